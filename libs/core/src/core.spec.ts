@@ -1,0 +1,31 @@
+import { describe, expect, it } from '@jest/globals';
+import { AppError, MAX_LISTED_VIOLATIONS, systemRandom, uuidv7 } from './index.js';
+
+describe('AppError', () => {
+  it('lists at most the stated number of problems and always tells the total', () => {
+    const violations = Array.from({ length: 1000 }, (_, index) => ({
+      field: `spec.f${index}`,
+      description: 'must be',
+    }));
+    const error = AppError.invalid(violations);
+    expect(error.violations).toHaveLength(MAX_LISTED_VIOLATIONS);
+    expect(error.violationTotal).toBe(1000);
+    expect(error.message).toBe('1000 problems');
+  });
+
+  it('keeps an AppError as it is and makes anything else INTERNAL', () => {
+    const refusal = new AppError('NOT_FOUND', 'no such port');
+    expect(AppError.from(refusal)).toBe(refusal);
+    expect(AppError.from('boom')).toMatchObject({ code: 'INTERNAL', message: 'boom' });
+  });
+});
+
+describe('uuidv7', () => {
+  it('has version 7, variant 10 and sorts by time', () => {
+    const earlier = uuidv7(1_000, systemRandom);
+    const later = uuidv7(2_000, systemRandom);
+    expect(earlier).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(earlier < later).toBe(true);
+    expect(parseInt(later.replaceAll('-', '').slice(0, 12), 16)).toBe(2_000);
+  });
+});
