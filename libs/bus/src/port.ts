@@ -1,0 +1,135 @@
+import type { AppError, Result } from '@outboard/core';
+
+/** A body with its headers, as it travels. */
+export interface Message {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Uint8Array;
+}
+
+/** A message that arrived, with the subject it arrived on. */
+export interface Received extends Message {
+  readonly subject: string;
+}
+
+/** The stream's receipt of a durable publish. */
+export interface PublishAck {
+  readonly stream: string;
+  readonly sequence: number;
+  /** True when the stream had this message id already: nothing was stored again. */
+  readonly duplicate: boolean;
+}
+
+/** How the handling of a durable delivery ended. */
+export type Settlement =
+  /** Handled, effects committed. */
+  | { readonly kind: 'ack' }
+  /** Deliver again after a backoff (the consumer's, or `afterMilliseconds`); parked when the deliveries are used up. */
+  | { readonly kind: 'retry'; readonly reason: string; readonly afterMilliseconds?: number }
+  /** Never deliver again: move to the dead letters with the reason. */
+  | { readonly kind: 'park'; readonly reason: string };
+
+/** A durable delivery. */
+export interface Delivery extends Received {
+  /** 1 for the first delivery. */
+  readonly deliveries: number;
+  /** Sequence in the stream. */
+  readonly streamSequence: number;
+}
+
+/** A durable pull consumer. Deliveries of one key are handled one after the other, different keys in parallel. */
+export interface ConsumerSpec {
+  readonly stream: string;
+  readonly durable: string;
+  /** One filter subject (wildcards allowed): nats-server 2.9 knows no more. */
+  readonly filterSubject: string;
+  /** Deliveries in flight, 1 to 10000. */
+  readonly maxInFlight: number;
+  /** Milliseconds before the n-th redelivery; the last one repeats. Jitter is added. */
+  readonly backoffMilliseconds: readonly number[];
+  /** Deliveries before a message is parked. */
+  readonly maxDeliveries: number;
+  /** Serialisation key of a message; its subject when absent. */
+  readonly key?: (received: Received) => string;
+}
+
+/** A reader of a last-value stream: first what is there, then every change; `current` once all that was there is delivered. */
+export interface WatchSpec {
+  readonly stream: string;
+  readonly filterSubject: string;
+  /** `last-per-subject`: list and watch; a number: replay from that stream sequence. */
+  readonly from: 'last-per-subject' | 'new' | number;
+}
+
+export interface WatchHandler {
+  /** Awaited: a slow handler slows the watch, not the broker. */
+  message(received: Received & { readonly streamSequence: number }): void | Promise<void>;
+  /** Everything that was in the stream when the watch (re)started has been delivered. */
+  current?(): void;
+}
+
+/** A running subscription, consumer, responder or watch. Disposing stops the intake and awaits what is in flight. */
+export interface Subscription extends AsyncDisposable {
+  /** Resolves when it has ended; rejects when it ended by a failure that could not be recovered. */
+  readonly closed: Promise<void>;
+}
+
+/** One endpoint of a service, for discovery (ADR-32) and dispatch. */
+export interface Endpoint {
+  readonly name: string;
+  /** Subject to listen on; wildcards allowed. */
+  readonly subject: string;
+  /** The reply, or a refusal that travels as an error reply with ADR-32 headers. Thrown errors become INTERNAL. */
+  handle(request: Received): Promise<Result<Message, AppError>>;
+}
+
+/** A group of endpoints that is discoverable as `$SRV.PING|INFO|STATS.<name>`. Instances share the work by queue group. */
+export interface ServiceSpec {
+  /** Alphanumeric, `-` and `_`. */
+  readonly name: string;
+  /** Semantic version. */
+  readonly version: string;
+  readonly description: string;
+  readonly endpoints: readonly Endpoint[];
+  /** Requests handled at the same time; a request above is refused RESOURCE_EXHAUSTED. */
+  readonly maxInFlight: number;
+}
+
+export type ConnectionState = 'connected' | 'reconnecting' | 'closed';
+
+/**
+ * The message bus: three verbs with three guarantees.
+ * `request`: at most once, answered within a deadline. `publish`: durable, deduplicated by id. `consume`: at least once.
+ * `broadcast` and `subscribe` are hints: nobody may depend on their delivery.
+ */
+export interface Bus extends AsyncDisposable {
+  request(
+    subject: string,
+    message: Message,
+    options: { deadlineMilliseconds: number },
+  ): Promise<Result<Message, AppError>>;
+  publish(
+    subject: string,
+    message: Message,
+    options: { messageId: string },
+  ): Promise<Result<PublishAck, AppError>>;
+  consume(spec: ConsumerSpec, handler: (delivery: Delivery) => Promise<Settlement>): Promise<Subscription>;
+  watch(spec: WatchSpec, handler: WatchHandler): Promise<Subscription>;
+  serve(spec: ServiceSpec): Promise<Subscription>;
+  broadcast(subject: string, message: Message): void;
+  subscribe(subject: string, handler: (received: Received) => void): Promise<Subscription>;
+  /** Calls back on every change, and at once with the present state. */
+  onState(listener: (state: ConnectionState) => void): Disposable;
+}
+
+/** A stream as it should be; provisioning changes what differs, and refuses what cannot be changed. */
+export interface StreamSpec {
+  readonly name: string;
+  readonly subjects: readonly string[];
+  readonly storage: 'file' | 'memory';
+  readonly retention: 'limits' | 'workqueue';
+  readonly maxAgeMilliseconds: number;
+  readonly maxBytes: number;
+  /** 1 makes a last-value stream; -1: unlimited. */
+  readonly maxMessagesPerSubject: number;
+  readonly duplicateWindowMilliseconds: number;
+}
