@@ -1,1 +1,4 @@
-export {};
+export * from './libc.js';
+export * from './network-namespace.js';
+export * from './readiness.js';
+export * from './system-error.js';

@@ -1,0 +1,168 @@
+import { endianness } from 'node:os';
+import { invariant } from '@outboard/core';
+import koffi from 'koffi';
+import { SystemError } from './system-error.js';
+
+// Netlink and these structures are in host byte order; every DPU and host we run on is little-endian.
+invariant(endianness() === 'LE', 'the foreign function layer supports little-endian machines only');
+
+export const AF_NETLINK = 16;
+export const SOCK_RAW = 3;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const SO_RCVBUFFORCE = 33;
+export const SO_SNDBUFFORCE = 32;
+export const SOL_NETLINK = 270;
+export const MSG_DONTWAIT = 0x40;
+export const MSG_TRUNC = 0x20;
+export const CLONE_NEWNET = 0x40000000;
+export const MS_BIND = 0x1000;
+export const MS_REC = 0x4000;
+export const MS_SHARED = 1 << 20;
+export const MNT_DETACH = 2;
+export const EPOLLIN = 1;
+export const EPOLLERR = 8;
+
+const EINTR = 4;
+const EAGAIN = 11;
+
+const library = koffi.load(null);
+const raw = {
+  socket: library.func('int socket(int, int, int)'),
+  bind: library.func('int bind(int, const void *, uint32_t)'),
+  getsockname: library.func('int getsockname(int, void *, void *)'),
+  setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
+  sendto: library.func('int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
+  recv: library.func('int64_t recv(int, void *, size_t, int)'),
+  close: library.func('int close(int)'),
+  setns: library.func('int setns(int, int)'),
+  unshare: library.func('int unshare(int)'),
+  mount: library.func('int mount(const char *, const char *, const char *, uint64_t, const void *)'),
+  umount2: library.func('int umount2(const char *, int)'),
+  epollCreate: library.func('int epoll_create1(int)'),
+  epollControl: library.func('int epoll_ctl(int, int, int, const void *)'),
+  epollWait: library.func('int epoll_wait(int, void *, int, int)'),
+  eventfd: library.func('int eventfd(unsigned int, int)'),
+  read: library.func('int64_t read(int, void *, size_t)'),
+  write: library.func('int64_t write(int, const void *, size_t)'),
+};
+
+// errno belongs to the thread and anything may overwrite it: it is read in the statement after the call.
+function checked(syscall: string, result: number, subject?: string): number {
+  if (result >= 0) return result;
+  throw new SystemError(syscall, koffi.errno(), subject);
+}
+
+/** Runs a call on a thread of libuv's pool. Koffi restores the call's errno for the callback, and only there. */
+function offThread(syscall: string, start: (done: (failure: unknown, result: number) => void) => void) {
+  return new Promise<number>((resolve, reject) => {
+    start((failure, result) => {
+      const errno = koffi.errno();
+      if (failure) reject(failure);
+      else if (result < 0) reject(new SystemError(syscall, errno));
+      else resolve(result);
+    });
+  });
+}
+
+const lengthOfAddress = Buffer.alloc(4);
+
+/**
+ * The calls of libc that Node does not offer. Each throws `SystemError` with the errno; buffers are used in place.
+ * Everything is synchronous and on the calling (main) thread except where the name ends in `OffThread`.
+ */
+export const libc = {
+  /** socket(2). */
+  socket: (domain: number, type: number, protocol: number): number =>
+    checked('socket', raw.socket(domain, type, protocol)),
+  /** bind(2) with the address structure as bytes. */
+  bind: (descriptor: number, address: Uint8Array): void => {
+    checked('bind', raw.bind(descriptor, address, address.length));
+  },
+  /** getsockname(2): fills `address`, returns its length. */
+  getsockname: (descriptor: number, address: Uint8Array): number => {
+    lengthOfAddress.writeUInt32LE(address.length);
+    checked('getsockname', raw.getsockname(descriptor, address, lengthOfAddress));
+    return lengthOfAddress.readUInt32LE();
+  },
+  /** setsockopt(2) with an int. */
+  setsockopt: (descriptor: number, level: number, option: number, value: number): void => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeInt32LE(value);
+    checked('setsockopt', raw.setsockopt(descriptor, level, option, bytes, 4));
+  },
+  /** sendto(2); `address` null on a connected socket. Returns the bytes sent. */
+  sendto: (descriptor: number, bytes: Uint8Array, length: number, address: Uint8Array | null): number =>
+    checked('sendto', raw.sendto(descriptor, bytes, length, 0, address, address?.length ?? 0)),
+  /** sendto(2) on a pool thread, for messages over which the kernel blocks. Leave `bytes` alone until it settles. */
+  sendtoOffThread: (
+    descriptor: number,
+    bytes: Uint8Array,
+    length: number,
+    address: Uint8Array | null,
+  ): Promise<number> =>
+    offThread('sendto', (done) =>
+      raw.sendto.async(descriptor, bytes, length, 0, address, address?.length ?? 0, done),
+    ),
+  /** recv(2) without waiting; -1 if there is nothing now. The length can exceed the buffer with MSG_TRUNC. */
+  receive: (descriptor: number, bytes: Uint8Array): number => {
+    for (;;) {
+      const length: number = raw.recv(descriptor, bytes, bytes.length, MSG_DONTWAIT | MSG_TRUNC);
+      if (length >= 0) return length;
+      const errno = koffi.errno();
+      if (errno === EAGAIN) return -1;
+      if (errno !== EINTR) throw new SystemError('recv', errno);
+    }
+  },
+  /** recv(2) on a pool thread; waits. It occupies one of libuv's few threads: prefer `watchReadable`. */
+  receiveOffThread: (descriptor: number, bytes: Uint8Array): Promise<number> =>
+    offThread('recv', (done) => raw.recv.async(descriptor, bytes, bytes.length, MSG_TRUNC, done)),
+  /** close(2). */
+  close: (descriptor: number): void => {
+    checked('close', raw.close(descriptor));
+  },
+  /** setns(2), for the calling thread. */
+  setns: (descriptor: number, kind: number): void => {
+    checked('setns', raw.setns(descriptor, kind));
+  },
+  /** unshare(2), for the calling thread. */
+  unshare: (flags: number): void => {
+    checked('unshare', raw.unshare(flags));
+  },
+  /** mount(2) without data. */
+  mount: (source: string, target: string, type: string, flags: number): void => {
+    checked('mount', raw.mount(source, target, type, flags, null), target);
+  },
+  /** umount2(2). */
+  umount2: (target: string, flags: number): void => {
+    checked('umount2', raw.umount2(target, flags), target);
+  },
+  /** epoll_create1(2), closed on exec. */
+  epollCreate: (): number => checked('epoll_create1', raw.epollCreate(SOCK_CLOEXEC)),
+  /** epoll_ctl(2): operation 1 adds, 2 removes. The descriptor is the event's data. */
+  epollControl: (epoll: number, operation: 1 | 2, descriptor: number, events: number): void => {
+    checked('epoll_ctl', raw.epollControl(epoll, operation, descriptor, epollEvent(events, descriptor)));
+  },
+  /** epoll_wait(2) on a pool thread; waits without limit. Returns the count of events. */
+  epollWaitOffThread: (epoll: number, events: Uint8Array, capacity: number): Promise<number> =>
+    offThread('epoll_wait', (done) => raw.epollWait.async(epoll, events, capacity, -1, done)),
+  /** eventfd(2), non-blocking, closed on exec. */
+  eventfd: (): number => checked('eventfd', raw.eventfd(0, SOCK_CLOEXEC | 0o4000)),
+  /** read(2) into a buffer; returns the bytes read. */
+  read: (descriptor: number, bytes: Uint8Array): number =>
+    checked('read', raw.read(descriptor, bytes, bytes.length)),
+  /** write(2) of bytes to a descriptor. */
+  write: (descriptor: number, bytes: Uint8Array): number =>
+    checked('write', raw.write(descriptor, bytes, bytes.length)),
+};
+
+/** sizeof(struct epoll_event): packed on x86-64, naturally aligned elsewhere (linux/eventpoll.h). */
+export const EPOLL_EVENT_LENGTH = process.arch === 'x64' ? 12 : 16;
+export const EPOLL_DATA_OFFSET = EPOLL_EVENT_LENGTH - 8;
+
+function epollEvent(events: number, descriptor: number): Uint8Array {
+  const bytes = Buffer.alloc(EPOLL_EVENT_LENGTH);
+  bytes.writeUInt32LE(events);
+  bytes.writeInt32LE(descriptor, EPOLL_DATA_OFFSET);
+  return bytes;
+}

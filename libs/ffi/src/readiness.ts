@@ -1,0 +1,75 @@
+import { EPOLL_DATA_OFFSET, EPOLL_EVENT_LENGTH, EPOLLERR, EPOLLIN, libc } from './libc.js';
+import { SystemError } from './system-error.js';
+
+const EVENTS_PER_WAIT = 64;
+const ONE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
+
+/**
+ * Waits for any number of descriptors with one thread of libuv's pool: a blocking recv per socket would take one
+ * thread each, and four sockets would stop every file and DNS operation of the process.
+ */
+class ReadinessLoop {
+  readonly #epoll = libc.epollCreate();
+  readonly #wake = libc.eventfd();
+  readonly #callbacks = new Map<number, () => void>();
+  readonly #events = Buffer.alloc(EPOLL_EVENT_LENGTH * EVENTS_PER_WAIT);
+  #waiting = false;
+
+  constructor() {
+    libc.epollControl(this.#epoll, 1, this.#wake, EPOLLIN);
+    // Node's exit waits for its pool threads: without this it would hang while one sits in epoll_wait.
+    process.on('exit', () => this.#interrupt());
+  }
+
+  add(descriptor: number, onReadable: () => void): void {
+    libc.epollControl(this.#epoll, 1, descriptor, EPOLLIN | EPOLLERR);
+    this.#callbacks.set(descriptor, onReadable);
+    if (!this.#waiting) void this.#run();
+  }
+
+  remove(descriptor: number): void {
+    if (!this.#callbacks.delete(descriptor)) return;
+    libc.epollControl(this.#epoll, 2, descriptor, 0);
+    if (this.#callbacks.size === 0) this.#interrupt();
+  }
+
+  #interrupt(): void {
+    libc.write(this.#wake, ONE);
+  }
+
+  async #run(): Promise<void> {
+    this.#waiting = true;
+    while (this.#callbacks.size > 0) {
+      const count = await this.#wait();
+      for (let index = 0; index < count; index++) {
+        const descriptor = this.#events.readInt32LE(index * EPOLL_EVENT_LENGTH + EPOLL_DATA_OFFSET);
+        if (descriptor === this.#wake) libc.read(this.#wake, Buffer.alloc(8));
+        else this.#callbacks.get(descriptor)?.();
+      }
+    }
+    this.#waiting = false;
+  }
+
+  async #wait(): Promise<number> {
+    try {
+      return await libc.epollWaitOffThread(this.#epoll, this.#events, EVENTS_PER_WAIT);
+    } catch (failure) {
+      if (failure instanceof SystemError && failure.code === 'EINTR') return 0;
+      throw failure;
+    }
+  }
+}
+
+let loop: ReadinessLoop | undefined;
+
+/**
+ * Calls `onReadable` on the main thread each time the descriptor has something to read or an error pending
+ * (level-triggered: it is called again until it was read). Keeps the process alive until it is disposed; dispose it
+ * before closing the descriptor. A callback must not throw: it has no caller, so the process would end.
+ */
+export function watchReadable(descriptor: number, onReadable: () => void): Disposable {
+  loop ??= new ReadinessLoop();
+  const own = loop;
+  own.add(descriptor, onReadable);
+  return { [Symbol.dispose]: () => own.remove(descriptor) };
+}
