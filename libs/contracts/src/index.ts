@@ -4,3 +4,4 @@ export * from './gen/outboard/common/v1alpha1/resource_pb.js';
 export * from './gen/outboard/common/v1alpha1/rpc_pb.js';
 export * from './headers.js';
 export * from './subjects.js';
+export * from './wire-error.js';
