@@ -1,10 +1,15 @@
 // One jest configuration for every project: ESM, TypeScript through swc, workspace libraries from source.
+import { fileURLToPath } from 'node:url';
+
+const resultsReporter = fileURLToPath(new URL('./tools/jest-results.mjs', import.meta.url));
+
 export default function jestConfig(projectDirectory) {
   return {
     rootDir: projectDirectory,
     roots: ['<rootDir>'],
     testMatch: ['**/*.spec.ts'],
     testEnvironment: 'node',
+    reporters: ['default', resultsReporter],
     extensionsToTreatAsEsm: ['.ts'],
     modulePathIgnorePatterns: ['/dist/'],
     moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

@@ -1,0 +1,71 @@
+// The layers of docs/architecture.md, as rules. A package may import only what stands to its left:
+// core <- contracts <- model <- {planner, reconcile} <- ports <- adapters <- shells.
+const only = (name, packageName, allowed) => ({
+  name,
+  severity: 'error',
+  comment: `${packageName} may be imported only by ${allowed}`,
+  from: { pathNot: `(${allowed})|\\.spec\\.ts$|/contract-suite|^test/` },
+  to: { path: `node_modules/${packageName}` },
+});
+
+const layer = (folder, allowed) => ({
+  name: `layer-${folder.replace('/', '-')}`,
+  severity: 'error',
+  from: { path: `^${folder}/src`, pathNot: '\\.spec\\.ts$|contract-suite' },
+  to: { path: '^(libs|services)/', pathNot: `^(${[folder, ...allowed].join('|')})/` },
+});
+
+const pure = (folder) => ({
+  name: `pure-${folder.replace('/', '-')}`,
+  severity: 'error',
+  comment: 'domain code uses no clock, randomness, environment or I/O',
+  from: { path: `^${folder}/src`, pathNot: '\\.spec\\.ts$|/testing/' },
+  to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-unresolved',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'services-know-no-services',
+      severity: 'error',
+      from: { path: '^services/([^/]+)/' },
+      to: { path: '^services/', pathNot: '^services/$1/' },
+    },
+    layer('libs/core', []),
+    layer('libs/contracts', ['libs/core']),
+    layer('libs/model', ['libs/core', 'libs/contracts']),
+    layer('libs/planner', ['libs/core', 'libs/contracts', 'libs/model']),
+    layer('libs/reconcile', ['libs/core']),
+    layer('libs/store', ['libs/core']),
+    layer('libs/bus', ['libs/core', 'libs/contracts']),
+    layer('libs/ffi', ['libs/core']),
+    layer('libs/netlink', ['libs/core', 'libs/ffi']),
+    layer('libs/dataplane', ['libs/core', 'libs/contracts', 'libs/reconcile', 'libs/netlink', 'libs/ffi']),
+    layer('libs/testbed', ['libs/core', 'libs/netlink', 'libs/ffi']),
+    layer('libs/testkit', ['libs/core']),
+    pure('libs/model'),
+    pure('libs/planner'),
+    only('typeorm', '(typeorm|better-sqlite3)', '^libs/store/src/sqlite/'),
+    only('nats', '@nats-io', '^libs/bus/src/(nats/|roles|credentials)'),
+    only('koffi', 'koffi', '^libs/ffi/'),
+    only('nest', '@nestjs', '^(libs/bus/src/nest/|services/[^/]+/src/(nest/|main))'),
+  ],
+  options: {
+    doNotFollow: { path: ['node_modules', 'dist'] },
+    exclude: { path: ['/dist/', 'src/gen/'] },
+    tsPreCompilationDeps: true,
+    parser: 'swc',
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['@outboard/source', 'import', 'node', 'default'],
+    },
+    moduleSystems: ['es6'],
+  },
+};

@@ -1,0 +1,179 @@
+#!/usr/bin/env node
+// The commands of package.json on a machine that has only Node and npm: set-up first, then the work.
+// Uses nothing but Node's own modules, since node_modules may not exist yet.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { summarise } from './results.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const MINIMUM_NODE = [20, 19];
+
+/** Programs that Outboard calls, and the Debian package that brings each. */
+const SYSTEM_PROGRAMS = {
+  'nats-server': 'nats-server',
+  ip: 'iproute2',
+  nft: 'nftables',
+  ping: 'iputils-ping',
+  nsenter: 'util-linux',
+  gcc: 'gcc',
+  'g++': 'g++',
+  make: 'make',
+  python3: 'python3',
+};
+
+const commands = { setup, start, test, 'test-slow': testSlow, bench, outboard };
+
+function say(line) {
+  process.stdout.write(`${line}\n`);
+}
+
+function fail(message) {
+  process.stderr.write(`outboard: ${message}\n`);
+  process.exit(1);
+}
+
+function run(program, args, options = {}) {
+  const result = spawnSync(program, args, { cwd: root, stdio: 'inherit', ...options });
+  if (result.error) fail(`${program}: ${result.error.message}`);
+  return result;
+}
+
+function mustRun(program, args, options = {}) {
+  const result = run(program, args, options);
+  if (result.status !== 0) fail(`${program} ${args.join(' ')} ended with ${result.status ?? result.signal}`);
+}
+
+function isInstalled(program) {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];
+  return folders.some((folder) => folder && existsSync(join(folder, program)));
+}
+
+function checkMachine() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor < MINIMUM_NODE[1])) {
+    fail(`needs Node ${MINIMUM_NODE.join('.')} or later, this is ${process.versions.node}`);
+  }
+  if (process.platform !== 'linux') {
+    fail(`needs Linux (network namespaces, rtnetlink, nftables); this is ${process.platform}`);
+  }
+  if (process.getuid() !== 0) {
+    fail('needs root: it creates network namespaces and devices (only in namespaces of its own, prefix ob)');
+  }
+}
+
+function installSystemPackages() {
+  const missing = Object.entries(SYSTEM_PROGRAMS).filter(([program]) => !isInstalled(program));
+  if (missing.length === 0) return;
+  const packages = [...new Set(missing.map(([, debianPackage]) => debianPackage))];
+  if (!isInstalled('apt-get')) {
+    fail(
+      `missing programs: ${missing.map(([program]) => program).join(', ')}; install them and run this again`,
+    );
+  }
+  say(`setup: installing system packages: ${packages.join(' ')}`);
+  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  mustRun('apt-get', ['update', '-q'], { env: environment, stdio: ['ignore', 'ignore', 'inherit'] });
+  mustRun('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], {
+    env: environment,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}
+
+/** node-gyp looks for Node's headers on the network unless it is told that they lie beside Node. */
+function npmEnvironment() {
+  const prefix = dirname(dirname(process.execPath));
+  const headers = existsSync(join(prefix, 'include/node/node.h'));
+  return headers ? { ...process.env, npm_config_nodedir: prefix } : process.env;
+}
+
+/** `npm ci` in a folder, unless what it installed last time is what the lock file says now. */
+function installNodeModules(folder) {
+  const digest = createHash('sha256')
+    .update(readFileSync(join(folder, 'package-lock.json')))
+    .digest('hex');
+  const stamp = join(folder, 'node_modules/.outboard-lock');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return;
+  say(
+    `setup: npm ci in ${folder === root ? 'the workspace' : folder.slice(root.length + 1)} (minutes when npm's cache is empty)`,
+  );
+  mustRun('npm', ['ci', '--no-fund', '--no-audit', '--loglevel=error'], {
+    cwd: folder,
+    env: npmEnvironment(),
+  });
+  writeFileSync(stamp, digest);
+}
+
+function setup() {
+  checkMachine();
+  installSystemPackages();
+  installNodeModules(root);
+  say('setup: generating code and building');
+  mustRun('npm', ['run', '--silent', 'build']);
+}
+
+function start(args) {
+  setup();
+  process.exit(run(process.execPath, ['services/cli/dist/main.js', 'stack', 'start', ...args]).status ?? 1);
+}
+
+function outboard(args) {
+  process.exit(run(process.execPath, ['services/cli/dist/main.js', ...args]).status ?? 1);
+}
+
+function bench(args) {
+  setup();
+  const [name, ...rest] = args;
+  const program = join(root, `test/dist/bench/${name}.js`);
+  if (!name || !existsSync(program))
+    fail('usage: npm run bench -- NAME [--json]; the names are the files of test/bench');
+  process.exit(run(process.execPath, [program, ...rest]).status ?? 1);
+}
+
+/** Runs Nx targets one after the other and tells what the tests among them counted. */
+function runTargets(label, steps) {
+  const results = join(root, '.outboard/results', label);
+  rmSync(results, { recursive: true, force: true });
+  mkdirSync(results, { recursive: true });
+  const env = { ...process.env, NX_DAEMON: 'false', FORCE_COLOR: '0', OUTBOARD_TEST_RESULTS: results };
+  let failed = false;
+  for (const [title, program, args] of steps) {
+    const started = performance.now();
+    const { status } = run(program, args, { env });
+    say(
+      `${title}: ${status === 0 ? 'ok' : 'FAILED'} in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    );
+    if (status !== 0) failed = true;
+  }
+  const summary = summarise(results);
+  for (const suite of summary.suites)
+    say(`  ${suite.name}: ${suite.passed} passed, ${suite.failed} failed, ${suite.seconds.toFixed(1)} s`);
+  if (failed && summary.failed === 0) summary.failed = 1;
+  const skipped = summary.skipped > 0 ? `, ${summary.skipped} skipped` : '';
+  say(`${summary.passed} passed, ${summary.failed} failed${skipped}`);
+  process.exit(failed || summary.failed > 0 || summary.skipped > 0 || summary.passed === 0 ? 1 : 0);
+}
+
+const nx = (...args) => ['npx', ['nx', ...args, '--outputStyle=static']];
+
+function test() {
+  setup();
+  runTargets('test', [
+    ['lint', 'npm', ['run', '--silent', 'lint']],
+    ['contracts', 'npm', ['run', '--silent', 'buf:check']],
+    ['types', 'npm', ['run', '--silent', 'typecheck']],
+    ['tests', ...nx('run-many', '-t', 'test')],
+  ]);
+}
+
+function testSlow() {
+  setup();
+  runTargets('test-slow', [['slow tests', ...nx('run-many', '-t', 'test-slow', '--parallel=1')]]);
+}
+
+const [name, ...args] = process.argv.slice(2);
+const command = commands[name];
+if (!command) fail(`usage: run.mjs ${Object.keys(commands).join('|')}`);
+command(args);
