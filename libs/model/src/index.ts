@@ -1,1 +1,9 @@
-export {};
+export * from './conditions.js';
+export * from './ip.js';
+export * from './kinds/dpu/spec.js';
+export * from './kinds/function/spec.js';
+export * from './kinds/network/spec.js';
+export * from './kinds/port/spec.js';
+export * from './kinds/subnet/spec.js';
+export * from './resource.js';
+export * from './values.js';

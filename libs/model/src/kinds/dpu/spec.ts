@@ -1,0 +1,39 @@
+import type { IpAddress } from '../../ip.js';
+import type { Resource, Status } from '../../resource.js';
+import type { HostName, SerialNumber } from '../../values.js';
+
+export interface DpuSpec {
+  /** Undefined: the first worker to register gives it. */
+  readonly serialNumber: SerialNumber | undefined;
+  readonly host: HostName | undefined;
+}
+
+export interface Capability {
+  readonly name: string;
+  readonly available: boolean;
+  /** Why it is absent; empty when available. */
+  readonly reason: string;
+}
+
+export interface Underlay {
+  readonly device: string;
+  readonly address: IpAddress;
+  /** Bytes. */
+  readonly mtu: number;
+}
+
+export interface DpuStatus extends Status {
+  readonly serialNumber: SerialNumber | undefined;
+  readonly incarnation: string | undefined;
+  readonly workerVersion: string | undefined;
+  readonly kernelRelease: string | undefined;
+  readonly architecture: string | undefined;
+  readonly driver: string | undefined;
+  readonly capabilities: readonly Capability[];
+  readonly underlay: Underlay | undefined;
+  /** How many functions were discovered. */
+  readonly functions: number;
+}
+
+/** A data processing unit. Belongs to no tenant. */
+export type Dpu = Resource<'Dpu', DpuSpec, DpuStatus>;

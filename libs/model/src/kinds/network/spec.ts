@@ -1,0 +1,34 @@
+import type { Resource, Status } from '../../resource.js';
+import type { Mtu, Name, Vni } from '../../values.js';
+
+/** Encapsulations that networks may have. */
+export const NETWORK_TYPES = ['VXLAN'] as const;
+
+export type NetworkType = (typeof NETWORK_TYPES)[number];
+
+export interface NetworkSpec {
+  readonly router: Name;
+  /** Asked encapsulation; what is undefined is chosen by the system. */
+  readonly segment: {
+    readonly networkType: NetworkType | undefined;
+    readonly segmentationId: Vni | undefined;
+  };
+  readonly mtu: Mtu | undefined;
+}
+
+/** The encapsulation that a network has. */
+export interface Segment {
+  readonly networkType: NetworkType;
+  readonly segmentationId: Vni;
+}
+
+export interface NetworkStatus extends Status {
+  /** Undefined until allocated. */
+  readonly segment: Segment | undefined;
+  /** Undefined until an underlay is known. */
+  readonly mtu: Mtu | undefined;
+  readonly ports: number;
+}
+
+/** A layer 2 segment of a tenant. */
+export type Network = Resource<'Network', NetworkSpec, NetworkStatus>;

@@ -1,0 +1,78 @@
+import type { IpAddress, IpPrefix } from '../../ip.js';
+import type { Resource, Status } from '../../resource.js';
+import type { MacAddress, Mtu, Name, SerialNumber } from '../../values.js';
+import type { Segment } from '../network/spec.js';
+
+export const ADMIN_STATES = ['UP', 'DOWN'] as const;
+export type AdminState = (typeof ADMIN_STATES)[number];
+
+export const OFFLOADS = ['PREFERRED', 'REQUIRED', 'NEVER'] as const;
+export type Offload = (typeof OFFLOADS)[number];
+
+export const OFFLOAD_STATES = ['HARDWARE', 'SOFTWARE'] as const;
+export type OffloadState = (typeof OFFLOAD_STATES)[number];
+
+/** A function as its host knows it. */
+export interface FunctionIdentity {
+  readonly serialNumber: SerialNumber;
+  readonly pfMacAddress: MacAddress;
+  /** 0 to 4095; undefined: the physical function itself. */
+  readonly vfNumber: number | undefined;
+}
+
+export interface PortAddress {
+  readonly subnet: Name;
+  /** Undefined: allocated. */
+  readonly ip: IpAddress | undefined;
+}
+
+export interface AddressPair {
+  /** A single address is a prefix of full length. */
+  readonly ip: IpPrefix;
+  /** Undefined: the port's own. */
+  readonly macAddress: MacAddress | undefined;
+}
+
+export interface PortSpec {
+  readonly network: Name;
+  /** Undefined: reserved, connected to nothing. */
+  readonly function: FunctionIdentity | undefined;
+  /** Empty: one address of every subnet of the network. */
+  readonly addresses: readonly PortAddress[];
+  /** Undefined: allocated. */
+  readonly macAddress: MacAddress | undefined;
+  readonly securityPolicies: readonly Name[];
+  readonly allowedAddressPairs: readonly AddressPair[];
+  readonly adminState: AdminState;
+  readonly offload: Offload;
+}
+
+export interface PortAddressStatus {
+  readonly subnet: Name;
+  readonly ip: IpAddress;
+  readonly prefixLength: number;
+  readonly gateway: IpAddress | undefined;
+}
+
+/** How far the port is known on the DPUs of its network. */
+export interface Propagation {
+  readonly applied: number;
+  readonly total: number;
+  /** At most 10. */
+  readonly lagging: readonly Name[];
+}
+
+export interface PortStatus extends Status {
+  readonly dpu: Name | undefined;
+  /** Netdev name of the function's representor. */
+  readonly representor: string | undefined;
+  readonly mtu: Mtu | undefined;
+  readonly macAddress: MacAddress | undefined;
+  readonly addresses: readonly PortAddressStatus[];
+  readonly segment: Segment | undefined;
+  readonly offload: { readonly state: OffloadState; readonly reason: string } | undefined;
+  readonly propagated: Propagation | undefined;
+}
+
+/** The connection of one function to one network. */
+export type Port = Resource<'Port', PortSpec, PortStatus>;
