@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { AppError, MAX_LISTED_VIOLATIONS, systemRandom, uuidv7 } from './index.js';
+import { AppError, MAX_LISTED_VIOLATIONS, Problems, systemRandom, uuidv7 } from './index.js';
 
 describe('AppError', () => {
   it('lists at most the stated number of problems and always tells the total', () => {
@@ -17,6 +17,30 @@ describe('AppError', () => {
     const refusal = new AppError('NOT_FOUND', 'no such port');
     expect(AppError.from(refusal)).toBe(refusal);
     expect(AppError.from('boom')).toMatchObject({ code: 'INTERNAL', message: 'boom' });
+  });
+});
+
+describe('Problems', () => {
+  it('do not repeat what a malformed field, or what contains it, says already', () => {
+    const problems = new Problems();
+    problems.addMalformed('spec.addresses[1]', 'must be an object');
+    problems.add('spec.addresses[1]', 'is required');
+    problems.add('spec.addresses[1].subnet', 'is required');
+    problems.add('spec.addresses[10].subnet', 'is required');
+    problems.add('spec.addresses', 'must be at most 16');
+    expect(problems.violations.map(({ field }) => field)).toEqual([
+      'spec.addresses[1]',
+      'spec.addresses[10].subnet',
+      'spec.addresses',
+    ]);
+    expect(problems.total).toBe(3);
+  });
+
+  it('say nothing more when the whole input is malformed', () => {
+    const problems = new Problems();
+    problems.addMalformed('', 'must be an object');
+    problems.add('spec', 'is required');
+    expect(problems.toError().violations).toEqual([{ field: '', description: 'must be an object' }]);
   });
 });
 
