@@ -1,1 +1,3 @@
-export {};
+export * from './document.js';
+export * from './driver.js';
+export * from './engine.js';

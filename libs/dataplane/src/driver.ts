@@ -1,0 +1,154 @@
+import type { DataplaneObject } from '@outboard/contracts';
+
+/**
+ * The port of a dataplane: a kernel, a switch, a simulation. A driver only observes and applies. What is wanted, in
+ * which order, whether it may be touched, when to try again and what to report is decided above it, in the engine.
+ */
+export interface Driver<S extends Spec> extends AsyncDisposable {
+  /** `linux`, `memory`, ... */
+  readonly name: string;
+  /** A neutral object in this driver's terms, from it, the capabilities and the underlay alone: no I/O, no memory. */
+  realise(key: string, object: DataplaneObject): Realisation<S>;
+  /** Every kind of object it has, in the order in which they are created; they are removed in reverse. */
+  readonly order: readonly S['kind'][];
+  /** What was probed on this machine, available or not, each with its reason. */
+  capabilities(): readonly Capability[];
+  /** Where tunnels leave the DPU; undefined while there is no such device or address. */
+  underlay(): Underlay | undefined;
+  /** The functions whose representors are here now. A change is told by `watch`. */
+  functions(): Promise<readonly DiscoveredFunction[]>;
+  /**
+   * What is there: for `all`, everything that carries our mark and everything foreign that stands where we might put
+   * something; for `keys`, these, where a key without an answer means absent. Events that happened before are
+   * delivered to the watchers before it answers. Throws AppError when it cannot look.
+   */
+  observe(scope: Scope): Promise<readonly ObservedObject<S>[]>;
+  /** Carries out operations in this order, as far as each can be; one result per operation, at the same index. */
+  apply(operations: readonly Operation<S>[]): Promise<readonly OperationResult[]>;
+  /** Tells about changes from outside and, unavoidably, about our own. Disposing ends it. */
+  watch(onChange: (change: Change) => void): Disposable;
+}
+
+/** Plain data that describes one object; only fields that we set. Compared field by field (`satisfies`). */
+export interface Spec {
+  readonly kind: string;
+}
+
+/** One object of a dataplane, as it is wanted. */
+export interface DriverObject<S extends Spec> {
+  /** Identity within the DPU, `<kind>/...`. Whatever cannot be changed in place is part of it where possible. */
+  readonly key: string;
+  readonly spec: S;
+  /** Keys of what must be there before it. */
+  readonly after: readonly string[];
+  /** The object with which it comes and goes: it is not removed on its own when that one is removed too. */
+  readonly within?: string;
+}
+
+export interface ObservedObject<S extends Spec> {
+  readonly key: string;
+  readonly spec: S;
+  readonly ownership: Ownership;
+  readonly within?: string;
+}
+
+/**
+ * `owned`: carries our mark (`owner` where the mark names it). `free`: nobody's, so that it may be borrowed: a
+ * representor. `foreign`: stands where ours should, and is never touched.
+ */
+export type Ownership =
+  | { readonly kind: 'owned'; readonly owner?: string }
+  | { readonly kind: 'free' }
+  | { readonly kind: 'foreign'; readonly found: string };
+
+export type Scope = { readonly kind: 'all' } | { readonly kind: 'keys'; readonly keys: readonly string[] };
+
+export type Operation<S extends Spec> =
+  /** Creates; meets something of ours: makes it so; meets something foreign: says so. */
+  | { readonly action: 'create'; readonly object: DriverObject<S>; readonly mark: Mark }
+  /** Changes what is there in place; where the kernel cannot do that, removes and creates. */
+  | { readonly action: 'update'; readonly object: DriverObject<S>; readonly mark: Mark; readonly observed: S }
+  /** Removes what was observed. Removing the absent is success. */
+  | { readonly action: 'delete'; readonly key: string; readonly observed: S };
+
+/** Who wants an object: written onto it where the dataplane has room for it. */
+export interface Mark {
+  readonly owner: string;
+  /** Key of the neutral object. */
+  readonly key: string;
+}
+
+export type OperationResult =
+  | { readonly kind: 'done' }
+  /** `dependency` is not there; a change of that key wakes whoever waits for it. */
+  | { readonly kind: 'missing'; readonly dependency: string; readonly message: string }
+  | { readonly kind: 'foreign'; readonly found: string }
+  | { readonly kind: 'unsupported'; readonly why: string }
+  /** Passes by itself: busy, interrupted, out of buffers. */
+  | { readonly kind: 'retry'; readonly error: OperationError }
+  | { readonly kind: 'failed'; readonly error: OperationError };
+
+export interface OperationError {
+  /** The errno's name, `EINVAL`. */
+  readonly code: string;
+  /** What the dataplane said, in its words where it has any. */
+  readonly message: string;
+}
+
+export type Change =
+  /** `changed`: look again. `lost`: look again at whatever stands `after` them too, for it may have gone along. */
+  | { readonly kind: 'objects'; readonly changed: readonly string[]; readonly lost: readonly string[] }
+  /** Events were missed. */
+  | { readonly kind: 'everything' }
+  /** The list of functions is another. */
+  | { readonly kind: 'functions' }
+  /** The underlay is another: everything has to be realised again. */
+  | { readonly kind: 'underlay' };
+
+export interface Capability {
+  readonly name: string;
+  readonly available: boolean;
+  /** Why not; empty when available. */
+  readonly reason: string;
+}
+
+export interface Underlay {
+  readonly device: string;
+  /** Source address of tunnels, IPv4 or IPv6. */
+  readonly address: string;
+  /** Bytes. */
+  readonly mtu: number;
+}
+
+/** A function as devlink's ports describe it; the fields of `DiscoveredFunction` in outboard.dataplane.v1alpha1. */
+export interface DiscoveredFunction {
+  readonly flavour: 'PCI_PF' | 'PCI_VF' | 'PCI_SF' | 'VIRTUAL';
+  readonly controller: number;
+  readonly pfNumber: number;
+  readonly vfNumber?: number;
+  readonly sfNumber?: number;
+  readonly external: boolean;
+  /** MAC address of the physical function it belongs to, as the host sees it; empty if unknown. */
+  readonly pfMacAddress: string;
+  readonly hwAddress: string;
+  /** Name of the representor. */
+  readonly netdev: string;
+  readonly physPortName: string;
+  readonly switchId: string;
+  readonly attachment: 'HOST' | 'DPU';
+  /** The representor is administratively up. */
+  readonly active: boolean;
+  /** Its other end has a carrier: the host uses it. */
+  readonly attached: boolean;
+}
+
+/** A neutral object in terms of a driver. */
+export type Realisation<S extends Spec> =
+  | {
+      readonly kind: 'realised';
+      readonly objects: readonly DriverObject<S>[];
+      /** Keys of the neutral objects without which this one cannot work: for messages that people understand. */
+      readonly references: readonly string[];
+    }
+  /** Cannot be had on this DPU. */
+  | { readonly kind: 'unsupported'; readonly why: string };

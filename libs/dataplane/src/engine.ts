@@ -1,0 +1,67 @@
+import type { Clock, Random } from '@outboard/core';
+import type { DocumentReport, DocumentUpdate, ObjectProblem, Source } from './document.js';
+import type { Driver, Spec } from './driver.js';
+
+/** Makes a DPU's dataplane what its documents say, proves it by reading it back, and keeps it so. */
+export interface DataplaneEngine<S extends Spec = Spec> extends AsyncDisposable {
+  /** Observes and adopts what is there, then works. Documents may be submitted before. */
+  start(): Promise<void>;
+  /**
+   * Takes over the wanted state and returns at once; updates that follow each other are worked off together.
+   * Entries that cannot be parsed become problems of the report. Throws AppError INVALID_ARGUMENT for an owner that
+   * is not one of `owners`.
+   */
+  submit(update: DocumentUpdate): void;
+  /**
+   * Called when a version is applied and read back, and again whenever its problems change or something was repaired.
+   * A listener that throws ends the process: it must not.
+   */
+  onReport(listener: (report: DocumentReport) => void): Disposable;
+  /** What `submit` would do now, by the same code, without doing it. */
+  plan(update: DocumentUpdate): Plan<S>;
+  /** What is wanted and where it stands, at most `limit` neutral objects whose key starts with `prefix`. */
+  snapshot(prefix?: string, limit?: number): EngineSnapshot<S>;
+  /** Resolves when nothing is left to do now: what remains waits for a dependency, a retry or a change. */
+  settled(): Promise<void>;
+}
+
+export interface DataplaneEngineOptions<S extends Spec> {
+  readonly driver: Driver<S>;
+  /** All there will be: what carries no owner's name is removed only when the documents of all of them are known. */
+  readonly owners: readonly string[];
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Milliseconds between full comparisons; undefined: never. Default 60,000. */
+  readonly resyncMilliseconds?: number | undefined;
+}
+
+export interface Plan<S extends Spec> {
+  readonly creates: readonly { readonly key: string; readonly spec: S }[];
+  readonly updates: readonly { readonly key: string; readonly spec: S; readonly observed: S }[];
+  readonly deletes: readonly { readonly key: string; readonly observed: S }[];
+  readonly problems: readonly ObjectProblem[];
+}
+
+export interface EngineSnapshot<S extends Spec> {
+  readonly documents: readonly {
+    readonly owner: string;
+    readonly epoch: string;
+    readonly sequence: bigint;
+    /** The whole document is known, not only changes of it. */
+    readonly complete: boolean;
+    readonly objectCount: number;
+  }[];
+  readonly objects: readonly {
+    readonly owner: string;
+    readonly key: string;
+    readonly source: Source;
+    readonly problem: ObjectProblem | undefined;
+    readonly driverObjects: readonly {
+      readonly key: string;
+      readonly wanted: S;
+      readonly observed: S | undefined;
+    }[];
+  }[];
+  /** Objects that match, listed or not. */
+  readonly total: number;
+}
