@@ -6,8 +6,14 @@ import { SystemError } from './system-error.js';
 // Netlink and these structures are in host byte order; every DPU and host we run on is little-endian.
 invariant(endianness() === 'LE', 'the foreign function layer supports little-endian machines only');
 
+export const AF_INET = 2;
+export const AF_INET6 = 10;
 export const AF_NETLINK = 16;
+export const AF_PACKET = 17;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
+export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
 export const SO_RCVBUFFORCE = 33;
@@ -21,19 +27,24 @@ export const MS_REC = 0x4000;
 export const MS_SHARED = 1 << 20;
 export const MNT_DETACH = 2;
 export const EPOLLIN = 1;
+export const EPOLLOUT = 4;
 export const EPOLLERR = 8;
 
 const EINTR = 4;
 const EAGAIN = 11;
+const EINPROGRESS = 115;
 
 const library = koffi.load(null);
 const raw = {
   socket: library.func('int socket(int, int, int)'),
   bind: library.func('int bind(int, const void *, uint32_t)'),
+  connect: library.func('int connect(int, const void *, uint32_t)'),
   getsockname: library.func('int getsockname(int, void *, void *)'),
   setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
+  getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
   sendto: library.func('int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
   recv: library.func('int64_t recv(int, void *, size_t, int)'),
+  recvfrom: library.func('int64_t recvfrom(int, void *, size_t, int, void *, void *)'),
   close: library.func('int close(int)'),
   setns: library.func('int setns(int, int)'),
   unshare: library.func('int unshare(int)'),
@@ -65,7 +76,7 @@ function offThread(syscall: string, start: (done: (failure: unknown, result: num
   });
 }
 
-const lengthOfAddress = Buffer.alloc(4);
+const lengthOut = Buffer.alloc(4);
 
 /**
  * The calls of libc that Node does not offer. Each throws `SystemError` with the errno; buffers are used in place.
@@ -81,15 +92,27 @@ export const libc = {
   },
   /** getsockname(2): fills `address`, returns its length. */
   getsockname: (descriptor: number, address: Uint8Array): number => {
-    lengthOfAddress.writeUInt32LE(address.length);
-    checked('getsockname', raw.getsockname(descriptor, address, lengthOfAddress));
-    return lengthOfAddress.readUInt32LE();
+    lengthOut.writeUInt32LE(address.length);
+    checked('getsockname', raw.getsockname(descriptor, address, lengthOut));
+    return lengthOut.readUInt32LE();
+  },
+  /** connect(2). A non-blocking stream socket is connecting when it returns: `watchWritable` tells the end. */
+  connect: (descriptor: number, address: Uint8Array): void => {
+    if (raw.connect(descriptor, address, address.length) >= 0) return;
+    const errno = koffi.errno();
+    if (errno !== EINPROGRESS) throw new SystemError('connect', errno);
   },
   /** setsockopt(2) with an int. */
   setsockopt: (descriptor: number, level: number, option: number, value: number): void => {
     const bytes = Buffer.alloc(4);
     bytes.writeInt32LE(value);
     checked('setsockopt', raw.setsockopt(descriptor, level, option, bytes, 4));
+  },
+  /** getsockopt(2): fills `value`, returns the bytes that the kernel wrote. */
+  getsockopt: (descriptor: number, level: number, option: number, value: Uint8Array): number => {
+    lengthOut.writeUInt32LE(value.length);
+    checked('getsockopt', raw.getsockopt(descriptor, level, option, value, lengthOut));
+    return lengthOut.readUInt32LE();
   },
   /** sendto(2); `address` null on a connected socket. Returns the bytes sent. */
   sendto: (descriptor: number, bytes: Uint8Array, length: number, address: Uint8Array | null): number =>
@@ -112,6 +135,18 @@ export const libc = {
       const errno = koffi.errno();
       if (errno === EAGAIN) return -1;
       if (errno !== EINTR) throw new SystemError('recv', errno);
+    }
+  },
+  /** recvfrom(2) without waiting, as `receive`; fills `address` with the sender's. */
+  receiveFrom: (descriptor: number, bytes: Uint8Array, address: Uint8Array): number => {
+    for (;;) {
+      lengthOut.writeUInt32LE(address.length);
+      const flags = MSG_DONTWAIT | MSG_TRUNC;
+      const length: number = raw.recvfrom(descriptor, bytes, bytes.length, flags, address, lengthOut);
+      if (length >= 0) return length;
+      const errno = koffi.errno();
+      if (errno === EAGAIN) return -1;
+      if (errno !== EINTR) throw new SystemError('recvfrom', errno);
     }
   },
   /** recv(2) on a pool thread; waits. It occupies one of libuv's few threads: prefer `watchReadable`. */

@@ -1,4 +1,4 @@
-import { EPOLL_DATA_OFFSET, EPOLL_EVENT_LENGTH, EPOLLERR, EPOLLIN, libc } from './libc.js';
+import { EPOLL_DATA_OFFSET, EPOLL_EVENT_LENGTH, EPOLLERR, EPOLLIN, EPOLLOUT, libc } from './libc.js';
 import { SystemError } from './system-error.js';
 
 const EVENTS_PER_WAIT = 64;
@@ -21,9 +21,9 @@ class ReadinessLoop {
     process.on('exit', () => this.#interrupt());
   }
 
-  add(descriptor: number, onReadable: () => void): void {
-    libc.epollControl(this.#epoll, 1, descriptor, EPOLLIN | EPOLLERR);
-    this.#callbacks.set(descriptor, onReadable);
+  add(descriptor: number, events: number, onReady: () => void): void {
+    libc.epollControl(this.#epoll, 1, descriptor, events | EPOLLERR);
+    this.#callbacks.set(descriptor, onReady);
     if (!this.#waiting) void this.#run();
   }
 
@@ -62,14 +62,26 @@ class ReadinessLoop {
 
 let loop: ReadinessLoop | undefined;
 
+function watch(descriptor: number, events: number, onReady: () => void): Disposable {
+  loop ??= new ReadinessLoop();
+  const own = loop;
+  own.add(descriptor, events, onReady);
+  return { [Symbol.dispose]: () => own.remove(descriptor) };
+}
+
 /**
  * Calls `onReadable` on the main thread each time the descriptor has something to read or an error pending
  * (level-triggered: it is called again until it was read). Keeps the process alive until it is disposed; dispose it
  * before closing the descriptor. A callback must not throw: it has no caller, so the process would end.
  */
 export function watchReadable(descriptor: number, onReadable: () => void): Disposable {
-  loop ??= new ReadinessLoop();
-  const own = loop;
-  own.add(descriptor, onReadable);
-  return { [Symbol.dispose]: () => own.remove(descriptor) };
+  return watch(descriptor, EPOLLIN, onReadable);
+}
+
+/**
+ * As `watchReadable`, for room to write or the end of connecting. Dispose it at the first call, for there nearly always
+ * is room. A descriptor is watched for one of the two at a time (a second watch throws EEXIST).
+ */
+export function watchWritable(descriptor: number, onWritable: () => void): Disposable {
+  return watch(descriptor, EPOLLOUT, onWritable);
 }
