@@ -1,1 +1,16 @@
-export {};
+export { NetworkNamespace } from '@outboard/ffi';
+export { NetlinkError } from './channel.js';
+export * from './codec/address.js';
+export { DecodeError, EncodeError } from './codec/errors.js';
+export * from './codec/family.js';
+export * from './families/address.js';
+export * from './families/link.js';
+export * from './families/namespace-id.js';
+export * from './families/neighbour.js';
+export * from './families/nexthop.js';
+export * from './families/nftables.js';
+export * from './families/route.js';
+export * from './families/rule.js';
+export * from './families/traffic-control.js';
+export * from './monitor.js';
+export * from './socket.js';

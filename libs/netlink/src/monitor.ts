@@ -1,0 +1,161 @@
+import { type NetworkNamespace, SystemError, watchReadable } from '@outboard/ffi';
+import { Channel } from './channel.js';
+import { DecodeError } from './codec/errors.js';
+import type { OutputOf, ProtocolName } from './codec/family.js';
+import { address } from './families/address.js';
+import { link } from './families/link.js';
+import { namespaceId } from './families/namespace-id.js';
+import { neighbour } from './families/neighbour.js';
+import { nexthop } from './families/nexthop.js';
+import { nftChain, nftGeneration, nftRule, nftSet, nftSetElement, nftTable } from './families/nftables.js';
+import { route } from './families/route.js';
+import { rule } from './families/rule.js';
+import { filter, qdisc } from './families/traffic-control.js';
+
+/** Multicast groups by protocol (linux/rtnetlink.h, linux/netfilter/nfnetlink.h). FDB entries come with `neigh`. */
+export const MULTICAST_GROUPS = {
+  route: {
+    link: 1,
+    neigh: 3,
+    tc: 4,
+    ipv4Ifaddr: 5,
+    ipv4Route: 7,
+    ipv4Rule: 8,
+    ipv6Ifaddr: 9,
+    ipv6Route: 11,
+    ipv6Rule: 19,
+    nsid: 28,
+    nexthop: 32,
+  },
+  netfilter: { nftables: 7 },
+} as const;
+
+const FAMILIES = {
+  link,
+  address,
+  route,
+  neighbour,
+  rule,
+  qdisc,
+  filter,
+  nexthop,
+  namespaceId,
+  nftTable,
+  nftChain,
+  nftRule,
+  nftSet,
+  nftSetElement,
+  nftGeneration,
+} as const;
+
+type FamilyName = keyof typeof FAMILIES;
+
+/** What changed: the object as the kernel shows it, and whether it is there now (`new`, also for changes) or gone. */
+export type NetlinkEvent = {
+  [Name in FamilyName]: {
+    readonly family: Name;
+    readonly operation: 'new' | 'delete';
+    readonly value: OutputOf<(typeof FAMILIES)[Name]>;
+  };
+}[FamilyName];
+
+type Group<P extends ProtocolName> = keyof (typeof MULTICAST_GROUPS)[P];
+
+export interface MonitorOptions<P extends ProtocolName = 'route'> {
+  readonly protocol?: P;
+  readonly groups: readonly Group<P>[];
+  readonly namespace?: NetworkNamespace;
+  /** The events of one turn, in order, at most 512. Must not throw. */
+  readonly onEvents: (events: readonly NetlinkEvent[]) => void;
+  /** Events were lost (ENOBUFS) or could not be read: what was known is worth nothing, observe anew. */
+  readonly onOverrun: (cause: Error) => void;
+  /** How much the kernel may queue for us before it drops; default 4 MiB. */
+  readonly receiveBufferBytes?: number;
+}
+
+const DATAGRAMS_PER_TURN = 512;
+const DEFAULT_RECEIVE_BUFFER_BYTES = 4 << 20;
+
+/** Kernel events of one namespace. All monitors of a process share one waiting thread. Keeps the process alive. */
+export class NetlinkMonitor implements Disposable {
+  readonly #channel: Channel;
+  readonly #watch: Disposable;
+  #closed = false;
+
+  private constructor(
+    channel: Channel,
+    private readonly onEvents: (events: readonly NetlinkEvent[]) => void,
+    private readonly onOverrun: (cause: Error) => void,
+    private readonly types: ReadonlyMap<number, EventType>,
+  ) {
+    this.#channel = channel;
+    this.#watch = watchReadable(channel.descriptor, () => this.#drain());
+  }
+
+  /** Subscribed when it returns: what changes afterwards is told. Observe after opening, not before. */
+  static open<P extends ProtocolName = 'route'>(options: MonitorOptions<P>): NetlinkMonitor {
+    const protocol = options.protocol ?? 'route';
+    const numbers: Record<string, number> = MULTICAST_GROUPS[protocol];
+    const channel = new Channel({
+      protocol,
+      namespace: options.namespace,
+      receiveBufferBytes: options.receiveBufferBytes ?? DEFAULT_RECEIVE_BUFFER_BYTES,
+      groups: options.groups.map((group) => numbers[group as string] ?? 0),
+    });
+    return new NetlinkMonitor(channel, options.onEvents, options.onOverrun, EVENT_TYPES[protocol]);
+  }
+
+  /** Stops; nothing is called afterwards. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#watch[Symbol.dispose]();
+    this.#channel.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #drain(): void {
+    const events: NetlinkEvent[] = [];
+    let overrun: Error | undefined;
+    for (let count = 0; count < DATAGRAMS_PER_TURN; count++) {
+      try {
+        const more = this.#channel.receive((type, _flags, _sequence, source, offset, end) => {
+          const known = this.types.get(type);
+          if (known === undefined) return;
+          events.push({
+            family: known.family,
+            operation: known.operation,
+            value: FAMILIES[known.family].read(source, offset, end),
+          } as NetlinkEvent);
+        });
+        if (!more) break;
+      } catch (failure) {
+        const lost = failure instanceof SystemError && failure.code === 'ENOBUFS';
+        if (!lost && !(failure instanceof DecodeError)) throw failure;
+        overrun = failure;
+      }
+    }
+    if (events.length > 0) this.onEvents(events);
+    if (overrun !== undefined && !this.#closed) this.onOverrun(overrun);
+  }
+}
+
+interface EventType {
+  readonly family: FamilyName;
+  readonly operation: 'new' | 'delete';
+}
+
+function eventTypes(protocol: ProtocolName): ReadonlyMap<number, EventType> {
+  const types = new Map<number, EventType>();
+  for (const [name, family] of Object.entries(FAMILIES)) {
+    if (family.protocol !== protocol) continue;
+    types.set(family.newType, { family: name as FamilyName, operation: 'new' });
+    types.set(family.deleteType, { family: name as FamilyName, operation: 'delete' });
+  }
+  return types;
+}
+
+const EVENT_TYPES = { route: eventTypes('route'), netfilter: eventTypes('netfilter') };
