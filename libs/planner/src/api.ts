@@ -1,0 +1,124 @@
+import type {
+  FunctionIdentity,
+  Intent,
+  Name,
+  Network,
+  NetworkSpec,
+  Port,
+  PortSpec,
+  Subnet,
+  SubnetSpec,
+  TenantName,
+  Uid,
+} from '@outboard/model';
+import type { DpuRecord, FunctionRecord, StoredRecord } from './records.js';
+
+/** The kinds that the planner decides on. */
+export type PlannedResource = Network | Subnet | Port;
+export type PlannedKind = PlannedResource['kind'];
+export type PlannedIntent =
+  | Intent<'Network', NetworkSpec>
+  | Intent<'Subnet', SubnetSpec>
+  | Intent<'Port', PortSpec>;
+
+/** What a caller asks for. */
+export type Command =
+  | {
+      readonly operation: 'apply';
+      readonly intent: PlannedIntent;
+      /** `create`: must not exist yet; `update`: must exist; undefined: either. */
+      readonly existence?: 'create' | 'update';
+    }
+  | {
+      readonly operation: 'delete';
+      readonly kind: PlannedKind;
+      readonly tenant: TenantName;
+      readonly name: Name;
+      /** Preconditions, as in an intent's metadata. */
+      readonly uid?: Uid;
+      readonly resourceVersion?: string;
+    };
+
+/** What admin tells, for the projections. A retired DPU has no worker any more and holds nothing. */
+export type InventoryChange =
+  | { readonly operation: 'put'; readonly record: DpuRecord | FunctionRecord }
+  | { readonly operation: 'remove'; readonly kind: 'Dpu' | 'Function'; readonly name: Name };
+
+/** What the planner may not find out by itself. */
+export interface Context {
+  /** The revision that the store will give to the commit. Greater than any before, the same within one group. */
+  readonly revision: number;
+  /** RFC 3339 in UTC with seconds. */
+  readonly time: string;
+  /** A new uid for each resource that is created. */
+  readonly newUid: () => Uid;
+}
+
+/** One row to write. `before` undefined: created; `after` undefined: deleted. */
+export interface RecordChange {
+  readonly before: StoredRecord | undefined;
+  readonly after: StoredRecord | undefined;
+}
+
+/** A function that came to be bound, or is bound no longer (`holder` undefined). */
+export interface BindingChange {
+  readonly identity: FunctionIdentity;
+  readonly holder: { readonly kind: 'Port'; readonly tenant: TenantName; readonly name: Name } | undefined;
+}
+
+/** What one command, inventory change or report means: the world has it already, the store must write it. */
+export interface Decision {
+  readonly revision: number;
+  /** At most one per row; none that changes nothing. */
+  readonly changes: readonly RecordChange[];
+  readonly bindings: readonly BindingChange[];
+}
+
+/** A decision on a command, with the resource as callers see it: after the change, or as it was when deleted. */
+export interface CommandDecision extends Decision {
+  readonly resource: PlannedResource;
+}
+
+/** Where a document is: see DocumentVersion of the worker protocol. */
+export interface DocumentHead {
+  readonly sequence: number;
+  /** 16 bytes. */
+  readonly digest: Uint8Array;
+}
+
+/** What changes in one DPU's document, from the sequence `base` to `head`. */
+export interface DocumentChange extends DocumentHead {
+  readonly dpu: Name;
+  readonly base: number;
+  readonly upserts: readonly DocumentObject[];
+  readonly deletes: readonly string[];
+}
+
+/** One entry of a document: a serialised DataplaneObject. The bytes are shared and must not be written to. */
+export interface DocumentObject {
+  readonly key: string;
+  readonly object: Uint8Array;
+}
+
+/** A whole document, objects in the order of their keys. */
+export interface CompiledDocument extends DocumentHead {
+  readonly objects: readonly DocumentObject[];
+}
+
+/** States of an object that is not applied and read back, by the worker protocol. */
+export type ProblemState = 'PENDING' | 'FAILED' | 'FOREIGN' | 'UNSUPPORTED';
+
+export interface ReportedProblem {
+  readonly key: string;
+  readonly state: ProblemState;
+  readonly message: string;
+}
+
+/** What a worker has applied and read back, already checked to be of this store's epoch. */
+export interface Report {
+  readonly dpu: Name;
+  readonly sequence: number;
+  readonly problems: readonly ReportedProblem[];
+  /** Greater than `problems.length` when the list was cut. */
+  readonly problemTotal: number;
+}
