@@ -1,4 +1,5 @@
-import type { Brand } from '@outboard/core';
+import { isLabel, LABEL_RULE, NO_TENANT } from '@outboard/contracts';
+import { type Brand, err, ok, type Result } from '@outboard/core';
 
 /** A resource name: an RFC 1123 label. */
 export type Name = Brand<string, 'Name'>;
@@ -6,7 +7,10 @@ export type Name = Brand<string, 'Name'>;
 /** A tenant: an RFC 1123 label, or `_` for resources that belong to none. */
 export type TenantName = Brand<string, 'TenantName'>;
 
-/** A UUID version 7, lower case. */
+/** The tenant of resources that belong to none. */
+export const SYSTEM_TENANT = NO_TENANT as TenantName;
+
+/** A UUID, lower case. */
 export type Uid = Brand<string, 'Uid'>;
 
 /** A unicast IEEE 802 address: lower case, colons (`02:00:5e:00:10:05`). */
@@ -26,3 +30,74 @@ export type Mtu = Brand<number, 'Mtu'>;
 
 /** Labels in the Kubernetes syntax. */
 export type Labels = Readonly<Record<string, string>>;
+
+/** Labels on one resource. */
+export const MAX_LABELS = 64;
+export const MAX_VNI = 0xffffff;
+/** IPv6 needs 1280 (RFC 8200 section 5). */
+export const MIN_MTU = 1280;
+export const MAX_MTU = 9000;
+
+/** A parser of one value: the value in canonical form, or the rule that was broken. */
+export type Parser<Input, Value> = (input: Input) => Result<Value, string>;
+
+export const parseName: Parser<string, Name> = (text) => (isLabel(text) ? ok(text as Name) : err(LABEL_RULE));
+
+export const parseTenantName: Parser<string, TenantName> = (text) =>
+  isLabel(text) ? ok(text as TenantName) : err(LABEL_RULE);
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export const parseUid: Parser<string, Uid> = (text) =>
+  UUID.test(text) ? ok(text as Uid) : err('must be a lower-case UUID');
+
+const COLONS = /^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$/;
+
+/** Six octets with `:` or `-`. Group addresses and the null address are refused: no function can have them. */
+export const parseMacAddress: Parser<string, MacAddress> = (text) => {
+  const canonical = text.includes(':') ? text.toLowerCase() : text.toLowerCase().replaceAll('-', ':');
+  if (!COLONS.test(canonical)) return err('must be a MAC address such as 02:00:5e:00:10:05');
+  if ((Number.parseInt(canonical.slice(0, 2), 16) & 1) === 1) {
+    return err('must be a unicast address: the lowest bit of the first octet must be 0');
+  }
+  if (canonical === '00:00:00:00:00:00') return err('must not be the null address');
+  return ok(canonical as MacAddress);
+};
+
+const SERIAL_NUMBER = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
+export const parseSerialNumber: Parser<string, SerialNumber> = (text) =>
+  SERIAL_NUMBER.test(text)
+    ? ok(text as SerialNumber)
+    : err('must be 1-64 of A-Z, a-z, 0-9, . _ - ; starting with a letter or digit');
+
+export const parseHostName: Parser<string, HostName> = (text) =>
+  text.length <= 253 && text.split('.').every(isLabel)
+    ? ok(text as HostName)
+    : err('must be an RFC 1123 subdomain: at most 253 characters, labels of a-z, 0-9, - joined by dots');
+
+export const parseVni: Parser<number, Vni> = (value) =>
+  value >= 1 && value <= MAX_VNI ? ok(value as Vni) : err(`must be 1 to ${MAX_VNI}`);
+
+export const parseMtu: Parser<number, Mtu> = (value) =>
+  value >= MIN_MTU && value <= MAX_MTU ? ok(value as Mtu) : err(`must be ${MIN_MTU} to ${MAX_MTU}`);
+
+const LABEL_NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+
+/** What is wrong with a label's key; undefined: nothing. (Kubernetes: "Labels and Selectors", syntax and character set.) */
+export function labelKeyProblem(key: string): string | undefined {
+  const slash = key.indexOf('/');
+  const prefix = key.slice(0, Math.max(slash, 0));
+  if (slash >= 0 && !parseHostName(prefix).ok) {
+    return 'must have a key whose prefix is an RFC 1123 subdomain';
+  }
+  return LABEL_NAME.test(key.slice(slash + 1))
+    ? undefined
+    : 'must have a key of 1-63 of A-Z, a-z, 0-9, - _ . ; starting and ending with a letter or digit';
+}
+
+/** What is wrong with a label's value; undefined: nothing. */
+export const labelValueProblem = (value: string): string | undefined =>
+  value === '' || LABEL_NAME.test(value)
+    ? undefined
+    : 'must be empty, or 1-63 of A-Z, a-z, 0-9, - _ . ; starting and ending with a letter or digit';
