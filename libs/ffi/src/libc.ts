@@ -30,6 +30,8 @@ export const EPOLLIN = 1;
 export const EPOLLOUT = 4;
 export const EPOLLERR = 8;
 
+const LOCK_EX = 2;
+const LOCK_NB = 4;
 const EINTR = 4;
 const EAGAIN = 11;
 const EINPROGRESS = 115;
@@ -54,6 +56,7 @@ const raw = {
   epollControl: library.func('int epoll_ctl(int, int, int, const void *)'),
   epollWait: library.func('int epoll_wait(int, void *, int, int)'),
   eventfd: library.func('int eventfd(unsigned int, int)'),
+  flock: library.func('int flock(int, int)'),
   read: library.func('int64_t read(int, void *, size_t)'),
   write: library.func('int64_t write(int, const void *, size_t)'),
 };
@@ -183,6 +186,13 @@ export const libc = {
     offThread('epoll_wait', (done) => raw.epollWait.async(epoll, events, capacity, -1, done)),
   /** eventfd(2), non-blocking, closed on exec. */
   eventfd: (): number => checked('eventfd', raw.eventfd(0, SOCK_CLOEXEC | 0o4000)),
+  /** flock(2), exclusive, without waiting; false if another open file holds it. The kernel frees it at the last close. */
+  tryLock: (descriptor: number): boolean => {
+    if (raw.flock(descriptor, LOCK_EX | LOCK_NB) >= 0) return true;
+    const errno = koffi.errno();
+    if (errno === EAGAIN) return false;
+    throw new SystemError('flock', errno);
+  },
   /** read(2) into a buffer; returns the bytes read. */
   read: (descriptor: number, bytes: Uint8Array): number =>
     checked('read', raw.read(descriptor, bytes, bytes.length)),
