@@ -1,1 +1,2 @@
-export {};
+export * from './manual-clock.js';
+export * from './nats-server.js';
