@@ -12,5 +12,6 @@ export * from './families/nftables.js';
 export * from './families/route.js';
 export * from './families/rule.js';
 export * from './families/traffic-control.js';
+export * from './links.js';
 export * from './monitor.js';
 export * from './socket.js';

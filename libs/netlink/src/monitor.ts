@@ -3,12 +3,12 @@ import { Channel } from './channel.js';
 import { DecodeError } from './codec/errors.js';
 import type { OutputOf, ProtocolName } from './codec/family.js';
 import { address } from './families/address.js';
-import { link } from './families/link.js';
+import { type Link, link } from './families/link.js';
 import { namespaceId } from './families/namespace-id.js';
 import { neighbour } from './families/neighbour.js';
 import { nexthop } from './families/nexthop.js';
 import { nftChain, nftGeneration, nftRule, nftSet, nftSetElement, nftTable } from './families/nftables.js';
-import { route } from './families/route.js';
+import { AF, route } from './families/route.js';
 import { rule } from './families/rule.js';
 import { filter, qdisc } from './families/traffic-control.js';
 
@@ -51,13 +51,19 @@ const FAMILIES = {
 type FamilyName = keyof typeof FAMILIES;
 
 /** What changed: the object as the kernel shows it, and whether it is there now (`new`, also for changes) or gone. */
-export type NetlinkEvent = {
-  [Name in FamilyName]: {
-    readonly family: Name;
-    readonly operation: 'new' | 'delete';
-    readonly value: OutputOf<(typeof FAMILIES)[Name]>;
-  };
-}[FamilyName];
+export type NetlinkEvent =
+  | {
+      [Name in FamilyName]: {
+        readonly family: Name;
+        readonly operation: 'new' | 'delete';
+        readonly value: OutputOf<(typeof FAMILIES)[Name]>;
+      };
+    }[FamilyName]
+  /**
+   * A device as a port of its bridge. The kernel says this with link messages of family AF_BRIDGE, among which
+   * `delete` means that the device left the bridge: taken for a link event it would bury a living device.
+   */
+  | { readonly family: 'bridgePort'; readonly operation: 'new' | 'delete'; readonly value: Link };
 
 type Group<P extends ProtocolName> = keyof (typeof MULTICAST_GROUPS)[P];
 
@@ -125,11 +131,10 @@ export class NetlinkMonitor implements Disposable {
         const more = this.#channel.receive((type, _flags, _sequence, source, offset, end) => {
           const known = this.types.get(type);
           if (known === undefined) return;
-          events.push({
-            family: known.family,
-            operation: known.operation,
-            value: FAMILIES[known.family].read(source, offset, end),
-          } as NetlinkEvent);
+          const value = FAMILIES[known.family].read(source, offset, end);
+          const ofBridge = known.family === 'link' && (value as Link).ifiFamily === AF.BRIDGE;
+          const family = ofBridge ? 'bridgePort' : known.family;
+          events.push({ family, operation: known.operation, value } as NetlinkEvent);
         });
         if (!more) break;
       } catch (failure) {

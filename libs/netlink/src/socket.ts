@@ -312,21 +312,29 @@ async function dumpOnce<Output>(channel: Channel, request: Request<Output>): Pro
   const values: Output[] = [];
   let interrupted = false;
   let done = false;
+  let refusal: unknown;
   for (let part = 1; !done; part++) {
     if (part % PARTS_PER_TURN === 0) await nextTurn();
     const more = channel.receive((type, flags, answers, source, offset, end) => {
       if (answers !== sequence) return;
       if (flags & NLM_F.DUMP_INTR) interrupted = true;
-      if (type === request.family.newType) values.push(request.family.read(source, offset, end));
-      else if (type === NLMSG.DONE || type === NLMSG.ERROR) {
+      if (type === NLMSG.DONE || type === NLMSG.ERROR) {
         done = true;
         const { errno, message } = readAcknowledgement(source, offset, end, flags);
         if (errno === constants.errno.EINTR) interrupted = true;
-        else if (errno !== 0) throw new NetlinkError(describe(request), errno, message);
+        else if (errno !== 0) refusal ??= new NetlinkError(describe(request), errno, message);
+      } else if (type === request.family.newType && refusal === undefined) {
+        // A dump must be read to its end even if it cannot be used: until then the kernel starts no other.
+        try {
+          values.push(request.family.read(source, offset, end));
+        } catch (failure) {
+          refusal = failure;
+        }
       }
     });
     if (!more && !done) throw new DecodeError(`the ${request.family.name} dump ended without its end mark`);
   }
+  if (refusal !== undefined) throw refusal;
   return interrupted ? undefined : values;
 }
 

@@ -18,6 +18,8 @@ export const NLM_F = {
   DUMP_INTR: 0x10,
   REPLACE: 0x100,
   EXCL: 0x200,
+  /** Of a removal: everything that matches, where the kernel knows how (neighbours, FDB). */
+  BULK: 0x200,
   CREATE: 0x400,
   APPEND: 0x800,
   DUMP: 0x300,

@@ -5,6 +5,7 @@ import {
   ipBytes,
   type LinkAddressInput,
   linkAddressLength,
+  parseIpv4,
   parseLinkAddress,
 } from './address.js';
 import type { Source, Writer } from './bytes.js';
@@ -94,18 +95,23 @@ export const be32 = integer32(false);
 export const u64 = integer64(true);
 export const be64 = integer64(false);
 
-/** Signed 32 bits. */
-export const s32: AttributeType<number> = {
-  write(writer, id, value) {
-    requireInteger(value, -0x80000000, 0x7fffffff);
-    const at = writer.attribute(id, 4);
-    writer.view.setInt32(at, value, true);
-  },
-  read(source, offset, length) {
-    requireLength(length, 4);
-    return source.view.getInt32(offset, true);
-  },
-};
+function signed32(littleEndian: boolean): AttributeType<number> {
+  return {
+    write(writer, id, value) {
+      requireInteger(value, -0x80000000, 0x7fffffff);
+      const at = writer.attribute(id, 4);
+      writer.view.setInt32(at, value, littleEndian);
+    },
+    read(source, offset, length) {
+      requireLength(length, 4);
+      return source.view.getInt32(offset, littleEndian);
+    },
+  };
+}
+
+/** Signed 32 bits in host order and in network order. */
+export const s32 = signed32(true);
+export const sbe32 = signed32(false);
 
 /** A byte that is 0 or 1. */
 export const bool8: AttributeType<boolean> = {
@@ -159,10 +165,11 @@ export const binary: AttributeType<Uint8Array> = {
 /** An IPv4 or IPv6 address: written from text, a number (IPv4) or bytes; read as text. */
 export const ip: AttributeType<IpInput, string> = {
   write(writer, id, value) {
-    if (typeof value === 'number') {
-      requireInteger(value, 0, 0xffffffff);
+    const number = typeof value === 'string' ? parseIpv4(value) : value;
+    if (typeof number === 'number' && number !== -1) {
+      requireInteger(number, 0, 0xffffffff);
       const at = writer.attribute(id, 4);
-      writer.view.setUint32(at, value, false);
+      writer.view.setUint32(at, number, false);
       return;
     }
     const bytes = typeof value === 'string' ? ipBytes(value) : value;

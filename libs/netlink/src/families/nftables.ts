@@ -1,5 +1,5 @@
 import { defineFamily, type InputOf, type OutputOf } from '../codec/family.js';
-import { be32, be64, binary, string } from '../codec/scalars.js';
+import { be32, be64, binary, sbe32, string } from '../codec/scalars.js';
 import { list, nested, selected } from '../codec/table.js';
 
 /** `nfgenFamily` of tables (linux/netfilter.h). */
@@ -63,7 +63,7 @@ export const nftChain = defineFamily({
     table: [1, string],
     handle: [2, be64],
     name: [3, string],
-    hook: [4, nested({ num: [1, be32], priority: [2, be32], dev: [3, string], devs: [4, list(1, string)] })],
+    hook: [4, nested({ num: [1, be32], priority: [2, sbe32], dev: [3, string], devs: [4, list(1, string)] })],
     policy: [5, be32],
     use: [6, be32],
     type: [7, string],
