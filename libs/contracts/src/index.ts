@@ -1,3 +1,4 @@
+export * from './document.js';
 export * from './gen/outboard/admin/v1alpha1/dpu_pb.js';
 export * from './gen/outboard/admin/v1alpha1/function_pb.js';
 export * from './gen/outboard/common/v1alpha1/resource_pb.js';
