@@ -91,7 +91,7 @@ export function readAcknowledgement(
   return { errno, message, offset: fault };
 }
 
-/** Called for each message of a datagram with the bounds of its body; returns true to stop. */
+/** Called for each message of a datagram with the bounds of its body. */
 export type MessageVisitor = (
   type: number,
   flags: number,
@@ -129,17 +129,19 @@ export interface ChannelOptions {
 /** One netlink socket: bytes in, datagrams out, in the namespace in which it was opened. */
 export class Channel {
   readonly descriptor: number;
+  readonly protocol: ProtocolName;
   #sequence = 0;
   #closed = false;
 
   constructor(options: ChannelOptions) {
+    this.protocol = options.protocol;
     const protocol = PROTOCOL_NUMBERS[options.protocol];
     this.descriptor = runIn(options.namespace, () =>
       libc.socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol),
     );
     try {
       const { descriptor } = this;
-      libc.setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES);
+      libc.setsockopt(descriptor, SOL_SOCKET, SO_SNDBUFFORCE, 2 * BUFFER_BYTES);
       libc.setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, options.receiveBufferBytes ?? BUFFER_BYTES);
       libc.setsockopt(descriptor, SOL_NETLINK, NETLINK_EXT_ACK, 1);
       libc.setsockopt(descriptor, SOL_NETLINK, NETLINK_CAP_ACK, 1);
@@ -183,12 +185,21 @@ export class Channel {
     return true;
   }
 
+  /** Descriptor numbers are used again: writing to a closed one could hit a stranger's. */
+  requireOpen(): void {
+    if (this.#closed) throw new Error('the netlink socket is closed');
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     libc.close(this.descriptor);
   }
 }
+
+/** A message in words, for errors: `new route`. */
+export const describe = ({ family, type }: Message): string =>
+  `${type === family.newType ? 'new' : type === family.deleteType ? 'delete' : 'get'} ${family.name}`;
 
 /** Appends one message with its header. What it wrote is taken back if the body cannot be encoded. */
 export function appendMessage(writer: Writer, message: Message, sequence: number, flags = 0): void {

@@ -1,4 +1,5 @@
 export { NetworkNamespace } from '@outboard/ffi';
+export type { BatchFailure, BatchResult } from './batch.js';
 export { NetlinkError } from './channel.js';
 export * from './codec/address.js';
 export { DecodeError, EncodeError } from './codec/errors.js';
