@@ -187,4 +187,4 @@ function prepareDirectory(): void {
 }
 
 const isNodeError = (failure: unknown, code: string): boolean =>
-  failure instanceof Error && 'code' in failure && failure.code === code;
+  typeof failure === 'object' && failure !== null && 'code' in failure && failure.code === code;
