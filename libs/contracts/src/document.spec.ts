@@ -83,6 +83,18 @@ describe('the digest of a document', () => {
     expect(left.equals(right.toBytes())).toBe(false);
   });
 
+  it('is the sum of the digests of its parts', () => {
+    fc.assert(
+      fc.property(entries, entries, (left, right) => {
+        const sum = DocumentDigest.of(left);
+        sum.plus(DocumentDigest.of(right));
+        expect(asNumber(sum)).toBe(reference([...left, ...right]));
+        sum.minus(DocumentDigest.of(left));
+        expect(asNumber(sum)).toBe(reference(right));
+      }),
+    );
+  });
+
   it('of nothing is zero, and bytes that are no digest are a bug', () => {
     expect(DocumentDigest.of([]).toBytes()).toEqual(new Uint8Array(16));
     expect(DocumentDigest.from().toBytes()).toEqual(new Uint8Array(16));

@@ -74,20 +74,38 @@ export class DocumentDigest {
 
   add(entry: DocumentEntry): void {
     const hashed = hashEntry(entry);
-    let carry = 0;
-    for (let index = 3; index >= 0; index--) {
-      const sum = (this.#limbs[index] ?? 0) + limbOf(hashed, index) + carry;
-      carry = sum > 0xffffffff ? 1 : 0;
-      this.#limbs[index] = sum;
-    }
+    this.#sum((index) => limbOf(hashed, index));
   }
 
   /** Takes back an `add` of an equal entry. */
   remove(entry: DocumentEntry): void {
     const hashed = hashEntry(entry);
+    this.#subtract((index) => limbOf(hashed, index));
+  }
+
+  /** Adds the entries of another digest: what many documents share is hashed once. */
+  plus(other: DocumentDigest): void {
+    this.#sum((index) => other.#limbs[index] ?? 0);
+  }
+
+  /** Takes back a `plus` of an equal digest. */
+  minus(other: DocumentDigest): void {
+    this.#subtract((index) => other.#limbs[index] ?? 0);
+  }
+
+  #sum(limb: (index: number) => number): void {
+    let carry = 0;
+    for (let index = 3; index >= 0; index--) {
+      const sum = (this.#limbs[index] ?? 0) + limb(index) + carry;
+      carry = sum > 0xffffffff ? 1 : 0;
+      this.#limbs[index] = sum;
+    }
+  }
+
+  #subtract(limb: (index: number) => number): void {
     let borrow = 0;
     for (let index = 3; index >= 0; index--) {
-      const difference = (this.#limbs[index] ?? 0) - limbOf(hashed, index) - borrow;
+      const difference = (this.#limbs[index] ?? 0) - limb(index) - borrow;
       borrow = difference < 0 ? 1 : 0;
       this.#limbs[index] = difference;
     }
