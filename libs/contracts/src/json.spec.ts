@@ -230,8 +230,12 @@ describe('JSON of messages', () => {
     ]);
   });
 
-  it('refuses both members of a oneof', () => {
-    expect(problemsOf(EVERYTHING, { left: 'a', right: {} })).toEqual([
+  it.each([
+    { left: 'a', right: {} },
+    { left: '', right: null },
+    { left: null, right: null },
+  ])('refuses both members of a oneof: %j', (json) => {
+    expect(problemsOf(EVERYTHING, json)).toEqual([
       { field: 'right', description: 'only one of left, right may be set' },
     ]);
   });

@@ -2,6 +2,7 @@ import {
   create,
   type DescField,
   type DescMessage,
+  type DescOneof,
   type Message,
   type MessageShape,
   protoInt64,
@@ -82,24 +83,31 @@ const readers = new WeakMap<DescMessage, MessageReader>();
 function readerOf(schema: DescMessage): MessageReader {
   const known = readers.get(schema);
   if (known !== undefined) return known;
-  const fields = new Map<string, FieldReader>();
+  const fields = new Map<string, { readonly read: FieldReader; readonly oneof: DescOneof | undefined }>();
   const reader: MessageReader = (message, json, context) => {
     if (!isObject(json)) return malformed(context, `must be an object, not ${typeName(json)}`);
     if (context.path.length > MAX_JSON_DEPTH) {
       return malformed(context, `is nested deeper than ${MAX_JSON_DEPTH}`);
     }
+    const chosen = new Set<DescOneof>();
     for (const key of Object.keys(json)) {
       count(context);
-      const read = fields.get(key);
+      const field = fields.get(key);
       context.path.push(key);
-      if (read === undefined) malformed(context, unknownField(key, schema));
-      else if (json[key] !== null) read(message as unknown as Record<string, unknown>, json[key], context);
+      if (field === undefined) malformed(context, unknownField(key, schema));
+      else if (field.oneof !== undefined && chosen.has(field.oneof))
+        malformed(context, onlyOneOf(field.oneof));
+      else if (json[key] !== null)
+        field.read(message as unknown as Record<string, unknown>, json[key], context);
+      if (field?.oneof !== undefined) chosen.add(field.oneof);
       context.path.pop();
     }
   };
   // Registered before its fields, so that a message may contain itself.
   readers.set(schema, reader);
-  for (const field of schema.fields) fields.set(field.jsonName, fieldReader(field));
+  for (const field of schema.fields) {
+    fields.set(field.jsonName, { read: fieldReader(field), oneof: field.oneof });
+  }
   return reader;
 }
 
@@ -109,22 +117,16 @@ function fieldReader(field: DescField): FieldReader {
   if (field.fieldKind === 'map') return mapReader(field);
   const read = valueReader(field);
   const { oneof } = field;
-  if (oneof === undefined) {
-    return (fields, json, context) => {
-      const value = read(json, context);
-      if (value !== MALFORMED) fields[localName] = value;
-    };
-  }
-  const names = oneof.fields.map(({ jsonName }) => jsonName).join(', ');
   return (fields, json, context) => {
     const value = read(json, context);
     if (value === MALFORMED) return;
-    if ((fields[oneof.localName] as { case?: string }).case !== undefined) {
-      return malformed(context, `only one of ${names} may be set`);
-    }
-    fields[oneof.localName] = { case: localName, value };
+    if (oneof === undefined) fields[localName] = value;
+    else fields[oneof.localName] = { case: localName, value };
   };
 }
+
+const onlyOneOf = (oneof: DescOneof): string =>
+  `only one of ${oneof.fields.map(({ jsonName }) => jsonName).join(', ')} may be set`;
 
 function listReader(field: DescField & { fieldKind: 'list' }): FieldReader {
   const read = valueReader(field);
