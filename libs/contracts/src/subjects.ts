@@ -53,6 +53,14 @@ export const subjects = {
     `${SUBJECT_PREFIX}.event.${tokens(tenant, api, kind, name)}.${transition}`,
   state: ({ tenant, api, kind, name }: ResourceAddress): string =>
     `${SUBJECT_PREFIX}.state.${tokens(tenant, api, kind, name)}`,
+  /** Filter: the states of a kind in all tenants, or of all kinds of an API. */
+  allStates: (api: Api, kind?: string): string => `${SUBJECT_PREFIX}.state.*.${api}.${kind ?? '*'}.*`,
+  /** Filter: the intents of an API in all tenants. */
+  allIntents: (api: Api): string => `${SUBJECT_PREFIX}.intent.*.${api}.>`,
+  /** Filter: the requests of an API in all tenants. */
+  allRequests: (api: Api): string => `${SUBJECT_PREFIX}.rpc.*.${api}.>`,
+  /** Filter: a channel of an owner, of all DPUs. */
+  allDpus: (channel: DpuChannel, owner: string): string => `${SUBJECT_PREFIX}.dpu.*.${channel}.${owner}`,
   dpu: (dpu: string, channel: DpuChannel, owner: string): string =>
     `${SUBJECT_PREFIX}.dpu.${tokens(dpu)}.${channel}.${tokens(owner)}`,
   dead: (originalSubject: string): string => `${SUBJECT_PREFIX}.dead.${originalSubject}`,
