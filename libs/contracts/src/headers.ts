@@ -16,6 +16,10 @@ export const HEADERS = {
   deadReason: 'Outboard-Dead-Reason',
   /** On dead letters: how often it was delivered. */
   deadDeliveries: 'Outboard-Dead-Deliveries',
+  /** On dead letters: the `Nats-Msg-Id` of the parked message (a dead letter has an id of its own). */
+  deadMessageId: 'Outboard-Dead-Message-Id',
+  /** On dead letters: the parked message's sequence in its stream. */
+  deadSequence: 'Outboard-Dead-Sequence',
 } as const;
 
 /** Longest accepted `Nats-Msg-Id`, characters. */
