@@ -50,7 +50,10 @@ export interface RememberedAnswer {
   readonly answer: string;
 }
 
-/** One atomic change. All of it is written, or nothing. */
+/**
+ * One atomic change. All of it is written, or nothing. It belongs to the store from the call of `commit` on: do not
+ * change it any more. A key is put or deleted once at most; deleting what is not there is no error.
+ */
 export interface Batch {
   /** Each must hold at the moment of the commit; `absent`: no such row. */
   readonly expect: readonly { readonly key: Key; readonly revision: number | 'absent' }[];
@@ -60,13 +63,15 @@ export interface Batch {
   readonly remember: readonly RememberedAnswer[];
 }
 
-/** Refusals of a commit; nothing of the batch was written. */
+/** Refusals of a commit; nothing of the batch was written. They are looked for in this order. */
 export type CommitRefusal =
+  /** A message id of `remember` got its answer before (another commit with the same id was faster): give that one. */
+  | { readonly kind: 'answered'; readonly remembered: RememberedAnswer }
   /** An expectation did not hold: `found` is the revision that is there. */
   | { readonly kind: 'stale'; readonly key: Key; readonly found: number | 'absent' }
-  /** A unique index entry is held by another row. */
+  /** A unique index entry is held by another row, or given to two rows of this batch. */
   | { readonly kind: 'taken'; readonly entry: IndexEntry; readonly holder: Key }
-  /** The database could not be written (disk full, read-only, corrupted). */
+  /** The database could not be written (disk full, read-only, corrupted, closed, or too many commits waiting). */
   | { readonly kind: 'unavailable'; readonly error: AppError };
 
 export interface Committed {
@@ -88,11 +93,14 @@ export interface Snapshot {
   get(key: Key): Row | undefined;
   /** Rows of a kind (of one tenant, or of all) in key order. `limit` is 1 to 10000. */
   list(kind: string, options: { tenant?: string; after?: Key; limit: number }): Page;
-  /** Rows that carry an index entry, in key order, at most `limit` (1 to 10000). */
-  find(index: string, value: string, limit: number): readonly Row[];
+  /** Rows that carry an index entry, in key order (kind, tenant, name) after `after`, at most `limit` (1 to 10000). */
+  find(index: string, value: string, limit: number, after?: Key): readonly Row[];
   remembered(messageId: string): RememberedAnswer | undefined;
-  /** Oldest unpublished messages first. */
-  pendingMessages(limit: number): readonly PendingMessage[];
+  /**
+   * Oldest unpublished messages after the sequence `after` first: at most `limit` (1 to 10000), and no more once
+   * their bodies fill 4 MiB.
+   */
+  pendingMessages(limit: number, after?: number): readonly PendingMessage[];
 }
 
 /**
@@ -101,13 +109,22 @@ export interface Snapshot {
  * refused or accepted on its own, in the order of the calls.
  */
 export interface Store extends AsyncDisposable {
-  /** New whenever the database is created or restored: sequences of different epochs must not be compared. */
+  /**
+   * New whenever the database is created, restored or may have lost its newest commits: revisions and sequences of
+   * different epochs must not be compared.
+   */
   readonly epoch: string;
-  /** Synchronous on purpose: an asynchronous callback could not see one consistent state. */
+  /**
+   * Synchronous on purpose: an asynchronous callback could not see one consistent state. The snapshot ends with the
+   * call. Throws INVALID_ARGUMENT for a limit out of its range, and an AppError when the database cannot be read.
+   */
   read<Value>(query: (snapshot: Snapshot) => NotPromise<Value>): Value;
-  /** Resolves when the commit is as durable as the adapter was configured to make it. */
+  /**
+   * Resolves when the commit is as durable as the adapter was configured to make it. Rejects with INVALID_ARGUMENT,
+   * naming every field, when the batch breaks `LIMITS`: the caller has to bound its input before.
+   */
   commit(batch: Batch): Promise<Result<Committed, CommitRefusal>>;
-  /** Forgets messages that the broker has acknowledged. */
+  /** Forgets messages that the broker has acknowledged. Rejects with an AppError when that could not be written. */
   markPublished(sequences: readonly number[]): Promise<void>;
   /** Forgets answers that were remembered before `revision`, at most `limit` of them; how many it forgot. */
   forgetAnswersBefore(revision: number, limit: number): Promise<number>;

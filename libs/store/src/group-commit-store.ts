@@ -1,0 +1,173 @@
+import { AppError, err, ok, type Result } from '@outboard/core';
+import { CheckedSnapshot } from './checked-snapshot.js';
+import { checkLimit, checkSequences, measureBatch } from './limits.js';
+import type { Batch, CommitRefusal, Committed, NotPromise, Snapshot, Store } from './port.js';
+
+/** What is asked of the one writer. */
+export type Change =
+  | { readonly kind: 'commit'; readonly batch: Batch }
+  | { readonly kind: 'markPublished'; readonly sequences: readonly number[] }
+  | { readonly kind: 'forgetAnswers'; readonly before: number; readonly limit: number };
+
+/** The revision of a commit, or how many rows another change removed. */
+export type Outcome = Result<number, CommitRefusal>;
+
+/** What an adapter adds to the store that this file makes of it. */
+export interface Backend {
+  readonly epoch: string;
+  /**
+   * Writes all changes in one transaction, in order, each refused or accepted on its own.
+   * @throws AppError when nothing of the transaction could be written
+   */
+  write(changes: readonly Change[]): readonly Outcome[];
+  /** Calls the query with a view of committed data that does not change until it returns. */
+  read<Value>(query: (view: Snapshot) => Value): Value;
+  close(): Promise<void>;
+}
+
+/** Of one transaction: longer ones make the commits in them wait and block the event loop. */
+const GROUP_CHANGES = 512;
+const GROUP_BYTES = 4 * 1024 * 1024;
+/** Of all that wait: a caller that is faster than the disk is told so instead of filling the memory. */
+const WAITING_CHANGES = 16_384;
+const WAITING_BYTES = 64 * 1024 * 1024;
+
+interface Waiting {
+  readonly change: Change;
+  readonly bytes: number;
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (thrown: unknown) => void;
+}
+
+/**
+ * A store with one writer and group commit over any backend. A transaction is written synchronously in a turn of its
+ * own of the event loop; the commits that arrived up to then are its group. While one is being written (and flushed to
+ * disk), requests pile up in the sockets, so groups grow with the load and there is no timer to tune.
+ */
+export class GroupCommitStore implements Store {
+  readonly #backend: Backend;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #scheduled = false;
+  #closing: Promise<void> | undefined;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  get epoch(): string {
+    return this.#backend.epoch;
+  }
+
+  read<Value>(query: (snapshot: Snapshot) => NotPromise<Value>): Value {
+    if (this.#closing) throw closedError();
+    return this.#backend.read((view) => {
+      const snapshot = new CheckedSnapshot(view);
+      try {
+        return query(snapshot);
+      } finally {
+        snapshot.end();
+      }
+    });
+  }
+
+  async commit(batch: Batch): Promise<Result<Committed, CommitRefusal>> {
+    const outcome = await this.#enqueue({ kind: 'commit', batch }, measureBatch(batch));
+    return outcome.ok ? ok({ revision: outcome.value }) : outcome;
+  }
+
+  async markPublished(sequences: readonly number[]): Promise<void> {
+    if (sequences.length === 0) return;
+    checkSequences(sequences);
+    removedOrThrow(await this.#enqueue({ kind: 'markPublished', sequences }, sequences.length * 8));
+  }
+
+  async forgetAnswersBefore(revision: number, limit: number): Promise<number> {
+    checkLimit(limit);
+    return removedOrThrow(await this.#enqueue({ kind: 'forgetAnswers', before: revision, limit }, 0));
+  }
+
+  /** Writes everything that was called before, then closes. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    while (this.#waiting.length > 0) this.#writeGroup();
+    await this.#backend.close();
+  }
+
+  #enqueue(change: Change, bytes: number): Promise<Outcome> {
+    if (this.#closing) return Promise.resolve(unavailable(closedError()));
+    if (this.#waiting.length >= WAITING_CHANGES || this.#waitingBytes + bytes > WAITING_BYTES) {
+      return Promise.resolve(unavailable(queueFullError()));
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ change, bytes, resolve, reject });
+      this.#waitingBytes += bytes;
+      this.#schedule();
+    });
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      if (this.#waiting.length === 0) return;
+      this.#writeGroup();
+      if (this.#waiting.length > 0) this.#schedule();
+    });
+  }
+
+  #writeGroup(): void {
+    const group = this.#takeGroup();
+    let outcomes: readonly Outcome[];
+    try {
+      outcomes = this.#backend.write(group.map(({ change }) => change));
+    } catch (thrown) {
+      for (const { resolve, reject } of group) {
+        if (thrown instanceof AppError) resolve(unavailable(thrown));
+        else reject(thrown);
+      }
+      return;
+    }
+    group.forEach(({ resolve, reject }, at) => {
+      const outcome = outcomes[at];
+      if (outcome) resolve(outcome);
+      else reject(new Error('invariant violated: the backend answers every change'));
+    });
+  }
+
+  #takeGroup(): Waiting[] {
+    let count = 0;
+    let bytes = 0;
+    for (const { bytes: added } of this.#waiting) {
+      if (count === GROUP_CHANGES || (count > 0 && bytes + added > GROUP_BYTES)) break;
+      count++;
+      bytes += added;
+    }
+    this.#waitingBytes -= bytes;
+    return this.#waiting.splice(0, count);
+  }
+}
+
+const unavailable = (error: AppError): Outcome => err({ kind: 'unavailable', error });
+
+function closedError(): AppError {
+  return new AppError('FAILED_PRECONDITION', 'the store is closed', { reason: 'STORE_CLOSED' });
+}
+
+function queueFullError(): AppError {
+  return new AppError(
+    'RESOURCE_EXHAUSTED',
+    `more than ${WAITING_CHANGES} changes or ${WAITING_BYTES} bytes wait to be written; retry later`,
+    { reason: 'STORE_QUEUE_FULL' },
+  );
+}
+
+function removedOrThrow(outcome: Outcome): number {
+  if (outcome.ok) return outcome.value;
+  throw outcome.error.kind === 'unavailable' ? outcome.error.error : new Error(JSON.stringify(outcome.error));
+}

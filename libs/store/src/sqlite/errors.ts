@@ -1,0 +1,117 @@
+import { AppError, type Code } from '@outboard/core';
+import Database from 'better-sqlite3';
+
+interface Diagnosis {
+  readonly code: Code;
+  readonly reason: string;
+  readonly advice: string;
+}
+
+/** Primary result codes (sqlite.org/rescode.html), the longest prefix first. */
+const DIAGNOSES: readonly (readonly [prefix: string, Diagnosis])[] = [
+  [
+    'SQLITE_FULL',
+    { code: 'UNAVAILABLE', reason: 'DATABASE_FULL', advice: 'the disk is full; free space and retry' },
+  ],
+  [
+    'SQLITE_IOERR',
+    { code: 'UNAVAILABLE', reason: 'DATABASE_IO_ERROR', advice: 'the disk failed; look at the kernel log' },
+  ],
+  [
+    'SQLITE_BUSY',
+    {
+      code: 'UNAVAILABLE',
+      reason: 'DATABASE_BUSY',
+      advice: 'another program holds a lock on it; close that program and retry',
+    },
+  ],
+  [
+    'SQLITE_CANTOPEN',
+    {
+      code: 'FAILED_PRECONDITION',
+      reason: 'DATABASE_CANNOT_BE_OPENED',
+      advice: 'make the file and its folder readable and writable for this user',
+    },
+  ],
+  [
+    'SQLITE_READONLY',
+    {
+      code: 'FAILED_PRECONDITION',
+      reason: 'DATABASE_READ_ONLY',
+      advice: 'make the file, its folder and its file system writable',
+    },
+  ],
+  [
+    'SQLITE_CORRUPT',
+    { code: 'DATA_LOSS', reason: 'DATABASE_CORRUPT', advice: 'stop the service and restore a backup' },
+  ],
+  [
+    'SQLITE_NOTADB',
+    {
+      code: 'FAILED_PRECONDITION',
+      reason: 'NOT_A_STORE',
+      advice: 'it is no SQLite database; give another path or restore a backup',
+    },
+  ],
+];
+
+/** What SQLite threw, as an error that says what to do; anything else stays as it is. */
+export function fromSqlite(thrown: unknown, path: string): unknown {
+  const failure = sqliteErrorIn(thrown);
+  if (!failure) return thrown;
+  const diagnosis = DIAGNOSES.find(([prefix]) => failure.code.startsWith(prefix))?.[1];
+  if (!diagnosis) return new AppError('INTERNAL', `database ${path}: ${failure.message}`, { cause: thrown });
+  return new AppError(
+    diagnosis.code,
+    `database ${path} cannot be used (${failure.message}): ${diagnosis.advice}`,
+    { reason: diagnosis.reason, metadata: { path, sqlite: failure.code }, cause: thrown },
+  );
+}
+
+/** TypeORM wraps what its driver throws. */
+function sqliteErrorIn(thrown: unknown): InstanceType<typeof Database.SqliteError> | undefined {
+  if (thrown instanceof Database.SqliteError) return thrown;
+  if (thrown instanceof Error && 'driverError' in thrown) return sqliteErrorIn(thrown.driverError);
+  return undefined;
+}
+
+export function readOnlyError(path: string, cause: unknown): AppError {
+  return new AppError(
+    'FAILED_PRECONDITION',
+    `database ${path} cannot be written: make the file, its folder and its file system writable`,
+    { reason: 'DATABASE_READ_ONLY', metadata: { path }, cause },
+  );
+}
+
+export function inUseError(path: string, cause: unknown): AppError {
+  return new AppError(
+    'FAILED_PRECONDITION',
+    `database ${path} is open in another process or twice in this one: a store has one writer; end the other one`,
+    { reason: 'DATABASE_IN_USE', metadata: { path }, cause },
+  );
+}
+
+export function corruptError(path: string, problems: readonly string[]): AppError {
+  return new AppError(
+    'DATA_LOSS',
+    `database ${path} is corrupted: stop the service, keep the file for inspection and restore a backup`,
+    { reason: 'DATABASE_CORRUPT', metadata: { path, problems: problems.join('; ') } },
+  );
+}
+
+export function foreignError(path: string): AppError {
+  return new AppError(
+    'FAILED_PRECONDITION',
+    `database ${path} was made by another program: give another path`,
+    { reason: 'NOT_A_STORE', metadata: { path } },
+  );
+}
+
+export function tooNewError(path: string, migration: string): AppError {
+  return new AppError(
+    'FAILED_PRECONDITION',
+    `database ${path} was written by a newer version (migration ${migration} is unknown here): ` +
+      'run that version, or restore a backup that was taken before the upgrade',
+    { reason: 'SCHEMA_TOO_NEW', metadata: { path, migration } },
+  );
+}
