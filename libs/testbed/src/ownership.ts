@@ -1,0 +1,255 @@
+import {
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { AppError } from '@outboard/core';
+import { libc, NetworkNamespace } from '@outboard/ffi';
+import { labelProblem, MAX_TESTBED_NAME, namespacePrefix } from './plan.js';
+
+/** One file per testbed: locked by its owner, and it says what to remove. Lives as long as namespaces can: until boot. */
+const LOCKS = '/run/outboard-testbed';
+const SUFFIX = '.lock';
+/** Environment variable that marks every process of a testbed; what a marked process starts inherits it. */
+export const MARK = 'OUTBOARD_TESTBED';
+const KILL_MILLISECONDS = 5000;
+
+interface LockRecord {
+  readonly pid: number;
+  /** Absent: the directory is the caller's, and stays. */
+  readonly temporaryDirectory?: string;
+}
+
+/** What a sweep found. */
+export interface Leftovers {
+  /** Testbeds whose owner had died and of which nothing is left now. */
+  readonly removed: readonly string[];
+  /** Testbeds that were left alone because their owner lives. */
+  readonly alive: readonly string[];
+}
+
+/**
+ * The right to a testbed's name on this machine. It is an flock: the kernel gives it up when the owner dies, however
+ * it dies, so the living and the dead cannot be confused (as they can by a recorded pid that was used again).
+ */
+export class Ownership {
+  readonly #lock: number;
+  #released = false;
+
+  private constructor(
+    readonly name: string,
+    /** For stores, logs and sockets of the testbed. */
+    readonly directory: string,
+    lock: number,
+  ) {
+    this.#lock = lock;
+  }
+
+  /**
+   * Takes a name; what a dead owner left under it is removed first. Without `directory` a temporary one is made, which
+   * goes with the testbed. Throws AppError ALREADY_EXISTS if the owner lives.
+   */
+  static acquire(name: string, directory?: string): Ownership {
+    const lock = tryLock(name);
+    if (lock === undefined) {
+      const owner = readRecord(pathOf(name))?.pid;
+      throw new AppError('ALREADY_EXISTS', `testbed ${name} is in use by process ${owner ?? 'unknown'}`, {
+        reason: 'TESTBED_IN_USE',
+      });
+    }
+    try {
+      sweep(name);
+      const temporaryDirectory =
+        directory === undefined ? mkdtempSync(join(tmpdir(), `outboard-${name}-`)) : undefined;
+      const own = temporaryDirectory ?? directory ?? '';
+      mkdirSync(own, { recursive: true });
+      const record: LockRecord = {
+        pid: process.pid,
+        ...(temporaryDirectory !== undefined && { temporaryDirectory }),
+      };
+      ftruncateSync(lock);
+      writeSync(lock, JSON.stringify(record), 0);
+      const ownership = new Ownership(name, own, lock);
+      hold(ownership);
+      return ownership;
+    } catch (failure) {
+      closeSync(lock);
+      throw failure;
+    }
+  }
+
+  /** Removes processes, namespaces and the temporary directory, at once and synchronously; then gives up the name. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    try {
+      sweep(this.name);
+      // Unlinked while it is held: who waits for this file finds that the path leads elsewhere, and opens it anew.
+      rmSync(pathOf(this.name), { force: true });
+    } finally {
+      closeSync(this.#lock);
+      drop(this);
+    }
+  }
+}
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+const held = new Set<Ownership>();
+
+/** An owner that ends without disposing (an exception, `process.exit`, a signal) still cleans up. */
+function hold(ownership: Ownership): void {
+  if (held.size === 0) {
+    process.on('exit', releaseAll);
+    for (const signal of SIGNALS) process.on(signal, onSignal);
+  }
+  held.add(ownership);
+}
+
+function drop(ownership: Ownership): void {
+  held.delete(ownership);
+  if (held.size > 0) return;
+  process.off('exit', releaseAll);
+  for (const signal of SIGNALS) process.off(signal, onSignal);
+}
+
+function releaseAll(): void {
+  for (const ownership of [...held]) {
+    try {
+      ownership.release();
+    } catch (failure) {
+      process.stderr.write(`testbed ${ownership.name} was not removed: ${String(failure)}\n`);
+    }
+  }
+}
+
+function onSignal(signal: NodeJS.Signals): void {
+  // Whoever listens too will end the process in its own time, and disposes or exits: both come by here again.
+  if (process.listenerCount(signal) > 1) return;
+  releaseAll();
+  process.kill(process.pid, signal);
+}
+
+/**
+ * Removes what testbeds left whose owner died: their processes, namespaces and directories. Those whose owner lives
+ * are not touched. With a name, only that one. Throws AppError INVALID_ARGUMENT for what cannot be a name.
+ */
+export function removeLeftovers(name?: string): Leftovers {
+  const problem = name === undefined ? undefined : labelProblem(name, MAX_TESTBED_NAME);
+  if (problem !== undefined) throw AppError.invalid([{ field: 'name', description: problem }]);
+  const removed: string[] = [];
+  const alive: string[] = [];
+  for (const candidate of name === undefined ? lockedNames() : [name]) {
+    const lock = tryLock(candidate);
+    if (lock === undefined) {
+      alive.push(candidate);
+      continue;
+    }
+    try {
+      const found = sweep(candidate);
+      rmSync(pathOf(candidate), { force: true });
+      if (found) removed.push(candidate);
+    } finally {
+      closeSync(lock);
+    }
+  }
+  return { removed, alive };
+}
+
+const pathOf = (name: string): string => join(LOCKS, `${name}${SUFFIX}`);
+
+function lockedNames(): string[] {
+  mkdirSync(LOCKS, { recursive: true, mode: 0o700 });
+  return readdirSync(LOCKS)
+    .filter((file) => file.endsWith(SUFFIX))
+    .map((file) => file.slice(0, -SUFFIX.length))
+    .sort();
+}
+
+/** The descriptor of the locked file, or undefined if somebody else holds it. */
+function tryLock(name: string): number | undefined {
+  mkdirSync(LOCKS, { recursive: true, mode: 0o700 });
+  for (;;) {
+    // Kept as it is if it exists: it says what its last owner left.
+    const descriptor = openSync(pathOf(name), 'a+', 0o600);
+    if (!libc.tryLock(descriptor)) {
+      closeSync(descriptor);
+      return undefined;
+    }
+    const there = statSync(pathOf(name), { throwIfNoEntry: false });
+    if (there?.ino === fstatSync(descriptor).ino) return descriptor;
+    // Its owner removed the file between our opening and locking it.
+    closeSync(descriptor);
+  }
+}
+
+function readRecord(path: string): LockRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8')) as LockRecord;
+  } catch {
+    // Empty or cut: the owner died before or while it wrote. Nothing but the name is known then.
+    return undefined;
+  }
+}
+
+/** Removes all that carries the name; the caller holds its lock. Tells whether there was anything. */
+function sweep(name: string): boolean {
+  const temporaryDirectory = readRecord(pathOf(name))?.temporaryDirectory;
+  const killed = killMarked(name);
+  const namespaces = NetworkNamespace.list(namespacePrefix(name));
+  for (const namespace of namespaces) NetworkNamespace.remove(namespace);
+  if (temporaryDirectory !== undefined) rmSync(temporaryDirectory, { recursive: true, force: true });
+  return killed > 0 || namespaces.length > 0 || temporaryDirectory !== undefined;
+}
+
+/** Kills the marked processes and waits until they are gone: they may write to the directory until then. */
+function killMarked(name: string): number {
+  const killed = new Set<number>();
+  const deadline = performance.now() + KILL_MILLISECONDS;
+  for (;;) {
+    const found = markedProcesses(name);
+    if (found.length === 0) return killed.size;
+    if (performance.now() > deadline) {
+      throw new AppError('DEADLINE_EXCEEDED', `processes of testbed ${name} do not die: ${found.join(', ')}`);
+    }
+    for (const pid of found) {
+      killed.add(pid);
+      kill(pid);
+    }
+    // The caller may be an exit handler, so there is no event loop to wait with.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+  }
+}
+
+/** The processes whose environment carries the mark. A zombie has no environment any more. */
+function markedProcesses(name: string): number[] {
+  const mark = Buffer.from(`${MARK}=${name}\0`);
+  const marked: number[] = [];
+  for (const entry of readdirSync('/proc')) {
+    const pid = Number(entry);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    try {
+      if (readFileSync(`/proc/${pid}/environ`).includes(mark)) marked.push(pid);
+    } catch {
+      // It ended meanwhile, or it is another user's.
+    }
+  }
+  return marked;
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (failure) {
+    if (!(failure instanceof Error && 'code' in failure && failure.code === 'ESRCH')) throw failure;
+  }
+}

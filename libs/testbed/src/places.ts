@@ -1,0 +1,95 @@
+import { AppError } from '@outboard/core';
+import { linkByName, NetlinkSocket, type NetworkNamespace } from '@outboard/netlink';
+import { applyAll, functionMessage } from './links.js';
+import type { DpuPlan, FunctionPlan } from './plan.js';
+
+/** Where traffic can start and end: pods, hosts, DPUs, the control namespace. Probes work between any two. */
+export interface Endpoint {
+  readonly name: string;
+  readonly namespace: NetworkNamespace;
+  /** Its IP addresses; probes that are given an endpoint as destination use the first of a family. */
+  readonly addresses: readonly string[];
+}
+
+/** A server: holds the functions of its DPUs until pods take them. */
+export class Host implements Endpoint {
+  readonly socket: NetlinkSocket;
+  readonly addresses = [];
+
+  constructor(
+    readonly name: string,
+    readonly namespace: NetworkNamespace,
+  ) {
+    this.socket = NetlinkSocket.open({ namespace });
+  }
+
+  close(): void {
+    this.socket.close();
+    this.namespace.close();
+  }
+}
+
+/** A DPU: its underlay and management devices, and the representors of its functions. */
+export class Dpu implements Endpoint {
+  readonly socket: NetlinkSocket;
+  readonly #holders = new Map<FunctionPlan, string>();
+
+  constructor(
+    readonly plan: DpuPlan,
+    readonly host: Host,
+    readonly namespace: NetworkNamespace,
+    /** Of the functions until a pod changes it: the underlay's. */
+    readonly mtu: number,
+  ) {
+    this.socket = NetlinkSocket.open({ namespace });
+  }
+
+  get name(): string {
+    return this.plan.name;
+  }
+
+  /** Underlay first. */
+  get addresses(): readonly string[] {
+    return [...this.plan.underlay.addresses, ...this.plan.management.addresses].map(({ ip }) => ip);
+  }
+
+  /** Undefined means the PF. Throws AppError NOT_FOUND. */
+  function(vfNumber: number | undefined): FunctionPlan {
+    const found = this.plan.functions.find((each) => each.vfNumber === vfNumber);
+    if (found !== undefined) return found;
+    throw new AppError('NOT_FOUND', `${this.name} has no function ${vfNumber} (it has ${this.vfCount} VFs)`);
+  }
+
+  get vfCount(): number {
+    return this.plan.functions.length - 1;
+  }
+
+  /** Reserves a function. Throws AppError FAILED_PRECONDITION that names the holder. */
+  claim(own: FunctionPlan, holder: string): void {
+    const other = this.#holders.get(own);
+    if (other !== undefined) {
+      throw new AppError('FAILED_PRECONDITION', `${own.representor} of ${this.name} is used by ${other}`);
+    }
+    this.#holders.set(own, holder);
+  }
+
+  free(own: FunctionPlan): void {
+    this.#holders.delete(own);
+  }
+
+  /** Index of a function's device on the host; a function that was deleted is made anew. */
+  async hostDevice(own: FunctionPlan): Promise<number> {
+    const there = await linkByName(this.host.socket, own.hostDevice);
+    if (there !== undefined) return there.ifiIndex;
+    const { descriptor } = this.host.namespace;
+    await applyAll(this.socket, `make ${own.representor} of ${this.name}`, [
+      functionMessage(own, this.mtu, descriptor),
+    ]);
+    return own.index;
+  }
+
+  close(): void {
+    this.socket.close();
+    this.namespace.close();
+  }
+}

@@ -1,0 +1,270 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { AppError, systemClock } from '@outboard/core';
+import { type NetworkNamespace, runIn } from '@outboard/ffi';
+import { LogFile } from './log-file.js';
+
+const READY_MILLISECONDS = 20_000;
+const GRACE_MILLISECONDS = 5000;
+/** How long what a dead program still had in its pipes is waited for: its children may hold them open for ever. */
+const DRAIN_MILLISECONDS = 200;
+const MAX_LINE = 64 << 10;
+const MAX_EXITS = 100;
+/** USER_HZ: the unit of times in /proc/<pid>/stat on every architecture that we run on. */
+const TICKS_PER_SECOND = 100;
+
+export interface ProgramSpecification {
+  /** For messages, and the name of the log file. */
+  readonly name: string;
+  readonly command: readonly [program: string, ...args: string[]];
+  readonly logFile: string;
+  /** Where its network is; absent: where the caller's is. */
+  readonly namespace?: NetworkNamespace;
+  /** Besides PATH, HOME and TMPDIR it has these variables and no others. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Whether a line of its output says that it is ready; absent: a JSON line with `"event":"ready"`. */
+  readonly isReady?: (line: string) => boolean;
+  /** Default 20,000. */
+  readonly readyMilliseconds?: number;
+  /** Sees every line of output, of both streams. */
+  readonly onLine?: (line: string) => void;
+}
+
+/** How a program ended. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** False: it ended by itself, neither by `stop` nor by `kill`. */
+  readonly wanted: boolean;
+}
+
+/** What a process uses (proc(5)). */
+export interface Usage {
+  readonly pid: number;
+  readonly residentBytes: number;
+  /** User and system time since its start. */
+  readonly cpuMilliseconds: number;
+  readonly threads: number;
+  readonly descriptors: number;
+}
+
+interface Run {
+  readonly child: ChildProcess;
+  readonly exited: Promise<Exit>;
+  wanted: boolean;
+}
+
+/**
+ * A program that can be started, stopped, killed and started again. It dies with its owner (PR_SET_PDEATHSIG), so
+ * that even an owner that is killed leaves no process behind; what it started itself may stay.
+ */
+export class Program {
+  readonly #log: LogFile;
+  readonly #exits: Exit[] = [];
+  #run: Run | undefined;
+
+  constructor(readonly specification: ProgramSpecification) {
+    this.#log = new LogFile(specification.logFile);
+  }
+
+  get name(): string {
+    return this.specification.name;
+  }
+
+  get logFile(): string {
+    return this.#log.path;
+  }
+
+  /** Of the running process. */
+  get pid(): number | undefined {
+    return this.#run?.child.pid;
+  }
+
+  get isRunning(): boolean {
+    return this.#run !== undefined;
+  }
+
+  /** How its processes ended so far, the last 100. */
+  get exits(): readonly Exit[] {
+    return this.#exits;
+  }
+
+  /** The last 8 KiB of output. */
+  get tail(): string {
+    return this.#log.tail;
+  }
+
+  /**
+   * Resolves when it says that it is ready. Throws AppError with the end of its output: FAILED_PRECONDITION if it is
+   * running already or ended instead, DEADLINE_EXCEEDED if it said nothing (it is killed then).
+   */
+  async start(): Promise<void> {
+    if (this.#run !== undefined) {
+      throw new AppError('FAILED_PRECONDITION', `${this.name} is running as process ${this.pid}`);
+    }
+    const { specification } = this;
+    const isReady = specification.isReady ?? saysReady;
+    const limit = specification.readyMilliseconds ?? READY_MILLISECONDS;
+    let ready: () => void = () => undefined;
+    const becameReady = new Promise<'ready'>((resolve) => {
+      ready = () => resolve('ready');
+    });
+    const run = this.#spawn((line) => {
+      specification.onLine?.(line);
+      if (isReady(line)) ready();
+    });
+    const deadline = new AbortController();
+    const outcome = await Promise.race([
+      becameReady,
+      run.exited,
+      systemClock.delay(limit, deadline.signal).then(() => 'late' as const),
+    ]);
+    deadline.abort();
+    if (outcome === 'ready') return;
+    if (outcome === 'late') {
+      await this.kill();
+      throw new AppError(
+        'DEADLINE_EXCEEDED',
+        this.#withTail(`${this.name} was not ready within ${limit} ms`),
+      );
+    }
+    throw new AppError(
+      'FAILED_PRECONDITION',
+      this.#withTail(`${this.name} ended at start (${how(outcome)})`),
+    );
+  }
+
+  /** SIGTERM, and SIGKILL if that does not end it within the grace. Undefined if it is not running. */
+  async stop(graceMilliseconds = GRACE_MILLISECONDS): Promise<Exit | undefined> {
+    const run = this.#run;
+    if (run === undefined) return undefined;
+    run.wanted = true;
+    this.signal('SIGTERM');
+    const deadline = new AbortController();
+    const late = systemClock.delay(graceMilliseconds, deadline.signal).then(() => 'late' as const);
+    const outcome = await Promise.race([run.exited, late]);
+    deadline.abort();
+    return outcome === 'late' ? this.kill() : outcome;
+  }
+
+  /** SIGKILL, awaited: a crash. Undefined if it is not running. */
+  async kill(): Promise<Exit | undefined> {
+    const run = this.#run;
+    if (run === undefined) return undefined;
+    run.wanted = true;
+    this.signal('SIGKILL');
+    return run.exited;
+  }
+
+  /** Stops it if it runs, and starts it. */
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Sends a signal to the process (SIGSTOP and SIGCONT freeze and thaw it); none if it is not running. */
+  signal(signal: NodeJS.Signals): void {
+    this.#run?.child.kill(signal);
+  }
+
+  /** Throws AppError FAILED_PRECONDITION if it is not running. */
+  usage(): Usage {
+    const { pid } = this;
+    if (pid === undefined) throw new AppError('FAILED_PRECONDITION', `${this.name} is not running`);
+    return processUsage(pid);
+  }
+
+  /** Ends it and closes the log. */
+  async dispose(graceMilliseconds?: number): Promise<void> {
+    await this.stop(graceMilliseconds);
+    this.#log.close();
+  }
+
+  #spawn(onLine: (line: string) => void): Run {
+    const { namespace, command, environment } = this.specification;
+    const { PATH, HOME, TMPDIR } = process.env;
+    const inherited = Object.entries({ PATH, HOME, TMPDIR }).filter(([, value]) => value !== undefined);
+    const child = runIn(namespace, () =>
+      spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
+        env: { ...Object.fromEntries(inherited), ...environment },
+        stdio: ['ignore', 'pipe', 'pipe'],
+        // A session of its own: Ctrl-C on the terminal is for the owner, who ends its programs in order.
+        detached: true,
+      }),
+    );
+    for (const stream of [child.stdout, child.stderr]) {
+      const lines = new LineSplitter(onLine);
+      stream?.on('data', (bytes: Buffer) => {
+        this.#log.write(bytes);
+        lines.push(bytes);
+      });
+    }
+    const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
+    const exited = new Promise<Exit>((resolve) => {
+      const end = async (code: number | null, signal: NodeJS.Signals | null): Promise<void> => {
+        const exit: Exit = { code, signal, wanted: run.wanted };
+        this.#run = undefined;
+        this.#exits.push(exit);
+        if (this.#exits.length > MAX_EXITS) this.#exits.shift();
+        const drained = new AbortController();
+        await Promise.race([closed, systemClock.delay(DRAIN_MILLISECONDS, drained.signal)]);
+        drained.abort();
+        resolve(exit);
+      };
+      child.once('exit', end);
+      child.once('error', (failure) => {
+        this.#log.write(Buffer.from(`${failure.message}\n`));
+        if (child.pid === undefined) void end(null, null);
+      });
+    });
+    const run: Run = { child, exited, wanted: false };
+    this.#run = run;
+    return run;
+  }
+
+  #withTail(text: string): string {
+    return `${text}; log ${this.logFile} ends with:\n${this.tail}`;
+  }
+}
+
+const how = (exit: Exit): string => (exit.signal === null ? `status ${exit.code}` : exit.signal);
+
+/** `{"event":"ready", ...}`: what every Outboard program prints when it is ready. */
+function saysReady(line: string): boolean {
+  if (!line.startsWith('{')) return false;
+  try {
+    return (JSON.parse(line) as { event?: unknown }).event === 'ready';
+  } catch {
+    return false;
+  }
+}
+
+/** Throws the file system's ENOENT if there is no such process. */
+export function processUsage(pid: number): Usage {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  // The second field is the program's name in parentheses and may contain anything; field 3 follows it.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const resident = /^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1];
+  const field = (number: number): number => Number(fields[number - 3]);
+  return {
+    pid,
+    residentBytes: Number(resident ?? 0) * 1024,
+    cpuMilliseconds: ((field(14) + field(15)) * 1000) / TICKS_PER_SECOND,
+    threads: field(20),
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
+  };
+}
+
+/** Turns chunks into lines; a line that is too long is cut. */
+class LineSplitter {
+  #rest = '';
+
+  constructor(readonly onLine: (line: string) => void) {}
+
+  push(bytes: Buffer): void {
+    const parts = (this.#rest + bytes.toString('utf8')).split('\n');
+    this.#rest = (parts.pop() ?? '').slice(0, MAX_LINE);
+    for (const line of parts) this.onLine(line);
+  }
+}

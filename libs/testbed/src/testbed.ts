@@ -1,0 +1,243 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AppError } from '@outboard/core';
+import { link, NetlinkSocket, NetworkNamespace, setUp } from '@outboard/netlink';
+import {
+  applyAll,
+  controlMessages,
+  dpuMessages,
+  fabricMessages,
+  fabricPort,
+  loopbackUp,
+  type NetworkName,
+} from './links.js';
+import { type Leftovers, MARK, Ownership, removeLeftovers } from './ownership.js';
+import { Dpu, type Endpoint, Host } from './places.js';
+import {
+  labelProblem,
+  MAX_POD_NAME,
+  planTestbed,
+  podNamespace,
+  type TestbedPlan,
+  type TestbedSpecification,
+} from './plan.js';
+import { Pod } from './pod.js';
+import { Program, type ProgramSpecification } from './program.js';
+
+const MAX_PODS = 2000;
+
+export interface TestbedOptions extends TestbedSpecification {
+  /** Where stores and logs go; it stays when the testbed is disposed of. Absent: a temporary directory, which goes. */
+  readonly directory?: string;
+}
+
+/** What a program inside a testbed is. Its log is `<directory>/logs/<name>.log`. */
+export type TestbedProgram = Omit<ProgramSpecification, 'logFile' | 'namespace'>;
+
+/**
+ * A data centre made of network namespaces: a fabric, DPUs, hosts, pods. Nothing is made in the caller's namespace.
+ * Disposing removes everything, and so does the end of the owning process, except by SIGKILL: then `removeLeftovers`
+ * or the next testbed of that name does.
+ */
+export class Testbed implements AsyncDisposable {
+  readonly hosts = new Map<string, Host>();
+  readonly dpus = new Map<string, Dpu>();
+  readonly #pods = new Map<string, Pod>();
+  readonly #programs = new Set<Program>();
+  readonly #ownership: Ownership;
+  readonly #fabric: NetlinkSocket;
+  #disposed: Promise<void> | undefined;
+
+  private constructor(
+    readonly plan: TestbedPlan,
+    ownership: Ownership,
+    /** Where the message bus and services run unless they are placed elsewhere. */
+    readonly control: Endpoint,
+    readonly fabric: Endpoint,
+  ) {
+    this.#ownership = ownership;
+    this.#fabric = NetlinkSocket.open({ namespace: fabric.namespace });
+  }
+
+  /**
+   * Builds a testbed. What a dead owner left under the same name is removed first.
+   * Throws AppError: INVALID_ARGUMENT with all problems of the specification, ALREADY_EXISTS if the name is in use;
+   * SystemError EPERM without the right to make namespaces.
+   */
+  static async create(options: TestbedOptions): Promise<Testbed> {
+    const plan = planTestbed(options);
+    const ownership = Ownership.acquire(plan.name, options.directory);
+    try {
+      const control = NetworkNamespace.create(plan.controlNamespace);
+      const fabric = NetworkNamespace.create(plan.fabricNamespace);
+      const testbed = new Testbed(
+        plan,
+        ownership,
+        { name: 'control', namespace: control, addresses: [plan.control.ip] },
+        { name: 'fabric', namespace: fabric, addresses: [] },
+      );
+      await testbed.#build();
+      return testbed;
+    } catch (failure) {
+      ownership.release();
+      throw failure;
+    }
+  }
+
+  /** Removes testbeds whose owner died, or the one of that name; the living are left alone. */
+  static removeLeftovers(name?: string): Leftovers {
+    return removeLeftovers(name);
+  }
+
+  get name(): string {
+    return this.plan.name;
+  }
+
+  get directory(): string {
+    return this.#ownership.directory;
+  }
+
+  get pods(): ReadonlyMap<string, Pod> {
+    return this.#pods;
+  }
+
+  /** Throws AppError NOT_FOUND. */
+  dpu(name: string): Dpu {
+    return found(this.dpus, 'DPU', name);
+  }
+
+  /** Throws AppError NOT_FOUND. */
+  host(name: string): Host {
+    return found(this.hosts, 'host', name);
+  }
+
+  /** Throws AppError NOT_FOUND. */
+  pod(name: string): Pod {
+    return found(this.#pods, 'pod', name);
+  }
+
+  /** An empty pod. Throws AppError: INVALID_ARGUMENT, NOT_FOUND (host), ALREADY_EXISTS, RESOURCE_EXHAUSTED. */
+  async createPod(options: { readonly name: string; readonly host: string }): Promise<Pod> {
+    const problem = labelProblem(options.name, MAX_POD_NAME);
+    if (problem !== undefined) throw AppError.invalid([{ field: 'name', description: problem }]);
+    if (this.#pods.has(options.name)) throw new AppError('ALREADY_EXISTS', `there is a pod ${options.name}`);
+    if (this.#pods.size >= MAX_PODS)
+      throw new AppError('RESOURCE_EXHAUSTED', `a testbed has at most ${MAX_PODS} pods`);
+    const host = this.host(options.host);
+    const namespace = NetworkNamespace.create(podNamespace(this.name, options.name));
+    // Addresses come from the port's status alone: none is made up from router advertisements, none is tentative.
+    setSysctls(namespace, {
+      'net/ipv6/conf/default/accept_ra': '0',
+      'net/ipv6/conf/default/accept_dad': '0',
+    });
+    const pod = new Pod(options.name, host, namespace);
+    this.#pods.set(pod.name, pod);
+    using socket = NetlinkSocket.open({ namespace });
+    await applyAll(socket, `pod ${pod.name}`, [loopbackUp()]);
+    return pod;
+  }
+
+  /** Gives the pod's functions back and removes it. Throws AppError NOT_FOUND. */
+  async removePod(name: string): Promise<void> {
+    const pod = this.pod(name);
+    for (const device of [...pod.attachments.keys()]) await pod.detach(device);
+    this.#pods.delete(name);
+    pod.close();
+    NetworkNamespace.remove(podNamespace(this.name, name));
+  }
+
+  /** Pulls or plugs the cable between a DPU and one of the two networks. */
+  async setCable(dpu: string, network: NetworkName, state: 'plugged' | 'pulled'): Promise<void> {
+    const port = fabricPort(network, this.dpu(dpu).plan);
+    const { ifiIndex } = await this.#fabric.get(link.get({ ifname: port }));
+    await applyAll(this.#fabric, `cable ${port}`, [setUp(ifiIndex, state === 'plugged')]);
+  }
+
+  /** A program in the namespace of a place; not started yet. It ends with the testbed. */
+  program(place: Endpoint | undefined, specification: TestbedProgram): Program {
+    const program = new Program({
+      ...specification,
+      environment: { ...specification.environment, [MARK]: this.name },
+      ...(place !== undefined && { namespace: place.namespace }),
+      logFile: join(this.directory, 'logs', `${specification.name.replaceAll('/', '-')}.log`),
+    });
+    this.#programs.add(program);
+    return program;
+  }
+
+  /** Stops the programs, each with its grace, then removes everything. Later calls wait for the first. */
+  dispose(): Promise<void> {
+    this.#disposed ??= this.#dispose();
+    return this.#disposed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  async #dispose(): Promise<void> {
+    try {
+      await Promise.all([...this.#programs].map((program) => program.dispose()));
+    } finally {
+      const open = [this.#fabric, this.control.namespace, this.fabric.namespace];
+      for (const each of [...open, ...this.dpus.values(), ...this.hosts.values(), ...this.#pods.values()]) {
+        each.close();
+      }
+      this.#ownership.release();
+    }
+  }
+
+  async #build(): Promise<void> {
+    const { plan } = this;
+    for (const { name, namespace } of plan.hosts) {
+      this.hosts.set(name, new Host(name, NetworkNamespace.create(namespace)));
+    }
+    for (const dpu of plan.dpus) {
+      const namespace = NetworkNamespace.create(dpu.namespace);
+      this.dpus.set(dpu.name, new Dpu(dpu, this.host(dpu.host), namespace, plan.underlayMtu));
+    }
+    // The switches are no hosts: no addresses, and nobody's filter looks at what they forward.
+    setSysctls(this.fabric.namespace, {
+      'net/ipv6/conf/all/disable_ipv6': '1',
+      'net/ipv6/conf/default/disable_ipv6': '1',
+      'net/bridge/bridge-nf-call-iptables': '0',
+      'net/bridge/bridge-nf-call-ip6tables': '0',
+      'net/bridge/bridge-nf-call-arptables': '0',
+    });
+    const descriptors = new Map([...this.dpus].map(([name, { namespace }]) => [name, namespace.descriptor]));
+    const control = this.control.namespace;
+    await applyAll(
+      this.#fabric,
+      'fabric',
+      fabricMessages(plan, { control: control.descriptor, dpus: descriptors }),
+    );
+    using controlSocket = NetlinkSocket.open({ namespace: control });
+    await applyAll(controlSocket, 'control', controlMessages(plan));
+    for (const host of this.hosts.values()) {
+      await applyAll(host.socket, `host ${host.name}`, [loopbackUp()]);
+    }
+    for (const dpu of this.dpus.values()) {
+      await applyAll(
+        dpu.socket,
+        `DPU ${dpu.name}`,
+        dpuMessages(plan, dpu.plan, dpu.host.namespace.descriptor),
+      );
+    }
+  }
+}
+
+function found<Value>(values: ReadonlyMap<string, Value>, kind: string, name: string): Value {
+  const value = values.get(name);
+  if (value === undefined) throw new AppError('NOT_FOUND', `there is no ${kind} ${name}`);
+  return value;
+}
+
+/** Writes those that this kernel has (names as paths, as sysctl(8) accepts them). */
+function setSysctls(namespace: NetworkNamespace, values: Readonly<Record<string, string>>): void {
+  namespace.run(() => {
+    for (const [name, value] of Object.entries(values)) {
+      const path = `/proc/sys/${name}`;
+      if (existsSync(path)) writeFileSync(path, value);
+    }
+  });
+}
