@@ -7,8 +7,12 @@ import type { DataplaneObject } from '@outboard/contracts';
 export interface Driver<S extends Spec> extends AsyncDisposable {
   /** `linux`, `memory`, ... */
   readonly name: string;
-  /** A neutral object in this driver's terms, from it, the capabilities and the underlay alone: no I/O, no memory. */
-  realise(key: string, object: DataplaneObject): Realisation<S>;
+  /**
+   * A neutral object in this driver's terms, from it, what it refers to, the capabilities and the underlay: no I/O and
+   * no memory. `resolve` gives another neutral object of the documents by its key. Throws AppError INVALID_ARGUMENT
+   * for an object that breaks a rule.
+   */
+  realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<S>;
   /** Every kind of object it has, in the order in which they are created; they are removed in reverse. */
   readonly order: readonly S['kind'][];
   /** What was probed on this machine, available or not, each with its reason. */
@@ -142,13 +146,13 @@ export interface DiscoveredFunction {
   readonly attached: boolean;
 }
 
-/** A neutral object in terms of a driver. */
-export type Realisation<S extends Spec> =
-  | {
-      readonly kind: 'realised';
-      readonly objects: readonly DriverObject<S>[];
-      /** Keys of the neutral objects without which this one cannot work: for messages that people understand. */
-      readonly references: readonly string[];
-    }
+export type Resolve = (key: string) => DataplaneObject | undefined;
+
+/** A neutral object in terms of a driver. `references`: the neutral keys that were resolved, found or not. */
+export type Realisation<S extends Spec> = { readonly references: readonly string[] } & (
+  | { readonly kind: 'realised'; readonly objects: readonly DriverObject<S>[] }
+  /** Needs another neutral object first. */
+  | { readonly kind: 'missing'; readonly dependency: string }
   /** Cannot be had on this DPU. */
-  | { readonly kind: 'unsupported'; readonly why: string };
+  | { readonly kind: 'unsupported'; readonly why: string }
+);

@@ -1,0 +1,55 @@
+import { createHash } from 'node:crypto';
+
+/** Every name of ours starts so: namespaces with `ob-`, devices with `ob` and a letter for their role. */
+export const NAMESPACE_PREFIX = 'ob-';
+export const DEVICE_PREFIXES = { bridge: 'obb', tunnel: 'obx', veth: 'obv', port: 'obp' } as const;
+
+/** Linux allows device names of 15 bytes: 3 for the role, 12 hexadecimal digits (48 bits) for whose it is. */
+const DEVICE_DIGITS = 12;
+const NAMESPACE_DIGITS = 8;
+const READABLE_LENGTH = 12;
+const MEMORISED = 4096;
+
+const digits = new Map<string, string>();
+
+function hash(text: string): string {
+  const known = digits.get(text);
+  if (known !== undefined) return known;
+  // A network's name is asked for again with each of its endpoints; the memory of it is bounded.
+  if (digits.size >= MEMORISED) digits.clear();
+  const value = createHash('sha256').update(text).digest('hex').slice(0, DEVICE_DIGITS);
+  digits.set(text, value);
+  return value;
+}
+
+export const bridgeName = (networkUid: string): string => `${DEVICE_PREFIXES.bridge}${hash(networkUid)}`;
+export const tunnelName = (networkUid: string, vni: number): string =>
+  `${DEVICE_PREFIXES.tunnel}${hash(`${networkUid} ${vni}`)}`;
+
+/** A port that moves to another network gets another veth: the peer cannot be moved cheaply. */
+export const vethName = (portUid: string, networkUid: string): string =>
+  `${DEVICE_PREFIXES.veth}${hash(`${portUid} ${networkUid}`)}`;
+export const portName = (portUid: string, networkUid: string): string =>
+  `${DEVICE_PREFIXES.port}${hash(`${portUid} ${networkUid}`)}`;
+
+/**
+ * The namespace of a router: readable in front, unique by its end. The DPU takes part, so that several DPUs may share
+ * one directory of names (as they do in a testbed), and so that each recognises its own.
+ */
+export function namespaceName(dpu: string, routerKey: string): string {
+  const [, tenant = '', router = ''] = routerKey.split('/');
+  const readable = [dpu, tenant, router]
+    .map((part) => part.replace(/[^A-Za-z0-9]+/g, '').slice(0, READABLE_LENGTH))
+    .join('-');
+  return `${NAMESPACE_PREFIX}${readable}-${hash(`${dpu} ${routerKey}`).slice(0, NAMESPACE_DIGITS)}`;
+}
+
+/** What we write into a device's alias (IFLA_IFALIAS): whose it is and why. */
+export const aliasOf = (owner: string, key: string): string => `outboard:${owner}:${key}`;
+
+/** The owner and the neutral key of an alias of ours; undefined for any other text. */
+export function parseAlias(alias: string | undefined): { owner: string; key: string } | undefined {
+  const match = /^outboard:([^:]+):(.+)$/.exec(alias ?? '');
+  const [, owner, key] = match ?? [];
+  return owner === undefined || key === undefined ? undefined : { owner, key };
+}

@@ -1,0 +1,98 @@
+import type { DriverObject } from '../driver.js';
+import { contains, formatPrefix, type Prefix } from './addresses.js';
+import { gateKey, guardKey, type LinuxSpec, linkKey, senderKey } from './linux-objects.js';
+import { portName, vethName } from './names.js';
+import { memberEntries, type Segment } from './segment.js';
+
+/** An Endpoint whose fields are parsed. */
+export interface ParsedEndpoint {
+  readonly portUid: string;
+  readonly representor: string;
+  readonly adminUp: boolean;
+  readonly mac: string;
+  readonly addresses: readonly string[];
+  /** What it may send as; its own addresses and the allowed pairs. */
+  readonly senders: readonly { readonly mac: string; readonly source: Prefix }[];
+}
+
+/**
+ * An attached port: a veth into the router's namespace, what the bridge knows about it, what it may send as, and last
+ * the gates (each side's traffic redirected to the other) and the representor, which comes up when all that is there.
+ * Administratively down, the gates are closed and both sides are down.
+ */
+export function realiseEndpoint(
+  endpoint: ParsedEndpoint,
+  segment: Segment,
+): readonly DriverObject<LinuxSpec>[] {
+  const { portUid, representor, adminUp, mac, addresses } = endpoint;
+  const { networkUid, namespace, bridge, mtu } = segment;
+  const [veth, port] = [vethName(portUid, networkUid), portName(portUid, networkUid)];
+  const senders = senderObjects(endpoint, namespace, port);
+  // Another port may answer for an address that several share: then only learning tells where it is now.
+  const shared = endpoint.senders.some((sender) => sender.mac !== mac);
+  const guarded = [linkKey(veth), linkKey(port), ...senders.map(({ key }) => key)];
+  const gates = [
+    gate(representor, veth, [linkKey(representor), ...guarded]),
+    { ...gate(veth, representor, [linkKey(representor), ...guarded]), within: linkKey(veth) },
+  ];
+  return [
+    {
+      key: linkKey(veth),
+      spec: { kind: 'veth', name: veth, namespace, peer: port, mtu, up: adminUp },
+      after: [linkKey(bridge)],
+    },
+    {
+      key: linkKey(port),
+      spec: { kind: 'port', namespace, name: port, bridge, mtu, up: true, learning: shared, flood: shared },
+      after: [linkKey(veth), linkKey(bridge)],
+      within: linkKey(veth),
+    },
+    ...memberEntries(namespace, bridge, port, mac, addresses),
+    ...senders,
+    ...(adminUp ? gates : []),
+    {
+      key: linkKey(representor),
+      spec: { kind: 'representor', name: representor, mtu, up: adminUp },
+      after: adminUp ? gates.map(({ key }) => key) : [],
+    },
+  ];
+}
+
+function gate(device: string, target: string, after: readonly string[]): DriverObject<LinuxSpec> {
+  return {
+    key: gateKey(device),
+    spec: { kind: 'gate', device, target },
+    after,
+  };
+}
+
+function senderObjects(
+  { mac, senders }: ParsedEndpoint,
+  namespace: string,
+  port: string,
+): DriverObject<LinuxSpec>[] {
+  const sender = (mac: string, source: string | undefined): DriverObject<LinuxSpec> => ({
+    key: senderKey(port, mac, source),
+    spec: { kind: 'sender', namespace, port, mac, ...(source === undefined ? {} : { source }) },
+    after: [guardKey(namespace)],
+  });
+  const macs = new Set([mac, ...senders.map((each) => each.mac)]);
+  const sources = senders
+    // nftables refuses overlapping intervals, and the wider one says it all.
+    .filter(({ mac, source }) =>
+      senders.every(
+        (other) =>
+          other.mac !== mac || other.source.length === source.length || !contains(other.source, source),
+      ),
+    )
+    .map(({ mac, source }) =>
+      sender(mac, source.length === source.bits ? source.address : formatPrefix(source)),
+    );
+  const unique = new Map(
+    [...macs]
+      .map((each) => sender(each, undefined))
+      .concat(sources)
+      .map((object) => [object.key, object]),
+  );
+  return [...unique.values()];
+}

@@ -1,0 +1,293 @@
+import type {
+  BridgeDomain,
+  DataplaneObject,
+  Endpoint,
+  RemoteEndpoint,
+  Route,
+  Router,
+  TunnelPeer,
+} from '@outboard/contracts';
+import { Problems, unreachable } from '@outboard/core';
+import type { DriverObject, Realisation, Resolve, Underlay } from '../driver.js';
+import { canonicalAddress, formatPrefix, parsePrefix } from './addresses.js';
+import {
+  GUARD_REVISION,
+  guardKey,
+  type LinuxSpec,
+  linkKey,
+  NULL_MAC,
+  namespaceKey,
+  type RouteNextHop,
+  routeKey,
+  tunnelEntryKey,
+  VXLAN_PORT,
+} from './linux-objects.js';
+import { bridgeName, namespaceName, tunnelName } from './names.js';
+import { realiseEndpoint } from './realise-endpoint.js';
+import { memberEntries, type Segment } from './segment.js';
+
+/** What the realisation depends on besides the objects. */
+export interface LinuxEnvironment {
+  /** Name of the DPU: takes part in the names of namespaces. */
+  readonly dpu: string;
+  readonly underlay: Underlay | undefined;
+}
+
+/** Bytes that VXLAN adds to an IP packet: Ethernet, VXLAN, UDP and the outer IP header (RFC 7348 section 5). */
+const VXLAN_OVERHEAD = { 4: 50, 6: 70 } as const;
+const MIN_MTU = 1280;
+const MAX_VNI = 0xffffff;
+const MAX_NEXT_HOPS = 256;
+const MAX_WEIGHT = 256;
+const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
+
+/** One neutral object on Linux; a pure function. Throws AppError INVALID_ARGUMENT with every problem of the object. */
+export function realiseLinux(
+  { object }: DataplaneObject,
+  resolve: Resolve,
+  environment: LinuxEnvironment,
+): Realisation<LinuxSpec> {
+  switch (object.case) {
+    case 'router':
+      return realised(routerObjects(object.value, environment));
+    case 'bridgeDomain':
+      return bridgeDomain(object.value, environment);
+    case 'tunnelPeer':
+      return inSegment(object.value.networkUid, resolve, environment, (segment) =>
+        tunnelPeerObjects(object.value, segment, environment),
+      );
+    case 'endpoint':
+      return inSegment(object.value.networkUid, resolve, environment, (segment) =>
+        endpointObjects(object.value, segment),
+      );
+    case 'remoteEndpoint':
+      return inSegment(object.value.networkUid, resolve, environment, (segment) =>
+        remoteEndpointObjects(object.value, segment, environment),
+      );
+    case 'route':
+      return realised(routeObjects(object.value, environment));
+    case undefined:
+      return { kind: 'unsupported', why: 'this driver does not know this kind of object', references: [] };
+    default:
+      return unreachable(object);
+  }
+}
+
+const realised = (
+  objects: readonly DriverObject<LinuxSpec>[],
+  references: readonly string[] = [],
+): Realisation<LinuxSpec> => ({ kind: 'realised', objects, references });
+
+/** For members of a network: needs the network's bridge domain, and is realised anew when that changes. */
+function inSegment(
+  networkUid: string,
+  resolve: Resolve,
+  environment: LinuxEnvironment,
+  objects: (segment: Segment) => readonly DriverObject<LinuxSpec>[],
+): Realisation<LinuxSpec> {
+  const key = `bridgedomain/${networkUid}`;
+  const references = [key];
+  const domain = resolve(key)?.object;
+  if (domain?.case !== 'bridgeDomain') return { kind: 'missing', dependency: key, references };
+  const { router, vni, mtu } = domain.value;
+  return realised(
+    objects({
+      networkUid,
+      namespace: namespaceName(environment.dpu, router),
+      bridge: bridgeName(networkUid),
+      tunnel: tunnelName(networkUid, vni),
+      mtu,
+    }),
+    references,
+  );
+}
+
+function namespaceObjects(namespace: string): readonly DriverObject<LinuxSpec>[] {
+  const key = namespaceKey(namespace);
+  return [
+    { key, spec: { kind: 'namespace', name: namespace }, after: [] },
+    {
+      key: guardKey(namespace),
+      spec: { kind: 'guard', namespace, revision: GUARD_REVISION },
+      after: [key],
+      within: key,
+    },
+  ];
+}
+
+function routerObjects(router: Router, { dpu }: LinuxEnvironment): readonly DriverObject<LinuxSpec>[] {
+  return namespaceObjects(namespaceName(dpu, `router/${router.tenant}/${router.name}`));
+}
+
+function bridgeDomain(domain: BridgeDomain, environment: LinuxEnvironment): Realisation<LinuxSpec> {
+  const { networkUid, router, vni, mtu } = domain;
+  const problems = new Problems();
+  if (!/^router\/[^/]+\/[^/]+$/.test(router)) problems.add('router', 'must be the key of a Router');
+  if (vni < 1 || vni > MAX_VNI) problems.add('vni', `must be 1 to ${MAX_VNI}`);
+  if (mtu < MIN_MTU) problems.add('mtu', `must be at least ${MIN_MTU}`);
+  if (problems.total > 0) throw problems.toError();
+  const { underlay, dpu } = environment;
+  if (underlay === undefined) return unsupported('there is no underlay for tunnels on this DPU');
+  const overhead = VXLAN_OVERHEAD[familyOf(underlay.address)];
+  if (mtu + overhead > underlay.mtu) {
+    const needed = `packets of ${mtu} bytes need ${mtu + overhead} when encapsulated`;
+    return unsupported(`${needed}, ${underlay.device} carries ${underlay.mtu}`);
+  }
+  const namespace = namespaceName(dpu, router);
+  const [bridge, tunnel] = [bridgeName(networkUid), tunnelName(networkUid, vni)];
+  const home = namespaceKey(namespace);
+  return realised([
+    ...namespaceObjects(namespace),
+    {
+      key: linkKey(bridge),
+      spec: { kind: 'bridge', namespace, name: bridge, mtu, up: true },
+      after: [home, guardKey(namespace)],
+    },
+    {
+      key: linkKey(tunnel),
+      spec: {
+        kind: 'tunnel',
+        namespace,
+        name: tunnel,
+        bridge,
+        vni,
+        local: underlay.address,
+        destinationPort: VXLAN_PORT,
+        mtu,
+        up: true,
+        learning: false,
+        flood: false,
+        neighbourSuppression: true,
+      },
+      after: [linkKey(bridge)],
+    },
+  ]);
+}
+
+const unsupported = (why: string): Realisation<LinuxSpec> => ({ kind: 'unsupported', why, references: [] });
+
+function tunnelPeerObjects(
+  { tunnelEndpoint }: TunnelPeer,
+  { namespace, tunnel }: Segment,
+  { underlay }: LinuxEnvironment,
+): readonly DriverObject<LinuxSpec>[] {
+  const problems = new Problems();
+  const destination = tunnelDestination(tunnelEndpoint, underlay, problems);
+  if (problems.total > 0) throw problems.toError();
+  return [tunnelEntry(namespace, tunnel, NULL_MAC, destination)];
+}
+
+function endpointObjects(endpoint: Endpoint, segment: Segment): readonly DriverObject<LinuxSpec>[] {
+  const problems = new Problems();
+  const { portUid, representor, adminUp } = endpoint;
+  if (!/^[^\s/:]{1,15}$/.test(representor)) problems.add('representor', 'must be the name of a device');
+  const mac = macAddress('macAddress', endpoint.macAddress, problems);
+  const addresses = ipAddresses(endpoint.ipAddresses, problems);
+  const pairs = endpoint.allowedAddressPairs.map((pair, index) => {
+    const source = parsePrefix(pair.ip);
+    if (source === undefined)
+      problems.add(`allowedAddressPairs[${index}].ip`, 'must be an IP address or prefix');
+    const field = `allowedAddressPairs[${index}].macAddress`;
+    return { source, mac: pair.macAddress === '' ? mac : macAddress(field, pair.macAddress, problems) };
+  });
+  if (problems.total > 0) throw problems.toError();
+  const senders = [...addresses.map((address) => ({ mac, source: parsePrefix(address) })), ...pairs].flatMap(
+    ({ source, mac }) => (source === undefined ? [] : [{ mac, source }]),
+  );
+  return realiseEndpoint({ portUid, representor, adminUp, mac, addresses, senders }, segment);
+}
+
+function remoteEndpointObjects(
+  remote: RemoteEndpoint,
+  { namespace, bridge, tunnel }: Segment,
+  { underlay }: LinuxEnvironment,
+): readonly DriverObject<LinuxSpec>[] {
+  const problems = new Problems();
+  const mac = macAddress('macAddress', remote.macAddress, problems);
+  const addresses = ipAddresses(remote.ipAddresses, problems);
+  const destination = tunnelDestination(remote.tunnelEndpoint, underlay, problems);
+  if (problems.total > 0) throw problems.toError();
+  return [
+    tunnelEntry(namespace, tunnel, mac, destination),
+    ...memberEntries(namespace, bridge, tunnel, mac, addresses),
+  ];
+}
+
+function tunnelEntry(
+  namespace: string,
+  tunnel: string,
+  mac: string,
+  destination: string,
+): DriverObject<LinuxSpec> {
+  return {
+    key: tunnelEntryKey(tunnel, mac, destination),
+    spec: { kind: 'tunnelentry', namespace, tunnel, mac, destination },
+    after: [linkKey(tunnel)],
+    within: linkKey(tunnel),
+  };
+}
+
+function routeObjects(route: Route, { dpu }: LinuxEnvironment): readonly DriverObject<LinuxSpec>[] {
+  const problems = new Problems();
+  if (!/^router\/[^/]+\/[^/]+$/.test(route.router)) problems.add('router', 'must be the key of a Router');
+  const prefix = parsePrefix(route.destination);
+  if (prefix === undefined) problems.add('destination', 'must be an IPv4 or IPv6 prefix');
+  if (route.nextHops.length > MAX_NEXT_HOPS)
+    problems.add('nextHops', `must have at most ${MAX_NEXT_HOPS} entries`);
+  const nextHops = route.nextHops.map(({ gateway, weight, networkUid }, index): RouteNextHop => {
+    const address = canonicalAddress(gateway);
+    if (address === undefined) problems.add(`nextHops[${index}].gateway`, 'must be an IP address');
+    if (weight < 1 || weight > MAX_WEIGHT)
+      problems.add(`nextHops[${index}].weight`, `must be 1 to ${MAX_WEIGHT}`);
+    const hop = { gateway: address ?? '', weight };
+    return networkUid === '' ? hop : { ...hop, device: bridgeName(networkUid) };
+  });
+  if (problems.total > 0 || prefix === undefined) throw problems.toError();
+  if (nextHops.length > 1) nextHops.sort(byGateway);
+  const namespace = namespaceName(dpu, route.router);
+  const destination = formatPrefix(prefix);
+  const devices = new Set(nextHops.flatMap(({ device }) => (device === undefined ? [] : [linkKey(device)])));
+  return [
+    {
+      key: routeKey(namespace, destination),
+      spec: { kind: 'route', namespace, destination, nextHops },
+      after: devices.size > 0 ? [...devices] : [namespaceKey(namespace)],
+      within: namespaceKey(namespace),
+    },
+  ];
+}
+
+/** The order in which next hops are compared: the kernel keeps none that means anything. */
+export const byGateway = (one: RouteNextHop, other: RouteNextHop): number => {
+  const [left, right] = [
+    `${one.gateway} ${one.device ?? ''} ${one.weight}`,
+    `${other.gateway} ${other.device ?? ''} ${other.weight}`,
+  ];
+  return left < right ? -1 : left > right ? 1 : 0;
+};
+
+const familyOf = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4);
+
+function macAddress(field: string, text: string, problems: Problems): string {
+  const mac = text.toLowerCase();
+  if (!MAC.test(mac) || mac === NULL_MAC || Number.parseInt(mac.slice(0, 2), 16) & 1) {
+    problems.add(field, 'must be a unicast MAC address such as 02:00:5e:00:10:05');
+  }
+  return mac;
+}
+
+function ipAddresses(texts: readonly string[], problems: Problems): string[] {
+  return texts.map((text, index) => {
+    const address = canonicalAddress(text);
+    if (address === undefined) problems.add(`ipAddresses[${index}]`, 'must be an IP address');
+    return address ?? '';
+  });
+}
+
+function tunnelDestination(text: string, underlay: Underlay | undefined, problems: Problems): string {
+  const address = canonicalAddress(text);
+  if (address === undefined) problems.add('tunnelEndpoint', 'must be an IP address');
+  else if (underlay !== undefined && familyOf(address) !== familyOf(underlay.address))
+    problems.add('tunnelEndpoint', `must be of the same family as the underlay's ${underlay.address}`);
+  return address ?? '';
+}
