@@ -76,7 +76,7 @@ export function drainChunk(channel: Channel, chunk: Chunk, failures: BatchFailur
     const more = channel.receive((type, flags, sequence, source, offset, end) => {
       const position = sequence - chunk.sequence;
       if (type !== NLMSG.ERROR || position < 0 || position >= chunk.end - chunk.start) return;
-      const { errno, message } = readAcknowledgement(source, offset, end, flags);
+      const { errno, message } = readAcknowledgement(type, source, offset, end, flags);
       if (errno !== 0) failures.push(failed(chunk.start + position, errno, message));
       done ||= sequence === chunk.barrier;
     });

@@ -64,8 +64,9 @@ export interface Acknowledgement {
   readonly offset: number | undefined;
 }
 
-/** Decodes the body of an NLMSG_ERROR or, with errno only, of an NLMSG_DONE. */
+/** Decodes the body of an NLMSG_ERROR or of the NLMSG_DONE of a dump, which does not repeat the request. */
 export function readAcknowledgement(
+  type: number,
   source: Source,
   offset: number,
   end: number,
@@ -75,10 +76,12 @@ export function readAcknowledgement(
   const errno = -source.view.getInt32(offset, true);
   let message = '';
   let fault: number | undefined;
-  if (flags & NLM_F_ACK_TLVS && end - offset >= 4 + HEADER_LENGTH) {
-    const original = source.view.getUint32(offset + 4, true);
-    let at = offset + 4 + (flags & NLM_F_CAPPED ? HEADER_LENGTH : (original + 3) & ~3);
-    while (at + 4 <= end) {
+  if (flags & NLM_F_ACK_TLVS) {
+    let at = offset + 4;
+    if (type === NLMSG.ERROR && end - at >= HEADER_LENGTH) {
+      at += flags & NLM_F_CAPPED ? HEADER_LENGTH : (source.view.getUint32(at, true) + 3) & ~3;
+    }
+    while (at >= offset && at + 4 <= end) {
       const length = source.view.getUint16(at, true);
       if (length < 4 || at + length > end) throw new DecodeError('acknowledgement with a cut attribute');
       const id = source.view.getUint16(at + 2, true) & 0x3fff;

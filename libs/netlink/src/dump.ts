@@ -52,7 +52,7 @@ async function dumpOnce<Output>(
       if (flags & NLM_F.DUMP_INTR) interrupted = true;
       if (type === NLMSG.DONE || type === NLMSG.ERROR) {
         done = true;
-        const { errno, message } = readAcknowledgement(source, offset, end, flags);
+        const { errno, message } = readAcknowledgement(type, source, offset, end, flags);
         if (errno === constants.errno.EINTR) interrupted = true;
         else if (errno !== 0) refusal ??= new NetlinkError(describe(request), errno, message);
       } else if (type === request.family.newType && refusal === undefined) {

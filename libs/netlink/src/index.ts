@@ -5,6 +5,7 @@ export * from './codec/address.js';
 export { DecodeError, EncodeError } from './codec/errors.js';
 export * from './codec/family.js';
 export * from './families/address.js';
+export * from './families/all.js';
 export * from './families/link.js';
 export * from './families/namespace-id.js';
 export * from './families/neighbour.js';

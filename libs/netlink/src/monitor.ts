@@ -2,15 +2,9 @@ import { type NetworkNamespace, SystemError, watchReadable } from '@outboard/ffi
 import { Channel } from './channel.js';
 import { DecodeError } from './codec/errors.js';
 import type { OutputOf, ProtocolName } from './codec/family.js';
-import { address } from './families/address.js';
-import { type Link, link } from './families/link.js';
-import { namespaceId } from './families/namespace-id.js';
-import { neighbour } from './families/neighbour.js';
-import { nexthop } from './families/nexthop.js';
-import { nftChain, nftGeneration, nftRule, nftSet, nftSetElement, nftTable } from './families/nftables.js';
-import { AF, route } from './families/route.js';
-import { rule } from './families/rule.js';
-import { filter, qdisc } from './families/traffic-control.js';
+import { FAMILIES } from './families/all.js';
+import type { Link } from './families/link.js';
+import { AF } from './families/route.js';
 
 /** Multicast groups by protocol (linux/rtnetlink.h, linux/netfilter/nfnetlink.h). FDB entries come with `neigh`. */
 export const MULTICAST_GROUPS = {
@@ -28,24 +22,6 @@ export const MULTICAST_GROUPS = {
     nexthop: 32,
   },
   netfilter: { nftables: 7 },
-} as const;
-
-const FAMILIES = {
-  link,
-  address,
-  route,
-  neighbour,
-  rule,
-  qdisc,
-  filter,
-  nexthop,
-  namespaceId,
-  nftTable,
-  nftChain,
-  nftRule,
-  nftSet,
-  nftSetElement,
-  nftGeneration,
 } as const;
 
 type FamilyName = keyof typeof FAMILIES;

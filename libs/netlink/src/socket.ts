@@ -112,7 +112,7 @@ export class NetlinkSocket implements Disposable {
         if (type === request.family.newType) values.push(request.family.read(source, offset, end));
         else if (type === NLMSG.ERROR) {
           done = true;
-          const { errno, message } = readAcknowledgement(source, offset, end, flags);
+          const { errno, message } = readAcknowledgement(type, source, offset, end, flags);
           if (errno !== 0) throw new NetlinkError(describe(request), errno, message);
         }
       });

@@ -47,7 +47,7 @@ export function commit(channel: Channel, writer: Writer, messages: readonly Mess
     channel.receive((type, flags, sequence, source, offset, end) => {
       const index = sequence - first - 1;
       if (type !== NLMSG.ERROR || index < -1 || index > total) return;
-      const { errno, message } = readAcknowledgement(source, offset, end, flags);
+      const { errno, message } = readAcknowledgement(type, source, offset, end, flags);
       if (errno === 0) acknowledged ||= index === total - 1;
       else if (index === -1 || index === total)
         refusal = new NetlinkError('nftables transaction', errno, message);

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { appendMessage } from '../src/channel.js';
 import { sourceOf, Writer } from '../src/codec/bytes.js';
 import type { MessageFamily } from '../src/codec/family.js';
-import * as netlink from '../src/index.js';
+import { FAMILIES } from '../src/index.js';
 
 /**
  * Messages as iproute2 6.1.0 sends them and as Linux 6.18 dumps them (sequence set to 1, portid to 0). `exact` ones
@@ -28,10 +28,7 @@ const recorded: Recorded[] = JSON.parse(
   readFileSync(new URL('recorded.json', import.meta.url), 'utf8'),
   revive,
 );
-const families = new Map<string, MessageFamily>();
-for (const exported of Object.values(netlink)) {
-  if (typeof exported === 'object' && 'newType' in exported) families.set(exported.name, exported);
-}
+const families = new Map<string, MessageFamily>(Object.entries(FAMILIES));
 
 describe('recorded messages', () => {
   it.each(recorded)('$family: $from', ({ family: name, exact, hex, value }) => {

@@ -101,6 +101,7 @@ const attributes = {
 /**
  * Network devices (RTM_NEWLINK and its kin). A veth pair is one `create` with `linkinfo.data.peer`, whose `netNsFd`
  * places the peer and whose `ifiIndex` fixes its index. IFF.UP on a peer is refused with ENOTCONN: set it later.
+ * A `create` takes `master`, but the kernel silently ignores `ifalias` and `linkinfo.slaveData` in it: `change` them.
  */
 export const link = defineFamily({
   name: 'link',
