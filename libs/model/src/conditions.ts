@@ -3,6 +3,9 @@ export const CONDITION_TYPES = ['Accepted', 'Planned', 'Applied', 'Healthy', 'Re
 
 export type ConditionType = (typeof CONDITION_TYPES)[number];
 
+/** Types that somebody sets; `Ready` is computed from them. */
+export type SetConditionType = Exclude<ConditionType, 'Ready'>;
+
 export type ConditionStatus = 'True' | 'False' | 'Unknown';
 
 /** metav1.Condition. At most one of each type on a resource, in the order of `CONDITION_TYPES`. */
@@ -15,4 +18,100 @@ export interface Condition {
   readonly observedGeneration: number;
   /** RFC 3339 in UTC with seconds: when `status` last changed. */
   readonly lastTransitionTime: string;
+}
+
+/** A reason, the status that it means, and what it tells people. */
+export interface ReasonDescription {
+  readonly status: ConditionStatus;
+  readonly text: string;
+}
+
+/**
+ * The closed reasons of a kind, by condition type. A type that is listed here is part of every resource of the kind
+ * and must be True for it to be Ready. The first reason with status Unknown holds until somebody sets the condition.
+ */
+export type Reasons = Readonly<
+  Partial<Record<SetConditionType, Readonly<Record<string, ReasonDescription>>>>
+>;
+
+/** A condition as it is set: the status follows from the reason. Distributes over the types and reasons of a kind. */
+export type ConditionUpdate<KindReasons extends Reasons> = {
+  [Type in keyof KindReasons]: {
+    readonly type: Type;
+    readonly reason: keyof KindReasons[Type] & string;
+    readonly message: string;
+  };
+}[keyof KindReasons];
+
+/** The condition of that type. */
+export const findCondition = (conditions: readonly Condition[], type: ConditionType): Condition | undefined =>
+  conditions.find((condition) => condition.type === type);
+
+export const isReady = (conditions: readonly Condition[]): boolean =>
+  findCondition(conditions, 'Ready')?.status === 'True';
+
+/**
+ * The conditions after these updates, complete and with `Ready` computed: True when all others are, with reason and
+ * message of `Applied` (or of the last, in kinds without it); otherwise with those of the first that is not True.
+ * What does not change keeps its identity and its time: the same updates twice give the very same conditions.
+ *
+ * @param now milliseconds since the epoch.
+ */
+export function computeConditions(
+  reasons: Reasons,
+  before: readonly Condition[],
+  updates: readonly { readonly type: SetConditionType; readonly reason: string; readonly message: string }[],
+  observedGeneration: number,
+  now: number,
+): readonly Condition[] {
+  const after: Condition[] = [];
+  for (const type of CONDITION_TYPES) {
+    if (type === 'Ready') continue;
+    const known = reasons[type];
+    if (known === undefined) continue;
+    const previous = findCondition(before, type);
+    const update = updates.findLast((candidate) => candidate.type === type);
+    if (update === undefined && previous !== undefined) {
+      after.push(previous);
+      continue;
+    }
+    const reason = update?.reason ?? initialReason(known);
+    const description = known[reason];
+    if (description === undefined) throw new Error(`${reason} is no reason of ${type}`);
+    const { status } = description;
+    const message = update?.message ?? description.text;
+    after.push(settle(previous, { type, status, reason, message, observedGeneration }, now));
+  }
+  const decisive =
+    after.find(({ status }) => status !== 'True') ?? findCondition(after, 'Applied') ?? after.at(-1);
+  if (decisive !== undefined) {
+    after.push(settle(findCondition(before, 'Ready'), { ...decisive, type: 'Ready' }, now));
+  }
+  const same =
+    after.length === before.length && after.every((condition, index) => condition === before[index]);
+  return same ? before : after;
+}
+
+/** RFC 3339 in UTC with seconds, the form of times in conditions. */
+export const formatTime = (milliseconds: number): string =>
+  new Date(milliseconds).toISOString().replace(/\.\d{3}Z$/, 'Z');
+
+function settle(
+  previous: Condition | undefined,
+  next: Omit<Condition, 'lastTransitionTime'>,
+  now: number,
+): Condition {
+  if (previous?.status !== next.status) return { ...next, lastTransitionTime: formatTime(now) };
+  const { lastTransitionTime } = previous;
+  const unchanged =
+    previous.reason === next.reason &&
+    previous.message === next.message &&
+    previous.observedGeneration === next.observedGeneration;
+  return unchanged ? previous : { ...next, lastTransitionTime };
+}
+
+function initialReason(known: Readonly<Record<string, ReasonDescription>>): string {
+  const initial = Object.keys(known).find((reason) => known[reason]?.status === 'Unknown');
+  if (initial === undefined) throw new Error(`no initial reason among ${Object.keys(known)}`);
+  return initial;
 }

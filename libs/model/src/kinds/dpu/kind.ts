@@ -1,0 +1,41 @@
+import { type Dpu as DpuMessage, DpuSchema } from '@outboard/contracts';
+import type { Kind } from '../../kind.js';
+import { DPU_REASONS } from './conditions.js';
+import { parseDpuSpec } from './parse.js';
+import { DPU_SELECTABLE, dpuIndexes } from './references.js';
+import type { Dpu } from './spec.js';
+import { dpuSpecToMessage, dpuStatusToMessage, parseDpuStatus } from './wire.js';
+
+export const dpuKind = {
+  kind: 'Dpu',
+  api: 'admin',
+  scope: 'system',
+  summary: 'A data processing unit, registered by the worker that runs for it.',
+  rules: [
+    'A serial number belongs to one DPU. A worker that presents another one than the spec, or than the first that registered, is refused.',
+    'A DPU whose worker reports, or one of whose functions is bound by a port, cannot be deleted.',
+  ],
+  schema: DpuSchema,
+  reasons: DPU_REASONS,
+  immutable: [],
+  selectable: DPU_SELECTABLE,
+  emptyStatus: {
+    observedGeneration: 0,
+    serialNumber: undefined,
+    incarnation: undefined,
+    workerVersion: undefined,
+    kernelRelease: undefined,
+    architecture: undefined,
+    driver: undefined,
+    capabilities: [],
+    underlay: undefined,
+    functions: 0,
+    conditions: [],
+  },
+  parseSpec: parseDpuSpec,
+  specToMessage: dpuSpecToMessage,
+  parseStatus: parseDpuStatus,
+  statusToMessage: dpuStatusToMessage,
+  references: () => [],
+  indexes: dpuIndexes,
+} satisfies Kind<Dpu, DpuMessage>;

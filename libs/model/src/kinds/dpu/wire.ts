@@ -1,0 +1,52 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type DpuSpec as DpuSpecMessage,
+  DpuSpecSchema,
+  type DpuStatus as DpuStatusMessage,
+  DpuStatusSchema,
+  type Underlay as UnderlayMessage,
+} from '@outboard/contracts';
+import type { Problems } from '@outboard/core';
+import { optional, required } from '../../fields.js';
+import { parseIpAddress } from '../../ip.js';
+import { parseSerialNumber } from '../../values.js';
+import type { DpuSpec, DpuStatus, Underlay } from './spec.js';
+
+export const dpuSpecToMessage = ({ serialNumber, host }: DpuSpec): DpuSpecMessage =>
+  create(DpuSpecSchema, { serialNumber: serialNumber ?? '', host: host ?? '' });
+
+function parseUnderlay(message: UnderlayMessage | undefined, problems: Problems): Underlay | undefined {
+  if (message === undefined) return undefined;
+  const address = required(problems, 'status.underlay.address', message.address, parseIpAddress);
+  return address && { device: message.device, address, mtu: message.mtu };
+}
+
+export const parseDpuStatus = (
+  message: DpuStatusMessage = create(DpuStatusSchema),
+  problems: Problems,
+): Omit<DpuStatus, 'conditions'> => ({
+  observedGeneration: message.observedGeneration,
+  serialNumber: optional(problems, 'status.serialNumber', message.serialNumber, parseSerialNumber),
+  incarnation: message.incarnation || undefined,
+  workerVersion: message.workerVersion || undefined,
+  kernelRelease: message.kernelRelease || undefined,
+  architecture: message.architecture || undefined,
+  driver: message.driver || undefined,
+  capabilities: message.capabilities.map(({ name, available, reason }) => ({ name, available, reason })),
+  underlay: parseUnderlay(message.underlay, problems),
+  functions: message.functions,
+});
+
+export const dpuStatusToMessage = (status: DpuStatus): DpuStatusMessage =>
+  create(DpuStatusSchema, {
+    observedGeneration: status.observedGeneration,
+    serialNumber: status.serialNumber ?? '',
+    incarnation: status.incarnation ?? '',
+    workerVersion: status.workerVersion ?? '',
+    kernelRelease: status.kernelRelease ?? '',
+    architecture: status.architecture ?? '',
+    driver: status.driver ?? '',
+    capabilities: status.capabilities.map((capability) => ({ ...capability })),
+    ...(status.underlay && { underlay: status.underlay }),
+    functions: status.functions,
+  });

@@ -1,0 +1,15 @@
+import type { Reasons } from '../../conditions.js';
+
+export const FUNCTION_REASONS = {
+  Accepted: {
+    Valid: { status: 'True', text: 'The spec obeys every rule and is stored.' },
+  },
+  Healthy: {
+    NeverReported: { status: 'Unknown', text: 'No DPU has shown it yet.' },
+    Discovered: { status: 'True', text: 'Its DPU has it.' },
+    FunctionVanished: {
+      status: 'False',
+      text: 'Its DPU has it no more; it is kept because a port has bound it.',
+    },
+  },
+} as const satisfies Reasons;

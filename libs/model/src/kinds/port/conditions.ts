@@ -1,0 +1,42 @@
+import type { Reasons } from '../../conditions.js';
+
+export const PORT_REASONS = {
+  Accepted: {
+    Valid: { status: 'True', text: 'The spec obeys every rule and is stored; addresses are allocated.' },
+  },
+  Planned: {
+    Pending: { status: 'Unknown', text: 'Not planned yet.' },
+    Planned: { status: 'True', text: 'What every DPU needs for it is in their documents.' },
+    NoFunction: {
+      status: 'False',
+      text: 'The spec names no function: the port is reserved, connected to nothing.',
+    },
+    FunctionUnknown: { status: 'False', text: 'No DPU has shown the function yet.' },
+    RepresentorUnknown: { status: 'False', text: 'The function is known, its representor is not yet.' },
+    UnderlayUnknown: { status: 'False', text: 'The DPU has not told where its tunnels end.' },
+    UnderlayTooSmall: {
+      status: 'False',
+      text: "The DPU's underlay cannot carry packets of the network's MTU.",
+    },
+    NoHardware: { status: 'False', text: 'Offload is REQUIRED and the DPU has no hardware for it.' },
+  },
+  Applied: {
+    NeverReported: { status: 'Unknown', text: 'The DPU has not reported on it.' },
+    Stale: { status: 'Unknown', text: 'The DPU has restarted and not reported since.' },
+    NotPlanned: { status: 'False', text: 'Nothing is asked of a DPU: see Planned.' },
+    Applying: { status: 'False', text: 'The DPU has not applied the newest version yet.' },
+    Blocked: { status: 'False', text: 'It waits on the DPU for something that is missing there.' },
+    Failed: { status: 'False', text: 'The dataplane refused it, or acknowledged what it then did not show.' },
+    ForeignObject: { status: 'False', text: 'Something that is not ours stands in its place.' },
+    Unsupported: { status: 'False', text: "The DPU's driver cannot realise it." },
+    AppliedAndReadBack: { status: 'True', text: 'The DPU has applied it and read it back.' },
+  },
+  Healthy: {
+    NeverReported: { status: 'Unknown', text: 'Nothing is known of the DPU.' },
+    DpuReachable: { status: 'True', text: 'The worker of the DPU reports.' },
+    DpuUnreachable: {
+      status: 'False',
+      text: 'The worker of the DPU does not report; the dataplane stays as it was.',
+    },
+  },
+} as const satisfies Reasons;

@@ -1,0 +1,35 @@
+import type { Accessor, IndexEntry, Reference } from '../../kind.js';
+import type { FunctionIdentity, Port, PortSpec } from './spec.js';
+
+/** A text that is equal for equal identities: how functions and the ports that bind them find each other. */
+export const functionIdentityKey = ({ serialNumber, pfMacAddress, vfNumber }: FunctionIdentity): string =>
+  `${serialNumber}/${pfMacAddress}/${vfNumber ?? 'pf'}`;
+
+export const portReferences = ({ network, addresses }: PortSpec): Reference[] => [
+  { field: 'spec.network', kind: 'Network', name: network },
+  ...addresses.map(({ subnet }, index) => ({
+    field: `spec.addresses[${index}].subnet`,
+    kind: 'Subnet',
+    name: subnet,
+  })),
+];
+
+export function portIndexes({ metadata, spec, status }: Port): IndexEntry[] {
+  const entries: IndexEntry[] = [
+    { index: 'port.uid', value: metadata.uid, unique: true },
+    { index: 'port.network', value: `${metadata.tenant}/${spec.network}`, unique: false },
+  ];
+  if (spec.function !== undefined) {
+    entries.push({ index: 'port.function', value: functionIdentityKey(spec.function), unique: true });
+  }
+  if (status.dpu !== undefined) entries.push({ index: 'port.dpu', value: status.dpu, unique: false });
+  return entries;
+}
+
+export const PORT_SELECTABLE: readonly Accessor<Port>[] = [
+  { field: 'spec.network', read: ({ spec }) => spec.network },
+  { field: 'spec.function.serialNumber', read: ({ spec }) => spec.function?.serialNumber },
+  { field: 'spec.adminState', read: ({ spec }) => spec.adminState },
+  { field: 'status.dpu', read: ({ status }) => status.dpu },
+  { field: 'status.macAddress', read: ({ status }) => status.macAddress },
+];

@@ -1,0 +1,135 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type AllocationRange as AllocationRangeMessage,
+  type SubnetSpec as SubnetSpecMessage,
+  SubnetSpecSchema,
+} from '@outboard/contracts';
+import { err, type Problems, unwrap } from '@outboard/core';
+import { all, atMost, optional, required } from '../../fields.js';
+import {
+  addressBits,
+  hostRange,
+  type IpAddress,
+  type IpPrefix,
+  type IpRange,
+  ipFamily,
+  ipFromNumber,
+  ipToNumber,
+  parseIpAddress,
+  parseIpPrefix,
+  prefixesOverlap,
+  prefixLength,
+  rangeContains,
+  rangesOverlap,
+} from '../../ip.js';
+import { type Parser, parseName } from '../../values.js';
+import type { AllocationRange, SubnetSpec } from './spec.js';
+
+export const MAX_ALLOCATION_RANGES = 16;
+
+/** Addresses that mean something else than a host of a subnet (IANA special-purpose address registries). */
+const SPECIAL_PREFIXES: readonly (readonly [prefix: IpPrefix, use: string])[] = (
+  [
+    ['0.0.0.0/8', 'this network'],
+    ['127.0.0.0/8', 'loopback'],
+    ['169.254.0.0/16', 'link-local'],
+    ['224.0.0.0/3', 'multicast and reserved'],
+    ['::/8', 'unspecified, loopback and IPv4-mapped'],
+    ['fe80::/10', 'link-local'],
+    ['ff00::/8', 'multicast'],
+  ] as const
+).map(([prefix, use]) => [unwrap(parseIpPrefix(prefix)), use]);
+
+/** A prefix that hosts can live in. */
+const parseSubnetPrefix: Parser<string, IpPrefix> = (text) => {
+  const prefix = parseIpPrefix(text);
+  if (!prefix.ok) return prefix;
+  const longest = addressBits(ipFamily(prefix.value)) - 2;
+  if (prefixLength(prefix.value) > longest) {
+    return err(`must have room for a gateway and a host: a prefix length of at most ${longest}`);
+  }
+  const special = SPECIAL_PREFIXES.find(([reserved]) => prefixesOverlap(reserved, prefix.value));
+  return special === undefined ? prefix : err(`must not overlap ${special[0]} (${special[1]})`);
+};
+
+const rangeText = ({ family, first, last }: IpRange): string =>
+  `${ipFromNumber(family, first)}-${ipFromNumber(family, last)}`;
+
+/** A host address of the subnet; any address when the subnet is not known because it is malformed. */
+const parseHostAddress =
+  (hosts: IpRange | undefined): Parser<string, IpAddress> =>
+  (text) => {
+    const address = parseIpAddress(text);
+    if (!address.ok || hosts === undefined || rangeContains(hosts, address.value)) return address;
+    return err(`must be a host address of the subnet, ${rangeText(hosts)}`);
+  };
+
+function parseAllocationRange(
+  message: AllocationRangeMessage,
+  field: string,
+  hosts: IpRange | undefined,
+  problems: Problems,
+): AllocationRange | undefined {
+  const start = required(problems, `${field}.start`, message.start, parseHostAddress(hosts));
+  const end = required(problems, `${field}.end`, message.end, parseHostAddress(hosts));
+  if (start === undefined || end === undefined) return undefined;
+  if (ipFamily(start) !== ipFamily(end)) {
+    problems.add(`${field}.end`, `must be an IPv${ipFamily(start)} address, as start is`);
+    return undefined;
+  }
+  if (ipToNumber(start) > ipToNumber(end)) {
+    problems.add(`${field}.end`, `must not be before start, ${start}`);
+    return undefined;
+  }
+  return { start, end };
+}
+
+/** The addresses of a range as numbers. */
+export const allocationRange = ({ start, end }: AllocationRange): IpRange => ({
+  family: ipFamily(start),
+  first: ipToNumber(start),
+  last: ipToNumber(end),
+});
+
+export function parseSubnetSpec(
+  message: SubnetSpecMessage = create(SubnetSpecSchema),
+  problems: Problems,
+): SubnetSpec | undefined {
+  const network = required(problems, 'spec.network', message.network, parseName);
+  const cidr = required(problems, 'spec.cidr', message.cidr, parseSubnetPrefix);
+  const hosts = cidr && hostRange(cidr);
+  const gateway = optional(problems, 'spec.gateway', message.gateway, parseHostAddress(hosts));
+  const field = 'spec.allocationRanges';
+  atMost(problems, field, message.allocationRanges, MAX_ALLOCATION_RANGES);
+  const ranges = message.allocationRanges.map((range, index) =>
+    parseAllocationRange(range, `${field}[${index}]`, hosts, problems),
+  );
+  checkOverlaps(ranges, field, problems);
+  const allocationRanges = all(ranges);
+  if (network === undefined || cidr === undefined || allocationRanges === undefined) return undefined;
+  return { network, cidr, gateway, allocationRanges };
+}
+
+function checkOverlaps(
+  ranges: readonly (AllocationRange | undefined)[],
+  field: string,
+  problems: Problems,
+): void {
+  const numbers = ranges.slice(0, MAX_ALLOCATION_RANGES).map((range) => range && allocationRange(range));
+  for (const [index, range] of numbers.entries()) {
+    const other = numbers.findIndex(
+      (candidate, position) => position < index && range && candidate && rangesOverlap(range, candidate),
+    );
+    if (other >= 0) problems.add(`${field}[${index}]`, `must not overlap ${field}[${other}]`);
+  }
+}
+
+/** The gateway of a subnet: the stated one, or the first host address. */
+export function gatewayOf({ cidr, gateway }: Pick<SubnetSpec, 'cidr' | 'gateway'>): IpAddress {
+  const { family, first } = hostRange(cidr);
+  return gateway ?? ipFromNumber(family, first);
+}
+
+/** Where addresses of a subnet are allocated from, in order; the gateway among them is to be skipped. */
+export const allocatableRanges = (spec: Pick<SubnetSpec, 'cidr' | 'allocationRanges'>): readonly IpRange[] =>
+  spec.allocationRanges.length === 0 ? [hostRange(spec.cidr)] : spec.allocationRanges.map(allocationRange);
