@@ -1,1 +1,3 @@
+export { parkedMessage } from './dead-letter.js';
+export { InProcessBroker } from './in-process/broker.js';
 export * from './port.js';

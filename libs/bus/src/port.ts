@@ -36,9 +36,14 @@ export interface Delivery extends Received {
   readonly streamSequence: number;
 }
 
-/** A durable pull consumer. Deliveries of one key are handled one after the other, different keys in parallel. */
+/**
+ * A durable pull consumer. Deliveries of one key are handled one after the other and in stream order, across retries and
+ * across a restart of the process: what follows a message that is being retried waits, different keys go on in parallel.
+ * Order needs that one process at a time consumes a durable; replicas take durables of their own with disjoint filters.
+ */
 export interface ConsumerSpec {
   readonly stream: string;
+  /** The name that the position is kept under: 1-64 of a-z, A-Z, 0-9, `-`, `_`. */
   readonly durable: string;
   /** One filter subject (wildcards allowed): nats-server 2.9 knows no more. */
   readonly filterSubject: string;
@@ -46,7 +51,7 @@ export interface ConsumerSpec {
   readonly maxInFlight: number;
   /** Milliseconds before the n-th redelivery; the last one repeats. Jitter is added. */
   readonly backoffMilliseconds: readonly number[];
-  /** Deliveries before a message is parked. */
+  /** A handling that fails at this delivery or a later one parks the message. A death of the process counts as one. */
   readonly maxDeliveries: number;
   /** Serialisation key of a message; its subject when absent. */
   readonly key?: (received: Received) => string;
@@ -56,15 +61,23 @@ export interface ConsumerSpec {
 export interface WatchSpec {
   readonly stream: string;
   readonly filterSubject: string;
-  /** `last-per-subject`: list and watch; a number: replay from that stream sequence. */
+  /**
+   * `last-per-subject`: list and watch; a number: replay from that stream sequence, 0 for all there is. A log that no
+   * longer holds the sequence (or does not hold it yet) refuses with OUT_OF_RANGE: list again.
+   */
   readonly from: 'last-per-subject' | 'new' | number;
 }
 
 export interface WatchHandler {
-  /** Awaited: a slow handler slows the watch, not the broker. */
+  /** Awaited: a slow handler slows the watch, not the broker. A rejection ends the watch. */
   message(received: Received & { readonly streamSequence: number }): void | Promise<void>;
-  /** Everything that was in the stream when the watch (re)started has been delivered. */
+  /**
+   * Everything that was in the stream when the watch started (or started over) has been delivered. Called once per
+   * start, not after a reconnect that lost nothing.
+   */
   current?(): void;
+  /** The watch starts over, as the stream was lost: until `current`, what comes is all there is. */
+  restart?(): void;
 }
 
 /** A running subscription, consumer, responder or watch. Disposing stops the intake and awaits what is in flight. */
@@ -126,10 +139,44 @@ export interface StreamSpec {
   readonly name: string;
   readonly subjects: readonly string[];
   readonly storage: 'file' | 'memory';
+  /** `workqueue`: a message stays until it is settled, and only one durable may want it. */
   readonly retention: 'limits' | 'workqueue';
+  /** 0: no limit. */
   readonly maxAgeMilliseconds: number;
   readonly maxBytes: number;
+  /** At `maxBytes`: forget the oldest messages, or refuse new ones (RESOURCE_EXHAUSTED). */
+  readonly whenFull: 'discard-oldest' | 'refuse';
+  /** Largest message, headers and body, bytes. */
+  readonly maxMessageBytes: number;
   /** 1 makes a last-value stream; -1: unlimited. */
   readonly maxMessagesPerSubject: number;
   readonly duplicateWindowMilliseconds: number;
+}
+
+/** What provisioning did to a stream, or in `verify` mode would have to do. */
+export interface StreamChange {
+  readonly stream: string;
+  readonly action: 'created' | 'updated' | 'unchanged';
+  /** `field: is A, should be B`. */
+  readonly differences: readonly string[];
+}
+
+/** What is done to streams themselves. */
+export interface StreamAdministration {
+  /**
+   * Makes the streams as specified. `verify` changes nothing and refuses (FAILED_PRECONDITION, every difference listed)
+   * where `apply` would change something. `apply` refuses what a stream cannot become without being deleted, before it
+   * changes anything.
+   */
+  provision(
+    streams: readonly StreamSpec[],
+    mode: 'apply' | 'verify',
+  ): Promise<Result<readonly StreamChange[], AppError>>;
+  /** Removes one message: a dead letter that was dealt with, an old tombstone. False when it was gone already. */
+  remove(stream: string, sequence: number): Promise<Result<boolean, AppError>>;
+}
+
+/** A bus with its streams' administration: what both adapters are. */
+export interface StreamBus extends Bus {
+  readonly streams: StreamAdministration;
 }

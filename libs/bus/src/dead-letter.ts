@@ -1,0 +1,61 @@
+import { HEADERS, subjects } from '@outboard/contracts';
+import type { Delivery, Message, Received } from './port.js';
+
+/** Most characters of headers that a dead letter takes over: what is stored must not be refused for its size. */
+const MAX_HEADER_CHARACTERS = 32 * 1024;
+
+const DEAD_PREFIX = subjects.dead('');
+
+/** A dead letter: where it goes, and an id that is its own, since a message may be parked, replayed and parked again. */
+export interface DeadLetter {
+  readonly subject: string;
+  readonly message: Message;
+  readonly messageId: string;
+}
+
+/**
+ * The dead letter of a delivery: its body and headers, with the reason added. Headers that would command the broker
+ * (`Nats-Expected-Stream`, `Nats-Rollup`, ...) are left out: whoever sent them must not be able to prevent parking.
+ */
+export function deadLetter(
+  delivery: Delivery,
+  origin: { stream: string; durable: string },
+  reason: string,
+): DeadLetter {
+  const headers: Record<string, string> = {};
+  let characters = 0;
+  for (const [name, value] of Object.entries(delivery.headers)) {
+    characters += name.length + value.length;
+    if (!name.startsWith('Nats-') && characters <= MAX_HEADER_CHARACTERS) headers[name] = value;
+  }
+  const messageId = delivery.headers[HEADERS.messageId];
+  if (messageId !== undefined) headers[HEADERS.deadMessageId] = messageId;
+  headers[HEADERS.deadReason] = reason.replaceAll(/[^ -~]/g, '?');
+  headers[HEADERS.deadDeliveries] = String(delivery.deliveries);
+  headers[HEADERS.deadSequence] = String(delivery.streamSequence);
+  return {
+    subject: subjects.dead(delivery.subject),
+    message: { headers, body: delivery.body },
+    messageId: `${origin.stream}.${origin.durable}.${delivery.streamSequence}`,
+  };
+}
+
+/** What was parked, as it was sent; undefined when it is no dead letter. `messageId` is absent where it had none. */
+export function parkedMessage(
+  letter: Received,
+): { subject: string; message: Message; messageId: string | undefined } | undefined {
+  if (!letter.subject.startsWith(DEAD_PREFIX)) return undefined;
+  const {
+    [HEADERS.messageId]: _ownId,
+    [HEADERS.deadMessageId]: messageId,
+    [HEADERS.deadReason]: _reason,
+    [HEADERS.deadDeliveries]: _deliveries,
+    [HEADERS.deadSequence]: _sequence,
+    ...headers
+  } = letter.headers;
+  return {
+    subject: letter.subject.slice(DEAD_PREFIX.length),
+    message: { headers, body: letter.body },
+    messageId,
+  };
+}
