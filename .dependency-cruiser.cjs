@@ -45,6 +45,7 @@ module.exports = {
     layer('libs/reconcile', ['libs/core']),
     layer('libs/store', ['libs/core']),
     layer('libs/bus', ['libs/core', 'libs/contracts']),
+    layer('libs/resource-service', ['libs/core', 'libs/contracts', 'libs/model', 'libs/store', 'libs/bus']),
     layer('libs/ffi', ['libs/core']),
     layer('libs/netlink', ['libs/core', 'libs/ffi']),
     layer('libs/dataplane', ['libs/core', 'libs/contracts', 'libs/reconcile', 'libs/netlink', 'libs/ffi']),
