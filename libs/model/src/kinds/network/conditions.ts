@@ -7,5 +7,9 @@ export const NETWORK_REASONS = {
   Planned: {
     Pending: { status: 'Unknown', text: 'Not planned yet.' },
     SegmentAllocated: { status: 'True', text: 'The network has a segment of its own.' },
+    SegmentQuarantined: {
+      status: 'False',
+      text: 'A DPU has not confirmed yet that it let go of the segment, which was released before and is asked for.',
+    },
   },
 } as const satisfies Reasons;

@@ -19,6 +19,14 @@ export const PORT_REASONS = {
       text: "The DPU's underlay cannot carry packets of the network's MTU.",
     },
     NoHardware: { status: 'False', text: 'Offload is REQUIRED and the DPU has no hardware for it.' },
+    AddressQuarantined: {
+      status: 'False',
+      text: 'A DPU has not confirmed yet that it let go of an address that was released before and is asked for.',
+    },
+    SegmentQuarantined: {
+      status: 'False',
+      text: "A DPU has not confirmed yet that it let go of the network's segment, which was released before.",
+    },
   },
   Applied: {
     NeverReported: { status: 'Unknown', text: 'The DPU has not reported on it.' },
@@ -35,7 +43,7 @@ export const PORT_REASONS = {
     NeverReported: { status: 'Unknown', text: 'Nothing is known of the DPU.' },
     DpuReachable: { status: 'True', text: 'The worker of the DPU reports.' },
     DpuUnreachable: {
-      status: 'False',
+      status: 'Unknown',
       text: 'The worker of the DPU does not report; the dataplane stays as it was.',
     },
   },
