@@ -117,7 +117,7 @@ export function serviceProblems(spec: ServiceSpec): AppError | undefined {
   if (!NAME.test(spec.name)) problems.add('name', NAME_RULE);
   if (!VERSION.test(spec.version)) problems.add('version', 'must be a semantic version: 1.2.3');
   integer(problems, 'maxInFlight', spec.maxInFlight, 1, MAX_IN_FLIGHT);
-  integer(problems, 'endpoints.length', spec.endpoints.length, 1, MAX_ENDPOINTS);
+  integer(problems, 'endpoints.length', spec.endpoints.length, 0, MAX_ENDPOINTS);
   const names = new Set<string>();
   for (const [index, { name, subject }] of spec.endpoints.slice(0, MAX_ENDPOINTS).entries()) {
     if (!NAME.test(name)) problems.add(`endpoints[${index}].name`, NAME_RULE);
