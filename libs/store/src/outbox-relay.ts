@@ -116,17 +116,21 @@ export class OutboxRelay implements AsyncDisposable {
   #send(): void {
     const window = this.#failure ? 1 : WINDOW_MESSAGES;
     if (this.#acknowledged.size >= UNMARKED_MESSAGES) return;
-    if (this.#read.length === 0 && this.#inFlight.size < window && this.#more) this.#readPending();
+    if (this.#read.length === 0 && this.#more && this.#hasRoom(window)) this.#readPending();
     let sent = 0;
     for (const message of this.#read) {
-      if (this.#inFlight.size >= window || this.#inFlightBytes >= WINDOW_BYTES) break;
-      if (this.#resumeAt !== undefined) break;
+      if (!this.#hasRoom(window) || this.#resumeAt !== undefined) break;
       sent++;
       this.#inFlight.set(message.sequence, message);
       this.#inFlightBytes += message.body.byteLength;
       void this.#publish(message);
     }
     this.#read.splice(0, sent);
+    if (this.#read.length === 0 && this.#more && this.#hasRoom(window)) this.#schedule();
+  }
+
+  #hasRoom(window: number): boolean {
+    return this.#inFlight.size < window && this.#inFlightBytes < WINDOW_BYTES;
   }
 
   #readPending(): void {
@@ -135,8 +139,6 @@ export class OutboxRelay implements AsyncDisposable {
       this.#more = pending.length > 0;
       this.#cursor = pending.at(-1)?.sequence ?? this.#cursor;
       this.#read = pending.filter(({ sequence }) => !this.#acknowledged.has(sequence));
-      // A page of messages that are acknowledged already: look further in a turn of its own.
-      if (this.#more && this.#read.length === 0) this.#schedule();
     } catch (thrown) {
       this.#fail(this.#cursor + 1, AppError.from(thrown));
     }

@@ -1,11 +1,12 @@
 import { AppError, type Code } from '@outboard/core';
-import Database from 'better-sqlite3';
 
 interface Diagnosis {
   readonly code: Code;
   readonly reason: string;
   readonly advice: string;
 }
+
+const RESTORE = 'stop the service, keep the file for inspection and restore a backup';
 
 /** Primary result codes (sqlite.org/rescode.html), the longest prefix first. */
 const DIAGNOSES: readonly (readonly [prefix: string, Diagnosis])[] = [
@@ -41,10 +42,7 @@ const DIAGNOSES: readonly (readonly [prefix: string, Diagnosis])[] = [
       advice: 'make the file, its folder and its file system writable',
     },
   ],
-  [
-    'SQLITE_CORRUPT',
-    { code: 'DATA_LOSS', reason: 'DATABASE_CORRUPT', advice: 'stop the service and restore a backup' },
-  ],
+  ['SQLITE_CORRUPT', { code: 'DATA_LOSS', reason: 'DATABASE_CORRUPT', advice: RESTORE }],
   [
     'SQLITE_NOTADB',
     {
@@ -68,11 +66,18 @@ export function fromSqlite(thrown: unknown, path: string): unknown {
   );
 }
 
-/** TypeORM wraps what its driver throws. */
-function sqliteErrorIn(thrown: unknown): InstanceType<typeof Database.SqliteError> | undefined {
-  if (thrown instanceof Database.SqliteError) return thrown;
-  if (thrown instanceof Error && 'driverError' in thrown) return sqliteErrorIn(thrown.driverError);
-  return undefined;
+interface SqliteFailure {
+  /** Extended result code by name, such as SQLITE_IOERR_WRITE. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** What SQLite threw, also where TypeORM has wrapped it. */
+export function sqliteErrorIn(thrown: unknown): SqliteFailure | undefined {
+  if (typeof thrown !== 'object' || thrown === null) return undefined;
+  // By name, not by class: the native module knows one class per process, however often its JavaScript is loaded.
+  if ('name' in thrown && thrown.name === 'SqliteError') return thrown as unknown as SqliteFailure;
+  return 'driverError' in thrown ? sqliteErrorIn(thrown.driverError) : undefined;
 }
 
 export function readOnlyError(path: string, cause: unknown): AppError {
@@ -92,11 +97,10 @@ export function inUseError(path: string, cause: unknown): AppError {
 }
 
 export function corruptError(path: string, problems: readonly string[]): AppError {
-  return new AppError(
-    'DATA_LOSS',
-    `database ${path} is corrupted: stop the service, keep the file for inspection and restore a backup`,
-    { reason: 'DATABASE_CORRUPT', metadata: { path, problems: problems.join('; ') } },
-  );
+  return new AppError('DATA_LOSS', `database ${path} cannot be used (it is corrupted): ${RESTORE}`, {
+    reason: 'DATABASE_CORRUPT',
+    metadata: { path, problems: problems.join('; ') },
+  });
 }
 
 export function foreignError(path: string): AppError {

@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3';
-import { fromSqlite, inUseError } from './errors.js';
+import { fromSqlite, inUseError, sqliteErrorIn } from './errors.js';
 
 /**
  * Makes this process the only writer of a database until disposed or dead. It is a lock of the kernel on a file beside
@@ -15,9 +15,7 @@ export function lockForWriting(path: string): Disposable {
     lock.exec('BEGIN EXCLUSIVE');
   } catch (thrown) {
     lock?.close();
-    if (thrown instanceof Database.SqliteError && thrown.code.startsWith('SQLITE_BUSY')) {
-      throw inUseError(path, thrown);
-    }
+    if (sqliteErrorIn(thrown)?.code.startsWith('SQLITE_BUSY')) throw inUseError(path, thrown);
     throw fromSqlite(thrown, path);
   }
   const held = lock;

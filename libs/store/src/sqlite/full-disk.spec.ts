@@ -1,0 +1,137 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { unwrap } from '@outboard/core';
+import { newBatch, newMessage, newRow, portKey } from '../contract-suite.js';
+import type { Key } from '../port.js';
+import { openSqliteStore } from './open.js';
+
+const PREFIX = 'outboard-store-disk-';
+let disk = '';
+
+function run(program: string, ...args: string[]): void {
+  const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? stderr}`);
+}
+
+function unmountAll(): void {
+  const mounts = readFileSync('/proc/mounts', 'utf8').split('\n');
+  for (const mount of mounts) {
+    const point = mount.split(' ')[1] ?? '';
+    if (point.startsWith(join(tmpdir(), PREFIX))) {
+      run('umount', '--lazy', point);
+      rmSync(point, { recursive: true });
+    }
+  }
+}
+
+beforeEach(() => {
+  // A killed run may have left its disk.
+  unmountAll();
+  disk = mkdtempSync(join(tmpdir(), PREFIX));
+  run('mount', '-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', disk);
+});
+afterEach(unmountAll);
+
+/** Takes all the space that is left. */
+function fillDisk(): void {
+  const file = openSync(join(disk, 'filler'), 'w');
+  try {
+    for (const size of [65_536, 4_096, 1]) {
+      const bytes = new Uint8Array(size);
+      for (let full = false; !full; ) {
+        try {
+          writeSync(file, bytes);
+        } catch (thrown) {
+          if ((thrown as NodeJS.ErrnoException).code !== 'ENOSPC') throw thrown;
+          full = true;
+        }
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+const path = (): string => join(disk, 'store.sqlite');
+const batchOf = (name: string) =>
+  newBatch({ puts: [newRow(portKey(name), 'x'.repeat(50_000))], outbox: [newMessage(name)] });
+
+describe.each(['NORMAL', 'FULL'] as const)('a full disk (%s)', (durability) => {
+  it('refuses commits as unavailable, loses nothing, and commits again when there is space', async () => {
+    const store = await openSqliteStore({ path: path(), durability });
+    const acknowledged: string[] = [];
+    for (let at = 0; at < 20; at++) {
+      unwrap(await store.commit(batchOf(`before-${at}`)));
+      acknowledged.push(`before-${at}`);
+    }
+    const refused: string[] = [];
+    fillDisk();
+    for (let round = 0; round < 20; round++) {
+      const names = Array.from({ length: 5 }, (_, at) => `during-${round}-${at}`);
+      const results = await Promise.all(names.map((name) => store.commit(batchOf(name))));
+      results.forEach((result, at) => {
+        (result.ok ? acknowledged : refused).push(names[at] ?? '');
+        if (result.ok) return;
+        expect(result.error).toMatchObject({
+          kind: 'unavailable',
+          error: {
+            code: 'UNAVAILABLE',
+            reason: 'DATABASE_FULL',
+            message: expect.stringContaining('free space'),
+          },
+        });
+      });
+    }
+    expect(refused.length).toBeGreaterThan(0);
+    const names = (): string[] =>
+      store
+        .read((snapshot) => snapshot.list('Port', { limit: 1000 }))
+        .rows.map(({ key }: { key: Key }) => key.name);
+    expect(names()).toEqual([...acknowledged].sort());
+
+    rmSync(join(disk, 'filler'));
+    unwrap(await store.commit(batchOf('after')));
+    acknowledged.push('after');
+    expect(names()).toEqual([...acknowledged].sort());
+    await store[Symbol.asyncDispose]();
+
+    await using reopened = await openSqliteStore({ path: path(), durability });
+    reopened.read((snapshot) => {
+      expect(snapshot.list('Port', { limit: 1000 }).rows.map(({ key }) => key.name)).toEqual(
+        [...acknowledged].sort(),
+      );
+      expect(snapshot.pendingMessages(1000).map(({ messageId }) => messageId)).toEqual(acknowledged);
+    });
+  });
+
+  it('does not keep a store from closing', async () => {
+    const store = await openSqliteStore({ path: path(), durability });
+    unwrap(await store.commit(batchOf('kept')));
+    fillDisk();
+    await store[Symbol.asyncDispose]();
+    rmSync(join(disk, 'filler'));
+    await using reopened = await openSqliteStore({ path: path(), durability });
+    expect(reopened.read((snapshot) => snapshot.get(portKey('kept')))).toBeDefined();
+  });
+});
+
+it('a new store on a full disk is refused as unavailable, and opens when there is space', async () => {
+  fillDisk();
+  const opening = openSqliteStore({ path: path(), durability: 'FULL' });
+  await expect(opening).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  rmSync(join(disk, 'filler'));
+  await using _store = await openSqliteStore({ path: path(), durability: 'FULL' });
+});
+
+it('a store on a read-only file system is refused with what to do', async () => {
+  await (await openSqliteStore({ path: path(), durability: 'FULL' }))[Symbol.asyncDispose]();
+  run('mount', '-o', 'remount,ro', disk);
+  await expect(openSqliteStore({ path: path(), durability: 'FULL' })).rejects.toMatchObject({
+    code: 'FAILED_PRECONDITION',
+    reason: 'DATABASE_READ_ONLY',
+    message: expect.stringMatching(/store\.sqlite cannot be written: make the file/),
+  });
+});
