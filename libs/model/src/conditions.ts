@@ -28,7 +28,8 @@ export interface ReasonDescription {
 
 /**
  * The closed reasons of a kind, by condition type. A type that is listed here is part of every resource of the kind
- * and must be True for it to be Ready. The first reason with status Unknown holds until somebody sets the condition.
+ * and must be True for it to be Ready. Until somebody sets the condition its first reason with status Unknown holds, or
+ * its first reason where none is Unknown (what is stored has been accepted).
  */
 export type Reasons = Readonly<
   Partial<Record<SetConditionType, Readonly<Record<string, ReasonDescription>>>>
@@ -110,8 +111,7 @@ function settle(
   return unchanged ? previous : { ...next, lastTransitionTime };
 }
 
-function initialReason(known: Readonly<Record<string, ReasonDescription>>): string {
-  const initial = Object.keys(known).find((reason) => known[reason]?.status === 'Unknown');
-  if (initial === undefined) throw new Error(`no initial reason among ${Object.keys(known)}`);
-  return initial;
-}
+const initialReason = (known: Readonly<Record<string, ReasonDescription>>): string => {
+  const reasons = Object.keys(known);
+  return reasons.find((reason) => known[reason]?.status === 'Unknown') ?? reasons[0] ?? '';
+};

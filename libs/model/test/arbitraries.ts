@@ -1,0 +1,283 @@
+import fc from 'fast-check';
+import {
+  type AnyResource,
+  ATTACHMENTS,
+  addressBits,
+  type Condition,
+  type ConditionUpdateOf,
+  DEFAULT_POOL,
+  DEFAULT_ROUTER,
+  type Dpu,
+  type DpuFunction,
+  FLAVOURS,
+  FUNCTION_OPERATIONAL_STATES,
+  FUNCTION_STATES,
+  type FunctionIdentity,
+  type HostName,
+  hostPrefix,
+  hostRange,
+  type IpPrefix,
+  ipFamily,
+  ipFromNumber,
+  type KindName,
+  kindOf,
+  type MacAddress,
+  type Metadata,
+  type Mtu,
+  type Name,
+  type Network,
+  OFFLOADS,
+  type Port,
+  prefixLength,
+  prefixOf,
+  type ResourceOf,
+  type SerialNumber,
+  type Subnet,
+  SYSTEM_TENANT,
+  type TenantName,
+  type Uid,
+  updateConditions,
+  type Vni,
+} from '../src/index.js';
+
+const maybe = <Value>(arbitrary: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+  fc.option(arbitrary, { nil: undefined });
+
+export const name = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,6}[a-z0-9])?$/) as unknown as fc.Arbitrary<Name>;
+export const uid = fc.uuid() as unknown as fc.Arbitrary<Uid>;
+export const vni = fc.integer({ min: 1, max: 0xffffff }) as unknown as fc.Arbitrary<Vni>;
+export const mtu = fc.integer({ min: 1280, max: 9000 }) as unknown as fc.Arbitrary<Mtu>;
+export const serialNumber = fc.stringMatching(
+  /^[A-Za-z0-9][A-Za-z0-9._-]{0,10}$/,
+) as unknown as fc.Arbitrary<SerialNumber>;
+export const macAddress = fc
+  .uint8Array({ minLength: 6, maxLength: 6 })
+  .map((octets) => [((octets[0] ?? 0) & 0xfe) | 2, ...octets.slice(1)])
+  .map((octets) => octets.map((octet) => octet.toString(16).padStart(2, '0')).join(':') as MacAddress);
+
+/** Global-unicast-looking addresses of both families. */
+export const ipAddress = fc.oneof(
+  fc.integer({ min: 0x0a000000, max: 0x0affffff }).map((value) => ipFromNumber(4, BigInt(value))),
+  fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map((value) => ipFromNumber(6, (0x20010db8n << 96n) | value)),
+);
+export const ipPrefix: fc.Arbitrary<IpPrefix> = fc
+  .tuple(ipAddress, fc.integer({ min: 0, max: 96 }))
+  .map(([address, hostBits]) => {
+    const bits = addressBits(ipFamily(address));
+    return prefixOf(address, Math.max(8, bits - hostBits));
+  });
+
+export const labels = fc.dictionary(
+  fc.oneof(
+    fc.stringMatching(/^[a-z]{1,8}$/),
+    fc.stringMatching(/^[a-z]{1,8}\.org\/[A-Za-z][A-Za-z0-9_]{0,6}[0-9]$/),
+  ),
+  fc.stringMatching(/^([A-Za-z0-9]([A-Za-z0-9._-]{0,6}[A-Za-z0-9])?)?$/),
+  { maxKeys: 4, noNullPrototype: true },
+);
+
+const metadata = (tenant: fc.Arbitrary<TenantName>): fc.Arbitrary<Metadata> =>
+  fc.record({
+    tenant,
+    name,
+    uid,
+    labels,
+    generation: fc.nat(),
+    resourceVersion: fc.nat().map(String),
+  });
+const tenantMetadata = metadata(name as unknown as fc.Arbitrary<TenantName>);
+const systemMetadata = metadata(fc.constant(SYSTEM_TENANT));
+
+/** Conditions that a series of random updates leads to. */
+export function conditions<Kind extends KindName>(kind: Kind): fc.Arbitrary<readonly Condition[]> {
+  const known = Object.entries(kindOf({ kind }).reasons).flatMap(([type, reasons]) =>
+    Object.keys(reasons).map((reason) => ({ type, reason })),
+  );
+  const update = fc
+    .tuple(fc.constantFrom(...known), fc.constantFrom('', '1 of 1 DPU'))
+    .map(([chosen, message]) => ({ ...chosen, message }) as ConditionUpdateOf<Kind>);
+  const step = fc.record({ updates: fc.array(update, { maxLength: 3 }), generation: fc.nat({ max: 9 }) });
+  return fc
+    .array(step, { minLength: 1, maxLength: 4 })
+    .map((steps) =>
+      steps.reduce<readonly Condition[]>(
+        (before, { updates, generation }, index) =>
+          updateConditions(kind, before, updates, generation, 1_700_000_000_000 + index * 1000),
+        [],
+      ),
+    );
+}
+
+const functionIdentity: fc.Arbitrary<FunctionIdentity> = fc.record({
+  serialNumber,
+  pfMacAddress: macAddress,
+  vfNumber: maybe(fc.nat({ max: 4095 })),
+});
+
+const segment = fc.record({ networkType: fc.constant('VXLAN' as const), segmentationId: vni });
+
+export const network: fc.Arbitrary<Network> = fc.record({
+  kind: fc.constant('Network' as const),
+  metadata: tenantMetadata,
+  spec: fc.record({
+    router: fc.oneof(name, fc.constant(DEFAULT_ROUTER)),
+    segment: fc.record({ networkType: maybe(fc.constant('VXLAN' as const)), segmentationId: maybe(vni) }),
+    mtu: maybe(mtu),
+  }),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    segment: maybe(segment),
+    mtu: maybe(mtu),
+    ports: fc.nat(),
+    conditions: conditions('Network'),
+  }),
+});
+
+/** A subnet prefix, with ascending host addresses of it. */
+const subnetAddresses = ipPrefix
+  .filter((prefix) => prefixLength(prefix) <= addressBits(ipFamily(prefix)) - 2)
+  .chain((cidr) => {
+    const { family, first, last } = hostRange(cidr);
+    return fc.uniqueArray(fc.bigInt({ min: first, max: last }), { maxLength: 5 }).map((hosts) => ({
+      cidr,
+      hosts: hosts.sort((left, right) => (left < right ? -1 : 1)).map((host) => ipFromNumber(family, host)),
+    }));
+  });
+
+const subnetSpec = fc
+  .tuple(name, subnetAddresses, fc.boolean())
+  .map(([networkName, { cidr, hosts }, withGateway]) => {
+    const [gateway, ...rest] = hosts;
+    const allocationRanges = rest.flatMap((start, index) => {
+      const end = rest[index + 1];
+      return index % 2 === 0 && end !== undefined ? [{ start, end }] : [];
+    });
+    return { network: networkName, cidr, gateway: withGateway ? gateway : undefined, allocationRanges };
+  });
+
+export const subnet: fc.Arbitrary<Subnet> = fc.record({
+  kind: fc.constant('Subnet' as const),
+  metadata: tenantMetadata,
+  spec: subnetSpec,
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    gateway: maybe(ipAddress),
+    allocated: fc.nat(),
+    conditions: conditions('Subnet'),
+  }),
+});
+
+const addressPair = fc.record({
+  ip: fc.oneof(ipPrefix, ipAddress.map(hostPrefix)),
+  macAddress: maybe(macAddress),
+});
+
+export const port: fc.Arbitrary<Port> = fc.record({
+  kind: fc.constant('Port' as const),
+  metadata: tenantMetadata,
+  spec: fc.record({
+    network: name,
+    function: maybe(functionIdentity),
+    addresses: fc.uniqueArray(fc.record({ subnet: name, ip: maybe(ipAddress) }), {
+      maxLength: 4,
+      selector: ({ subnet: subnetName }) => subnetName,
+    }),
+    macAddress: maybe(macAddress),
+    securityPolicies: fc.constant([]),
+    allowedAddressPairs: fc.uniqueArray(addressPair, {
+      maxLength: 4,
+      selector: ({ ip, macAddress: mac }) => `${ip} ${mac}`,
+    }),
+    adminState: fc.constantFrom('UP' as const, 'DOWN' as const),
+    offload: fc.constantFrom(...OFFLOADS),
+  }),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    dpu: maybe(name),
+    representor: maybe(fc.constant('pf0vf3')),
+    mtu: maybe(mtu),
+    macAddress: maybe(macAddress),
+    addresses: fc.array(
+      fc.record({
+        subnet: name,
+        ip: ipAddress,
+        prefixLength: fc.nat({ max: 128 }),
+        gateway: maybe(ipAddress),
+      }),
+      { maxLength: 3 },
+    ),
+    segment: maybe(segment),
+    offload: maybe(
+      fc.record({ state: fc.constantFrom('HARDWARE' as const, 'SOFTWARE' as const), reason: fc.string() }),
+    ),
+    propagated: maybe(
+      fc.record({ applied: fc.nat(), total: fc.nat(), lagging: fc.array(name, { maxLength: 3 }) }),
+    ),
+    conditions: conditions('Port'),
+  }),
+});
+
+/** Not empty: protobuf does not tell an empty string from an absent one. */
+const told = maybe(fc.string({ minLength: 1 }));
+
+export const dpu: fc.Arbitrary<Dpu> = fc.record({
+  kind: fc.constant('Dpu' as const),
+  metadata: systemMetadata,
+  spec: fc.record({
+    serialNumber: maybe(serialNumber),
+    host: maybe(fc.constantFrom('worker-3', 'worker-3.example.org') as unknown as fc.Arbitrary<HostName>),
+  }),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    serialNumber: maybe(serialNumber),
+    incarnation: told,
+    workerVersion: told,
+    kernelRelease: told,
+    architecture: told,
+    driver: told,
+    capabilities: fc.array(fc.record({ name: fc.string(), available: fc.boolean(), reason: fc.string() }), {
+      maxLength: 3,
+    }),
+    underlay: maybe(fc.record({ device: fc.string(), address: ipAddress, mtu: fc.nat() })),
+    functions: fc.nat(),
+    conditions: conditions('Dpu'),
+  }),
+});
+
+export const dpuFunction: fc.Arbitrary<DpuFunction> = fc.record({
+  kind: fc.constant('Function' as const),
+  metadata: systemMetadata,
+  spec: fc.record({ pool: fc.oneof(name, fc.constant(DEFAULT_POOL)) }),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    dpu: maybe(name),
+    serialNumber: maybe(serialNumber),
+    pfMacAddress: maybe(macAddress),
+    flavour: maybe(fc.constantFrom(...FLAVOURS)),
+    controller: fc.nat(),
+    pfNumber: fc.nat(),
+    vfNumber: maybe(fc.nat()),
+    sfNumber: maybe(fc.nat()),
+    external: fc.boolean(),
+    hwAddress: maybe(macAddress),
+    state: maybe(fc.constantFrom(...FUNCTION_STATES)),
+    opState: maybe(fc.constantFrom(...FUNCTION_OPERATIONAL_STATES)),
+    representor: maybe(fc.record({ netdev: fc.string(), physPortName: fc.string(), switchId: fc.string() })),
+    attachment: maybe(fc.constantFrom(...ATTACHMENTS)),
+    claim: maybe(
+      fc.record({ tenant: name as unknown as fc.Arbitrary<TenantName>, kind: fc.constant('Port'), name }),
+    ),
+    conditions: conditions('Function'),
+  }),
+});
+
+/** An arbitrary resource of every kind: a new kind does not compile until it has one. */
+export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<Kind>> } = {
+  Dpu: dpu,
+  Function: dpuFunction,
+  Network: network,
+  Port: port,
+  Subnet: subnet,
+};
+
+export const anyResource: fc.Arbitrary<AnyResource> = fc.oneof(...Object.values(RESOURCES));
