@@ -30,8 +30,8 @@ export interface GroupWriterOptions {
   readonly store: Store;
   /** Makes the in-memory projection equal to the store again, after work that did not end in a commit. */
   reload(): void;
-  /** Called after each commit that had messages to send. */
-  committed(): void;
+  /** Called after each commit, with its revision. */
+  committed(revision: number): void;
   /** Called in every group before its commit: what the whole group causes together (one delta per DPU). */
   finish?(transaction: Transaction): void;
   /** Pieces of work in one commit. */
@@ -114,7 +114,7 @@ export class GroupWriter implements AsyncDisposable {
         for (const waiting of group) waiting.resolve(committed);
         return;
       }
-      if (batch.messages.length > 0) this.#options.committed();
+      this.#options.committed(revision);
     }
     group.forEach((waiting, index) => {
       waiting.resolve({ ok: true, value: values[index] });

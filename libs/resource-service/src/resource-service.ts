@@ -11,6 +11,7 @@ import type { Uid } from '@outboard/model';
 import type { Key, OutboxRelay, Store } from '@outboard/store';
 import type { Command, DomainChange, DomainContext, ResourceDomain } from './domain.js';
 import { GroupWriter, type Transaction } from './group-writer.js';
+import { IntentSequences } from './intent-sequences.js';
 import { getResource, listResources } from './list.js';
 import { type Cause, MessageFactory } from './messages.js';
 import {
@@ -26,6 +27,8 @@ import { allRows, intentSequenceIn, keyText, recordIn, rowOf } from './rows.js';
 
 /** Answers that are remembered, counted in revisions: about three days at ten changes a second. */
 const REMEMBERED_REVISIONS = 2_500_000;
+/** Revisions between two rounds of forgetting. */
+const FORGET_EVERY = 256;
 
 export interface ResourceServiceOptions {
   /** Name of the service: source of its events. */
@@ -46,7 +49,7 @@ export interface ResourceServiceOptions {
 export class ResourceService implements AsyncDisposable {
   readonly #options: ResourceServiceOptions;
   readonly #writer: GroupWriter;
-  readonly #intentSequences = new Map<string, number>();
+  #intentSequences = new IntentSequences();
   /** Requests whose commit is not written yet, by message id. */
   readonly #inFlight = new Map<string, Promise<Result<Answer, AppError>>>();
   #factory: MessageFactory | undefined;
@@ -56,7 +59,10 @@ export class ResourceService implements AsyncDisposable {
     this.#writer = new GroupWriter({
       store: options.store,
       reload: () => this.reload(),
-      committed: () => options.relay.notify(),
+      committed: (revision) => {
+        options.relay.notify();
+        this.#forgetOldAnswers(revision);
+      },
       finish: (transaction) => options.finish?.(transaction, this.#context(transaction)),
     });
   }
@@ -64,7 +70,7 @@ export class ResourceService implements AsyncDisposable {
   /** Makes the projection from the store; at start, and whenever a commit has failed. */
   reload(): void {
     const { store, domain } = this.#options;
-    this.#intentSequences.clear();
+    this.#intentSequences = new IntentSequences();
     store.read((snapshot) => {
       const rows = domain.rowKinds.flatMap((kind) => [...allRows(snapshot, kind)]);
       for (const row of rows) {
@@ -229,9 +235,19 @@ export class ResourceService implements AsyncDisposable {
     for (const change of changes) {
       const { key, record } = change;
       if (record) transaction.put(rowOf(key, record, this.#intentSequences.get(keyText(key))));
-      else transaction.delete(key);
+      else {
+        transaction.delete(key);
+        this.#intentSequences.deleted(keyText(key));
+      }
       for (const message of factory.ofChange(change, cause)) transaction.send(message);
     }
+  }
+
+  /** A little after every so many commits, so that the memory of answers is bounded without a pause. */
+  #forgetOldAnswers(revision: number): void {
+    if (revision % FORGET_EVERY !== 0 || revision <= REMEMBERED_REVISIONS) return;
+    // What could not be forgotten now is forgotten the next time.
+    this.#options.store.forgetAnswersBefore(revision - REMEMBERED_REVISIONS, 4 * FORGET_EVERY).catch(() => {});
   }
 
   #context({ revision }: { readonly revision: number }): DomainContext {
