@@ -1,0 +1,492 @@
+import { describe, expect, it } from '@jest/globals';
+import { type AppError, unwrap } from '@outboard/core';
+import fc from 'fast-check';
+import { anyResource, RESOURCES } from '../test/arbitraries.js';
+import { existsInJson, existsInSchema } from '../test/schema-path.js';
+import {
+  type AnyResource,
+  checkPreconditions,
+  checkUpdate,
+  decodeResource,
+  encodeResource,
+  KINDS,
+  kindOf,
+  type Network,
+  parseManifest,
+  type Vni,
+} from './index.js';
+
+/** A Port intent: the example of the architecture, verbatim. */
+const PORT = `{"apiVersion":"network.outboard.dev/v1alpha1","kind":"Port","metadata":{"tenant":"acme","name":"web-0","labels":{"app":"web"}},
+ "spec":{"network":"blue","function":{"serialNumber":"MT2113X00042","pfMacAddress":"08:c0:eb:8a:d7:8a","vfNumber":3},
+  "addresses":[{"subnet":"blue-v4","ip":"10.0.1.5"},{"subnet":"blue-v6"}],"macAddress":"02:00:5e:00:10:05",
+  "securityPolicies":["web"],"allowedAddressPairs":[],"adminState":"UP","offload":"PREFERRED"}}`;
+
+const errorOf = (result: { ok: true } | { ok: false; error: AppError }): AppError => {
+  if (result.ok) throw new Error('accepted');
+  return result.error;
+};
+const violationsOf = (input: unknown, address?: Parameters<typeof parseManifest>[1]) =>
+  errorOf(parseManifest(input, address)).violations;
+
+const port = (spec: object, metadata: object = {}) => ({
+  apiVersion: 'network.outboard.dev/v1alpha1',
+  kind: 'Port',
+  metadata: { tenant: 'acme', name: 'web-0', ...metadata },
+  spec: { network: 'blue', ...spec },
+});
+const subnet = (spec: object) => ({
+  ...port({}),
+  kind: 'Subnet',
+  spec: { network: 'blue', cidr: '10.0.1.0/24', ...spec },
+});
+const network = (spec: object) => ({ ...port({}), kind: 'Network', spec });
+const dpu = (spec: object, metadata: object = {}) => ({
+  apiVersion: 'admin.outboard.dev/v1alpha1',
+  kind: 'Dpu',
+  metadata: { name: 'dpu-7', ...metadata },
+  spec,
+});
+
+const LABEL = 'must be an RFC 1123 label: 1-63 of a-z, 0-9, - ; starting and ending with a-z or 0-9';
+const MAC = 'must be a MAC address such as 02:00:5e:00:10:05';
+const HOSTS = 'must be a host address of the subnet, 10.0.1.1-10.0.1.254';
+
+describe('a manifest', () => {
+  it('is the documented Port intent, but for security policies, which are not available yet', () => {
+    expect(violationsOf(PORT)).toEqual([
+      {
+        field: 'spec.securityPolicies',
+        description: 'must be empty: security policies are not available yet',
+      },
+    ]);
+    expect(unwrap(parseManifest(PORT.replace('["web"]', '[]')))).toEqual({
+      kind: 'Port',
+      metadata: {
+        tenant: 'acme',
+        name: 'web-0',
+        labels: { app: 'web' },
+        uid: undefined,
+        resourceVersion: undefined,
+      },
+      spec: {
+        network: 'blue',
+        function: { serialNumber: 'MT2113X00042', pfMacAddress: '08:c0:eb:8a:d7:8a', vfNumber: 3 },
+        addresses: [
+          { subnet: 'blue-v4', ip: '10.0.1.5' },
+          { subnet: 'blue-v6', ip: undefined },
+        ],
+        macAddress: '02:00:5e:00:10:05',
+        securityPolicies: [],
+        allowedAddressPairs: [],
+        adminState: 'UP',
+        offload: 'PREFERRED',
+      },
+    });
+  });
+
+  it('gets defaults and canonical forms', () => {
+    const { spec } = unwrap(
+      parseManifest(
+        port({
+          function: { serialNumber: 'X1', pfMacAddress: '08-C0-EB-8A-D7-8A' },
+          addresses: [{ subnet: 'blue-v6', ip: '2001:DB8:0:0::5' }],
+          allowedAddressPairs: [{ ip: '10.0.0.5' }, { ip: '2001:db8::/32', macAddress: '02:00:5E:00:10:05' }],
+        }),
+      ),
+    );
+    expect(spec).toEqual({
+      network: 'blue',
+      function: { serialNumber: 'X1', pfMacAddress: '08:c0:eb:8a:d7:8a', vfNumber: undefined },
+      addresses: [{ subnet: 'blue-v6', ip: '2001:db8::5' }],
+      macAddress: undefined,
+      securityPolicies: [],
+      allowedAddressPairs: [
+        { ip: '10.0.0.5/32', macAddress: undefined },
+        { ip: '2001:db8::/32', macAddress: '02:00:5e:00:10:05' },
+      ],
+      adminState: 'UP',
+      offload: 'PREFERRED',
+    });
+    expect(unwrap(parseManifest(network({}))).spec).toEqual({
+      router: 'default',
+      segment: { networkType: undefined, segmentationId: undefined },
+      mtu: undefined,
+    });
+  });
+
+  it.each<[field: string, description: string, manifest: unknown]>(
+    (<[unknown, string, string][]>[
+      [port({ network: '' }), 'spec.network', 'is required'],
+      [port({ network: 'a.b' }), 'spec.network', LABEL],
+      [port({ addresses: [{ subnet: 'a' }, {}] }), 'spec.addresses[1].subnet', 'is required'],
+      [
+        port({ addresses: [{ subnet: 'a' }, { subnet: 'b' }, { subnet: 'a' }] }),
+        'spec.addresses[2].subnet',
+        'must be given once; spec.addresses[0].subnet has it already',
+      ],
+      [
+        port({ addresses: [{ subnet: 'a', ip: '10.0.0.300' }] }),
+        'spec.addresses[0].ip',
+        'must be an IPv4 or IPv6 address',
+      ],
+      [
+        port({ addresses: Array.from({ length: 17 }, (_, index) => ({ subnet: `s${index}` })) }),
+        'spec.addresses',
+        'must have at most 16 items, not 17',
+      ],
+      [port({ macAddress: '02:00:5e:00:10' }), 'spec.macAddress', MAC],
+      [port({ macAddress: '0200.5e00.1005' }), 'spec.macAddress', MAC],
+      [port({ macAddress: '02:00-5e:00:10:05' }), 'spec.macAddress', MAC],
+      [
+        port({ macAddress: '03:00:5e:00:10:05' }),
+        'spec.macAddress',
+        'must be a unicast address: the lowest bit of the first octet must be 0',
+      ],
+      [port({ macAddress: '00:00:00:00:00:00' }), 'spec.macAddress', 'must not be the null address'],
+      [port({ adminState: 'up' }), 'spec.adminState', 'must be one of UP, DOWN'],
+      [port({ offload: 'ALWAYS' }), 'spec.offload', 'must be one of PREFERRED, REQUIRED, NEVER'],
+      [
+        port({ function: { pfMacAddress: '08:c0:eb:8a:d7:8a' } }),
+        'spec.function.serialNumber',
+        'is required',
+      ],
+      [port({ function: { serialNumber: 'X1' } }), 'spec.function.pfMacAddress', 'is required'],
+      [
+        port({ function: { serialNumber: 'X1', pfMacAddress: '08:c0:eb:8a:d7:8a', vfNumber: 4096 } }),
+        'spec.function.vfNumber',
+        'must be 0 to 4095',
+      ],
+      [
+        port({ function: { serialNumber: 'X 1', pfMacAddress: '08:c0:eb:8a:d7:8a' } }),
+        'spec.function.serialNumber',
+        'must be 1-64 of A-Z, a-z, 0-9, . _ - ; starting with a letter or digit',
+      ],
+      [
+        port({ allowedAddressPairs: [{ ip: 'any' }] }),
+        'spec.allowedAddressPairs[0].ip',
+        'must be an IPv4 or IPv6 address or a prefix',
+      ],
+      [
+        port({ allowedAddressPairs: [{ ip: '10.0.0.5/24' }] }),
+        'spec.allowedAddressPairs[0].ip',
+        'must have no host bits; did you mean 10.0.0.0/24?',
+      ],
+      [
+        port({ allowedAddressPairs: [{ ip: '10.0.0.5' }, { ip: '10.0.0.5/32' }] }),
+        'spec.allowedAddressPairs[1]',
+        'must be given once; spec.allowedAddressPairs[0] has it already',
+      ],
+      [
+        port({ allowedAddressPairs: Array.from({ length: 65 }, (_, index) => ({ ip: `10.0.0.${index}` })) }),
+        'spec.allowedAddressPairs',
+        'must have at most 64 items, not 65',
+      ],
+      [subnet({ cidr: '' }), 'spec.cidr', 'is required'],
+      [subnet({ cidr: '10.0.1.1/24' }), 'spec.cidr', 'must have no host bits; did you mean 10.0.1.0/24?'],
+      [
+        subnet({ cidr: '10.0.1.0/31' }),
+        'spec.cidr',
+        'must have room for a gateway and a host: a prefix length of at most 30',
+      ],
+      [subnet({ cidr: '127.0.1.0/24' }), 'spec.cidr', 'must not overlap 127.0.0.0/8 (loopback)'],
+      [subnet({ cidr: '0.0.0.0/0' }), 'spec.cidr', 'must not overlap 0.0.0.0/8 (this network)'],
+      [subnet({ cidr: 'ff02::/64' }), 'spec.cidr', 'must not overlap ff00::/8 (multicast)'],
+      [subnet({ gateway: '10.0.2.1' }), 'spec.gateway', HOSTS],
+      [subnet({ gateway: '10.0.1.255' }), 'spec.gateway', HOSTS],
+      [subnet({ gateway: '2001:db8::1' }), 'spec.gateway', HOSTS],
+      [subnet({ allocationRanges: [{ start: '10.0.1.9' }] }), 'spec.allocationRanges[0].end', 'is required'],
+      [
+        subnet({ allocationRanges: [{ start: '10.0.1.9', end: '10.0.1.8' }] }),
+        'spec.allocationRanges[0].end',
+        'must not be before start, 10.0.1.9',
+      ],
+      [
+        subnet({ allocationRanges: [{ start: '10.0.1.0', end: '10.0.1.8' }] }),
+        'spec.allocationRanges[0].start',
+        HOSTS,
+      ],
+      [
+        subnet({
+          allocationRanges: [
+            { start: '10.0.1.10', end: '10.0.1.20' },
+            { start: '10.0.1.30', end: '10.0.1.40' },
+            { start: '10.0.1.20', end: '10.0.1.25' },
+          ],
+        }),
+        'spec.allocationRanges[2]',
+        'must not overlap spec.allocationRanges[0]',
+      ],
+      [
+        subnet({
+          allocationRanges: Array.from({ length: 17 }, (_, index) => ({
+            start: `10.0.1.${index + 1}`,
+            end: `10.0.1.${index + 1}`,
+          })),
+        }),
+        'spec.allocationRanges',
+        'must have at most 16 items, not 17',
+      ],
+      [network({ mtu: 1279 }), 'spec.mtu', 'must be 1280 to 9000'],
+      [network({ mtu: 9001 }), 'spec.mtu', 'must be 1280 to 9000'],
+      [network({ segment: { networkType: 'GENEVE' } }), 'spec.segment.networkType', 'must be VXLAN'],
+      [
+        network({ segment: { segmentationId: 2 ** 24 } }),
+        'spec.segment.segmentationId',
+        'must be 1 to 16777215',
+      ],
+      [network({ router: 'Blue' }), 'spec.router', LABEL],
+      [
+        dpu({ serialNumber: '-x' }),
+        'spec.serialNumber',
+        'must be 1-64 of A-Z, a-z, 0-9, . _ - ; starting with a letter or digit',
+      ],
+      [
+        dpu({ host: 'worker_3' }),
+        'spec.host',
+        'must be an RFC 1123 subdomain: at most 253 characters, labels of a-z, 0-9, - joined by dots',
+      ],
+      [dpu({}, { tenant: 'acme' }), 'metadata.tenant', 'must be _ or absent: a Dpu belongs to no tenant'],
+      [port({}, { tenant: '_' }), 'metadata.tenant', LABEL],
+      [port({}, { tenant: '' }), 'metadata.tenant', 'is required'],
+      [port({}, { name: '' }), 'metadata.name', 'is required'],
+      [port({}, { uid: 'UID' }), 'metadata.uid', 'must be a lower-case UUID'],
+      [
+        port({}, { resourceVersion: 'a b' }),
+        'metadata.resourceVersion',
+        'must be a resourceVersion as it was read',
+      ],
+      [
+        port({}, { labels: { 'a b': 'c' } }),
+        'metadata.labels["a b"]',
+        'must have a key of 1-63 of A-Z, a-z, 0-9, - _ . ; starting and ending with a letter or digit',
+      ],
+      [
+        port({}, { labels: { 'A/b': 'c' } }),
+        'metadata.labels["A/b"]',
+        'must have a key whose prefix is an RFC 1123 subdomain',
+      ],
+      [
+        port({}, { labels: { app: 'a b' } }),
+        'metadata.labels.app',
+        'must be empty, or 1-63 of A-Z, a-z, 0-9, - _ . ; starting and ending with a letter or digit',
+      ],
+      [
+        port({}, { labels: Object.fromEntries(Array.from({ length: 65 }, (_, index) => [`l${index}`, ''])) }),
+        'metadata.labels',
+        'must have at most 64 entries, not 65',
+      ],
+      [{ ...port({}), apiVersion: undefined }, 'apiVersion', 'must be a string, not null'],
+      [{ ...port({}), apiVersion: '' }, 'apiVersion', 'is required: network.outboard.dev/v1alpha1'],
+      [{ ...port({}), apiVersion: 'v1' }, 'apiVersion', 'must be network.outboard.dev/v1alpha1'],
+      [
+        { ...port({}), kind: 'Pod' },
+        'kind',
+        'is unknown; must be one of Dpu, Function, Network, Port, Subnet',
+      ],
+      [{ spec: {} }, 'kind', 'is required; must be one of Dpu, Function, Network, Port, Subnet'],
+      [[], '', 'must be an object'],
+      ['{"kind":"Port"', '', 'is not valid JSON: expected , or } at line 1, column 15'],
+    ]).map(([manifest, field, description]) => [field, description, manifest]),
+  )('%s %s', (field, description, manifest) => {
+    expect(violationsOf(manifest)).toEqual([{ field, description }]);
+  });
+
+  it.each([
+    'web.0',
+    'web 0',
+    '*',
+    '>',
+    'a.*',
+    '-a',
+    'a-',
+    'Web',
+    'ä',
+    '_',
+    'a'.repeat(64),
+    'a/b',
+    '\u0000',
+    '$SYS',
+  ])('the hostile name %j is refused as name and as tenant', (text) => {
+    expect(violationsOf(port({ network: text }, { name: text, tenant: text }))).toEqual([
+      { field: 'metadata.tenant', description: LABEL },
+      { field: 'metadata.name', description: LABEL },
+      { field: 'spec.network', description: LABEL },
+    ]);
+  });
+
+  it('tells problems of the JSON and of the rules at once, each field once', () => {
+    const violations = violationsOf(
+      port(
+        { network: 7, macAddress: 'x', addresses: [7, { subnet: 'a.b' }], colour: 'blue' },
+        { labels: { app: 7 } },
+      ),
+    );
+    expect(violations.map(({ field }) => field)).toEqual([
+      'metadata.labels.app',
+      'spec.network',
+      'spec.addresses[0]',
+      'spec.colour',
+      'spec.addresses[1].subnet',
+      'spec.macAddress',
+    ]);
+  });
+
+  it('lists 100 of 1,000 problems and tells the total', () => {
+    const pairs = Array.from({ length: 999 }, () => ({ ip: 'any' }));
+    const error = errorOf(parseManifest(port({ allowedAddressPairs: pairs })));
+    expect(error.message).toBe('1000 problems');
+    expect(error.violations).toHaveLength(100);
+    expect(error.violationTotal).toBe(1000);
+  });
+
+  describe('that arrives on a subject', () => {
+    const address = { tenant: 'acme', api: 'network', kind: 'port', name: 'web-0' } as const;
+
+    it('may leave out tenant and name', () => {
+      const { metadata: _, ...bare } = port({});
+      expect(unwrap(parseManifest(bare, address)).metadata).toMatchObject({ tenant: 'acme', name: 'web-0' });
+    });
+
+    it('must agree with it', () => {
+      expect(violationsOf({ ...port({}, { tenant: 'evil', name: 'db' }), kind: 'Network' }, address)).toEqual(
+        [
+          { field: 'kind', description: 'must be Port, as in the subject' },
+          { field: 'metadata.tenant', description: 'must be acme, as in the subject' },
+          { field: 'metadata.name', description: 'must be web-0, as in the subject' },
+        ],
+      );
+      expect(violationsOf(port({}), { ...address, kind: 'pod' })).toEqual([
+        { field: 'kind', description: 'network.pod in the subject is no known kind' },
+      ]);
+      expect(violationsOf(port({}), { ...address, api: 'admin' })).toMatchObject([{ field: 'kind' }]);
+    });
+  });
+});
+
+describe('no input makes a parser throw', () => {
+  it('bytes, texts and values', () => {
+    const input = fc.oneof(fc.uint8Array(), fc.string({ unit: 'binary' }), fc.json(), fc.anything());
+    fc.assert(
+      fc.property(input, (value) => {
+        expect(parseManifest(value).ok).toBe(false);
+        expect(decodeResource(value).ok).toBe(false);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it('damaged manifests; every violation has a path that exists', () => {
+    const damage = fc.oneof(
+      fc.jsonValue({ maxDepth: 1 }),
+      fc.constantFrom('', '10.0.0.0/8', '::', '02:00:5e:00:10:05', 'a.b', 0, 2 ** 32, null, [], {}),
+    );
+    let refused = 0;
+    fc.assert(
+      fc.property(
+        anyResource,
+        fc.array(fc.tuple(fc.nat(), damage), { minLength: 1, maxLength: 4 }),
+        (resource, damages) => {
+          const json: unknown = JSON.parse(JSON.stringify(encodeResource(resource)));
+          for (const [at, value] of damages) damageAt(json, at, value);
+          const result = parseManifest(json);
+          decodeResource(json);
+          if (result.ok) return;
+          refused++;
+          const { schema } = kindOf(resource);
+          for (const { field, description } of result.error.violations) {
+            expect(description).not.toBe('');
+            expect(existsInSchema(schema, field) || existsInJson(json, field)).toBe(true);
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
+    expect(refused).toBeGreaterThan(300);
+  });
+});
+
+/** Replaces the at-th value of a JSON tree (counted in order, wrapped around), below its root. */
+function damageAt(json: unknown, at: number, value: unknown): void {
+  const places: [object, string][] = [];
+  const walk = (node: unknown): void => {
+    if (typeof node !== 'object' || node === null) return;
+    for (const key of Object.keys(node)) {
+      places.push([node, key]);
+      walk((node as Record<string, unknown>)[key]);
+    }
+  };
+  walk(json);
+  const [node, key] = places[at % places.length] ?? [];
+  if (node !== undefined && key !== undefined) (node as Record<string, unknown>)[key] = value;
+}
+
+describe('an update', () => {
+  const [port] = fc.sample(RESOURCES.Port, 1);
+  const [base] = fc.sample(RESOURCES.Network, 1);
+  if (port === undefined || base === undefined) throw new Error('no sample');
+
+  const intentOf = (resource: AnyResource, spec: object) =>
+    ({ kind: resource.kind, metadata: resource.metadata, spec: { ...resource.spec, ...spec } }) as Parameters<
+      typeof checkUpdate
+    >[1];
+
+  it('cannot change an immutable field', () => {
+    expect(checkUpdate(port, intentOf(port, { network: 'other-network' }))).toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      reason: 'IMMUTABLE_FIELD',
+      violations: [{ field: 'spec.network', description: `cannot change; it is ${port.spec.network}` }],
+    });
+    expect(checkUpdate(port, intentOf(port, { adminState: 'DOWN', function: undefined }))).toBeUndefined();
+  });
+
+  it('may repeat the allocated segment or leave it out, not change it', () => {
+    const before: Network = {
+      ...base,
+      status: { ...base.status, segment: { networkType: 'VXLAN', segmentationId: 5001 as Vni } },
+    };
+    const asking = (segmentationId: number | undefined) =>
+      checkUpdate(before, intentOf(before, { segment: { networkType: undefined, segmentationId } }));
+    expect(asking(5001)).toBeUndefined();
+    expect(asking(undefined)).toBeUndefined();
+    expect(asking(5002)?.violations).toEqual([
+      { field: 'spec.segment.segmentationId', description: 'must be 5001, as allocated, or absent' },
+    ]);
+  });
+
+  it('is ABORTED when its preconditions do not hold', () => {
+    const { uid, resourceVersion } = port.metadata;
+    expect(checkPreconditions({}, undefined)).toBeUndefined();
+    expect(checkPreconditions({ uid, resourceVersion }, port.metadata)).toBeUndefined();
+    expect(checkPreconditions({ uid: 'other' }, port.metadata)).toMatchObject({
+      code: 'ABORTED',
+      reason: 'UID_MISMATCH',
+    });
+    expect(checkPreconditions({ resourceVersion: 'other' }, port.metadata)).toMatchObject({
+      code: 'ABORTED',
+      reason: 'STALE_RESOURCE_VERSION',
+      metadata: { expected: 'other', found: resourceVersion },
+    });
+    expect(checkPreconditions({ resourceVersion: '1' }, undefined)).toMatchObject({ code: 'ABORTED' });
+  });
+});
+
+describe('a published resource', () => {
+  it('with conditions of a newer version is read without them', () => {
+    const [resource] = fc.sample(RESOURCES.Port, 1);
+    if (resource === undefined) throw new Error('no sample');
+    const json = JSON.parse(JSON.stringify(encodeResource(resource)));
+    json.status.conditions = [{ type: 'Audited', status: 'True' }, ...json.status.conditions];
+    expect(unwrap(decodeResource(json))).toEqual(resource);
+  });
+
+  it('that is none is refused with what is wrong', () => {
+    expect(errorOf(decodeResource('{')).violations).toMatchObject([{ field: '' }]);
+    expect(errorOf(decodeResource({ kind: 'Pod' })).violations).toMatchObject([{ field: 'kind' }]);
+    expect(errorOf(decodeResource({ kind: 'Port', spec: [] })).code).toBe('INVALID_ARGUMENT');
+    for (const { kind } of KINDS) {
+      const fields = errorOf(decodeResource({ kind })).violations.map(({ field }) => field);
+      expect(fields).toContain('metadata.uid');
+    }
+  });
+});
