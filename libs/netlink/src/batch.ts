@@ -35,38 +35,45 @@ export interface Chunk {
   readonly start: number;
   readonly end: number;
   readonly sequence: number;
-  /** -1 if nothing could be encoded: there is nothing to send then. */
+  /** -1 if nothing was encoded: there is nothing to send then. */
   readonly barrier: number;
+  /** Whether the messages end here. */
+  readonly last: boolean;
 }
 
 /** Encodes the next chunk into the writer; only its last message asks for an acknowledgement, as the barrier. */
 export function encodeChunk(
   channel: Channel,
   writer: Writer,
-  messages: readonly Message[],
+  messages: Iterator<Message>,
   start: number,
   failures: BatchFailure[],
 ): Chunk {
   writer.length = 0;
-  const limit = Math.min(messages.length, start + MESSAGES_PER_CHUNK);
-  const sequence = channel.reserve(limit - start);
-  let last = -1;
+  const sequence = channel.reserve(MESSAGES_PER_CHUNK);
+  let lastAt = -1;
   let index = start;
-  for (; index < limit && writer.length < BYTES_PER_CHUNK; index++) {
-    const message = messages[index] as Message;
-    requireProtocol(channel, message);
+  let last = false;
+  for (; index - start < MESSAGES_PER_CHUNK && writer.length < BYTES_PER_CHUNK; index++) {
+    const next = messages.next();
+    if (next.done === true) {
+      last = true;
+      break;
+    }
+    requireProtocol(channel, next.value);
     const at = writer.length;
     try {
-      appendMessage(writer, message, sequence + index - start);
-      last = at;
+      appendMessage(writer, next.value, sequence + index - start);
+      lastAt = at;
     } catch (failure) {
       failures.push(unencodable(index, failure));
     }
   }
-  if (last < 0) return { start, end: index, sequence, barrier: -1 };
-  const flags = writer.view.getUint16(last + FLAGS_OFFSET, true);
-  writer.view.setUint16(last + FLAGS_OFFSET, flags | NLM_F.ACK, true);
-  return { start, end: index, sequence, barrier: writer.view.getUint32(last + SEQUENCE_OFFSET, true) };
+  if (lastAt < 0) return { start, end: index, sequence, barrier: -1, last };
+  const flags = writer.view.getUint16(lastAt + FLAGS_OFFSET, true);
+  writer.view.setUint16(lastAt + FLAGS_OFFSET, flags | NLM_F.ACK, true);
+  const barrier = writer.view.getUint32(lastAt + SEQUENCE_OFFSET, true);
+  return { start, end: index, sequence, barrier, last };
 }
 
 /** Reads the answers to a chunk until its barrier; the kernel has queued them all before sendto returned. */

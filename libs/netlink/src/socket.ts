@@ -50,39 +50,42 @@ export class NetlinkSocket implements Disposable {
 
   /**
    * Sends messages in order, in chunks, and tells of each one that failed. The first chunk is sent before this
-   * returns. Rejects only if the socket itself fails; then how far it came is unknown.
+   * returns. A generator is asked for messages as they are sent, so that many need not exist at once; it must not use
+   * sockets itself. Rejects only if the socket itself fails (or the generator throws): how far it came is unknown.
    */
-  async batch(messages: readonly Message[]): Promise<BatchResult> {
+  async batch(messages: Iterable<Message>): Promise<BatchResult> {
     const failures: BatchFailure[] = [];
-    for (let next = 0; next < messages.length; ) {
-      if (next > 0) await nextTurn();
+    const iterator = messages[Symbol.iterator]();
+    for (let sent = 0; ; ) {
       this.#control.requireOpen();
-      const chunk = encodeChunk(this.#control, sharedWriter, messages, next, failures);
+      const chunk = encodeChunk(this.#control, sharedWriter, iterator, sent, failures);
       if (chunk.barrier >= 0) {
         this.#control.send(sharedWriter);
         drainChunk(this.#control, chunk, failures);
       }
-      next = chunk.end;
+      if (chunk.last) return resultOf(chunk.end, failures);
+      sent = chunk.end;
+      await nextTurn();
     }
-    return resultOf(messages.length, failures);
   }
 
   /**
    * The same for operations over which the kernel blocks the caller (deleting or moving devices: 16-20 ms each),
    * on a pool thread. Calls run one after the other.
    */
-  batchOffThread(messages: readonly Message[]): Promise<BatchResult> {
+  batchOffThread(messages: Iterable<Message>): Promise<BatchResult> {
     return this.#slow.exclusive(async (channel) => {
       const failures: BatchFailure[] = [];
-      for (let next = 0; next < messages.length; ) {
-        const chunk = encodeChunk(channel, this.#slowWriter, messages, next, failures);
+      const iterator = messages[Symbol.iterator]();
+      for (let sent = 0; ; ) {
+        const chunk = encodeChunk(channel, this.#slowWriter, iterator, sent, failures);
         if (chunk.barrier >= 0) {
           await channel.sendOffThread(this.#slowWriter);
           drainChunk(channel, chunk, failures);
         }
-        next = chunk.end;
+        if (chunk.last) return resultOf(chunk.end, failures);
+        sent = chunk.end;
       }
-      return resultOf(messages.length, failures);
     });
   }
 

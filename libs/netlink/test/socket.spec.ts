@@ -118,6 +118,17 @@ describe('a batch', () => {
     expect(await countRoutes(socket)).toBe(5001);
   });
 
+  it('takes a generator, which makes messages only as they are sent', async () => {
+    let made = 0;
+    function* messages() {
+      for (; made < 1000; made++) yield routeTo(made, made === 500 ? 'x' : 0x0a000009);
+    }
+    const batch = socket.batch(messages());
+    expect(made).toBeLessThan(200);
+    expect(await batch).toMatchObject({ total: 1000, failures: [{ index: 500, code: 'EINVAL' }] });
+    expect(await countRoutes(socket)).toBe(999);
+  });
+
   it('of messages of another protocol is a bug and throws', async () => {
     await expect(socket.batch([nftTable.create({ name: 'x' })])).rejects.toThrow(
       'no message of the route protocol',

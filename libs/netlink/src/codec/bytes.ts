@@ -33,7 +33,8 @@ export class Writer {
     const start = this.length;
     const end = start + ((count + 3) & ~3);
     if (end > this.bytes.length) this.#grow(end);
-    this.bytes.fill(0, start, end);
+    // Headers are a few words: cheaper than a call of fill for each.
+    for (let at = start; at < end; at += 4) this.view.setUint32(at, 0, true);
     this.length = end;
     return start;
   }
