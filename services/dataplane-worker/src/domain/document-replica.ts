@@ -37,7 +37,8 @@ type Phase =
   | { readonly kind: 'following' }
   | { readonly kind: 'synchronising'; readonly request: number }
   | { readonly kind: 'fetching'; readonly request: number }
-  /** A page is asked for again after a backoff. */
+  /** Asks again after a backoff. */
+  | { readonly kind: 'sync-delayed' }
   | { readonly kind: 'fetch-delayed' };
 
 /**
@@ -125,8 +126,17 @@ export class DocumentReplica {
   }
 
   #elapsed(): void {
-    if (this.#phase.kind === 'fetch-delayed') this.#fetchPage();
-    else if (this.#phase.kind === 'following') this.#synchronise();
+    switch (this.#phase.kind) {
+      case 'fetch-delayed':
+        this.#fetchPage();
+        break;
+      case 'following':
+        this.#repairs = 0;
+        this.#synchronise();
+        break;
+      case 'sync-delayed':
+        this.#synchronise();
+    }
   }
 
   #delta(delta: Delta): void {
@@ -143,7 +153,7 @@ export class DocumentReplica {
         break;
       case 'gap':
         this.#hold(delta);
-        if (this.#phase.kind === 'following') this.#synchronise();
+        if (this.#phase.kind !== 'synchronising') this.#synchronise();
         break;
       case 'other-epoch':
         this.#hold(delta);
@@ -335,7 +345,7 @@ export class DocumentReplica {
   }
 
   #synchroniseLater(): void {
-    this.#phase = { kind: 'following' };
+    this.#phase = { kind: 'sync-delayed' };
     this.#backOff();
   }
 

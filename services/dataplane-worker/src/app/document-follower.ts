@@ -1,0 +1,154 @@
+import type { Bus, Subscription } from '@outboard/bus';
+import { subjects } from '@outboard/contracts';
+import { type AppError, type Clock, invariant, type Random, type Result } from '@outboard/core';
+import type { DataplaneEngine, DocumentVersion } from '@outboard/dataplane';
+import { DocumentReplica } from '../domain/document-replica.js';
+import type { DocumentState, Refusal, ReplicaAction, ReplicaEvent } from '../domain/replica-protocol.js';
+import type { DocumentStore } from './document-store.js';
+import type { Log } from './log.js';
+import {
+  decodeDelta,
+  decodeFetchResponse,
+  decodeSyncResponse,
+  encodeFetchRequest,
+  encodeSyncRequest,
+} from './wire.js';
+
+const SYNC_DEADLINE_MILLISECONDS = 2_000;
+/** The owner compiles the document for the first page. */
+const FETCH_DEADLINE_MILLISECONDS = 10_000;
+
+export interface DocumentFollowerPorts {
+  readonly dpu: string;
+  readonly incarnation: string;
+  readonly engine: Pick<DataplaneEngine, 'submit'>;
+  readonly store: DocumentStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/** Carries out what the replica of one owner's document decides: asks the owner, tells the engine, keeps it on disk. */
+export class DocumentFollower implements AsyncDisposable {
+  readonly #replica: DocumentReplica;
+  #answered: () => void = () => {};
+  /** Resolves when the owner answered for the first time, or failed to. */
+  readonly firstAnswer = new Promise<void>((resolve) => {
+    this.#answered = resolve;
+  });
+  #bus: Bus | undefined;
+  #wait: Disposable | undefined;
+  #listening: Disposable | undefined;
+  #subscription: Subscription | undefined;
+  #closed = false;
+
+  constructor(
+    readonly owner: string,
+    restored: DocumentState | undefined,
+    private readonly ports: DocumentFollowerPorts,
+  ) {
+    this.#replica = new DocumentReplica(owner, restored);
+  }
+
+  /** Submits what was restored. */
+  start(): void {
+    this.#carryOut(this.#replica.start());
+  }
+
+  /** Follows the owner over this bus, from every time that it is connected. */
+  async follow(bus: Bus): Promise<Subscription> {
+    this.#bus = bus;
+    const subject = subjects.dpu(this.ports.dpu, 'delta', this.owner);
+    const subscription = await bus.subscribe(subject, ({ body }) => {
+      const delta = decodeDelta(body);
+      if (delta.ok) this.#handle({ kind: 'delta', delta: delta.value });
+      else
+        this.ports.log.warn(
+          { owner: this.owner, err: delta.error },
+          'a delta that cannot be read is dropped',
+        );
+    });
+    this.#listening = bus.onState((state) => {
+      if (state === 'connected') this.#handle({ kind: 'connected' });
+    });
+    this.#subscription = subscription;
+    return subscription;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#wait?.[Symbol.dispose]();
+    this.#listening?.[Symbol.dispose]();
+    await this.#subscription?.[Symbol.asyncDispose]();
+  }
+
+  #handle(event: ReplicaEvent): void {
+    if (!this.#closed) this.#carryOut(this.#replica.handle(event));
+  }
+
+  #carryOut(actions: readonly ReplicaAction[]): void {
+    const { engine, store, clock, random, log } = this.ports;
+    for (const action of actions) {
+      switch (action.kind) {
+        case 'submit':
+          engine.submit(action.update);
+          break;
+        case 'persist':
+          store.save(this.owner, () => this.#replica.state);
+          break;
+        case 'synchronise':
+          void this.#synchronise(action.request, action.version);
+          break;
+        case 'fetch':
+          void this.#fetch(action.request, action.pageToken);
+          break;
+        case 'wait': {
+          this.#wait?.[Symbol.dispose]();
+          const stretch = 1 + action.jitter * (2 * random.fraction() - 1);
+          this.#wait = clock.schedule(action.milliseconds * stretch, () => this.#handle({ kind: 'elapsed' }));
+          break;
+        }
+        case 'warn':
+          log.warn({ owner: this.owner }, action.message);
+      }
+    }
+  }
+
+  async #synchronise(request: number, version: DocumentVersion): Promise<void> {
+    const body = encodeSyncRequest(this.ports.incarnation, version);
+    const answer = await this.#ask('sync', body, SYNC_DEADLINE_MILLISECONDS, decodeSyncResponse);
+    if (answer.ok) this.#handle({ kind: 'synchronised', request, answer: answer.value });
+    else this.#handle({ kind: 'refused', request, refusal: refusalOf(answer.error) });
+    this.#answered();
+  }
+
+  async #fetch(request: number, pageToken: string): Promise<void> {
+    const body = encodeFetchRequest(pageToken);
+    const page = await this.#ask('fetch', body, FETCH_DEADLINE_MILLISECONDS, decodeFetchResponse);
+    if (page.ok) this.#handle({ kind: 'page', request, page: page.value });
+    else this.#handle({ kind: 'refused', request, refusal: refusalOf(page.error) });
+  }
+
+  async #ask<Answer>(
+    channel: 'sync' | 'fetch',
+    body: Uint8Array,
+    deadlineMilliseconds: number,
+    decode: (body: Uint8Array) => Result<Answer, AppError>,
+  ): Promise<Result<Answer, AppError>> {
+    invariant(this.#bus !== undefined, 'nothing is asked before there is a bus');
+    const subject = subjects.dpu(this.ports.dpu, channel, this.owner);
+    const reply = await this.#bus.request(subject, { headers: {}, body }, { deadlineMilliseconds });
+    const answer = reply.ok ? decode(reply.value.body) : reply;
+    if (!answer.ok && !this.#closed) {
+      const { code, message } = answer.error;
+      this.ports.log.warn({ owner: this.owner, channel, code }, `the owner does not answer: ${message}`);
+    }
+    return answer;
+  }
+}
+
+/** An answer that cannot be read counts as none. */
+function refusalOf({ code }: AppError): Refusal {
+  if (code === 'NOT_FOUND') return 'unknown';
+  return code === 'ABORTED' ? 'aborted' : 'failed';
+}

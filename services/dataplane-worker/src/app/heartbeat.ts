@@ -1,0 +1,97 @@
+import { create } from '@bufbuild/protobuf';
+import type { Bus } from '@outboard/bus';
+import {
+  decodeBinary,
+  encodeBinary,
+  HeartbeatRequestSchema,
+  HeartbeatResponseSchema,
+  subjects,
+} from '@outboard/contracts';
+import type { Clock, Random } from '@outboard/core';
+import type { Inventory } from './inventory.js';
+import type { Log } from './log.js';
+
+const FIRST_INTERVAL_MILLISECONDS = 1_000;
+const MIN_INTERVAL_MILLISECONDS = 200;
+const MAX_INTERVAL_MILLISECONDS = 60_000;
+const JITTER = 0.1;
+
+export interface HeartbeatPorts {
+  readonly dpu: string;
+  readonly incarnation: string;
+  readonly inventory: Pick<Inventory, 'digest' | 'sendAgain'>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+/**
+ * Renews this DPU's lease, three times within its length. The lease is counted from the moment of asking: it never
+ * lasts longer here than where it was granted.
+ */
+export class Heartbeat implements Disposable {
+  #bus: Bus | undefined;
+  #interval = FIRST_INTERVAL_MILLISECONDS;
+  #next: Disposable | undefined;
+  #asking = false;
+  #leaseEnd = Number.NEGATIVE_INFINITY;
+  #isAlive: boolean | undefined;
+  #closed = false;
+
+  constructor(private readonly ports: HeartbeatPorts) {}
+
+  /** On the monotonic clock, milliseconds; in the past when there is no lease. An exclusive role ends with it. */
+  get leaseEnd(): number {
+    return this.#leaseEnd;
+  }
+
+  connected(bus: Bus): void {
+    this.#bus = bus;
+    void this.#beat();
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#next?.[Symbol.dispose]();
+  }
+
+  async #beat(): Promise<void> {
+    if (this.#asking || this.#bus === undefined || this.#closed) return;
+    this.#asking = true;
+    this.#next?.[Symbol.dispose]();
+    await this.#ask(this.#bus);
+    this.#asking = false;
+    if (this.#closed) return;
+    const { clock, random } = this.ports;
+    const stretch = 1 + JITTER * (2 * random.fraction() - 1);
+    this.#next = clock.schedule(this.#interval * stretch, () => void this.#beat());
+  }
+
+  async #ask(bus: Bus): Promise<void> {
+    const { dpu, incarnation, inventory, clock } = this.ports;
+    const asked = clock.monotonic();
+    const request = create(HeartbeatRequestSchema, { incarnation, inventoryDigest: inventory.digest });
+    const reply = await bus.request(
+      subjects.dpu(dpu, 'heartbeat', 'admin'),
+      { headers: {}, body: encodeBinary(HeartbeatRequestSchema, request) },
+      { deadlineMilliseconds: Math.max(this.#interval, FIRST_INTERVAL_MILLISECONDS) },
+    );
+    const response = reply.ok ? decodeBinary(HeartbeatResponseSchema, reply.value.body) : reply;
+    if (response.ok) {
+      const { leaseMilliseconds, inventoryWanted } = response.value;
+      this.#leaseEnd = asked + leaseMilliseconds;
+      const third = leaseMilliseconds / 3;
+      this.#interval = Math.min(Math.max(third, MIN_INTERVAL_MILLISECONDS), MAX_INTERVAL_MILLISECONDS);
+      if (inventoryWanted) inventory.sendAgain();
+    } else if (response.error.code === 'NOT_FOUND') inventory.sendAgain();
+    this.#note(response.ok, response.ok ? '' : response.error.message);
+  }
+
+  /** Told when it changes, not with every beat. */
+  #note(isAlive: boolean, why: string): void {
+    if (isAlive === this.#isAlive) return;
+    this.#isAlive = isAlive;
+    if (isAlive) this.ports.log.info({ intervalMilliseconds: this.#interval }, 'the lease is renewed');
+    else this.ports.log.warn({}, `the lease is not renewed: ${why}`);
+  }
+}

@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
+import type { Bus } from '@outboard/bus';
+import { encodeBinary, InventoryReportSchema, subjects } from '@outboard/contracts';
+import { AppError } from '@outboard/core';
+import type { DiscoveredFunction, Driver, Spec } from '@outboard/dataplane';
+import { AcknowledgedSender, type AcknowledgedSenderPorts } from './acknowledged-sender.js';
+import type { WorkerIdentity } from './identity.js';
+
+/** Functions come in groups (`sriov_numvfs`): what changes within this time is told together. */
+const DEBOUNCE_MILLISECONDS = 50;
+const RETRY_MILLISECONDS = 1_000;
+/** Functions that fit into one message with room to spare. */
+export const MAX_FUNCTIONS = 1_000;
+
+export interface InventoryPorts extends AcknowledgedSenderPorts {
+  readonly identity: WorkerIdentity;
+  readonly driver: Pick<Driver<Spec>, 'name' | 'capabilities' | 'underlay' | 'functions' | 'watch'>;
+}
+
+/** Tells admin what this DPU is and has: at first, whenever that is another, and when it is asked for. */
+export class Inventory implements Disposable {
+  readonly #sender: AcknowledgedSender;
+  #watching: Disposable | undefined;
+  #debounce: Disposable | undefined;
+  #body: Uint8Array | undefined;
+  #digest = new Uint8Array();
+  #looking = false;
+  #closed = false;
+
+  constructor(private readonly ports: InventoryPorts) {
+    this.#sender = new AcknowledgedSender(subjects.dpu(ports.identity.dpu, 'observed', 'admin'), ports);
+  }
+
+  /** SHA-256 of the inventory that was sent last; empty before the first. */
+  get digest(): Uint8Array {
+    return this.#digest;
+  }
+
+  /** Looks at once and from now on. */
+  async start(): Promise<void> {
+    this.#watching = this.ports.driver.watch(({ kind }) => {
+      if (kind === 'functions' || kind === 'underlay' || kind === 'everything')
+        this.#lookAfter(DEBOUNCE_MILLISECONDS);
+    });
+    await this.#look();
+  }
+
+  connected(bus: Bus): void {
+    this.#sender.connected(bus);
+  }
+
+  /** Admin does not have it: sent again, unless it is on its way. */
+  sendAgain(): void {
+    if (this.#sender.isIdle) this.#send();
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#watching?.[Symbol.dispose]();
+    this.#debounce?.[Symbol.dispose]();
+    this.#sender[Symbol.dispose]();
+  }
+
+  #lookAfter(milliseconds: number): void {
+    if (this.#closed) return;
+    this.#debounce ??= this.ports.clock.schedule(milliseconds, () => {
+      this.#debounce = undefined;
+      void this.#look();
+    });
+  }
+
+  async #look(): Promise<void> {
+    // One look at a time, so that an older one cannot end last.
+    if (this.#looking) {
+      this.#lookAfter(DEBOUNCE_MILLISECONDS);
+      return;
+    }
+    this.#looking = true;
+    try {
+      this.#publish(await this.ports.driver.functions());
+    } catch (failure) {
+      this.ports.log.error({ err: AppError.from(failure) }, 'the functions of this DPU cannot be listed');
+      this.#lookAfter(RETRY_MILLISECONDS);
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #publish(functions: readonly DiscoveredFunction[]): void {
+    if (this.#closed) return;
+    const { driver, identity, log } = this.ports;
+    if (functions.length > MAX_FUNCTIONS) {
+      log.error({ functions: functions.length }, `only the first ${MAX_FUNCTIONS} functions are reported`);
+    }
+    const underlay = driver.underlay();
+    const { incarnation, serialNumber, host, workerVersion, kernelRelease, architecture } = identity;
+    const report = create(InventoryReportSchema, {
+      incarnation,
+      serialNumber,
+      host,
+      workerVersion,
+      kernelRelease,
+      architecture,
+      driver: driver.name,
+      capabilities: driver.capabilities().map((capability) => ({ ...capability })),
+      ...(underlay === undefined ? {} : { underlay }),
+      functions: [...functions].sort(byPlace).slice(0, MAX_FUNCTIONS),
+    });
+    const body = encodeBinary(InventoryReportSchema, report);
+    const digest = createHash('sha256').update(body).digest();
+    if (digest.equals(this.#digest)) return;
+    this.#body = body;
+    this.#digest = digest;
+    log.info({ functions: functions.length, underlay }, 'inventory');
+    this.#send();
+  }
+
+  #send(): void {
+    const body = this.#body;
+    if (body !== undefined) this.#sender.send({ encode: () => body });
+  }
+}
+
+/** One order, so that the same functions have the same digest. */
+function byPlace(left: DiscoveredFunction, right: DiscoveredFunction): number {
+  return (
+    left.controller - right.controller ||
+    left.pfNumber - right.pfNumber ||
+    (left.vfNumber ?? -1) - (right.vfNumber ?? -1) ||
+    (left.sfNumber ?? -1) - (right.sfNumber ?? -1) ||
+    (left.netdev < right.netdev ? -1 : 1)
+  );
+}

@@ -1,0 +1,136 @@
+import type { Bus, Subscription } from '@outboard/bus';
+import type { Clock, Random } from '@outboard/core';
+import type { DataplaneEngine, Driver, Spec } from '@outboard/dataplane';
+import { DocumentFollower } from './document-follower.js';
+import { DocumentStore } from './document-store.js';
+import { Heartbeat } from './heartbeat.js';
+import { claimDataDirectory, documentsOf, type WorkerIdentity } from './identity.js';
+import { Inventory } from './inventory.js';
+import type { Log } from './log.js';
+import { Reporter } from './reporter.js';
+
+/** Whose documents a worker follows. */
+export const DOCUMENT_OWNERS: readonly string[] = ['network'];
+
+/** How long a worker that is ready otherwise waits for a first answer over the bus. */
+const READY_PATIENCE_MILLISECONDS = 2_000;
+/** How long the last reports may take when the worker ends. */
+const FAREWELL_MILLISECONDS = 500;
+
+export interface DataplaneWorkerPorts {
+  readonly identity: WorkerIdentity;
+  readonly owners: readonly string[];
+  /** Made when it is missing; of this worker alone. */
+  readonly dataDirectory: string;
+  readonly driver: Driver<Spec>;
+  /** For the same owners, on this driver. The worker starts it and disposes it. */
+  readonly engine: DataplaneEngine<Spec>;
+  /** Pending until there is a first connection: everything but the bus works without. Not disposed by the worker. */
+  readonly bus: PromiseLike<Bus>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+export interface DataplaneWorker extends AsyncDisposable {
+  /**
+   * Resolves when the engine has adopted what was there and every owner was asked once, or nobody answered for two
+   * seconds; rejects when the dataplane cannot be adopted, or as `closed` does.
+   */
+  readonly ready: Promise<WorkerReadiness>;
+  /** Resolves when it is disposed; rejects when it can no longer follow its documents. */
+  readonly closed: Promise<void>;
+  /** Monotonic milliseconds at which this DPU's lease ends; in the past when it has none. */
+  readonly leaseEnd: number;
+}
+
+export interface WorkerReadiness {
+  /** Every owner answered, or refused to, over the bus. */
+  readonly synchronised: boolean;
+  /** Owners whose document was on disk. */
+  readonly restored: readonly string[];
+  /** Nothing of what was in the kernel when the worker ran last is left. */
+  readonly rebooted: boolean;
+}
+
+/**
+ * The worker of one DPU: follows its documents, keeps them on disk, has the engine make them so, reports, tells what
+ * the DPU has and that it is alive. Disposing stops all that and leaves the dataplane as it is.
+ */
+export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promise<DataplaneWorker> {
+  const { identity, owners, dataDirectory, engine, clock, log } = ports;
+  const { dpu, incarnation } = identity;
+  const { rebooted } = await claimDataDirectory(dataDirectory, identity, log);
+  const store = new DocumentStore({ ...ports, directory: documentsOf(dataDirectory), dpu });
+  const followers: DocumentFollower[] = [];
+  const restored: string[] = [];
+  for (const owner of owners) {
+    const document = await store.load(owner);
+    if (document !== undefined) restored.push(owner);
+    followers.push(new DocumentFollower(owner, document, { ...ports, dpu, incarnation, store }));
+  }
+  const reporter = new Reporter(owners, { ...ports, dpu, incarnation });
+  const inventory = new Inventory(ports);
+  const heartbeat = new Heartbeat({ ...ports, dpu, incarnation, inventory });
+  for (const follower of followers) follower.start();
+
+  const end = new AbortController();
+  let listening: Disposable | undefined;
+  let service: Subscription | undefined;
+  const followed = Promise.resolve(ports.bus).then(async (bus) => {
+    if (end.signal.aborted) return;
+    const subscriptions = await Promise.all(followers.map((follower) => follower.follow(bus)));
+    listening = bus.onState((state) => {
+      if (state !== 'connected') return;
+      for (const part of [reporter, inventory, heartbeat]) part.connected(bus);
+    });
+    service = await serveDiscovery(bus, identity);
+    await Promise.all(subscriptions.map(({ closed }) => closed));
+  });
+
+  const start = async (): Promise<WorkerReadiness> => {
+    await Promise.all([engine.start(), inventory.start()]);
+    const answered = Promise.all(followers.map(({ firstAnswer }) => firstAnswer));
+    const patience = new AbortController();
+    end.signal.addEventListener('abort', () => patience.abort(), { once: true });
+    const synchronised = await Promise.race([
+      answered.then(() => true),
+      // Ends by itself only when it fails, or when the worker does.
+      followed.then(() => false),
+      clock.delay(READY_PATIENCE_MILLISECONDS, patience.signal).then(() => false),
+    ]);
+    patience.abort();
+    return { synchronised, restored, rebooted };
+  };
+
+  return {
+    ready: start(),
+    closed: followed,
+    get leaseEnd() {
+      return heartbeat.leaseEnd;
+    },
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      listening?.[Symbol.dispose]();
+      heartbeat[Symbol.dispose]();
+      inventory[Symbol.dispose]();
+      await Promise.all(followers.map((follower) => follower[Symbol.asyncDispose]()));
+      // What was being applied is finished, so that its report can still be told.
+      await engine[Symbol.asyncDispose]();
+      await Promise.race([reporter.idle(), clock.delay(FAREWELL_MILLISECONDS)]);
+      reporter[Symbol.dispose]();
+      await store.close();
+      await service?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** `$SRV.PING|INFO|STATS.dataplane-worker` finds every worker; it has nothing to be asked yet. */
+const serveDiscovery = (bus: Bus, { dpu, workerVersion }: WorkerIdentity): Promise<Subscription> =>
+  bus.serve({
+    name: 'dataplane-worker',
+    version: workerVersion,
+    description: `dataplane worker of ${dpu}`,
+    endpoints: [],
+    maxInFlight: 1,
+  });
