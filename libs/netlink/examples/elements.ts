@@ -7,6 +7,7 @@ import { destroy, NetlinkSocket, NetworkNamespace, NFPROTO, nftSetElement } from
 
 const name = `obex${process.pid}`;
 const namespace = NetworkNamespace.create(name);
+const socket = NetlinkSocket.open({ namespace, protocol: 'netfilter' });
 try {
   const skeleton = `table inet ob {
     map ident { type ipv4_addr : mark; }
@@ -14,7 +15,6 @@ try {
   }`;
   namespace.run(() => execFileSync('nft', ['-f', '-'], { input: skeleton }));
 
-  using socket = NetlinkSocket.open({ namespace, protocol: 'netfilter' });
   const ident = { nfgenFamily: NFPROTO.INET, table: 'ob', set: 'ident' };
   const element = (host: number, mark: number) => ({
     key: { value: Uint8Array.of(10, 0, 1, host) }, // network order
@@ -46,6 +46,7 @@ try {
     console.log(key?.value?.join('.'), '->', data?.value?.[0]);
   }
 } finally {
+  socket.close();
   namespace.close();
   NetworkNamespace.remove(name);
 }

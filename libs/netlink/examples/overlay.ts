@@ -17,8 +17,9 @@ import {
 
 const names = [`obex${process.pid}dpu`, `obex${process.pid}pod`] as const;
 const [dpu, pod] = names.map((name) => NetworkNamespace.create(name)) as [NetworkNamespace, NetworkNamespace];
+const socket = NetlinkSocket.open({ namespace: dpu });
+const inside = NetlinkSocket.open({ namespace: pod });
 try {
-  using socket = NetlinkSocket.open({ namespace: dpu });
   const { failures } = await socket.batch([
     link.create({ ifname: 'br1001', ifiIndex: 10, linkinfo: { kind: 'bridge' }, ...upFlags() }),
     link.create({
@@ -66,7 +67,6 @@ try {
   ]);
   console.log('failures:', failures);
 
-  using inside = NetlinkSocket.open({ namespace: pod });
   await inside.batch([
     setUp(2),
     address.create({
@@ -82,6 +82,8 @@ try {
     console.log(ifname, linkinfo?.kind ?? '-', master === 10 ? 'in br1001' : '');
   }
 } finally {
+  socket.close();
+  inside.close();
   dpu.close();
   pod.close();
   for (const name of names) NetworkNamespace.remove(name);

@@ -6,8 +6,8 @@ import { AF, address, link, NetlinkSocket, NetworkNamespace, RTN, route, upFlags
 
 const name = `obex${process.pid}`;
 const namespace = NetworkNamespace.create(name);
+const socket = NetlinkSocket.open({ namespace });
 try {
-  using socket = NetlinkSocket.open({ namespace });
   await socket.batch([
     link.create({ ifname: 'br0', ifiIndex: 2, linkinfo: { kind: 'bridge' }, ...upFlags() }),
     address.create({
@@ -40,6 +40,7 @@ try {
     `${installed.length} found, the last is ${installed.at(-1)?.dst} via ${installed.at(-1)?.gateway}`,
   );
 } finally {
+  socket.close();
   namespace.close();
   NetworkNamespace.remove(name);
 }

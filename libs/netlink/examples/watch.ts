@@ -23,6 +23,6 @@ NetlinkMonitor.open({
   },
 });
 
-using socket = NetlinkSocket.open({ namespace });
+const socket = NetlinkSocket.open({ namespace });
 await socket.send(link.create({ ifname: 'intruder', linkinfo: { kind: 'bridge' } }));
 await socket.batchOffThread([link.remove({ ifname: 'intruder' })]);

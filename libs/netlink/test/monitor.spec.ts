@@ -173,8 +173,9 @@ describe('a monitor', () => {
     const otherLog = watch({ groups: ['link'] }, other);
     const log = watch({ groups: ['link'] });
     await socket.send(link.create({ ifname: 'here', linkinfo: { kind: 'bridge' } }));
-    using otherSocket = NetlinkSocket.open({ namespace: other });
+    const otherSocket = NetlinkSocket.open({ namespace: other });
     await otherSocket.send(link.create({ ifname: 'there', linkinfo: { kind: 'bridge' } }));
+    otherSocket.close();
     await log.event('link', 'new', { ifname: 'here' });
     await otherLog.event('link', 'new', { ifname: 'there' });
     const names = (own: Log): unknown[] => [

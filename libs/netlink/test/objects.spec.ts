@@ -170,7 +170,7 @@ describe('what we create, iproute2 shows; what it shows, we read', () => {
   });
 
   it('a veth peer appears in its namespace with the index, name and address given', async () => {
-    using inside = NetlinkSocket.open({ namespace: pod });
+    const inside = NetlinkSocket.open({ namespace: pod });
     expect(await inside.get(link.get({ ifiIndex: 2 }))).toMatchObject({
       ifname: 'eth0',
       address: '02:00:5e:00:10:05',
@@ -178,6 +178,7 @@ describe('what we create, iproute2 shows; what it shows, we read', () => {
       ifiFlags: IFF.BROADCAST | IFF.MULTICAST,
     });
     await inside.send(setUp(2));
+    inside.close();
     expect(show(pod, 'ip', '-j', 'link', 'show', 'eth0')[0]).toMatchObject({ operstate: 'UP' });
     expect((await linkByName(socket, 'pf0vf0'))?.linkNetnsid).toEqual(expect.any(Number));
     expect(await linkByName(socket, 'eth0')).toBeUndefined();
