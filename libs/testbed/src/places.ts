@@ -1,6 +1,7 @@
 import { AppError } from '@outboard/core';
 import { linkByName, NetlinkSocket, type NetworkNamespace } from '@outboard/netlink';
 import { applyAll, functionMessage } from './links.js';
+import type { Machine } from './machine.js';
 import type { DpuPlan, FunctionPlan } from './plan.js';
 
 /** Where traffic can start and end: pods, hosts, DPUs, the control namespace. Probes work between any two. */
@@ -40,6 +41,8 @@ export class Dpu implements Endpoint {
     readonly namespace: NetworkNamespace,
     /** Of the functions until a pod changes it: the underlay's. */
     readonly mtu: number,
+    /** What programs on the DPU see as their computer. */
+    readonly machine: Machine,
   ) {
     this.socket = NetlinkSocket.open({ namespace });
   }

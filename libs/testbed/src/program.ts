@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { AppError, systemClock } from '@outboard/core';
+import { AppError } from '@outboard/core';
 import { type NetworkNamespace, runIn } from '@outboard/ffi';
+import { within } from './deadline.js';
 import { LogFile } from './log-file.js';
 
 const READY_MILLISECONDS = 20_000;
@@ -20,6 +21,8 @@ export interface ProgramSpecification {
   readonly logFile: string;
   /** Where its network is; absent: where the caller's is. */
   readonly namespace?: NetworkNamespace;
+  /** What the command is preceded by, asked at each start: how to enter the machine it runs on. */
+  readonly enter?: () => Promise<readonly string[]>;
   /** Besides PATH, HOME and TMPDIR it has these variables and no others. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Whether a line of its output says that it is ready; absent: a JSON line with `"event":"ready"`. */
@@ -95,32 +98,26 @@ export class Program {
   }
 
   /**
-   * Resolves when it says that it is ready. Throws AppError with the end of its output: FAILED_PRECONDITION if it is
+   * Resolves with the line by which it says that it is ready. Throws AppError with the end of its output: FAILED_PRECONDITION if it is
    * running already or ended instead, DEADLINE_EXCEEDED if it said nothing (it is killed then).
    */
-  async start(): Promise<void> {
+  async start(): Promise<string> {
+    const { specification } = this;
+    const enter = (await specification.enter?.()) ?? [];
     if (this.#run !== undefined) {
       throw new AppError('FAILED_PRECONDITION', `${this.name} is running as process ${this.pid}`);
     }
-    const { specification } = this;
     const isReady = specification.isReady ?? saysReady;
     const limit = specification.readyMilliseconds ?? READY_MILLISECONDS;
-    let ready: () => void = () => undefined;
-    const becameReady = new Promise<'ready'>((resolve) => {
-      ready = () => resolve('ready');
+    let ready: (line: string) => void = () => undefined;
+    const becameReady = new Promise<{ readonly line: string }>((resolve) => {
+      ready = (line) => resolve({ line });
     });
-    const run = this.#spawn((line) => {
+    const run = this.#spawn(enter, (line) => {
       specification.onLine?.(line);
-      if (isReady(line)) ready();
+      if (isReady(line)) ready(line);
     });
-    const deadline = new AbortController();
-    const outcome = await Promise.race([
-      becameReady,
-      run.exited,
-      systemClock.delay(limit, deadline.signal).then(() => 'late' as const),
-    ]);
-    deadline.abort();
-    if (outcome === 'ready') return;
+    const outcome = await within(limit, Promise.race([becameReady, run.exited]));
     if (outcome === 'late') {
       await this.kill();
       throw new AppError(
@@ -128,6 +125,7 @@ export class Program {
         this.#withTail(`${this.name} was not ready within ${limit} ms`),
       );
     }
+    if ('line' in outcome) return outcome.line;
     throw new AppError(
       'FAILED_PRECONDITION',
       this.#withTail(`${this.name} ended at start (${how(outcome)})`),
@@ -140,10 +138,7 @@ export class Program {
     if (run === undefined) return undefined;
     run.wanted = true;
     this.signal('SIGTERM');
-    const deadline = new AbortController();
-    const late = systemClock.delay(graceMilliseconds, deadline.signal).then(() => 'late' as const);
-    const outcome = await Promise.race([run.exited, late]);
-    deadline.abort();
+    const outcome = await within(graceMilliseconds, run.exited);
     return outcome === 'late' ? this.kill() : outcome;
   }
 
@@ -157,9 +152,9 @@ export class Program {
   }
 
   /** Stops it if it runs, and starts it. */
-  async restart(): Promise<void> {
+  async restart(): Promise<string> {
     await this.stop();
-    await this.start();
+    return this.start();
   }
 
   /** Sends a signal to the process (SIGSTOP and SIGCONT freeze and thaw it); none if it is not running. */
@@ -180,12 +175,14 @@ export class Program {
     this.#log.close();
   }
 
-  #spawn(onLine: (line: string) => void): Run {
+  #spawn(enter: readonly string[], onLine: (line: string) => void): Run {
     const { namespace, command, environment } = this.specification;
-    const { PATH, HOME, TMPDIR } = process.env;
+    const { HOME, TMPDIR } = process.env;
+    // Servers are in the administrator's directories, which not every user's PATH has.
+    const PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
     const inherited = Object.entries({ PATH, HOME, TMPDIR }).filter(([, value]) => value !== undefined);
     const child = runIn(namespace, () =>
-      spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...command], {
+      spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...enter, ...command], {
         env: { ...Object.fromEntries(inherited), ...environment },
         stdio: ['ignore', 'pipe', 'pipe'],
         // A session of its own: Ctrl-C on the terminal is for the owner, who ends its programs in order.
@@ -206,9 +203,7 @@ export class Program {
         this.#run = undefined;
         this.#exits.push(exit);
         if (this.#exits.length > MAX_EXITS) this.#exits.shift();
-        const drained = new AbortController();
-        await Promise.race([closed, systemClock.delay(DRAIN_MILLISECONDS, drained.signal)]);
-        drained.abort();
+        await within(DRAIN_MILLISECONDS, closed);
         resolve(exit);
       };
       child.once('exit', end);

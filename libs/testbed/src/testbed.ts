@@ -11,6 +11,7 @@ import {
   loopbackUp,
   type NetworkName,
 } from './links.js';
+import { Machine, machineProgram } from './machine.js';
 import { type Leftovers, MARK, Ownership, removeLeftovers } from './ownership.js';
 import { Dpu, type Endpoint, Host } from './places.js';
 import {
@@ -32,7 +33,7 @@ export interface TestbedOptions extends TestbedSpecification {
 }
 
 /** What a program inside a testbed is. Its log is `<directory>/logs/<name>.log`. */
-export type TestbedProgram = Omit<ProgramSpecification, 'logFile' | 'namespace'>;
+export type TestbedProgram = Omit<ProgramSpecification, 'logFile' | 'namespace' | 'enter'>;
 
 /**
  * A data centre made of network namespaces: a fabric, DPUs, hosts, pods. Nothing is made in the caller's namespace.
@@ -153,16 +154,26 @@ export class Testbed implements AsyncDisposable {
     await applyAll(this.#fabric, `cable ${port}`, [setUp(ifiIndex, state === 'plugged')]);
   }
 
-  /** A program in the namespace of a place; not started yet. It ends with the testbed. */
+  /**
+   * A program in the namespace of a place, and on a DPU's machine if the place is one; not started yet. It is stopped
+   * when the testbed ends, and so is whatever it started.
+   */
   program(place: Endpoint | undefined, specification: TestbedProgram): Program {
     const program = new Program({
       ...specification,
       environment: { ...specification.environment, [MARK]: this.name },
       ...(place !== undefined && { namespace: place.namespace }),
+      ...(place instanceof Dpu && { enter: () => place.machine.enter() }),
       logFile: join(this.directory, 'logs', `${specification.name.replaceAll('/', '-')}.log`),
     });
     this.#programs.add(program);
     return program;
+  }
+
+  /** Stops a program that is not needed any more. */
+  async removeProgram(program: Program): Promise<void> {
+    this.#programs.delete(program);
+    await program.dispose();
   }
 
   /** Stops the programs, each with its grace, then removes everything. Later calls wait for the first. */
@@ -194,7 +205,9 @@ export class Testbed implements AsyncDisposable {
     }
     for (const dpu of plan.dpus) {
       const namespace = NetworkNamespace.create(dpu.namespace);
-      this.dpus.set(dpu.name, new Dpu(dpu, this.host(dpu.host), namespace, plan.underlayMtu));
+      const machine = new Machine(this.program(undefined, machineProgram(dpu.name)));
+      const host = this.host(dpu.host);
+      this.dpus.set(dpu.name, new Dpu(dpu, host, namespace, plan.underlayMtu, machine));
     }
     // The switches are no hosts: no addresses, and nobody's filter looks at what they forward.
     setSysctls(this.fabric.namespace, {
