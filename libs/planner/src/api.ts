@@ -32,10 +32,9 @@ export type Command =
   | {
       readonly operation: 'delete';
       readonly kind: PlannedKind;
-      readonly tenant: TenantName;
-      readonly name: Name;
-      /** Preconditions, as in an intent's metadata. */
-      readonly uid?: Uid;
+      readonly tenant: string;
+      readonly name: string;
+      /** Precondition: the revision that the caller has seen. */
       readonly resourceVersion?: string;
     };
 
@@ -48,10 +47,10 @@ export type InventoryChange =
 export interface Context {
   /** The revision that the store will give to the commit. Greater than any before, the same within one group. */
   readonly revision: number;
-  /** RFC 3339 in UTC with seconds. */
-  readonly time: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
   /** A new uid for each resource that is created. */
-  readonly newUid: () => Uid;
+  newUid(): Uid;
 }
 
 /** One row to write. `before` undefined: created; `after` undefined: deleted. */

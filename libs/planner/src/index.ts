@@ -1,2 +1,9 @@
 export * from './api.js';
+export { compileDocument, documentHead, takeDocumentChanges } from './compile.js';
+export { type DryRun, decide, dryRun } from './decide/decide.js';
+export { observe } from './observe.js';
+export { present } from './present.js';
+export { project } from './project.js';
 export * from './records.js';
+export { transitionOf } from './transition.js';
+export { DEFAULT_WORLD_OPTIONS, World, type WorldOptions } from './world.js';

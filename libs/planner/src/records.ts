@@ -1,15 +1,17 @@
-import type {
-  FunctionIdentity,
-  IpAddress,
-  MacAddress,
-  Name,
-  Network,
-  Port,
-  SerialNumber,
-  Subnet,
-  TenantName,
-  Uid,
-  Vni,
+import {
+  type FunctionIdentity,
+  type IndexEntry,
+  type IpAddress,
+  kindOf,
+  type MacAddress,
+  type Name,
+  type Network,
+  type Port,
+  type SerialNumber,
+  type Subnet,
+  type TenantName,
+  type Uid,
+  type Vni,
 } from '@outboard/model';
 
 /** A Network as it is stored. */
@@ -28,10 +30,8 @@ export interface SubnetRecord {
 export interface PortRecord {
   readonly kind: 'Port';
   readonly resource: Port;
-  /** Sequence at which the Endpoint on the home DPU last changed; 0: never planned. */
-  readonly endpointSequence: number;
-  /** Sequence at which the RemoteEndpoint on the other DPUs last changed. */
-  readonly remoteSequence: number;
+  /** Sequence at which the port last changed in any document; 0: it never was in one. */
+  readonly sequence: number;
 }
 
 /** What the planner knows of a Dpu of admin. */
@@ -98,13 +98,6 @@ export interface RecordKey {
   readonly name: string;
 }
 
-/** The shape of the store's index entries. */
-export interface RecordIndexEntry {
-  readonly index: string;
-  readonly value: string;
-  readonly unique: boolean;
-}
-
 /** Projections and releases belong to no tenant. */
 const NO_TENANT = '_';
 
@@ -121,35 +114,6 @@ export function keyOf(record: StoredRecord): RecordKey {
   }
 }
 
-/** Equal identities are equal texts. */
-export function identityKey(identity: FunctionIdentity): string {
-  return `${identity.serialNumber}/${identity.pfMacAddress}/${identity.vfNumber ?? 'pf'}`;
-}
-
-/** Index entries of a row: lookups of the lists, and what no two rows may hold. */
-export function indexesOf(record: StoredRecord): RecordIndexEntry[] {
-  switch (record.kind) {
-    case 'Network': {
-      const { metadata, status } = record.resource;
-      const vni = status.segment?.segmentationId;
-      const entries = [{ index: 'network.uid', value: metadata.uid as string, unique: true }];
-      return vni === undefined ? entries : [...entries, { index: 'network.vni', value: `${vni}`, unique: true }];
-    }
-    case 'Subnet': {
-      const { metadata, spec } = record.resource;
-      return [{ index: 'subnet.network', value: `${metadata.tenant}/${spec.network}`, unique: false }];
-    }
-    case 'Port': {
-      const { metadata, spec, status } = record.resource;
-      const entries = [
-        { index: 'port.network', value: `${metadata.tenant}/${spec.network}`, unique: false },
-        { index: 'port.uid', value: metadata.uid as string, unique: true },
-      ];
-      if (spec.function) entries.push({ index: 'port.function', value: identityKey(spec.function), unique: true });
-      if (status.dpu) entries.push({ index: 'port.dpu', value: status.dpu, unique: false });
-      return entries;
-    }
-    default:
-      return [];
-  }
-}
+/** Index entries of a row: what lists look up, and what no two rows may hold. */
+export const indexesOf = (record: StoredRecord): readonly IndexEntry[] =>
+  'resource' in record ? kindOf(record.resource).indexes(record.resource) : [];

@@ -1,0 +1,143 @@
+import { type AppError, err, invariant, ok, type Result } from '@outboard/core';
+import type { Name, TenantName } from '@outboard/model';
+import type {
+  Command,
+  CommandDecision,
+  Context,
+  DocumentChange,
+  PlannedKind,
+  PlannedResource,
+} from '../api.js';
+import { ConfirmationSnapshot } from '../confirmation-snapshot.js';
+import { Draft } from '../draft.js';
+import type { NetworkEntry } from '../entries.js';
+import { present } from '../present.js';
+import { nameKey, type World } from '../world.js';
+import { applyNetwork, deleteNetwork } from './network.js';
+import { applyPort, deletePort } from './port.js';
+import { changesNothing, checkPreconditions, notFound } from './preconditions.js';
+import { applySubnet, deleteSubnet } from './subnet.js';
+
+/**
+ * Decides on a command. When it is accepted the world has changed already, so that the next command of a group is
+ * decided upon it; a refusal has changed nothing. If what was decided cannot be stored, the world must be loaded anew.
+ */
+export function decide(world: World, command: Command, context: Context): Result<CommandDecision, AppError> {
+  const draft = new Draft(world, context);
+  const resource = execute(draft, command);
+  return resource.ok ? ok({ ...draft.decision(), resource: resource.value }) : resource;
+}
+
+/** A decision that was not taken, with what it would have changed in the DPUs' documents. */
+export interface DryRun {
+  readonly decision: CommandDecision;
+  readonly documents: readonly DocumentChange[];
+}
+
+/** What `decide` would do. The world is as before. */
+export function dryRun(world: World, command: Command, context: Context): Result<DryRun, AppError> {
+  const snapshot = new ConfirmationSnapshot(world, networkOf(world, command));
+  const draft = new Draft(world, context);
+  return world.documents.attempt(() => {
+    const resource = execute(draft, command);
+    if (!resource.ok) return resource;
+    const decision = { ...draft.decision(), resource: resource.value };
+    const documents = world.documents.preview(context.revision);
+    draft.undo();
+    snapshot.restore();
+    return ok({ decision, documents });
+  });
+}
+
+/** The resource after the command; as it was, when deleted. */
+function execute(draft: Draft, command: Command): Result<PlannedResource, AppError> {
+  const { world } = draft;
+  const target = targetOf(command);
+  const key = nameKey(target.metadata.tenant, target.metadata.name);
+  const existing = findResource(world, target.kind, key);
+  const existence = command.operation === 'apply' ? command.existence : 'update';
+  const refusal = checkPreconditions(target, existing, existence);
+  if (refusal) return err(refusal);
+  if (command.operation === 'delete') {
+    if (!existing) return err(notFound(target));
+    // As it was, with what is counted: the world will not have it any more.
+    const resource = present(world, existing);
+    const deleted = remove(draft, target.kind, key);
+    return deleted.ok ? ok(resource) : deleted;
+  }
+  if (existing && changesNothing(command.intent, existing)) return ok(present(world, existing));
+  const applied = apply(draft, command, key);
+  if (!applied.ok) return applied;
+  const resource = findResource(world, target.kind, key);
+  return resource ? ok(present(world, resource)) : err(notFound(target));
+}
+
+function apply(
+  draft: Draft,
+  { intent }: Extract<Command, { operation: 'apply' }>,
+  key: string,
+): Result<void, AppError> {
+  const { world } = draft;
+  switch (intent.kind) {
+    case 'Network':
+      return applyNetwork(draft, intent, world.networks.get(key));
+    case 'Subnet':
+      return applySubnet(draft, intent, world.subnets.get(key));
+    case 'Port':
+      return applyPort(draft, intent, world.ports.get(key));
+  }
+}
+
+function remove(draft: Draft, kind: PlannedKind, key: string): Result<void, AppError> {
+  const { networks, subnets, ports } = draft.world;
+  switch (kind) {
+    case 'Network':
+      return deleteNetwork(draft, known(networks.get(key)));
+    case 'Subnet':
+      return deleteSubnet(draft, known(subnets.get(key)));
+    case 'Port':
+      return deletePort(draft, known(ports.get(key)));
+  }
+}
+
+function known<Entry>(entry: Entry | undefined): Entry {
+  invariant(entry, 'what was found a moment ago is there');
+  return entry;
+}
+
+const targetOf = (command: Command): Parameters<typeof checkPreconditions>[0] & { kind: PlannedKind } => {
+  if (command.operation === 'apply') return command.intent;
+  const { kind, tenant, name, resourceVersion } = command;
+  return {
+    kind,
+    metadata: { tenant: tenant as TenantName, name: name as Name, uid: undefined, resourceVersion },
+  };
+};
+
+function findResource(world: World, kind: PlannedKind, key: string): PlannedResource | undefined {
+  switch (kind) {
+    case 'Network':
+      return world.networks.get(key)?.record.resource;
+    case 'Subnet':
+      return world.subnets.get(key)?.record.resource;
+    case 'Port':
+      return world.ports.get(key)?.record.resource;
+  }
+}
+
+/** The network that a command is about, if there is one. */
+function networkOf(world: World, command: Command): NetworkEntry | undefined {
+  const { kind, metadata } = targetOf(command);
+  const key = nameKey(metadata.tenant, metadata.name);
+  switch (kind) {
+    case 'Network':
+      return world.networks.get(key);
+    case 'Subnet':
+      return world.subnets.get(key)?.network;
+    case 'Port': {
+      const asked = command.operation === 'apply' && command.intent.kind === 'Port' && command.intent.spec;
+      const existing = world.ports.get(key)?.network;
+      return existing ?? (asked ? world.networks.get(nameKey(metadata.tenant, asked.network)) : undefined);
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import { functionIdentityKey } from '@outboard/model';
+import type { BindingChange, Context, Decision, RecordChange } from './api.js';
+import type { Placement } from './entries.js';
+import { equal } from './equal.js';
+import { propagationOf } from './present.js';
+import { keyOf, type PortRecord, type RecordKey, type StoredRecord } from './records.js';
+import type { World } from './world.js';
+
+interface Step {
+  readonly key: RecordKey;
+  readonly before: StoredRecord | undefined;
+}
+
+const textOf = ({ kind, tenant, name }: RecordKey): string => `${kind}/${tenant}/${name}`;
+
+/** One decision in the making: the world changes with every step, and the draft knows what to write, or to undo. */
+export class Draft {
+  readonly #steps: Step[] = [];
+  readonly #changes = new Map<
+    string,
+    { readonly before: StoredRecord | undefined; after: StoredRecord | undefined }
+  >();
+
+  constructor(
+    readonly world: World,
+    readonly context: Context,
+  ) {
+    world.startRevision(context.revision);
+  }
+
+  /** Resources get the revision as their version. */
+  put(record: Exclude<StoredRecord, PortRecord>): void {
+    const revised = this.#revise(record);
+    const key = keyOf(revised);
+    const before = this.world.find(key);
+    this.world.put(revised);
+    this.#note(key, before, revised);
+  }
+
+  /** A port goes to a place that is known already, and gets its propagation, which is known only afterwards. */
+  putPort(record: PortRecord, placement: Placement | undefined): void {
+    const revised = this.#revise(record);
+    const key = keyOf(revised);
+    const before = this.world.find(key);
+    const entry = this.world.putPort(revised, placement);
+    const { resource } = revised;
+    const propagated = propagationOf(entry);
+    if (!equal(propagated, resource.status.propagated)) {
+      entry.record = { ...revised, resource: { ...resource, status: { ...resource.status, propagated } } };
+    }
+    this.#note(key, before, entry.record);
+  }
+
+  remove(key: RecordKey): void {
+    const before = this.world.find(key);
+    this.world.remove(key);
+    this.#note(key, before, undefined);
+  }
+
+  decision(): Decision {
+    const changes: RecordChange[] = [];
+    for (const change of this.#changes.values()) {
+      // Created and deleted again by the same decision.
+      if (change.before || change.after) changes.push(change);
+    }
+    return { revision: this.context.revision, changes, bindings: bindingsOf(changes) };
+  }
+
+  /** Takes every step back. */
+  undo(): void {
+    for (const { key, before } of this.#steps.reverse()) {
+      if (before) this.world.put(before);
+      else this.world.remove(key);
+    }
+  }
+
+  #note(key: RecordKey, before: StoredRecord | undefined, after: StoredRecord | undefined): void {
+    this.#steps.push({ key, before });
+    const text = textOf(key);
+    const change = this.#changes.get(text);
+    if (change) change.after = after;
+    else this.#changes.set(text, { before, after });
+  }
+
+  #revise<Kept extends StoredRecord>(record: Kept): Kept {
+    if (!('resource' in record)) return record;
+    const metadata = { ...record.resource.metadata, resourceVersion: `${this.context.revision}` };
+    return { ...record, resource: { ...record.resource, metadata } };
+  }
+}
+
+/** Which functions are bound by another port, or by none any more. */
+function bindingsOf(changes: readonly RecordChange[]): BindingChange[] {
+  const released: BindingChange[] = [];
+  const bound: BindingChange[] = [];
+  for (const { before, after } of changes) {
+    const former = before?.kind === 'Port' ? before.resource.spec.function : undefined;
+    const identity = after?.kind === 'Port' ? after.resource.spec.function : undefined;
+    if (former && identity && functionIdentityKey(former) === functionIdentityKey(identity)) continue;
+    if (former) released.push({ identity: former, holder: undefined });
+    if (identity && after?.kind === 'Port') {
+      const { tenant, name } = after.resource.metadata;
+      bound.push({ identity, holder: { kind: 'Port', tenant, name } });
+    }
+  }
+  return [...released, ...bound];
+}

@@ -1,0 +1,81 @@
+import type { IpAddress, IpRange, MacAddress, Name } from '@outboard/model';
+import type { AddressPool } from './allocate/address-pool.js';
+import type { ReportedProblem } from './api.js';
+import type { SharedObject } from './objects.js';
+import type { Quarantine, ReleaseEntry } from './quarantine.js';
+import type { DpuRecord, NetworkRecord, PortRecord, SubnetRecord } from './records.js';
+
+/** A network with all that must be found from it. */
+export interface NetworkEntry {
+  record: NetworkRecord;
+  /** The same bytes on every DPU that takes part. */
+  bridgeDomain: SharedObject;
+  readonly router: SharedObject;
+  readonly subnets: Map<Name, SubnetEntry>;
+  readonly ports: Set<PortEntry>;
+  /** DPUs that have ports of the network, by name. */
+  readonly members: Map<Name, Member>;
+  /** Members that have not confirmed yet that they take part, and the sequence of that. */
+  readonly joining: Map<Name, number>;
+  /** Who has which address. */
+  readonly addresses: Map<IpAddress, PortEntry>;
+  readonly macAddresses: Map<MacAddress, PortEntry>;
+  readonly quarantinedAddresses: Quarantine<IpAddress>;
+  readonly quarantinedMacAddresses: Quarantine<MacAddress>;
+  /** What was given up in the network and is not confirmed yet. */
+  readonly releases: Set<ReleaseEntry>;
+  /** DPUs that `releases` wait for, each with the number of these. */
+  readonly stragglers: Map<string, number>;
+}
+
+export interface SubnetEntry {
+  record: SubnetRecord;
+  readonly network: NetworkEntry;
+  /** All addresses of the prefix. */
+  readonly range: IpRange;
+  pool: AddressPool;
+  /** How many addresses ports have. */
+  allocated: number;
+}
+
+/** A port with its place, if it has one. */
+export interface PortEntry {
+  record: PortRecord;
+  readonly network: NetworkEntry;
+  placement: Placement | undefined;
+  /** DPUs that have not confirmed what last changed of the port there. */
+  lagging: number;
+}
+
+/** Where a planned port is, and its neutral objects there and elsewhere. */
+export interface Placement {
+  readonly dpu: DpuEntry;
+  readonly endpoint: SharedObject;
+  readonly remote: SharedObject;
+}
+
+/** A DPU's part in a network: it has at least one planned port of it. */
+export interface Member {
+  readonly dpu: DpuEntry;
+  readonly network: NetworkEntry;
+  readonly ports: Set<PortEntry>;
+  /** The DPU as the other members' tunnel peer. */
+  peer: SharedObject;
+}
+
+/** A DPU of admin, what its document is made of, and what its worker has told. */
+export interface DpuEntry {
+  record: DpuRecord;
+  /** By the network's uid. */
+  readonly memberships: Map<string, Member>;
+  /** By key: the routers that the networks here live in. */
+  readonly routers: Map<string, { readonly object: SharedObject; networks: number }>;
+  /** Sequence that the worker has applied and read back; undefined: it has not reported since the world was loaded. */
+  applied: number | undefined;
+  /** By the object's key: what the worker last reported as not applied. */
+  problems: ReadonlyMap<string, ReportedProblem>;
+  /** Ports that have changed in this document, and the sequence of that, until the worker confirms it. */
+  readonly unconfirmed: Map<PortEntry, number>;
+  /** Releases that wait for this DPU, and the sequence that they wait for. */
+  readonly waits: Map<ReleaseEntry, number>;
+}

@@ -1,0 +1,116 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  DataplaneObjectSchema,
+  DocumentDigest,
+  type DocumentEntry,
+  encodeBinary,
+  objectKeys,
+} from '@outboard/contracts';
+import type { IpAddress, Name, Network, Port } from '@outboard/model';
+
+/** A neutral object, serialised once and shared by every document that has it. */
+export class SharedObject implements DocumentEntry {
+  #digest: DocumentDigest | undefined;
+
+  constructor(
+    readonly key: string,
+    readonly object: Uint8Array,
+  ) {}
+
+  /** The digest of a document that has only this object. Must not be changed. */
+  get digest(): DocumentDigest {
+    this.#digest ??= DocumentDigest.of([this]);
+    return this.#digest;
+  }
+
+  equals(other: SharedObject | undefined): boolean {
+    return other === this || (other?.key === this.key && Buffer.compare(other.object, this.object) === 0);
+  }
+}
+
+type ObjectOf<Message> = Message extends { object?: infer Value } ? Value : never;
+type NeutralObject = Exclude<ObjectOf<Parameters<typeof create<typeof DataplaneObjectSchema>>[1]>, undefined>;
+
+const share = (
+  key: string,
+  kind: string,
+  { metadata: { tenant, name } }: { metadata: { tenant: string; name: string } },
+  object: NeutralObject,
+): SharedObject =>
+  new SharedObject(
+    key,
+    encodeBinary(
+      DataplaneObjectSchema,
+      create(DataplaneObjectSchema, { source: { kind, tenant, name }, object }),
+    ),
+  );
+
+/** Key of the router that a network lives in. */
+export const routerKeyOf = ({ metadata, spec }: Network): string =>
+  objectKeys.router(metadata.tenant, spec.router);
+
+export function routerObject({ metadata: { tenant }, spec: { router } }: Network): SharedObject {
+  const metadata = { tenant, name: router };
+  return share(
+    objectKeys.router(tenant, router),
+    'Router',
+    { metadata },
+    { case: 'router', value: metadata },
+  );
+}
+
+export function bridgeDomainObject(network: Network): SharedObject {
+  const { metadata, status } = network;
+  return share(objectKeys.bridgeDomain(metadata.uid), 'Network', network, {
+    case: 'bridgeDomain',
+    value: {
+      networkUid: metadata.uid,
+      router: routerKeyOf(network),
+      vni: status.segment?.segmentationId ?? 0,
+      mtu: status.mtu ?? 0,
+    },
+  });
+}
+
+export function tunnelPeerObject(network: Network, dpu: Name, tunnelEndpoint: IpAddress): SharedObject {
+  const networkUid = network.metadata.uid;
+  return share(objectKeys.tunnelPeer(networkUid, dpu), 'Network', network, {
+    case: 'tunnelPeer',
+    value: { networkUid, tunnelEndpoint },
+  });
+}
+
+/** The port on the DPU that has its function. */
+export function endpointObject(port: Port, network: Network, representor: string): SharedObject {
+  const { metadata, spec, status } = port;
+  return share(objectKeys.endpoint(metadata.uid), 'Port', port, {
+    case: 'endpoint',
+    value: {
+      portUid: metadata.uid,
+      networkUid: network.metadata.uid,
+      representor,
+      macAddress: status.macAddress ?? '',
+      ipAddresses: status.addresses.map(({ ip }) => ip),
+      allowedAddressPairs: spec.allowedAddressPairs.map(({ ip, macAddress }) => ({
+        ip,
+        macAddress: macAddress ?? status.macAddress ?? '',
+      })),
+      adminUp: spec.adminState === 'UP',
+    },
+  });
+}
+
+/** The port as the other DPUs of its network know it. */
+export function remoteEndpointObject(port: Port, network: Network, tunnelEndpoint: IpAddress): SharedObject {
+  const { metadata, status } = port;
+  return share(objectKeys.remoteEndpoint(metadata.uid), 'Port', port, {
+    case: 'remoteEndpoint',
+    value: {
+      portUid: metadata.uid,
+      networkUid: network.metadata.uid,
+      macAddress: status.macAddress ?? '',
+      ipAddresses: status.addresses.map(({ ip }) => ip),
+      tunnelEndpoint,
+    },
+  });
+}

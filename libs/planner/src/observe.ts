@@ -1,0 +1,91 @@
+import { objectKeys } from '@outboard/contracts';
+import type { Context, Decision, Report, ReportedProblem } from './api.js';
+import { Draft } from './draft.js';
+import type { DpuEntry, PortEntry } from './entries.js';
+import { confirm, expectConfirmation } from './placement.js';
+import { replanFreed } from './project.js';
+import { confirmReleases } from './release.js';
+import { writePortHealth, writePropagation } from './settle.js';
+import type { World } from './world.js';
+
+/**
+ * Takes over what a worker has applied and read back: ports become ready or show their problem, propagation completes,
+ * quarantined values become free. Costs as much as what was not confirmed before, or has or had a problem.
+ */
+export function observe(world: World, report: Report, context: Context): Decision {
+  const draft = new Draft(world, context);
+  const dpu = world.dpus.get(report.dpu);
+  if (!dpu) return draft.decision();
+  const touched = new Set<PortEntry>();
+  if (report.sequence < (dpu.applied ?? 0)) expectAgain(dpu, report.sequence, touched);
+  const before = dpu.problems;
+  dpu.applied = report.sequence;
+  // A list that was cut does not tell what is well: nothing gets better by it.
+  const complete = report.problemTotal <= report.problems.length;
+  const problems = new Map<string, ReportedProblem>(complete ? [] : before);
+  for (const problem of report.problems) problems.set(problem.key, problem);
+  dpu.problems = problems;
+
+  for (const key of problems.keys()) {
+    const port = portOf(world, dpu, key);
+    if (!port) continue;
+    if (!dpu.unconfirmed.has(port)) expectConfirmation(port, dpu, 0);
+    touched.add(port);
+  }
+  if (complete) {
+    for (const [port, sequence] of dpu.unconfirmed) {
+      if (sequence > report.sequence || problems.has(keyOn(dpu, port))) continue;
+      confirm(port, dpu);
+      touched.add(port);
+    }
+    for (const { network } of dpu.memberships.values()) {
+      if ((network.joining.get(report.dpu) ?? Infinity) <= report.sequence)
+        network.joining.delete(report.dpu);
+    }
+  }
+  for (const port of touched) tell(draft, dpu, port);
+  const released = [...dpu.waits].filter(([, sequence]) => sequence <= report.sequence);
+  replanFreed(
+    draft,
+    confirmReleases(
+      draft,
+      released.map(([release]) => release),
+      report.dpu,
+    ),
+  );
+  return draft.decision();
+}
+
+/** Callers hear of a port when its home DPU tells something new, and when the last DPU has it. */
+function tell(draft: Draft, dpu: DpuEntry, port: PortEntry): void {
+  if (port.placement?.dpu === dpu) {
+    writePortHealth(draft, port, dpu.problems.get(keyOn(dpu, port)));
+  } else if (port.lagging === 0 && port.placement) {
+    writePropagation(draft, port);
+  }
+}
+
+/** The DPU has lost what it had confirmed: its ports that changed since wait again. */
+function expectAgain(dpu: DpuEntry, sequence: number, touched: Set<PortEntry>): void {
+  for (const { network } of dpu.memberships.values()) {
+    for (const port of network.ports) {
+      if (!port.placement || port.record.sequence <= sequence) continue;
+      expectConfirmation(port, dpu, port.record.sequence);
+      touched.add(port);
+    }
+  }
+}
+
+/** Key of the port's object in the DPU's document. */
+function keyOn(dpu: DpuEntry, { record, placement }: PortEntry): string {
+  const { uid } = record.resource.metadata;
+  return placement?.dpu === dpu ? objectKeys.endpoint(uid) : objectKeys.remoteEndpoint(uid);
+}
+
+/** The port whose object has that key in the DPU's document. */
+function portOf(world: World, dpu: DpuEntry, key: string): PortEntry | undefined {
+  const port = world.portsByUid.get(key.slice(key.indexOf('/') + 1));
+  return port?.placement && port.network.members.get(dpu.record.name) && keyOn(dpu, port) === key
+    ? port
+    : undefined;
+}

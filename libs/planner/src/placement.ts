@@ -1,0 +1,192 @@
+import { invariant } from '@outboard/core';
+import type { Port } from '@outboard/model';
+import type { Documents } from './documents.js';
+import type { DpuEntry, Member, NetworkEntry, Placement, PortEntry } from './entries.js';
+import {
+  endpointObject,
+  remoteEndpointObject,
+  routerKeyOf,
+  type SharedObject,
+  tunnelPeerObject,
+} from './objects.js';
+
+/** Whether a placement differs from another where the home DPU and where the other DPUs see it. */
+export interface PlacementDifference {
+  readonly home: boolean;
+  readonly remote: boolean;
+}
+
+export function comparePlacements(
+  before: Placement | undefined,
+  after: Placement | undefined,
+): PlacementDifference {
+  if (!before || !after || before.dpu !== after.dpu) {
+    const differ = before !== after;
+    return { home: differ, remote: differ };
+  }
+  return { home: !after.endpoint.equals(before.endpoint), remote: !after.remote.equals(before.remote) };
+}
+
+/** The placement of a port whose status names its DPU and representor; undefined: it is not planned. */
+export function placementOf(
+  port: Port,
+  network: NetworkEntry,
+  dpus: ReadonlyMap<string, DpuEntry>,
+): Placement | undefined {
+  const { dpu: name, representor } = port.status;
+  if (name === undefined || representor === undefined) return undefined;
+  const dpu = dpus.get(name);
+  const tunnelEndpoint = dpu?.record.tunnelEndpoint;
+  invariant(dpu && tunnelEndpoint, `${name} can have ports`);
+  return {
+    dpu,
+    endpoint: endpointObject(port, network.record.resource, representor),
+    remote: remoteEndpointObject(port, network.record.resource, tunnelEndpoint),
+  };
+}
+
+/** A port is another than its DPUs know: each must confirm the sequence. */
+export function expectConfirmation(port: PortEntry, dpu: DpuEntry, sequence: number): void {
+  if (!dpu.unconfirmed.has(port)) port.lagging++;
+  dpu.unconfirmed.set(port, sequence);
+}
+
+export function confirm(port: PortEntry, dpu: DpuEntry): void {
+  if (dpu.unconfirmed.delete(port)) port.lagging--;
+}
+
+/**
+ * Puts ports in their places and keeps every document in step: a port change touches its home DPU and, as far as they
+ * see it, the other members of its network; the first and last port of a network on a DPU bring and take all else.
+ */
+export class Placements {
+  constructor(private readonly documents: Documents) {}
+
+  /** `sequence`: that the DPUs must confirm; undefined while a stored world is loaded, when nothing changes. */
+  place(port: PortEntry, next: Placement | undefined, sequence: number | undefined): void {
+    const previous = port.placement;
+    if (previous && previous.dpu === next?.dpu) {
+      this.#replace(port, previous, next, sequence);
+    } else {
+      // Nowhere in between, so that a DPU that leaves or joins because of this port handles only the others.
+      port.placement = undefined;
+      if (previous) this.#remove(port, previous);
+      if (next) this.#add(port, next, sequence);
+    }
+    port.placement = next;
+  }
+
+  /** The network's own object has changed. */
+  replaceBridgeDomain(network: NetworkEntry, next: SharedObject): void {
+    const previous = network.bridgeDomain;
+    network.bridgeDomain = next;
+    for (const { dpu } of network.members.values()) this.documents.replace(dpu.record.name, previous, next);
+  }
+
+  /** The DPU's tunnels end elsewhere. Its ports are placed again by the caller. */
+  replacePeers(dpu: DpuEntry): void {
+    for (const member of dpu.memberships.values()) {
+      const previous = member.peer;
+      member.peer = peerOf(member.network, dpu);
+      for (const other of member.network.members.values()) {
+        if (other !== member) this.documents.replace(other.dpu.record.name, previous, member.peer);
+      }
+    }
+  }
+
+  #replace(port: PortEntry, previous: Placement, next: Placement, sequence: number | undefined): void {
+    const changed = comparePlacements(previous, next);
+    if (changed.home) {
+      this.documents.replace(next.dpu.record.name, previous.endpoint, next.endpoint);
+      if (sequence !== undefined) expectConfirmation(port, next.dpu, sequence);
+    }
+    if (!changed.remote) return;
+    for (const { dpu } of port.network.members.values()) {
+      if (dpu === next.dpu) continue;
+      this.documents.replace(dpu.record.name, previous.remote, next.remote);
+      if (sequence !== undefined) expectConfirmation(port, dpu, sequence);
+    }
+  }
+
+  #add(port: PortEntry, next: Placement, sequence: number | undefined): void {
+    const { network } = port;
+    const home = next.dpu.record.name;
+    const member = network.members.get(home) ?? this.#join(network, next.dpu, sequence);
+    member.ports.add(port);
+    for (const { dpu } of network.members.values()) {
+      const object = dpu === next.dpu ? next.endpoint : next.remote;
+      this.documents.replace(dpu.record.name, undefined, object);
+      if (sequence !== undefined) expectConfirmation(port, dpu, sequence);
+    }
+  }
+
+  #remove(port: PortEntry, previous: Placement): void {
+    const { network } = port;
+    const home = previous.dpu.record.name;
+    for (const { dpu } of network.members.values()) {
+      const object = dpu === previous.dpu ? previous.endpoint : previous.remote;
+      this.documents.replace(dpu.record.name, object, undefined);
+      confirm(port, dpu);
+    }
+    const member = network.members.get(home);
+    invariant(member, `${home} takes part in the network of its port`);
+    member.ports.delete(port);
+    if (member.ports.size === 0) this.#leave(member);
+  }
+
+  #join(network: NetworkEntry, dpu: DpuEntry, sequence: number | undefined): Member {
+    const { name } = dpu.record;
+    const { resource } = network.record;
+    const member: Member = { dpu, network, ports: new Set(), peer: peerOf(network, dpu) };
+    const key = routerKeyOf(resource);
+    const router = dpu.routers.get(key);
+    if (router) router.networks++;
+    else {
+      dpu.routers.set(key, { object: network.router, networks: 1 });
+      this.documents.replace(name, undefined, network.router);
+    }
+    this.documents.replace(name, undefined, network.bridgeDomain);
+    for (const other of network.members.values()) {
+      this.documents.replace(name, undefined, other.peer);
+      this.documents.replace(other.dpu.record.name, undefined, member.peer);
+    }
+    for (const { placement } of network.ports) {
+      if (placement) this.documents.replace(name, undefined, placement.remote);
+    }
+    network.members.set(name, member);
+    dpu.memberships.set(resource.metadata.uid, member);
+    if (sequence !== undefined) network.joining.set(name, sequence);
+    return member;
+  }
+
+  #leave(member: Member): void {
+    const { dpu, network } = member;
+    const { name } = dpu.record;
+    const { resource } = network.record;
+    network.members.delete(name);
+    network.joining.delete(name);
+    dpu.memberships.delete(resource.metadata.uid);
+    for (const port of network.ports) {
+      if (!port.placement) continue;
+      this.documents.replace(name, port.placement.remote, undefined);
+      confirm(port, dpu);
+    }
+    for (const other of network.members.values()) {
+      this.documents.replace(name, other.peer, undefined);
+      this.documents.replace(other.dpu.record.name, member.peer, undefined);
+    }
+    this.documents.replace(name, network.bridgeDomain, undefined);
+    const key = routerKeyOf(resource);
+    const router = dpu.routers.get(key);
+    invariant(router, `${name} has the router of its network`);
+    if (--router.networks > 0) return;
+    dpu.routers.delete(key);
+    this.documents.replace(name, router.object, undefined);
+  }
+}
+
+function peerOf(network: NetworkEntry, dpu: DpuEntry): SharedObject {
+  const { name, tunnelEndpoint } = dpu.record;
+  invariant(tunnelEndpoint, `${name} takes part in networks only when its tunnel endpoint is known`);
+  return tunnelPeerObject(network.record.resource, name, tunnelEndpoint);
+}

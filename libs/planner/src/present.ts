@@ -1,0 +1,52 @@
+import type { Name, Propagation } from '@outboard/model';
+import type { PlannedResource } from './api.js';
+import type { PortEntry } from './entries.js';
+import { nameKey, type World } from './world.js';
+
+/** DPUs that are named; the total is always told. */
+const MAX_LAGGING = 10;
+
+/** How far a port is known on the DPUs of its network; undefined: it is not planned. */
+export function propagationOf(port: PortEntry): Propagation | undefined {
+  if (!port.placement) return undefined;
+  const { members, joining } = port.network;
+  let behind = port.lagging;
+  for (const name of joining.keys()) {
+    const member = members.get(name);
+    if (member && !member.dpu.unconfirmed.has(port)) behind++;
+  }
+  const lagging: Name[] = [];
+  if (behind > 0) {
+    for (const [name, { dpu }] of members) {
+      if (!dpu.unconfirmed.has(port) && !joining.has(name)) continue;
+      lagging.push(name);
+      if (lagging.length === Math.min(behind, MAX_LAGGING)) break;
+    }
+  }
+  return { applied: members.size - behind, total: members.size, lagging };
+}
+
+/**
+ * A resource as callers see it: with what is counted from the world instead of being stored, as it would change with
+ * every port: `status.ports` of a network, `status.allocated` of a subnet, `status.propagated` of a port.
+ */
+export function present<Resource extends PlannedResource>(world: World, resource: Resource): Resource {
+  const key = nameKey(resource.metadata.tenant, resource.metadata.name);
+  switch (resource.kind) {
+    case 'Network': {
+      const members = world.networks.get(key)?.members.values() ?? [];
+      let ports = 0;
+      for (const member of members) ports += member.ports.size;
+      return { ...resource, status: { ...resource.status, ports } };
+    }
+    case 'Subnet': {
+      const allocated = world.subnets.get(key)?.allocated ?? 0;
+      return { ...resource, status: { ...resource.status, allocated } };
+    }
+    case 'Port': {
+      const entry = world.ports.get(key);
+      const propagated = entry && propagationOf(entry);
+      return { ...resource, status: { ...resource.status, propagated } };
+    }
+  }
+}

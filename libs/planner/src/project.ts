@@ -1,0 +1,94 @@
+import { functionIdentityKey, type Name } from '@outboard/model';
+import type { Context, Decision, InventoryChange } from './api.js';
+import { Draft } from './draft.js';
+import type { PortEntry } from './entries.js';
+import { equal } from './equal.js';
+import { overlayMtu } from './plan.js';
+import type { DpuRecord, FunctionRecord } from './records.js';
+import { confirmReleases, type FreedValues } from './release.js';
+import { replanPort, settleMtu, writeNetwork } from './settle.js';
+import type { World } from './world.js';
+
+/**
+ * Takes over what admin tells of DPUs and functions, and plans again what depends on it. Telling the same again changes
+ * nothing; the order does not matter.
+ */
+export function project(world: World, changes: readonly InventoryChange[], context: Context): Decision {
+  const draft = new Draft(world, context);
+  for (const change of changes) {
+    if (change.operation === 'remove') {
+      if (change.kind === 'Dpu') removeDpu(draft, change.name);
+      else removeFunction(draft, change.name);
+    } else if (change.record.kind === 'Dpu') putDpu(draft, change.record);
+    else putFunction(draft, change.record);
+  }
+  return draft.decision();
+}
+
+function putFunction(draft: Draft, record: FunctionRecord): void {
+  const { world } = draft;
+  const before = world.functions.get(record.name);
+  if (equal(before, record)) return;
+  draft.put(record);
+  replan(draft, boundPorts(world, before ? [before, record] : [record]));
+}
+
+function removeFunction(draft: Draft, name: Name): void {
+  const before = draft.world.functions.get(name);
+  if (!before) return;
+  draft.remove({ kind: 'Function', tenant: '_', name });
+  replan(draft, boundPorts(draft.world, [before]));
+}
+
+function putDpu(draft: Draft, record: DpuRecord): void {
+  const { world } = draft;
+  const { name } = record;
+  if (equal(world.dpus.get(name)?.record, record)) return;
+  // Ports leave before the DPU becomes one that cannot have any.
+  if (overlayMtu(record) === undefined) replan(draft, portsOfDpu(world, name), { name, record });
+  draft.put(record);
+  replan(draft, portsOfDpu(world, name));
+}
+
+/** A retired DPU has nothing any more: nobody waits for it. */
+function removeDpu(draft: Draft, name: Name): void {
+  const { world } = draft;
+  const entry = world.dpus.get(name);
+  if (!entry) return;
+  replan(draft, portsOfDpu(world, name), { name, record: undefined });
+  const freed = confirmReleases(draft, entry.waits.keys(), name);
+  draft.remove({ kind: 'Dpu', tenant: '_', name });
+  replanFreed(draft, freed);
+}
+
+/** Plans again what waited for quarantined values. */
+export function replanFreed(draft: Draft, { ports, networks }: FreedValues): void {
+  const waiting = new Set(ports);
+  for (const network of networks) {
+    const { metadata, spec, status } = network.record.resource;
+    writeNetwork(draft, metadata, spec, status, status.conditions);
+    for (const port of network.ports) if (!port.placement) waiting.add(port);
+  }
+  replan(draft, waiting);
+}
+
+function replan(draft: Draft, ports: Iterable<PortEntry>, override?: Parameters<typeof replanPort>[2]): void {
+  const networks = new Set<PortEntry['network']>();
+  for (const port of ports) {
+    replanPort(draft, port, override);
+    networks.add(port.network);
+  }
+  for (const network of networks) settleMtu(draft, network);
+}
+
+function boundPorts(world: World, functions: Iterable<FunctionRecord>): Set<PortEntry> {
+  const ports = new Set<PortEntry>();
+  for (const { identity } of functions) {
+    const port = world.bindings.get(functionIdentityKey(identity));
+    if (port) ports.add(port);
+  }
+  return ports;
+}
+
+const portsOfDpu = (world: World, name: Name): Set<PortEntry> =>
+  boundPorts(world, world.functionsByDpu.get(name) ?? []);

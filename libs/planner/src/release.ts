@@ -1,0 +1,115 @@
+import type { IpAddress, MacAddress, Metadata, Vni } from '@outboard/model';
+import type { Draft } from './draft.js';
+import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
+import type { ReleaseEntry } from './quarantine.js';
+import type { ReleaseRecord } from './records.js';
+
+/** Unconfirmed releases of one network. Reached only where ports come and go for long while a DPU is away. */
+export const MAX_RELEASES_PER_NETWORK = 65_536;
+
+interface GivenUp {
+  readonly addresses: readonly IpAddress[];
+  readonly macAddress: MacAddress | undefined;
+}
+
+type Waits = Record<string, number>;
+
+/**
+ * What a port gives up, to be quarantined; undefined: no DPU can have it. To be made before the port leaves its place.
+ */
+export function releaseOf(
+  draft: Draft,
+  port: PortEntry,
+  { addresses, macAddress }: GivenUp,
+): ReleaseRecord | undefined {
+  const { network, record } = port;
+  if (addresses.length === 0 && macAddress === undefined) return undefined;
+  if (record.sequence === 0) return undefined;
+  const waits = waitsOf(draft, network);
+  // Every member has the port, and is told by this very decision that it changes or goes.
+  if (port.placement) for (const name of network.members.keys()) waits[name] = draft.context.revision;
+  if (Object.keys(waits).length === 0) return undefined;
+  return make(draft, network, 'Port', record.resource.metadata, {
+    addresses,
+    macAddress,
+    vni: undefined,
+    waits,
+  });
+}
+
+/** A DPU takes no part in a network any more: until it confirms, it may still have anything of it. */
+export const departure = (
+  draft: Draft,
+  network: NetworkEntry,
+  port: Metadata,
+  dpu: DpuEntry,
+): ReleaseRecord =>
+  make(draft, network, 'Port', port, {
+    addresses: [],
+    macAddress: undefined,
+    vni: undefined,
+    waits: { [dpu.record.name]: draft.context.revision },
+  });
+
+/** The segment of a network that is deleted; undefined: no DPU can have it. */
+export function segmentReleaseOf(draft: Draft, network: NetworkEntry, vni: Vni): ReleaseRecord | undefined {
+  const waits = waitsOf(draft, network);
+  if (Object.keys(waits).length === 0) return undefined;
+  const { metadata } = network.record.resource;
+  return make(draft, network, 'Network', metadata, { addresses: [], macAddress: undefined, vni, waits });
+}
+
+/** DPUs that may have anything of a network that its documents have no more, and what each must confirm. */
+function waitsOf({ world, context }: Draft, network: NetworkEntry): Waits {
+  const waits: Waits = {};
+  for (const name of [...network.members.keys(), ...network.stragglers.keys()]) {
+    const dpu = world.dpus.get(name);
+    if (!dpu) continue;
+    const { name: dpuName } = dpu.record;
+    const head = world.documents.isPending(dpuName) ? context.revision : world.documents.sequence(dpuName);
+    if ((dpu.applied ?? 0) < head) waits[name] = head;
+  }
+  return waits;
+}
+
+function make(
+  { world }: Draft,
+  network: NetworkEntry,
+  kind: 'Network' | 'Port',
+  { tenant, name, uid }: Metadata,
+  given: Pick<ReleaseRecord, 'addresses' | 'macAddress' | 'vni' | 'waits'>,
+): ReleaseRecord {
+  return {
+    kind: 'Release',
+    name: world.newReleaseName(),
+    networkUid: network.record.resource.metadata.uid,
+    holder: { kind, tenant, name, uid },
+    ...given,
+  };
+}
+
+/** Releases that wait for the DPU no longer; those that wait for none are over, and their values are free again. */
+export function confirmReleases(draft: Draft, releases: Iterable<ReleaseEntry>, dpu: string): FreedValues {
+  const freed: FreedValues = { ports: new Set(), networks: new Set() };
+  for (const release of [...releases]) {
+    draft.world.confirmRelease(release, dpu);
+    if (release.pending.size > 0) continue;
+    const { name, networkUid, vni, macAddress, addresses } = release.record;
+    draft.remove({ kind: 'Release', tenant: '_', name });
+    const segment = vni === undefined ? undefined : draft.world.vnis.get(vni);
+    if (segment) freed.networks.add(segment);
+    const network = draft.world.networksByUid.get(networkUid);
+    const holders = [
+      macAddress && network?.macAddresses.get(macAddress),
+      ...addresses.map((address) => network?.addresses.get(address)),
+    ];
+    for (const holder of holders) if (holder && !holder.placement) freed.ports.add(holder);
+  }
+  return freed;
+}
+
+/** Who holds values that were quarantined until now. */
+export interface FreedValues {
+  readonly ports: Set<PortEntry>;
+  readonly networks: Set<NetworkEntry>;
+}

@@ -1,0 +1,228 @@
+import { invariant } from '@outboard/core';
+import {
+  type Condition,
+  type ConditionUpdateOf,
+  findCondition,
+  type Metadata,
+  type Network,
+  type NetworkSpec,
+  type NetworkStatus,
+  type Port,
+  type PortSpec,
+  updateConditions,
+} from '@outboard/model';
+import type { ReportedProblem } from './api.js';
+import type { Draft } from './draft.js';
+import type { DpuEntry, NetworkEntry, Placement, PortEntry } from './entries.js';
+import { equal } from './equal.js';
+import { comparePlacements, placementOf } from './placement.js';
+import {
+  type Allocation,
+  type DpuOverride,
+  effectiveMtu,
+  namesOf,
+  offloadOf,
+  type Plan,
+  planPort,
+} from './plan.js';
+import { propagationOf } from './present.js';
+import type { ReleaseRecord } from './records.js';
+import { departure } from './release.js';
+
+type PortCondition = ConditionUpdateOf<'Port'>;
+
+/** A port as it shall be: what callers say, and what it is given. */
+export interface DesiredPort {
+  readonly metadata: Metadata;
+  readonly spec: PortSpec;
+  readonly allocation: Allocation;
+}
+
+/** The allocation that a stored port has. */
+export function allocationOf({ status }: Port): Allocation {
+  invariant(status.macAddress, 'a stored port has a MAC address');
+  return { macAddress: status.macAddress, addresses: status.addresses };
+}
+
+/**
+ * Plans a port and writes it; its status follows from the world as it is now.
+ *
+ * @param released what the port gives up by this change.
+ */
+export function writePort(
+  draft: Draft,
+  network: NetworkEntry,
+  before: PortEntry | undefined,
+  { metadata, spec, allocation }: DesiredPort,
+  options: { readonly override?: DpuOverride; readonly released?: ReleaseRecord | undefined } = {},
+): void {
+  const { world, context } = draft;
+  const plan = planPort(world, network, metadata.uid, spec, allocation, options.override);
+  const { segment, mtu } = network.record.resource.status;
+  const former = before?.record.resource.status;
+  const formerConditions = former?.conditions ?? [];
+  const status = {
+    observedGeneration: metadata.generation,
+    dpu: plan.planned ? plan.dpu.name : undefined,
+    representor: plan.planned ? plan.representor : undefined,
+    mtu,
+    macAddress: allocation.macAddress,
+    addresses: allocation.addresses,
+    segment,
+    offload: plan.planned ? offloadOf(spec, plan.dpu) : undefined,
+    propagated: former?.propagated,
+    conditions: formerConditions,
+  };
+  const resource: Port = { kind: 'Port', metadata, spec, status };
+  const placement = placementOf(resource, network, world.dpus);
+  const difference = comparePlacements(before?.placement, placement);
+  const updates = conditionsOf(plan, placement, difference.home, formerConditions);
+  const conditions = updateConditions('Port', formerConditions, updates, metadata.generation, context.now);
+  const home = before?.placement?.dpu;
+  const changed = difference.home || difference.remote;
+  const sequence = changed ? context.revision : (before?.record.sequence ?? 0);
+  const record = {
+    kind: 'Port',
+    resource: { ...resource, status: { ...status, conditions } },
+    sequence,
+  } as const;
+  draft.putPort(record, placement);
+  if (options.released) draft.put(options.released);
+  else if (home && !network.members.has(home.record.name)) {
+    draft.put(departure(draft, network, metadata, home));
+  }
+}
+
+/** Plans a stored port again, as something that it depends on has changed. */
+export function replanPort(draft: Draft, port: PortEntry, override?: DpuOverride): void {
+  const { metadata, spec } = port.record.resource;
+  const desired = { metadata, spec, allocation: allocationOf(port.record.resource) };
+  writePort(draft, port.network, port, desired, override ? { override } : {});
+}
+
+/** Takes over what the home DPU tells of a planned port. */
+export function writePortHealth(draft: Draft, port: PortEntry, problem: ReportedProblem | undefined): void {
+  const { record, placement } = port;
+  if (!placement) return;
+  const { metadata, status } = record.resource;
+  const { generation } = metadata;
+  const applied = problem
+    ? problemCondition(problem)
+    : placement.dpu.unconfirmed.has(port)
+      ? applying(placement.dpu)
+      : appliedOn(placement.dpu);
+  const conditions = updateConditions('Port', status.conditions, [applied], generation, draft.context.now);
+  if (conditions === status.conditions) writePropagation(draft, port);
+  else {
+    const resource = { ...record.resource, status: { ...status, conditions } };
+    draft.putPort({ ...record, resource }, placement);
+  }
+}
+
+const PROBLEM_REASONS = {
+  PENDING: 'Blocked',
+  FAILED: 'Failed',
+  FOREIGN: 'ForeignObject',
+  UNSUPPORTED: 'Unsupported',
+} as const satisfies Record<ReportedProblem['state'], string>;
+
+const problemCondition = ({ state, message }: ReportedProblem): PortCondition => ({
+  type: 'Applied',
+  reason: PROBLEM_REASONS[state],
+  message,
+});
+
+const appliedOn = ({ record: { name } }: DpuEntry): PortCondition => ({
+  type: 'Applied',
+  reason: 'AppliedAndReadBack',
+  message: name,
+});
+
+const applying = ({ record: { name, reachable } }: DpuEntry): PortCondition => ({
+  type: 'Applied',
+  reason: 'Applying',
+  message: reachable ? name : `${name} is unreachable`,
+});
+
+function conditionsOf(
+  plan: Plan,
+  placement: Placement | undefined,
+  homeChanged: boolean,
+  former: readonly Condition[],
+): PortCondition[] {
+  const accepted: PortCondition = { type: 'Accepted', reason: 'Valid', message: '' };
+  if (!plan.planned || !placement) {
+    invariant(!plan.planned, 'a planned port has a place');
+    return [
+      accepted,
+      { type: 'Planned', reason: plan.reason, message: plan.message },
+      { type: 'Applied', reason: 'NotPlanned', message: '' },
+      { type: 'Healthy', reason: 'NeverReported', message: '' },
+    ];
+  }
+  const { dpu } = placement;
+  const { name, reachable } = dpu.record;
+  const before = findCondition(former, 'Applied');
+  const kept = homeChanged || !before || before.reason === 'Applying' ? undefined : before;
+  return [
+    accepted,
+    { type: 'Planned', reason: 'Planned', message: name },
+    kept ? ({ ...kept, type: 'Applied' } as PortCondition) : applying(dpu),
+    { type: 'Healthy', reason: reachable ? 'DpuReachable' : 'DpuUnreachable', message: name },
+  ];
+}
+
+/** Writes a network, its status following from the world as it is now. */
+export function writeNetwork(
+  draft: Draft,
+  metadata: Metadata,
+  spec: NetworkSpec,
+  status: Pick<NetworkStatus, 'segment' | 'mtu'>,
+  former: readonly Condition[],
+): void {
+  const vni = status.segment?.segmentationId;
+  const blocker = vni === undefined ? undefined : draft.world.quarantinedVnis.blocker(vni, metadata.uid);
+  const conditions = updateConditions(
+    'Network',
+    former,
+    [
+      { type: 'Accepted', reason: 'Valid', message: '' },
+      blocker
+        ? {
+            type: 'Planned',
+            reason: 'SegmentQuarantined',
+            message: `${vni} may still be used by ${namesOf(blocker)}`,
+          }
+        : { type: 'Planned', reason: 'SegmentAllocated', message: '' },
+    ],
+    metadata.generation,
+    draft.context.now,
+  );
+  const { segment, mtu } = status;
+  const resource: Network = {
+    kind: 'Network',
+    metadata,
+    spec,
+    status: { observedGeneration: metadata.generation, segment, mtu, ports: 0, conditions },
+  };
+  draft.put({ kind: 'Network', resource });
+}
+
+/** Gives a network and its ports the MTU that follows from its DPUs, if that is another now. */
+export function settleMtu(draft: Draft, network: NetworkEntry): void {
+  const mtu = effectiveMtu(network);
+  const { metadata, spec, status } = network.record.resource;
+  if (mtu === status.mtu) return;
+  writeNetwork(draft, metadata, spec, { ...status, mtu }, status.conditions);
+  for (const { record, placement } of network.ports) {
+    const resource = { ...record.resource, status: { ...record.resource.status, mtu } };
+    draft.putPort({ ...record, resource }, placement);
+  }
+}
+
+/** Tells how far a port is known, if that is news. */
+export function writePropagation(draft: Draft, port: PortEntry): void {
+  if (!equal(propagationOf(port), port.record.resource.status.propagated)) {
+    draft.putPort(port.record, port.placement);
+  }
+}

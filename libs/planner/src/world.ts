@@ -1,0 +1,497 @@
+import { invariant, unreachable } from '@outboard/core';
+import {
+  allocatableRanges,
+  findCondition,
+  functionIdentityKey,
+  type IpAddress,
+  type Name,
+  prefixRange,
+  rangeContains,
+  type Subnet,
+  type Vni,
+} from '@outboard/model';
+import { AddressPool } from './allocate/address-pool.js';
+import { LowestFree } from './allocate/lowest-free.js';
+import { Documents } from './documents.js';
+import type { DpuEntry, NetworkEntry, Placement, PortEntry, SubnetEntry } from './entries.js';
+import { bridgeDomainObject, routerKeyOf, routerObject } from './objects.js';
+import { expectConfirmation, Placements, placementOf } from './placement.js';
+import { Quarantine, type ReleaseEntry } from './quarantine.js';
+import {
+  type DpuRecord,
+  type FunctionRecord,
+  type NetworkRecord,
+  type PortRecord,
+  type RecordKey,
+  type ReleaseRecord,
+  type StoredRecord,
+  type SubnetRecord,
+} from './records.js';
+
+export interface WorldOptions {
+  /** Inclusive; what networks without an asked identifier get. */
+  readonly vniRange: { readonly first: number; readonly last: number };
+}
+
+/** The reserved and commonly hand-assigned identifiers below 4096 are left to explicit requests. */
+export const DEFAULT_WORLD_OPTIONS: WorldOptions = { vniRange: { first: 4096, last: 2 ** 24 - 1 } };
+
+/** Records must be taken over in this order: each kind refers only to kinds before it. */
+const LOAD_ORDER: readonly StoredRecord['kind'][] = [
+  'Dpu',
+  'Function',
+  'Network',
+  'Subnet',
+  'Port',
+  'Release',
+];
+
+const poolOf = ({ spec, status }: Subnet): AddressPool =>
+  new AddressPool(allocatableRanges(spec), status.gateway);
+
+/** Names a resource within its kind. Labels contain no slash. */
+export const nameKey = (tenant: string, name: string): string => `${tenant}/${name}`;
+
+/**
+ * The store of one network-intent service in memory, with every index that decisions need, and the documents that
+ * follow from it. All of it is a function of the records alone. Changed only by `put` and `remove`.
+ */
+export class World {
+  readonly networks = new Map<string, NetworkEntry>();
+  readonly networksByUid = new Map<string, NetworkEntry>();
+  readonly subnets = new Map<string, SubnetEntry>();
+  /** By the key of the router object. */
+  readonly subnetsByRouter = new Map<string, Set<SubnetEntry>>();
+  readonly ports = new Map<string, PortEntry>();
+  readonly portsByUid = new Map<string, PortEntry>();
+  /** Who has bound which function, by the function's identity. */
+  readonly bindings = new Map<string, PortEntry>();
+  readonly dpus = new Map<string, DpuEntry>();
+  readonly functions = new Map<string, FunctionRecord>();
+  /** In the order of their names: the first has the identity, should admin ever tell two. */
+  readonly functionsByIdentity = new Map<string, FunctionRecord[]>();
+  readonly functionsByDpu = new Map<string, Set<FunctionRecord>>();
+  readonly releases = new Map<string, ReleaseEntry>();
+  readonly vnis = new Map<Vni, NetworkEntry>();
+  readonly quarantinedVnis = new Quarantine<Vni>();
+  readonly documents = new Documents();
+  readonly options: WorldOptions;
+  readonly #placements = new Placements(this.documents);
+  readonly #freeVnis: LowestFree;
+  /** That new documents start from and changes must be confirmed at; undefined while loading. */
+  #revision: number | undefined;
+  /** Numbers releases, whose names must be unique for ever. */
+  #releaseNumber = 0;
+
+  private constructor(options: WorldOptions) {
+    this.options = options;
+    this.#freeVnis = new LowestFree(options.vniRange.last - options.vniRange.first + 1);
+  }
+
+  /**
+   * The world of these records. `revision` becomes the sequence of every document: it must be greater than any that
+   * was ever handed out, that is, the revision of a commit made for this start.
+   */
+  static load(
+    records: Iterable<StoredRecord>,
+    revision: number,
+    options: WorldOptions = DEFAULT_WORLD_OPTIONS,
+  ): World {
+    const world = new World(options);
+    const byKind = new Map<string, StoredRecord[]>(LOAD_ORDER.map((kind) => [kind, []]));
+    for (const record of records) byKind.get(record.kind)?.push(record);
+    for (const ofKind of byKind.values()) for (const record of ofKind) world.put(record);
+    world.documents.take(revision);
+    for (const port of world.ports.values()) world.#expectUnconfirmed(port);
+    world.#revision = revision;
+    return world;
+  }
+
+  /** Starts a decision at that revision. */
+  startRevision(revision: number): void {
+    invariant(this.#revision === undefined || revision >= this.#revision, 'revisions do not go back');
+    if (revision !== this.#revision) this.#releaseNumber = 0;
+    this.#revision = revision;
+  }
+
+  newReleaseName(): string {
+    return `r${this.#revision}-${this.#releaseNumber++}`;
+  }
+
+  /** The lowest identifier that is neither taken nor quarantined; undefined: there is none. */
+  lowestVni(): Vni | undefined {
+    const number = this.#freeVnis.lowest();
+    return number === undefined ? undefined : ((this.options.vniRange.first + number) as Vni);
+  }
+
+  functionOf(identity: string): FunctionRecord | undefined {
+    return this.functionsByIdentity.get(identity)?.[0];
+  }
+
+  /** The record with that key. */
+  find({ kind, tenant, name }: RecordKey): StoredRecord | undefined {
+    switch (kind) {
+      case 'Network':
+        return this.networks.get(nameKey(tenant, name))?.record;
+      case 'Subnet':
+        return this.subnets.get(nameKey(tenant, name))?.record;
+      case 'Port':
+        return this.ports.get(nameKey(tenant, name))?.record;
+      case 'Dpu':
+        return this.dpus.get(name)?.record;
+      case 'Function':
+        return this.functions.get(name);
+      case 'Release':
+        return this.releases.get(name)?.record;
+      default:
+        return unreachable(kind);
+    }
+  }
+
+  /** Takes a record over in the place of the one with its key, if there is one. */
+  put(record: StoredRecord): void {
+    switch (record.kind) {
+      case 'Network':
+        this.#putNetwork(record);
+        break;
+      case 'Subnet':
+        this.#putSubnet(record);
+        break;
+      case 'Port':
+        this.putPort(record);
+        break;
+      case 'Dpu':
+        this.#putDpu(record);
+        break;
+      case 'Function':
+        this.#putFunction(record);
+        break;
+      case 'Release':
+        this.#putRelease(record);
+        break;
+      default:
+        unreachable(record);
+    }
+  }
+
+  /** Forgets a record. Nothing may refer to it. */
+  remove({ kind, tenant, name }: RecordKey): void {
+    switch (kind) {
+      case 'Network':
+        this.#removeNetwork(nameKey(tenant, name));
+        break;
+      case 'Subnet':
+        this.#removeSubnet(nameKey(tenant, name));
+        break;
+      case 'Port':
+        this.#removePort(nameKey(tenant, name));
+        break;
+      case 'Dpu':
+        this.#removeDpu(name as Name);
+        break;
+      case 'Function':
+        this.#removeFunction(name);
+        break;
+      case 'Release':
+        this.#removeRelease(name);
+        break;
+      default:
+        unreachable(kind);
+    }
+  }
+
+  #putNetwork(record: NetworkRecord): void {
+    const { metadata, status } = record.resource;
+    const key = nameKey(metadata.tenant, metadata.name);
+    const entry = this.networks.get(key);
+    if (entry) {
+      const before = entry.record.resource.status;
+      entry.record = record;
+      if (before.mtu !== status.mtu || before.segment !== status.segment) {
+        this.#placements.replaceBridgeDomain(entry, bridgeDomainObject(record.resource));
+      }
+      return;
+    }
+    const created: NetworkEntry = {
+      record,
+      bridgeDomain: bridgeDomainObject(record.resource),
+      router: routerObject(record.resource),
+      subnets: new Map(),
+      ports: new Set(),
+      members: new Map(),
+      joining: new Map(),
+      addresses: new Map(),
+      macAddresses: new Map(),
+      quarantinedAddresses: new Quarantine(),
+      quarantinedMacAddresses: new Quarantine(),
+      releases: new Set(),
+      stragglers: new Map(),
+    };
+    this.networks.set(key, created);
+    this.networksByUid.set(metadata.uid, created);
+    const vni = status.segment?.segmentationId;
+    if (vni === undefined) return;
+    this.vnis.set(vni, created);
+    this.#settleVni(vni);
+  }
+
+  #removeNetwork(key: string): void {
+    const entry = this.networks.get(key);
+    invariant(
+      entry && entry.ports.size + entry.subnets.size + entry.releases.size === 0,
+      `${key} is not in use`,
+    );
+    const { metadata, status } = entry.record.resource;
+    this.networks.delete(key);
+    this.networksByUid.delete(metadata.uid);
+    const vni = status.segment?.segmentationId;
+    if (vni === undefined) return;
+    this.vnis.delete(vni);
+    this.#settleVni(vni);
+  }
+
+  #putSubnet(record: SubnetRecord): void {
+    const { metadata, spec, status } = record.resource;
+    const key = nameKey(metadata.tenant, metadata.name);
+    const entry = this.subnets.get(key);
+    if (!entry) {
+      const network = this.networks.get(nameKey(metadata.tenant, spec.network));
+      invariant(network, `the network of subnet ${key} is known`);
+      const range = prefixRange(spec.cidr);
+      const created = { record, network, range, pool: poolOf(record.resource), allocated: 0 };
+      this.subnets.set(key, created);
+      network.subnets.set(metadata.name, created);
+      const router = routerKeyOf(network.record.resource);
+      const others = this.subnetsByRouter.get(router);
+      if (others) others.add(created);
+      else this.subnetsByRouter.set(router, new Set([created]));
+      this.#fillPool(created);
+      return;
+    }
+    const before = entry.record.resource;
+    entry.record = record;
+    if (before.spec === spec && before.status.gateway === status.gateway) return;
+    entry.pool = poolOf(record.resource);
+    this.#fillPool(entry);
+  }
+
+  #removeSubnet(key: string): void {
+    const entry = this.subnets.get(key);
+    invariant(entry && entry.allocated === 0, `${key} is not in use`);
+    this.subnets.delete(key);
+    entry.network.subnets.delete(entry.record.resource.metadata.name);
+    const router = routerKeyOf(entry.network.record.resource);
+    const others = this.subnetsByRouter.get(router);
+    others?.delete(entry);
+    if (others?.size === 0) this.subnetsByRouter.delete(router);
+  }
+
+  /** A port that goes to that place; unless it is given, to the one that its status names. */
+  putPort(record: PortRecord, given?: Placement): PortEntry {
+    const { metadata, spec } = record.resource;
+    const key = nameKey(metadata.tenant, metadata.name);
+    let entry = this.ports.get(key);
+    if (entry) {
+      this.#unindexPort(entry);
+      entry.record = record;
+    } else {
+      const network = this.networks.get(nameKey(metadata.tenant, spec.network));
+      invariant(network, `the network of port ${key} is known`);
+      entry = { record, network, placement: undefined, lagging: 0 };
+      this.ports.set(key, entry);
+      this.portsByUid.set(metadata.uid, entry);
+      network.ports.add(entry);
+    }
+    this.#indexPort(entry);
+    const placement = given ?? placementOf(record.resource, entry.network, this.dpus);
+    this.#placements.place(entry, placement, this.#revision);
+    return entry;
+  }
+
+  #removePort(key: string): void {
+    const entry = this.ports.get(key);
+    invariant(entry, `${key} exists`);
+    this.#placements.place(entry, undefined, this.#revision);
+    this.#unindexPort(entry);
+    this.ports.delete(key);
+    this.portsByUid.delete(entry.record.resource.metadata.uid);
+    entry.network.ports.delete(entry);
+  }
+
+  #indexPort(entry: PortEntry): void {
+    const { network } = entry;
+    const { spec, status } = entry.record.resource;
+    if (spec.function) this.bindings.set(functionIdentityKey(spec.function), entry);
+    if (status.macAddress) network.macAddresses.set(status.macAddress, entry);
+    for (const { subnet, ip } of status.addresses) {
+      network.addresses.set(ip, entry);
+      const holder = network.subnets.get(subnet);
+      invariant(holder, `subnet ${subnet} of an allocated address is known`);
+      holder.allocated++;
+      holder.pool.take(ip);
+    }
+  }
+
+  #unindexPort(entry: PortEntry): void {
+    const { network } = entry;
+    const { spec, status } = entry.record.resource;
+    if (spec.function) this.bindings.delete(functionIdentityKey(spec.function));
+    if (status.macAddress) network.macAddresses.delete(status.macAddress);
+    for (const { subnet, ip } of status.addresses) {
+      network.addresses.delete(ip);
+      const holder = network.subnets.get(subnet);
+      invariant(holder, `subnet ${subnet} of an allocated address is known`);
+      holder.allocated--;
+      this.#settleAddress(holder, ip);
+    }
+  }
+
+  #putDpu(record: DpuRecord): void {
+    const entry = this.dpus.get(record.name);
+    if (!entry) {
+      this.documents.open(record.name, Math.max(0, (this.#revision ?? 1) - 1));
+      this.dpus.set(record.name, {
+        record,
+        memberships: new Map(),
+        routers: new Map(),
+        applied: undefined,
+        problems: new Map(),
+        unconfirmed: new Map(),
+        waits: new Map(),
+      });
+      return;
+    }
+    const before = entry.record;
+    entry.record = record;
+    if (before.tunnelEndpoint !== record.tunnelEndpoint) this.#placements.replacePeers(entry);
+  }
+
+  #removeDpu(name: Name): void {
+    const entry = this.dpus.get(name);
+    invariant(entry && entry.memberships.size === 0, `${name} has no ports`);
+    this.dpus.delete(name);
+    this.documents.close(name);
+  }
+
+  #putFunction(record: FunctionRecord): void {
+    if (this.functions.has(record.name)) this.#removeFunction(record.name);
+    this.functions.set(record.name, record);
+    const identity = functionIdentityKey(record.identity);
+    const others = this.functionsByIdentity.get(identity) ?? [];
+    this.functionsByIdentity.set(
+      identity,
+      [...others, record].sort((left, right) => (left.name < right.name ? -1 : 1)),
+    );
+    const ofDpu = this.functionsByDpu.get(record.dpu);
+    if (ofDpu) ofDpu.add(record);
+    else this.functionsByDpu.set(record.dpu, new Set([record]));
+  }
+
+  #removeFunction(name: string): void {
+    const record = this.functions.get(name);
+    invariant(record, `function ${name} is known`);
+    this.functions.delete(name);
+    const identity = functionIdentityKey(record.identity);
+    const others = (this.functionsByIdentity.get(identity) ?? []).filter((other) => other !== record);
+    if (others.length > 0) this.functionsByIdentity.set(identity, others);
+    else this.functionsByIdentity.delete(identity);
+    const ofDpu = this.functionsByDpu.get(record.dpu);
+    ofDpu?.delete(record);
+    if (ofDpu?.size === 0) this.functionsByDpu.delete(record.dpu);
+  }
+
+  #putRelease(record: ReleaseRecord): void {
+    invariant(!this.releases.has(record.name), `release ${record.name} is new`);
+    const entry: ReleaseEntry = { record, pending: new Set() };
+    this.releases.set(record.name, entry);
+    const network = this.networksByUid.get(record.networkUid);
+    network?.releases.add(entry);
+    for (const [name, sequence] of Object.entries(record.waits)) {
+      const dpu = this.dpus.get(name);
+      if (!dpu || (dpu.applied ?? 0) >= sequence) continue;
+      entry.pending.add(name);
+      dpu.waits.set(entry, sequence);
+      network?.stragglers.set(name, (network.stragglers.get(name) ?? 0) + 1);
+    }
+    if (record.vni !== undefined) {
+      this.quarantinedVnis.add(record.vni, entry);
+      this.#settleVni(record.vni);
+    }
+    if (!network) return;
+    if (record.macAddress) network.quarantinedMacAddresses.add(record.macAddress, entry);
+    for (const address of record.addresses) {
+      network.quarantinedAddresses.add(address, entry);
+      this.#settleAddressOf(network, address);
+    }
+  }
+
+  #removeRelease(name: string): void {
+    const entry = this.releases.get(name);
+    invariant(entry, `release ${name} exists`);
+    const { record } = entry;
+    this.releases.delete(name);
+    for (const dpu of entry.pending) this.confirmRelease(entry, dpu);
+    const network = this.networksByUid.get(record.networkUid);
+    network?.releases.delete(entry);
+    if (record.vni !== undefined) {
+      this.quarantinedVnis.delete(record.vni, entry);
+      this.#settleVni(record.vni);
+    }
+    if (!network) return;
+    if (record.macAddress) network.quarantinedMacAddresses.delete(record.macAddress, entry);
+    for (const address of record.addresses) {
+      network.quarantinedAddresses.delete(address, entry);
+      this.#settleAddressOf(network, address);
+    }
+  }
+
+  /** A DPU no longer has what was released. */
+  confirmRelease(entry: ReleaseEntry, dpu: string): void {
+    entry.pending.delete(dpu);
+    this.dpus.get(dpu)?.waits.delete(entry);
+    const stragglers = this.networksByUid.get(entry.record.networkUid)?.stragglers;
+    const waiting = stragglers?.get(dpu);
+    if (!stragglers || waiting === undefined) return;
+    if (waiting > 1) stragglers.set(dpu, waiting - 1);
+    else stragglers.delete(dpu);
+  }
+
+  #settleVni(vni: Vni): void {
+    const number = vni - this.options.vniRange.first;
+    if (number < 0 || vni > this.options.vniRange.last) return;
+    if (this.vnis.has(vni) || this.quarantinedVnis.has(vni)) this.#freeVnis.take(number);
+    else this.#freeVnis.release(number);
+  }
+
+  #settleAddressOf(network: NetworkEntry, address: IpAddress): void {
+    for (const subnet of network.subnets.values()) {
+      if (rangeContains(subnet.range, address)) this.#settleAddress(subnet, address);
+    }
+  }
+
+  #settleAddress({ network, pool, record }: SubnetEntry, address: IpAddress): void {
+    const taken =
+      network.addresses.has(address) ||
+      network.quarantinedAddresses.has(address) ||
+      record.resource.status.gateway === address;
+    if (taken) pool.take(address);
+    else pool.release(address);
+  }
+
+  #fillPool({ network, range, pool }: SubnetEntry): void {
+    for (const held of [network.addresses.keys(), network.quarantinedAddresses.values()]) {
+      for (const address of held) if (rangeContains(range, address)) pool.take(address);
+    }
+  }
+
+  /** A stored port that was not known everywhere still waits for the DPUs of its network. */
+  #expectUnconfirmed(port: PortEntry): void {
+    if (!port.placement) return;
+    const { conditions, propagated } = port.record.resource.status;
+    const propagating = !propagated || propagated.applied < propagated.total;
+    if (!propagating && findCondition(conditions, 'Applied')?.status === 'True') return;
+    for (const { dpu } of port.network.members.values()) {
+      if (propagating || dpu === port.placement.dpu) expectConfirmation(port, dpu, port.record.sequence);
+    }
+  }
+}
