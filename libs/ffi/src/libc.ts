@@ -152,9 +152,6 @@ export const libc = {
       if (errno !== EINTR) throw new SystemError('recvfrom', errno);
     }
   },
-  /** recv(2) on a pool thread; waits. It occupies one of libuv's few threads: prefer `watchReadable`. */
-  receiveOffThread: (descriptor: number, bytes: Uint8Array): Promise<number> =>
-    offThread('recv', (done) => raw.recv.async(descriptor, bytes, bytes.length, MSG_TRUNC, done)),
   /** close(2). */
   close: (descriptor: number): void => {
     checked('close', raw.close(descriptor));

@@ -139,7 +139,7 @@ export class NetlinkSocket implements Disposable {
 
   /**
    * Applies nftables messages all or not at all, in one turn. The failures name what was wrong; with any, nothing was
-   * applied. At most 1 MiB of messages (about 10,000 elements), else EncodeError. Throws NetlinkError if the
+   * applied. At most 1 MiB of messages (some 20,000 elements), else EncodeError. Throws NetlinkError if the
    * transaction as a whole was refused (EPERM, or what committing found).
    */
   async transaction(messages: readonly Message[]): Promise<BatchResult> {
