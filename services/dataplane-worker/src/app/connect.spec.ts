@@ -1,0 +1,49 @@
+import { describe, expect, it } from '@jest/globals';
+import { AppError, systemRandom } from '@outboard/core';
+import { ManualClock } from '@outboard/testkit';
+import { RecordingLog } from '../testing/recording-log.js';
+import { connectEventually } from './connect.js';
+
+describe('the first connection', () => {
+  const bench = () => {
+    const clock = new ManualClock();
+    const log = new RecordingLog();
+    const abort = new AbortController();
+    return { clock, log, abort, ports: { clock, log, random: systemRandom, signal: abort.signal } };
+  };
+
+  it.each(['UNAVAILABLE', 'UNAUTHENTICATED', 'INTERNAL'] as const)(
+    'is tried again after %s',
+    async (code) => {
+      const { clock, log, ports } = bench();
+      let attempts = 0;
+      const connected = connectEventually(async () => {
+        if (++attempts < 4) throw new AppError(code, 'not yet');
+        return 'bus';
+      }, ports);
+      await clock.advance(60_000);
+      expect(await connected).toBe('bus');
+      expect(log.at('warn')).toEqual(Array(3).fill('no bus yet: not yet'));
+    },
+  );
+
+  it('is given up when its parameters are wrong', async () => {
+    const { ports } = bench();
+    const wrong = new AppError('INVALID_ARGUMENT', 'no such scheme');
+    await expect(connectEventually(() => Promise.reject(wrong), ports)).rejects.toBe(wrong);
+  });
+
+  it('is not tried any more once the worker ends', async () => {
+    const { clock, abort, ports } = bench();
+    let attempts = 0;
+    void connectEventually(async () => {
+      attempts++;
+      throw new AppError('UNAVAILABLE', 'not yet');
+    }, ports);
+    await clock.advance(0);
+    abort.abort();
+    await clock.advance(60_000);
+    expect(attempts).toBe(1);
+    expect(clock.nextAlarmIn).toBeUndefined();
+  });
+});
