@@ -15,6 +15,8 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<S>;
   /** Every kind of object it has, in the order in which they are created; they are removed in reverse. */
   readonly order: readonly S['kind'][];
+  /** Kinds whose removal takes long: they are removed when nothing urgent waits, many at a time. */
+  readonly slowToRemove: ReadonlySet<S['kind']>;
   /** What was probed on this machine, available or not, each with its reason. */
   capabilities(): readonly Capability[];
   /** Where tunnels leave the DPU; undefined while there is no such device or address. */

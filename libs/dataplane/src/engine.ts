@@ -1,10 +1,11 @@
 import type { Clock, Random } from '@outboard/core';
 import type { DocumentReport, DocumentUpdate, ObjectProblem, Source } from './document.js';
 import type { Driver, Spec } from './driver.js';
+import { Engine } from './engine/engine.js';
 
 /** Makes a DPU's dataplane what its documents say, proves it by reading it back, and keeps it so. */
 export interface DataplaneEngine<S extends Spec = Spec> extends AsyncDisposable {
-  /** Observes and adopts what is there, then works. Documents may be submitted before. */
+  /** Observes and adopts what is there, then works. Documents may be submitted before. Throws if it cannot observe. */
   start(): Promise<void>;
   /**
    * Takes over the wanted state and returns at once; updates that follow each other are worked off together.
@@ -19,21 +20,29 @@ export interface DataplaneEngine<S extends Spec = Spec> extends AsyncDisposable 
   onReport(listener: (report: DocumentReport) => void): Disposable;
   /** What `submit` would do now, by the same code, without doing it. */
   plan(update: DocumentUpdate): Plan<S>;
-  /** What is wanted and where it stands, at most `limit` neutral objects whose key starts with `prefix`. */
+  /** What is wanted and where it stands: at most `limit` neutral objects whose key starts with `prefix`. */
   snapshot(prefix?: string, limit?: number): EngineSnapshot<S>;
   /** Resolves when nothing is left to do now: what remains waits for a dependency, a retry or a change. */
   settled(): Promise<void>;
 }
 
 export interface DataplaneEngineOptions<S extends Spec> {
+  /** Stays the caller's: the engine does not dispose it. */
   readonly driver: Driver<S>;
   /** All there will be: what carries no owner's name is removed only when the documents of all of them are known. */
   readonly owners: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
-  /** Milliseconds between full comparisons; undefined: never. Default 60,000. */
+  /** Milliseconds between full comparisons; undefined: never. Events repair without them. */
   readonly resyncMilliseconds?: number | undefined;
 }
+
+/** What the worker uses for `resyncMilliseconds` unless told otherwise. */
+export const DEFAULT_RESYNC_MILLISECONDS = 60_000;
+
+export const createDataplaneEngine = <S extends Spec>(
+  options: DataplaneEngineOptions<S>,
+): DataplaneEngine<S> => new Engine(options);
 
 export interface Plan<S extends Spec> {
   readonly creates: readonly { readonly key: string; readonly spec: S }[];
@@ -51,17 +60,19 @@ export interface EngineSnapshot<S extends Spec> {
     readonly complete: boolean;
     readonly objectCount: number;
   }[];
-  readonly objects: readonly {
-    readonly owner: string;
-    readonly key: string;
-    readonly source: Source;
-    readonly problem: ObjectProblem | undefined;
-    readonly driverObjects: readonly {
-      readonly key: string;
-      readonly wanted: S;
-      readonly observed: S | undefined;
-    }[];
-  }[];
+  readonly objects: readonly ObjectSnapshot<S>[];
   /** Objects that match, listed or not. */
   readonly total: number;
+}
+
+export interface ObjectSnapshot<S extends Spec> {
+  readonly owner: string;
+  readonly key: string;
+  readonly source: Source;
+  readonly problem: ObjectProblem | undefined;
+  readonly driverObjects: readonly {
+    readonly key: string;
+    readonly wanted: S;
+    readonly observed: S | undefined;
+  }[];
 }

@@ -1,3 +1,7 @@
 export * from './document.js';
 export * from './driver.js';
+export * from './driver-memory/faulty-driver.js';
+export * from './driver-memory/memory-driver.js';
+export * from './driver-memory/memory-kernel.js';
 export * from './engine.js';
+export type { LinuxSpec } from './realise/linux-objects.js';

@@ -1,0 +1,43 @@
+import type { Driver, Operation, OperationResult, Spec } from '../driver.js';
+
+/** What to do with an operation instead of passing it on; undefined: pass it on. */
+export type Fault<S extends Spec> = (operation: Operation<S>, count: number) => OperationResult | undefined;
+
+/**
+ * A driver behind which another one stands, and which on demand fails operations or only pretends to carry them out:
+ * whatever uses drivers must get along with that. Everything else is the other's.
+ */
+export function faultyDriver<S extends Spec>(
+  driver: Driver<S>,
+): Driver<S> & {
+  /** Asked for every operation from now on, with how many there were before it. */
+  setFault(fault: Fault<S> | undefined): void;
+} {
+  let fault: Fault<S> | undefined;
+  let count = 0;
+  return {
+    name: driver.name,
+    order: driver.order,
+    slowToRemove: driver.slowToRemove,
+    capabilities: () => driver.capabilities(),
+    underlay: () => driver.underlay(),
+    functions: () => driver.functions(),
+    realise: (key, object, resolve) => driver.realise(key, object, resolve),
+    observe: (scope) => driver.observe(scope),
+    watch: (onChange) => driver.watch(onChange),
+    [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
+    setFault(next) {
+      fault = next;
+      count = 0;
+    },
+    async apply(operations) {
+      const results: OperationResult[] = [];
+      // One by one, so that what is faked does not change what the rest of a batch meets.
+      for (const operation of operations) {
+        const faked = fault?.(operation, count++);
+        results.push(...(faked === undefined ? await driver.apply([operation]) : [faked]));
+      }
+      return results;
+    },
+  };
+}

@@ -1,0 +1,43 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
+import { SourceSchema } from '@outboard/contracts';
+import type { Source } from '../document.js';
+
+const SOURCE_FIELD = 1;
+const REMEMBERED = 4096;
+
+/**
+ * Reads who wants a serialised DataplaneObject, and nothing else of it: that has to be known as soon as a document
+ * arrives, while parsing all of a large one would hold up the event loop. Equal sources are mostly the same object.
+ */
+export class SourceReader {
+  /** Of bytes that name no source or are none. */
+  readonly nowhere: Source = { kind: '', tenant: '', name: '' };
+  readonly #known = new Map<string, Source>();
+
+  read(bytes: Uint8Array): Source {
+    try {
+      const reader = new BinaryReader(bytes);
+      while (reader.pos < reader.len) {
+        const [field, wireType] = reader.tag();
+        if (field === SOURCE_FIELD && wireType === WireType.LengthDelimited)
+          return this.#source(reader.bytes());
+        reader.skip(wireType, field);
+      }
+    } catch {
+      // What is wrong with the bytes is told when they are parsed.
+    }
+    return this.nowhere;
+  }
+
+  #source(bytes: Uint8Array): Source {
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+    const known = this.#known.get(text);
+    if (known !== undefined) return known;
+    const { kind, tenant, name } = fromBinary(SourceSchema, bytes);
+    const source = { kind, tenant, name };
+    if (this.#known.size >= REMEMBERED) this.#known.clear();
+    this.#known.set(text, source);
+    return source;
+  }
+}

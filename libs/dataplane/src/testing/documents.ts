@@ -1,0 +1,90 @@
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { DataplaneObjectSchema } from '@outboard/contracts';
+import type { DocumentUpdate } from '../document.js';
+
+type ObjectInit = NonNullable<MessageInitShape<typeof DataplaneObjectSchema>['object']>;
+
+/** A hand-made document: neutral objects by key, ready to be submitted. */
+export type Entries = ReadonlyMap<string, Uint8Array>;
+export type Entry = readonly [key: string, object: Uint8Array];
+
+const DIGEST = new Uint8Array(16);
+
+function entry(kind: string, key: string, object: ObjectInit): Entry {
+  const [, ...rest] = key.split('/');
+  const source = { kind, tenant: 'acme', name: rest.join('-').replace(/[^a-z0-9]+/gi, '-') };
+  return [key, toBinary(DataplaneObjectSchema, create(DataplaneObjectSchema, { source, object }))];
+}
+
+export const ROUTER = 'router/acme/main';
+
+export const router = (tenant = 'acme', name = 'main'): Entry =>
+  entry('Router', `router/${tenant}/${name}`, { case: 'router', value: { tenant, name } });
+
+export const bridgeDomain = (networkUid: string, fields: { router?: string; vni?: number; mtu?: number } = {}): Entry =>
+  entry('Network', `bridgedomain/${networkUid}`, {
+    case: 'bridgeDomain',
+    value: { networkUid, router: ROUTER, vni: 100, mtu: 1450, ...fields },
+  });
+
+export const tunnelPeer = (networkUid: string, tunnelEndpoint: string): Entry =>
+  entry('Network', `tunnelpeer/${networkUid}/${tunnelEndpoint}`, {
+    case: 'tunnelPeer',
+    value: { networkUid, tunnelEndpoint },
+  });
+
+export const endpoint = (
+  portUid: string,
+  networkUid: string,
+  fields: {
+    macAddress: string;
+    representor: string;
+    ipAddresses?: string[];
+    allowedAddressPairs?: { ip: string; macAddress: string }[];
+    adminUp?: boolean;
+  },
+): Entry =>
+  entry('Port', `endpoint/${portUid}`, {
+    case: 'endpoint',
+    value: { portUid, networkUid, adminUp: true, ...fields },
+  });
+
+export const remoteEndpoint = (
+  portUid: string,
+  networkUid: string,
+  fields: { macAddress: string; tunnelEndpoint: string; ipAddresses?: string[] },
+): Entry =>
+  entry('Port', `remoteendpoint/${portUid}`, {
+    case: 'remoteEndpoint',
+    value: { portUid, networkUid, ...fields },
+  });
+
+export const route = (
+  destination: string,
+  nextHops: { gateway: string; weight: number; networkUid?: string }[] = [],
+  router = ROUTER,
+): Entry =>
+  entry('Router', `route/${router}/${destination}`, {
+    case: 'route',
+    value: { router, destination, nextHops },
+  });
+
+/** The whole document of an owner. */
+export const document = (sequence: number, entries: readonly Entry[], owner = 'network'): DocumentUpdate => ({
+  owner,
+  version: { epoch: 'epoch', sequence: BigInt(sequence), digest: DIGEST },
+  complete: new Map(entries),
+});
+
+/** A change of it. */
+export const delta = (
+  sequence: number,
+  upserts: readonly Entry[],
+  deletes: readonly string[] = [],
+  owner = 'network',
+): DocumentUpdate => ({
+  owner,
+  version: { epoch: 'epoch', sequence: BigInt(sequence), digest: DIGEST },
+  upserts: new Map(upserts),
+  deletes,
+});
