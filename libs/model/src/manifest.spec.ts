@@ -282,9 +282,9 @@ describe('a manifest', () => {
       [
         { ...port({}), kind: 'Pod' },
         'kind',
-        'is unknown; must be one of Dpu, Function, Network, Port, Subnet',
+        'is unknown; must be one of Dpu, Function, Network, Subnet, Port',
       ],
-      [{ spec: {} }, 'kind', 'is required; must be one of Dpu, Function, Network, Port, Subnet'],
+      [{ spec: {} }, 'kind', 'is required; must be one of Dpu, Function, Network, Subnet, Port'],
       [[], '', 'must be an object'],
       ['{"kind":"Port"', '', 'is not valid JSON: expected , or } at line 1, column 15'],
     ]).map(([manifest, field, description]) => [field, description, manifest]),

@@ -8,8 +8,8 @@ import { portKind } from './kinds/port/kind.js';
 import { subnetKind } from './kinds/subnet/kind.js';
 import type { Intent } from './resource.js';
 
-/** Every kind there is: adding one is a folder and a line. */
-const DEFINITIONS = [dpuKind, functionKind, networkKind, portKind, subnetKind] as const;
+/** Every kind there is: adding one is a folder and a line. In the order in which one makes them. */
+const DEFINITIONS = [dpuKind, functionKind, networkKind, subnetKind, portKind] as const;
 
 type Definition = (typeof DEFINITIONS)[number];
 
