@@ -45,7 +45,11 @@ describe('the examples', () => {
       const { pid, stdout, stderr, status, signal } = spawnSync(
         process.execPath,
         [join(PROJECT, `dist/examples/${example}.js`)],
-        { encoding: 'utf8', timeout: PATIENCE_MILLISECONDS, env: { ...process.env, NODE_OPTIONS: '' } },
+        {
+          encoding: 'utf8',
+          timeout: PATIENCE_MILLISECONDS,
+          env: { ...process.env, NODE_OPTIONS: '', FORCE_COLOR: '0' },
+        },
       );
       expect({ stderr, status, signal }).toEqual({ stderr: '', status: 0, signal: null });
       for (const pattern of expected) expect(stdout).toMatch(pattern);
