@@ -312,13 +312,13 @@ describe('the outbox relay', () => {
         fc.integer({ min: 1, max: 400 }),
         fc.boolean(),
         async (outcomes, count, asOutage) => {
-          await using own = openMemoryStore();
+          const own = openMemoryStore();
           unwrap(await own.commit(newBatch({ outbox: numbered(count).map((id) => newMessage(id)) })));
           const ownClock = new ManualClock();
           const stored: string[] = [];
           let calls = 0;
           let downUntil = 0;
-          await using _relay = new OutboxRelay({
+          const ownRelay = new OutboxRelay({
             store: own,
             clock: ownClock,
             publish: async ({ messageId }) => {
@@ -335,6 +335,8 @@ describe('the outbox relay', () => {
             void ownClock.advance(ownClock.nextAlarmIn ?? 0);
             return false;
           });
+          await ownRelay[Symbol.asyncDispose]();
+          await own[Symbol.asyncDispose]();
           if (asOutage) expect(stored).toEqual(numbered(count));
           else expect([...stored].sort()).toEqual(numbered(count).sort());
         },

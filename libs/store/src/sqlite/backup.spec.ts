@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
+import { openedStores } from '../../test/opened-stores.js';
 import { newBatch, newMessage, newRow, portKey } from '../contract-suite.js';
 import type { Store } from '../port.js';
 import { backupSqliteStore, renewEpoch, restoreSqliteStore } from './backup.js';
-import { openSqliteStore } from './open.js';
 
+const openStore = openedStores();
 let folder = '';
 let path = '';
 let destination = '';
@@ -18,7 +19,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const open = (file = path): Promise<Store> => openSqliteStore({ path: file, durability: 'NORMAL' });
+const open = (file = path): Promise<Store> => openStore({ path: file, durability: 'NORMAL' });
 const put = async (store: Store, name: string): Promise<void> => {
   unwrap(await store.commit(newBatch({ puts: [newRow(portKey(name))], outbox: [newMessage(name)] })));
 };
@@ -27,14 +28,14 @@ const names = (store: Store): string[] =>
 
 describe('a backup', () => {
   it('is taken while the store is in use, and has every commit that was acknowledged before', async () => {
-    await using store = await open();
+    const store = await open();
     await put(store, 'a');
     await put(store, 'b');
     await backupSqliteStore({ path, destination });
     await put(store, 'c');
     const restored = join(folder, 'restored.sqlite');
     await restoreSqliteStore({ backup: destination, path: restored });
-    await using copy = await open(restored);
+    const copy = await open(restored);
     expect(names(copy)).toEqual(['a', 'b']);
     copy.read((snapshot) => {
       expect(snapshot.revision).toBe(2);
@@ -44,7 +45,7 @@ describe('a backup', () => {
   });
 
   it('overwrites nothing', async () => {
-    await using _store = await open();
+    await open();
     writeFileSync(destination, 'mine');
     await expect(backupSqliteStore({ path, destination })).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
   });
@@ -56,9 +57,10 @@ describe('a backup', () => {
 
 describe('restoring', () => {
   const backedUp = async (): Promise<string> => {
-    await using store = await open();
+    const store = await open();
     await put(store, 'a');
     await backupSqliteStore({ path, destination });
+    await store[Symbol.asyncDispose]();
     return store.epoch;
   };
   const removeStore = (): void => {
@@ -70,9 +72,9 @@ describe('restoring', () => {
     removeStore();
     const restored = await restoreSqliteStore({ backup: destination, path });
     expect(restored).not.toBe(epoch);
-    await using store = await open();
+    const store = await open();
     expect(store.epoch).toBe(restored);
-    await using original = await open(destination);
+    const original = await open(destination);
     expect(original.epoch).toBe(epoch);
   });
 
@@ -103,7 +105,7 @@ describe('restoring', () => {
     removeStore();
     for (const suffix of ['', '-wal', '-journal']) writeFileSync(`${path}.restoring${suffix}`, 'half');
     await restoreSqliteStore({ backup: destination, path });
-    await using store = await open();
+    const store = await open();
     expect(names(store)).toEqual(['a']);
   });
 });
@@ -117,13 +119,13 @@ describe('a new epoch', () => {
     copyFileSync(path, copied);
     const epoch = await renewEpoch({ path: copied });
     expect(epoch).not.toBe(first.epoch);
-    await using store = await open(copied);
+    const store = await open(copied);
     expect(store.epoch).toBe(epoch);
     expect(names(store)).toEqual(['a']);
   });
 
   it('is refused while a service has the store open', async () => {
-    await using _store = await open();
+    await open();
     await expect(renewEpoch({ path })).rejects.toMatchObject({ reason: 'DATABASE_IN_USE' });
   });
 });

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
+import { openedStores } from '../../test/opened-stores.js';
 import { newBatch, newMessage, newRow, portKey } from '../contract-suite.js';
 import type { Key } from '../port.js';
-import { openSqliteStore } from './open.js';
 
+const openStore = openedStores();
 const PREFIX = 'outboard-store-disk-';
 let disk = '';
 
@@ -61,7 +62,7 @@ const batchOf = (name: string) =>
 
 describe.each(['NORMAL', 'FULL'] as const)('a full disk (%s)', (durability) => {
   it('refuses commits as unavailable, loses nothing, and commits again when there is space', async () => {
-    const store = await openSqliteStore({ path: path(), durability });
+    const store = await openStore({ path: path(), durability });
     const acknowledged: string[] = [];
     for (let at = 0; at < 20; at++) {
       unwrap(await store.commit(batchOf(`before-${at}`)));
@@ -98,7 +99,7 @@ describe.each(['NORMAL', 'FULL'] as const)('a full disk (%s)', (durability) => {
     expect(names()).toEqual([...acknowledged].sort());
     await store[Symbol.asyncDispose]();
 
-    await using reopened = await openSqliteStore({ path: path(), durability });
+    const reopened = await openStore({ path: path(), durability });
     reopened.read((snapshot) => {
       expect(snapshot.list('Port', { limit: 1000 }).rows.map(({ key }) => key.name)).toEqual(
         [...acknowledged].sort(),
@@ -108,28 +109,28 @@ describe.each(['NORMAL', 'FULL'] as const)('a full disk (%s)', (durability) => {
   });
 
   it('does not keep a store from closing', async () => {
-    const store = await openSqliteStore({ path: path(), durability });
+    const store = await openStore({ path: path(), durability });
     unwrap(await store.commit(batchOf('kept')));
     fillDisk();
     await store[Symbol.asyncDispose]();
     rmSync(join(disk, 'filler'));
-    await using reopened = await openSqliteStore({ path: path(), durability });
+    const reopened = await openStore({ path: path(), durability });
     expect(reopened.read((snapshot) => snapshot.get(portKey('kept')))).toBeDefined();
   });
 });
 
 it('a new store on a full disk is refused as unavailable, and opens when there is space', async () => {
   fillDisk();
-  const opening = openSqliteStore({ path: path(), durability: 'FULL' });
+  const opening = openStore({ path: path(), durability: 'FULL' });
   await expect(opening).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   rmSync(join(disk, 'filler'));
-  await using _store = await openSqliteStore({ path: path(), durability: 'FULL' });
+  await openStore({ path: path(), durability: 'FULL' });
 });
 
 it('a store on a read-only file system is refused with what to do', async () => {
-  await (await openSqliteStore({ path: path(), durability: 'FULL' }))[Symbol.asyncDispose]();
+  await (await openStore({ path: path(), durability: 'FULL' }))[Symbol.asyncDispose]();
   run('mount', '-o', 'remount,ro', disk);
-  await expect(openSqliteStore({ path: path(), durability: 'FULL' })).rejects.toMatchObject({
+  await expect(openStore({ path: path(), durability: 'FULL' })).rejects.toMatchObject({
     code: 'FAILED_PRECONDITION',
     reason: 'DATABASE_READ_ONLY',
     message: expect.stringMatching(/store\.sqlite cannot be written: make the file/),

@@ -5,17 +5,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { openedStores } from '../../test/opened-stores.js';
 import type { Key, Store } from '../port.js';
-import { openSqliteStore } from './open.js';
 
+const openStore = openedStores();
 const project = join(import.meta.dirname, '../..');
 const folder = mkdtempSync(join(tmpdir(), 'outboard-store-'));
+/** Processes start slowly on a busy machine. */
+const TIMEOUT_MILLISECONDS = 60_000;
 let child: ChildProcess | undefined;
 
 beforeAll(() => {
   const built = spawnSync('npx', ['tsc', '-b', project], { encoding: 'utf8' });
   expect({ status: built.status, output: built.stdout }).toEqual({ status: 0, output: '' });
-});
+}, TIMEOUT_MILLISECONDS);
 afterEach(() => {
   child?.kill('SIGKILL');
 });
@@ -74,43 +77,52 @@ function allMessages(store: Store): string[] {
 }
 
 describe.each(['NORMAL', 'FULL'] as const)('a process killed in the middle of commits (%s)', (durability) => {
-  it('has lost no acknowledged commit and half-written none, time after time', async () => {
-    const path = join(folder, `${durability}.sqlite`);
-    const acknowledged: number[] = [];
-    let epoch: string | undefined;
-    for (let round = 0; round < 3; round++) {
-      const process = await startCommitting(path, durability, round * 1_000_000, 200 + 150 * round);
-      await process.kill();
-      acknowledged.push(...process.acknowledged);
+  it(
+    'has lost no acknowledged commit and half-written none, time after time',
+    async () => {
+      const path = join(folder, `${durability}.sqlite`);
+      const acknowledged: number[] = [];
+      let epoch: string | undefined;
+      for (let round = 0; round < 3; round++) {
+        const committing = await startCommitting(path, durability, round * 1_000_000, 200 + 150 * round);
+        await committing.kill();
+        acknowledged.push(...committing.acknowledged);
 
-      await using store = await openSqliteStore({ path, durability });
-      expect(store.epoch).toBe(epoch ?? store.epoch);
-      epoch = store.epoch;
-      const numbers = allKeys(store, 'a').map(({ name }) => name.slice(1));
-      const found = new Set(numbers.map(Number));
-      expect(acknowledged.filter((number) => !found.has(number))).toEqual([]);
-      expect(allKeys(store, 'b').map(({ name }) => name.slice(1))).toEqual(numbers);
-      expect(allMessages(store).sort()).toEqual(numbers.map((number) => `m${number}`).sort());
-      store.read((snapshot) => {
-        expect(snapshot.revision).toBe(numbers.length);
-        for (const number of numbers) {
-          expect(snapshot.find('port.number', number, 3)).toHaveLength(2);
-          expect(snapshot.remembered(`m${number}`)).toBeDefined();
-        }
-      });
-    }
-  });
+        const store = await openStore({ path, durability });
+        expect(store.epoch).toBe(epoch ?? store.epoch);
+        epoch = store.epoch;
+        const numbers = allKeys(store, 'a').map(({ name }) => name.slice(1));
+        const found = new Set(numbers.map(Number));
+        expect(acknowledged.filter((number) => !found.has(number))).toEqual([]);
+        expect(allKeys(store, 'b').map(({ name }) => name.slice(1))).toEqual(numbers);
+        expect(allMessages(store).sort()).toEqual(numbers.map((number) => `m${number}`).sort());
+        store.read((snapshot) => {
+          expect(snapshot.revision).toBe(numbers.length);
+          for (const number of numbers) {
+            expect(snapshot.find('port.number', number, 3)).toHaveLength(2);
+            expect(snapshot.remembered(`m${number}`)).toBeDefined();
+          }
+        });
+        await store[Symbol.asyncDispose]();
+      }
+    },
+    TIMEOUT_MILLISECONDS,
+  );
 });
 
-it('a database that another process has open for writing is refused by name until that process is dead', async () => {
-  const path = join(folder, 'shared.sqlite');
-  const process = await startCommitting(path, 'NORMAL', 0, 10);
-  await expect(openSqliteStore({ path, durability: 'NORMAL' })).rejects.toMatchObject({
-    code: 'FAILED_PRECONDITION',
-    reason: 'DATABASE_IN_USE',
-    message: expect.stringContaining(path),
-  });
-  await process.kill();
-  const store = await openSqliteStore({ path, durability: 'NORMAL' });
-  await store[Symbol.asyncDispose]();
-});
+it(
+  'a database that another process has open for writing is refused by name until that process is dead',
+  async () => {
+    const path = join(folder, 'shared.sqlite');
+    const committing = await startCommitting(path, 'NORMAL', 0, 10);
+    await expect(openStore({ path, durability: 'NORMAL' })).rejects.toMatchObject({
+      code: 'FAILED_PRECONDITION',
+      reason: 'DATABASE_IN_USE',
+      message: expect.stringContaining(path),
+    });
+    await committing.kill();
+    const store = await openStore({ path, durability: 'NORMAL' });
+    await store[Symbol.asyncDispose]();
+  },
+  TIMEOUT_MILLISECONDS,
+);

@@ -16,13 +16,14 @@ import { afterAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
 import Database from 'better-sqlite3';
 import { DataSource } from 'typeorm';
+import { openedStores } from '../../test/opened-stores.js';
 import { indexEntry, newBatch, newMessage, newRow, portKey } from '../contract-suite.js';
 import type { Store } from '../port.js';
 import { ENTITIES } from './entities.js';
 import { APPLICATION_ID } from './inspect.js';
 import { MIGRATION_TABLE, MIGRATIONS } from './migrations.js';
-import { openSqliteStore } from './open.js';
 
+const openStore = openedStores();
 const folder = mkdtempSync(join(tmpdir(), 'outboard-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -32,8 +33,7 @@ beforeEach(() => {
   path = join(folder, `${number++}.sqlite`);
 });
 
-const open = (durability: 'NORMAL' | 'FULL' = 'NORMAL'): Promise<Store> =>
-  openSqliteStore({ path, durability });
+const open = (durability: 'NORMAL' | 'FULL' = 'NORMAL'): Promise<Store> => openStore({ path, durability });
 
 /** Works on the file as another program would. */
 function withDatabase<Value>(work: (database: Database.Database) => Value, file = path): Value {
@@ -46,7 +46,7 @@ function withDatabase<Value>(work: (database: Database.Database) => Value, file 
 }
 
 async function fill(rows: number): Promise<void> {
-  await using store = await open();
+  const store = await open();
   for (let at = 0; at < rows; at++) {
     unwrap(
       await store.commit(
@@ -57,6 +57,7 @@ async function fill(rows: number): Promise<void> {
       ),
     );
   }
+  await store[Symbol.asyncDispose]();
 }
 
 describe('a store that is opened again', () => {
@@ -76,7 +77,7 @@ describe('a store that is opened again', () => {
     await first.markPublished([message?.sequence ?? 0]);
     await first[Symbol.asyncDispose]();
 
-    await using second = await open('FULL');
+    const second = await open('FULL');
     expect(second.epoch).toBe(epoch);
     second.read((snapshot) => {
       expect(snapshot.revision).toBe(revision);
@@ -92,7 +93,7 @@ describe('a store that is opened again', () => {
 
   it('is made with its folder, for its owner only', async () => {
     path = join(folder, 'new', 'folder', 'store.sqlite');
-    await using _store = await open();
+    await open();
     expect(statSync(path).mode & 0o777).toBe(0o600);
     expect(statSync(`${path}-wal`).mode & 0o777).toBe(0o600);
   });
@@ -117,36 +118,36 @@ describe('the epoch', () => {
     );
 
   it('is new when commits that were not flushed may have been lost with the machine', async () => {
-    await using store = await open('NORMAL');
+    const store = await open('NORMAL');
     await store.commit(newBatch({ puts: [newRow(portKey('web'))] }));
     const crashed = crashedCopy();
     expect(pretendOtherBoot(crashed)).toBe(1);
-    await using recovered = await openSqliteStore({ path: crashed, durability: 'NORMAL' });
+    const recovered = await openStore({ path: crashed, durability: 'NORMAL' });
     expect(recovered.epoch).not.toBe(store.epoch);
     expect(recovered.read((snapshot) => snapshot.get(portKey('web')))).toBeDefined();
   });
 
   it('stays when only the process died', async () => {
-    await using store = await open('NORMAL');
+    const store = await open('NORMAL');
     await store.commit(newBatch({ puts: [newRow(portKey('web'))] }));
-    await using recovered = await openSqliteStore({ path: crashedCopy(), durability: 'NORMAL' });
+    const recovered = await openStore({ path: crashedCopy(), durability: 'NORMAL' });
     expect(recovered.epoch).toBe(store.epoch);
   });
 
   it('stays when the machine died and every commit was flushed', async () => {
-    await using store = await open('FULL');
+    const store = await open('FULL');
     await store.commit(newBatch({ puts: [newRow(portKey('web'))] }));
     const crashed = crashedCopy();
     expect(pretendOtherBoot(crashed)).toBe(0);
-    await using recovered = await openSqliteStore({ path: crashed, durability: 'FULL' });
+    const recovered = await openStore({ path: crashed, durability: 'FULL' });
     expect(recovered.epoch).toBe(store.epoch);
   });
 
   it('stays over a clean shutdown and a new boot', async () => {
-    await using first = await open('NORMAL');
+    const first = await open('NORMAL');
     await first[Symbol.asyncDispose]();
     expect(pretendOtherBoot(path)).toBe(0);
-    await using second = await open('NORMAL');
+    const second = await open('NORMAL');
     expect(second.epoch).toBe(first.epoch);
   });
 });
@@ -155,17 +156,17 @@ describe('a second writer', () => {
   const inUse = { code: 'FAILED_PRECONDITION', reason: 'DATABASE_IN_USE' };
 
   it('is refused, by whatever name it opens the database, and the first goes on', async () => {
-    await using store = await open();
+    const store = await open();
     await expect(open()).rejects.toMatchObject({ ...inUse, message: expect.stringContaining(path) });
     const link = `${path}.link`;
     symlinkSync(path, link);
-    await expect(openSqliteStore({ path: link, durability: 'NORMAL' })).rejects.toMatchObject(inUse);
+    await expect(openStore({ path: link, durability: 'NORMAL' })).rejects.toMatchObject(inUse);
     expect((await store.commit(newBatch({ puts: [newRow(portKey('web'))] }))).ok).toBe(true);
   });
 
   it('is welcome once the first has closed', async () => {
     await (await open())[Symbol.asyncDispose]();
-    await using _second = await open();
+    await open();
   });
 });
 
@@ -215,7 +216,7 @@ describe('migrations', () => {
       database.exec(`
         INSERT INTO outbox_message SELECT id, 'm' || id, 'event', '{}', x'00' FROM stored_row WHERE id <= 200`);
     });
-    await using store = await open();
+    const store = await open();
     expect(applied()).toBe(MIGRATIONS.length);
     expect(store.epoch).toBe('epoch-1');
     store.read((snapshot) => {
@@ -234,7 +235,7 @@ describe('migrations', () => {
     'go on where an upgrade was interrupted: after %d',
     async (count) => {
       await atVersion(count);
-      await using store = await open();
+      const store = await open();
       expect(applied()).toBe(MIGRATIONS.length);
       expect((await store.commit(newBatch({ puts: [newRow(portKey('web'))] }))).ok).toBe(true);
     },
@@ -305,7 +306,7 @@ describe('a file that is no sound store', () => {
     const file = openSync(half, 'r+');
     ftruncateSync(file, Math.floor(statSync(half).size / 2 / 4096) * 4096);
     closeSync(file);
-    await expect(openSqliteStore({ path: half, durability: 'NORMAL' })).rejects.toMatchObject({
+    await expect(openStore({ path: half, durability: 'NORMAL' })).rejects.toMatchObject({
       code: 'DATA_LOSS',
     });
   });
@@ -330,12 +331,12 @@ describe('a file that is no sound store', () => {
     writeFileSync(path, 'no database'.repeat(1000));
     await expect(open()).rejects.toMatchObject({ reason: 'NOT_A_STORE' });
     rmSync(path);
-    await using _store = await open();
+    await open();
   });
 
   it('damaged while it is open, makes reads and commits fail with DATA_LOSS instead of wrong answers', async () => {
     await fill(300);
-    await using store = await open();
+    const store = await open();
     // Behind the first pages, which the connections have in their caches already.
     const size = statSync(path).size;
     overwrite(4096 * 6, new Uint8Array(size - 4096 * 6).fill(0xa5));

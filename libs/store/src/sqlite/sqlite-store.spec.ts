@@ -2,21 +2,22 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from '@jest/globals';
+import { openedStores } from '../../test/opened-stores.js';
 import { newBatch, newRow, portKey, storeContract } from '../contract-suite.js';
-import { openSqliteStore } from './open.js';
 
+const openStore = openedStores();
 const folder = mkdtempSync(join(tmpdir(), 'outboard-store-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 let opened = 0;
 for (const durability of ['NORMAL', 'FULL'] as const) {
   storeContract(`the SQLite store (${durability})`, () =>
-    openSqliteStore({ path: join(folder, `${opened++}.sqlite`), durability }),
+    openStore({ path: join(folder, `${opened++}.sqlite`), durability }),
   );
 }
 
 it('a bug that shows while a group is written rejects the group, writes nothing of it, and the next commit works', async () => {
-  await using store = await openSqliteStore({ path: join(folder, 'bug.sqlite'), durability: 'NORMAL' });
+  const store = await openStore({ path: join(folder, 'bug.sqlite'), durability: 'NORMAL' });
   let reads = 0;
   const row = newRow(portKey('b'));
   const breaking = {
