@@ -87,6 +87,14 @@ export class NetlinkMonitor implements Disposable {
     return new NetlinkMonitor(channel, options.onEvents, options.onOverrun, EVENT_TYPES[protocol]);
   }
 
+  /**
+   * Delivers at once whatever happened until now, instead of with the coming turns of the event loop: whoever looks at
+   * an object afterwards knows that events still to come are about something later.
+   */
+  drain(): void {
+    while (!this.#closed && this.#drain()) {}
+  }
+
   /** Stops; nothing is called afterwards. */
   close(): void {
     if (this.#closed) return;
@@ -99,12 +107,14 @@ export class NetlinkMonitor implements Disposable {
     this.close();
   }
 
-  #drain(): void {
+  /** Delivers the next events; true if there may be more. */
+  #drain(): boolean {
     const events: NetlinkEvent[] = [];
     let overrun: Error | undefined;
-    for (let count = 0; count < DATAGRAMS_PER_TURN; count++) {
+    let more = true;
+    for (let count = 0; more && count < DATAGRAMS_PER_TURN; count++) {
       try {
-        const more = this.#channel.receive((type, _flags, _sequence, source, offset, end) => {
+        more = this.#channel.receive((type, _flags, _sequence, source, offset, end) => {
           const known = this.types.get(type);
           if (known === undefined) return;
           const value = FAMILIES[known.family].read(source, offset, end);
@@ -112,7 +122,6 @@ export class NetlinkMonitor implements Disposable {
           const family = ofBridge ? 'bridgePort' : known.family;
           events.push({ family, operation: known.operation, value } as NetlinkEvent);
         });
-        if (!more) break;
       } catch (failure) {
         const lost = failure instanceof SystemError && failure.code === 'ENOBUFS';
         if (!lost && !(failure instanceof DecodeError)) throw failure;
@@ -121,6 +130,7 @@ export class NetlinkMonitor implements Disposable {
     }
     if (events.length > 0) this.onEvents(events);
     if (overrun !== undefined && !this.#closed) this.onOverrun(overrun);
+    return more;
   }
 }
 

@@ -168,6 +168,14 @@ describe('a monitor', () => {
     await log.event('route', 'new', { dst: '11.1.134.160' });
   });
 
+  it('that is drained has told of everything that happened before', async () => {
+    const log = watch({ groups: ['ipv4Route'] });
+    const count = 2000;
+    await socket.batch(Array.from({ length: count }, (_, index) => routeTo(index)));
+    for (const monitor of monitors) monitor.drain();
+    expect(log.events).toHaveLength(count);
+  });
+
   it('hears its own namespace only', async () => {
     const other = namespaces.create('o');
     const otherLog = watch({ groups: ['link'] }, other);
