@@ -236,6 +236,7 @@ const key = fc.integer({ min: 0, max: 7 }).map((number) => `key/${number}`);
 /** What may happen, and how often. */
 const WEIGHTS = {
   change: 6,
+  announce: 1,
   hear: 6,
   lose: 1,
   ask: 6,
@@ -271,6 +272,10 @@ const perform: Readonly<Record<Happening, (world: World, details: Details) => vo
   change: (world, { key, other, byte }) => {
     const deletes = other === key ? [] : [other];
     world.deltas.push(world.owner.change(new Map([[key, Uint8Array.of(byte)]]), deletes));
+  },
+  announce: (world, { key, byte }) => {
+    const { base, version } = world.owner.change(new Map([[key, Uint8Array.of(byte)]]), []);
+    world.deltas.push({ base, version, upserts: new Map(), deletes: [] });
   },
   hear: (world, { index, keep }) => world.hear(index, keep),
   lose: (world, { index }) => void world.deltas.splice(index, 1),

@@ -139,13 +139,28 @@ describe('the replica of a document', () => {
 
   it('fetches when a delta does not lead to the digest that it states, and applies none of it', () => {
     const wrong: Delta = { ...deltaTo(2), version: { ...versionAt(2), digest: new Uint8Array(16).fill(7) } };
-    const bench = Bench.following(1).connect().answer({ kind: 'current' }).hear(wrong);
+    const bench = Bench.following(1).hear(wrong);
     expect(bench.version).toEqual(versionAt(1));
     expect(bench.actions.map(({ kind }) => kind)).toEqual(['warn', 'fetch']);
   });
 
+  it('fetches a change that is only announced, as too large for a message, each time and at once', () => {
+    const bench = Bench.following(1);
+    for (const sequence of [3, 5]) {
+      bench.hear({
+        base: BigInt(sequence - 2),
+        version: versionAt(sequence),
+        upserts: new Map(),
+        deletes: [],
+      });
+      expect(bench.actions.map(({ kind }) => kind)).toEqual(['fetch']);
+      bench.page(versionAt(sequence), documentAt(sequence));
+      expect(bench.version).toEqual(versionAt(sequence));
+    }
+  });
+
   it('fetches when the epoch is another, even if it has counted less far', () => {
-    const bench = Bench.following(5).connect().answer({ kind: 'current' });
+    const bench = Bench.following(5);
     bench.hear({ ...deltaTo(1), version: versionAt(1, 'two') });
     expect(bench.last).toMatchObject({ kind: 'fetch', pageToken: '' });
     bench.page(versionAt(1, 'two'), documentAt(1));

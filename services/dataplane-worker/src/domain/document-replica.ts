@@ -131,9 +131,6 @@ export class DocumentReplica {
         this.#fetchPage();
         break;
       case 'following':
-        this.#repairs = 0;
-        this.#synchronise();
-        break;
       case 'sync-delayed':
         this.#synchronise();
     }
@@ -222,7 +219,10 @@ export class DocumentReplica {
     if (this.#pending.length > 0 || this.#missed) {
       this.#missed = false;
       this.#synchronise();
-    } else this.#follow();
+    } else {
+      this.#repairs = 0;
+      this.#follow();
+    }
   }
 
   #refused(refusal: Refusal): void {
@@ -263,7 +263,10 @@ export class DocumentReplica {
       digest.add({ key, object });
     }
     if (!digest.equals(version.digest)) {
-      this.#warn(`the change to sequence ${version.sequence} does not lead to the digest it states`);
+      // A change that is too large for a message comes without its entries, to say that it is there to be fetched.
+      if (upserts.size + deletes.length > 0) {
+        this.#warn(`the change to sequence ${version.sequence} does not lead to the digest it states`);
+      }
       return 'wrong-digest';
     }
     for (const key of deletes) this.#entries.delete(key);
