@@ -66,22 +66,46 @@ export const subjects = {
   dead: (originalSubject: string): string => `${SUBJECT_PREFIX}.dead.${originalSubject}`,
 } as const;
 
+/**
+ * The tokens after the prefix, when there are as many as asked and each may stand in a subject. Anyone can publish on
+ * `...web.0` or `...Web`: such a subject names nothing, rather than something like it.
+ */
+function tokensOf(subject: string, count: number): readonly string[] | undefined {
+  if (!subject.startsWith(`${SUBJECT_PREFIX}.`)) return undefined;
+  const found = subject.slice(SUBJECT_PREFIX.length + 1).split('.');
+  return found.length === count && found.every((token) => token === NO_TENANT || isLabel(token))
+    ? found
+    : undefined;
+}
+
+const isApi = (token: string): token is Api => token === 'admin' || token === 'network';
+
 /** The address in an intent, event or state subject; undefined when it is not one. */
 export function parseResourceSubject(subject: string): ResourceAddress | undefined {
-  const [vendor, version, channel, tenant, api, kind, name] = subject.split('.');
-  if (`${vendor}.${version}` !== SUBJECT_PREFIX) return undefined;
+  const isEvent = subject.startsWith(`${SUBJECT_PREFIX}.event.`);
+  const [channel, tenant, api, kind, name] = tokensOf(subject, isEvent ? 6 : 5) ?? [];
   if (channel !== 'intent' && channel !== 'event' && channel !== 'state') return undefined;
-  if (api !== 'admin' && api !== 'network') return undefined;
-  if (!tenant || !kind || !name) return undefined;
+  if (!tenant || !api || !isApi(api) || !kind || !name || name === NO_TENANT) return undefined;
   return { tenant, api, kind, name };
+}
+
+/** What `rpc.<tenant>.<api>.<kind>.<verb>` asks for; the resource is named in the body. */
+export interface RequestAddress extends Omit<ResourceAddress, 'name'> {
+  readonly verb: string;
+}
+
+/** The parts of a request's subject; undefined when it is not one. */
+export function parseRequestSubject(subject: string): RequestAddress | undefined {
+  const [channel, tenant, api, kind, verb] = tokensOf(subject, 5) ?? [];
+  if (channel !== 'rpc' || !tenant || !api || !isApi(api) || !kind || !verb) return undefined;
+  return { tenant, api, kind, verb };
 }
 
 /** The parts of `dpu.<dpu>.<channel>.<owner>`; undefined when it is not such a subject. */
 export function parseDpuSubject(
   subject: string,
 ): { dpu: string; channel: string; owner: string } | undefined {
-  const [vendor, version, space, dpu, channel, owner] = subject.split('.');
-  if (`${vendor}.${version}` !== SUBJECT_PREFIX || space !== 'dpu' || !dpu || !channel || !owner)
-    return undefined;
+  const [space, dpu, channel, owner] = tokensOf(subject, 4) ?? [];
+  if (space !== 'dpu' || !dpu || !channel || !owner) return undefined;
   return { dpu, channel, owner };
 }
