@@ -11,9 +11,9 @@ import type { StoreState } from './entities.js';
 export type Durability = 'NORMAL' | 'FULL';
 
 /**
- * The epoch to work under. Others may have seen revisions that a power cut took from us, and we would give the same
- * numbers to other commits; so where commits may have been lost (there were unflushed ones, and the machine has
- * started again since), everybody has to begin anew with `newEpoch`.
+ * Sets how the connection flushes, and gives the epoch to work under. Others may have seen revisions that a power cut
+ * took from us, and we would give the same numbers to other commits; so where commits may have been lost (there were
+ * unflushed ones, and the machine has started again since), everybody has to begin anew with `newEpoch`.
  */
 export function beginEpochUse(
   connection: Database.Database,
@@ -32,12 +32,13 @@ export function beginEpochUse(
   const boot = bootId();
   const mayHaveLost = state.unflushedSinceBoot !== null && state.unflushedSinceBoot !== boot;
   const epoch = mayHaveLost ? newEpoch : state.epoch;
-  // A flush before the mark is cleared (what a killed process left), and one after it is set.
-  connection.pragma('wal_checkpoint(TRUNCATE)');
+  // Flushed in any case: the mark has to be on the disk before the commits that it speaks of, and flushing the log
+  // also flushes what a killed process left in it.
+  connection.pragma('synchronous = FULL');
   connection
     .prepare('UPDATE store_state SET epoch = ?, unflushed_since_boot = ?')
     .run(epoch, durability === 'NORMAL' ? boot : null);
-  connection.pragma('wal_checkpoint(TRUNCATE)');
+  connection.pragma(`synchronous = ${durability}`);
   return epoch;
 }
 

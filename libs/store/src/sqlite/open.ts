@@ -38,7 +38,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   let schema: DataSource | undefined;
   try {
     inspect(path);
-    const { source, connection } = await openWriter(path, durability);
+    const { source, connection } = await openWriter(path);
     schema = source;
     await source.runMigrations({ transaction: 'each' });
     const epoch = beginEpochUse(connection, durability, uuidv7(clock.now(), random));
@@ -57,10 +57,7 @@ function writablePath(given: string): string {
 }
 
 /** TypeORM's connection with the driver's handle, which the hot path uses. */
-async function openWriter(
-  path: string,
-  durability: Durability,
-): Promise<{ source: DataSource; connection: Database.Database }> {
+async function openWriter(path: string): Promise<{ source: DataSource; connection: Database.Database }> {
   let connection: Database.Database | undefined;
   const source = new DataSource({
     type: 'better-sqlite3',
@@ -77,7 +74,7 @@ async function openWriter(
         handle.pragma(`application_id = ${APPLICATION_ID}`);
       }
       handle.pragma('journal_mode = WAL');
-      handle.pragma(`synchronous = ${durability}`);
+      handle.pragma('synchronous = FULL');
       handle.pragma(`journal_size_limit = ${LOG_BYTES_KEPT}`);
     },
   });
