@@ -52,11 +52,11 @@ export interface ResourceDomain {
   readonly kinds: readonly KindName[];
   /** Every kind of row that it keeps, resources and others. */
   readonly rowKinds: readonly string[];
-  /** Forgets the projection and makes it from these records. */
-  reload(records: Iterable<{ readonly key: Key; readonly data: unknown }>): void;
+  /** Forgets the projection and makes it from these records, which are all that was committed up to `revision`. */
+  reload(records: Iterable<unknown>, revision: number): void;
   decide(command: Command, context: DomainContext): Result<DomainDecision, AppError>;
   /** What `decide` would do, as JSON for people and programs, without doing it. */
   plan(command: Command, context: DomainContext): Result<unknown, AppError>;
   /** The resource in a stored record, with what is computed on reading. */
-  resourceOf(data: unknown, revision: number): AnyResource;
+  resourceOf(record: unknown): AnyResource;
 }

@@ -39,7 +39,9 @@ describe('the group writer', () => {
   it('commits work that arrives together as one group, in the order of the calls', async () => {
     const { writer, counter, commits } = open();
     const results = await Promise.all(Array.from({ length: 100 }, () => writer.execute(counter.increment)));
-    expect(results.map((result) => unwrap(result))).toEqual(Array.from({ length: 100 }, (_, index) => index + 1));
+    expect(results.map((result) => unwrap(result))).toEqual(
+      Array.from({ length: 100 }, (_, index) => index + 1),
+    );
     expect(commits).toEqual([1]);
   });
 

@@ -55,6 +55,7 @@ export class GroupWriter implements AsyncDisposable {
   readonly #maxGroup: number;
   readonly #maxWaiting: number;
   readonly #waiting: Waiting[] = [];
+  readonly #reads: (() => void)[] = [];
   #running: Promise<void> | undefined;
   #closed = false;
 
@@ -80,6 +81,20 @@ export class GroupWriter implements AsyncDisposable {
     });
   }
 
+  /** Reads the projection when it is equal to what is committed: at once, or after the commit that is under way. */
+  query<Value>(read: () => Value): Promise<Value> {
+    if (!this.#running) return Promise.resolve().then(read);
+    return new Promise((resolve, reject) => {
+      this.#reads.push(() => {
+        try {
+          resolve(read());
+        } catch (thrown) {
+          reject(thrown);
+        }
+      });
+    });
+  }
+
   /** Refuses new work and awaits what waits. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
@@ -91,6 +106,7 @@ export class GroupWriter implements AsyncDisposable {
     await new Promise(setImmediate);
     while (this.#waiting.length > 0) {
       await this.#commitGroup(this.#waiting.splice(0, this.#maxGroup));
+      for (const read of this.#reads.splice(0)) read();
     }
     this.#running = undefined;
   }

@@ -48,7 +48,7 @@ export function listResources(
   };
   let scanned = 0;
   for (const row of allRows(snapshot, kind.kind, range)) {
-    const resource = domain.resourceOf(recordIn(row), snapshot.revision);
+    const resource = domain.resourceOf(recordIn(row));
     if (matches(kind, selector, resource)) items.push(encodeResource(resource));
     if (items.length === request.pageSize || ++scanned === MAX_SCANNED) {
       return ok({
@@ -84,7 +84,7 @@ export function getResource(
   key: Key,
 ): Result<ResourceJson, AppError> {
   const row = snapshot.get(key);
-  if (row) return ok(encodeResource(domain.resourceOf(recordIn(row), snapshot.revision)));
+  if (row) return ok(encodeResource(domain.resourceOf(recordIn(row))));
   const { kind, tenant, name } = key;
   const metadata = { kind, tenant, name };
   return err(new AppError('NOT_FOUND', `no ${kind} ${tenant}/${name}`, { reason: 'NOT_FOUND', metadata }));

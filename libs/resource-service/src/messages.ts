@@ -113,7 +113,7 @@ export class MessageFactory {
   }
 }
 
-/** The event of a change of readiness: a new status, or a new reason for not being ready. */
+/** The event of a change of readiness: it has become ready, or is not (any more), for another reason than before. */
 function transitionOf(
   before: AnyResource | undefined,
   after: AnyResource | undefined,
@@ -121,8 +121,8 @@ function transitionOf(
   if (!after) return 'deleted';
   const was = before && findCondition(before.status.conditions, 'Ready');
   const is = findCondition(after.status.conditions, 'Ready');
-  if (!is || (was?.status === is.status && was.reason === is.reason)) return undefined;
-  return is.status === 'True' ? 'ready' : 'notready';
+  if (is?.status === 'True') return was?.status === 'True' ? undefined : 'ready';
+  return was === undefined || was.reason === is?.reason ? undefined : 'notready';
 }
 
 function withoutSpec({ spec: _, ...body }: ResourceJson): Uint8Array {

@@ -40,6 +40,8 @@ export interface ResourceServiceOptions {
   readonly random: Random;
   /** What a whole group of changes causes together, before its commit. */
   readonly finish?: (transaction: Transaction, context: DomainContext) => void;
+  /** The projection was made anew: whatever was derived from the old one is void. */
+  readonly reloaded?: () => void;
 }
 
 /**
@@ -77,8 +79,12 @@ export class ResourceService implements AsyncDisposable {
         const intentSequence = intentSequenceIn(row);
         if (intentSequence !== undefined) this.#intentSequences.set(keyText(row.key), intentSequence);
       }
-      domain.reload(rows.map((row) => ({ key: row.key, data: recordIn(row) })));
+      domain.reload(
+        rows.map((row) => recordIn(row)),
+        snapshot.revision,
+      );
     });
+    this.#options.reloaded?.();
   }
 
   /** Runs a decision that no caller asked for (a report, a projection, a lease) and writes what it changes. */
@@ -89,8 +95,8 @@ export class ResourceService implements AsyncDisposable {
   }
 
   /** Reads the projection when it is equal to what is committed. */
-  query<Value>(read: () => Value): Promise<Result<Value, AppError>> {
-    return this.#writer.execute(() => read());
+  query<Value>(read: () => Value): Promise<Value> {
+    return this.#writer.query(read);
   }
 
   /** An intent from the stream. It is settled after the commit of its effects and its answer. */
@@ -135,10 +141,8 @@ export class ResourceService implements AsyncDisposable {
       case 'list':
         return store.read((snapshot) => listResources(snapshot, domain, request));
       case 'plan': {
-        const planned = await this.#writer.execute((transaction) =>
-          domain.plan(request.command, this.#context(transaction)),
-        );
-        return planned.ok ? planned.value : planned;
+        const revision = store.read((snapshot) => snapshot.revision) + 1;
+        return this.#writer.query(() => domain.plan(request.command, this.#context({ revision })));
       }
       case 'change': {
         const messageId = headers[HEADERS.messageId];
@@ -247,7 +251,9 @@ export class ResourceService implements AsyncDisposable {
   #forgetOldAnswers(revision: number): void {
     if (revision % FORGET_EVERY !== 0 || revision <= REMEMBERED_REVISIONS) return;
     // What could not be forgotten now is forgotten the next time.
-    this.#options.store.forgetAnswersBefore(revision - REMEMBERED_REVISIONS, 4 * FORGET_EVERY).catch(() => {});
+    this.#options.store
+      .forgetAnswersBefore(revision - REMEMBERED_REVISIONS, 4 * FORGET_EVERY)
+      .catch(() => {});
   }
 
   #context({ revision }: { readonly revision: number }): DomainContext {

@@ -34,7 +34,8 @@ export class AdminService implements AsyncDisposable {
       store,
       clock,
       random,
-      publish: ({ subject, headers, body, messageId }) => bus.publish(subject, { headers, body }, { messageId }),
+      publish: ({ subject, headers, body, messageId }) =>
+        bus.publish(subject, { headers, body }, { messageId }),
     });
     this.#resources = new ResourceService({
       name: 'admin',

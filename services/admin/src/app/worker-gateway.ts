@@ -1,18 +1,14 @@
 import { createHash } from 'node:crypto';
-import { create, type DescMessage, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Message, Received } from '@outboard/bus';
 import {
   decodeBinary,
-  encodeBinary,
   HeartbeatRequestSchema,
   HeartbeatResponseSchema,
   InventoryReportSchema,
   InventoryResponseSchema,
-  parseDpuSubject,
 } from '@outboard/contracts';
-import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
-import { type Name, parseName } from '@outboard/model';
-import type { ResourceService } from '@outboard/resource-service';
+import { type AppError, type Clock, err, type Result } from '@outboard/core';
+import { binaryReply, dpuOf, type ResourceService } from '@outboard/resource-service';
 import { toDomainChanges } from '../domain/admin-domain.js';
 import { type Inventory, isConnected } from '../domain/inventory.js';
 import { parseInventoryReport } from '../domain/inventory-report.js';
@@ -58,7 +54,7 @@ export class WorkerGateway implements Disposable {
       );
       if (!written.ok) return written;
     }
-    return reply(HeartbeatResponseSchema, {
+    return binaryReply(HeartbeatResponseSchema, {
       leaseMilliseconds: this.#options.leaseMilliseconds,
       inventoryWanted: !known,
     });
@@ -82,7 +78,7 @@ export class WorkerGateway implements Disposable {
     if (refusal) return err(refusal);
     this.#inventoryDigests.set(dpu.value, createHash('sha256').update(received.body).digest('hex'));
     this.#renew(dpu.value);
-    return reply(InventoryResponseSchema, {});
+    return binaryReply(InventoryResponseSchema, {});
   }
 
   [Symbol.dispose](): void {
@@ -120,15 +116,3 @@ export class WorkerGateway implements Disposable {
     if (!this.#timer) this.#schedule();
   }
 }
-
-function dpuOf({ subject }: Received): Result<Name, AppError> {
-  const parsed = parseName(parseDpuSubject(subject)?.dpu ?? '');
-  return parsed.ok
-    ? parsed
-    : err(new AppError('INVALID_ARGUMENT', `${subject}: the DPU's name ${parsed.error}`));
-}
-
-const reply = <Schema extends DescMessage>(
-  schema: Schema,
-  init: MessageInitShape<Schema>,
-): Result<Message, AppError> => ok({ headers: {}, body: encodeBinary(schema, create(schema, init)) });

@@ -17,8 +17,8 @@ export class AdminDomain implements ResourceDomain {
 
   constructor(readonly inventory: Inventory) {}
 
-  reload(records: Iterable<{ readonly data: unknown }>): void {
-    this.inventory.load([...records].map(({ data }) => data as AdminResource));
+  reload(records: Iterable<unknown>): void {
+    this.inventory.load(records as Iterable<AdminResource>);
   }
 
   decide(command: Command, context: DomainContext): Result<DomainDecision, AppError> {
@@ -37,8 +37,8 @@ export class AdminDomain implements ResourceDomain {
     return ok({ changed: changes.map(({ key }) => `${key.kind}/${key.name}`), documents: [] });
   }
 
-  resourceOf(data: unknown): AnyResource {
-    return data as AdminResource;
+  resourceOf(record: unknown): AnyResource {
+    return record as AdminResource;
   }
 
   #decide(command: Command, context: DomainContext): Result<readonly AdminChange[], AppError> {

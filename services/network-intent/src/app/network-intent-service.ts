@@ -1,0 +1,79 @@
+import type { Bus, Delivery, Message, Received, Settlement } from '@outboard/bus';
+import type { AppError, Clock, Random, Result } from '@outboard/core';
+import { ResourceService } from '@outboard/resource-service';
+import { OutboxRelay, type Store } from '@outboard/store';
+import { NetworkDomain } from '../domain/network-domain.js';
+import { InventoryProjection } from './inventory-projection.js';
+import { WorkerGateway } from './worker-gateway.js';
+
+export interface NetworkIntentServiceOptions {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Networks, subnets and ports, and the documents that follow from them: the service, whatever shell it runs in. */
+export class NetworkIntentService implements AsyncDisposable {
+  readonly #resources: ResourceService;
+  readonly #gateway: WorkerGateway;
+  readonly #inventory: InventoryProjection;
+  readonly #relay: OutboxRelay;
+
+  constructor({ bus, store, clock, random }: NetworkIntentServiceOptions) {
+    const domain = new NetworkDomain();
+    this.#relay = new OutboxRelay({
+      store,
+      clock,
+      random,
+      publish: ({ subject, headers, body, messageId }) =>
+        bus.publish(subject, { headers, body }, { messageId }),
+    });
+    this.#resources = new ResourceService({
+      name: 'network-intent',
+      store,
+      domain,
+      relay: this.#relay,
+      clock,
+      random,
+      finish: (transaction, context) => this.#gateway.publishDeltas(transaction, context),
+      reloaded: () => this.#gateway.forget(),
+    });
+    this.#gateway = new WorkerGateway(this.#resources, domain, store.epoch);
+    this.#inventory = new InventoryProjection(bus, clock, this.#resources, domain);
+  }
+
+  /** Takes over what is stored, publishes what a former run left, and follows the inventory. */
+  async start(): Promise<void> {
+    this.#resources.reload();
+    this.#relay.notify();
+    await this.#inventory.start();
+  }
+
+  handleRequest(request: Received): Promise<Result<Message, AppError>> {
+    return this.#resources.handleRequest(request);
+  }
+
+  handleIntent(delivery: Delivery): Promise<Settlement> {
+    return this.#resources.handleIntent(delivery);
+  }
+
+  handleSync(request: Received): Promise<Result<Message, AppError>> {
+    return this.#gateway.sync(request);
+  }
+
+  handleFetch(request: Received): Promise<Result<Message, AppError>> {
+    return this.#gateway.fetch(request);
+  }
+
+  handleObserved(request: Received): Promise<Result<Message, AppError>> {
+    return this.#gateway.observed(request);
+  }
+
+  /** To be called when nothing arrives any more: finishes what has arrived, then what has to be published. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#inventory[Symbol.asyncDispose]();
+    await this.#resources[Symbol.asyncDispose]();
+    await this.#relay[Symbol.asyncDispose]();
+  }
+}

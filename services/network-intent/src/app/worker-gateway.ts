@@ -1,0 +1,191 @@
+import { create } from '@bufbuild/protobuf';
+import type { Message, Received } from '@outboard/bus';
+import {
+  DeltaSchema,
+  type DocumentVersion,
+  decodeBinary,
+  encodeBinary,
+  FetchRequestSchema,
+  FetchResponseSchema,
+  MAX_PAGE_BYTES,
+  ObjectProblem_State,
+  ObservedReportSchema,
+  ObservedResponseSchema,
+  SyncRequestSchema,
+  SyncResponseSchema,
+  subjects,
+} from '@outboard/contracts';
+import { AppError, err, type Result } from '@outboard/core';
+import type { Name } from '@outboard/model';
+import type { DocumentChange, DocumentHead, ProblemState } from '@outboard/planner';
+import {
+  binaryReply,
+  type DomainContext,
+  dpuOf,
+  type ResourceService,
+  type Transaction,
+} from '@outboard/resource-service';
+import type { NetworkDomain } from '../domain/network-domain.js';
+import { type DocumentPage, DocumentPages } from './document-pages.js';
+import { RecentDeltas } from './recent-deltas.js';
+
+/** The documents that this service compiles are those of this owner. */
+const OWNER = 'network';
+
+/** Changes of each DPU's document that are kept for workers that missed some. */
+const RECENT_DELTAS = 32;
+/** Documents that are kept while they are fetched. */
+const FETCHED_DOCUMENTS = 64;
+/** Problems of one report that are looked at, as the protocol bounds them. */
+const MAX_PROBLEMS = 1000;
+
+const PROBLEM_STATES: Readonly<Record<ObjectProblem_State, ProblemState | undefined>> = {
+  [ObjectProblem_State.UNSPECIFIED]: undefined,
+  [ObjectProblem_State.PENDING]: 'PENDING',
+  [ObjectProblem_State.FAILED]: 'FAILED',
+  [ObjectProblem_State.FOREIGN]: 'FOREIGN',
+  [ObjectProblem_State.UNSUPPORTED]: 'UNSUPPORTED',
+};
+
+/** The side of this service that workers talk to: what they should have, and what they have made of it. */
+export class WorkerGateway {
+  readonly #pages = new DocumentPages(MAX_PAGE_BYTES, FETCHED_DOCUMENTS);
+  readonly #recent = new RecentDeltas(RECENT_DELTAS);
+
+  constructor(
+    private readonly service: ResourceService,
+    private readonly domain: NetworkDomain,
+    private readonly epoch: string,
+  ) {}
+
+  /** Sends what a group of changes means for each document: one delta a DPU. */
+  publishDeltas(transaction: Transaction, { revision }: DomainContext): void {
+    for (const change of this.domain.takeDocumentChanges(revision)) {
+      this.#recent.add(change);
+      const body = encodeBinary(DeltaSchema, create(DeltaSchema, this.#deltaOf(change)));
+      transaction.send({
+        messageId: `${OWNER}.${this.epoch}.${change.dpu}.${change.sequence}`,
+        subject: subjects.dpu(change.dpu, 'delta', OWNER),
+        headers: {},
+        // One that is too large is only announced: the worker fetches the document.
+        body: body.length <= MAX_PAGE_BYTES ? body : this.#announcement(change),
+      });
+    }
+  }
+
+  /** After a commit has failed, what was kept speaks of changes that never were. */
+  forget(): void {
+    this.#recent.clear();
+  }
+
+  /** A worker tells what it has; it is told what it lacks. */
+  async sync(received: Received): Promise<Result<Message, AppError>> {
+    const request = decodeBinary(SyncRequestSchema, received.body);
+    if (!request.ok) return request;
+    const { version } = request.value;
+    return this.#forDpu(received, (dpu) => {
+      const head = this.domain.documentHead(dpu);
+      const missed = version?.epoch === this.epoch ? this.#missedSince(dpu, version, head) : undefined;
+      if (missed?.length === 0)
+        return binaryReply(SyncResponseSchema, { answer: { case: 'current', value: {} } });
+      const deltas =
+        missed && binaryReply(SyncResponseSchema, { answer: { case: 'deltas', value: { deltas: missed } } });
+      if (deltas?.ok && deltas.value.body.length <= MAX_PAGE_BYTES) return deltas;
+      return binaryReply(SyncResponseSchema, {
+        answer: { case: 'fetch', value: { version: this.#versionOf(head) } },
+      });
+    });
+  }
+
+  /** A page of the whole document. */
+  async fetch(received: Received): Promise<Result<Message, AppError>> {
+    const request = decodeBinary(FetchRequestSchema, received.body);
+    if (!request.ok) return request;
+    const { pageToken } = request.value;
+    return this.#forDpu(received, (dpu) => {
+      const page =
+        pageToken === ''
+          ? this.#pages.first(dpu, this.domain.compileDocument(dpu))
+          : this.#pages.next(dpu, pageToken);
+      if (page) return binaryReply(FetchResponseSchema, this.#pageOf(page));
+      return err(
+        new AppError('ABORTED', 'this page is no longer kept: fetch the document from its first page'),
+      );
+    });
+  }
+
+  /** What a worker has applied and read back. */
+  async observed(received: Received): Promise<Result<Message, AppError>> {
+    const dpu = dpuOf(received);
+    if (!dpu.ok) return dpu;
+    const report = decodeBinary(ObservedReportSchema, received.body);
+    if (!report.ok) return report;
+    const { version, problems, problemTotal } = report.value;
+    // What was applied of another epoch says nothing about this one: the next sync brings the worker here.
+    if (version?.epoch === this.epoch) {
+      const written = await this.service.change((context) =>
+        this.domain.observe(
+          {
+            dpu: dpu.value,
+            sequence: Number(version.sequence),
+            problems: problems.slice(0, MAX_PROBLEMS).flatMap(({ key, state, message }) => {
+              const problemState = PROBLEM_STATES[state];
+              return problemState ? [{ key, state: problemState, message }] : [];
+            }),
+            problemTotal,
+          },
+          context,
+        ),
+      );
+      if (!written.ok) return written;
+    }
+    return binaryReply(ObservedResponseSchema, {});
+  }
+
+  async #forDpu(
+    received: Received,
+    answer: (dpu: Name) => Result<Message, AppError>,
+  ): Promise<Result<Message, AppError>> {
+    const dpu = dpuOf(received);
+    if (!dpu.ok) return dpu;
+    return this.service.query(() => {
+      if (this.domain.knowsDpu(dpu.value)) return answer(dpu.value);
+      return err(new AppError('NOT_FOUND', `no Dpu ${dpu.value}`, { reason: 'UNKNOWN_DPU' }));
+    });
+  }
+
+  /** The deltas that lead from what the worker has to the head; undefined: they are not all known. */
+  #missedSince(dpu: Name, has: DocumentVersion, head: DocumentHead) {
+    const sequence = Number(has.sequence);
+    if (Buffer.compare(has.digest, head.digest) !== 0) {
+      return this.#recent.since(dpu, sequence)?.map((change) => this.#deltaOf(change));
+    }
+    if (sequence === head.sequence) return [];
+    // The same content under a new number, as after a start of this service.
+    return [{ base: has.sequence, version: this.#versionOf(head) }];
+  }
+
+  #deltaOf(change: DocumentChange) {
+    return {
+      base: BigInt(change.base),
+      version: this.#versionOf(change),
+      upserts: [...change.upserts],
+      deletes: [...change.deletes],
+    };
+  }
+
+  #announcement(change: DocumentChange): Uint8Array {
+    return encodeBinary(
+      DeltaSchema,
+      create(DeltaSchema, { base: BigInt(change.base), version: this.#versionOf(change) }),
+    );
+  }
+
+  #pageOf({ document, objects, nextPageToken }: DocumentPage) {
+    return { version: this.#versionOf(document), objects: [...objects], nextPageToken: nextPageToken ?? '' };
+  }
+
+  #versionOf({ sequence, digest }: DocumentHead) {
+    return { epoch: this.epoch, sequence: BigInt(sequence), digest };
+  }
+}

@@ -1,0 +1,128 @@
+import { type AppError, ok, type Result } from '@outboard/core';
+import type { AnyResource, KindName, Name } from '@outboard/model';
+import {
+  type CompiledDocument,
+  compileDocument,
+  type Decision,
+  type DocumentChange,
+  type DocumentHead,
+  decide,
+  documentHead,
+  dryRun,
+  type InventoryChange,
+  indexesOf,
+  keyOf,
+  observe,
+  type PlannedResource,
+  type Command as PlannerCommand,
+  present,
+  project,
+  type RecordChange,
+  type Report,
+  type StoredRecord,
+  takeDocumentChanges,
+  World,
+} from '@outboard/planner';
+import type {
+  Command,
+  DomainChange,
+  DomainContext,
+  DomainDecision,
+  ResourceDomain,
+} from '@outboard/resource-service';
+
+/** Networks, subnets and ports, as the planner decides on them. */
+export class NetworkDomain implements ResourceDomain {
+  readonly api = 'network';
+  readonly kinds: readonly KindName[] = ['Network', 'Subnet', 'Port'];
+  readonly rowKinds: readonly StoredRecord['kind'][] = [
+    'Dpu',
+    'Function',
+    'Network',
+    'Subnet',
+    'Port',
+    'Release',
+  ];
+  #world = World.load([], 0);
+
+  reload(records: Iterable<unknown>, revision: number): void {
+    this.#world = World.load(records as Iterable<StoredRecord>, revision);
+  }
+
+  decide(command: Command, context: DomainContext): Result<DomainDecision, AppError> {
+    const decided = decide(this.#world, command as PlannerCommand, context);
+    if (!decided.ok) return decided;
+    return ok({ resource: decided.value.resource, changes: this.#toDomainChanges(decided.value) });
+  }
+
+  plan(command: Command, context: DomainContext): Result<unknown, AppError> {
+    const planned = dryRun(this.#world, command as PlannerCommand, context);
+    if (!planned.ok) return planned;
+    const { decision, documents } = planned.value;
+    return ok({
+      changed: decision.changes.flatMap(({ before, after }) => {
+        const record = after ?? before;
+        return record ? [Object.values(keyOf(record)).join('/')] : [];
+      }),
+      documents: documents.map(({ dpu, upserts, deletes }) => ({
+        dpu,
+        upserts: upserts.map(({ key }) => key),
+        deletes,
+      })),
+    });
+  }
+
+  resourceOf(record: unknown): AnyResource {
+    return present(this.#world, (record as { readonly resource: PlannedResource }).resource);
+  }
+
+  /** Takes over what admin tells. */
+  project(changes: readonly InventoryChange[], context: DomainContext): readonly DomainChange[] {
+    return this.#toDomainChanges(project(this.#world, changes, context));
+  }
+
+  /** Takes over what a worker has applied and read back. */
+  observe(report: Report, context: DomainContext): readonly DomainChange[] {
+    return this.#toDomainChanges(observe(this.#world, report, context));
+  }
+
+  takeDocumentChanges(revision: number): readonly DocumentChange[] {
+    return takeDocumentChanges(this.#world, revision);
+  }
+
+  documentHead(dpu: Name): DocumentHead {
+    return documentHead(this.#world, dpu);
+  }
+
+  compileDocument(dpu: Name): CompiledDocument {
+    return compileDocument(this.#world, dpu);
+  }
+
+  knowsDpu(name: Name): boolean {
+    return this.#world.dpus.has(name);
+  }
+
+  /** What is projected of admin, for finding what admin has no more. */
+  inventory(): readonly { readonly kind: 'Dpu' | 'Function'; readonly name: Name }[] {
+    return [
+      ...[...this.#world.functions.keys()].map((name) => ({ kind: 'Function' as const, name: name as Name })),
+      ...[...this.#world.dpus.keys()].map((name) => ({ kind: 'Dpu' as const, name: name as Name })),
+    ];
+  }
+
+  #toDomainChanges({ changes }: Decision): readonly DomainChange[] {
+    return changes.map(({ before, after }: RecordChange): DomainChange => {
+      const record = after ?? before;
+      if (!record) throw new Error('a change of nothing');
+      return {
+        key: keyOf(record),
+        record: after && { data: after, indexes: indexesOf(after) },
+        ...('resource' in record && { resource: { before: this.#seen(before), after: this.#seen(after) } }),
+      };
+    });
+  }
+
+  #seen(record: StoredRecord | undefined): AnyResource | undefined {
+    return record && 'resource' in record ? present(this.#world, record.resource) : undefined;
+  }
+}
