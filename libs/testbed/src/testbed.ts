@@ -45,6 +45,7 @@ export class Testbed implements AsyncDisposable {
   readonly dpus = new Map<string, Dpu>();
   readonly #pods = new Map<string, Pod>();
   readonly #programs = new Set<Program>();
+  readonly #endings: (() => Promise<void>)[] = [];
   readonly #ownership: Ownership;
   readonly #fabric: NetlinkSocket;
   #disposed: Promise<void> | undefined;
@@ -176,6 +177,11 @@ export class Testbed implements AsyncDisposable {
     await program.dispose();
   }
 
+  /** Something to do before the programs are stopped; the last added is done first. */
+  beforeDispose(action: () => Promise<void>): void {
+    this.#endings.unshift(action);
+  }
+
   /** Stops the programs, each with its grace, then removes everything. Later calls wait for the first. */
   dispose(): Promise<void> {
     this.#disposed ??= this.#dispose();
@@ -188,6 +194,7 @@ export class Testbed implements AsyncDisposable {
 
   async #dispose(): Promise<void> {
     try {
+      for (const ending of this.#endings) await ending();
       await Promise.all([...this.#programs].map((program) => program.dispose()));
     } finally {
       const open = [this.#fabric, this.control.namespace, this.fabric.namespace];

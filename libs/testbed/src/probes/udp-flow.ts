@@ -120,6 +120,11 @@ export class UdpFlow implements Disposable {
     }
   }
 
+  /** Packets sent so far. */
+  get sent(): number {
+    return this.#received.sent;
+  }
+
   /** So far; packets later than the last one that arrived are not judged yet. */
   get report(): UdpFlowReport {
     return this.#report ?? this.#judge(this.#received.highest + 1);
