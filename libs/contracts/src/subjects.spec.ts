@@ -15,8 +15,6 @@ const tenant = fc.oneof(label, fc.constant('_'));
 const api = fc.constantFrom<Api>('admin', 'network');
 const address: fc.Arbitrary<ResourceAddress> = fc.record({ tenant, api, kind: label, name: label });
 
-const PARSERS = [parseResourceSubject, parseRequestSubject, parseDpuSubject];
-
 describe('subjects', () => {
   it('are the documented ones', () => {
     const port = { tenant: 'acme', api: 'network', kind: 'port', name: 'web-0' } as const;
