@@ -10,7 +10,7 @@ import {
   toJsonString,
 } from '@bufbuild/protobuf';
 import { base64Decode } from '@bufbuild/protobuf/wire';
-import { err, ok, Problems, type Result } from '@outboard/core';
+import { err, MAX_LISTED_VIOLATIONS, ok, Problems, type Result } from '@outboard/core';
 import { parseJsonText } from './json-text.js';
 
 /** Values (fields, list items, map entries) in one JSON input; more are refused. */
@@ -94,7 +94,7 @@ function readerOf(schema: DescMessage): MessageReader {
       count(context);
       const field = fields.get(key);
       context.path.push(key);
-      if (field === undefined) malformed(context, unknownField(key, schema));
+      if (field === undefined) malformed(context, unknownField(key, schema, context));
       else if (field.oneof !== undefined && chosen.has(field.oneof))
         malformed(context, onlyOneOf(field.oneof));
       else if (json[key] !== null)
@@ -297,10 +297,13 @@ export function formatPath(path: readonly (string | number)[]): string {
   return text;
 }
 
-function unknownField(key: string, schema: DescMessage): string {
+/** Looks for what was meant only where the problem will be listed: with thousands of fields it would take long. */
+function unknownField(key: string, schema: DescMessage, { problems }: Context): string {
+  const rule = `is not a field of ${schema.name}`;
+  if (problems.total >= MAX_LISTED_VIOLATIONS) return rule;
   const names = schema.fields.map(({ jsonName }) => jsonName);
   const meant = names.find((name) => resembles(key, name));
-  return `is not a field of ${schema.name}${meant === undefined ? '' : `; did you mean ${meant}?`}`;
+  return meant === undefined ? rule : `${rule}; did you mean ${meant}?`;
 }
 
 /** True for the same letters in another spelling (`mac_address`), or at most two slips of the keyboard. */
