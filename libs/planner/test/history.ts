@@ -1,0 +1,258 @@
+import { expect } from '@jest/globals';
+import type { IpAddress, Name } from '@outboard/model';
+import fc from 'fast-check';
+import type { DocumentChange, PlannedKind, ProblemState, ReportedProblem } from '../src/index.js';
+import { compiledDocuments, summaryOf } from './invariants.js';
+import { identityOf, type Lab } from './lab.js';
+
+/** One thing that can happen to a planner, on few enough names that the steps of a history meet each other. */
+export interface Step {
+  run(lab: Lab): void;
+  /** How a failing history is printed. */
+  [fc.toStringMethod](): string;
+}
+
+/** Steps of one sort: what each is made from is what a failing history prints. */
+const steps = <Input>(name: string, inputs: fc.Arbitrary<Input>, run: (lab: Lab, input: Input) => void) =>
+  inputs.map(
+    (input): Step => ({
+      run: (lab) => run(lab, input),
+      [fc.toStringMethod]: () => `${name}(${fc.stringify(input)})`,
+    }),
+  );
+
+const NETWORKS = ['blue', 'red'] as const;
+const SUBNETS = {
+  'blue-v4': { network: 'blue', cidr: '10.0.0.0/29' },
+  'blue-v6': { network: 'blue', cidr: '2001:db8::/64' },
+  'red-v4': { network: 'red', cidr: '10.0.1.0/29' },
+} as const;
+const DPUS = ['dpu-1', 'dpu-2', 'dpu-3'] as const;
+const PORTS = ['web-0', 'web-1', 'web-2', 'db-0', 'db-1'] as const;
+const FUNCTIONS = 2;
+
+const maybe = <Value>(arbitrary: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+  fc.option(arbitrary, { nil: undefined });
+
+const networkStep = steps(
+  'network',
+  fc.record({
+    name: fc.constantFrom(...NETWORKS),
+    router: fc.constantFrom('default', 'edge'),
+    vni: maybe(fc.constantFrom(7000, 7001)),
+    mtu: maybe(fc.constantFrom(1300, 1440, 8000)),
+  }),
+  (lab, { name, router, vni, mtu }) => {
+    lab.tryApply('Network', name, { router, mtu, segment: { segmentationId: vni } });
+  },
+);
+
+const subnetStep = steps(
+  'subnet',
+  fc.record({
+    name: fc.constantFrom(...(Object.keys(SUBNETS) as (keyof typeof SUBNETS)[])),
+    gatewayIsLast: fc.boolean(),
+  }),
+  (lab, { name, gatewayIsLast }) => {
+    const { network, cidr } = SUBNETS[name];
+    const gateway = gatewayIsLast ? cidr.replace(/0\/29$/, '6').replace(/::\/64$/, '::6') : undefined;
+    lab.tryApply('Subnet', name, { network, cidr, gateway });
+  },
+);
+
+const portStep = steps(
+  'port',
+  fc.record({
+    name: fc.constantFrom(...PORTS),
+    network: fc.constantFrom(...NETWORKS),
+    dpu: maybe(fc.constantFrom(...DPUS)),
+    vfNumber: fc.nat({ max: FUNCTIONS - 1 }),
+    ip: maybe(fc.constantFrom(2, 3, 4)),
+    withAddress: fc.boolean(),
+    macAddress: maybe(fc.constantFrom('02:00:00:00:00:01', '02:00:00:00:00:02')),
+    adminState: fc.constantFrom('UP', 'DOWN'),
+    offload: fc.constantFrom('PREFERRED', 'REQUIRED', 'NEVER'),
+    label: fc.constantFrom('a', 'b'),
+  }),
+  (lab, { name, network, dpu, vfNumber, ip, withAddress, label, ...rest }) => {
+    const prefix = network === 'blue' ? '10.0.0' : '10.0.1';
+    const address = { subnet: `${network}-v4`, ip: ip === undefined ? undefined : `${prefix}.${ip}` };
+    const spec = {
+      network,
+      function: dpu && identityOf(dpu, vfNumber),
+      addresses: withAddress ? [address] : [],
+      ...rest,
+    };
+    lab.tryApply('Port', name, spec, { labels: { label } });
+  },
+);
+
+const deleteStep = steps(
+  'delete',
+  fc.constantFrom<readonly [PlannedKind, string]>(
+    ...NETWORKS.map((name) => ['Network', name] as const),
+    ...Object.keys(SUBNETS).map((name) => ['Subnet', name] as const),
+    ...PORTS.map((name) => ['Port', name] as const),
+  ),
+  (lab, [kind, name]) => void lab.tryDelete(kind, name),
+);
+
+const dpuStep = steps(
+  'dpu',
+  fc.record({
+    name: fc.constantFrom(...DPUS),
+    tunnelEndpoint: fc.constantFrom('192.0.2.1', '192.0.2.99', '2001:db8:ffff::1', undefined),
+    underlayMtu: fc.constantFrom(1500, 1400, 9000),
+    hardwareOffload: fc.boolean(),
+    reachable: fc.boolean(),
+  }),
+  (lab, { name, tunnelEndpoint, ...fields }) => {
+    lab.dpu(name, { ...fields, tunnelEndpoint: tunnelEndpoint as IpAddress | undefined });
+  },
+);
+
+const functionStep = steps(
+  'function',
+  fc.record({
+    dpu: fc.constantFrom(...DPUS),
+    vfNumber: fc.nat({ max: FUNCTIONS - 1 }),
+    representor: fc.constantFrom('pf0vf', 'rep', undefined),
+  }),
+  (lab, { dpu, vfNumber, representor }) => {
+    lab.function(dpu, vfNumber, representor && `${representor}${vfNumber}`);
+  },
+);
+
+const retireStep = steps(
+  'retire',
+  fc.oneof(
+    fc.constantFrom(...DPUS).map((name) => ['Dpu', name] as const),
+    fc
+      .tuple(fc.constantFrom(...DPUS), fc.nat({ max: FUNCTIONS - 1 }))
+      .map(([dpu, vfNumber]) => ['Function', `${dpu}-pf0vf${vfNumber}`] as const),
+  ),
+  (lab, [kind, name]) => void lab.retire(kind, name),
+);
+
+const reportStep = steps(
+  'report',
+  fc.record({
+    dpu: fc.constantFrom(...DPUS),
+    failing: fc.nat({ max: 3 }),
+    state: fc.constantFrom<ProblemState>('PENDING', 'FAILED', 'FOREIGN', 'UNSUPPORTED'),
+    cut: fc.boolean(),
+  }),
+  (lab, { dpu, failing, state, cut }) => {
+    const keys = [...(lab.published.get(dpu)?.keys() ?? [])].sort().slice(0, failing);
+    const problems = keys.map((key): ReportedProblem => ({ key, state, message: 'injected' }));
+    lab.report(dpu, problems, problems.length + (cut ? 1 : 0));
+  },
+);
+
+/** The worker has everything that was published. */
+const wellStep = steps('well', fc.constantFrom(...DPUS), (lab, dpu) => void lab.report(dpu));
+
+const restartStep = steps('restart', fc.constant(''), (lab) => lab.restart());
+
+const single = fc.oneof(
+  { weight: 2, arbitrary: networkStep },
+  { weight: 2, arbitrary: subnetStep },
+  { weight: 8, arbitrary: portStep },
+  { weight: 4, arbitrary: deleteStep },
+  { weight: 2, arbitrary: dpuStep },
+  { weight: 3, arbitrary: functionStep },
+  { weight: 1, arbitrary: retireStep },
+  { weight: 2, arbitrary: reportStep },
+  { weight: 4, arbitrary: wellStep },
+);
+
+/** A dry run changes nothing at all, and says what the command then does. */
+const dryRunStep = steps(
+  'dryRun',
+  fc.record({
+    name: fc.constantFrom(...PORTS),
+    network: fc.constantFrom(...NETWORKS),
+    dpu: fc.constantFrom(...DPUS),
+    remove: fc.boolean(),
+  }),
+  (lab, { name, network, dpu, remove }) => {
+    const everything = () => [summaryOf(lab.world), compiledDocuments(lab.world), confirmations(lab)];
+    const before = everything();
+    const command = remove
+      ? ({ operation: 'delete', kind: 'Port', tenant: 'acme', name } as const)
+      : lab.command('Port', name, { network, function: identityOf(dpu, 0) });
+    const trial = lab.dryRun(command);
+    expect(everything()).toEqual(before);
+    const changes = lab.changes.length;
+    const real = lab.decide(command);
+    expect(trial.ok).toBe(real.ok);
+    if (trial.ok) expect(inOrder(trial.value.documents)).toEqual(inOrder(lab.changes.slice(changes)));
+  },
+);
+
+const inOrder = (changes: readonly DocumentChange[]) =>
+  changes
+    .map(({ upserts, deletes, ...change }) => ({
+      ...change,
+      upserts: Object.fromEntries(upserts.map(({ key, object }) => [key, object])),
+      deletes: [...deletes].sort(),
+    }))
+    .sort((left, right) => (left.dpu < right.dpu ? -1 : 1));
+
+/** What is awaited of the workers. */
+function confirmations({ world }: Lab): unknown {
+  const uidOf = ({ record }: { record: { resource: { metadata: { uid: string } } } }) =>
+    record.resource.metadata.uid;
+  return {
+    dpus: [...world.dpus.values()].map(({ record, unconfirmed, waits }) => [
+      record.name,
+      [...unconfirmed].map(([port, sequence]) => `${uidOf(port)} ${sequence}`).sort(),
+      [...waits].map(([release, sequence]) => `${release.record.name} ${sequence}`).sort(),
+    ]),
+    networks: [...world.networks.values()].map((network) => [
+      uidOf(network),
+      [...network.joining].sort(),
+      [...network.stragglers].sort(),
+    ]),
+    lagging: [...world.ports.values()].map((port) => `${uidOf(port)} ${port.lagging}`).sort(),
+  };
+}
+
+const grouped = steps('group', fc.array(single, { minLength: 2, maxLength: 6 }), (lab, group) =>
+  lab.group(() => {
+    for (const step of group) step.run(lab);
+  }),
+);
+
+/** A command that arrives twice. */
+const repeated = steps('twice', single, (lab, step) => {
+  step.run(lab);
+  step.run(lab);
+});
+
+export const histories = (maxLength: number): fc.Arbitrary<Step[]> =>
+  fc.array(
+    fc.oneof(
+      { weight: 12, arbitrary: single },
+      { weight: 2, arbitrary: grouped },
+      { weight: 1, arbitrary: repeated },
+      { weight: 2, arbitrary: dryRunStep },
+      { weight: 1, arbitrary: restartStep },
+    ),
+    { maxLength, size: 'max' },
+  );
+
+/** DPUs with functions, networks with subnets: what most steps need to do anything. */
+export function populate(lab: Lab): void {
+  lab.fleet(DPUS, FUNCTIONS);
+  for (const name of NETWORKS) lab.apply('Network', name, {});
+  for (const [name, spec] of Object.entries(SUBNETS)) lab.apply('Subnet', name, spec);
+}
+
+/** Deletes whatever there is, and lets every worker confirm it. */
+export function removeEverything(lab: Lab): void {
+  for (const { resource } of lab.records('Port')) lab.delete('Port', resource.metadata.name);
+  for (const { resource } of lab.records('Subnet')) lab.delete('Subnet', resource.metadata.name);
+  for (const { resource } of lab.records('Network')) lab.delete('Network', resource.metadata.name);
+  for (const { name } of lab.records('Dpu')) lab.report(name as Name);
+}

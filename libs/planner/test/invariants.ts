@@ -1,0 +1,98 @@
+import { expect } from '@jest/globals';
+import { DocumentDigest } from '@outboard/contracts';
+import type { Name } from '@outboard/model';
+import { compileDocument, World } from '../src/index.js';
+import type { Lab } from './lab.js';
+import { expectedDocuments, type ReadableDocuments, readable } from './oracle.js';
+
+/** Every DPU's document as it is compiled for a fetch. */
+export function compiledDocuments(world: World): ReadableDocuments {
+  const documents: ReadableDocuments = {};
+  for (const name of world.dpus.keys()) {
+    const { objects, digest } = compileDocument(world, name as Name);
+    expect(DocumentDigest.of(objects).equals(digest)).toBe(true);
+    documents[name] = Object.fromEntries(objects.map(({ key, object }) => [key, readable(object)]));
+  }
+  return documents;
+}
+
+/** What must hold after any history, once its changes are taken. */
+export function checkInvariants(lab: Lab): void {
+  const documents = compiledDocuments(lab.world);
+  for (const [dpu, document] of Object.entries(documents)) {
+    const published = [...(lab.published.get(dpu) ?? [])].map(([key, object]) => [key, readable(object)]);
+    expect({ dpu, document: Object.fromEntries(published) }).toEqual({ dpu, document });
+  }
+  expect(documents).toEqual(expectedDocuments(lab.rows.values()));
+  checkStored(lab);
+  checkApplied(lab);
+}
+
+/** The store has what the world has, and a world made from the store is the same. */
+function checkStored(lab: Lab): void {
+  const again = World.load(lab.rows.values(), lab.revision + 1, lab.options);
+  expect(summaryOf(again)).toEqual(summaryOf(lab.world));
+  expect(compiledDocuments(again)).toEqual(compiledDocuments(lab.world));
+}
+
+/** Everything in a world that is a function of the records. */
+export function summaryOf(world: World): unknown {
+  const records = [
+    ...[...world.networks.values(), ...world.subnets.values(), ...world.ports.values()],
+    ...[...world.dpus.values(), ...world.releases.values()],
+  ].map(({ record }) => record);
+  const networks = [...world.networks.values()].map((network) => ({
+    name: network.record.resource.metadata.name,
+    addresses: [...network.addresses.keys()].sort(),
+    macAddresses: [...network.macAddresses.keys()].sort(),
+    quarantinedAddresses: [...network.quarantinedAddresses.values()].sort(),
+    quarantinedMacAddresses: [...network.quarantinedMacAddresses.values()].sort(),
+    members: [...network.members].map(([name, { ports }]) => `${name}:${ports.size}`).sort(),
+    lowest: [...network.subnets.values()].map(({ pool }) => pool.lowest() ?? 'none').sort(),
+    allocated: [...network.subnets.values()].map(({ allocated }) => allocated).sort(),
+  }));
+  return JSON.parse(
+    JSON.stringify({
+      records: records.map((record) => JSON.stringify(record, sorted)).sort(),
+      functions: [...world.functions.values()].map((record) => JSON.stringify(record, sorted)).sort(),
+      networks: networks.sort((left, right) => (left.name < right.name ? -1 : 1)),
+      bindings: [...world.bindings.keys()].sort(),
+      vnis: [...world.vnis.keys()].sort(),
+      lowestVni: world.lowestVni(),
+    }),
+  );
+}
+
+/** Objects with their fields in order, so that equal ones are equal texts. */
+const sorted = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1)))
+    : value;
+
+/**
+ * What quarantine is for: however far the workers lag behind, no address of a network means two ports and no segment
+ * two networks, on whatever DPUs.
+ */
+function checkApplied(lab: Lab): void {
+  const meanings = new Map<string, Set<unknown>>();
+  const mean = (what: string, holder: unknown) => {
+    const known = meanings.get(what) ?? new Set();
+    meanings.set(what, known.add(holder));
+  };
+  for (const document of lab.applied.values()) {
+    for (const object of document.values()) {
+      const { bridgeDomain, endpoint, remoteEndpoint } = readable(object) as Record<
+        string,
+        Record<string, unknown> | undefined
+      >;
+      if (bridgeDomain) mean(`vni ${bridgeDomain.vni}`, bridgeDomain.networkUid);
+      const port = endpoint ?? remoteEndpoint;
+      if (!port) continue;
+      mean(`${port.networkUid} ${port.macAddress}`, port.portUid);
+      for (const ip of (port.ipAddresses as string[] | undefined) ?? [])
+        mean(`${port.networkUid} ${ip}`, port.portUid);
+    }
+  }
+  const ambiguous = [...meanings].filter(([, holders]) => holders.size > 1);
+  expect(ambiguous).toEqual([]);
+}

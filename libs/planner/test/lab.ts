@@ -1,0 +1,245 @@
+import { DocumentDigest } from '@outboard/contracts';
+import { type AppError, type Result, unwrap } from '@outboard/core';
+import {
+  type AnyIntent,
+  type MacAddress,
+  type Name,
+  parseManifest,
+  type SerialNumber,
+  type Uid,
+} from '@outboard/model';
+import {
+  type Command,
+  type CommandDecision,
+  type Context,
+  type Decision,
+  type DocumentChange,
+  type DpuRecord,
+  type DryRun,
+  decide,
+  dryRun,
+  type FunctionRecord,
+  keyOf,
+  observe,
+  type PlannedIntent,
+  type PlannedKind,
+  type PortRecord,
+  project,
+  type ReportedProblem,
+  type StoredRecord,
+  takeDocumentChanges,
+  World,
+  type WorldOptions,
+} from '../src/index.js';
+
+export interface ApplyOptions {
+  readonly tenant?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly uid?: string;
+  readonly resourceVersion?: string;
+  readonly existence?: 'create' | 'update';
+}
+
+type Documents = Map<string, Map<string, Uint8Array>>;
+
+const textOf = (record: StoredRecord): string => Object.values(keyOf(record)).join('/');
+
+/** The physical function of a DPU's test inventory, and its virtual functions. */
+export const identityOf = (dpu: string, vfNumber: number | undefined) => ({
+  serialNumber: `SN-${dpu}` as SerialNumber,
+  pfMacAddress: '08:c0:eb:00:00:01' as MacAddress,
+  vfNumber,
+});
+
+/**
+ * A network-intent service without the service: a world, the rows that it would have stored, the documents that follow
+ * from the changes it would have published, and workers that apply them when told.
+ */
+export class Lab {
+  world: World;
+  /** What the store would hold, as it comes back from JSON. */
+  readonly rows = new Map<string, StoredRecord>();
+  /** Every document as the sum of its changes. */
+  readonly published: Documents = new Map();
+  /** What the workers have applied: the published documents as of their last report. */
+  readonly applied: Documents = new Map();
+  readonly changes: DocumentChange[] = [];
+  readonly decisions: Decision[] = [];
+  revision = 1;
+  now = Date.parse('2026-11-22T10:00:00Z');
+  #uids = 0;
+  #grouped = false;
+
+  constructor(readonly options?: WorldOptions) {
+    this.world = World.load([], this.revision, options);
+  }
+
+  get context(): Context {
+    return {
+      revision: this.revision + 1,
+      now: this.now,
+      newUid: () => {
+        const number = (++this.#uids).toString(16).padStart(12, '0');
+        return `00000000-0000-7000-8000-${number}` as Uid;
+      },
+    };
+  }
+
+  /** Several decisions in one commit. */
+  group(work: () => void): void {
+    this.#grouped = true;
+    work();
+    this.#grouped = false;
+    this.commit();
+  }
+
+  intent(kind: string, name: string, spec: object, options: ApplyOptions = {}): AnyIntent {
+    const { tenant = 'acme', labels = {}, uid, resourceVersion } = options;
+    const apiVersion = 'network.outboard.dev/v1alpha1';
+    const metadata = { tenant, name, labels, uid, resourceVersion };
+    return unwrap(parseManifest(JSON.parse(JSON.stringify({ apiVersion, kind, metadata, spec }))));
+  }
+
+  command(kind: PlannedKind, name: string, spec: object, options: ApplyOptions = {}): Command {
+    const intent = this.intent(kind, name, spec, options) as PlannedIntent;
+    const { existence } = options;
+    return { operation: 'apply', intent, ...(existence && { existence }) };
+  }
+
+  decide(command: Command): Result<CommandDecision, AppError> {
+    const result = decide(this.world, command, this.context);
+    if (result.ok) this.#store(result.value);
+    return result;
+  }
+
+  dryRun(command: Command): Result<DryRun, AppError> {
+    const uids = this.#uids;
+    const result = dryRun(this.world, command, this.context);
+    this.#uids = uids;
+    return result;
+  }
+
+  tryApply(
+    kind: PlannedKind,
+    name: string,
+    spec: object,
+    options?: ApplyOptions,
+  ): Result<CommandDecision, AppError> {
+    return this.decide(this.command(kind, name, spec, options));
+  }
+
+  apply(kind: PlannedKind, name: string, spec: object, options?: ApplyOptions): CommandDecision {
+    return unwrap(this.tryApply(kind, name, spec, options));
+  }
+
+  tryDelete(kind: PlannedKind, name: string, tenant = 'acme'): Result<CommandDecision, AppError> {
+    return this.decide({ operation: 'delete', kind, tenant, name });
+  }
+
+  delete(kind: PlannedKind, name: string, tenant?: string): CommandDecision {
+    return unwrap(this.tryDelete(kind, name, tenant));
+  }
+
+  port(name: string, tenant = 'acme'): PortRecord['resource'] {
+    const record = this.rows.get(`Port/${tenant}/${name}`);
+    if (record?.kind !== 'Port') throw new Error(`no port ${tenant}/${name}`);
+    return record.resource;
+  }
+
+  /** A DPU whose tunnels end at 192.0.2.<number in its name>, or without an underlay. */
+  dpu(name: string, fields: Partial<DpuRecord> = {}): Decision {
+    const record: DpuRecord = {
+      kind: 'Dpu',
+      name: name as Name,
+      serialNumber: identityOf(name, 0).serialNumber,
+      tunnelEndpoint: `192.0.2.${name.replace(/\D/g, '')}` as NonNullable<DpuRecord['tunnelEndpoint']>,
+      underlayMtu: 1500,
+      hardwareOffload: false,
+      reachable: true,
+      ...fields,
+    };
+    return this.#store(project(this.world, [{ operation: 'put', record }], this.context));
+  }
+
+  function(dpu: string, vfNumber: number, representor: string | undefined = `pf0vf${vfNumber}`): Decision {
+    const record: FunctionRecord = {
+      kind: 'Function',
+      name: `${dpu}-pf0vf${vfNumber}` as Name,
+      dpu: dpu as Name,
+      identity: identityOf(dpu, vfNumber),
+      representor,
+    };
+    return this.#store(project(this.world, [{ operation: 'put', record }], this.context));
+  }
+
+  /** DPUs with `functions` virtual functions each. */
+  fleet(names: readonly string[], functions: number): void {
+    for (const name of names) {
+      this.dpu(name);
+      for (let vfNumber = 0; vfNumber < functions; vfNumber++) this.function(name, vfNumber);
+    }
+  }
+
+  retire(kind: 'Dpu' | 'Function', name: string): Decision {
+    if (kind === 'Dpu') this.applied.delete(name);
+    return this.#store(
+      project(this.world, [{ operation: 'remove', kind, name: name as Name }], this.context),
+    );
+  }
+
+  /** The worker has applied everything that was published, except for these problems. */
+  report(dpu: string, problems: readonly ReportedProblem[] = [], problemTotal = problems.length): Decision {
+    this.applied.set(dpu, new Map(this.published.get(dpu)));
+    const sequence = this.world.documents.sequence(dpu as Name);
+    return this.reportSequence(dpu, sequence, problems, problemTotal);
+  }
+
+  reportSequence(
+    dpu: string,
+    sequence: number,
+    problems: readonly ReportedProblem[] = [],
+    problemTotal = problems.length,
+  ): Decision {
+    const report = { dpu: dpu as Name, sequence, problems, problemTotal };
+    return this.#store(observe(this.world, report, this.context));
+  }
+
+  /** The service starts again from its store. */
+  restart(): void {
+    this.revision++;
+    this.world = World.load(this.rows.values(), this.revision, this.options);
+  }
+
+  /** The rows of a kind. */
+  records<Kind extends StoredRecord['kind']>(kind: Kind): Extract<StoredRecord, { kind: Kind }>[] {
+    const all = [...this.rows.values()];
+    return all.filter((record): record is Extract<StoredRecord, { kind: Kind }> => record.kind === kind);
+  }
+
+  commit(): void {
+    this.revision++;
+    this.now += 1000;
+    for (const change of takeDocumentChanges(this.world, this.revision)) {
+      this.changes.push(change);
+      const objects = this.published.get(change.dpu) ?? new Map<string, Uint8Array>();
+      this.published.set(change.dpu, objects);
+      for (const { key, object } of change.upserts) objects.set(key, object);
+      for (const key of change.deletes) {
+        if (!objects.delete(key)) throw new Error(`${change.dpu} has no ${key} to delete`);
+      }
+      const digest = DocumentDigest.of([...objects].map(([key, object]) => ({ key, object })));
+      if (!digest.equals(change.digest))
+        throw new Error(`${change.dpu}: the digest is not that of the document`);
+    }
+  }
+
+  #store<Kept extends Decision>(decision: Kept): Kept {
+    this.decisions.push(decision);
+    for (const { before, after } of decision.changes) {
+      if (before && !after) this.rows.delete(textOf(before));
+      if (after) this.rows.set(textOf(after), JSON.parse(JSON.stringify(after)) as StoredRecord);
+    }
+    if (!this.#grouped) this.commit();
+    return decision;
+  }
+}
