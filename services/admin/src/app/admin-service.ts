@@ -1,11 +1,10 @@
-import type { Bus, Delivery, Message, Received, Settlement, Subscription } from '@outboard/bus';
+import type { Bus, Delivery, Message, Received, Settlement } from '@outboard/bus';
 import type { AppError, Clock, Random, Result } from '@outboard/core';
-import { ResourceService } from '@outboard/resource-service';
+import { ResourceProjection, ResourceService } from '@outboard/resource-service';
 import { OutboxRelay, type Store } from '@outboard/store';
-import { AdminDomain } from '../domain/admin-domain.js';
+import { AdminDomain, toDomainChanges } from '../domain/admin-domain.js';
 import { Claims } from '../domain/claims.js';
 import { Inventory } from '../domain/inventory.js';
-import { ClaimsProjection } from './claims-projection.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 export interface AdminServiceOptions {
@@ -21,15 +20,12 @@ export interface AdminServiceOptions {
 export class AdminService implements AsyncDisposable {
   readonly #resources: ResourceService;
   readonly #gateway: WorkerGateway;
-  readonly #claims: ClaimsProjection;
+  readonly #ports: ResourceProjection;
   readonly #relay: OutboxRelay;
-  readonly #bus: Bus;
-  #watching: Subscription | undefined;
 
   constructor({ bus, store, clock, random, leaseMilliseconds }: AdminServiceOptions) {
     const claims = new Claims();
     const inventory = new Inventory(claims);
-    this.#bus = bus;
     this.#relay = new OutboxRelay({
       store,
       clock,
@@ -46,7 +42,22 @@ export class AdminService implements AsyncDisposable {
       random,
     });
     this.#gateway = new WorkerGateway({ service: this.#resources, inventory, clock, leaseMilliseconds });
-    this.#claims = new ClaimsProjection(this.#resources, inventory, claims);
+    this.#ports = new ResourceProjection({
+      bus,
+      clock,
+      random,
+      api: 'network',
+      kinds: ['Port'],
+      known: () => claims.ports().map((port) => ({ kind: 'Port', ...port })),
+      take: (changes) => {
+        const identities = changes.flatMap(({ tenant, name, resource }) =>
+          resource?.kind === 'Port' ? claims.set(resource) : claims.remove(tenant, name),
+        );
+        return this.#resources.change((context) =>
+          toDomainChanges(inventory.claimsChanged(identities, context)),
+        );
+      },
+    });
   }
 
   /** Takes over what is stored, publishes what a former run left, and follows the ports that bind functions. */
@@ -54,7 +65,7 @@ export class AdminService implements AsyncDisposable {
     this.#resources.reload();
     this.#gateway.start();
     this.#relay.notify();
-    this.#watching = await this.#claims.start(this.#bus);
+    await this.#ports.start();
   }
 
   handleRequest(request: Received): Promise<Result<Message, AppError>> {
@@ -75,7 +86,7 @@ export class AdminService implements AsyncDisposable {
 
   /** To be called when nothing arrives any more: finishes what has arrived, then what has to be published. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#watching?.[Symbol.asyncDispose]();
+    await this.#ports[Symbol.asyncDispose]();
     this.#gateway[Symbol.dispose]();
     await this.#resources[Symbol.asyncDispose]();
     await this.#relay[Symbol.asyncDispose]();

@@ -1,9 +1,9 @@
 import type { Bus, Delivery, Message, Received, Settlement } from '@outboard/bus';
 import type { AppError, Clock, Random, Result } from '@outboard/core';
-import { ResourceService } from '@outboard/resource-service';
+import { ResourceProjection, ResourceService } from '@outboard/resource-service';
 import { OutboxRelay, type Store } from '@outboard/store';
 import { NetworkDomain } from '../domain/network-domain.js';
-import { InventoryProjection } from './inventory-projection.js';
+import { inventoryChangeOf } from '../domain/projection.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 export interface NetworkIntentServiceOptions {
@@ -17,7 +17,7 @@ export interface NetworkIntentServiceOptions {
 export class NetworkIntentService implements AsyncDisposable {
   readonly #resources: ResourceService;
   readonly #gateway: WorkerGateway;
-  readonly #inventory: InventoryProjection;
+  readonly #inventory: ResourceProjection;
   readonly #relay: OutboxRelay;
 
   constructor({ bus, store, clock, random }: NetworkIntentServiceOptions) {
@@ -40,7 +40,19 @@ export class NetworkIntentService implements AsyncDisposable {
       reloaded: () => this.#gateway.forget(),
     });
     this.#gateway = new WorkerGateway(this.#resources, domain, store.epoch);
-    this.#inventory = new InventoryProjection(bus, clock, this.#resources, domain);
+    // What is projected is stored with the rest: this service plans alone, too.
+    this.#inventory = new ResourceProjection({
+      bus,
+      clock,
+      random,
+      api: 'admin',
+      kinds: ['Dpu', 'Function'],
+      known: () => domain.inventory(),
+      take: (changes) => {
+        const inventoryChanges = changes.flatMap((change) => inventoryChangeOf(change) ?? []);
+        return this.#resources.change((context) => domain.project(inventoryChanges, context));
+      },
+    });
   }
 
   /** Takes over what is stored, publishes what a former run left, and follows the inventory. */

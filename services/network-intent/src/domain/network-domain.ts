@@ -1,5 +1,5 @@
 import { type AppError, ok, type Result } from '@outboard/core';
-import type { AnyResource, KindName, Name } from '@outboard/model';
+import { type AnyResource, type KindName, type Name, SYSTEM_TENANT } from '@outboard/model';
 import {
   type CompiledDocument,
   compileDocument,
@@ -28,6 +28,7 @@ import type {
   DomainChange,
   DomainContext,
   DomainDecision,
+  ProjectedChange,
   ResourceDomain,
 } from '@outboard/resource-service';
 
@@ -102,12 +103,11 @@ export class NetworkDomain implements ResourceDomain {
     return this.#world.dpus.has(name);
   }
 
-  /** What is projected of admin, for finding what admin has no more. */
-  inventory(): readonly { readonly kind: 'Dpu' | 'Function'; readonly name: Name }[] {
-    return [
-      ...[...this.#world.functions.keys()].map((name) => ({ kind: 'Function' as const, name: name as Name })),
-      ...[...this.#world.dpus.keys()].map((name) => ({ kind: 'Dpu' as const, name: name as Name })),
-    ];
+  /** What is projected of admin. */
+  inventory(): readonly Omit<ProjectedChange, 'resource'>[] {
+    const named = (kind: 'Dpu' | 'Function') => (name: string) => ({ kind, tenant: SYSTEM_TENANT, name });
+    const { dpus, functions } = this.#world;
+    return [...[...functions.keys()].map(named('Function')), ...[...dpus.keys()].map(named('Dpu'))];
   }
 
   #toDomainChanges({ changes }: Decision): readonly DomainChange[] {

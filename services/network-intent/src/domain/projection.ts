@@ -1,11 +1,19 @@
-import { type Dpu, type DpuFunction, findCondition } from '@outboard/model';
-import type { DpuRecord, FunctionRecord } from '@outboard/planner';
+import { type Dpu, type DpuFunction, findCondition, functionIdentityOf, type Name } from '@outboard/model';
+import type { DpuRecord, FunctionRecord, InventoryChange } from '@outboard/planner';
+import type { ProjectedChange } from '@outboard/resource-service';
 
 /** Name of the capability that a driver reports when ports can be realised in hardware. */
 export const HARDWARE_OFFLOAD = 'hardware-offload';
 
-/** What the planner needs to know of a DPU. */
-export const dpuRecordOf = ({ metadata, status }: Dpu): DpuRecord => ({
+/** What a change of admin's inventory means for the planner; undefined: nothing. */
+export function inventoryChangeOf({ kind, name, resource }: ProjectedChange): InventoryChange | undefined {
+  if (kind !== 'Dpu' && kind !== 'Function') return undefined;
+  if (resource?.kind === 'Dpu') return { operation: 'put', record: dpuRecordOf(resource) };
+  const record = resource?.kind === 'Function' ? functionRecordOf(resource) : undefined;
+  return record ? { operation: 'put', record } : { operation: 'remove', kind, name: name as Name };
+}
+
+const dpuRecordOf = ({ metadata, status }: Dpu): DpuRecord => ({
   kind: 'Dpu',
   name: metadata.name,
   serialNumber: status.serialNumber,
@@ -15,15 +23,10 @@ export const dpuRecordOf = ({ metadata, status }: Dpu): DpuRecord => ({
   reachable: findCondition(status.conditions, 'Healthy')?.status === 'True',
 });
 
-/** What the planner needs to know of a function; undefined while it was not discovered on any DPU. */
-export function functionRecordOf({ metadata, status }: DpuFunction): FunctionRecord | undefined {
-  const { dpu, serialNumber, pfMacAddress, vfNumber, representor } = status;
-  if (dpu === undefined || serialNumber === undefined || pfMacAddress === undefined) return undefined;
-  return {
-    kind: 'Function',
-    name: metadata.name,
-    dpu,
-    identity: { serialNumber, pfMacAddress, vfNumber },
-    representor: representor?.netdev,
-  };
+/** Undefined while it was not discovered on any DPU. */
+function functionRecordOf({ metadata, status }: DpuFunction): FunctionRecord | undefined {
+  const identity = functionIdentityOf(status);
+  if (status.dpu === undefined || identity === undefined) return undefined;
+  const { dpu, representor } = status;
+  return { kind: 'Function', name: metadata.name, dpu, identity, representor: representor?.netdev };
 }
