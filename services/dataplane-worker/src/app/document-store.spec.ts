@@ -31,7 +31,9 @@ describe('the document store', () => {
     log = new RecordingLog();
     file = join(temporary.path, 'network.document');
   });
-  afterEach(() => temporary[Symbol.asyncDispose]());
+  afterEach(async () => {
+    await temporary[Symbol.asyncDispose]();
+  });
 
   it('gives back what was saved, whatever the keys and objects are', async () => {
     const entry = fc.tuple(

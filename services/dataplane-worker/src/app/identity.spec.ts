@@ -26,7 +26,9 @@ describe('the data directory', () => {
     temporary = await temporaryDirectory();
     directory = join(temporary.path, 'data');
   });
-  afterEach(() => temporary[Symbol.asyncDispose]());
+  afterEach(async () => {
+    await temporary[Symbol.asyncDispose]();
+  });
 
   it('belongs to the DPU that used it first, and tells a reboot from a restart', async () => {
     expect(await claim()).toEqual({ isFirstRun: true, rebooted: false });

@@ -84,7 +84,7 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       if (state !== 'connected') return;
       for (const part of [reporter, inventory, heartbeat]) part.connected(bus);
     });
-    service = await serveDiscovery(bus, identity);
+    service = await serveDiscovery(bus, identity, log);
     await Promise.all(subscriptions.map(({ closed }) => closed));
   });
 
@@ -125,12 +125,22 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
   };
 }
 
-/** `$SRV.PING|INFO|STATS.dataplane-worker` finds every worker; it has nothing to be asked yet. */
-const serveDiscovery = (bus: Bus, { dpu, workerVersion }: WorkerIdentity): Promise<Subscription> =>
-  bus.serve({
-    name: 'dataplane-worker',
-    version: workerVersion,
-    description: `dataplane worker of ${dpu}`,
-    endpoints: [],
-    maxInFlight: 1,
-  });
+/** `$SRV.PING|INFO|STATS.dataplane-worker` finds every worker. One that may not be found works all the same. */
+async function serveDiscovery(
+  bus: Bus,
+  { dpu, workerVersion }: WorkerIdentity,
+  log: Log,
+): Promise<Subscription | undefined> {
+  try {
+    return await bus.serve({
+      name: 'dataplane-worker',
+      version: workerVersion,
+      description: `dataplane worker of ${dpu}`,
+      endpoints: [],
+      maxInFlight: 1,
+    });
+  } catch (failure) {
+    log.warn({ err: failure }, 'the worker cannot be discovered');
+    return undefined;
+  }
+}

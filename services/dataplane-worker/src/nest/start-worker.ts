@@ -1,0 +1,73 @@
+import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { machine, release } from 'node:os';
+import { type Bus, connectNats } from '@outboard/bus';
+import { systemClock, systemRandom } from '@outboard/core';
+import { createEngine, LinuxDriver } from '@outboard/dataplane';
+import type { WorkerConfiguration } from '../app/configuration.js';
+import { connectEventually } from '../app/connect.js';
+import type { WorkerIdentity } from '../app/identity.js';
+import { currentIncarnation } from '../app/incarnation.js';
+import type { Log } from '../app/log.js';
+import { createDataplaneWorker, type DataplaneWorker, DOCUMENT_OWNERS } from '../app/worker.js';
+
+/** The worker on this machine: its kernel, its disk, and the bus as soon as that can be reached. */
+export async function startWorker(configuration: WorkerConfiguration, log: Log): Promise<DataplaneWorker> {
+  const identity = identityOf(configuration);
+  const { dpu, pfMacAddress, underlayDevice, resyncMilliseconds, dataDirectory } = configuration;
+  const environment = { clock: systemClock, random: systemRandom };
+  const driver = await LinuxDriver.open({ dpu, pfMacAddress, underlayDevice });
+  const engine = createEngine({ driver, owners: DOCUMENT_OWNERS, resyncMilliseconds, ...environment });
+  const end = new AbortController();
+  const bus = connectEventually(() => connect(configuration), { ...environment, log, signal: end.signal });
+  const worker = await createDataplaneWorker({
+    ...environment,
+    identity,
+    owners: DOCUMENT_OWNERS,
+    dataDirectory,
+    driver,
+    engine,
+    bus,
+    log,
+  });
+  let connected: Bus | undefined;
+  bus.then((value) => {
+    connected = value;
+  });
+  return {
+    ready: worker.ready,
+    closed: worker.closed,
+    get leaseEnd() {
+      return worker.leaseEnd;
+    },
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      await worker[Symbol.asyncDispose]();
+      await connected?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The seed is read at each attempt: it may be written after the worker has started. */
+async function connect({ natsServers, natsSeedFile, dpu }: WorkerConfiguration): Promise<Bus> {
+  const seed = natsSeedFile === undefined ? undefined : await readFile(natsSeedFile);
+  return connectNats({
+    servers: natsServers,
+    name: `dataplane-worker ${dpu}`,
+    inboxPrefix: `_INBOX_worker-${dpu}`,
+    ...(seed === undefined ? {} : { seed }),
+  });
+}
+
+function identityOf({ dpu, serialNumber, host }: WorkerConfiguration): WorkerIdentity {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  return {
+    dpu,
+    serialNumber,
+    host,
+    incarnation: currentIncarnation(),
+    workerVersion: version,
+    kernelRelease: release(),
+    architecture: machine(),
+  };
+}

@@ -1,0 +1,23 @@
+import { type DynamicModule, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import type { DataplaneWorker } from '../app/worker.js';
+
+/** Token of the running DataplaneWorker. */
+export const DATAPLANE_WORKER = Symbol('DataplaneWorker');
+
+/** The worker as a Nest application: it comes with the module and ends with the application. */
+@Module({})
+export class WorkerModule implements OnApplicationShutdown {
+  constructor(@Inject(DATAPLANE_WORKER) private readonly worker: DataplaneWorker) {}
+
+  static running(start: () => Promise<DataplaneWorker>): DynamicModule {
+    return {
+      module: WorkerModule,
+      providers: [{ provide: DATAPLANE_WORKER, useFactory: start }],
+      exports: [DATAPLANE_WORKER],
+    };
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.worker[Symbol.asyncDispose]();
+  }
+}
