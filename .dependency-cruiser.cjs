@@ -46,6 +46,7 @@ module.exports = {
     layer('libs/store', ['libs/core']),
     layer('libs/bus', ['libs/core', 'libs/contracts']),
     layer('libs/resource-service', ['libs/core', 'libs/contracts', 'libs/model', 'libs/store', 'libs/bus']),
+    layer('libs/service-shell', ['libs/core']),
     layer('libs/ffi', ['libs/core']),
     layer('libs/netlink', ['libs/core', 'libs/ffi']),
     layer('libs/dataplane', ['libs/core', 'libs/contracts', 'libs/reconcile', 'libs/netlink', 'libs/ffi']),
@@ -56,7 +57,7 @@ module.exports = {
     only('typeorm', '(typeorm|better-sqlite3)', '^libs/store/src/sqlite/'),
     only('nats', '@nats-io', '^libs/bus/src/(nats/|roles|credentials)'),
     only('koffi', 'koffi', '^libs/ffi/'),
-    only('nest', '@nestjs', '^(libs/bus/src/nest/|services/[^/]+/src/(nest/|main))'),
+    only('nest', '@nestjs', '^(libs/(bus/src/nest|service-shell/src)/|services/[^/]+/src/(nest/|main))'),
   ],
   options: {
     doNotFollow: { path: ['node_modules', 'dist'] },

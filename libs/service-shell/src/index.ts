@@ -1,0 +1,4 @@
+export * from './common-configuration.js';
+export * from './environment.js';
+export * from './nest-logger.js';
+export * from './run-process.js';
