@@ -47,6 +47,7 @@ module.exports = {
     layer('libs/bus', ['libs/core', 'libs/contracts']),
     layer('libs/resource-service', ['libs/core', 'libs/contracts', 'libs/model', 'libs/store', 'libs/bus']),
     layer('libs/service-shell', ['libs/core']),
+    layer('libs/client', ['libs/core', 'libs/contracts', 'libs/model', 'libs/bus']),
     layer('libs/ffi', ['libs/core']),
     layer('libs/netlink', ['libs/core', 'libs/ffi']),
     layer('libs/dataplane', ['libs/core', 'libs/contracts', 'libs/reconcile', 'libs/netlink', 'libs/ffi']),

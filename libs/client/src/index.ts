@@ -1,0 +1,2 @@
+export * from './intent-publisher.js';
+export * from './state-cache.js';

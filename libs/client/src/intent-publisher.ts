@@ -1,0 +1,111 @@
+import { randomUUID } from 'node:crypto';
+import type { Bus, Received, Subscription } from '@outboard/bus';
+import {
+  decodeError,
+  HEADERS,
+  MAX_BODY_BYTES,
+  type ResourceAddress,
+  SUBJECT_PREFIX,
+  subjects,
+} from '@outboard/contracts';
+import { AppError, type Clock, err, ok, type Result, systemClock } from '@outboard/core';
+
+/** A resource without its spec, as `accepted` and `deleted` events carry it. */
+export interface AnsweredResource {
+  readonly kind: string;
+  readonly metadata: { readonly tenant?: string; readonly name: string; readonly resourceVersion?: string };
+  readonly status?: Readonly<Record<string, unknown>>;
+}
+
+export interface SubmitOptions {
+  readonly operation?: 'apply' | 'delete';
+  /** The same id always gets the same answer. Default: a new one. */
+  readonly messageId?: string;
+}
+
+/** Between two sendings of an intent that has no answer yet. */
+const RESEND_MILLISECONDS = 2_000;
+/** After it nobody waits any more; the intent may still be answered. */
+const DEADLINE_MILLISECONDS = 60_000;
+/** Intents that wait for their answers; one more is refused. */
+const MAX_WAITING = 100_000;
+
+/**
+ * Publishes intents of a tenant on the durable stream and follows their answers. The broker's acknowledgement only
+ * says that an intent is queued; the `accepted`, `deleted` or `refused` event that names its id says what became of
+ * it. Until that comes, the same message is sent again with the same id.
+ */
+export class IntentPublisher implements AsyncDisposable {
+  readonly #waiting = new Map<string, (answer: Result<AnsweredResource, AppError>) => void>();
+  #events: Subscription | undefined;
+
+  private constructor(
+    private readonly bus: Bus,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Resolves when answers are followed: everything that is submitted later is answered. */
+  static async open(bus: Bus, tenant: string, clock: Clock = systemClock): Promise<IntentPublisher> {
+    const publisher = new IntentPublisher(bus, clock);
+    const filterSubject = `${SUBJECT_PREFIX}.event.${tenant}.>`;
+    publisher.#events = await bus.watch(
+      { stream: 'OUTBOARD_EVENT', filterSubject, from: 'new' },
+      { message: (event) => publisher.#take(event) },
+    );
+    return publisher;
+  }
+
+  /** The resource as accepted (or as it was, when deleted), or why it was refused. */
+  async submit(
+    address: ResourceAddress,
+    body: Uint8Array,
+    { operation = 'apply', messageId = randomUUID() }: SubmitOptions = {},
+  ): Promise<Result<AnsweredResource, AppError>> {
+    if (body.length > MAX_BODY_BYTES) {
+      const description = `has ${body.length} bytes; must be at most ${MAX_BODY_BYTES}`;
+      return err(AppError.invalid([{ field: '', description }], { reason: 'BODY_TOO_LARGE' }));
+    }
+    if (this.#waiting.size >= MAX_WAITING) {
+      return err(new AppError('RESOURCE_EXHAUSTED', `${MAX_WAITING} intents wait for their answers`));
+    }
+    const subject = subjects.intent(address);
+    const headers = { [HEADERS.operation]: operation, [HEADERS.messageId]: messageId };
+    const end = this.clock.monotonic() + DEADLINE_MILLISECONDS;
+    let timer: Disposable | undefined;
+    const answer = new Promise<Result<AnsweredResource, AppError>>((resolve) => {
+      this.#waiting.set(messageId, resolve);
+      const send = (): void => {
+        if (this.clock.monotonic() >= end) {
+          resolve(
+            err(new AppError('DEADLINE_EXCEEDED', `${subject}: no answer in ${DEADLINE_MILLISECONDS} ms`)),
+          );
+          return;
+        }
+        // What the broker did not take is sent again like what nobody answered.
+        void this.bus.publish(subject, { headers, body }, { messageId });
+        timer = this.clock.schedule(RESEND_MILLISECONDS, send);
+      };
+      send();
+    });
+    const result = await answer;
+    timer?.[Symbol.dispose]();
+    this.#waiting.delete(messageId);
+    return result;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#events?.[Symbol.asyncDispose]();
+    for (const resolve of this.#waiting.values())
+      resolve(err(new AppError('CANCELLED', 'the publisher was closed')));
+  }
+
+  #take({ subject, headers, body }: Received): void {
+    const resolve = this.#waiting.get(headers[HEADERS.cause] ?? '');
+    if (!resolve) return;
+    const transition = subject.slice(subject.lastIndexOf('.') + 1);
+    if (transition === 'refused') resolve(err(decodeError(headers, body)));
+    if (transition === 'accepted' || transition === 'deleted') {
+      resolve(ok(JSON.parse(Buffer.from(body).toString()) as AnsweredResource));
+    }
+  }
+}
