@@ -65,6 +65,8 @@ export class Program {
   readonly #log: LogFile;
   readonly #exits: Exit[] = [];
   #run: Run | undefined;
+  /** How often it was stopped: a start that still waits to enter a machine must not outlive a stop. */
+  #stops = 0;
 
   constructor(readonly specification: ProgramSpecification) {
     this.#log = new LogFile(specification.logFile);
@@ -103,7 +105,12 @@ export class Program {
    */
   async start(): Promise<string> {
     const { specification } = this;
-    const enter = (await specification.enter?.()) ?? [];
+    // Without it nothing is awaited before the process runs: `isRunning` is true when this returns its promise.
+    const stops = this.#stops;
+    const enter = specification.enter === undefined ? [] : await specification.enter();
+    if (this.#stops !== stops) {
+      throw new AppError('CANCELLED', `${this.name} was stopped before it had started`);
+    }
     if (this.#run !== undefined) {
       throw new AppError('FAILED_PRECONDITION', `${this.name} is running as process ${this.pid}`);
     }
@@ -134,6 +141,7 @@ export class Program {
 
   /** SIGTERM, and SIGKILL if that does not end it within the grace. Undefined if it is not running. */
   async stop(graceMilliseconds = GRACE_MILLISECONDS): Promise<Exit | undefined> {
+    this.#stops++;
     const run = this.#run;
     if (run === undefined) return undefined;
     run.wanted = true;
@@ -144,6 +152,7 @@ export class Program {
 
   /** SIGKILL, awaited: a crash. Undefined if it is not running. */
   async kill(): Promise<Exit | undefined> {
+    this.#stops++;
     const run = this.#run;
     if (run === undefined) return undefined;
     run.wanted = true;

@@ -99,6 +99,11 @@ export class Testbed implements AsyncDisposable {
     return this.#ownership.directory;
   }
 
+  /** Those that were made by `program` and not removed, running or not. */
+  get programs(): ReadonlySet<Program> {
+    return this.#programs;
+  }
+
   get pods(): ReadonlyMap<string, Pod> {
     return this.#pods;
   }

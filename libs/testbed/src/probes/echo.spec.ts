@@ -58,6 +58,7 @@ describe.each([
       code: 'ETIMEDOUT',
     });
     await setRepresentor(dpu, 1, true);
+    await waitConnected([client, server]);
   });
 
   it('without a route fails with what the kernel says', async () => {

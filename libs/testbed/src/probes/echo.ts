@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { systemClock } from '@outboard/core';
-import { libc, SOCK_DGRAM, SOCK_STREAM, SystemError, watchReadable } from '@outboard/ffi';
+import { libc, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, SystemError, watchReadable } from '@outboard/ffi';
 import type { Endpoint } from '../places.js';
 import {
   connectTcp,
@@ -16,6 +16,7 @@ const PAYLOAD_BYTES = 64;
 const MAX_PAYLOAD_BYTES = 1 << 20;
 const TIMEOUT_MILLISECONDS = 1000;
 const MAX_GREETING = 512;
+const SO_REUSEADDR = 2;
 const SOL_IPV6 = 41;
 const IPV6_V6ONLY = 26;
 const NEWLINE = 10;
@@ -126,6 +127,8 @@ function bound(endpoint: Endpoint, type: number, port: number): number {
   const descriptor = openSocket(endpoint.namespace, 6, type);
   try {
     libc.setsockopt(descriptor, SOL_IPV6, IPV6_V6ONLY, 0);
+    // Connections of a server before may still be in TIME_WAIT. For datagrams it would let two bind at once.
+    if (type === SOCK_STREAM) libc.setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
     libc.bind(descriptor, encodeSocketAddress({ ip: '::', port }));
     return descriptor;
   } catch (failure) {
