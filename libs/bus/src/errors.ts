@@ -37,10 +37,10 @@ export const busErrors = {
     new AppError('RESOURCE_EXHAUSTED', `${limit} messages wait for their answers already`, {
       reason: 'TOO_MANY_PENDING',
     }),
-  outOfRange: (stream: string, wanted: number, first: number, last: number): AppError =>
+  outOfRange: (stream: string, sequence: number): AppError =>
     new AppError(
       'OUT_OF_RANGE',
-      `stream ${stream} holds ${first} to ${last}, not ${wanted}: list again and watch from there`,
-      { metadata: { stream, wanted: String(wanted), first: String(first), last: String(last) } },
+      `stream ${stream} does not hold sequence ${sequence} any more, or not yet: list again and watch from there`,
+      { metadata: { stream, sequence: String(sequence) } },
     ),
 } as const;

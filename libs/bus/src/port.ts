@@ -62,8 +62,8 @@ export interface WatchSpec {
   readonly stream: string;
   readonly filterSubject: string;
   /**
-   * `last-per-subject`: list and watch; a number: replay from that stream sequence, 0 for all there is. A log that no
-   * longer holds the sequence (or does not hold it yet) refuses with OUT_OF_RANGE: list again.
+   * `last-per-subject`: list and watch; a number: replay from that stream sequence, 0 for all there is. A stream that
+   * no longer holds the sequence (or is not there yet) refuses with OUT_OF_RANGE: list again.
    */
   readonly from: 'last-per-subject' | 'new' | number;
 }

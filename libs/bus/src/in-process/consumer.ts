@@ -46,12 +46,18 @@ export class DurableConsumer {
   /** Calls back whenever there may be something to take. */
   onReady(waker: () => void): Disposable {
     this.#wakers.add(waker);
-    return { [Symbol.dispose]: () => void this.#wakers.delete(waker) };
+    this.#arm();
+    return {
+      [Symbol.dispose]: () => {
+        this.#wakers.delete(waker);
+        this.#arm();
+      },
+    };
   }
 
   /** The next message to deliver: what is due again comes before what is new. */
   take(): HandedOut | undefined {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     let again: number | undefined;
     for (const [sequence, { due }] of this.#pending) {
       if (due !== undefined && due <= now && (again === undefined || sequence < again)) again = sequence;
@@ -84,8 +90,9 @@ export class DurableConsumer {
   release(sequence: number, afterMilliseconds: number): void {
     const pending = this.#pending.get(sequence);
     if (!pending) return;
-    pending.due = this.#clock.now() + afterMilliseconds;
-    this.#arm();
+    pending.due = this.#clock.monotonic() + afterMilliseconds;
+    if (afterMilliseconds > 0) this.#arm();
+    else this.#wake();
   }
 
   /** Gives back a message that nobody began to handle: its delivery does not count. */
@@ -95,17 +102,21 @@ export class DurableConsumer {
     this.release(sequence, 0);
   }
 
+  /** Wakes at the next time that something becomes due. What is due already is taken when somebody has room. */
   #arm(): void {
     this.#alarm?.[Symbol.dispose]();
     this.#alarm = undefined;
+    if (this.#wakers.size === 0) return;
+    const now = this.#clock.monotonic();
     let first: number | undefined;
     for (const { due } of this.#pending.values()) {
-      if (due !== undefined && (first === undefined || due < first)) first = due;
+      if (due !== undefined && due > now && (first === undefined || due < first)) first = due;
     }
     if (first === undefined) return;
-    this.#alarm = this.#clock.schedule(Math.max(0, first - this.#clock.now()), () => {
+    this.#alarm = this.#clock.schedule(first - now, () => {
       this.#wake();
-      // What nobody had room for stays due, and is asked for when there is room.
+      // A timer may go off a fraction early.
+      this.#arm();
     });
   }
 

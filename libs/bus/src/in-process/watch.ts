@@ -34,9 +34,7 @@ export class InProcessWatch {
     if (from === 'new') return [];
     if (from === 'last-per-subject') return this.#stream.lastPerSubject(this.#matches);
     const { firstSequence: first, lastSequence: last } = this.#stream;
-    // A last-value stream forgets old values by design: what it holds is everything that matters.
-    const forgotten = this.#stream.spec.maxMessagesPerSubject !== 1 && from < first;
-    if (from > 0 && (forgotten || from > last + 1)) throw busErrors.outOfRange(stream, from, first, last);
+    if (from > 0 && (from < first || from > last + 1)) throw busErrors.outOfRange(stream, from);
     const sequences: number[] = [];
     for (let next = this.#stream.next(from, this.#matches); next; ) {
       sequences.push(next.sequence);

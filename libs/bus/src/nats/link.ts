@@ -1,0 +1,209 @@
+import {
+  AuthorizationError,
+  ConnectionError,
+  connect,
+  type NatsConnection,
+  nkeyAuthenticator,
+  PermissionViolationError,
+} from '@nats-io/transport-node';
+import { AppError, type Clock, type Random, systemClock, systemRandom } from '@outboard/core';
+import { busErrors } from '../errors.js';
+import type { ConnectionState } from '../port.js';
+
+export interface NatsOptions {
+  /** `nats://host:port`, one or more of one cluster. */
+  readonly servers: string | readonly string[];
+  /** What the server's operator sees: role and instance. */
+  readonly name: string;
+  /** NKey seed of the role (see `readCredentials`); absent for a server without authorisation. */
+  readonly seed?: Uint8Array;
+  /** First token of all inboxes: `_INBOX_<role>`, which nobody else may subscribe to. */
+  readonly inboxPrefix?: string;
+  /** How long the first connection is tried. Default 10 seconds. */
+  readonly connectMilliseconds?: number;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** Between two attempts to reach a server, milliseconds; random, so that a fleet does not return in one instant. */
+const RECONNECT_MINIMUM = 100;
+const RECONNECT_SPREAD = 500;
+
+/** A silent server is given up after two of these, milliseconds. */
+const PING_INTERVAL = 10_000;
+
+const DEFAULT_CONNECT_MILLISECONDS = 10_000;
+
+/** What depends on the connection. Called in the order of registration. */
+export interface LinkListener {
+  /** Connected again: what was sent before may be lost. */
+  up?(): void;
+  down?(): void;
+  /** The server refused a publish or subscription. */
+  refused?(operation: 'publish' | 'subscription', subject: string): void;
+  closed?(): void;
+}
+
+/** The connection to NATS with its state. It reconnects for ever, until it is closed or its credentials are refused. */
+export class Link {
+  readonly connection: NatsConnection;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly inboxPrefix: string;
+  readonly #listeners = new Set<LinkListener>();
+  readonly #stateListeners = new Set<(state: ConnectionState) => void>();
+  #state: ConnectionState = 'connected';
+  #inboxes = 0;
+
+  private constructor(connection: NatsConnection, options: NatsOptions & { clock: Clock; random: Random }) {
+    this.connection = connection;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.inboxPrefix = `${inboxPrefixOf(options)}.${Buffer.from(options.random.bytes(12)).toString('hex')}`;
+    void this.#follow();
+  }
+
+  /** Connects, trying again until the time is over. Rejects with UNAVAILABLE, or UNAUTHENTICATED at once. */
+  static async open(options: NatsOptions): Promise<Link> {
+    const { clock = systemClock, random = systemRandom } = options;
+    const limit = clock.monotonic() + (options.connectMilliseconds ?? DEFAULT_CONNECT_MILLISECONDS);
+    const servers = typeof options.servers === 'string' ? [options.servers] : [...options.servers];
+    const reconnectDelay = (): number => RECONNECT_MINIMUM + RECONNECT_SPREAD * random.fraction();
+    for (;;) {
+      try {
+        const connection = await connect({
+          servers,
+          name: options.name,
+          inboxPrefix: inboxPrefixOf(options),
+          // Stack traces for every request cost half of the client's time.
+          noAsyncTraces: true,
+          maxReconnectAttempts: -1,
+          reconnectDelayHandler: reconnectDelay,
+          pingInterval: PING_INTERVAL,
+          maxPingOut: 2,
+          timeout: Math.max(1, limit - clock.monotonic()),
+          ...(options.seed ? { authenticator: nkeyAuthenticator(options.seed) } : {}),
+        });
+        return new Link(connection, { ...options, clock, random });
+      } catch (cause) {
+        const why = cause instanceof Error ? cause.message : String(cause);
+        if (cause instanceof AuthorizationError) {
+          throw new AppError(
+            'UNAUTHENTICATED',
+            `NATS at ${servers.join(', ')} refuses ${options.name}: ${why}`,
+            {
+              cause,
+            },
+          );
+        }
+        if (!(cause instanceof ConnectionError) && !(cause instanceof Error && 'code' in cause)) {
+          throw new AppError('INVALID_ARGUMENT', `cannot connect to NATS at ${servers.join(', ')}: ${why}`, {
+            cause,
+          });
+        }
+        const delay = reconnectDelay();
+        if (clock.monotonic() + delay >= limit) {
+          throw new AppError('UNAVAILABLE', `NATS at ${servers.join(', ')} cannot be reached: ${why}`, {
+            cause,
+          });
+        }
+        await clock.delay(delay);
+      }
+    }
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** A subject of this connection's own, never used before. */
+  inbox(): string {
+    return `${this.inboxPrefix}.${++this.#inboxes}`;
+  }
+
+  listen(listener: LinkListener): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  onState(listener: (state: ConnectionState) => void): Disposable {
+    this.#stateListeners.add(listener);
+    listener(this.#state);
+    return { [Symbol.dispose]: () => void this.#stateListeners.delete(listener) };
+  }
+
+  /** Sends; nothing tells whether it arrives. What is sent while the connection is down is lost. */
+  send(subject: string, body: Uint8Array | string, options?: Parameters<NatsConnection['publish']>[2]): void {
+    if (this.#state !== 'closed') this.connection.publish(subject, body, options);
+  }
+
+  /** Resolves when the server has seen everything sent so far; waits for the connection if it is down. */
+  async flush(): Promise<void> {
+    for (;;) {
+      if (this.#state === 'closed') throw busErrors.closed();
+      try {
+        await this.connection.flush();
+        return;
+      } catch {
+        // Disconnected meanwhile: the subscriptions are made again with the connection, then it can be asked again.
+        await this.#changed();
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.connection.isClosed()) return;
+    // A drain would wait for a server that is not there.
+    if (this.#state === 'connected') await this.connection.drain().catch(() => this.connection.close());
+    else await this.connection.close();
+    this.#become('closed');
+  }
+
+  #changed(): Promise<void> {
+    return new Promise((resolve) => {
+      let first = true;
+      const listening = this.onState(() => {
+        if (first) {
+          first = false;
+          return;
+        }
+        listening[Symbol.dispose]();
+        resolve();
+      });
+    });
+  }
+
+  async #follow(): Promise<void> {
+    for await (const status of this.connection.status()) {
+      switch (status.type) {
+        case 'disconnect':
+          this.#become('reconnecting');
+          for (const listener of this.#listeners) listener.down?.();
+          break;
+        case 'reconnect':
+          this.#become('connected');
+          for (const listener of this.#listeners) listener.up?.();
+          break;
+        case 'error':
+          if (status.error instanceof PermissionViolationError) {
+            const { operation, subject } = status.error;
+            for (const listener of this.#listeners) listener.refused?.(operation, subject);
+          }
+          break;
+        default:
+          break;
+      }
+    }
+    await this.connection.closed();
+    this.#become('closed');
+  }
+
+  #become(state: ConnectionState): void {
+    if (this.#state === state || this.#state === 'closed') return;
+    this.#state = state;
+    for (const listener of this.#stateListeners) listener(state);
+    if (state === 'closed') for (const listener of this.#listeners) listener.closed?.();
+  }
+}
+
+const inboxPrefixOf = ({ inboxPrefix = '_INBOX' }: NatsOptions): string => inboxPrefix;
