@@ -52,10 +52,11 @@ it('a client outside reaches a server inside, and reaches it again after the ser
 });
 
 it('what one side has ended the other may still answer', async () => {
-  using _server = await EchoServer.listen(testbed.control, 4222);
+  const server = await EchoServer.listen(testbed.control, 4222);
   const client = connect({ port: forwarder.port, host: '127.0.0.1', allowHalfOpen: true });
   client.end('last words');
   expect(await answer(client, 1000)).toMatch(/last words$/);
+  server[Symbol.dispose]();
 });
 
 it('a port that is taken is refused', async () => {

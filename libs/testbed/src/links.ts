@@ -5,7 +5,8 @@ import {
   IFA_F,
   link,
   type Message,
-  type NetlinkSocket,
+  NetlinkSocket,
+  type NetworkNamespace,
   RT_SCOPE,
   RT_TABLE,
   RTN,
@@ -154,6 +155,19 @@ export const defaultRouteMessage = (oif: number, gateway: string): Message =>
     gateway,
     oif,
   });
+
+/** A socket in a namespace for the time of an action. */
+export async function withSocket<Value>(
+  namespace: NetworkNamespace | undefined,
+  action: (socket: NetlinkSocket) => Promise<Value>,
+): Promise<Value> {
+  const socket = NetlinkSocket.open(namespace === undefined ? {} : { namespace });
+  try {
+    return await action(socket);
+  } finally {
+    socket.close();
+  }
+}
 
 /**
  * Sends messages of which every one has to succeed; those that wait for a grace period (moves of devices) on a pool

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { link, NetlinkSocket, NetworkNamespace } from '@outboard/netlink';
+import { link, NetworkNamespace } from '@outboard/netlink';
+import { withSocket } from './links.js';
 import type { Dpu } from './places.js';
 import type { Program } from './program.js';
 import { Testbed } from './testbed.js';
@@ -41,9 +42,9 @@ it('namespaces of the same name on two DPUs are different ones, and none of them
     [second, 'in-second'],
   ] as const) {
     expect(await dpu.machine.namespaces()).toEqual(['ob-router']);
-    using namespace = await dpu.machine.openNamespace('ob-router');
-    using socket = NetlinkSocket.open({ namespace });
-    const links = await socket.dump(link.dump());
+    const namespace = await dpu.machine.openNamespace('ob-router');
+    const links = await withSocket(namespace, (socket) => socket.dump(link.dump()));
+    namespace.close();
     expect(links.map(({ ifname }) => ifname)).toEqual(['lo', device]);
   }
   expect(NetworkNamespace.list('ob-router')).toEqual([]);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { AF, address, link, linkByName, NetlinkSocket, RT_TABLE, route } from '@outboard/netlink';
+import { AF, address, link, linkByName, RT_TABLE, route } from '@outboard/netlink';
+import { withSocket } from './links.js';
 import type { Dpu } from './places.js';
 import type { Pod, PortStatus } from './pod.js';
 import { ping, waitReachable } from './probes/ping.js';
@@ -29,12 +30,11 @@ beforeAll(async () => {
 afterAll(() => testbed.dispose());
 
 async function look(place: Pod, device: string) {
-  using socket = NetlinkSocket.open({ namespace: place.namespace });
-  const [links, addresses, routes] = [
-    await socket.dump(link.dump()),
-    await socket.dump(address.dump()),
-    await socket.dump(route.dump({ rtmTable: RT_TABLE.MAIN })),
-  ];
+  const { links, addresses, routes } = await withSocket(place.namespace, async (socket) => ({
+    links: await socket.dump(link.dump()),
+    addresses: await socket.dump(address.dump()),
+    routes: await socket.dump(route.dump({ rtmTable: RT_TABLE.MAIN })),
+  }));
   const own = links.find(({ ifname }) => ifname === device);
   return {
     link: own,

@@ -2,7 +2,8 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { link, NetlinkSocket, NetworkNamespace } from '@outboard/netlink';
+import { link, NetworkNamespace } from '@outboard/netlink';
+import { withSocket } from './links.js';
 import { connectivityMatrix, ping, waitReachable } from './probes/ping.js';
 import { Testbed } from './testbed.js';
 import { specification, uniqueName } from './testing.js';
@@ -21,8 +22,8 @@ afterEach(async () => {
 const namespacesOf = (name: string): string[] => NetworkNamespace.list(`ob-${name}.`);
 
 async function ownLinks(): Promise<string[]> {
-  using socket = NetlinkSocket.open();
-  return (await socket.dump(link.dump())).map(({ ifiIndex, ifname }) => `${ifiIndex} ${ifname}`);
+  const links = await withSocket(undefined, (socket) => socket.dump(link.dump()));
+  return links.map(({ ifiIndex, ifname }) => `${ifiIndex} ${ifname}`);
 }
 
 describe('a testbed', () => {

@@ -10,6 +10,7 @@ import {
   fabricPort,
   loopbackUp,
   type NetworkName,
+  withSocket,
 } from './links.js';
 import { Machine, machineProgram } from './machine.js';
 import { type Leftovers, MARK, Ownership, removeLeftovers } from './ownership.js';
@@ -139,8 +140,7 @@ export class Testbed implements AsyncDisposable {
     });
     const pod = new Pod(options.name, host, namespace);
     this.#pods.set(pod.name, pod);
-    using socket = NetlinkSocket.open({ namespace });
-    await applyAll(socket, `pod ${pod.name}`, [loopbackUp()]);
+    await withSocket(namespace, (socket) => applyAll(socket, `pod ${pod.name}`, [loopbackUp()]));
     return pod;
   }
 
@@ -236,8 +236,7 @@ export class Testbed implements AsyncDisposable {
       'fabric',
       fabricMessages(plan, { control: control.descriptor, dpus: descriptors }),
     );
-    using controlSocket = NetlinkSocket.open({ namespace: control });
-    await applyAll(controlSocket, 'control', controlMessages(plan));
+    await withSocket(control, (socket) => applyAll(socket, 'control', controlMessages(plan)));
     for (const host of this.hosts.values()) {
       await applyAll(host.socket, `host ${host.name}`, [loopbackUp()]);
     }

@@ -213,8 +213,12 @@ export async function tcpConnect(
   const versions = new Set(from.addresses.map(versionOf));
   const ip = to.addresses.find((address) => versions.has(versionOf(address)));
   if (ip === undefined) return { kind: 'failed', code: 'EADDRNOTAVAIL' };
-  using _server = await EchoServer.listen(to, port);
-  return await tcpEcho(from, { ip, port }, options);
+  const server = await EchoServer.listen(to, port);
+  try {
+    return await tcpEcho(from, { ip, port }, options);
+  } finally {
+    server[Symbol.dispose]();
+  }
 }
 
 /** Writes the payload; everything that the other side sends, as soon as greeting and payload can be in it. */

@@ -8,7 +8,8 @@ import {
   SOL_SOCKET,
   watchReadable,
 } from '@outboard/ffi';
-import { link, NetlinkSocket, type NetworkNamespace } from '@outboard/netlink';
+import { link, type NetworkNamespace } from '@outboard/netlink';
+import { withSocket } from '../links.js';
 
 const ETH_P_ALL = 0x0003;
 const SOL_PACKET = 263;
@@ -120,8 +121,7 @@ export class FrameCapture implements Disposable {
 
 /** A packet socket that is bound to the device before it takes a frame (packet(7)). */
 async function openPacketSocket({ namespace }: Place, device: string, protocol: number): Promise<number> {
-  using netlink = NetlinkSocket.open({ namespace });
-  const { ifiIndex } = await netlink.get(link.get({ ifname: device }));
+  const { ifiIndex } = await withSocket(namespace, (socket) => socket.get(link.get({ ifname: device })));
   const descriptor = namespace.run(() => libc.socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   try {
     libc.setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);

@@ -1,24 +1,34 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { libc, SOCK_DGRAM, watchReadable } from '@outboard/ffi';
-import { AF, link, linkByName, NetlinkSocket, NUD, neighbour, upFlags } from '@outboard/netlink';
-import { addressMessage, applyAll } from '../links.js';
+import { AF, link, linkByName, NUD, neighbour, upFlags } from '@outboard/netlink';
+import { addressMessage, applyAll, withSocket } from '../links.js';
 import type { Dpu } from '../places.js';
 import type { Pod } from '../pod.js';
 import { encodeSocketAddress, openSocket } from '../sockets.js';
 import { Testbed } from '../testbed.js';
 import { bridgedPods, specification } from '../testing.js';
 import { FrameCapture, FrameSender } from './frame-socket.js';
-import { arpFrame, BROADCAST, encapsulated, etherTypeOf, isArp, udpFrame } from './frames.js';
+import { arpFrame, BROADCAST, ETHER_TYPE, encapsulated, etherTypeOf, isArp, udpFrame } from './frames.js';
 import { ping, waitConnected, waitReachable } from './ping.js';
 import { waitUntil } from './wait.js';
 
 const SPOOFED = '02:66:66:66:66:66';
 
 async function macOf(pod: Pod): Promise<string> {
-  using socket = NetlinkSocket.open({ namespace: pod.namespace });
-  const { address } = await socket.get(link.get({ ifname: 'eth0' }));
-  return address ?? '';
+  const own = await withSocket(pod.namespace, (socket) => socket.get(link.get({ ifname: 'eth0' })));
+  return own.address ?? '';
 }
+
+const open: Disposable[] = [];
+const keep = async <Resource extends Disposable>(opening: Promise<Resource>): Promise<Resource> => {
+  const resource = await opening;
+  open.push(resource);
+  return resource;
+};
+
+afterEach(() => {
+  for (const resource of open.splice(0)) resource[Symbol.dispose]();
+});
 
 describe('frames', () => {
   let testbed: Testbed;
@@ -35,8 +45,8 @@ describe('frames', () => {
   afterAll(() => testbed.dispose());
 
   it('are sent with whatever source they carry, and seen so at the other end', async () => {
-    using capture = await FrameCapture.open(to, 'eth0', isArp);
-    using sender = await FrameSender.open(from, 'eth0');
+    const capture = await keep(FrameCapture.open(to, 'eth0', isArp));
+    const sender = await keep(FrameSender.open(from, 'eth0'));
     const frame = arpFrame({
       operation: 'reply',
       senderMac: SPOOFED,
@@ -57,7 +67,7 @@ describe('frames', () => {
     async (_, spoofed, ip) => {
       const socket = openSocket(to.namespace, ip.includes(':') ? 6 : 4, SOCK_DGRAM);
       libc.bind(socket, encodeSocketAddress({ ip, port: 9000 }));
-      using sender = await FrameSender.open(from, 'eth0');
+      const sender = await keep(FrameSender.open(from, 'eth0'));
       const destinationMac = await macOf(to);
       const received = new Promise<string>((resolve) => {
         const watcher = watchReadable(socket, () => {
@@ -83,10 +93,12 @@ describe('frames', () => {
 
   it('are counted by what they are and where they go', async () => {
     const directions: string[] = [];
-    using capture = await FrameCapture.open(from, 'eth0', (frame, direction) => {
-      if (etherTypeOf(frame) === 0x0800) directions.push(direction);
-      return etherTypeOf(frame) === 0x0800;
-    });
+    const isIpv4 = (frame: Buffer, direction: string): boolean => {
+      if (etherTypeOf(frame) !== ETHER_TYPE.IPV4) return false;
+      directions.push(direction);
+      return true;
+    };
+    const capture = await keep(FrameCapture.open(from, 'eth0', isIpv4));
     await ping(from, '10.0.1.11', { count: 2 });
     expect(capture.report).toMatchObject({ count: 2 + 2, drops: 0 });
     expect(directions).toEqual(['out', 'in', 'out', 'in']);
@@ -129,8 +141,8 @@ describe('a capture on the underlay', () => {
       }
       const inner = (frame: Buffer): boolean => encapsulated(frame) !== undefined;
       const innerArp = (frame: Buffer): boolean => isArp(encapsulated(frame) ?? Buffer.alloc(0));
-      using all = await FrameCapture.open(dpus[0], 'up0', inner);
-      using arps = await FrameCapture.open(dpus[0], 'up0', innerArp);
+      const all = await keep(FrameCapture.open(dpus[0], 'up0', inner));
+      const arps = await keep(FrameCapture.open(dpus[0], 'up0', innerArp));
       await waitReachable(dpus[0], '10.7.0.2');
       expect(arps.report.count).toBeGreaterThanOrEqual(2);
       expect(all.report.count).toBeGreaterThanOrEqual(arps.report.count + 2);

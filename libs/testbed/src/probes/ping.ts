@@ -29,16 +29,16 @@ export interface PingReport {
 
 /** Pings an address from an endpoint. */
 export async function ping(from: Endpoint, ip: string, options: PingOptions = {}): Promise<PingReport> {
-  using socket = new IcmpSocket(from.namespace, versionOf(ip), options);
+  const socket = new IcmpSocket(from.namespace, versionOf(ip), options);
+  const payloadBytes = options.payloadBytes ?? PAYLOAD_BYTES;
+  const timeoutMilliseconds = options.timeoutMilliseconds ?? TIMEOUT_MILLISECONDS;
   const outcomes: EchoOutcome[] = [];
-  for (let index = 0; index < (options.count ?? 1); index++) {
-    outcomes.push(
-      await socket.echo(
-        ip,
-        options.payloadBytes ?? PAYLOAD_BYTES,
-        options.timeoutMilliseconds ?? TIMEOUT_MILLISECONDS,
-      ),
-    );
+  try {
+    while (outcomes.length < (options.count ?? 1)) {
+      outcomes.push(await socket.echo(ip, payloadBytes, timeoutMilliseconds));
+    }
+  } finally {
+    socket[Symbol.dispose]();
   }
   const received = outcomes.filter((outcome) => outcome.kind === 'reply').length;
   return { sent: outcomes.length, received, outcomes };

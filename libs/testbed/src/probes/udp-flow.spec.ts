@@ -124,8 +124,9 @@ describe('a UDP flow', () => {
   });
 
   it('does not wait for ever for packets', async () => {
-    using flow = UdpFlow.start({ from, to, ip: '192.0.2.1' });
+    const flow = UdpFlow.start({ from, to, ip: '192.0.2.1' });
     await expect(flow.progress(5, 100)).rejects.toThrow('5 of 5 packets did not arrive within 100 ms');
+    flow[Symbol.dispose]();
   });
 
   it('refuses rates and sizes that it cannot do', () => {
