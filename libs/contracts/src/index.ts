@@ -11,6 +11,6 @@ export * from './gen/outboard/network/v1alpha1/port_pb.js';
 export * from './gen/outboard/network/v1alpha1/subnet_pb.js';
 export * from './headers.js';
 export { decodeJson, encodeJson, formatPath, MAX_JSON_DEPTH, MAX_JSON_VALUES, readJson } from './json.js';
-export { parseJsonText } from './json-text.js';
+export { findJsonFault, parseJsonText } from './json-text.js';
 export * from './subjects.js';
 export * from './wire-error.js';

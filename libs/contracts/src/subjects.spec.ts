@@ -27,6 +27,14 @@ describe('subjects', () => {
     expect(subjects.dpu('dpu-7', 'delta', 'network')).toBe('outboard.v1alpha1.dpu.dpu-7.delta.network');
   });
 
+  it('of filters have a wildcard for what is not given', () => {
+    expect(subjects.states({ tenant: 'acme', kind: 'port' })).toBe('outboard.v1alpha1.state.acme.*.port.*');
+    expect(subjects.events({})).toBe('outboard.v1alpha1.event.*.*.*.*.*');
+    const port = { tenant: 'acme', api: 'network', kind: 'port', name: 'web-0' } as const;
+    expect(subjects.states(port)).toBe(subjects.state(port));
+    expect(() => subjects.states({ tenant: '>' })).toThrow(AppError);
+  });
+
   it('are parsed into what they were made of, each by one parser only', () => {
     fc.assert(
       fc.property(address, (given) => {

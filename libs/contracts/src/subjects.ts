@@ -43,6 +43,9 @@ function tokens(...values: string[]): string {
   return values.join('.');
 }
 
+const pattern = ({ tenant, api, kind, name }: Partial<ResourceAddress>): string =>
+  [tenant, api, kind, name].map((token) => (token === undefined ? '*' : tokens(token))).join('.');
+
 /** The one table of subjects (shared/architecture: bus contract); documentation and permissions are made from it. */
 export const subjects = {
   rpc: (tenant: string, api: Api, kind: string, verb: Verb): string =>
@@ -53,6 +56,10 @@ export const subjects = {
     `${SUBJECT_PREFIX}.event.${tokens(tenant, api, kind, name)}.${transition}`,
   state: ({ tenant, api, kind, name }: ResourceAddress): string =>
     `${SUBJECT_PREFIX}.state.${tokens(tenant, api, kind, name)}`,
+  /** Filter: the states of what is given; what is absent may be anything. */
+  states: (filter: Partial<ResourceAddress>): string => `${SUBJECT_PREFIX}.state.${pattern(filter)}`,
+  /** Filter: all events of what is given; what is absent may be anything. */
+  events: (filter: Partial<ResourceAddress>): string => `${SUBJECT_PREFIX}.event.${pattern(filter)}.*`,
   /** Filter: the states of a kind in all tenants, or of all kinds of an API. */
   allStates: (api: Api, kind?: string): string => `${SUBJECT_PREFIX}.state.*.${api}.${kind ?? '*'}.*`,
   /** Filter: the intents of an API in all tenants. */
