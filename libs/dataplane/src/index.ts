@@ -1,5 +1,6 @@
 export * from './document.js';
 export * from './driver.js';
+export * from './driver-linux/linux-driver.js';
 export * from './driver-memory/faulty-driver.js';
 export * from './driver-memory/memory-driver.js';
 export * from './driver-memory/memory-kernel.js';

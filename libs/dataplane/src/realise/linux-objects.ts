@@ -1,6 +1,7 @@
 /**
  * What neutral objects become on Linux. Devices whose name starts with `obv` stand in the DPU's namespace, `obb`,
- * `obx` and `obp` in a router's; each name is unique within the DPU, so that keys need no namespace.
+ * `obx` and `obp` in a router's; each name is unique within the DPU, so that keys of devices, and of what goes with
+ * them, need no namespace.
  */
 export type LinuxSpec =
   | NamespaceSpec
@@ -17,10 +18,14 @@ export type LinuxSpec =
   | GateSpec
   | RepresentorSpec;
 
-/** A router's network namespace, with forwarding on. Key: `namespace/<name>`. */
+/** A router's network namespace. Key: `namespace/<name>`. */
 export interface NamespaceSpec {
   readonly kind: 'namespace';
   readonly name: string;
+  /** Key of the Router, which the namespace bears as its mark whoever wants it. */
+  readonly router: string;
+  /** Of IPv4 and IPv6. */
+  readonly forwarding: boolean;
 }
 
 /** The nftables table that checks what ports send; without entries everything from a port is dropped. `guard/<namespace>`. */
@@ -28,6 +33,8 @@ export interface GuardSpec {
   readonly kind: 'guard';
   readonly namespace: string;
   readonly revision: number;
+  /** How many it has in all its chains. */
+  readonly rules: number;
 }
 
 /** A bridge domain. `link/<name>`. */
@@ -109,7 +116,10 @@ export interface NeighbourSpec {
   readonly mac: string;
 }
 
-/** What a port may send as: a MAC address alone, or with an address or a prefix. `sender/<port>/<mac>[/<source>]`. */
+/**
+ * What a port may send as: a MAC address alone, or with an address or a prefix.
+ * It outlives the port. `sender/<namespace>/<port>/<mac>[/<source>]`.
+ */
 export interface SenderSpec {
   readonly kind: 'sender';
   readonly namespace: string;
@@ -181,9 +191,6 @@ export const LINUX_SLOW_TO_REMOVE: ReadonlySet<LinuxSpec['kind']> = new Set([
   'port',
 ]);
 
-/** Changes with the skeleton of the table; one of another revision is loaded anew. */
-export const GUARD_REVISION = 1;
-
 export const NULL_MAC = '00:00:00:00:00:00';
 
 /** The IANA port of VXLAN (RFC 7348). */
@@ -196,8 +203,15 @@ export const bridgeEntryKey = (bridge: string, mac: string): string => `bridgeen
 export const tunnelEntryKey = (tunnel: string, mac: string, destination: string): string =>
   mac === NULL_MAC ? `tunnelentry/${tunnel}/flood/${destination}` : `tunnelentry/${tunnel}/${mac}`;
 export const neighbourKey = (bridge: string, address: string): string => `neighbour/${bridge}/${address}`;
-export const senderKey = (port: string, mac: string, source: string | undefined): string =>
-  source === undefined ? `sender/${port}/${mac}` : `sender/${port}/${mac}/${source}`;
+export const senderKey = (
+  namespace: string,
+  port: string,
+  mac: string,
+  source: string | undefined,
+): string =>
+  source === undefined
+    ? `sender/${namespace}/${port}/${mac}`
+    : `sender/${namespace}/${port}/${mac}/${source}`;
 export const routeKey = (namespace: string, destination: string): string =>
   `route/${namespace}/${destination}`;
 export const gateKey = (device: string): string => `gate/${device}`;

@@ -72,9 +72,10 @@ function senderObjects(
   port: string,
 ): DriverObject<LinuxSpec>[] {
   const sender = (mac: string, source: string | undefined): DriverObject<LinuxSpec> => ({
-    key: senderKey(port, mac, source),
+    key: senderKey(namespace, port, mac, source),
     spec: { kind: 'sender', namespace, port, mac, ...(source === undefined ? {} : { source }) },
     after: [guardKey(namespace)],
+    within: guardKey(namespace),
   });
   const macs = new Set([mac, ...senders.map((each) => each.mac)]);
   const sources = senders

@@ -4,14 +4,13 @@ import type {
   Endpoint,
   RemoteEndpoint,
   Route,
-  Router,
   TunnelPeer,
 } from '@outboard/contracts';
 import { Problems, unreachable } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../driver.js';
 import { canonicalAddress, formatPrefix, parsePrefix } from './addresses.js';
+import { GUARD_REVISION, GUARD_RULES } from './guard-table.js';
 import {
-  GUARD_REVISION,
   guardKey,
   type LinuxSpec,
   linkKey,
@@ -23,6 +22,7 @@ import {
   VXLAN_PORT,
 } from './linux-objects.js';
 import { bridgeName, namespaceName, tunnelName } from './names.js';
+import { byGateway } from './next-hops.js';
 import { realiseEndpoint } from './realise-endpoint.js';
 import { memberEntries, type Segment } from './segment.js';
 
@@ -49,7 +49,9 @@ export function realiseLinux(
 ): Realisation<LinuxSpec> {
   switch (object.case) {
     case 'router':
-      return realised(routerObjects(object.value, environment));
+      return realised(
+        namespaceObjects(`router/${object.value.tenant}/${object.value.name}`, environment.dpu),
+      );
     case 'bridgeDomain':
       return bridgeDomain(object.value, environment);
     case 'tunnelPeer':
@@ -102,21 +104,18 @@ function inSegment(
   );
 }
 
-function namespaceObjects(namespace: string): readonly DriverObject<LinuxSpec>[] {
+function namespaceObjects(router: string, dpu: string): readonly DriverObject<LinuxSpec>[] {
+  const namespace = namespaceName(dpu, router);
   const key = namespaceKey(namespace);
   return [
-    { key, spec: { kind: 'namespace', name: namespace }, after: [] },
+    { key, spec: { kind: 'namespace', name: namespace, router, forwarding: true }, after: [] },
     {
       key: guardKey(namespace),
-      spec: { kind: 'guard', namespace, revision: GUARD_REVISION },
+      spec: { kind: 'guard', namespace, revision: GUARD_REVISION, rules: GUARD_RULES },
       after: [key],
       within: key,
     },
   ];
-}
-
-function routerObjects(router: Router, { dpu }: LinuxEnvironment): readonly DriverObject<LinuxSpec>[] {
-  return namespaceObjects(namespaceName(dpu, `router/${router.tenant}/${router.name}`));
 }
 
 function bridgeDomain(domain: BridgeDomain, environment: LinuxEnvironment): Realisation<LinuxSpec> {
@@ -137,7 +136,7 @@ function bridgeDomain(domain: BridgeDomain, environment: LinuxEnvironment): Real
   const [bridge, tunnel] = [bridgeName(networkUid), tunnelName(networkUid, vni)];
   const home = namespaceKey(namespace);
   return realised([
-    ...namespaceObjects(namespace),
+    ...namespaceObjects(router, dpu),
     {
       key: linkKey(bridge),
       spec: { kind: 'bridge', namespace, name: bridge, mtu, up: true },
@@ -239,7 +238,8 @@ function routeObjects(route: Route, { dpu }: LinuxEnvironment): readonly DriverO
     if (address === undefined) problems.add(`nextHops[${index}].gateway`, 'must be an IP address');
     if (weight < 1 || weight > MAX_WEIGHT)
       problems.add(`nextHops[${index}].weight`, `must be 1 to ${MAX_WEIGHT}`);
-    const hop = { gateway: address ?? '', weight };
+    // The weight of an only hop means nothing, and the kernel does not keep it.
+    const hop = { gateway: address ?? '', weight: route.nextHops.length === 1 ? 1 : weight };
     return networkUid === '' ? hop : { ...hop, device: bridgeName(networkUid) };
   });
   if (problems.total > 0 || prefix === undefined) throw problems.toError();
@@ -256,15 +256,6 @@ function routeObjects(route: Route, { dpu }: LinuxEnvironment): readonly DriverO
     },
   ];
 }
-
-/** The order in which next hops are compared: the kernel keeps none that means anything. */
-export const byGateway = (one: RouteNextHop, other: RouteNextHop): number => {
-  const [left, right] = [
-    `${one.gateway} ${one.device ?? ''} ${one.weight}`,
-    `${other.gateway} ${other.device ?? ''} ${other.weight}`,
-  ];
-  return left < right ? -1 : left > right ? 1 : 0;
-};
 
 const familyOf = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4);
 

@@ -21,7 +21,10 @@ export const ROUTER = 'router/acme/main';
 export const router = (tenant = 'acme', name = 'main'): Entry =>
   entry('Router', `router/${tenant}/${name}`, { case: 'router', value: { tenant, name } });
 
-export const bridgeDomain = (networkUid: string, fields: { router?: string; vni?: number; mtu?: number } = {}): Entry =>
+export const bridgeDomain = (
+  networkUid: string,
+  fields: { router?: string; vni?: number; mtu?: number } = {},
+): Entry =>
   entry('Network', `bridgedomain/${networkUid}`, {
     case: 'bridgeDomain',
     value: { networkUid, router: ROUTER, vni: 100, mtu: 1450, ...fields },

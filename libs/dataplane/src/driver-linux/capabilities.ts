@@ -1,0 +1,109 @@
+import { spawn } from 'node:child_process';
+import {
+  filter,
+  filterInfo,
+  type LinkInput,
+  link,
+  type Message,
+  NetlinkSocket,
+  NetworkNamespace,
+  NFPROTO,
+  nftTable,
+  qdisc,
+  redirectAll,
+  TC_CLSACT,
+  TC_H,
+} from '@outboard/netlink';
+import type { Capability } from '../driver.js';
+import { NAMESPACE_PREFIX } from '../realise/names.js';
+
+type LinkKind = NonNullable<LinkInput['linkinfo']>;
+
+/** What the realisation needs, in the words that a refusal shows. */
+export const REQUIRED = ['bridge', 'vxlan', 'veth', 'tc-redirect', 'nftables-bridge', 'nft'] as const;
+
+const KINDS: Readonly<Record<string, LinkKind>> = {
+  bridge: { kind: 'bridge' },
+  vxlan: { kind: 'vxlan', data: { id: 1, port: 4789 } },
+  veth: { kind: 'veth', data: { peer: { ifname: 'obprobe-peer' } } },
+  vrf: { kind: 'vrf', data: { table: 10 } },
+  geneve: { kind: 'geneve', data: { id: 1, remote: '192.0.2.1' } },
+  'vlan-filtering': { kind: 'bridge', data: { vlanFiltering: true } },
+};
+
+/** Tries out, in a namespace of its own that it removes, what this kernel can do. */
+export async function probeCapabilities(): Promise<Capability[]> {
+  const name = `${NAMESPACE_PREFIX}probe-${process.pid}`;
+  NetworkNamespace.remove(name);
+  const namespace = NetworkNamespace.create(name);
+  const socket = NetlinkSocket.open({ namespace });
+  try {
+    const found: Capability[] = [];
+    for (const [kind, linkinfo] of Object.entries(KINDS))
+      found.push(
+        await tryOut(kind, socket, [link.create({ ifname: `obprobe-${kind.slice(0, 6)}`, linkinfo })]),
+      );
+    found.push(await tryOut('tc-redirect', socket, redirectMessages()));
+    found.push(await tryNftables(namespace), await tryNft());
+    return found;
+  } finally {
+    socket.close();
+    namespace.close();
+    NetworkNamespace.remove(name);
+  }
+}
+
+async function tryOut(
+  name: string,
+  socket: NetlinkSocket,
+  messages: readonly Message[],
+): Promise<Capability> {
+  const { failures } = await socket.batch(messages);
+  const [failure] = failures;
+  if (failure === undefined) return { name, available: true, reason: '' };
+  const reason = failure.message === '' ? failure.code : `${failure.message} (${failure.code})`;
+  return { name, available: false, reason };
+}
+
+/** On `lo`, which every namespace has. */
+function redirectMessages(): Message[] {
+  const ifindex = 1;
+  const place = { ifindex, parent: TC_CLSACT.INGRESS, info: filterInfo(1, 3) };
+  return [
+    qdisc.create({ ifindex, handle: 0xffff0000, parent: TC_H.CLSACT, kind: 'clsact' }),
+    filter.create({ ...place, kind: 'u32', options: redirectAll(ifindex) }),
+  ];
+}
+
+async function tryNftables(namespace: NetworkNamespace): Promise<Capability> {
+  const name = 'nftables-bridge';
+  try {
+    const socket = NetlinkSocket.open({ protocol: 'netfilter', namespace });
+    try {
+      const { failures } = await socket.transaction([
+        nftTable.create({ nfgenFamily: NFPROTO.BRIDGE, name: 'probe' }),
+      ]);
+      const [failure] = failures;
+      return { name, available: failure === undefined, reason: failure?.code ?? '' };
+    } finally {
+      socket.close();
+    }
+  } catch (failure) {
+    return { name, available: false, reason: failure instanceof Error ? failure.message : String(failure) };
+  }
+}
+
+/** The program: it loads the fixed part of the guard. */
+function tryNft(): Promise<Capability> {
+  return new Promise((resolve) => {
+    const child = spawn('nft', ['--version'], { stdio: 'ignore' });
+    child.on('error', ({ message }) => resolve({ name: 'nft', available: false, reason: message }));
+    child.on('close', (status) =>
+      resolve({
+        name: 'nft',
+        available: status === 0,
+        reason: status === 0 ? '' : `it ended with ${status}`,
+      }),
+    );
+  });
+}

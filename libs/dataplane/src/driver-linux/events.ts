@@ -1,0 +1,136 @@
+import { AF, type NetlinkEvent, NFPROTO, RT_TABLE, TC_CLSACT } from '@outboard/netlink';
+import type { Change } from '../driver.js';
+import { GUARD_TABLE } from '../realise/guard-table.js';
+import { bridgeEntryKey, gateKey, guardKey, linkKey, tunnelEntryKey } from '../realise/linux-objects.js';
+import { DEVICE_PREFIXES } from '../realise/names.js';
+import { type Device, deviceOf } from './device.js';
+import { observedOf } from './entries.js';
+import type { Place } from './place.js';
+import { OUTBOARD_PROTOCOL } from './protocol.js';
+import { observedRoute, reachabilityKey } from './routes.js';
+import { senderKeyOf } from './senders.js';
+
+/** What events of one place amount to. */
+export interface Digest {
+  readonly changed: Set<string>;
+  readonly lost: Set<string>;
+  /** Devices that came, went or changed, before and after. */
+  readonly devices: { readonly before: Device | undefined; readonly after: Device | undefined }[];
+  /** Addresses of devices came or went. */
+  addresses: boolean;
+}
+
+/** Translates kernel events into the keys to look at again, and keeps the place's devices up to date. */
+export function digestEvents(place: Place, events: readonly NetlinkEvent[]): Digest {
+  const digest: Digest = { changed: new Set(), lost: new Set(), devices: [], addresses: false };
+  for (const event of events) digestOne(place, event, digest);
+  return digest;
+}
+
+export const changeOf = ({ changed, lost }: Digest): Change => ({
+  kind: 'objects',
+  changed: [...changed],
+  lost: [...lost],
+});
+
+function digestOne(place: Place, event: NetlinkEvent, digest: Digest): void {
+  const { changed } = digest;
+  switch (event.family) {
+    case 'link':
+      digestLink(place, event, digest);
+      return;
+    case 'bridgePort':
+      if (event.value.ifname !== undefined) changed.add(linkKey(event.value.ifname));
+      return;
+    case 'address':
+      digest.addresses = true;
+      changed.add(reachabilityKey(place.name));
+      return;
+    case 'neighbour': {
+      const key = keyOfEntry(place, event);
+      if (key !== undefined) changed.add(key);
+      return;
+    }
+    case 'route': {
+      // Of others only their coming matters: they may stand where ours was.
+      const { value } = event;
+      const foreign = value.rtmProtocol !== OUTBOARD_PROTOCOL && value.rtmTable === RT_TABLE.MAIN;
+      const seen = observedRoute(place, foreign ? { ...value, rtmProtocol: OUTBOARD_PROTOCOL } : value);
+      if (seen !== undefined) changed.add(seen.key);
+      if (foreign) changed.add(reachabilityKey(place.name));
+      return;
+    }
+    case 'filter':
+    case 'qdisc': {
+      const { ifindex, parent } = event.value;
+      const device = place.deviceAt(ifindex);
+      if (device === undefined || place.name !== '') return;
+      if (event.family === 'qdisc' ? event.value.kind === 'clsact' : parent === TC_CLSACT.INGRESS)
+        changed.add(gateKey(device.name));
+      return;
+    }
+    case 'nftTable':
+    case 'nftChain':
+    case 'nftRule':
+    case 'nftSet':
+      digestTable(place, event, digest);
+      return;
+    case 'nftSetElement':
+      if (event.value.nfgenFamily !== NFPROTO.BRIDGE || event.value.table !== GUARD_TABLE) return;
+      for (const { key, keyEnd } of event.value.elements ?? []) {
+        if (key?.value === undefined) continue;
+        const ends = keyEnd?.value === undefined ? {} : { keyEnd: keyEnd.value };
+        const sender = senderKeyOf(place, { key: key.value, ...ends });
+        if (sender !== undefined) changed.add(sender);
+      }
+      return;
+    default:
+      return;
+  }
+}
+
+type EventOf<Family extends NetlinkEvent['family']> = Extract<NetlinkEvent, { family: Family }>;
+
+function digestLink(place: Place, { operation, value }: EventOf<'link'>, digest: Digest): void {
+  const { changed, lost, devices } = digest;
+  if (operation === 'delete') {
+    const before = place.deviceAt(value.ifiIndex);
+    place.forget(value.ifiIndex);
+    devices.push({ before, after: undefined });
+    if (value.ifname !== undefined) lost.add(linkKey(value.ifname));
+    return;
+  }
+  const after = deviceOf(value);
+  const before = place.note(after);
+  devices.push({ before, after });
+  if (before !== undefined && before.name !== after.name) lost.add(linkKey(before.name));
+  // Going down takes routes and neighbours along.
+  if (before?.up === true && !after.up) lost.add(linkKey(after.name));
+  else changed.add(linkKey(after.name));
+  if (place.name !== '' && before?.up !== after.up) changed.add(reachabilityKey(place.name));
+}
+
+function digestTable(
+  place: Place,
+  { operation, family, value }: EventOf<'nftTable' | 'nftChain' | 'nftRule' | 'nftSet'>,
+  { changed, lost }: Digest,
+): void {
+  const table = 'table' in value ? value.table : 'name' in value ? value.name : undefined;
+  if (value.nfgenFamily !== NFPROTO.BRIDGE || table !== GUARD_TABLE) return;
+  // The table's elements go with it.
+  const gone = operation === 'delete' && (family === 'nftTable' || family === 'nftSet');
+  (gone ? lost : changed).add(guardKey(place.name));
+}
+
+/** The key of a neighbour or forwarding entry, also of one that is going, of which the kernel tells less. */
+function keyOfEntry(place: Place, { value, operation }: EventOf<'neighbour'>): string | undefined {
+  const seen = observedOf(place, value);
+  if (seen !== undefined || value.ndmFamily !== AF.BRIDGE || operation === 'new') return seen?.key;
+  const device = place.deviceAt(value.ndmIfindex);
+  const { lladdr = '', dst = '', master } = value;
+  if (device === undefined) return undefined;
+  if (master !== undefined) return bridgeEntryKey(place.deviceAt(master)?.name ?? '', lladdr);
+  return device.name.startsWith(DEVICE_PREFIXES.tunnel)
+    ? tunnelEntryKey(device.name, lladdr, dst)
+    : undefined;
+}

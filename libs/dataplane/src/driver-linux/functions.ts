@@ -1,0 +1,54 @@
+import type { DiscoveredFunction } from '../driver.js';
+import type { Device } from './device.js';
+
+/**
+ * Port names of functions, as drivers give them (phys_port_name) and as udev then names netdevs: `pf0`, `pf0vf3`,
+ * `pf0sf88`, with `c1` in front for a controller other than the DPU's own.
+ */
+const PORT_NAME = /^(?:c(\d+))?pf(\d+)(?:(vf|sf)(\d+))?$/;
+
+/** The functions whose representors are among the devices of the DPU, in the order of their numbers. */
+export function functionsAmong(devices: Iterable<Device>): DiscoveredFunction[] {
+  const found: DiscoveredFunction[] = [];
+  const physical = new Map<string, Device>();
+  const parsed = [...devices].flatMap((device) => {
+    const match = PORT_NAME.exec(device.physPortName) ?? PORT_NAME.exec(device.name);
+    if (match === null) return [];
+    const [, controller = '0', pf = '0', kind, number] = match;
+    if (kind === undefined) physical.set(`${controller} ${pf}`, device);
+    return [{ device, controller, pf, kind, number: Number(number) }];
+  });
+  for (const { device, controller, pf, kind, number } of parsed) {
+    found.push({
+      flavour: kind === 'vf' ? 'PCI_VF' : kind === 'sf' ? 'PCI_SF' : 'PCI_PF',
+      controller: Number(controller),
+      pfNumber: Number(pf),
+      ...(kind === 'vf' ? { vfNumber: number } : {}),
+      ...(kind === 'sf' ? { sfNumber: number } : {}),
+      // A representor stands for something on the other side of the bus: on the host.
+      external: true,
+      pfMacAddress: macOf(physical.get(`${controller} ${pf}`)),
+      hwAddress: macOf(device),
+      netdev: device.name,
+      physPortName: device.physPortName === '' ? device.name : device.physPortName,
+      switchId: device.switchId,
+      attachment: 'HOST',
+      active: device.up,
+      attached: device.carrier,
+    });
+  }
+  return found.sort((one, other) => orderOf(one) - orderOf(other));
+}
+
+const macOf = (device: Device | undefined): string =>
+  device === undefined ? '' : device.permanentAddress || device.address;
+
+const orderOf = ({ controller, pfNumber, vfNumber = -1, sfNumber = -1 }: DiscoveredFunction): number =>
+  controller * 1e12 + pfNumber * 1e9 + (sfNumber + 1) * 1e4 + vfNumber + 1;
+
+/** True if a change of a device is a change of the list of functions. */
+export function touchesFunctions(before: Device | undefined, after: Device | undefined): boolean {
+  const list = (device: Device | undefined): string =>
+    JSON.stringify(device === undefined ? [] : functionsAmong([device]));
+  return list(before) !== list(after);
+}

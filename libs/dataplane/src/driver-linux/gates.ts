@@ -1,0 +1,133 @@
+import {
+  type Filter,
+  filter,
+  filterInfo,
+  type Message,
+  qdisc,
+  redirectAll,
+  TC_CLSACT,
+  TC_H,
+} from '@outboard/netlink';
+import type { OperationResult } from '../driver.js';
+import { gateKey, linkKey } from '../realise/linux-objects.js';
+import { DEVICE_PREFIXES } from '../realise/names.js';
+import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
+import type { Device } from './device.js';
+import {
+  type DeleteOperation,
+  type Handler,
+  missing,
+  type Observed,
+  observedOf,
+  type PutOperation,
+  specOf,
+} from './handler.js';
+import type { Places } from './places.js';
+
+/** The priority of our filters: our mark on them. Filters of others before it go first. */
+export const GATE_PRIORITY = 200;
+const ETH_P_ALL = 3;
+/** The first filter of the first hash table of u32: `800::800`. */
+const GATE_HANDLE = 0x80000800;
+const CLSACT_HANDLE = 0xffff0000;
+
+const where = ({ index: ifindex }: Device) => ({
+  ifindex,
+  parent: TC_CLSACT.INGRESS,
+  info: filterInfo(GATE_PRIORITY, ETH_P_ALL),
+  handle: GATE_HANDLE,
+  kind: 'u32',
+});
+
+/** Redirects of everything that comes in by a device: what joins a representor and a veth, at the price of neither bridge nor move. */
+export class Gates implements Handler {
+  constructor(private readonly places: Places) {}
+
+  async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+    const results: OperationResult[] = operations.map(() => DONE);
+    const steps: Step[] = [];
+    const { dpu } = this.places;
+    for (const [index, operation] of operations.entries()) {
+      const { device: name, target: targetName } = specOf(operation, 'gate');
+      const device = dpu.device(name);
+      const target = dpu.device(targetName);
+      if (device === undefined || target === undefined) {
+        results[index] = missing(linkKey(device === undefined ? name : targetName));
+        continue;
+      }
+      const step = (message: Message, tolerate: readonly string[] = []): void => {
+        steps.push({ index, socket: dpu.route, message, tolerate });
+      };
+      // The qdisc may be another's: it is used, and left when we go.
+      const clsact = { ifindex: device.index, handle: CLSACT_HANDLE, parent: TC_H.CLSACT, kind: 'clsact' };
+      step(qdisc.create(clsact), ['EEXIST']);
+      step(filter.replace({ ...where(device), options: redirectAll(target.index) }));
+    }
+    for (const [index, failure] of await sendSteps(steps)) {
+      const operation = operations[index];
+      results[index] =
+        failure.code === 'ENODEV' && operation !== undefined
+          ? missing(linkKey(specOf(operation, 'gate').device))
+          : resultOfFailure(failure);
+    }
+    return results;
+  }
+
+  async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+    const results: OperationResult[] = operations.map(() => DONE);
+    const steps: Step[] = [];
+    const { dpu } = this.places;
+    for (const [index, operation] of operations.entries()) {
+      const device = dpu.device(observedOf(operation, 'gate').device);
+      if (device === undefined) continue;
+      // ENOENT: no filter. EINVAL: no qdisc.
+      const tolerate = ['ENOENT', 'EINVAL', 'ENODEV'];
+      steps.push({ index, socket: dpu.route, message: filter.remove(where(device)), tolerate });
+    }
+    for (const [index, failure] of await sendSteps(steps)) results[index] = resultOfFailure(failure);
+    return results;
+  }
+
+  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+    const { dpu } = this.places;
+    const names =
+      keys === 'all' ? await this.#devicesWithClsact() : keys.map((key) => key.slice(gateKey('').length));
+    const found: Observed[] = [];
+    for (const name of names) {
+      const device = dpu.device(name);
+      if (device === undefined) continue;
+      const filters = await dpu.route.dump(filter.dump({ ifindex: device.index, parent: TC_CLSACT.INGRESS }));
+      const gate = this.#observed(device, filters);
+      if (gate !== undefined) found.push(gate);
+    }
+    return found;
+  }
+
+  async #devicesWithClsact(): Promise<string[]> {
+    const qdiscs = await this.places.dpu.route.dump(qdisc.dump());
+    return qdiscs.flatMap(({ kind, ifindex }) =>
+      kind === 'clsact' ? (this.places.dpu.deviceAt(ifindex)?.name ?? []) : [],
+    );
+  }
+
+  #observed(device: Device, filters: readonly Filter[]): Observed | undefined {
+    const key = gateKey(device.name);
+    const own = filters.filter(({ info, handle }) => info >>> 16 === GATE_PRIORITY && handle !== 0);
+    const gate = own.find(({ handle, kind }) => handle === GATE_HANDLE && kind === 'u32');
+    const within = device.name.startsWith(DEVICE_PREFIXES.veth) ? { within: linkKey(device.name) } : {};
+    if (gate === undefined) {
+      const [other] = own.filter(({ kind }) => kind !== 'u32');
+      if (other === undefined) return undefined;
+      const spec = { kind: 'gate', device: device.name, target: '' } as const;
+      const found = `a ${other.kind ?? ''} filter of priority ${GATE_PRIORITY}`;
+      return { key, spec, ...within, ownership: { kind: 'foreign', found } };
+    }
+    const [action] = gate.options?.act ?? [];
+    const target = this.places.dpu.deviceAt(action?.options?.parms?.ifindex ?? 0)?.name ?? '';
+    const keys = gate.options?.sel?.keys ?? [];
+    // Anything but "all of it, redirected" is no gate, however it came to be.
+    const intact = action?.kind === 'mirred' && keys.every(({ mask }) => mask === 0) && own.length <= 2;
+    const spec = { kind: 'gate', device: device.name, target: intact ? target : '' } as const;
+    return { key, spec, ...within, ownership: { kind: 'owned' } };
+  }
+}

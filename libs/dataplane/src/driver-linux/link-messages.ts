@@ -1,0 +1,84 @@
+import { IFF, type LinkInput, link, type Message, upFlags } from '@outboard/netlink';
+import type {
+  BridgeSpec,
+  PortSpec,
+  RepresentorSpec,
+  TunnelSpec,
+  VethSpec,
+} from '../realise/linux-objects.js';
+import { ADDR_GEN_MODE_NONE, OUTBOARD_GROUP } from './device.js';
+
+/** Hops of the outer header; the inner one is not asked. */
+const TUNNEL_TTL = 64;
+
+const born = { group: OUTBOARD_GROUP } as const;
+/** No IPv6 address of its own: it is no host. */
+const noHost = { afSpec: { inet6: { addrGenMode: ADDR_GEN_MODE_NONE } } } as const;
+
+export const createBridge = ({ name, mtu }: BridgeSpec): Message =>
+  link.create({
+    ...born,
+    ifname: name,
+    mtu,
+    // Static entries need no protocol against loops, and no learning of who wants which group.
+    linkinfo: { kind: 'bridge', data: { stpState: 0, mcastSnooping: false } },
+  });
+
+/** Sent in the DPU's namespace: there its socket stays, while the device is born in the router's. */
+export function createTunnel(spec: TunnelSpec, netNsFd: number, master: number): Message {
+  const { name, mtu, vni, local, destinationPort: port, learning } = spec;
+  const source = local.includes(':') ? { local6: local } : { local };
+  return link.create({
+    ...born,
+    ifname: name,
+    mtu,
+    netNsFd,
+    master,
+    linkinfo: { kind: 'vxlan', data: { id: vni, ...source, port, learning, ttl: TUNNEL_TTL } },
+  });
+}
+
+/** Both ends at once, each where it belongs; the kernel would take 20 ms to move one. The peer must be born down. */
+export const createVeth = ({ name, mtu, peer }: VethSpec, netNsFd: number): Message =>
+  link.create({
+    ...born,
+    ifname: name,
+    mtu,
+    linkinfo: { kind: 'veth', data: { peer: { ...born, ifname: peer, mtu, netNsFd } } },
+  });
+
+/** What can be changed at any time, and what could not be said at birth: the alias, and that it is no host. */
+export const settle = (
+  spec: BridgeSpec | TunnelSpec | PortSpec,
+  ifalias: string,
+  more: LinkInput = {},
+): Message =>
+  link.change({ ifname: spec.name, ifalias, mtu: spec.mtu, ...noHost, ...upFlags(spec.up), ...more });
+
+/** The DPU's end answers no ARP: before its gate opens, frames of the tenant must not be heard by the DPU. */
+export const settleVeth = ({ name, mtu, up }: VethSpec, ifalias: string): Message =>
+  link.change({
+    ifname: name,
+    ifalias,
+    mtu,
+    ...noHost,
+    ifiFlags: IFF.NOARP | (up ? IFF.UP : 0),
+    ifiChange: IFF.NOARP | IFF.UP,
+  });
+
+export const settleRepresentor = ({ name, mtu, up }: RepresentorSpec, ifalias: string): Message =>
+  link.change({ ifname: name, ifalias, mtu, ...upFlags(up) });
+
+/** What it is as a port of its bridge. The kernel takes this only of a device that is one already. */
+export const settleBridgePort = (spec: TunnelSpec | PortSpec): Message =>
+  link.change({
+    ifname: spec.name,
+    linkinfo: {
+      slaveKind: 'bridge',
+      slaveData: {
+        learning: spec.learning,
+        unicastFlood: spec.flood,
+        ...(spec.kind === 'tunnel' ? { neighSuppress: spec.neighbourSuppression } : {}),
+      },
+    },
+  });

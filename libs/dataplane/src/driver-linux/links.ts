@@ -1,0 +1,297 @@
+import { link } from '@outboard/netlink';
+import type { OperationResult } from '../driver.js';
+import { type LinuxSpec, linkKey, namespaceKey } from '../realise/linux-objects.js';
+import { aliasOf, DEVICE_PREFIXES } from '../realise/names.js';
+import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
+import { DELETION_GROUP, type Device, ownershipOf } from './device.js';
+import type { DeleteOperation, Handler, Observed, PutOperation } from './handler.js';
+import { missing } from './handler.js';
+import {
+  createBridge,
+  createTunnel,
+  createVeth,
+  settle,
+  settleBridgePort,
+  settleRepresentor,
+  settleVeth,
+} from './link-messages.js';
+import type { Place } from './place.js';
+import { isRouterDevice, type Places } from './places.js';
+
+/** Up to so many are asked for one by one; for more, all of a namespace are listed. */
+const SINGLE_GETS = 64;
+
+type LinkSpec = Extract<LinuxSpec, { kind: 'bridge' | 'tunnel' | 'veth' | 'port' | 'representor' }>;
+
+/** What one operation still needs: the device made, or only settled. */
+interface Work {
+  readonly index: number;
+  readonly spec: LinkSpec;
+  readonly alias: string;
+  /** Where the device stands, or will. */
+  readonly place: Place;
+}
+
+/** Devices: bridges, tunnels, veths, their peers as ports, and borrowed representors. */
+export class Links implements Handler {
+  constructor(private readonly places: Places) {}
+
+  async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+    const results: OperationResult[] = operations.map(() => DONE);
+    const works: Work[] = [];
+    for (const [index, operation] of operations.entries()) {
+      const spec = operation.object.spec as LinkSpec;
+      const home = 'namespace' in spec && spec.kind !== 'veth' ? spec.namespace : '';
+      const place = home === '' ? this.places.dpu : this.places.router(home);
+      if (place === undefined) results[index] = missing(namespaceKey(home));
+      else works.push({ index, spec, alias: aliasOf(operation.mark.owner, operation.mark.key), place });
+    }
+    const report = (failed: ReadonlyMap<number, OperationResult>): void => {
+      for (const [index, result] of failed) results[index] = result;
+    };
+    report(await this.#recreate(works));
+    report(await this.#create(works.filter(({ index }) => results[index] === DONE)));
+    report(await this.#settle(works.filter(({ index }) => results[index] === DONE)));
+    return results;
+  }
+
+  async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+    const results: OperationResult[] = operations.map(() => DONE);
+    const doomed: { index: number; place: Place; device: Device }[] = [];
+    const releases: Step[] = [];
+    for (const [index, { observed }] of operations.entries()) {
+      const { kind, name } = observed as LinkSpec;
+      const place = this.places.withDevice(name);
+      const device = place?.device(name);
+      if (place === undefined || device === undefined) continue;
+      // A port is the other end of a veth and goes with it.
+      if (kind === 'port' && this.#vethOf(device) !== undefined) continue;
+      if (kind !== 'representor') doomed.push({ index, place, device });
+      else {
+        // Given back, it is down: nobody is attached to it.
+        const message = settleRepresentor({ kind, name, mtu: device.mtu, up: false }, '');
+        releases.push({ index, socket: place.route, message, tolerate: ['ENODEV'] });
+      }
+    }
+    for (const [index, failure] of await sendSteps(releases)) results[index] = resultOfFailure(failure);
+    for (const [index, failure] of await removeDevices(doomed)) results[index] = failure;
+    return results;
+  }
+
+  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+    if (keys === 'all') {
+      const places = [this.places.dpu, ...this.places.routers()];
+      await Promise.all(places.map((place) => place.lookAtDevices()));
+      return places.flatMap((place) =>
+        [...place.devices()].flatMap((device) => this.#observed(place, device)),
+      );
+    }
+    const names = keys.map((key) => key.slice(linkKey('').length));
+    if (names.length > SINGLE_GETS) {
+      const wanted = new Set(keys);
+      return (await this.observe('all')).filter(({ key }) => wanted.has(key));
+    }
+    const found: Observed[] = [];
+    for (const name of names) {
+      for (const place of isRouterDevice(name) ? this.places.routers() : [this.places.dpu]) {
+        // Of a router's device only its home is asked; which that is was told by events, or by the last look at all.
+        if (place !== this.places.dpu && place.device(name) === undefined) continue;
+        const device = await place.lookAtDevice(name);
+        if (device === undefined) continue;
+        // The veth's other end says where the pair leads.
+        if (device.kind === 'veth' && place === this.places.dpu) await this.#lookAtPeer(name);
+        found.push(...this.#observed(place, device));
+      }
+    }
+    return found;
+  }
+
+  async #lookAtPeer(veth: string): Promise<void> {
+    const peer = peerName(veth);
+    await this.places.withDevice(peer)?.lookAtDevice(peer);
+  }
+
+  /** What cannot be changed in place is taken away first. */
+  async #recreate(works: readonly Work[]): Promise<ReadonlyMap<number, OperationResult>> {
+    const doomed: { index: number; place: Place; device: Device }[] = [];
+    for (const { index, spec } of works) {
+      const place = this.places.withDevice(spec.name);
+      const device = place?.device(spec.name);
+      if (place === undefined || device === undefined || spec.kind === 'representor') continue;
+      if (ownershipOf(device).kind === 'owned' && !this.#canBecome(place, device, spec))
+        doomed.push({ index, place, device });
+    }
+    const failed = await removeDevices(doomed);
+    for (const { place } of doomed) place.drain();
+    return failed;
+  }
+
+  #canBecome(place: Place, device: Device, spec: LinkSpec): boolean {
+    switch (spec.kind) {
+      case 'bridge':
+        return device.kind === 'bridge' && place.name === spec.namespace;
+      case 'tunnel':
+        return (
+          place.name === spec.namespace &&
+          device.vxlan?.vni === spec.vni &&
+          device.vxlan.local === spec.local &&
+          device.vxlan.port === spec.destinationPort
+        );
+      case 'veth':
+        return device.kind === 'veth' && this.#peerOf(device)?.place.name === spec.namespace;
+      case 'port':
+        return this.#vethOf(device) !== undefined;
+      case 'representor':
+        return true;
+    }
+  }
+
+  /** Makes what is not there. A name that is taken is looked at: ours is as good as new, another's is left alone. */
+  async #create(works: readonly Work[]): Promise<ReadonlyMap<number, OperationResult>> {
+    const results = new Map<number, OperationResult>();
+    const steps: Step[] = [];
+    for (const { index, spec, place } of works) {
+      const existing = place.device(spec.name);
+      if (existing !== undefined) {
+        const ownership = ownershipOf(existing, spec.kind === 'representor');
+        if (ownership.kind === 'foreign') results.set(index, ownership);
+        continue;
+      }
+      const step = this.#createStep(index, spec, place);
+      if ('kind' in step) results.set(index, step);
+      else steps.push(step);
+    }
+    const failed = await sendSteps(steps);
+    for (const place of new Set(works.map(({ place }) => place))) place.drain();
+    for (const [index, failure] of failed) {
+      const work = works.find((each) => each.index === index);
+      const existing = failure.code === 'EEXIST' ? await work?.place.lookAtDevice(work.spec.name) : undefined;
+      const ownership = existing === undefined ? undefined : ownershipOf(existing);
+      if (ownership?.kind === 'owned') continue;
+      results.set(index, ownership?.kind === 'foreign' ? ownership : resultOfFailure(failure));
+    }
+    return results;
+  }
+
+  #createStep(index: number, spec: LinkSpec, place: Place): Step | OperationResult {
+    switch (spec.kind) {
+      case 'bridge':
+        return { index, socket: place.route, message: createBridge(spec) };
+      case 'tunnel': {
+        const bridge = place.device(spec.bridge);
+        if (bridge === undefined) return missing(linkKey(spec.bridge));
+        const message = createTunnel(spec, place.namespace?.descriptor ?? -1, bridge.index);
+        return { index, socket: this.places.dpu.route, message };
+      }
+      case 'veth': {
+        const home = this.places.router(spec.namespace)?.namespace;
+        if (home === undefined) return missing(namespaceKey(spec.namespace));
+        return { index, socket: place.route, message: createVeth(spec, home.descriptor) };
+      }
+      case 'port':
+        return missing(linkKey(spec.name.replace(DEVICE_PREFIXES.port, DEVICE_PREFIXES.veth)));
+      case 'representor':
+        return missing(linkKey(spec.name));
+    }
+  }
+
+  async #settle(works: readonly Work[]): Promise<ReadonlyMap<number, OperationResult>> {
+    const results = new Map<number, OperationResult>();
+    const steps: Step[] = [];
+    for (const { index, spec, alias, place } of works) {
+      const add = (...messages: Step['message'][]): void => {
+        for (const message of messages) steps.push({ index, socket: place.route, message });
+      };
+      if (spec.kind === 'bridge') add(settle(spec, alias));
+      else if (spec.kind === 'veth') add(settleVeth(spec, alias));
+      else if (spec.kind === 'representor') add(settleRepresentor(spec, alias));
+      else {
+        const bridge = place.device(spec.bridge);
+        if (bridge === undefined) results.set(index, missing(linkKey(spec.bridge)));
+        else add(settle(spec, alias, { master: bridge.index }), settleBridgePort(spec));
+      }
+    }
+    for (const [index, failure] of await sendSteps(steps)) {
+      const spec = works.find((work) => work.index === index)?.spec;
+      const gone = failure.code === 'ENODEV' && spec !== undefined;
+      results.set(index, gone ? missing(linkKey(spec.name)) : resultOfFailure(failure));
+    }
+    return results;
+  }
+
+  /** The other end of a veth of ours, if it is what its name says. */
+  #peerOf(veth: Device): { place: Place; device: Device } | undefined {
+    const place = this.places.withDevice(peerName(veth.name));
+    const device = place?.device(peerName(veth.name));
+    return place !== undefined && device?.peer === veth.index ? { place, device } : undefined;
+  }
+
+  #vethOf(port: Device): Device | undefined {
+    const veth = this.places.dpu.device(port.name.replace(DEVICE_PREFIXES.port, DEVICE_PREFIXES.veth));
+    return veth?.index === port.peer ? veth : undefined;
+  }
+
+  #observed(place: Place, device: Device): Observed[] {
+    const key = linkKey(device.name);
+    const described = this.#describe(place, device);
+    if (described === undefined) return [];
+    const ownership = ownershipOf(device, described.spec.kind === 'representor');
+    return [{ key, ownership, ...described }];
+  }
+
+  #describe(place: Place, device: Device): { spec: LinkSpec; within?: string } | undefined {
+    const { name, mtu, up } = device;
+    const { name: namespace } = place;
+    const bridge = place.deviceAt(device.master)?.name ?? '';
+    const { learning = true, flood = true, neighbourSuppression = false } = device.bridgePort ?? {};
+    if (name === 'lo') return undefined;
+    if (place === this.places.dpu) {
+      if (!name.startsWith(DEVICE_PREFIXES.veth)) return { spec: { kind: 'representor', name, mtu, up } };
+      const home = this.#peerOf(device)?.place.name ?? '';
+      return { spec: { kind: 'veth', name, namespace: home, peer: peerName(name), mtu, up } };
+    }
+    if (name.startsWith(DEVICE_PREFIXES.bridge))
+      return { spec: { kind: 'bridge', namespace, name, mtu, up } };
+    if (name.startsWith(DEVICE_PREFIXES.tunnel)) {
+      const { vni = 0, local = '', port: destinationPort = 0 } = device.vxlan ?? {};
+      const port = { bridge, learning, flood, neighbourSuppression };
+      return { spec: { kind: 'tunnel', namespace, name, vni, local, destinationPort, mtu, up, ...port } };
+    }
+    if (name.startsWith(DEVICE_PREFIXES.port)) {
+      const within = linkKey(name.replace(DEVICE_PREFIXES.port, DEVICE_PREFIXES.veth));
+      return { spec: { kind: 'port', namespace, name, bridge, mtu, up, learning, flood }, within };
+    }
+    return undefined;
+  }
+}
+
+const peerName = (veth: string): string => veth.replace(DEVICE_PREFIXES.veth, DEVICE_PREFIXES.port);
+
+/** Deletes devices, all of a namespace at once: the kernel waits as long for fifty as for one. Off the main thread. */
+async function removeDevices(
+  doomed: readonly { readonly index: number; readonly place: Place; readonly device: Device }[],
+): Promise<ReadonlyMap<number, OperationResult>> {
+  const results = new Map<number, OperationResult>();
+  for (const place of new Set(doomed.map((each) => each.place))) {
+    const own = doomed.filter((each) => each.place === place);
+    const gone = { socket: place.route, tolerate: ['ENODEV'] };
+    const steps: Step[] = own.map(({ index, device }) => ({
+      ...gone,
+      index,
+      message: link.change({ ifiIndex: device.index, group: DELETION_GROUP }),
+    }));
+    const [first] = own;
+    if (own.length > 1) steps.push({ ...gone, index: -1, message: link.remove({ group: DELETION_GROUP }) });
+    else if (first !== undefined) {
+      steps.length = 0;
+      steps.push({ ...gone, index: first.index, message: link.remove({ ifiIndex: first.device.index }) });
+    }
+    const failed = await sendSteps(steps, { offThread: true });
+    const common = failed.get(-1);
+    for (const { index } of own) {
+      const failure = failed.get(index) ?? common;
+      if (failure !== undefined) results.set(index, resultOfFailure(failure));
+    }
+  }
+  return results;
+}

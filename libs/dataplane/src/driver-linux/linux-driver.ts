@@ -1,0 +1,257 @@
+import type { DataplaneObject } from '@outboard/contracts';
+import { type Address, AF, address, type NetworkNamespace, RT_SCOPE } from '@outboard/netlink';
+import type {
+  Capability,
+  Change,
+  DiscoveredFunction,
+  Driver,
+  ObservedObject,
+  Operation,
+  OperationResult,
+  Realisation,
+  Resolve,
+  Scope,
+  Underlay,
+} from '../driver.js';
+import { LINUX_ORDER, LINUX_SLOW_TO_REMOVE, type LinuxSpec, namespaceKey } from '../realise/linux-objects.js';
+import { realiseLinux } from '../realise/realise.js';
+import { resultOfThrown } from './batch.js';
+import { probeCapabilities, REQUIRED } from './capabilities.js';
+import { Entries } from './entries.js';
+import { changeOf, type Digest, digestEvents } from './events.js';
+import { functionsAmong, touchesFunctions } from './functions.js';
+import { Gates } from './gates.js';
+import { Guards } from './guards.js';
+import type { DeleteOperation, Handler, PutOperation } from './handler.js';
+import { Links } from './links.js';
+import { Namespaces } from './namespaces.js';
+import type { Place } from './place.js';
+import { Places } from './places.js';
+import { Routes } from './routes.js';
+import { Senders } from './senders.js';
+
+export interface LinuxDriverOptions {
+  /** Name of the DPU: takes part in the names of its routers' namespaces, so that it must stay the same. */
+  readonly dpu: string;
+  /** The device whose first global address is the source of tunnels; without it there is no underlay. */
+  readonly underlayDevice?: string;
+  /** The DPU's namespace; the process's own if absent. The driver closes the handle when it is disposed. */
+  readonly namespace?: NetworkNamespace;
+}
+
+/** Which handler has an object, by the first part of its key, in the order in which all are observed. */
+const HANDLERS = [
+  ['namespace', Namespaces],
+  ['guard', Guards],
+  ['link', Links],
+  ['bridgeentry', Entries],
+  ['tunnelentry', Entries],
+  ['neighbour', Entries],
+  ['sender', Senders],
+  ['route', Routes],
+  ['gate', Gates],
+] as const;
+
+/** The Linux kernel: rtnetlink, nftables and traffic control, in the DPU's namespace and those of its routers. */
+export class LinuxDriver implements Driver<LinuxSpec> {
+  readonly name = 'linux';
+  readonly order = LINUX_ORDER;
+  readonly slowToRemove = LINUX_SLOW_TO_REMOVE;
+  readonly #watchers = new Set<(change: Change) => void>();
+  readonly #handlers = new Map<string, Handler>();
+  readonly #places: Places;
+  #underlay: Underlay | undefined;
+  #lookingAtUnderlay: Promise<void> | undefined;
+
+  private constructor(
+    private readonly options: LinuxDriverOptions,
+    private readonly probed: readonly Capability[],
+    places: Places,
+  ) {
+    this.#places = places;
+    const made = new Map<unknown, Handler>();
+    for (const [kind, Handler] of HANDLERS) {
+      const handler = made.get(Handler) ?? new Handler(places);
+      made.set(Handler, handler);
+      this.#handlers.set(kind, handler);
+    }
+  }
+
+  /** Probes the kernel and opens what it works with. Throws without the privileges for that (SystemError EPERM). */
+  static async open(options: LinuxDriverOptions): Promise<LinuxDriver> {
+    const probed = await probeCapabilities();
+    // What is heard before the driver is made only brings the places up to date.
+    let heard = (_place: Place, _digest: Digest): void => undefined;
+    let overrun = (_place: Place): void => undefined;
+    let named = (_name: string): void => undefined;
+    const places = await Places.open(options.dpu, options.namespace, {
+      onEvents: (place, events) => heard(place, digestEvents(place, events)),
+      onOverrun: (place) => overrun(place),
+      onNamespace: (name) => named(name),
+    });
+    const driver = new LinuxDriver(options, probed, places);
+    heard = (place, digest) => driver.#onDigest(place, digest);
+    overrun = (place) => void driver.#onOverrun(place);
+    named = (name) => driver.#onNamespace(name);
+    driver.#underlay = await driver.#findUnderlay();
+    return driver;
+  }
+
+  capabilities(): readonly Capability[] {
+    return this.probed;
+  }
+
+  underlay(): Underlay | undefined {
+    return this.#underlay;
+  }
+
+  async functions(): Promise<readonly DiscoveredFunction[]> {
+    this.#places.dpu.drain();
+    return functionsAmong(this.#places.dpu.devices());
+  }
+
+  realise(_key: string, object: DataplaneObject, resolve: Resolve): Realisation<LinuxSpec> {
+    const lacking = this.probed.find(
+      ({ name, available }) => !available && (REQUIRED as readonly string[]).includes(name),
+    );
+    if (lacking !== undefined)
+      return {
+        kind: 'unsupported',
+        why: `this machine has no ${lacking.name}: ${lacking.reason}`,
+        references: [],
+      };
+    return realiseLinux(object, resolve, { dpu: this.options.dpu, underlay: this.#underlay });
+  }
+
+  async observe(scope: Scope): Promise<readonly ObservedObject<LinuxSpec>[]> {
+    this.#places.drain();
+    const found: ObservedObject<LinuxSpec>[] = [];
+    if (scope.kind === 'all') {
+      for (const handler of new Set(this.#handlers.values())) found.push(...(await handler.observe('all')));
+      return found;
+    }
+    const byHandler = new Map<Handler, string[]>();
+    for (const key of scope.keys) {
+      const handler = this.#handlers.get(key.slice(0, key.indexOf('/')));
+      if (handler === undefined) continue;
+      const own = byHandler.get(handler);
+      if (own === undefined) byHandler.set(handler, [key]);
+      else own.push(key);
+    }
+    for (const [handler, keys] of byHandler) found.push(...(await handler.observe(keys)));
+    return found;
+  }
+
+  async apply(operations: readonly Operation<LinuxSpec>[]): Promise<readonly OperationResult[]> {
+    this.#places.drain();
+    const results: OperationResult[] = [];
+    for (let start = 0; start < operations.length; ) {
+      const handler = this.#handlerOf(operations[start]);
+      const removes = operations[start]?.action === 'delete';
+      let end = start + 1;
+      // A run of operations that one handler carries out together.
+      while (
+        end < operations.length &&
+        this.#handlerOf(operations[end]) === handler &&
+        (operations[end]?.action === 'delete') === removes
+      )
+        end++;
+      const run = operations.slice(start, end);
+      try {
+        results.push(
+          ...(removes
+            ? await handler.remove(run as readonly DeleteOperation[])
+            : await handler.put(run as readonly PutOperation[])),
+        );
+      } catch (failure) {
+        for (const _ of run) results.push(resultOfThrown(failure));
+      }
+      start = end;
+    }
+    return results;
+  }
+
+  watch(onChange: (change: Change) => void): Disposable {
+    this.#watchers.add(onChange);
+    return { [Symbol.dispose]: () => this.#watchers.delete(onChange) };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watchers.clear();
+    this.#places.close();
+    await this.#lookingAtUnderlay;
+  }
+
+  #handlerOf(operation: Operation<LinuxSpec> | undefined): Handler {
+    const key = operation?.action === 'delete' ? operation.key : operation?.object.key;
+    const handler = this.#handlers.get(key?.split('/', 1)[0] ?? '');
+    if (handler === undefined) throw new Error(`nobody carries out operations on ${key}`);
+    return handler;
+  }
+
+  #tell(change: Change): void {
+    for (const watcher of this.#watchers) watcher(change);
+  }
+
+  #onDigest(place: Place, digest: Digest): void {
+    if (digest.changed.size + digest.lost.size > 0) this.#tell(changeOf(digest));
+    if (place.name !== '') return;
+    if (digest.devices.some(({ before, after }) => touchesFunctions(before, after)))
+      this.#tell({ kind: 'functions' });
+    const { underlayDevice } = this.options;
+    const ofUnderlay = digest.devices.some(
+      ({ before, after }) => before?.name === underlayDevice || after?.name === underlayDevice,
+    );
+    if (digest.addresses || ofUnderlay) this.#lookAtUnderlay();
+  }
+
+  async #onOverrun(place: Place): Promise<void> {
+    if (place.closed) return;
+    try {
+      await place.lookAtDevices();
+    } catch {
+      // It is being closed, or looked at again with the next event.
+    }
+    this.#tell({ kind: 'everything' });
+    this.#tell({ kind: 'functions' });
+  }
+
+  #onNamespace(name: string): void {
+    const key = namespaceKey(name);
+    const lost = this.#places.router(name) !== undefined && !this.#places.isNamed(name);
+    this.#tell({ kind: 'objects', changed: lost ? [] : [key], lost: lost ? [key] : [] });
+  }
+
+  #lookAtUnderlay(): void {
+    // One look at a time; what happens during one asks for another.
+    this.#lookingAtUnderlay = (this.#lookingAtUnderlay ?? Promise.resolve()).then(async () => {
+      if (this.#places.dpu.closed) return;
+      try {
+        const underlay = await this.#findUnderlay();
+        if (JSON.stringify(underlay) === JSON.stringify(this.#underlay)) return;
+        this.#underlay = underlay;
+        this.#tell({ kind: 'underlay' });
+      } catch {
+        // The next event of the device or its addresses asks again.
+      }
+    });
+  }
+
+  async #findUnderlay(): Promise<Underlay | undefined> {
+    const { underlayDevice } = this.options;
+    const { dpu } = this.#places;
+    const device = underlayDevice === undefined ? undefined : dpu.device(underlayDevice);
+    if (device === undefined) return undefined;
+    const addresses = await dpu.route.dump(address.dump());
+    const own = addresses.filter(
+      ({ ifaIndex, ifaScope }) => ifaIndex === device.index && ifaScope === RT_SCOPE.UNIVERSE,
+    );
+    const text = addressOf(own, AF.INET) ?? addressOf(own, AF.INET6);
+    return text === undefined ? undefined : { device: device.name, address: text, mtu: device.mtu };
+  }
+}
+
+const addressOf = (addresses: readonly Address[], family: number): string | undefined => {
+  const found = addresses.find(({ ifaFamily }) => ifaFamily === family);
+  return found?.local ?? found?.address;
+};

@@ -1,0 +1,146 @@
+import {
+  link,
+  linkByName,
+  type NetlinkEvent,
+  NetlinkMonitor,
+  NetlinkSocket,
+  type NetworkNamespace,
+  RTEXT_FILTER,
+} from '@outboard/netlink';
+import { type Device, deviceOf } from './device.js';
+
+export type PlaceEventListener = (place: Place, events: readonly NetlinkEvent[]) => void;
+
+export interface PlaceOptions {
+  /** Name of the namespace; empty: the DPU's own. */
+  readonly name: string;
+  readonly namespace: NetworkNamespace | undefined;
+  readonly onEvents: PlaceEventListener;
+  readonly onOverrun: (place: Place) => void;
+}
+
+/** One namespace: its sockets, what it tells, and its devices as last heard or seen. */
+export class Place {
+  readonly name: string;
+  readonly namespace: NetworkNamespace | undefined;
+  readonly route: NetlinkSocket;
+  readonly #monitors: NetlinkMonitor[];
+  readonly #devices = new Map<string, Device>();
+  readonly #names = new Map<number, string>();
+  #netfilter: NetlinkSocket | undefined;
+  #closed = false;
+
+  private constructor(options: PlaceOptions) {
+    const { name, namespace, onEvents, onOverrun } = options;
+    this.name = name;
+    this.namespace = namespace;
+    const where = namespace === undefined ? {} : { namespace };
+    const callbacks = {
+      onEvents: (events: readonly NetlinkEvent[]) => onEvents(this, events),
+      onOverrun: () => onOverrun(this),
+    };
+    this.route = NetlinkSocket.open(where);
+    this.#monitors = [
+      NetlinkMonitor.open({
+        ...where,
+        ...callbacks,
+        groups:
+          name === ''
+            ? ['link', 'tc', 'ipv4Ifaddr', 'ipv6Ifaddr']
+            : ['link', 'neigh', 'ipv4Ifaddr', 'ipv6Ifaddr', 'ipv4Route', 'ipv6Route'],
+      }),
+    ];
+    if (name !== '') {
+      this.#monitors.push(
+        NetlinkMonitor.open({ ...where, ...callbacks, protocol: 'netfilter', groups: ['nftables'] }),
+      );
+    }
+  }
+
+  /** Listens first, then looks, so that nothing falls between. */
+  static async open(options: PlaceOptions): Promise<Place> {
+    const place = new Place(options);
+    await place.lookAtDevices();
+    return place;
+  }
+
+  /** nftables, which only routers' namespaces have of us. */
+  get netfilter(): NetlinkSocket {
+    this.#netfilter ??= NetlinkSocket.open({
+      protocol: 'netfilter',
+      ...(this.namespace === undefined ? {} : { namespace: this.namespace }),
+    });
+    return this.#netfilter;
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Delivers what has happened until now. */
+  drain(): void {
+    for (const monitor of this.#monitors) monitor.drain();
+  }
+
+  device(name: string): Device | undefined {
+    return this.#devices.get(name);
+  }
+
+  deviceAt(index: number): Device | undefined {
+    const name = this.#names.get(index);
+    return name === undefined ? undefined : this.#devices.get(name);
+  }
+
+  devices(): IterableIterator<Device> {
+    return this.#devices.values();
+  }
+
+  /** Notes a device as it is; returns how it was known before, under whatever name. */
+  note(device: Device): Device | undefined {
+    const before = this.deviceAt(device.index);
+    if (before !== undefined && before.name !== device.name) this.#devices.delete(before.name);
+    const replaced = this.#devices.get(device.name);
+    if (replaced !== undefined && replaced.index !== device.index) this.#names.delete(replaced.index);
+    this.#devices.set(device.name, device);
+    this.#names.set(device.index, device.name);
+    return before;
+  }
+
+  /** Forgets a device that is gone. */
+  forget(index: number): void {
+    const name = this.#names.get(index);
+    if (name === undefined) return;
+    this.#names.delete(index);
+    if (this.#devices.get(name)?.index === index) this.#devices.delete(name);
+  }
+
+  /** Asks the kernel for one device. */
+  async lookAtDevice(name: string): Promise<Device | undefined> {
+    const answer = await linkByName(this.route, name);
+    if (answer !== undefined) {
+      const device = deviceOf(answer);
+      this.note(device);
+      return device;
+    }
+    const known = this.#devices.get(name);
+    if (known !== undefined) this.forget(known.index);
+    return undefined;
+  }
+
+  /** Asks the kernel for all devices. */
+  async lookAtDevices(): Promise<void> {
+    const links = await this.route.dump(link.dump({ extMask: RTEXT_FILTER.SKIP_STATS }));
+    this.#devices.clear();
+    this.#names.clear();
+    for (const each of links) this.note(deviceOf(each));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const monitor of this.#monitors) monitor.close();
+    this.route.close();
+    this.#netfilter?.close();
+    this.namespace?.close();
+  }
+}

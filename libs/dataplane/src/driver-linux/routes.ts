@@ -1,0 +1,247 @@
+import {
+  AF,
+  type Message,
+  NetlinkError,
+  type Route,
+  type RouteInput,
+  RT_TABLE,
+  RTN,
+  RTNH_F,
+  route,
+} from '@outboard/netlink';
+import type { OperationResult } from '../driver.js';
+import {
+  linkKey,
+  namespaceKey,
+  type RouteNextHop,
+  type RouteSpec,
+  routeKey,
+} from '../realise/linux-objects.js';
+import { byGateway } from '../realise/next-hops.js';
+import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
+import {
+  type DeleteOperation,
+  type Handler,
+  missing,
+  type Observed,
+  observedOf,
+  type PutOperation,
+  specOf,
+} from './handler.js';
+import type { Place } from './place.js';
+import type { Places } from './places.js';
+import { OUTBOARD_PROTOCOL } from './protocol.js';
+
+/** Up to so many of a namespace are asked for one by one; for more, its tables are listed. */
+const SINGLE_GETS = 64;
+/** Gives the entry of the table itself rather than what a packet would meet (linux/rtnetlink.h). */
+const RTM_F_FIB_MATCH = 0x2000;
+/** The gateway is not reachable, yet: an address or a device may make it so. */
+const UNREACHABLE = new Set(['ENETUNREACH', 'EHOSTUNREACH', 'ENETDOWN', 'ENODEV']);
+
+/** What routes with an unreachable gateway wait for: any address or device of the namespace. */
+export const reachabilityKey = (namespace: string): string => `reachability/${namespace}`;
+
+/** Routes of routers, in the main table. */
+export class Routes implements Handler {
+  constructor(private readonly places: Places) {}
+
+  async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+    const results: OperationResult[] = operations.map(() => DONE);
+    const steps: Step[] = [];
+    for (const [index, operation] of operations.entries()) {
+      const spec = specOf(operation, 'route');
+      const place = this.places.router(spec.namespace);
+      const message =
+        place === undefined
+          ? missing(namespaceKey(spec.namespace))
+          : putMessage(place, spec, operation.action === 'create');
+      if (place === undefined || 'kind' in message) results[index] = message as OperationResult;
+      else steps.push({ index, socket: place.route, message });
+    }
+    for (const [index, failure] of await sendSteps(steps)) {
+      const operation = operations[index];
+      if (operation === undefined) continue;
+      results[index] =
+        failure.code === 'EEXIST' && operation.action === 'create'
+          ? await this.#replace(specOf(operation, 'route'))
+          : resultOf(specOf(operation, 'route'), failure);
+    }
+    return results;
+  }
+
+  async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+    const results: OperationResult[] = operations.map(() => DONE);
+    const steps: Step[] = [];
+    for (const [index, operation] of operations.entries()) {
+      const { namespace, destination } = observedOf(operation, 'route');
+      const place = this.places.router(namespace);
+      if (place === undefined) continue;
+      // With the protocol the kernel removes ours only.
+      const message = route.remove({ ...headerOf(destination), rtmProtocol: OUTBOARD_PROTOCOL });
+      steps.push({ index, socket: place.route, message, tolerate: ['ESRCH'] });
+    }
+    for (const [index, failure] of await sendSteps(steps)) results[index] = resultOfFailure(failure);
+    return results;
+  }
+
+  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+    if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
+    const byPlace = new Map<Place, string[]>();
+    for (const key of keys) {
+      const place = this.places.router(key.split('/', 2)[1] ?? '');
+      if (place === undefined) continue;
+      const own = byPlace.get(place);
+      if (own === undefined) byPlace.set(place, [key]);
+      else own.push(key);
+    }
+    const found: Observed[] = [];
+    for (const [place, own] of byPlace) found.push(...(await observeSome(place, own)));
+    return found;
+  }
+
+  /** In place of a route that is there already, if that is ours. */
+  async #replace(spec: RouteSpec): Promise<OperationResult> {
+    const place = this.places.router(spec.namespace);
+    if (place === undefined) return missing(namespaceKey(spec.namespace));
+    const seen = await observeOne(place, routeKey(spec.namespace, spec.destination));
+    if (seen === undefined || seen === 'uncertain') {
+      const existing = await protocolOf(place, spec.destination);
+      if (existing !== undefined && existing !== OUTBOARD_PROTOCOL)
+        return { kind: 'foreign', found: `a route of protocol ${existing}` };
+    }
+    const message = putMessage(place, spec, false);
+    if ('kind' in message) return message;
+    const failure = (await sendSteps([{ index: 0, socket: place.route, message }])).get(0);
+    return failure === undefined ? DONE : resultOf(spec, failure);
+  }
+}
+
+function resultOf(spec: RouteSpec, failure: { code: string; message: string }): OperationResult {
+  if (!UNREACHABLE.has(failure.code)) return resultOfFailure(failure);
+  const message = `${spec.destination}: ${failure.message || 'the gateway is not reachable'} (${failure.code})`;
+  return { kind: 'missing', dependency: reachabilityKey(spec.namespace), message };
+}
+
+function headerOf(destination: string): RouteInput {
+  const slash = destination.indexOf('/');
+  return {
+    rtmFamily: destination.includes(':') ? AF.INET6 : AF.INET,
+    rtmDstLen: Number(destination.slice(slash + 1)),
+    rtmTable: RT_TABLE.MAIN,
+    dst: destination.slice(0, slash),
+  };
+}
+
+function putMessage(place: Place, spec: RouteSpec, create: boolean): Message | OperationResult {
+  const [first, ...others] = spec.nextHops;
+  const header = { ...headerOf(spec.destination), rtmProtocol: OUTBOARD_PROTOCOL };
+  const made = (body: RouteInput): Message => (create ? route.create(body) : route.replace(body));
+  if (first === undefined) return made({ ...header, rtmType: RTN.UNREACHABLE });
+  for (const { device } of spec.nextHops)
+    if (device !== undefined && place.device(device) === undefined) return missing(linkKey(device));
+  const indexOf = (device: string): number => place.device(device)?.index ?? 0;
+  if (others.length === 0) {
+    const { gateway, device } = first;
+    const where = device === undefined ? {} : { oif: indexOf(device), rtmFlags: RTNH_F.ONLINK };
+    return made({ ...header, rtmType: RTN.UNICAST, gateway, ...where });
+  }
+  const multipath = spec.nextHops.map(({ gateway, device, weight }) => ({
+    gateway,
+    rtnhHops: weight - 1,
+    ...(device === undefined ? {} : { rtnhIfindex: indexOf(device), rtnhFlags: RTNH_F.ONLINK }),
+  }));
+  return made({ ...header, rtmType: RTN.UNICAST, multipath });
+}
+
+/** The protocol of the route to exactly that destination; undefined if there is none. */
+async function protocolOf(place: Place, destination: string): Promise<number | undefined> {
+  const { rtmFamily = AF.INET, rtmDstLen, dst } = headerOf(destination);
+  const routes = await place.route.dump(route.dump({ rtmFamily, rtmTable: RT_TABLE.MAIN }));
+  return routes.find((each) => each.rtmDstLen === rtmDstLen && (each.dst ?? unspecified(rtmFamily)) === dst)
+    ?.rtmProtocol;
+}
+
+async function observeAll(place: Place): Promise<Observed[]> {
+  const found: Observed[] = [];
+  for (const rtmFamily of [AF.INET, AF.INET6]) {
+    const filter = { rtmFamily, rtmTable: RT_TABLE.MAIN, rtmProtocol: OUTBOARD_PROTOCOL };
+    for (const each of await place.route.dump(route.dump(filter))) {
+      const observed = observedRoute(place, each);
+      if (observed !== undefined) found.push(observed);
+    }
+  }
+  return found;
+}
+
+async function observeSome(place: Place, keys: readonly string[]): Promise<Observed[]> {
+  const found: Observed[] = [];
+  if (keys.length <= SINGLE_GETS) {
+    let certain = true;
+    for (const key of keys) {
+      const one = await observeOne(place, key);
+      if (one === 'uncertain') {
+        certain = false;
+        break;
+      }
+      if (one !== undefined) found.push(one);
+    }
+    if (certain) return found;
+  }
+  const wanted = new Set(keys);
+  return (await observeAll(place)).filter(({ key }) => wanted.has(key));
+}
+
+/**
+ * One route, by asking which entry a packet to its first address would use: exact, if that entry is the one. A longer
+ * prefix hides it, and an unreachable one answers with an error: then only a list tells.
+ */
+async function observeOne(place: Place, key: string): Promise<Observed | undefined | 'uncertain'> {
+  const { rtmFamily, dst, rtmDstLen = 0 } = headerOf(key.slice(routeKey(place.name, '').length));
+  const bits = rtmFamily === AF.INET6 ? 128 : 32;
+  try {
+    const answer = await place.route.get(
+      route.get({ rtmFamily, rtmDstLen: bits, rtmFlags: RTM_F_FIB_MATCH, dst }),
+    );
+    const observed = observedRoute(place, answer);
+    if (observed?.key === key) return observed;
+    return answer.rtmDstLen > rtmDstLen || answer.rtmTable !== RT_TABLE.MAIN ? 'uncertain' : undefined;
+  } catch (failure) {
+    if (!(failure instanceof NetlinkError)) throw failure;
+    return failure.code === 'ENETUNREACH' ? undefined : 'uncertain';
+  }
+}
+
+/** A route message as one of ours; undefined for all others. */
+export function observedRoute(place: Place, message: Route): Observed | undefined {
+  if (message.rtmProtocol !== OUTBOARD_PROTOCOL || message.rtmTable !== RT_TABLE.MAIN) return undefined;
+  const { rtmFamily, rtmDstLen, dst = unspecified(rtmFamily) } = message;
+  const destination = `${dst}/${rtmDstLen}`;
+  const spec: RouteSpec = {
+    kind: 'route',
+    namespace: place.name,
+    destination,
+    nextHops: nextHopsOf(place, message),
+  };
+  return {
+    key: routeKey(place.name, destination),
+    spec,
+    within: namespaceKey(place.name),
+    ownership: { kind: 'owned' },
+  };
+}
+
+function nextHopsOf(place: Place, message: Route): RouteNextHop[] {
+  if (message.rtmType !== RTN.UNICAST) return [];
+  const { multipath, gateway = '', oif = 0 } = message;
+  if (multipath === undefined) return [{ gateway, device: place.deviceAt(oif)?.name ?? '', weight: 1 }];
+  return multipath
+    .map(({ gateway = '', rtnhIfindex, rtnhHops }) => ({
+      gateway,
+      device: place.deviceAt(rtnhIfindex)?.name ?? '',
+      weight: rtnhHops + 1,
+    }))
+    .sort(byGateway);
+}
+
+const unspecified = (family: number): string => (family === AF.INET6 ? '::' : '0.0.0.0');

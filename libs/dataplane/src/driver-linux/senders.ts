@@ -1,0 +1,215 @@
+import { type BatchFailure, type Message, NetlinkError, NFPROTO, nftSetElement } from '@outboard/netlink';
+import type { OperationResult } from '../driver.js';
+import { GUARD_SETS, GUARD_TABLE } from '../realise/guard-table.js';
+import { guardKey, type SenderSpec, senderKey } from '../realise/linux-objects.js';
+import { DONE, resultOfFailure, resultOfThrown } from './batch.js';
+import {
+  type DeleteOperation,
+  type Handler,
+  missing,
+  type Observed,
+  observedOf,
+  type PutOperation,
+  specOf,
+} from './handler.js';
+import type { Place } from './place.js';
+import type { Places } from './places.js';
+import { type SenderElement, senderElements, senderOf } from './sender-elements.js';
+
+/** Up to so many are asked for one by one; for more the sets are read as a whole. */
+const SINGLE_GETS = 48;
+/** Far below what a transaction can carry, and short enough to let others in between. */
+const OPERATIONS_PER_TRANSACTION = 500;
+
+interface Change {
+  readonly index: number;
+  readonly spec: SenderSpec;
+}
+
+type MessageOf = (set: string, element: SenderElement) => Message;
+
+const attributesOf = (set: string, { key, keyEnd }: SenderElement) => ({
+  nfgenFamily: NFPROTO.BRIDGE,
+  table: GUARD_TABLE,
+  set,
+  elements: [{ key: { value: key }, ...(keyEnd === undefined ? {} : { keyEnd: { value: keyEnd } }) }],
+});
+
+/** Elements of the guard's sets, by raw nfnetlink transactions. */
+export class Senders implements Handler {
+  constructor(private readonly places: Places) {}
+
+  put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+    const specs = operations.map((operation) => specOf(operation, 'sender'));
+    return this.#change(specs, [], (set, element) => nftSetElement.replace(attributesOf(set, element)));
+  }
+
+  remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+    const specs = operations.map((operation) => observedOf(operation, 'sender'));
+    return this.#change(specs, ['ENOENT'], (set, element) =>
+      nftSetElement.remove(attributesOf(set, element)),
+    );
+  }
+
+  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+    if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
+    const found: Observed[] = [];
+    for (const [place, own] of this.#byPlace(keys)) {
+      if (own.length > SINGLE_GETS) {
+        const wanted = new Set(own);
+        found.push(...(await observeAll(place)).filter(({ key }) => wanted.has(key)));
+      } else {
+        for (const key of own) found.push(...(await observeOne(place, key)));
+      }
+    }
+    return found;
+  }
+
+  #byPlace(keys: readonly string[]): Map<Place, string[]> {
+    const byPlace = new Map<Place, string[]>();
+    for (const key of keys) {
+      const place = this.places.router(key.split('/', 2)[1] ?? '');
+      if (place === undefined) continue;
+      const own = byPlace.get(place);
+      if (own === undefined) byPlace.set(place, [key]);
+      else own.push(key);
+    }
+    return byPlace;
+  }
+
+  async #change(
+    specs: readonly SenderSpec[],
+    tolerate: readonly string[],
+    messageOf: MessageOf,
+  ): Promise<OperationResult[]> {
+    const results: OperationResult[] = specs.map(() => DONE);
+    const byPlace = new Map<Place, Change[]>();
+    for (const [index, spec] of specs.entries()) {
+      const place = this.places.router(spec.namespace);
+      if (place === undefined) {
+        if (tolerate.length === 0) results[index] = missing(guardKey(spec.namespace));
+        continue;
+      }
+      const own = byPlace.get(place);
+      if (own === undefined) byPlace.set(place, [{ index, spec }]);
+      else own.push({ index, spec });
+    }
+    for (const [place, changes] of byPlace) {
+      for (let start = 0; start < changes.length; start += OPERATIONS_PER_TRANSACTION) {
+        const part = changes.slice(start, start + OPERATIONS_PER_TRANSACTION);
+        for (const [index, result] of await transact(place, part, tolerate, messageOf))
+          results[index] = result;
+      }
+    }
+    return results;
+  }
+}
+
+/**
+ * A transaction is all or nothing: what it names as failed is left out, and the rest tried again, until it succeeds.
+ * Each round leaves something out, so it ends.
+ */
+async function transact(
+  place: Place,
+  changes: readonly Change[],
+  tolerate: readonly string[],
+  messageOf: MessageOf,
+): Promise<Map<number, OperationResult>> {
+  const results = new Map<number, OperationResult>();
+  let steps = changes.flatMap(({ index, spec: { port, mac, source } }) =>
+    senderElements(port, mac, source).map((element) => ({ index, message: messageOf(element.set, element) })),
+  );
+  while (steps.length > 0) {
+    let failures: readonly BatchFailure[];
+    try {
+      ({ failures } = await place.netfilter.transaction(steps.map(({ message }) => message)));
+    } catch (failure) {
+      for (const { index } of steps) results.set(index, resultOfThrown(failure));
+      return results;
+    }
+    if (failures.length === 0) return results;
+    const absent = new Set<number>();
+    for (const failure of failures) {
+      const step = steps[failure.index];
+      if (step === undefined) continue;
+      if (tolerate.includes(failure.code)) absent.add(failure.index);
+      else results.set(step.index, failureOf(place, failure));
+    }
+    steps = steps.filter(({ index }, position) => !absent.has(position) && !results.has(index));
+  }
+  return results;
+}
+
+/** Without the table there is no set to put something into: that is a matter of waiting, not of failing. */
+const failureOf = (place: Place, failure: BatchFailure): OperationResult =>
+  failure.code === 'ENOENT' ? missing(guardKey(place.name)) : resultOfFailure(failure);
+
+async function observeOne(place: Place, key: string): Promise<Observed[]> {
+  const [, , port = '', mac = '', ...rest] = key.split('/');
+  const source = rest.length === 0 ? undefined : rest.join('/');
+  try {
+    for (const element of senderElements(port, mac, source))
+      await place.netfilter.get(nftSetElement.get(attributesOf(element.set, element)));
+  } catch (failure) {
+    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
+    throw failure;
+  }
+  return [observed(place, { port, mac, source })];
+}
+
+/** What all sets of a namespace say; a sender counts as there only with all of its elements. */
+async function observeAll(place: Place): Promise<Observed[]> {
+  const counts = new Map<string, { readonly found: Observed; missing: number }>();
+  for (const set of Object.values(GUARD_SETS)) {
+    for (const { key, keyEnd } of await elementsOf(place, set)) {
+      const sender = senderOf({ key, ...(keyEnd === undefined ? {} : { keyEnd }) });
+      if (sender === undefined) continue;
+      const found = observed(place, { source: undefined, ...sender });
+      const { port, mac, source } = { source: undefined, ...sender };
+      const count = counts.get(found.key) ?? { found, missing: senderElements(port, mac, source).length };
+      count.missing--;
+      counts.set(found.key, count);
+    }
+  }
+  return [...counts.values()].flatMap(({ found, missing }) => (missing === 0 ? [found] : []));
+}
+
+async function elementsOf(
+  place: Place,
+  set: string,
+): Promise<{ readonly key: Uint8Array; readonly keyEnd: Uint8Array | undefined }[]> {
+  try {
+    const messages = await place.netfilter.dump(
+      nftSetElement.dump({ nfgenFamily: NFPROTO.BRIDGE, table: GUARD_TABLE, set }),
+    );
+    return messages.flatMap(({ elements }) =>
+      (elements ?? []).flatMap(({ key, keyEnd }) =>
+        key?.value === undefined ? [] : [{ key: key.value, keyEnd: keyEnd?.value }],
+      ),
+    );
+  } catch (failure) {
+    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
+    throw failure;
+  }
+}
+
+/** The key of the sender that an element is part of. */
+export const senderKeyOf = (
+  place: Place,
+  element: Pick<SenderElement, 'key' | 'keyEnd'>,
+): string | undefined => {
+  const sender = senderOf(element);
+  return sender === undefined ? undefined : senderKey(place.name, sender.port, sender.mac, sender.source);
+};
+
+function observed(
+  { name: namespace }: Place,
+  { port, mac, source }: { port: string; mac: string; source: string | undefined },
+): Observed {
+  return {
+    key: senderKey(namespace, port, mac, source),
+    spec: { kind: 'sender', namespace, port, mac, ...(source === undefined ? {} : { source }) },
+    within: guardKey(namespace),
+    ownership: { kind: 'owned' },
+  };
+}
