@@ -57,7 +57,9 @@ export class Draft {
     this.#note(key, before, undefined);
   }
 
+  /** What was decided. Ports that are settled by it learn so first. */
   decision(): Decision {
+    for (const { record, placement } of this.world.takeSettled()) this.putPort(record, placement);
     const changes: RecordChange[] = [];
     for (const change of this.#changes.values()) {
       // Created and deleted again by the same decision.
@@ -72,6 +74,7 @@ export class Draft {
       if (before) this.world.put(before);
       else this.world.remove(key);
     }
+    this.world.takeSettled();
   }
 
   #note(key: RecordKey, before: StoredRecord | undefined, after: StoredRecord | undefined): void {

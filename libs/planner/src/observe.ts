@@ -1,8 +1,8 @@
 import { objectKeys } from '@outboard/contracts';
 import type { Context, Decision, Report, ReportedProblem } from './api.js';
 import { Draft } from './draft.js';
-import type { DpuEntry, PortEntry } from './entries.js';
-import { confirm, expectConfirmation } from './placement.js';
+import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
+import { confirm, expectConfirmation, isSettled } from './placement.js';
 import { replanFreed } from './project.js';
 import { confirmReleases } from './release.js';
 import { writePortHealth, writePropagation } from './settle.js';
@@ -38,10 +38,7 @@ export function observe(world: World, report: Report, context: Context): Decisio
       confirm(port, dpu);
       touched.add(port);
     }
-    for (const { network } of dpu.memberships.values()) {
-      if ((network.joining.get(report.dpu) ?? Infinity) <= report.sequence)
-        network.joining.delete(report.dpu);
-    }
+    for (const { network } of dpu.memberships.values()) confirmJoining(network, report, touched);
   }
   for (const port of touched) tell(draft, dpu, port);
   const released = [...dpu.waits].filter(([, sequence]) => sequence <= report.sequence);
@@ -60,9 +57,17 @@ export function observe(world: World, report: Report, context: Context): Decisio
 function tell(draft: Draft, dpu: DpuEntry, port: PortEntry): void {
   if (port.placement?.dpu === dpu) {
     writePortHealth(draft, port, dpu.problems.get(keyOn(dpu, port)));
-  } else if (port.lagging === 0 && port.placement) {
+  } else if (isSettled(port)) {
     writePropagation(draft, port);
   }
+}
+
+/** The DPU takes part in the network now; ports that waited for that only are known everywhere. */
+function confirmJoining(network: NetworkEntry, { dpu, sequence }: Report, touched: Set<PortEntry>): void {
+  if ((network.joining.get(dpu) ?? Infinity) > sequence) return;
+  network.joining.delete(dpu);
+  if (network.joining.size > 0) return;
+  for (const port of network.ports) if (isSettled(port)) touched.add(port);
 }
 
 /** The DPU has lost what it had confirmed: its ports that changed since wait again. */

@@ -55,11 +55,21 @@ export function confirm(port: PortEntry, dpu: DpuEntry): void {
   if (dpu.unconfirmed.delete(port)) port.lagging--;
 }
 
+/** Whether the port is stored as not known everywhere, though no DPU lags any more. */
+export function isSettled({ placement, lagging, network, record }: PortEntry): boolean {
+  const stored = record.resource.status.propagated;
+  if (!placement || lagging > 0 || network.joining.size > 0 || !stored) return false;
+  return stored.applied < stored.total;
+}
+
 /**
  * Puts ports in their places and keeps every document in step: a port change touches its home DPU and, as far as they
  * see it, the other members of its network; the first and last port of a network on a DPU bring and take all else.
  */
 export class Placements {
+  /** Ports for which there may be no DPU to wait for any more, because one has left their network. */
+  readonly left = new Set<PortEntry>();
+
   constructor(private readonly documents: Documents) {}
 
   /** `sequence`: that the DPUs must confirm; undefined while a stored world is loaded, when nothing changes. */
@@ -170,6 +180,7 @@ export class Placements {
       if (!port.placement) continue;
       this.documents.replace(name, port.placement.remote, undefined);
       confirm(port, dpu);
+      if (isSettled(port)) this.left.add(port);
     }
     for (const other of network.members.values()) {
       this.documents.replace(name, other.peer, undefined);

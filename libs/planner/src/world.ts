@@ -15,7 +15,7 @@ import { LowestFree } from './allocate/lowest-free.js';
 import { Documents } from './documents.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, SubnetEntry } from './entries.js';
 import { bridgeDomainObject, routerKeyOf, routerObject } from './objects.js';
-import { expectConfirmation, Placements, placementOf } from './placement.js';
+import { expectConfirmation, isSettled, Placements, placementOf } from './placement.js';
 import { Quarantine, type ReleaseEntry } from './quarantine.js';
 import {
   type DpuRecord,
@@ -78,13 +78,16 @@ export class World {
   readonly options: WorldOptions;
   readonly #placements = new Placements(this.documents);
   readonly #freeVnis: LowestFree;
-  /** That new documents start from and changes must be confirmed at; undefined while loading. */
+  /** What changes must be confirmed at; undefined while loading. */
   #revision: number | undefined;
+  /** Where the documents of DPUs that appear start from. */
+  #documentStart: number;
   /** Numbers releases, whose names must be unique for ever. */
   #releaseNumber = 0;
 
-  private constructor(options: WorldOptions) {
+  private constructor(options: WorldOptions, revision: number) {
     this.options = options;
+    this.#documentStart = revision;
     this.#freeVnis = new LowestFree(options.vniRange.last - options.vniRange.first + 1);
   }
 
@@ -97,12 +100,13 @@ export class World {
     revision: number,
     options: WorldOptions = DEFAULT_WORLD_OPTIONS,
   ): World {
-    const world = new World(options);
+    const world = new World(options, revision);
     const byKind = new Map<string, StoredRecord[]>(LOAD_ORDER.map((kind) => [kind, []]));
     for (const record of records) byKind.get(record.kind)?.push(record);
     for (const ofKind of byKind.values()) for (const record of ofKind) world.put(record);
     world.documents.take(revision);
     for (const port of world.ports.values()) world.#expectUnconfirmed(port);
+    for (const network of world.networks.values()) expectJoining(network);
     world.#revision = revision;
     return world;
   }
@@ -112,10 +116,20 @@ export class World {
     invariant(this.#revision === undefined || revision >= this.#revision, 'revisions do not go back');
     if (revision !== this.#revision) this.#releaseNumber = 0;
     this.#revision = revision;
+    // An empty document had this sequence when its DPU was last known, if ever, or a lower one.
+    this.#documentStart = revision - 1;
   }
 
   newReleaseName(): string {
     return `r${this.#revision}-${this.#releaseNumber++}`;
+  }
+
+  /** Ports that are known everywhere because a DPU that lagged has left, since the last call. */
+  takeSettled(): PortEntry[] {
+    const { left } = this.#placements;
+    const settled = [...left].filter((port) => this.portsByUid.has(port.record.resource.metadata.uid));
+    left.clear();
+    return settled.filter(isSettled);
   }
 
   /** The lowest identifier that is neither taken nor quarantined; undefined: there is none. */
@@ -349,7 +363,7 @@ export class World {
   #putDpu(record: DpuRecord): void {
     const entry = this.dpus.get(record.name);
     if (!entry) {
-      this.documents.open(record.name, Math.max(0, (this.#revision ?? 1) - 1));
+      this.documents.open(record.name, this.#documentStart);
       this.dpus.set(record.name, {
         record,
         memberships: new Map(),
@@ -487,11 +501,22 @@ export class World {
   /** A stored port that was not known everywhere still waits for the DPUs of its network. */
   #expectUnconfirmed(port: PortEntry): void {
     if (!port.placement) return;
-    const { conditions, propagated } = port.record.resource.status;
+    const { propagated } = port.record.resource.status;
     const propagating = !propagated || propagated.applied < propagated.total;
-    if (!propagating && findCondition(conditions, 'Applied')?.status === 'True') return;
+    if (!propagating && isApplied(port)) return;
     for (const { dpu } of port.network.members.values()) {
       if (propagating || dpu === port.placement.dpu) expectConfirmation(port, dpu, port.record.sequence);
     }
+  }
+}
+
+const isApplied = ({ record }: PortEntry): boolean =>
+  findCondition(record.resource.status.conditions, 'Applied')?.status === 'True';
+
+/** A stored network's DPU of which no port was ever applied may not know yet that it takes part. */
+function expectJoining({ members, joining }: NetworkEntry): void {
+  for (const [name, { ports }] of members) {
+    if ([...ports].some(isApplied)) continue;
+    joining.set(name, Math.min(...[...ports].map(({ record }) => record.sequence)));
   }
 }

@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import { DocumentDigest } from '@outboard/contracts';
-import type { Name } from '@outboard/model';
-import { compileDocument, World } from '../src/index.js';
+import { findCondition, type Name } from '@outboard/model';
+import { compileDocument, present, World } from '../src/index.js';
 import type { Lab } from './lab.js';
 import { expectedDocuments, type ReadableDocuments, readable } from './oracle.js';
 
@@ -26,6 +26,35 @@ export function checkInvariants(lab: Lab): void {
   expect(documents).toEqual(expectedDocuments(lab.rows.values()));
   checkStored(lab);
   checkApplied(lab);
+  checkClaims(lab);
+}
+
+/** No status claims more than the workers have reported. */
+function checkClaims(lab: Lab): void {
+  for (const { resource } of lab.records('Port')) {
+    const { status, metadata } = resource;
+    const { propagated } = present(lab.world, resource).status;
+    expect(propagated === undefined).toBe(status.dpu === undefined);
+    if (status.dpu === undefined) {
+      expect(findCondition(status.conditions, 'Applied')?.reason).toBe('NotPlanned');
+      continue;
+    }
+    const has = (dpu: string): boolean => {
+      const key = `${dpu === status.dpu ? 'endpoint' : 'remoteendpoint'}/${metadata.uid}`;
+      const applied = lab.applied.get(dpu)?.get(key);
+      const wanted = lab.published.get(dpu)?.get(key);
+      return applied !== undefined && wanted !== undefined && Buffer.compare(applied, wanted) === 0;
+    };
+    const network = lab.world.networks.get(`${metadata.tenant}/${resource.spec.network}`);
+    const members = [...(network?.members.keys() ?? [])];
+    expect(propagated?.total).toBe(members.length);
+    expect(propagated?.applied).toBeLessThanOrEqual(members.filter(has).length);
+    for (const dpu of members) if (!has(dpu)) expect(propagated?.lagging).toContain(dpu);
+    if (findCondition(status.conditions, 'Applied')?.status === 'True') {
+      expect(has(status.dpu)).toBe(true);
+      expect(lab.problems.get(status.dpu)).not.toContain(`endpoint/${metadata.uid}`);
+    }
+  }
 }
 
 /** The store has what the world has, and a world made from the store is the same. */

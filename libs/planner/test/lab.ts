@@ -63,6 +63,8 @@ export class Lab {
   readonly published: Documents = new Map();
   /** What the workers have applied: the published documents as of their last report. */
   readonly applied: Documents = new Map();
+  /** Keys of the problems that each worker reported last. */
+  readonly problems = new Map<string, ReadonlySet<string>>();
   readonly changes: DocumentChange[] = [];
   readonly decisions: Decision[] = [];
   revision = 1;
@@ -189,7 +191,8 @@ export class Lab {
 
   /** The worker has applied everything that was published, except for these problems. */
   report(dpu: string, problems: readonly ReportedProblem[] = [], problemTotal = problems.length): Decision {
-    this.applied.set(dpu, new Map(this.published.get(dpu)));
+    if (this.world.dpus.has(dpu)) this.applied.set(dpu, new Map(this.published.get(dpu)));
+    this.problems.set(dpu, new Set(problems.map(({ key }) => key)));
     const sequence = this.world.documents.sequence(dpu as Name);
     return this.reportSequence(dpu, sequence, problems, problemTotal);
   }
