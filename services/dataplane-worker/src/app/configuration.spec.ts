@@ -1,77 +1,66 @@
 import { describe, expect, it } from '@jest/globals';
-import { unwrap } from '@outboard/core';
+import { EnvironmentReader } from '@outboard/service-shell';
 import fc from 'fast-check';
-import { parseConfiguration } from './configuration.js';
+import { readConfiguration } from './configuration.js';
 
 const COMPLETE = {
   OUTBOARD_NATS_URL: 'nats://192.0.2.1:4222',
-  OUTBOARD_NATS_SEED_FILE: '/etc/outboard/worker.seed',
   OUTBOARD_DATA_DIRECTORY: '/var/lib/outboard',
   OUTBOARD_DPU_NAME: 'dpu-1',
   OUTBOARD_DPU_SERIAL_NUMBER: 'MT2113X00042',
-  OUTBOARD_DPU_HOST: 'host-1.example',
-  OUTBOARD_DPU_PF_MAC_ADDRESS: '08-C0-EB-8A-D7-8A',
-  OUTBOARD_UNDERLAY_DEVICE: 'p0',
-  OUTBOARD_RESYNC_SECONDS: '0',
-  OUTBOARD_LOG_LEVEL: 'debug',
 };
-const NAMES = Object.keys(COMPLETE);
-const REQUIRED = [
-  'OUTBOARD_NATS_URL',
-  'OUTBOARD_DATA_DIRECTORY',
-  'OUTBOARD_DPU_NAME',
-  'OUTBOARD_DPU_SERIAL_NUMBER',
+const CHOICES = [
+  'OUTBOARD_DPU_HOST',
   'OUTBOARD_DPU_PF_MAC_ADDRESS',
+  'OUTBOARD_UNDERLAY_DEVICE',
+  'OUTBOARD_RESYNC_SECONDS',
 ];
 
-const faults = (environment: Readonly<Record<string, string>>): readonly string[] => {
-  const parsed = parseConfiguration(environment);
-  return parsed.ok ? [] : parsed.error.violations.map(({ field }) => field);
-};
+function read(variables: Readonly<Record<string, string>>) {
+  const environment = new EnvironmentReader(variables);
+  const configuration = readConfiguration(environment);
+  const { violations } = environment.problems;
+  return { configuration, violations, faults: violations.map(({ field }) => field).sort() };
+}
 
-describe('the configuration', () => {
+describe('the configuration of a worker', () => {
   it('is read from the environment, in canonical form', () => {
-    expect(unwrap(parseConfiguration(COMPLETE))).toEqual({
-      natsServers: ['nats://192.0.2.1:4222'],
-      natsSeedFile: '/etc/outboard/worker.seed',
-      dataDirectory: '/var/lib/outboard',
+    const { configuration, faults } = read({
+      ...COMPLETE,
+      OUTBOARD_DPU_HOST: 'host-1.example',
+      OUTBOARD_DPU_PF_MAC_ADDRESS: '08-C0-EB-8A-D7-8A',
+      OUTBOARD_UNDERLAY_DEVICE: 'p0',
+      OUTBOARD_RESYNC_SECONDS: '0',
+    });
+    expect(faults).toEqual([]);
+    expect(configuration).toMatchObject({
       dpu: 'dpu-1',
       serialNumber: 'MT2113X00042',
       host: 'host-1.example',
       pfMacAddress: '08:c0:eb:8a:d7:8a',
       underlayDevice: 'p0',
       resyncMilliseconds: undefined,
-      logLevel: 'debug',
     });
   });
 
-  it('has defaults for whatever is not this DPU itself; empty is absent', () => {
-    const { OUTBOARD_NATS_URL, OUTBOARD_DATA_DIRECTORY, OUTBOARD_DPU_NAME } = COMPLETE;
-    const { OUTBOARD_DPU_SERIAL_NUMBER, OUTBOARD_DPU_PF_MAC_ADDRESS } = COMPLETE;
-    const required = {
-      OUTBOARD_NATS_URL,
-      OUTBOARD_DATA_DIRECTORY,
-      OUTBOARD_DPU_NAME,
-      OUTBOARD_DPU_SERIAL_NUMBER,
-      OUTBOARD_DPU_PF_MAC_ADDRESS,
-    };
-    expect(unwrap(parseConfiguration({ ...required, OUTBOARD_LOG_LEVEL: '' }))).toMatchObject({
-      natsSeedFile: undefined,
+  it('has defaults for whatever is not this DPU itself', () => {
+    const { configuration, faults } = read(COMPLETE);
+    expect(faults).toEqual([]);
+    expect(configuration).toMatchObject({
       host: '',
+      pfMacAddress: '',
       underlayDevice: 'up0',
       resyncMilliseconds: 60_000,
-      logLevel: 'info',
     });
   });
 
-  it('names everything that is missing at once', () => {
-    expect(faults({})).toEqual(REQUIRED);
+  it('tells everything that is missing at once', () => {
+    expect(read({}).faults).toEqual(Object.keys(COMPLETE).sort());
   });
 
-  it('names everything that is wrong at once', () => {
-    const wrong = {
+  it('tells everything that is wrong at once, with the rule', () => {
+    const { faults, violations } = read({
       OUTBOARD_NATS_URL: 'http://192.0.2.1',
-      OUTBOARD_NATS_SEED_FILE: 'worker.seed',
       OUTBOARD_DATA_DIRECTORY: 'data',
       OUTBOARD_DPU_NAME: 'DPU 1',
       OUTBOARD_DPU_SERIAL_NUMBER: '-',
@@ -79,29 +68,22 @@ describe('the configuration', () => {
       OUTBOARD_DPU_PF_MAC_ADDRESS: '01:00:5e:00:00:01',
       OUTBOARD_UNDERLAY_DEVICE: 'a-name-that-is-too-long',
       OUTBOARD_RESYNC_SECONDS: '1.5',
-      OUTBOARD_LOG_LEVEL: 'loud',
-    };
-    expect(faults(wrong)).toEqual(NAMES);
-    const parsed = parseConfiguration(wrong);
-    expect(parsed.ok ? '' : parsed.error.violations.at(-1)?.description).toBe(
-      'must be one of trace, debug, info, warn, error, fatal, silent',
-    );
-  });
-
-  it('takes the servers of a cluster and IPv6', () => {
-    const servers = ['nats://a.example:4222', 'tls://[2001:db8::1]:4222', 'nats://b'];
-    expect(unwrap(parseConfiguration({ ...COMPLETE, OUTBOARD_NATS_URL: servers.join(',') }))).toMatchObject({
-      natsServers: servers,
+    });
+    expect(faults).toEqual([...Object.keys(COMPLETE), ...CHOICES].sort());
+    expect(violations).toContainEqual({
+      field: 'OUTBOARD_RESYNC_SECONDS',
+      description: 'must be a whole number, 0-86400',
     });
   });
 
-  it('is parsed or refused, whatever the environment says', () => {
+  it('is read or refused, whatever the environment says', () => {
+    const names = [...Object.keys(COMPLETE), ...CHOICES];
     const environment = fc.record(
-      Object.fromEntries(NAMES.map((name) => [name, fc.string({ unit: 'binary' })])),
+      Object.fromEntries(names.map((name) => [name, fc.string({ unit: 'binary' })])),
     );
     fc.assert(
-      fc.property(environment, (values) => {
-        for (const field of faults(values)) expect(NAMES).toContain(field);
+      fc.property(environment, (variables) => {
+        for (const field of read(variables).faults) expect(names).toContain(field);
       }),
     );
   });

@@ -10,6 +10,7 @@ const IDENTITY: WorkerIdentity = {
   dpu: 'dpu-1',
   serialNumber: 'MT2113X00042',
   host: 'host-1',
+  pfMacAddress: '08:c0:eb:8a:d7:8a',
   incarnation: 'first-boot',
   workerVersion: '0.1.0',
   kernelRelease: '6.18.0',

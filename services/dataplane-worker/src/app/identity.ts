@@ -10,6 +10,8 @@ export interface WorkerIdentity {
   readonly serialNumber: string;
   /** Name of the host that it is plugged into; empty if unknown. */
   readonly host: string;
+  /** Of the first physical function, as the host sees it; empty: what the driver finds. */
+  readonly pfMacAddress: string;
   /** Of a boot of this DPU: another one means that everything which was in the kernel is gone. */
   readonly incarnation: string;
   readonly workerVersion: string;

@@ -105,7 +105,7 @@ export class Inventory implements Disposable {
       driver: driver.name,
       capabilities: driver.capabilities().map((capability) => ({ ...capability })),
       ...(underlay === undefined ? {} : { underlay }),
-      functions: [...functions].sort(byPlace).slice(0, MAX_FUNCTIONS),
+      functions: this.#identified(functions).sort(byPlace).slice(0, MAX_FUNCTIONS),
     });
     const body = encodeBinary(InventoryReportSchema, report);
     const digest = createHash('sha256').update(body).digest();
@@ -114,6 +114,19 @@ export class Inventory implements Disposable {
     this.#digest = digest;
     log.info({ functions: functions.length, underlay }, 'inventory');
     this.#send();
+  }
+
+  /** As the host knows them. One whose physical function has no known address cannot be asked for from there. */
+  #identified(functions: readonly DiscoveredFunction[]): DiscoveredFunction[] {
+    const { pfMacAddress } = this.ports.identity;
+    const identified = functions.map((each) =>
+      pfMacAddress !== '' && each.pfNumber === 0 ? { ...each, pfMacAddress } : each,
+    );
+    return identified.filter((each) => {
+      if (each.pfMacAddress !== '') return true;
+      this.ports.log.warn({ netdev: each.netdev }, 'a function of unknown physical function is not reported');
+      return false;
+    });
   }
 
   #send(): void {

@@ -16,6 +16,7 @@ const IDENTITY: WorkerIdentity = {
   dpu: 'dpu-1',
   serialNumber: 'MT2113X00042',
   host: 'host-1',
+  pfMacAddress: '08:c0:eb:8a:d7:8a',
   incarnation: 'boot-1',
   workerVersion: '0.1.0',
   kernelRelease: '6.18.0',
@@ -280,6 +281,21 @@ describe('a dataplane worker', () => {
           functions: [{ netdev: 'pf0vf0' }, { netdev: 'pf0vf1' }],
         },
       ]);
+    });
+
+    it('has the functions as the host knows them, by the address of their physical function', async () => {
+      bench.driver.discovered = [
+        { ...virtualFunction(0), pfMacAddress: '02:00:00:00:00:01' },
+        { ...virtualFunction(1), pfNumber: 1, pfMacAddress: '02:00:00:00:00:02' },
+        { ...virtualFunction(2), pfNumber: 2, pfMacAddress: '' },
+      ];
+      await bench.owner.serve();
+      await bench.run();
+      expect(bench.owner.inventories[0]?.functions.map(({ pfMacAddress }) => pfMacAddress)).toEqual([
+        '08:c0:eb:8a:d7:8a',
+        '02:00:00:00:00:02',
+      ]);
+      expect(bench.log.at('warn')).toHaveLength(1);
     });
 
     it('is sent once after functions came in a group, and not at all when nothing is another', async () => {

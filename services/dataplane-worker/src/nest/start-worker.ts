@@ -13,26 +13,31 @@ import { createDataplaneWorker, type DataplaneWorker, DOCUMENT_OWNERS } from '..
 
 /** The worker on this machine: its kernel, its disk, and the bus as soon as that can be reached. */
 export async function startWorker(configuration: WorkerConfiguration, log: Log): Promise<DataplaneWorker> {
-  const identity = identityOf(configuration);
-  const { dpu, pfMacAddress, underlayDevice, resyncMilliseconds, dataDirectory } = configuration;
+  const { dpu, underlayDevice, resyncMilliseconds, dataDirectory } = configuration;
+  const owners = DOCUMENT_OWNERS;
   const environment = { clock: systemClock, random: systemRandom };
-  const driver = await LinuxDriver.open({ dpu, pfMacAddress, underlayDevice });
-  const engine = createEngine({ driver, owners: DOCUMENT_OWNERS, resyncMilliseconds, ...environment });
+  const driver = await LinuxDriver.open({ dpu, underlayDevice });
+  const engine = createEngine({ driver, owners, resyncMilliseconds, ...environment });
   const end = new AbortController();
   const bus = connectEventually(() => connect(configuration), { ...environment, log, signal: end.signal });
+  let connected: Bus | undefined;
+  bus.then(
+    (value) => {
+      connected = value;
+    },
+    // The worker tells it by its `closed`.
+    () => {},
+  );
+  const identity = identityOf(configuration);
   const worker = await createDataplaneWorker({
     ...environment,
     identity,
-    owners: DOCUMENT_OWNERS,
+    owners,
     dataDirectory,
     driver,
     engine,
     bus,
     log,
-  });
-  let connected: Bus | undefined;
-  bus.then((value) => {
-    connected = value;
   });
   return {
     ready: worker.ready,
@@ -59,12 +64,13 @@ async function connect({ natsServers, natsSeedFile, dpu }: WorkerConfiguration):
   });
 }
 
-function identityOf({ dpu, serialNumber, host }: WorkerConfiguration): WorkerIdentity {
+function identityOf({ dpu, serialNumber, host, pfMacAddress }: WorkerConfiguration): WorkerIdentity {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
   return {
     dpu,
     serialNumber,
     host,
+    pfMacAddress,
     incarnation: currentIncarnation(),
     workerVersion: version,
     kernelRelease: release(),
