@@ -101,17 +101,18 @@ export const controlMessages = (plan: TestbedPlan): Message[] => [
   addressMessage(MANAGEMENT, plan.control),
 ];
 
-/** A DPU's own addresses and its functions, whose other ends are born on the host. Both ends are down, as after boot. */
-export const dpuMessages = (plan: TestbedPlan, dpu: DpuPlan, host: number): Message[] => [
+/** A DPU's own devices and addresses. */
+export const dpuMessages = (dpu: DpuPlan): Message[] => [
   loopbackUp(),
   link.change({ ifiIndex: UNDERLAY, ...upFlags() }),
   link.change({ ifiIndex: MANAGEMENT, ...upFlags() }),
   ...dpu.underlay.addresses.map((each) => addressMessage(UNDERLAY, each)),
   ...dpu.management.addresses.map((each) => addressMessage(MANAGEMENT, each)),
-  ...dpu.functions.map((each) => functionMessage(each, plan.underlayMtu, host)),
 ];
 
-/** One function; sent in the DPU's namespace. */
+/**
+ * One function; sent in the DPU's namespace. Its other end is born on the host. Both ends are down, as after a boot.
+ */
 export const functionMessage = (each: FunctionPlan, mtu: number, host: number): Message =>
   link.create({
     ifiIndex: each.index,

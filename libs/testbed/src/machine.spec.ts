@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { link, NetworkNamespace } from '@outboard/netlink';
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { link, linkByName, NetworkNamespace } from '@outboard/netlink';
 import { withSocket } from './links.js';
 import type { Dpu } from './places.js';
+import { waitReachable } from './probes/ping.js';
 import type { Program } from './program.js';
 import { Testbed } from './testbed.js';
-import { specification } from './testing.js';
+import { bridgeAll, specification } from './testing.js';
 
 let testbed: Testbed;
 let first: Dpu;
@@ -14,6 +15,11 @@ let second: Dpu;
 beforeAll(async () => {
   testbed = await Testbed.create(specification(2, 1));
   [first, second] = [...testbed.dpus.values()] as [Dpu, Dpu];
+});
+
+afterEach(async () => {
+  const programs = [...testbed.programs].filter(({ name }) => !name.startsWith('machine/'));
+  for (const program of programs) await testbed.removeProgram(program);
 });
 
 afterAll(() => testbed.dispose());
@@ -65,4 +71,33 @@ it('a namespace that is removed outside is not kept alive by a machine that star
   await testbed.removePod('short');
   const { pid } = second.machine.program;
   expect(existsSync(`/proc/${pid}/root/run/netns/ob-${testbed.name}.pod.short`)).toBe(false);
+});
+
+it('a DPU that is rebooted comes back bare, with its programs; its pods keep their functions', async () => {
+  const pod = await testbed.createPod({ name: 'stays', host: first.plan.host });
+  await pod.attach(first, 0, { mtu: 1500, addresses: [{ ip: '10.0.1.5', prefixLength: 24 }] });
+  await bridgeAll(first);
+  await first.socket.send(link.change({ ifiIndex: first.function(0).index, ifalias: 'outboard', mtu: 1400 }));
+  const program = await run(first, 'resident', 'ip netns list | wc -l; ip -br link | wc -l');
+  const before = { inode: first.namespace.inode, pid: program.pid };
+  expect(program.tail).toMatch(/^[1-9]\d*\n6\ndone$/);
+
+  await testbed.rebootDpu('dpu-1');
+
+  expect(first.namespace.inode).not.toBe(before.inode);
+  expect(program.isRunning).toBe(true);
+  expect(program.pid).not.toBe(before.pid);
+  // No router is left, and the bridge is gone: the loopback, two cables and two representors are there.
+  expect(program.tail).toMatch(/\n0\n5\ndone$/);
+  const representor = await linkByName(first.socket, 'pf0vf0');
+  expect(representor).toMatchObject({ mtu: 1500 });
+  expect([representor?.ifalias ?? '', representor?.master, (representor?.ifiFlags ?? 0) & 1]).toEqual([
+    '',
+    undefined,
+    0,
+  ]);
+  const devices = await withSocket(pod.namespace, (socket) => socket.dump(link.dump()));
+  expect(devices.map(({ ifname }) => ifname)).toEqual(['lo', 'eth0']);
+  await waitReachable(first, '10.254.0.2');
+  await waitReachable(first, testbed.plan.control.ip);
 });

@@ -1,6 +1,6 @@
 import { AppError } from '@outboard/core';
-import { linkByName, NetlinkSocket, type NetworkNamespace } from '@outboard/netlink';
-import { applyAll, functionMessage } from './links.js';
+import { link, linkByName, NetlinkSocket, type NetworkNamespace, upFlags } from '@outboard/netlink';
+import { applyAll, dpuMessages, functionMessage } from './links.js';
 import type { Machine } from './machine.js';
 import type { DpuPlan, FunctionPlan } from './plan.js';
 
@@ -32,19 +32,31 @@ export class Host implements Endpoint {
 
 /** A DPU: its underlay and management devices, and the representors of its functions. */
 export class Dpu implements Endpoint {
-  readonly socket: NetlinkSocket;
+  #namespace: NetworkNamespace;
+  #socket: NetlinkSocket;
   readonly #holders = new Map<FunctionPlan, string>();
 
   constructor(
     readonly plan: DpuPlan,
     readonly host: Host,
-    readonly namespace: NetworkNamespace,
+    namespace: NetworkNamespace,
     /** Of the functions until a pod changes it: the underlay's. */
     readonly mtu: number,
     /** What programs on the DPU see as their computer. */
     readonly machine: Machine,
   ) {
-    this.socket = NetlinkSocket.open({ namespace });
+    this.#namespace = namespace;
+    this.#socket = NetlinkSocket.open({ namespace });
+  }
+
+  /** Another one after each reboot. */
+  get namespace(): NetworkNamespace {
+    return this.#namespace;
+  }
+
+  /** Of the present namespace. */
+  get socket(): NetlinkSocket {
+    return this.#socket;
   }
 
   get name(): string {
@@ -78,6 +90,35 @@ export class Dpu implements Endpoint {
 
   free(own: FunctionPlan): void {
     this.#holders.delete(own);
+  }
+
+  /** Configures its own devices and makes its functions: the first start. */
+  async boot(): Promise<void> {
+    const { descriptor } = this.host.namespace;
+    await applyAll(this.socket, `DPU ${this.name}`, [
+      ...dpuMessages(this.plan),
+      ...this.plan.functions.map((own) => functionMessage(own, this.mtu, descriptor)),
+    ]);
+  }
+
+  /**
+   * Goes on in a new namespace, which has none of the old one's state. The devices are moved there: unlike new ones
+   * they leave their other ends, in pods, on hosts and in the fabric, as they are.
+   */
+  async reboot(next: NetworkNamespace): Promise<void> {
+    const { underlay, management, functions } = this.plan;
+    const representors = new Set(functions.map((own) => own.representor));
+    const links = await this.#socket.dump(link.dump());
+    const moves = links.flatMap(({ ifiIndex, ifname = '' }) => {
+      const down = { ifiIndex, ...upFlags(false), netNsFd: next.descriptor };
+      if (representors.has(ifname)) return [link.change({ ...down, ifalias: '', mtu: this.mtu })];
+      return ifname === underlay.device || ifname === management.device ? [link.change(down)] : [];
+    });
+    await applyAll(this.#socket, `reboot DPU ${this.name}`, moves, { offThread: true });
+    this.close();
+    this.#namespace = next;
+    this.#socket = NetlinkSocket.open({ namespace: next });
+    await applyAll(this.socket, `DPU ${this.name}`, dpuMessages(this.plan));
   }
 
   /** Index of a function's device on the host; a function that was deleted is made anew. */

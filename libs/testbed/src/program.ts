@@ -19,10 +19,8 @@ export interface ProgramSpecification {
   readonly name: string;
   readonly command: readonly [program: string, ...args: string[]];
   readonly logFile: string;
-  /** Where its network is; absent: where the caller's is. */
-  readonly namespace?: NetworkNamespace;
-  /** What the command is preceded by, asked at each start: how to enter the machine it runs on. */
-  readonly enter?: () => Promise<readonly string[]>;
+  /** Where it runs, asked at each start; absent: where the caller does. */
+  readonly location?: () => Promise<Location>;
   /** Besides PATH, HOME and TMPDIR it has these variables and no others. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Whether a line of its output says that it is ready; absent: a JSON line with `"event":"ready"`. */
@@ -31,6 +29,14 @@ export interface ProgramSpecification {
   readonly readyMilliseconds?: number;
   /** Sees every line of output, of both streams. */
   readonly onLine?: (line: string) => void;
+}
+
+/** Where a program runs. */
+export interface Location {
+  /** Of its network. */
+  readonly namespace: NetworkNamespace;
+  /** What the command is preceded by to enter the machine; absent: nothing. */
+  readonly enter?: readonly string[];
 }
 
 /** How a program ended. */
@@ -105,9 +111,9 @@ export class Program {
    */
   async start(): Promise<string> {
     const { specification } = this;
-    // Without it nothing is awaited before the process runs: `isRunning` is true when this returns its promise.
     const stops = this.#stops;
-    const enter = specification.enter === undefined ? [] : await specification.enter();
+    // Without it nothing is awaited before the process runs: `isRunning` is true when this returns its promise.
+    const location = specification.location === undefined ? undefined : await specification.location();
     if (this.#stops !== stops) {
       throw new AppError('CANCELLED', `${this.name} was stopped before it had started`);
     }
@@ -120,7 +126,7 @@ export class Program {
     const becameReady = new Promise<{ readonly line: string }>((resolve) => {
       ready = (line) => resolve({ line });
     });
-    const run = this.#spawn(enter, (line) => {
+    const run = this.#spawn(location, (line) => {
       specification.onLine?.(line);
       if (isReady(line)) ready(line);
     });
@@ -184,14 +190,14 @@ export class Program {
     this.#log.close();
   }
 
-  #spawn(enter: readonly string[], onLine: (line: string) => void): Run {
-    const { namespace, command, environment } = this.specification;
+  #spawn(location: Location | undefined, onLine: (line: string) => void): Run {
+    const { command, environment } = this.specification;
     const { HOME, TMPDIR } = process.env;
     // Servers are in the administrator's directories, which not every user's PATH has.
     const PATH = `${process.env.PATH ?? ''}:/usr/local/sbin:/usr/sbin:/sbin`;
     const inherited = Object.entries({ PATH, HOME, TMPDIR }).filter(([, value]) => value !== undefined);
-    const child = runIn(namespace, () =>
-      spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...enter, ...command], {
+    const child = runIn(location?.namespace, () =>
+      spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...(location?.enter ?? []), ...command], {
         env: { ...Object.fromEntries(inherited), ...environment },
         stdio: ['ignore', 'pipe', 'pipe'],
         // A session of its own: Ctrl-C on the terminal is for the owner, who ends its programs in order.

@@ -5,7 +5,6 @@ import { link, NetlinkSocket, NetworkNamespace, setUp } from '@outboard/netlink'
 import {
   applyAll,
   controlMessages,
-  dpuMessages,
   fabricMessages,
   fabricPort,
   loopbackUp,
@@ -24,7 +23,7 @@ import {
   type TestbedSpecification,
 } from './plan.js';
 import { Pod } from './pod.js';
-import { Program, type ProgramSpecification } from './program.js';
+import { type Location, Program, type ProgramSpecification } from './program.js';
 
 const MAX_PODS = 2000;
 
@@ -34,7 +33,7 @@ export interface TestbedOptions extends TestbedSpecification {
 }
 
 /** What a program inside a testbed is. Its log is `<directory>/logs/<name>.log`. */
-export type TestbedProgram = Omit<ProgramSpecification, 'logFile' | 'namespace' | 'enter'>;
+export type TestbedProgram = Omit<ProgramSpecification, 'logFile' | 'location'>;
 
 /**
  * A data centre made of network namespaces: a fabric, DPUs, hosts, pods. Nothing is made in the caller's namespace.
@@ -46,6 +45,7 @@ export class Testbed implements AsyncDisposable {
   readonly dpus = new Map<string, Dpu>();
   readonly #pods = new Map<string, Pod>();
   readonly #programs = new Set<Program>();
+  readonly #places = new WeakMap<Program, Endpoint>();
   readonly #endings: (() => Promise<void>)[] = [];
   readonly #ownership: Ownership;
   readonly #fabric: NetlinkSocket;
@@ -161,6 +161,21 @@ export class Testbed implements AsyncDisposable {
   }
 
   /**
+   * Restarts a DPU as a power cycle does: what runs on it is killed, its kernel forgets everything, its devices and
+   * representors come back down and bare; then what ran is started again. Its pods keep their functions, whose links
+   * are down meanwhile. Resolves when all is ready. Throws AppError NOT_FOUND.
+   */
+  async rebootDpu(name: string): Promise<void> {
+    const dpu = this.dpu(name);
+    const running = [...this.#programs].filter((program) => program.isRunning);
+    const own = running.filter((program) => this.#places.get(program) === dpu);
+    await Promise.all([...own, dpu.machine.program].map((program) => program.kill()));
+    NetworkNamespace.remove(dpu.plan.namespace);
+    await dpu.reboot(NetworkNamespace.create(dpu.plan.namespace));
+    await Promise.all(own.map((program) => program.start()));
+  }
+
+  /**
    * A program in the namespace of a place, and on a DPU's machine if the place is one; not started yet. It is stopped
    * when the testbed ends, and so is whatever it started.
    */
@@ -168,11 +183,11 @@ export class Testbed implements AsyncDisposable {
     const program = new Program({
       ...specification,
       environment: { ...specification.environment, [MARK]: this.name },
-      ...(place !== undefined && { namespace: place.namespace }),
-      ...(place instanceof Dpu && { enter: () => place.machine.enter() }),
+      ...(place !== undefined && { location: () => locate(place) }),
       logFile: join(this.directory, 'logs', `${specification.name.replaceAll('/', '-')}.log`),
     });
     this.#programs.add(program);
+    if (place !== undefined) this.#places.set(program, place);
     return program;
   }
 
@@ -240,13 +255,7 @@ export class Testbed implements AsyncDisposable {
     for (const host of this.hosts.values()) {
       await applyAll(host.socket, `host ${host.name}`, [loopbackUp()]);
     }
-    for (const dpu of this.dpus.values()) {
-      await applyAll(
-        dpu.socket,
-        `DPU ${dpu.name}`,
-        dpuMessages(plan, dpu.plan, dpu.host.namespace.descriptor),
-      );
-    }
+    for (const dpu of this.dpus.values()) await dpu.boot();
   }
 }
 
@@ -255,6 +264,12 @@ function found<Value>(values: ReadonlyMap<string, Value>, kind: string, name: st
   if (value === undefined) throw new AppError('NOT_FOUND', `there is no ${kind} ${name}`);
   return value;
 }
+
+/** Programs on a DPU are on its machine; elsewhere only the network is the place's. */
+const locate = async (place: Endpoint): Promise<Location> => ({
+  namespace: place.namespace,
+  ...(place instanceof Dpu && { enter: await place.machine.enter() }),
+});
 
 /** Writes those that this kernel has (names as paths, as sysctl(8) accepts them). */
 function setSysctls(namespace: NetworkNamespace, values: Readonly<Record<string, string>>): void {
