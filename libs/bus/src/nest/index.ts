@@ -1,0 +1,2 @@
+export { BusServer } from './bus-server.js';
+export { HandleDelivery, HandleRequest } from './decorators.js';
