@@ -94,8 +94,15 @@ export function computeConditions(
 }
 
 /** RFC 3339 in UTC with seconds, the form of times in conditions. */
-export const formatTime = (milliseconds: number): string =>
-  new Date(milliseconds).toISOString().replace(/\.\d{3}Z$/, 'Z');
+export function formatTime(milliseconds: number): string {
+  if (milliseconds !== formatted.milliseconds) {
+    formatted = { milliseconds, text: new Date(milliseconds).toISOString().replace(/\.\d{3}Z$/, 'Z') };
+  }
+  return formatted.text;
+}
+
+/** The time that was formatted last: decisions of one moment set many conditions. */
+let formatted = { milliseconds: Number.NaN, text: '' };
 
 function settle(
   previous: Condition | undefined,
