@@ -46,7 +46,7 @@ module.exports = {
     layer('libs/store', ['libs/core']),
     layer('libs/bus', ['libs/core', 'libs/contracts']),
     layer('libs/resource-service', ['libs/core', 'libs/contracts', 'libs/model', 'libs/store', 'libs/bus']),
-    layer('libs/service-shell', ['libs/core']),
+    layer('libs/service-shell', ['libs/core', 'libs/store', 'libs/bus']),
     layer('libs/client', ['libs/core', 'libs/contracts', 'libs/model', 'libs/bus']),
     layer('libs/ffi', ['libs/core']),
     layer('libs/netlink', ['libs/core', 'libs/ffi']),

@@ -24,7 +24,7 @@ export const STREAMS: readonly StreamSpec[] = [
     name: 'OUTBOARD_INTENT',
     subjects: [`${SUBJECT_PREFIX}.intent.>`],
     maxAgeMilliseconds: 7 * DAY,
-    maxBytes: 4096 * MEBIBYTE,
+    maxBytes: 512 * MEBIBYTE,
     // An intent that nobody has handled must not vanish for a newer one.
     whenFull: 'refuse',
   },
@@ -33,14 +33,14 @@ export const STREAMS: readonly StreamSpec[] = [
     name: 'OUTBOARD_EVENT',
     subjects: [`${SUBJECT_PREFIX}.event.>`],
     maxAgeMilliseconds: 30 * DAY,
-    maxBytes: 4096 * MEBIBYTE,
+    maxBytes: 512 * MEBIBYTE,
   },
   {
     ...COMMON,
     name: 'OUTBOARD_STATE',
     subjects: [`${SUBJECT_PREFIX}.state.>`],
     maxAgeMilliseconds: 0,
-    maxBytes: 8192 * MEBIBYTE,
+    maxBytes: 1024 * MEBIBYTE,
     maxMessagesPerSubject: 1,
     // Forgetting the state of something that is still there would tell a watcher a lie.
     whenFull: 'refuse',

@@ -1,0 +1,125 @@
+import 'reflect-metadata';
+import { mkdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { type Bus, connectNats, STREAMS, type StreamBus } from '@outboard/bus';
+import { BusServer } from '@outboard/bus/nest';
+import { type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
+import { type Durability, openSqliteStore, type Store } from '@outboard/store';
+import type { Logger } from 'pino';
+import { type CommonConfiguration, readCommonConfiguration } from './common-configuration.js';
+import type { EnvironmentReader } from './environment.js';
+import { nestLogger } from './nest-logger.js';
+import { type RunningProcess, runProcess } from './run-process.js';
+
+/** What a service is made of. */
+export interface ServicePorts {
+  readonly bus: Bus;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** A service with a store of its own, whatever it does. */
+export interface Service extends AsyncDisposable {
+  start(): Promise<void>;
+}
+
+export interface ServiceDefinition<Configuration, Running extends Service> {
+  /** Role on the bus, name of its database and in discovery. */
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  /** What it is told besides what every service is told. */
+  readonly configure: (environment: EnvironmentReader) => Configuration;
+  readonly create: (ports: ServicePorts, configuration: Configuration) => Running;
+  readonly controller: Type;
+  /** Under which the controller gets the service. */
+  readonly token: symbol;
+}
+
+interface ServiceConfiguration extends CommonConfiguration {
+  readonly durability: Durability;
+}
+
+/** Requests that are handled at once; the group writer bounds what waits behind them. */
+const MAX_REQUESTS = 4_096;
+
+/** Runs a service as a process of its own: SQLite, NATS, NestJS. Returns when it is ready. */
+export function runService<Configuration, Running extends Service>(
+  definition: ServiceDefinition<Configuration, Running>,
+): Promise<void> {
+  return runProcess({
+    service: definition.name,
+    configure: (environment) => ({
+      ...readCommonConfiguration(environment),
+      durability: environment.oneOf('OUTBOARD_STORE_DURABILITY', ['NORMAL', 'FULL'], 'NORMAL'),
+      own: definition.configure(environment),
+    }),
+    start: (configuration, log) => startService(definition, configuration, log),
+  });
+}
+
+async function startService<Configuration, Running extends Service>(
+  definition: ServiceDefinition<Configuration, Running>,
+  configuration: ServiceConfiguration & { readonly own: Configuration },
+  log: Logger,
+): Promise<RunningProcess> {
+  const { name, version, description } = definition;
+  mkdirSync(configuration.dataDirectory, { recursive: true, mode: 0o700 });
+  const store = await openSqliteStore({
+    path: join(configuration.dataDirectory, `${name}.sqlite`),
+    durability: configuration.durability,
+  });
+  const bus = await connect(definition.name, configuration);
+  bus.onState((state) => log.info({ state }, 'bus'));
+  for (const { stream, action, differences } of unwrap(await bus.streams.provision(STREAMS, 'apply'))) {
+    if (action !== 'unchanged') log.info({ stream, action, differences }, 'stream');
+  }
+  const service = definition.create(
+    { bus, store, clock: systemClock, random: systemRandom },
+    configuration.own,
+  );
+  await service.start();
+  const application = await NestFactory.createMicroservice(moduleOf(definition, service), {
+    strategy: new BusServer(bus, { name, version, description, maxInFlight: MAX_REQUESTS }),
+    logger: nestLogger(log),
+    abortOnError: false,
+  });
+  return {
+    ready: application.listen().then(() => ({ epoch: store.epoch })),
+    async [Symbol.asyncDispose]() {
+      // Nothing arrives any more; what has arrived is finished and published; then the connections go.
+      await application.close();
+      await service[Symbol.asyncDispose]();
+      await bus[Symbol.asyncDispose]();
+      await store[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function connect(role: string, { natsServers, natsSeedFile }: CommonConfiguration): Promise<StreamBus> {
+  const seed = natsSeedFile === undefined ? undefined : readFile(natsSeedFile);
+  return Promise.resolve(seed).then((bytes) =>
+    connectNats({
+      servers: natsServers,
+      name: role,
+      inboxPrefix: `_INBOX_${role}`,
+      ...(bytes && { seed: bytes }),
+    }),
+  );
+}
+
+const moduleOf = (
+  { controller, token }: { readonly controller: Type; readonly token: symbol },
+  service: Service,
+): DynamicModule => ({
+  module: ServiceModule,
+  controllers: [controller],
+  providers: [{ provide: token, useValue: service }],
+});
+
+@Module({})
+class ServiceModule {}
