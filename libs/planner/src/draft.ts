@@ -21,10 +21,13 @@ export class Draft {
     { readonly before: StoredRecord | undefined; after: StoredRecord | undefined }
   >();
 
+  readonly #version: string;
+
   constructor(
     readonly world: World,
     readonly context: Context,
   ) {
+    this.#version = `${context.revision}`;
     world.startRevision(context.revision);
   }
 
@@ -86,8 +89,8 @@ export class Draft {
   }
 
   #revise<Kept extends StoredRecord>(record: Kept): Kept {
-    if (!('resource' in record)) return record;
-    const metadata = { ...record.resource.metadata, resourceVersion: `${this.context.revision}` };
+    if (!('resource' in record) || record.resource.metadata.resourceVersion === this.#version) return record;
+    const metadata = { ...record.resource.metadata, resourceVersion: this.#version };
     return { ...record, resource: { ...record.resource, metadata } };
   }
 }

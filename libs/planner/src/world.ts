@@ -305,9 +305,12 @@ export class World {
     const { metadata, spec } = record.resource;
     const key = nameKey(metadata.tenant, metadata.name);
     let entry = this.ports.get(key);
-    if (entry) {
+    if (entry && holdsTheSame(entry.record, record)) {
+      entry.record = record;
+    } else if (entry) {
       this.#unindexPort(entry);
       entry.record = record;
+      this.#indexPort(entry);
     } else {
       const network = this.networks.get(nameKey(metadata.tenant, spec.network));
       invariant(network, `the network of port ${key} is known`);
@@ -315,8 +318,8 @@ export class World {
       this.ports.set(key, entry);
       this.portsByUid.set(metadata.uid, entry);
       network.ports.add(entry);
+      this.#indexPort(entry);
     }
-    this.#indexPort(entry);
     const placement = given ?? placementOf(record.resource, entry.network, this.dpus);
     this.#placements.place(entry, placement, this.#revision);
     return entry;
@@ -509,6 +512,12 @@ export class World {
     }
   }
 }
+
+/** Whether nothing changes that a port is found by. */
+const holdsTheSame = ({ resource: before }: PortRecord, { resource: after }: PortRecord): boolean =>
+  before.spec.function === after.spec.function &&
+  before.status.macAddress === after.status.macAddress &&
+  before.status.addresses === after.status.addresses;
 
 const isApplied = ({ record }: PortEntry): boolean =>
   findCondition(record.resource.status.conditions, 'Applied')?.status === 'True';

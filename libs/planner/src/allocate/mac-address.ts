@@ -19,8 +19,7 @@ export function macAddressOf(uid: Uid, isTaken: (address: MacAddress) => boolean
   invariant(false, 'a network has fewer ports than locally administered addresses');
 }
 
-const format = (first: number, rest: number): MacAddress =>
-  (first.toString(16).padStart(2, '0') + rest.toString(16).padStart(10, '0')).replace(
-    /..(?!$)/g,
-    '$&:',
-  ) as MacAddress;
+function format(first: number, rest: number): MacAddress {
+  const digits = first.toString(16).padStart(2, '0') + rest.toString(16).padStart(10, '0');
+  return [0, 2, 4, 6, 8, 10].map((start) => digits.slice(start, start + 2)).join(':') as MacAddress;
+}

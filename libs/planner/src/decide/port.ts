@@ -20,6 +20,7 @@ import {
 import { macAddressOf } from '../allocate/mac-address.js';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry, PortEntry, SubnetEntry } from '../entries.js';
+import { equal } from '../equal.js';
 import { obstacleOf } from '../plan.js';
 import { keyOf } from '../records.js';
 import { MAX_RELEASES_PER_NETWORK, releaseOf } from '../release.js';
@@ -54,7 +55,9 @@ export function applyPort(
 
   const metadata = nextMetadata(intent, before, context);
   const macAddress = spec.macAddress ?? before?.status.macAddress ?? newMacAddress(network, metadata.uid);
-  const allocation = { macAddress, addresses };
+  // The same array where nothing changes, so that nothing is indexed again.
+  const current = before?.status.addresses;
+  const allocation = { macAddress, addresses: current && equal(current, addresses) ? current : addresses };
   const released = existing && releaseOf(draft, existing, givenUp(existing, macAddress, addresses));
   writePort(draft, network, existing, { metadata, spec, allocation }, { released });
   settleMtu(draft, network);

@@ -1,0 +1,282 @@
+// What the planner costs: a decision with the changes of all documents that it touches, a whole document, a start.
+import { performance } from 'node:perf_hooks';
+import { unwrap } from '@outboard/core';
+import { type MacAddress, type Name, parseManifest, type SerialNumber, type Uid } from '@outboard/model';
+import {
+  type Command,
+  compileDocument,
+  decide,
+  type InventoryChange,
+  observe,
+  type PlannedIntent,
+  project,
+  type StoredRecord,
+  takeDocumentChanges,
+  World,
+} from '@outboard/planner';
+import { median, note, report } from './report.js';
+
+const PF = '08:c0:eb:00:00:01' as MacAddress;
+
+/** A planner with its store's revision, as a service drives it. */
+class Fleet {
+  world = World.load([], 1);
+  revision = 1;
+  #uids = 0;
+
+  context() {
+    return {
+      revision: this.revision + 1,
+      now: 1_795_000_000_000,
+      newUid: () => `0192f3c1-7a2e-7c1b-8000-${(++this.#uids).toString(16).padStart(12, '0')}` as Uid,
+    };
+  }
+
+  /** DPUs with as many virtual functions each. */
+  build(dpus: number, functions: number): void {
+    const changes: InventoryChange[] = [];
+    for (let index = 0; index < dpus; index++) {
+      const name = `dpu-${index}` as Name;
+      const serialNumber = `SN${index}` as SerialNumber;
+      const tunnelEndpoint = `10.${100 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`;
+      changes.push({
+        operation: 'put',
+        record: {
+          kind: 'Dpu',
+          name,
+          serialNumber,
+          tunnelEndpoint: tunnelEndpoint as never,
+          underlayMtu: 1500,
+          hardwareOffload: false,
+          reachable: true,
+        },
+      });
+      for (let vfNumber = 0; vfNumber < functions; vfNumber++) {
+        changes.push({
+          operation: 'put',
+          record: {
+            kind: 'Function',
+            name: `${name}-pf0vf${vfNumber}` as Name,
+            dpu: name,
+            identity: { serialNumber, pfMacAddress: PF, vfNumber },
+            representor: `pf0vf${vfNumber}`,
+          },
+        });
+      }
+    }
+    project(this.world, changes, this.context());
+    this.commit();
+  }
+
+  decide(command: Command): void {
+    unwrap(decide(this.world, command, this.context()));
+  }
+
+  commit(): number {
+    this.revision++;
+    return takeDocumentChanges(this.world, this.revision).length;
+  }
+
+  /** Milliseconds that a command alone in its group takes, with all document changes. */
+  time(command: Command): number {
+    const start = performance.now();
+    this.decide(command);
+    this.commit();
+    return performance.now() - start;
+  }
+
+  /** Every worker has applied everything. */
+  confirmAll(): void {
+    for (const name of this.world.dpus.keys()) {
+      const dpu = name as Name;
+      const sequence = this.world.documents.sequence(dpu);
+      observe(this.world, { dpu, sequence, problems: [], problemTotal: 0 }, this.context());
+    }
+    this.commit();
+  }
+
+  records(): StoredRecord[] {
+    const { networks, subnets, ports, dpus, functions, releases } = this.world;
+    return [
+      ...[networks, subnets, ports, dpus, releases].flatMap((entries) =>
+        [...(entries as Map<string, { record: StoredRecord }>).values()].map(({ record }) => record),
+      ),
+      ...functions.values(),
+    ];
+  }
+}
+
+function apply(kind: string, name: string, spec: object): Command {
+  const apiVersion = 'network.outboard.dev/v1alpha1';
+  const manifest = JSON.parse(
+    JSON.stringify({ apiVersion, kind, metadata: { tenant: 'acme', name, labels: { app: 'web' } }, spec }),
+  );
+  return { operation: 'apply', intent: unwrap(parseManifest(manifest)) as PlannedIntent };
+}
+
+const portOf = (name: string, network: string, dpu: number, vfNumber: number, more: object = {}): Command =>
+  apply('Port', name, {
+    network,
+    function: { serialNumber: `SN${dpu}`, pfMacAddress: PF, vfNumber },
+    ...more,
+  });
+
+function percentile(values: readonly number[], fraction: number): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? Number.NaN;
+}
+
+function tell(metric: string, value: number, unit: string, most?: number): void {
+  report({
+    bench: 'planner',
+    metric,
+    value,
+    unit,
+    baseline: null,
+    ratio: null,
+    bar: most === undefined ? null : `<= ${most} ${unit}`,
+    ok: most === undefined || value <= most,
+  });
+}
+
+/** Networks of `span` DPUs each, with `ports` ports in turn on these; microseconds per port, in groups of 256. */
+function fill(fleet: Fleet, networks: number, span: number, ports: number): number {
+  const dpus = fleet.world.dpus.size;
+  const nextFunction = new Array<number>(dpus).fill(0);
+  const commands: Command[] = [];
+  for (let network = 0; network < networks; network++) {
+    fleet.decide(apply('Network', `net-${network}`, { router: `router-${network}` }));
+    fleet.decide(apply('Subnet', `sub-${network}`, { network: `net-${network}`, cidr: '10.0.0.0/16' }));
+    for (let port = 0; port < ports; port++) {
+      const dpu = (network * span + (port % span)) % dpus;
+      const vfNumber = nextFunction[dpu] ?? 0;
+      nextFunction[dpu] = vfNumber + 1;
+      commands.push(portOf(`port-${network}-${port}`, `net-${network}`, dpu, vfNumber));
+    }
+  }
+  fleet.commit();
+  const start = performance.now();
+  commands.forEach((command, index) => {
+    fleet.decide(command);
+    if (index % 256 === 255) fleet.commit();
+  });
+  fleet.commit();
+  return ((performance.now() - start) * 1000) / commands.length;
+}
+
+/** Changes one port, again and again, in a world that is otherwise at rest: another MAC address, seen by all. */
+function changes(fleet: Fleet, count: number, port: (index: number) => Command): number[] {
+  const times: number[] = [];
+  for (let index = 0; index < count; index++) {
+    const command = port(index);
+    times.push(fleet.time(command));
+    if (index % 100 === 99) fleet.confirmAll();
+  }
+  return times.slice(count / 10);
+}
+
+const macOf = (index: number): string =>
+  `06:00:00:${[16, 8, 0].map((shift) => ((index >> shift) & 255).toString(16).padStart(2, '0')).join(':')}`;
+
+function twoDpuNetworks(): void {
+  note('networks of 2 DPUs, 10 ports each: 20,000 ports');
+  const fleet = new Fleet();
+  fleet.build(1000, 20);
+  const perPort = fill(fleet, 2000, 2, 10);
+  tell('port created in a 2-DPU network, decided and compiled', perPort, 'us', 40);
+  fleet.confirmAll();
+  const times = changes(fleet, 2000, (index) =>
+    portOf(`port-${index}-0`, `net-${index}`, (index * 2) % 1000, Math.floor(index / 500) * 5, {
+      macAddress: macOf(index),
+    }),
+  );
+  tell('port changed in a 2-DPU network, median', median(times) * 1000, 'us', 40);
+}
+
+function hundredThousandPorts(): void {
+  note('1,000 DPUs, 1,000 networks of 10 DPUs, 100 ports each: 100,000 ports');
+  const fleet = new Fleet();
+  fleet.build(1000, 100);
+  tell('port created in a 10-DPU network', fill(fleet, 1000, 10, 100), 'us');
+  fleet.confirmAll();
+  const change = (index: number) =>
+    portOf(
+      `port-${index % 1000}-0`,
+      `net-${index % 1000}`,
+      ((index % 1000) * 10) % 1000,
+      Math.floor((index % 1000) / 100) * 10,
+      {
+        macAddress: macOf(index + 1),
+      },
+    );
+  const times = changes(fleet, 3000, change);
+  tell('port changed in a 10-DPU network, median', median(times) * 1000, 'us', 100);
+  tell('port changed in a 10-DPU network, p99', percentile(times, 0.99) * 1000, 'us', 5000);
+
+  const reports: number[] = [];
+  for (let index = 0; index < 2000; index++) {
+    fleet.time(change(index + 3000));
+    const dpu = `dpu-${((index % 1000) * 10) % 1000}` as Name;
+    const sequence = fleet.world.documents.sequence(dpu);
+    const start = performance.now();
+    observe(fleet.world, { dpu, sequence, problems: [], problemTotal: 0 }, fleet.context());
+    reports.push(performance.now() - start);
+    fleet.commit();
+  }
+  tell('report of one applied port, median', median(reports) * 1000, 'us');
+  fleet.confirmAll();
+
+  const compiling = performance.now();
+  let objects = 0;
+  for (const name of fleet.world.dpus.keys())
+    objects += compileDocument(fleet.world, name as Name).objects.length;
+  tell(`documents of all DPUs (${objects} objects)`, (performance.now() - compiling) / 1000, 's', 10);
+
+  const records = JSON.parse(JSON.stringify(fleet.records())) as StoredRecord[];
+  fleet.world = World.load([], 1);
+  globalThis.gc?.();
+  const heap = process.memoryUsage().heapUsed;
+  const loading = performance.now();
+  fleet.world = World.load(records, fleet.revision + 1);
+  tell('world loaded from its records', (performance.now() - loading) / 1000, 's', 10);
+  globalThis.gc?.();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  tell('memory of the world beside its records', (heapUsed - heap + arrayBuffers) / 2 ** 20, 'MiB');
+}
+
+function wideNetwork(): void {
+  note('one network over 1,000 DPUs, 2,000 ports');
+  const fleet = new Fleet();
+  fleet.build(1000, 2);
+  fill(fleet, 1, 1000, 2000);
+  fleet.confirmAll();
+  const times = changes(fleet, 100, (index) =>
+    portOf(`port-0-${index}`, 'net-0', index, 0, { macAddress: macOf(index) }),
+  );
+  tell('port changed in a 1,000-DPU network, per DPU', median(times), 'us', 50);
+}
+
+function largeSubnet(): void {
+  note('one /16 with 60,000 ports on 60 DPUs');
+  const fleet = new Fleet();
+  fleet.build(60, 1010);
+  fill(fleet, 1, 60, 60_000);
+  fleet.confirmAll();
+  const times: number[] = [];
+  for (let index = 0; index < 500; index++) {
+    times.push(
+      fleet.time({ operation: 'delete', kind: 'Port', tenant: 'acme', name: `port-0-${index * 100}` }),
+    );
+    if (index % 50 === 49) fleet.confirmAll();
+    const dpu = (index * 100) % 60;
+    const vfNumber = Math.floor((index * 100) / 60);
+    times.push(fleet.time(portOf(`again-${index}`, 'net-0', dpu, vfNumber)));
+  }
+  tell('port deleted or created in a /16 of 60,000, median', median(times) * 1000, 'us');
+  tell('port deleted or created in a /16 of 60,000, p99', percentile(times, 0.99) * 1000, 'us', 5000);
+}
+
+twoDpuNetworks();
+hundredThousandPorts();
+wideNetwork();
+largeSubnet();
