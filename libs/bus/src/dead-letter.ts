@@ -32,7 +32,8 @@ export function deadLetter(
   if (messageId !== undefined) headers[HEADERS.deadMessageId] = messageId;
   headers[HEADERS.deadReason] = reason.replaceAll(/[^ -~]/g, '?');
   headers[HEADERS.deadDeliveries] = String(delivery.deliveries);
-  headers[HEADERS.deadSequence] = String(delivery.streamSequence);
+  // One that was replayed and is parked again keeps the place that it had at first.
+  headers[HEADERS.deadSequence] ??= String(delivery.streamSequence);
   return {
     subject: subjects.dead(delivery.subject),
     message: { headers, body: delivery.body },
@@ -40,7 +41,11 @@ export function deadLetter(
   };
 }
 
-/** What was parked, as it was sent; undefined when it is no dead letter. `messageId` is absent where it had none. */
+/**
+ * What was parked, to be sent again: as it was sent, and with its place in the stream (`HEADERS.deadSequence`), so that
+ * whoever handles it can tell what came after it. Undefined when it is no dead letter; `messageId` is absent where it
+ * had none.
+ */
 export function parkedMessage(
   letter: Received,
 ): { subject: string; message: Message; messageId: string | undefined } | undefined {
@@ -50,7 +55,6 @@ export function parkedMessage(
     [HEADERS.deadMessageId]: messageId,
     [HEADERS.deadReason]: _reason,
     [HEADERS.deadDeliveries]: _deliveries,
-    [HEADERS.deadSequence]: _sequence,
     ...headers
   } = letter.headers;
   return {

@@ -34,6 +34,8 @@ export interface Delivery extends Received {
   readonly deliveries: number;
   /** Sequence in the stream. */
   readonly streamSequence: number;
+  /** When the stream took it, milliseconds since the epoch: a stream that was made anew numbers from 1 again. */
+  readonly storedAt: number;
 }
 
 /**

@@ -125,8 +125,9 @@ export class InProcessBus implements StreamBus {
       while (consumption.room > 0) {
         const taken = consumer.take();
         if (!taken) return;
-        const { subject, headers, body, sequence } = taken.message;
-        const delivery = { subject, headers, body, deliveries: taken.deliveries, streamSequence: sequence };
+        const { subject, headers, body, sequence, time: storedAt } = taken.message;
+        const { deliveries } = taken;
+        const delivery = { subject, headers, body, deliveries, streamSequence: sequence, storedAt };
         consumption.accept({ sequence, delivery });
       }
     };

@@ -8,7 +8,14 @@ import { Feed } from './feed.js';
 import type { JetStream } from './jetstream.js';
 import type { Link } from './link.js';
 import { reopening } from './reopening.js';
-import { ACKNOWLEDGEMENT, decodeMessage, deliveryInfo, encodeHeaders, nanoseconds } from './wire.js';
+import {
+  ACKNOWLEDGEMENT,
+  decodeMessage,
+  deliveryInfo,
+  encodeHeaders,
+  milliseconds,
+  nanoseconds,
+} from './wire.js';
 
 /** How long the server waits for a sign of life before it delivers again, milliseconds. */
 const ACK_WAIT = 30_000;
@@ -114,10 +121,11 @@ export class NatsConsumer implements Settler<NatsDelivery> {
   #received(received: Msg): void {
     const info = deliveryInfo(received.reply);
     if (!info || !received.reply) return;
-    const { deliveries, streamSequence } = info;
+    const { deliveries, streamSequence, time } = info;
     const { reply, subject } = received;
     const { headers, body } = decodeMessage(received);
-    const delivery = { subject, headers, body, deliveries, streamSequence };
+    const storedAt = milliseconds(Number(time));
+    const delivery = { subject, headers, body, deliveries, streamSequence, storedAt };
     if (this.#consumption.accept({ sequence: streamSequence, delivery, reply })) {
       // What is held back behind a retry takes no place.
       this.roomChanged();

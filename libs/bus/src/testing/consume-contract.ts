@@ -8,9 +8,10 @@ import { AN_HOUR, ack, message, retry, textOf, type World } from './world.js';
 
 export function consumeContract(world: World): void {
   describe('consume', () => {
-    it('delivers what was published before, with subject, headers, body, sequence and count', async () => {
+    it('delivers what was published before, with subject, headers, body, sequence, time and count', async () => {
       const at = await world.stream({ retention: 'workqueue' });
       const sent = message('hello', { [HEADERS.operation]: 'apply' });
+      const start = Date.now();
       unwrap(await world.bus.publish(`${at.root}.a`, sent, { messageId: 'id-1' }));
       const seen = new Collector<Delivery>();
       await world.consume(at, async (delivery) => {
@@ -24,7 +25,10 @@ export function consumeContract(world: World): void {
         body: 'hello',
         deliveries: 1,
         streamSequence: 1,
+        storedAt: expect.any(Number),
       });
+      expect(delivery?.storedAt).toBeGreaterThanOrEqual(start - 1);
+      expect(delivery?.storedAt).toBeLessThanOrEqual(Date.now() + 1);
     });
 
     it('keeps its position: who consumes later gets only what was not settled', async () => {
@@ -108,7 +112,7 @@ export function consumeContract(world: World): void {
         message: 'poison',
         messageId: 'poison-1',
       });
-      expect(parked?.message.headers).toEqual({ traceparent: '00-1' });
+      expect(parked?.message.headers).toEqual({ traceparent: '00-1', [HEADERS.deadSequence]: '1' });
       await world.publish([`${at.root}.a`, 'end']);
       expect(await seen.atLeast(2)).toEqual(['poison', 'end']);
     });
