@@ -71,9 +71,7 @@ describe('the owner of a testbed', () => {
     owner.child.kill('SIGKILL');
     await owner.exited;
     // Its programs die with it; what these have started does not.
-    await waitUntil('the program dies', () =>
-      existsSync(`/proc/${owner.told.pid}`) ? 'it lives' : undefined,
-    );
+    await waitUntil('its programs die', () => (markedOf(owner.name) > 1 ? 'they live' : undefined));
     expect(everything(owner)).toEqual({ namespaces: 4, processes: 1, directory: true, lock: true });
 
     expect(removeLeftovers(owner.name)).toEqual({ removed: [owner.name], alive: [] });
@@ -82,6 +80,21 @@ describe('the owner of a testbed', () => {
     expect(removeLeftovers(owner.name)).toEqual({ removed: [], alive: [] });
     other.child.kill('SIGTERM');
     await other.exited;
+  });
+
+  it('that is one of several dead ones is cleaned up after with the others; the living are left alone', async () => {
+    const [first, second, living] = [await startOwner(), await startOwner(), await startOwner()];
+    for (const dead of [first, second]) {
+      dead.child.kill('SIGKILL');
+      await dead.exited;
+    }
+    const { removed, alive } = removeLeftovers();
+    expect(removed).toEqual(expect.arrayContaining([first.name, second.name]));
+    expect(alive).toContain(living.name);
+    expect([everything(first), everything(second)]).toEqual([NOTHING, NOTHING]);
+    expect(everything(living)).toMatchObject({ namespaces: 4, directory: true, lock: true });
+    living.child.kill('SIGTERM');
+    await living.exited;
   });
 
   it('that lives keeps its testbed from others, who are told its process', async () => {
