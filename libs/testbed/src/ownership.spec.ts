@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -133,6 +133,19 @@ describe('the owner of a testbed', () => {
     expect(await owner.exited).toBe(expected);
     expect(everything(owner)).toEqual(NOTHING);
   });
+});
+
+it('without the rights of root the owner is told what is missing', () => {
+  const user = spawnSync(
+    'setpriv',
+    ['--reuid', '65534', process.execPath, join(PROJECT, 'test/owner.mjs'), 'x'],
+    {
+      encoding: 'utf8',
+      env: { PATH: process.env.PATH },
+    },
+  );
+  expect(user.status).toBe(1);
+  expect(user.stderr).toContain('AppError: a testbed needs the rights of root, to make network namespaces');
 });
 
 describe('ownership', () => {

@@ -106,8 +106,9 @@ export class Program {
   }
 
   /**
-   * Resolves with the line by which it says that it is ready. Throws AppError with the end of its output: FAILED_PRECONDITION if it is
-   * running already or ended instead, DEADLINE_EXCEEDED if it said nothing (it is killed then).
+   * Resolves with the line by which it says that it is ready. Throws AppError with the end of its output:
+   * FAILED_PRECONDITION if it is running already or ended instead, DEADLINE_EXCEEDED if it did not say so in time (it
+   * is killed then), CANCELLED if it was stopped before it had started.
    */
   async start(): Promise<string> {
     const { specification } = this;

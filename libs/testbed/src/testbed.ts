@@ -64,26 +64,35 @@ export class Testbed implements AsyncDisposable {
 
   /**
    * Builds a testbed. What a dead owner left under the same name is removed first.
-   * Throws AppError: INVALID_ARGUMENT with all problems of the specification, ALREADY_EXISTS if the name is in use;
-   * SystemError EPERM without the right to make namespaces.
+   * Throws AppError: INVALID_ARGUMENT with all problems of the specification, ALREADY_EXISTS if the name is in use,
+   * PERMISSION_DENIED without root's rights.
    */
   static async create(options: TestbedOptions): Promise<Testbed> {
     const plan = planTestbed(options);
-    const ownership = Ownership.acquire(plan.name, options.directory);
     try {
-      const control = NetworkNamespace.create(plan.controlNamespace);
-      const fabric = NetworkNamespace.create(plan.fabricNamespace);
-      const testbed = new Testbed(
-        plan,
-        ownership,
-        { name: 'control', namespace: control, addresses: [plan.control.ip] },
-        { name: 'fabric', namespace: fabric, addresses: [] },
-      );
-      await testbed.#build();
-      return testbed;
+      const ownership = Ownership.acquire(plan.name, options.directory);
+      let testbed: Testbed | undefined;
+      try {
+        const control = NetworkNamespace.create(plan.controlNamespace);
+        const fabric = NetworkNamespace.create(plan.fabricNamespace);
+        testbed = new Testbed(
+          plan,
+          ownership,
+          { name: 'control', namespace: control, addresses: [plan.control.ip] },
+          { name: 'fabric', namespace: fabric, addresses: [] },
+        );
+        await testbed.#build();
+        return testbed;
+      } catch (failure) {
+        await testbed?.dispose();
+        ownership.release();
+        throw failure;
+      }
     } catch (failure) {
-      ownership.release();
-      throw failure;
+      if (!(failure instanceof Error && 'code' in failure)) throw failure;
+      if (failure.code !== 'EPERM' && failure.code !== 'EACCES') throw failure;
+      const message = 'a testbed needs the rights of root, to make network namespaces';
+      throw new AppError('PERMISSION_DENIED', message, { cause: failure });
     }
   }
 
@@ -129,8 +138,9 @@ export class Testbed implements AsyncDisposable {
     const problem = labelProblem(options.name, MAX_POD_NAME);
     if (problem !== undefined) throw AppError.invalid([{ field: 'name', description: problem }]);
     if (this.#pods.has(options.name)) throw new AppError('ALREADY_EXISTS', `there is a pod ${options.name}`);
-    if (this.#pods.size >= MAX_PODS)
+    if (this.#pods.size >= MAX_PODS) {
       throw new AppError('RESOURCE_EXHAUSTED', `a testbed has at most ${MAX_PODS} pods`);
+    }
     const host = this.host(options.host);
     const namespace = NetworkNamespace.create(podNamespace(this.name, options.name));
     // Addresses come from the port's status alone: none is made up from router advertisements, none is tentative.
