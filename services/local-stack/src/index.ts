@@ -1,1 +1,2 @@
-export {};
+export * from './local-stack.js';
+export * from './workspace.js';

@@ -1,0 +1,151 @@
+import { fileURLToPath } from 'node:url';
+import { connectNats, type StreamBus } from '@outboard/bus';
+import { subjects } from '@outboard/contracts';
+import { unwrap } from '@outboard/core';
+import { decodeResource, type Port } from '@outboard/model';
+import { link, NetlinkSocket } from '@outboard/netlink';
+import { type DpuSpecification, Stack, type StackOptions, Testbed } from '@outboard/testbed';
+import { Workspace } from './workspace.js';
+
+export interface LocalStackOptions
+  extends Partial<
+    Pick<
+      StackOptions,
+      | 'placement'
+      | 'storeDurability'
+      | 'logLevel'
+      | 'leaseMilliseconds'
+      | 'resyncSeconds'
+      | 'environment'
+      | 'clientPort'
+    >
+  > {
+  /** Name of the testbed; unique on the machine. */
+  readonly name: string;
+  /** Where stores, logs and credentials go; absent: a temporary directory, which goes with the stack. */
+  readonly directory?: string;
+  readonly dpus?: readonly DpuSpecification[];
+  /** Bytes; default 1500. */
+  readonly underlayMtu?: number;
+  /** Without workers somebody else keeps the DPUs. Default true. */
+  readonly workers?: boolean;
+}
+
+/** The main programs of the services, from this one's compiled file. */
+const mainOf = (service: string): string =>
+  fileURLToPath(new URL(`../../${service}/dist/main.js`, import.meta.url));
+
+const SERVICES = ['admin', 'network-intent'];
+
+/** Two DPUs, each in a host of its own, as the manifests in `examples/` name them. */
+export const EXAMPLE_DPUS: readonly DpuSpecification[] = [
+  { name: 'dpu-a', serialNumber: 'OB-SIM-0001', pfMacAddress: '02:0b:00:00:01:00', functions: 16 },
+  { name: 'dpu-b', serialNumber: 'OB-SIM-0002', pfMacAddress: '02:0b:00:00:02:00', functions: 16 },
+];
+
+/** Everything of Outboard on one machine: a testbed, the bus with its roles, the services, a worker on every DPU. */
+export class LocalStack implements AsyncDisposable {
+  readonly #open: AsyncDisposable[] = [];
+
+  private constructor(
+    readonly testbed: Testbed,
+    readonly stack: Stack,
+  ) {}
+
+  static async start(options: LocalStackOptions): Promise<LocalStack> {
+    const { name, directory, dpus = EXAMPLE_DPUS, underlayMtu, workers = true, ...passed } = options;
+    const testbed = await Testbed.create({
+      name,
+      dpus,
+      ...(directory !== undefined && { directory }),
+      ...(underlayMtu !== undefined && { underlayMtu }),
+    });
+    try {
+      const stack = await Stack.start(testbed, {
+        ...passed,
+        nats: {
+          configuration: ({ host, port, storeDirectory }) =>
+            `listen: "${host}:${port}"\njetstream { store_dir: "${storeDirectory}" }\n`,
+          seed: () => undefined,
+        },
+        services: Object.fromEntries(SERVICES.map((service) => [service, mainOf(service)])),
+        ...(workers && { worker: mainOf('dataplane-worker') }),
+      });
+      return new LocalStack(testbed, stack);
+    } catch (failure) {
+      await testbed[Symbol.asyncDispose]();
+      throw failure;
+    }
+  }
+
+  /** A connection as the operator, who may see and do everything that people may. */
+  async operator(): Promise<StreamBus> {
+    return this.#connect('operator');
+  }
+
+  /** What an orchestrator of that tenant has. */
+  async workspace(tenant: string): Promise<Workspace> {
+    const workspace = await Workspace.open(
+      this.testbed,
+      tenant,
+      await this.#connect(`orchestrator-${tenant}`),
+    );
+    this.#open.push(workspace);
+    return workspace;
+  }
+
+  /** Every port of a tenant, from the API itself. */
+  async ports(tenant: string): Promise<readonly Port[]> {
+    const bus = await this.operator();
+    const ports: Port[] = [];
+    for (let pageToken = ''; ; ) {
+      const body = Buffer.from(JSON.stringify({ pageSize: 500, pageToken }));
+      const subject = subjects.rpc(tenant, 'network', 'port', 'list');
+      const reply = unwrap(
+        await bus.request(subject, { headers: {}, body }, { deadlineMilliseconds: 5_000 }),
+      );
+      const page = JSON.parse(Buffer.from(reply.body).toString()) as {
+        items: unknown[];
+        nextPageToken: string;
+      };
+      for (const item of page.items) {
+        const port = unwrap(decodeResource(item));
+        if (port.kind === 'Port') ports.push(port);
+      }
+      pageToken = page.nextPageToken;
+      if (pageToken === '') return ports;
+    }
+  }
+
+  /** Keys of the neutral objects whose devices are in a DPU's own namespace: one for each endpoint. */
+  async endpointDevices(dpu: string): Promise<readonly string[]> {
+    const socket = NetlinkSocket.open({ namespace: this.testbed.dpu(dpu).namespace });
+    try {
+      const keys: string[] = [];
+      for (const { ifalias } of await socket.dump(link.dump())) {
+        const key = /^outboard:network:(endpoint\/.+)$/.exec(ifalias ?? '')?.[1];
+        if (key !== undefined) keys.push(key);
+      }
+      return keys;
+    } finally {
+      socket.close();
+    }
+  }
+
+  /** Removes everything that it made. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#open.map((each) => each[Symbol.asyncDispose]()));
+    await this.stack.stop();
+    await this.testbed[Symbol.asyncDispose]();
+  }
+
+  async #connect(role: string): Promise<StreamBus> {
+    const bus = await connectNats({
+      servers: this.stack.clientUrl,
+      name: role,
+      inboxPrefix: `_INBOX_${role}`,
+    });
+    this.#open.push(bus);
+    return bus;
+  }
+}

@@ -1,0 +1,101 @@
+import type { Bus } from '@outboard/bus';
+import { type AnsweredResource, IntentPublisher, StateCache } from '@outboard/client';
+import type { ResourceAddress } from '@outboard/contracts';
+import { type AppError, type Result, unwrap } from '@outboard/core';
+import { addressOf, isReady, type KindName, type Port } from '@outboard/model';
+import type { Pod, Testbed } from '@outboard/testbed';
+
+const READY_MILLISECONDS = 20_000;
+
+/** A manifest as callers write it. */
+export interface Manifest {
+  readonly kind: KindName;
+  readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
+  readonly spec: Readonly<Record<string, unknown>>;
+}
+
+/** What an orchestrator of one tenant does, and the host's CNI after it: intents, their answers, states, pods. */
+export class Workspace implements AsyncDisposable {
+  private constructor(
+    private readonly testbed: Testbed,
+    readonly tenant: string,
+    readonly bus: Bus,
+    private readonly publisher: IntentPublisher,
+    readonly state: StateCache,
+  ) {}
+
+  static async open(testbed: Testbed, tenant: string, bus: Bus): Promise<Workspace> {
+    const publisher = await IntentPublisher.open(bus, tenant);
+    return new Workspace(testbed, tenant, bus, publisher, await StateCache.open(bus, tenant));
+  }
+
+  /** The whole manifest, as it travels. */
+  manifest({ kind, metadata, spec }: Manifest): Readonly<Record<string, unknown>> {
+    const apiVersion = 'network.outboard.dev/v1alpha1';
+    return { apiVersion, kind, metadata: { tenant: this.tenant, ...metadata }, spec };
+  }
+
+  /** Publishes one intent; the answer of the system, accepted or refused. */
+  submit(manifest: Manifest): Promise<Result<AnsweredResource, AppError>> {
+    const body = Buffer.from(JSON.stringify(this.manifest(manifest)));
+    return this.publisher.submit(this.address(manifest.kind, manifest.metadata.name), body);
+  }
+
+  /** Publishes intents one after the other. Throws the first refusal. */
+  async apply(...manifests: readonly Manifest[]): Promise<void> {
+    for (const manifest of manifests) unwrap(await this.submit(manifest));
+  }
+
+  /** Publishes a deletion. Throws a refusal. */
+  async delete(kind: KindName, name: string): Promise<void> {
+    unwrap(await this.publisher.submit(this.address(kind, name), new Uint8Array(), { operation: 'delete' }));
+  }
+
+  /** The port when its DPU has applied it (at the wanted generation). Throws AppError DEADLINE_EXCEEDED. */
+  ready(name: string, generation = 1, milliseconds = READY_MILLISECONDS): Promise<Port> {
+    const what = `Port ${this.tenant}/${name} is ready`;
+    return this.state.until(
+      what,
+      () => {
+        const port = this.port(name);
+        return port && port.metadata.generation >= generation && isReady(port.status.conditions)
+          ? port
+          : undefined;
+      },
+      milliseconds,
+    );
+  }
+
+  port(name: string): Port | undefined {
+    const resource = this.state.get(this.address('Port', name));
+    return resource?.kind === 'Port' ? resource : undefined;
+  }
+
+  /** The pod of a ready port: made on the DPU's host, with the port's function in it. */
+  async connectPod(portName: string): Promise<Pod> {
+    const port = await this.ready(portName);
+    const dpu = this.testbed.dpu(port.status.dpu ?? '');
+    const pod = await this.testbed.createPod({ name: `${this.tenant}-${portName}`, host: dpu.host.name });
+    await this.attachPod(pod, port);
+    return pod;
+  }
+
+  /** Puts the port's function into a pod, as the port's status says. */
+  async attachPod(pod: Pod, { spec, status }: Port): Promise<void> {
+    await pod.attach(this.testbed.dpu(status.dpu ?? ''), spec.function?.vfNumber, {
+      mtu: status.mtu ?? 0,
+      macAddress: status.macAddress ?? '',
+      addresses: status.addresses.map(({ ip, prefixLength }) => ({ ip, prefixLength })),
+    });
+  }
+
+  address(kind: KindName, name: string): ResourceAddress {
+    return addressOf({ kind, metadata: { tenant: this.tenant, name } });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.publisher[Symbol.asyncDispose]();
+    await this.state[Symbol.asyncDispose]();
+    await this.bus[Symbol.asyncDispose]();
+  }
+}
