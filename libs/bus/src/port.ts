@@ -1,4 +1,7 @@
 import type { AppError, Result } from '@outboard/core';
+import type { GatherLimits } from './gathering.js';
+
+export type { GatherLimits };
 
 /** A body with its headers, as it travels. */
 export interface Message {
@@ -122,6 +125,12 @@ export interface Bus extends AsyncDisposable {
     message: Message,
     options: { deadlineMilliseconds: number },
   ): Promise<Result<Message, AppError>>;
+  /** The answers of everybody who listens, as discovery asks for them. Nobody there: none. */
+  gather(
+    subject: string,
+    message: Message,
+    limits: GatherLimits,
+  ): Promise<Result<readonly Message[], AppError>>;
   publish(
     subject: string,
     message: Message,

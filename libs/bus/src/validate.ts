@@ -1,6 +1,6 @@
 import { HEADERS, MAX_BODY_BYTES, MAX_MESSAGE_ID_LENGTH } from '@outboard/contracts';
 import { type AppError, Problems } from '@outboard/core';
-import type { ConsumerSpec, Message, ServiceSpec, WatchSpec } from './port.js';
+import type { ConsumerSpec, GatherLimits, Message, ServiceSpec, WatchSpec } from './port.js';
 import { isPattern, isSubject, PATTERN_RULE, SUBJECT_RULE } from './subject-patterns.js';
 
 /** Most headers of a message, and their characters in all: far from what the broker takes, far above what is used. */
@@ -13,6 +13,7 @@ const MAX_DELIVERIES = 1_000;
 const MAX_BACKOFF_MILLISECONDS = 60 * 60 * 1000;
 const MAX_BACKOFF_STEPS = 32;
 const MAX_ENDPOINTS = 256;
+const MAX_REPLIES = 10_000;
 
 /** RFC 822 field names, as NATS takes them: printable ASCII without the colon. */
 const HEADER_NAME = /^[!-9;-~]+$/;
@@ -108,6 +109,15 @@ export function watchProblems(spec: WatchSpec): AppError | undefined {
   if (!NAME.test(spec.stream)) problems.add('stream', NAME_RULE);
   if (!isPattern(spec.filterSubject)) problems.add('filterSubject', PATTERN_RULE);
   if (typeof spec.from === 'number') integer(problems, 'from', spec.from, 0, Number.MAX_SAFE_INTEGER);
+  return problems.total > 0 ? problems.toError() : undefined;
+}
+
+/** Problems of what `gather` waits for; undefined when there are none. */
+export function gatherProblems(limits: GatherLimits): AppError | undefined {
+  const problems = new Problems();
+  integer(problems, 'deadlineMilliseconds', limits.deadlineMilliseconds, 1, MAX_BACKOFF_MILLISECONDS);
+  integer(problems, 'quietMilliseconds', limits.quietMilliseconds, 1, MAX_BACKOFF_MILLISECONDS);
+  integer(problems, 'maxReplies', limits.maxReplies, 1, MAX_REPLIES);
   return problems.total > 0 ? problems.toError() : undefined;
 }
 

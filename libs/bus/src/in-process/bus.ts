@@ -3,11 +3,13 @@ import { type AppError, err, ok, type Result, uuidv7 } from '@outboard/core';
 import { Consumption, type HeldDelivery } from '../consumption.js';
 import { deadLetter } from '../dead-letter.js';
 import { busErrors } from '../errors.js';
+import { Gathering } from '../gathering.js';
 import { MicroService } from '../micro-service.js';
 import type {
   ConnectionState,
   ConsumerSpec,
   Delivery,
+  GatherLimits,
   Message,
   PublishAck,
   Received,
@@ -23,6 +25,7 @@ import { matcher } from '../subject-patterns.js';
 import { OpenSubscription } from '../subscriptions.js';
 import {
   consumerProblems,
+  gatherProblems,
   messageProblems,
   patternProblems,
   serviceProblems,
@@ -70,6 +73,32 @@ export class InProcessBus implements StreamBus {
         );
       });
       if (receivers === 0) answered(err(busErrors.noResponders(subject)));
+    });
+  }
+
+  gather(
+    subject: string,
+    message: Message,
+    limits: GatherLimits,
+  ): Promise<Result<readonly Message[], AppError>> {
+    const refusal = this.#closed
+      ? busErrors.closed()
+      : (messageProblems(subject, message) ?? gatherProblems(limits));
+    if (refusal) return Promise.resolve(err(refusal));
+    return new Promise((resolve) => {
+      const { clock } = this.#broker;
+      const gathering = new Gathering<Message>(clock, limits);
+      const complete = (): void => {
+        deadline[Symbol.dispose]();
+        gathering[Symbol.dispose]();
+        resolve(ok([...gathering.replies]));
+      };
+      const deadline = clock.schedule(limits.deadlineMilliseconds, complete);
+      const receivers = this.#broker.send(subject, message, (reply) => {
+        const arrived = travelled(reply);
+        queueMicrotask(() => gathering.add(arrived, complete));
+      });
+      if (receivers === 0) complete();
     });
   }
 

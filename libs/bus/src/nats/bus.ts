@@ -6,6 +6,7 @@ import type {
   ConnectionState,
   ConsumerSpec,
   Delivery,
+  GatherLimits,
   Message,
   PublishAck,
   Received,
@@ -20,6 +21,7 @@ import type {
 import { OpenSubscription } from '../subscriptions.js';
 import {
   consumerProblems,
+  gatherProblems,
   messageProblems,
   patternProblems,
   serviceProblems,
@@ -85,6 +87,24 @@ class NatsBus implements StreamBus {
     if (!answer.ok) return answer;
     const reply = decodeMessage(answer.value);
     return isErrorReply(reply.headers) ? err(decodeError(reply.headers, reply.body)) : ok(reply);
+  }
+
+  async gather(
+    subject: string,
+    message: Message,
+    limits: GatherLimits,
+  ): Promise<Result<readonly Message[], AppError>> {
+    const problems = messageProblems(subject, message) ?? gatherProblems(limits);
+    if (problems) return err(problems);
+    const question = {
+      subject,
+      body: message.body,
+      headers: encodeHeaders(message.headers),
+      deadline: limits.deadlineMilliseconds,
+      repeatable: false,
+    };
+    const answers = await this.#requester.gather(question, limits);
+    return answers.ok ? ok(answers.value.map((answer) => decodeMessage(answer))) : answers;
   }
 
   publish(

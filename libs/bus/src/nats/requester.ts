@@ -1,6 +1,7 @@
 import type { Msg, MsgHdrs } from '@nats-io/transport-node';
 import { AppError, err, ok, type Result } from '@outboard/core';
 import { busErrors } from '../errors.js';
+import { Gathering, type GatherLimits } from '../gathering.js';
 import type { Link } from './link.js';
 
 /** Requests and publishes that wait for their answers. */
@@ -20,6 +21,8 @@ interface Pending extends Question {
   readonly token: string;
   readonly timer: Disposable;
   readonly settle: (result: Result<Msg, AppError>) => void;
+  /** Of a question to many: takes an answer without settling it. */
+  readonly collect: ((answer: Msg, complete: () => void) => void) | undefined;
   sent: boolean;
 }
 
@@ -72,12 +75,26 @@ export class Requester {
 
   /** The answer, which may be a status without body (no responders is a refusal: NO_RESPONDERS). */
   ask(question: Question): Promise<Result<Msg, AppError>> {
+    return this.#ask(question);
+  }
+
+  /** The answers of many, in the order of their arrival; none when nobody is there. */
+  async gather(question: Question, limits: GatherLimits): Promise<Result<readonly Msg[], AppError>> {
+    const gathering = new Gathering<Msg>(this.#link.clock, limits);
+    const asked = await this.#ask(question, (answer, complete) => gathering.add(answer, complete));
+    gathering[Symbol.dispose]();
+    const nobody = !asked.ok && asked.error.reason === 'NO_RESPONDERS';
+    const late = !asked.ok && asked.error.code === 'DEADLINE_EXCEEDED';
+    return asked.ok || nobody || late ? ok(gathering.replies) : asked;
+  }
+
+  #ask(question: Question, collect?: Pending['collect']): Promise<Result<Msg, AppError>> {
     if (this.#link.state === 'closed') return Promise.resolve(err(busErrors.closed()));
     if (this.#pending.size >= MAX_PENDING) return Promise.resolve(err(busErrors.tooManyPending(MAX_PENDING)));
     return new Promise((resolve) => {
       const token = (++this.#tokens).toString(36);
       const timer = this.#link.clock.schedule(question.deadline, () => this.#late(token));
-      const pending: Pending = { ...question, token, timer, settle: resolve, sent: false };
+      const pending: Pending = { ...question, token, timer, settle: resolve, collect, sent: false };
       this.#pending.set(token, pending);
       if (this.#link.state === 'connected') this.#send(pending);
     });
@@ -105,7 +122,9 @@ export class Requester {
     // An answer after the deadline, or a second one.
     if (!pending) return;
     const nobody = message.data.length === 0 && message.headers?.code === 503;
-    this.#settle(pending, nobody ? err(busErrors.noResponders(pending.subject)) : ok(message));
+    if (nobody) this.#settle(pending, err(busErrors.noResponders(pending.subject)));
+    else if (pending.collect) pending.collect(message, () => this.#settle(pending, ok(message)));
+    else this.#settle(pending, ok(message));
   }
 
   #late(token: string): void {

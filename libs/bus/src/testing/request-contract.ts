@@ -248,6 +248,32 @@ export function requestContract(world: World): void {
       expect(await json(`$SRV.PING.${name}`)).toMatchObject({ name });
     });
 
+    it('all instances answer who gathers, and a limit ends it', async () => {
+      const name = world.name();
+      const spec = { name, version: '1.0.0', description: 'several', maxInFlight: 1, endpoints: [] };
+      for (const bus of [world.bus, await world.connect(), await world.connect()]) {
+        world.keep(await bus.serve(spec));
+      }
+      const limits = { deadlineMilliseconds: 30_000, quietMilliseconds: 30_000, maxReplies: 3 };
+      const subject = `$SRV.PING.${name}`;
+      const replies = unwrap(await world.bus.gather(subject, message(), limits));
+      expect(new Set(replies.map((reply) => JSON.parse(textOf(reply)).id)).size).toBe(3);
+      expect(unwrap(await world.bus.gather(subject, message(), { ...limits, maxReplies: 2 }))).toHaveLength(
+        2,
+      );
+    });
+
+    it('gathering ends when it has become quiet; where nobody is, at once', async () => {
+      const { subject } = await serve(async () => message('here'));
+      const limits = { deadlineMilliseconds: 30_000, quietMilliseconds: 1, maxReplies: 100 };
+      expect(unwrap(await world.bus.gather(subject, message(), limits)).map(textOf)).toEqual(['here']);
+      const patient = { ...limits, quietMilliseconds: 30_000 };
+      expect(unwrap(await world.bus.gather('rpc.nobody.home', message(), patient))).toEqual([]);
+      expect(refusal(await world.bus.gather('a b', message(), { ...limits, maxReplies: 0 }))).toMatchObject({
+        code: 'INVALID_ARGUMENT',
+      });
+    });
+
     it('STATS counts requests and errors and tells the last error', async () => {
       const { name, subject } = await serve(async (request) => {
         if (textOf(request) === 'bad') throw new AppError('NOT_FOUND', 'no such thing');
