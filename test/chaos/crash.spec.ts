@@ -111,7 +111,7 @@ describe('crashes under load', () => {
     });
     expect(dead).toEqual([]);
 
-    const reports = flows.map((flow) => flow.stop());
+    const reports = await Promise.all(flows.map((flow) => flow.stop()));
     const { forward, backward, failure } = await bulk.stop();
     for (const { sent, lost, gaps } of reports) {
       process.stdout.write(`flow: ${sent} packets sent, ${lost} lost, gaps ${JSON.stringify(gaps)}\n`);
