@@ -116,10 +116,10 @@ const functionStep = steps(
   fc.record({
     dpu: fc.constantFrom(...DPUS),
     vfNumber: fc.nat({ max: FUNCTIONS - 1 }),
-    representor: fc.constantFrom('pf0vf', 'rep', undefined),
+    representor: fc.constantFrom('pf0vf', 'rep', null),
   }),
   (lab, { dpu, vfNumber, representor }) => {
-    lab.function(dpu, vfNumber, representor && `${representor}${vfNumber}`);
+    lab.function(dpu, vfNumber, representor === null ? null : `${representor}${vfNumber}`);
   },
 );
 

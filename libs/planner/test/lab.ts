@@ -163,13 +163,14 @@ export class Lab {
     return this.#store(project(this.world, [{ operation: 'put', record }], this.context));
   }
 
-  function(dpu: string, vfNumber: number, representor: string | undefined = `pf0vf${vfNumber}`): Decision {
+  /** `representor` null: not known yet. */
+  function(dpu: string, vfNumber: number, representor: string | null = `pf0vf${vfNumber}`): Decision {
     const record: FunctionRecord = {
       kind: 'Function',
       name: `${dpu}-pf0vf${vfNumber}` as Name,
       dpu: dpu as Name,
       identity: identityOf(dpu, vfNumber),
-      representor,
+      representor: representor ?? undefined,
     };
     return this.#store(project(this.world, [{ operation: 'put', record }], this.context));
   }

@@ -1,0 +1,280 @@
+import type { DpuRecord, PlannedKind } from '../src/index.js';
+import { identityOf, type Lab } from './lab.js';
+
+/** One resource of a world: `[kind, tenant/name, spec]`. */
+type Item = readonly [kind: PlannedKind, key: `${string}/${string}`, spec: object];
+
+/**
+ * A complete state of intents and inventory. All that is allocated is asked for, so that no history shows: a network
+ * with subnets has no ports that leave their addresses to the planner.
+ */
+export interface NamedWorld {
+  readonly about: string;
+  readonly dpus: Readonly<Record<string, Partial<DpuRecord>>>;
+  /** By DPU: the representor of each virtual function; null: not known yet. */
+  readonly functions: Readonly<Record<string, readonly (string | null)[]>>;
+  readonly items: readonly Item[];
+}
+
+const network = (key: Item[1], segmentationId: number, more: object = {}): Item => [
+  'Network',
+  key,
+  { segment: { segmentationId }, ...more },
+];
+
+const subnet = (key: Item[1], of: string, cidr: string, more: object = {}): Item => [
+  'Subnet',
+  key,
+  { network: of, cidr, ...more },
+];
+
+const port = (
+  key: Item[1],
+  of: string,
+  at: [dpu: string, vfNumber: number] | undefined,
+  more: object,
+): Item => ['Port', key, { network: of, function: at && identityOf(...at), ...more }];
+
+const TWO_FUNCTIONS = ['pf0vf0', 'pf0vf1'];
+
+export const WORLDS: Readonly<Record<string, NamedWorld>> = {
+  empty: { about: 'Nothing at all.', dpus: {}, functions: {}, items: [] },
+
+  'inventory-only': {
+    about: 'Two DPUs with functions that nobody uses.',
+    dpus: { 'dpu-1': {}, 'dpu-2': {} },
+    functions: { 'dpu-1': TWO_FUNCTIONS, 'dpu-2': TWO_FUNCTIONS },
+    items: [],
+  },
+
+  'one-dpu': {
+    about: 'Two ports of one network on one DPU: no tunnels. One is down, one has an allowed address pair.',
+    dpus: { 'dpu-1': {} },
+    functions: { 'dpu-1': TWO_FUNCTIONS },
+    items: [
+      network('acme/blue', 5001),
+      subnet('acme/blue-v4', 'blue', '10.0.0.0/24'),
+      port('acme/web-0', 'blue', ['dpu-1', 0], {
+        macAddress: '02:00:00:00:00:01',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.10' }],
+        allowedAddressPairs: [{ ip: '10.0.0.100' }, { ip: '10.8.0.0/16', macAddress: '02:00:00:00:00:99' }],
+      }),
+      port('acme/web-1', 'blue', ['dpu-1', 1], {
+        macAddress: '02:00:00:00:00:02',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.11' }],
+        adminState: 'DOWN',
+      }),
+    ],
+  },
+
+  'two-dpus': {
+    about: 'The same network, the second port on another DPU: tunnel peers and remote endpoints both ways.',
+    dpus: { 'dpu-1': {}, 'dpu-2': {} },
+    functions: { 'dpu-1': TWO_FUNCTIONS, 'dpu-2': TWO_FUNCTIONS },
+    items: [
+      network('acme/blue', 5001),
+      subnet('acme/blue-v4', 'blue', '10.0.0.0/24'),
+      port('acme/web-0', 'blue', ['dpu-1', 0], {
+        macAddress: '02:00:00:00:00:01',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.10' }],
+      }),
+      port('acme/web-1', 'blue', ['dpu-2', 1], {
+        macAddress: '02:00:00:00:00:02',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.11' }],
+      }),
+    ],
+  },
+
+  'addresses-swapped': {
+    about: 'As before, but each port has what the other had.',
+    dpus: { 'dpu-1': {}, 'dpu-2': {} },
+    functions: { 'dpu-1': TWO_FUNCTIONS, 'dpu-2': TWO_FUNCTIONS },
+    items: [
+      network('acme/blue', 5001),
+      subnet('acme/blue-v4', 'blue', '10.0.0.0/24'),
+      port('acme/web-0', 'blue', ['dpu-2', 1], {
+        macAddress: '02:00:00:00:00:02',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.11' }],
+      }),
+      port('acme/web-1', 'blue', ['dpu-1', 0], {
+        macAddress: '02:00:00:00:00:01',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.10' }],
+      }),
+    ],
+  },
+
+  'overlapping-tenants': {
+    about: 'Two tenants with the same names and addresses on the same DPUs.',
+    dpus: { 'dpu-1': {}, 'dpu-2': { underlayMtu: 9000 } },
+    functions: { 'dpu-1': TWO_FUNCTIONS, 'dpu-2': TWO_FUNCTIONS },
+    items: ['acme', 'umbrella'].flatMap((tenant, index): Item[] => [
+      network(`${tenant}/blue`, 5001 + index),
+      subnet(`${tenant}/blue-v4`, 'blue', '10.0.0.0/24'),
+      port(`${tenant}/web-0`, 'blue', ['dpu-1', index], {
+        macAddress: '02:00:00:00:00:01',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.10' }],
+      }),
+      port(`${tenant}/web-1`, 'blue', ['dpu-2', index], {
+        macAddress: '02:00:00:00:00:02',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.11' }],
+      }),
+    ]),
+  },
+
+  'dual-stack': {
+    about: 'IPv4 and IPv6 in the overlay, over an IPv6 underlay; the MTU is asked for.',
+    dpus: {
+      'dpu-1': { tunnelEndpoint: '2001:db8:ffff::1' as never },
+      'dpu-2': { tunnelEndpoint: '2001:db8:ffff::2' as never },
+    },
+    functions: { 'dpu-1': TWO_FUNCTIONS, 'dpu-2': TWO_FUNCTIONS },
+    items: [
+      network('acme/blue', 5001, { mtu: 1400 }),
+      subnet('acme/blue-v4', 'blue', '10.0.0.0/24'),
+      subnet('acme/blue-v6', 'blue', '2001:db8::/64'),
+      port('acme/web-0', 'blue', ['dpu-1', 0], {
+        macAddress: '02:00:00:00:00:01',
+        addresses: [
+          { subnet: 'blue-v4', ip: '10.0.0.10' },
+          { subnet: 'blue-v6', ip: '2001:db8::10' },
+        ],
+      }),
+      port('acme/web-1', 'blue', ['dpu-2', 0], {
+        macAddress: '02:00:00:00:00:02',
+        addresses: [{ subnet: 'blue-v6', ip: '2001:db8::11' }],
+      }),
+    ],
+  },
+
+  'two-networks-one-router': {
+    about: 'Two networks in one router and one in another, of ports without addresses.',
+    dpus: { 'dpu-1': {} },
+    functions: { 'dpu-1': ['pf0vf0', 'pf0vf1', 'pf0vf2'] },
+    items: [
+      network('acme/plain', 5004),
+      network('acme/red', 5002),
+      network('acme/edge', 5003, { router: 'edge' }),
+      port('acme/web-0', 'plain', ['dpu-1', 0], { macAddress: '02:00:00:00:00:01' }),
+      port('acme/web-1', 'red', ['dpu-1', 1], { macAddress: '02:00:00:00:00:01' }),
+      port('acme/gate', 'edge', ['dpu-1', 2], { macAddress: '02:00:00:00:00:01' }),
+    ],
+  },
+
+  pending: {
+    about: 'Ports that wait: for a function, a representor, an underlay, hardware. Only one is connected.',
+    dpus: { 'dpu-1': {}, 'dpu-2': { tunnelEndpoint: undefined } },
+    functions: { 'dpu-1': ['pf0vf0', null, 'pf0vf2'], 'dpu-2': TWO_FUNCTIONS },
+    items: [
+      network('acme/plain', 5004),
+      port('acme/reserved', 'plain', undefined, { macAddress: '02:00:00:00:00:01' }),
+      port('acme/unknown', 'plain', ['dpu-9', 0], { macAddress: '02:00:00:00:00:02' }),
+      port('acme/no-representor', 'plain', ['dpu-1', 1], { macAddress: '02:00:00:00:00:03' }),
+      port('acme/no-underlay', 'plain', ['dpu-2', 0], { macAddress: '02:00:00:00:00:04' }),
+      port('acme/connected', 'plain', ['dpu-1', 2], { macAddress: '02:00:00:00:00:05' }),
+    ],
+  },
+
+  'function-elsewhere': {
+    about: 'A function that is told of another DPU, with another representor; the DPU is unreachable.',
+    dpus: { 'dpu-1': { tunnelEndpoint: '192.0.2.77' as never }, 'dpu-2': { reachable: false } },
+    functions: { 'dpu-1': ['rep0'], 'dpu-2': ['rep0', 'rep1'] },
+    items: [
+      network('acme/plain', 5004),
+      port('acme/web-0', 'plain', ['dpu-1', 0], { macAddress: '02:00:00:00:00:01' }),
+      port('acme/web-1', 'plain', ['dpu-2', 1], { macAddress: '02:00:00:00:00:02' }),
+    ],
+  },
+};
+
+/** How a world is reached; each must end in the same place. */
+export interface Walk {
+  readonly name: string;
+  readonly order: 'as listed' | 'reversed';
+  readonly inventory: 'first' | 'last';
+  /** Everything in one commit, or each step in its own. */
+  readonly grouped: boolean;
+  /** Every command twice. */
+  readonly repeated: boolean;
+  /** Whether the workers keep up all the time, or only at the end. */
+  readonly reports: 'always' | 'at the end';
+}
+
+const plain: Walk = {
+  name: 'step by step',
+  order: 'as listed',
+  inventory: 'first',
+  grouped: false,
+  repeated: false,
+  reports: 'always',
+};
+
+export const WALKS: readonly Walk[] = [
+  plain,
+  { ...plain, name: 'in reverse order', order: 'reversed' },
+  { ...plain, name: 'with the inventory last', inventory: 'last' },
+  { ...plain, name: 'in one commit', grouped: true },
+  { ...plain, name: 'with every command repeated', repeated: true },
+  { ...plain, name: 'while the workers lag behind', reports: 'at the end' },
+  {
+    name: 'in reverse order, inventory last, repeated, in one commit, workers behind',
+    order: 'reversed',
+    inventory: 'last',
+    grouped: true,
+    repeated: true,
+    reports: 'at the end',
+  },
+];
+
+/** Rounds of commands and reports after which everything that can be is settled. */
+const MAX_ROUNDS = 8;
+
+/** Brings a lab from whatever it has to the world. What is refused now (used, held, missing) is tried again. */
+export function walkTo(lab: Lab, world: NamedWorld, walk: Walk): void {
+  const step = () => {
+    if (walk.inventory === 'first') tellInventory(lab, world);
+    command(lab, world, walk);
+    if (walk.inventory === 'last') tellInventory(lab, world);
+  };
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const before = lab.decisions.length;
+    if (walk.grouped) lab.group(step);
+    else step();
+    const behind = walk.reports === 'at the end' && round < MAX_ROUNDS / 2;
+    if (!behind) for (const { name } of lab.records('Dpu')) lab.report(name);
+    if (!behind && lab.decisions.slice(before).every(({ changes }) => changes.length === 0)) return;
+  }
+  throw new Error(`not there after ${MAX_ROUNDS} rounds`);
+}
+
+function command(lab: Lab, { items }: NamedWorld, { order, repeated }: Walk): void {
+  const wanted = order === 'reversed' ? [...items].reverse() : items;
+  const keys = new Set(items.map(([kind, key]) => `${kind}/${key}`));
+  for (const kind of ['Port', 'Subnet', 'Network'] as const) {
+    for (const { resource } of lab.records(kind)) {
+      const { tenant, name } = resource.metadata;
+      if (!keys.has(`${kind}/${tenant}/${name}`)) lab.tryDelete(kind, name, tenant);
+    }
+  }
+  for (const [kind, key, spec] of wanted) {
+    const [tenant = '', name = ''] = key.split('/');
+    for (let time = 0; time < (repeated ? 2 : 1); time++) {
+      const applied = lab.tryApply(kind, name, spec, { tenant });
+      // What cannot change has to go first; what holds what is asked for, too.
+      if (!applied.ok && applied.error.code !== 'NOT_FOUND') lab.tryDelete(kind, name, tenant);
+    }
+  }
+}
+
+function tellInventory(lab: Lab, { dpus, functions }: NamedWorld): void {
+  const wanted = new Set(
+    Object.entries(functions).flatMap(([dpu, list]) => list.map((_, vfNumber) => `${dpu}-pf0vf${vfNumber}`)),
+  );
+  for (const { name } of lab.records('Function')) if (!wanted.has(name)) lab.retire('Function', name);
+  for (const { name } of lab.records('Dpu')) if (!(name in dpus)) lab.retire('Dpu', name);
+  for (const [name, fields] of Object.entries(dpus)) lab.dpu(name, fields);
+  for (const [dpu, representors] of Object.entries(functions)) {
+    for (const [vfNumber, representor] of representors.entries()) {
+      lab.function(dpu, vfNumber, representor ?? null);
+    }
+  }
+}
