@@ -116,7 +116,7 @@ function setup() {
 
 function start(args) {
   setup();
-  process.exit(run(process.execPath, ['services/cli/dist/main.js', 'stack', 'start', ...args]).status ?? 1);
+  process.exit(run(process.execPath, ['services/local-stack/dist/main.js', ...args]).status ?? 1);
 }
 
 function outboard(args) {

@@ -3,6 +3,7 @@ import { LocalStack, type Workspace } from '@outboard/local-stack';
 import {
   arpFrame,
   connectivityMatrix,
+  type Direction,
   EchoServer,
   encapsulated,
   FrameCapture,
@@ -78,7 +79,9 @@ describe('an overlay of two DPUs', () => {
       payload: Buffer.from('outboard-probe'),
     });
 
-  const isProbe = (frame: Buffer): boolean => frame.includes('outboard-probe');
+  // The pod's own "port unreachable" carries the payload as well: only what comes in counts.
+  const isProbe = (frame: Buffer, direction: Direction): boolean =>
+    direction === 'in' && frame.includes('outboard-probe');
 
   const arrived = (capture: FrameCapture): Promise<void> =>
     waitUntil('the probe arrives', async () => (capture.report.count > 0 ? undefined : 'nothing has'));

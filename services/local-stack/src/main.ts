@@ -1,0 +1,68 @@
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { AppError } from '@outboard/core';
+import { LocalStack } from './local-stack.js';
+import { tour } from './tour.js';
+
+const USAGE = `usage: npm start [-- --once] [--port PORT] [--directory DIRECTORY]
+  Starts nats-server, the services and two DPUs with their workers in network namespaces of their own, publishes the
+  manifests of examples/two-tenants and shows with real packets what came of them.
+  --once       prove it, remove everything, and exit with 0 or 1
+  --port       where clients on this machine reach NATS; default 4222
+  --directory  for stores, logs and credentials; default .outboard/local-stack`;
+
+const EXAMPLES = fileURLToPath(new URL('../../../examples/two-tenants', import.meta.url));
+const DIRECTORY = fileURLToPath(new URL('../../../.outboard/local-stack', import.meta.url));
+
+const started = performance.now();
+const say = (line: string): void => {
+  const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(6);
+  process.stdout.write(`${seconds} s  ${line}\n`);
+};
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      once: { type: 'boolean', default: false },
+      port: { type: 'string', default: '4222' },
+      directory: { type: 'string', default: DIRECTORY },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  say('starting: testbed, nats-server, services, workers');
+  const stack = await LocalStack.start({
+    name: 'local',
+    directory: values.directory,
+    ...(values.once ? {} : { clientPort: Number(values.port) }),
+  });
+  try {
+    for (const name of stack.stack.names) say(`  ${name} runs, pid ${stack.stack.program(name).pid}`);
+    await tour(stack, EXAMPLES, say);
+    say('proved: everything above was measured with real packets');
+    if (values.once) return 0;
+    say(`NATS for clients on this machine: ${stack.stack.clientUrl}; logs and stores: ${values.directory}`);
+    say('try: npm run outboard -- get ports -A     (Ctrl-C removes everything)');
+    await new Promise<void>((resolve) => {
+      process.once('SIGINT', resolve).once('SIGTERM', resolve);
+    });
+    say('removing everything');
+    return 0;
+  } finally {
+    await stack[Symbol.asyncDispose]();
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (failure) => {
+    const error = AppError.from(failure);
+    process.stderr.write(`outboard: ${error.code}: ${error.message}\n`);
+    for (const { field, description } of error.violations)
+      process.stderr.write(`  ${field}: ${description}\n`);
+    process.exit(1);
+  },
+);
