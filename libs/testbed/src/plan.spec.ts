@@ -96,7 +96,7 @@ describe('planTestbed', () => {
       { field: 'underlayMtu', description: 'must be 1280 to 9216' },
       { field: 'dpus[0].name', description: 'must be an RFC 1123 label of at most 20 characters' },
       { field: 'dpus[0].pfMacAddress', description: 'must not be a group address' },
-      { field: 'dpus[0].functions', description: 'must be 0 to 128' },
+      { field: 'dpus[0].functions', description: 'must be 0 to 1100' },
       { field: 'dpus[0].underlayAddress', description: 'must be 10.254.0.1 to 10.254.0.254' },
     ]);
   });

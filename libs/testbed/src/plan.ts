@@ -8,7 +8,7 @@ export interface DpuSpecification {
   readonly serialNumber: string;
   /** Of the PF as the host sees it, `08:c0:eb:8a:d7:8a`. */
   readonly pfMacAddress: string;
-  /** How many virtual functions, 0 to 128; the PF comes besides. */
+  /** How many virtual functions, 0 to 1100; the PF comes besides. */
   readonly functions: number;
   /** The host it sits in; absent: a host of its own, `host-<dpu>`. */
   readonly host?: string;
@@ -70,13 +70,13 @@ export interface TestbedPlan {
 export const UNDERLAY_DEVICE = 'up0';
 export const MANAGEMENT_DEVICE = 'mgmt0';
 const MAX_DPUS = 200;
-const MAX_FUNCTIONS = 128;
+const MAX_FUNCTIONS = 1100;
 export const MAX_TESTBED_NAME = 16;
 const MAX_DPU_NAME = 20;
 /** Also of hosts. With the longest testbed name a namespace's name stays within its 64 characters. */
 export const MAX_POD_NAME = 32;
 /** Device indexes of functions: one block per DPU. The low ones are the kernel's. */
-const INDEX_BLOCK = 1000;
+const INDEX_BLOCK = 2000;
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
