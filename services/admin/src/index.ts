@@ -1,1 +1,1 @@
-export {};
+export { AdminService, type AdminServiceOptions } from './app/admin-service.js';

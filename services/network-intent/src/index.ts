@@ -1,1 +1,1 @@
-export {};
+export { NetworkIntentService, type NetworkIntentServiceOptions } from './app/network-intent-service.js';
