@@ -45,8 +45,10 @@ export interface DriverObject<S extends Spec> {
   /** Identity within the DPU, `<kind>/...`. Whatever cannot be changed in place is part of it where possible. */
   readonly key: string;
   readonly spec: S;
-  /** Keys of what must be there before it. */
+  /** Keys of what must be there, as it is wanted, before it. */
   readonly after: readonly string[];
+  /** Keys of what must exist, in whatever state. */
+  readonly requires?: readonly string[];
   /** The object with which it comes and goes: it is not removed on its own when that one is removed too. */
   readonly within?: string;
 }

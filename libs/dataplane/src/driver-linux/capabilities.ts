@@ -31,8 +31,15 @@ const KINDS: Readonly<Record<string, LinkKind>> = {
   'vlan-filtering': { kind: 'bridge', data: { vlanFiltering: true } },
 };
 
-/** Tries out, in a namespace of its own that it removes, what this kernel can do. */
-export async function probeCapabilities(): Promise<Capability[]> {
+let known: Promise<readonly Capability[]> | undefined;
+
+/** What this kernel can do: tried out once in the life of a process, in a namespace of its own that is removed. */
+export function probeCapabilities(): Promise<readonly Capability[]> {
+  known ??= probe();
+  return known;
+}
+
+async function probe(): Promise<Capability[]> {
   const name = `${NAMESPACE_PREFIX}probe-${process.pid}`;
   NetworkNamespace.remove(name);
   const namespace = NetworkNamespace.create(name);

@@ -1,7 +1,14 @@
 import { AF, type NetlinkEvent, NFPROTO, RT_TABLE, TC_CLSACT } from '@outboard/netlink';
 import type { Change } from '../driver.js';
 import { GUARD_TABLE } from '../realise/guard-table.js';
-import { bridgeEntryKey, gateKey, guardKey, linkKey, tunnelEntryKey } from '../realise/linux-objects.js';
+import {
+  bridgeEntryKey,
+  gateKey,
+  guardKey,
+  linkKey,
+  neighbourKey,
+  tunnelEntryKey,
+} from '../realise/linux-objects.js';
 import { DEVICE_PREFIXES } from '../realise/names.js';
 import { type Device, deviceOf } from './device.js';
 import { observedOf } from './entries.js';
@@ -125,10 +132,12 @@ function digestTable(
 /** The key of a neighbour or forwarding entry, also of one that is going, of which the kernel tells less. */
 function keyOfEntry(place: Place, { value, operation }: EventOf<'neighbour'>): string | undefined {
   const seen = observedOf(place, value);
-  if (seen !== undefined || value.ndmFamily !== AF.BRIDGE || operation === 'new') return seen?.key;
+  if (seen !== undefined || operation === 'new') return seen?.key;
   const device = place.deviceAt(value.ndmIfindex);
-  const { lladdr = '', dst = '', master } = value;
+  const { ndmFamily, lladdr = '', dst = '', master } = value;
   if (device === undefined) return undefined;
+  if (ndmFamily !== AF.BRIDGE)
+    return device.name.startsWith(DEVICE_PREFIXES.bridge) ? neighbourKey(device.name, dst) : undefined;
   if (master !== undefined) return bridgeEntryKey(place.deviceAt(master)?.name ?? '', lladdr);
   return device.name.startsWith(DEVICE_PREFIXES.tunnel)
     ? tunnelEntryKey(device.name, lladdr, dst)

@@ -2,10 +2,10 @@ import type { DiscoveredFunction } from '../driver.js';
 import type { Device } from './device.js';
 
 /**
- * Port names of functions, as drivers give them (phys_port_name) and as udev then names netdevs: `pf0`, `pf0vf3`,
- * `pf0sf88`, with `c1` in front for a controller other than the DPU's own.
+ * Port names of functions, as drivers give them (phys_port_name) and as udev then names netdevs: `pf0` or `pf0hpf`,
+ * `pf0vf3`, `pf0sf88`, with `c1` in front for a controller other than the DPU's own.
  */
-const PORT_NAME = /^(?:c(\d+))?pf(\d+)(?:(vf|sf)(\d+))?$/;
+const PORT_NAME = /^(?:c(\d+))?pf(\d+)(?:hpf|(vf|sf)(\d+))?$/;
 
 /** The functions whose representors are among the devices of the DPU, in the order of their numbers. */
 export function functionsAmong(devices: Iterable<Device>): DiscoveredFunction[] {

@@ -15,10 +15,11 @@ const born = { group: OUTBOARD_GROUP } as const;
 /** No IPv6 address of its own: it is no host. */
 const noHost = { afSpec: { inet6: { addrGenMode: ADDR_GEN_MODE_NONE } } } as const;
 
-export const createBridge = ({ name, mtu }: BridgeSpec): Message =>
+export const createBridge = ({ name, mtu, mac }: BridgeSpec): Message =>
   link.create({
     ...born,
     ifname: name,
+    address: mac,
     mtu,
     // Static entries need no protocol against loops, and no learning of who wants which group.
     linkinfo: { kind: 'bridge', data: { stpState: 0, mcastSnooping: false } },

@@ -1,7 +1,7 @@
 import { link } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { type LinuxSpec, linkKey, namespaceKey } from '../realise/linux-objects.js';
-import { aliasOf, DEVICE_PREFIXES } from '../realise/names.js';
+import { aliasOf, DEVICE_PREFIXES, parseAlias } from '../realise/names.js';
 import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
 import { DELETION_GROUP, type Device, ownershipOf } from './device.js';
 import type { DeleteOperation, Handler, Observed, PutOperation } from './handler.js';
@@ -151,7 +151,10 @@ export class Links implements Handler {
     const results = new Map<number, OperationResult>();
     const steps: Step[] = [];
     for (const { index, spec, place } of works) {
-      const existing = place.device(spec.name);
+      let existing = place.device(spec.name);
+      // Of a device that is down, nobody is told that somebody put his mark on it, or took it away.
+      if (existing !== undefined && spec.kind === 'representor' && parseAlias(existing.alias) === undefined)
+        existing = await place.lookAtDevice(spec.name);
       if (existing !== undefined) {
         const ownership = ownershipOf(existing, spec.kind === 'representor');
         if (ownership.kind === 'foreign') results.set(index, ownership);
@@ -202,7 +205,7 @@ export class Links implements Handler {
       const add = (...messages: Step['message'][]): void => {
         for (const message of messages) steps.push({ index, socket: place.route, message });
       };
-      if (spec.kind === 'bridge') add(settle(spec, alias));
+      if (spec.kind === 'bridge') add(settle(spec, alias, { address: spec.mac }));
       else if (spec.kind === 'veth') add(settleVeth(spec, alias));
       else if (spec.kind === 'representor') add(settleRepresentor(spec, alias));
       else {
@@ -251,7 +254,7 @@ export class Links implements Handler {
       return { spec: { kind: 'veth', name, namespace: home, peer: peerName(name), mtu, up } };
     }
     if (name.startsWith(DEVICE_PREFIXES.bridge))
-      return { spec: { kind: 'bridge', namespace, name, mtu, up } };
+      return { spec: { kind: 'bridge', namespace, name, mac: device.address, mtu, up } };
     if (name.startsWith(DEVICE_PREFIXES.tunnel)) {
       const { vni = 0, local = '', port: destinationPort = 0 } = device.vxlan ?? {};
       const port = { bridge, learning, flood, neighbourSuppression };

@@ -68,6 +68,10 @@ export class Namespaces implements Handler {
   async #observeUnknown(key: string, name: string): Promise<Observed[]> {
     const place = await this.places.look(name);
     if (place === undefined) return [];
+    if (this.places.markOf(place) !== undefined) {
+      this.places.enter(place);
+      return [this.#observed(place)];
+    }
     try {
       if (isPristine(place)) return [];
       const found = 'a namespace without our mark';

@@ -1,6 +1,12 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { linkByName, NetlinkSocket, NetworkNamespace } from '@outboard/netlink';
-import { DEVICE_PREFIXES, NAMESPACE_PREFIX, namespaceName, parseAlias } from '../realise/names.js';
+import {
+  DEVICE_PREFIXES,
+  isNamespaceName,
+  NAMESPACE_PREFIX,
+  namespaceName,
+  parseAlias,
+} from '../realise/names.js';
 import { Place, type PlaceOptions } from './place.js';
 
 const DIRECTORY = '/run/netns';
@@ -64,7 +70,7 @@ export class Places {
     this.#watchNames();
     for (const name of this.#routers.keys()) if (!this.isNamed(name)) this.leave(name);
     for (const name of NetworkNamespace.list(NAMESPACE_PREFIX)) {
-      if (this.#routers.has(name)) continue;
+      if (this.#routers.has(name) || !isNamespaceName(name)) continue;
       const namespace = openNamed(name);
       if (namespace === undefined) continue;
       if (await this.#isOurs(name, namespace)) this.enter(await this.openPlace(name, namespace));
@@ -142,7 +148,7 @@ export class Places {
     if (this.#watcher !== undefined) return;
     try {
       this.#watcher = watch(DIRECTORY, { persistent: false }, (_event, name) => {
-        if (name?.startsWith(NAMESPACE_PREFIX)) this.options.onNamespace(name);
+        if (name !== null && isNamespaceName(name)) this.options.onNamespace(name);
       });
     } catch (failure) {
       if (!(failure instanceof Error && 'code' in failure && failure.code === 'ENOENT')) throw failure;

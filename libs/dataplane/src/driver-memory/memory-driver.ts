@@ -114,10 +114,10 @@ export class MemoryDriver implements Driver<LinuxSpec> {
 
   #put(operation: Operation<LinuxSpec> & { action: 'create' | 'update' }): OperationResult {
     const { object, mark } = operation;
-    const { key, spec, after, within } = object;
+    const { key, spec, after, requires = [], within } = object;
     const standing = this.kernel.get(key);
     if (standing?.ownership.kind === 'foreign') return { kind: 'foreign', found: standing.ownership.found };
-    const needed = spec.kind === 'representor' ? [key, ...after] : after;
+    const needed = [...requires, ...after, ...(spec.kind === 'representor' ? [key] : [])];
     const missing = needed.find((dependency) => this.kernel.get(dependency) === undefined);
     if (missing !== undefined)
       return { kind: 'missing', dependency: missing, message: `waits for ${missing}` };
@@ -133,13 +133,17 @@ export class MemoryDriver implements Driver<LinuxSpec> {
     const standing = this.kernel.get(key);
     if (standing === undefined) return DONE;
     if (standing.ownership.kind !== 'owned') return failed('EPERM', 'what is not ours must not be removed');
+    // A borrowed device stays where it is, so nothing that refers to it is in its way.
+    if (standing.spec.kind === 'representor') {
+      this.kernel.release(key, { ...standing.spec, up: false });
+      return DONE;
+    }
     const dependent = this.kernel
       .keys()
       .map((other) => this.kernel.get(other))
       .find((other) => other?.ownership.kind === 'owned' && blocks(other.spec, key));
     if (dependent !== undefined) return failed('EBUSY', `${dependent.key} needs it`);
-    if (standing.spec.kind === 'representor') this.kernel.release(key, { ...standing.spec, up: false });
-    else this.kernel.remove(key);
+    this.kernel.remove(key);
     return DONE;
   }
 }

@@ -10,7 +10,7 @@ import {
 } from '@outboard/reconcile';
 import type { Driver, ObservedObject, Operation, OperationResult, Spec } from '../driver.js';
 import type { Progress, Urgency } from './progress.js';
-import type { Issue, NeutralRecord, Want, Wants } from './wants.js';
+import { type Issue, type NeutralRecord, neededBy, type Want, type Wants } from './wants.js';
 
 /** Failures in a row before one is told: what passes by itself within some 50 ms is nobody's business. */
 const ATTEMPTS_BEFORE_PROBLEM = 3;
@@ -32,6 +32,8 @@ export interface ApplyPassContext<S extends Spec> {
   later(key: string): void;
   /** A key was worked on. */
   touched(key: string): void;
+  /** Something is gone, and what needs it may have gone along. */
+  lost(key: string): void;
 }
 
 /** Carries out the pending difference of some keys, in the order of their dependencies, and judges the outcome. */
@@ -120,7 +122,7 @@ export class ApplyPass<S extends Spec> {
 
   /** What is wanted of a key is another now; `releasing`: the records that want it no longer, if none does. */
   desireChanged(key: string, releasing: readonly NeutralRecord<S>[]): void {
-    const { tracker, retries, waits, queue } = this.context;
+    const { tracker, retries, waits, queue, progress } = this.context;
     const want = tracker.get(key)?.wanted;
     retries.forget(key);
     waits.forget(key);
@@ -129,7 +131,9 @@ export class ApplyPass<S extends Spec> {
       this.#releasing.delete(key);
       for (const child of this.#goingWith.get(key) ?? []) queue(child, 'bulk');
       this.#goingWith.delete(key);
-      if (want.claims.length > 1) for (const record of want.claims) this.judge(record);
+      // Who lost to another claim may have won now.
+      for (const record of want.claims)
+        if (want.claims.length > 1 || progress.problemOf(record) !== undefined) this.judge(record);
     } else if (releasing.length > 0) this.#releasing.set(key, releasing);
     if (tracker.pendingOf(key) === undefined) this.#settle(key);
   }
@@ -141,9 +145,10 @@ export class ApplyPass<S extends Spec> {
       this.context.progress.problem(record, undefined);
   }
 
-  /** The first thing that is wrong with a record's objects, in their order. */
+  /** The first thing that is wrong with a record's objects, in their order; waiting only if nothing is wrong. */
   issueOf(record: NeutralRecord<S>): Issue | undefined {
     if (record.blocked !== undefined) return record.blocked;
+    let pending: Issue | undefined;
     for (const object of record.objects) {
       const want = this.context.wants.wanted(object.key);
       if (want !== undefined && want.object !== object && !sameSpec(want.object.spec, object.spec)) {
@@ -151,25 +156,23 @@ export class ApplyPass<S extends Spec> {
         return { state: 'FAILED', message: `${winner?.key} wants ${object.key} otherwise` };
       }
       const issue = this.#issues.get(object.key);
-      if (issue !== undefined) return issue;
+      if (issue?.state === 'PENDING') pending ??= issue;
+      else if (issue !== undefined) return issue;
     }
-    return undefined;
+    return pending;
   }
 
-  /** The wanted objects that stand after or within one of these, or after one that does. */
+  /** The wanted objects that cannot be without one of these, or without one that cannot. */
   dependentsOf(lost: readonly string[]): ReadonlySet<string> {
     const { wants } = this.context;
     const found = new Set<string>();
-    let fresh = new Set(lost.filter((key) => wants.wanted(key) !== undefined));
+    let fresh = new Set(lost.filter((key) => wants.isNeeded(key)));
     while (fresh.size > 0) {
       const next = new Set<string>();
       for (const key of wants.wantedKeys()) {
         if (found.has(key)) continue;
         const object = wants.wanted(key)?.object;
-        const depends =
-          object !== undefined &&
-          ((object.within !== undefined && fresh.has(object.within)) ||
-            object.after.some((each) => fresh.has(each)));
+        const depends = object !== undefined && neededBy(object).some((each) => fresh.has(each));
         if (depends) next.add(key);
       }
       for (const key of next) found.add(key);
@@ -183,7 +186,8 @@ export class ApplyPass<S extends Spec> {
     const { tracker, dequeue } = this.context;
     const all = new Set(keys);
     for (const key of all) {
-      for (const dependency of tracker.get(key)?.wanted?.object.after ?? []) {
+      const object = tracker.get(key)?.wanted?.object;
+      for (const dependency of object === undefined ? [] : neededBy(object)) {
         if (!all.has(dependency) && dequeue(dependency)) all.add(dependency);
       }
     }
@@ -222,10 +226,13 @@ export class ApplyPass<S extends Spec> {
     const { object, claims } = entry.wanted;
     const { observed } = entry;
     if (observed?.ownership.kind === 'foreign') {
+      this.context.retries.failed(key);
       this.#leave(key, { state: 'FOREIGN', message: `${key} is taken by ${observed.ownership.found}` });
       return undefined;
     }
-    const missing = object.after.find((dependency) => !this.#isPresent(dependency));
+    const missing =
+      object.requires?.find((dependency) => !this.#isPresent(dependency)) ??
+      object.after.find((dependency) => !this.#isRight(dependency));
     if (missing !== undefined) {
       waits.wait(key, missing);
       this.#leave(key, { state: 'PENDING', message: `waits for ${missing}` });
@@ -278,9 +285,13 @@ export class ApplyPass<S extends Spec> {
   }
 
   #isPresent(key: string): boolean {
-    const entry = this.context.tracker.get(key);
-    if (entry?.observed === undefined || entry.observed.ownership.kind === 'foreign') return false;
-    return entry.wanted !== undefined || entry.observed.ownership.kind === 'free';
+    const observed = this.context.tracker.get(key)?.observed;
+    return observed !== undefined && observed.ownership.kind !== 'foreign';
+  }
+
+  #isRight(key: string): boolean {
+    const { tracker } = this.context;
+    return tracker.get(key)?.wanted !== undefined && tracker.pendingOf(key) === undefined;
   }
 
   /** Deals with what was not done; returns the keys that were. */
@@ -298,6 +309,7 @@ export class ApplyPass<S extends Spec> {
           this.#leave(key, { state: 'PENDING', message: result.message });
           break;
         case 'foreign':
+          this.context.retries.failed(key);
           this.#leave(key, { state: 'FOREIGN', message: `${key} is taken by ${result.found}` });
           break;
         case 'unsupported':
@@ -316,11 +328,14 @@ export class ApplyPass<S extends Spec> {
 
   /** Notes what a key is like; wakes what waited for it, and buries what went with it. */
   #note(key: string, found: ObservedObject<S> | undefined): void {
-    const { tracker, waits } = this.context;
+    const { tracker, waits, wants, lost } = this.context;
     const before = tracker.get(key)?.observed;
     tracker.observe(key, found);
-    if (found !== undefined && before === undefined) this.#wake(waits.wake(key));
-    if (found !== undefined) return;
+    if (found !== undefined) {
+      if (before === undefined) this.#wake(waits.wake(key));
+      return;
+    }
+    if (before !== undefined && wants.isNeeded(key)) lost(key);
     const children = this.#goingWith.get(key);
     if (children === undefined) return;
     this.#goingWith.delete(key);
@@ -367,6 +382,7 @@ export class ApplyPass<S extends Spec> {
       if (hadIssue) for (const record of releasers) progress.problem(record, undefined);
     }
     if (hadIssue) for (const record of want?.claims ?? []) this.judge(record);
+    if (want !== undefined) this.#wake(waits.wake(key));
   }
 
   #kindOf(key: string): S['kind'] {

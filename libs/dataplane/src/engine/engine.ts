@@ -73,7 +73,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     this.#wants = new Wants(driver, owners);
     this.#progress = new Progress(owners);
     this.#gate = new PruneGate(owners);
-    this.#retries = new Retries(BACKOFF, clock, random, (keys) => this.#requeue(keys));
+    this.#retries = new Retries(BACKOFF, clock, random, (keys) => this.#retry(keys));
     this.#rank = new Map(driver.order.map((kind, index) => [kind, index]));
     this.#work = new LaneQueue(driver.order.length + 2);
     this.#pass = new ApplyPass({
@@ -90,6 +90,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       isQueued: (key) => this.#work.has(key),
       later: (key) => this.#unverified.add(key),
       touched: (key) => this.#touched?.add(key),
+      lost: (key) => this.#suspect(key, true),
     });
   }
 
@@ -250,6 +251,18 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     const lane = gone ? last : urgency === 'bulk' && STRUCTURE.test(record.key) ? structure : present;
     this.#progress.open(record.id, [record], urgency);
     this.#records.add(record.id, lane);
+  }
+
+  #retry(keys: readonly string[]): void {
+    for (const key of keys) {
+      if (this.#tracker.get(key)?.observed?.ownership.kind !== 'foreign') this.#requeue([key]);
+      else {
+        // Not everything that is foreign tells when it goes.
+        this.#retries.failed(key);
+        this.#suspect(key, false);
+      }
+    }
+    this.#signal();
   }
 
   #requeue(keys: readonly string[]): void {

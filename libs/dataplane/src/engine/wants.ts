@@ -52,7 +52,7 @@ export class Wants<S extends Spec> {
   readonly #wanted = new Map<string, Want<S>>();
   /** Records by the neutral key that they refer to. */
   readonly #referrers = new Map<string, Set<string>>();
-  /** How many wanted objects stand after a key. */
+  /** How many wanted objects need a key, or live in it. */
   readonly #dependents = new Map<string, number>();
   /** Records that are to be realised: by id, as they are now. */
   readonly #stale = new Map<string, NeutralRecord<S>>();
@@ -160,7 +160,7 @@ export class Wants<S extends Spec> {
     return this.#wanted.keys();
   }
 
-  /** True if some wanted object needs that key to be there first. */
+  /** True if some wanted object cannot be without that key. */
   isNeeded(key: string): boolean {
     return this.#dependents.has(key);
   }
@@ -295,12 +295,18 @@ export class Wants<S extends Spec> {
   }
 
   #count(object: DriverObject<S>, change: 1 | -1): void {
-    for (const key of object.after) {
+    for (const key of neededBy(object)) {
       const count = (this.#dependents.get(key) ?? 0) + change;
       if (count === 0) this.#dependents.delete(key);
       else this.#dependents.set(key, count);
     }
   }
+}
+
+/** All that an object cannot be without. */
+export function neededBy<S extends Spec>({ after, requires, within }: DriverObject<S>): readonly string[] {
+  if (requires === undefined && within === undefined) return after;
+  return [...after, ...(requires ?? []), ...(within === undefined ? [] : [within])];
 }
 
 function reasonOf(failure: unknown): string {

@@ -42,6 +42,7 @@ export interface BridgeSpec {
   readonly kind: 'bridge';
   readonly namespace: string;
   readonly name: string;
+  readonly mac: string;
   readonly mtu: number;
   readonly up: boolean;
 }

@@ -26,6 +26,13 @@ export const bridgeName = (networkUid: string): string => `${DEVICE_PREFIXES.bri
 export const tunnelName = (networkUid: string, vni: number): string =>
   `${DEVICE_PREFIXES.tunnel}${hash(`${networkUid} ${vni}`)}`;
 
+/**
+ * The bridge's own address, the same on every DPU. Without one, a bridge takes the least of its ports', and whenever
+ * that changes the kernel forgets all neighbours of the bridge, permanent ones too (neigh_changeaddr).
+ */
+export const bridgeMac = (networkUid: string): string =>
+  `0e:${(hash(`${networkUid} bridge`).slice(0, 10).match(/../g) ?? []).join(':')}`;
+
 /** A port that moves to another network gets another veth: the peer cannot be moved cheaply. */
 export const vethName = (portUid: string, networkUid: string): string =>
   `${DEVICE_PREFIXES.veth}${hash(`${portUid} ${networkUid}`)}`;
@@ -43,6 +50,10 @@ export function namespaceName(dpu: string, routerKey: string): string {
     .join('-');
   return `${NAMESPACE_PREFIX}${readable}-${hash(`${dpu} ${routerKey}`).slice(0, NAMESPACE_DIGITS)}`;
 }
+
+/** True for what `namespaceName` can give: names that are not are no business of ours, whatever they start with. */
+export const isNamespaceName = (name: string): boolean =>
+  /^ob-[A-Za-z0-9]*-[A-Za-z0-9]*-[A-Za-z0-9]*-[0-9a-f]{8}$/.test(name);
 
 /** What we write into a device's alias (IFLA_IFALIAS): whose it is and why. */
 export const aliasOf = (owner: string, key: string): string => `outboard:${owner}:${key}`;

@@ -32,8 +32,8 @@ export function realiseEndpoint(
   const shared = endpoint.senders.some((sender) => sender.mac !== mac);
   const guarded = [linkKey(veth), linkKey(port), ...senders.map(({ key }) => key)];
   const gates = [
-    gate(representor, veth, [linkKey(representor), ...guarded]),
-    { ...gate(veth, representor, [linkKey(representor), ...guarded]), within: linkKey(veth) },
+    gate(representor, veth, guarded, representor),
+    { ...gate(veth, representor, guarded, representor), within: linkKey(veth) },
   ];
   return [
     {
@@ -58,12 +58,14 @@ export function realiseEndpoint(
   ];
 }
 
-function gate(device: string, target: string, after: readonly string[]): DriverObject<LinuxSpec> {
-  return {
-    key: gateKey(device),
-    spec: { kind: 'gate', device, target },
-    after,
-  };
+function gate(
+  device: string,
+  target: string,
+  after: readonly string[],
+  representor: string,
+): DriverObject<LinuxSpec> {
+  const spec = { kind: 'gate', device, target } as const;
+  return { key: gateKey(device), spec, after, requires: [linkKey(representor)] };
 }
 
 function senderObjects(

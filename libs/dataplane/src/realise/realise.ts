@@ -21,7 +21,7 @@ import {
   tunnelEntryKey,
   VXLAN_PORT,
 } from './linux-objects.js';
-import { bridgeName, namespaceName, tunnelName } from './names.js';
+import { bridgeMac, bridgeName, namespaceName, tunnelName } from './names.js';
 import { byGateway } from './next-hops.js';
 import { realiseEndpoint } from './realise-endpoint.js';
 import { memberEntries, type Segment } from './segment.js';
@@ -139,7 +139,7 @@ function bridgeDomain(domain: BridgeDomain, environment: LinuxEnvironment): Real
     ...namespaceObjects(router, dpu),
     {
       key: linkKey(bridge),
-      spec: { kind: 'bridge', namespace, name: bridge, mtu, up: true },
+      spec: { kind: 'bridge', namespace, name: bridge, mac: bridgeMac(networkUid), mtu, up: true },
       after: [home, guardKey(namespace)],
     },
     {

@@ -1,0 +1,400 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { systemClock } from '@outboard/core';
+import { difference, satisfies } from '@outboard/reconcile';
+import type { DocumentReport, DocumentUpdate } from './document.js';
+import type { Driver, Spec } from './driver.js';
+import { faultyDriver } from './driver-memory/faulty-driver.js';
+import * as d from './testing/documents.js';
+import { EngineProbe } from './testing/engine-probe.js';
+import { randomDocuments } from './testing/random-documents.js';
+
+/** A machine on which a driver can be tried. Its representors are `pf0vf0` to `pf0vf3`; its underlay is 10.254.0.1. */
+export interface ConformanceWorld<S extends Spec> extends AsyncDisposable {
+  /** A new driver, as after a restart; what stands on the machine stays. */
+  open(): Promise<Driver<S>>;
+  /** Takes a representor away, and brings it back. */
+  unplug(representor: string): Promise<void>;
+  plug(representor: string): Promise<void>;
+  /** Something of somebody else where an object of ours would stand; the keys at which that can be done. */
+  placeForeign(key: string): Promise<void>;
+  removeForeign(key: string): Promise<void>;
+  isForeignIntact(key: string): Promise<boolean>;
+  /** Which of these keys can be taken by something foreign. */
+  canBeForeign(key: string): boolean;
+}
+
+const MAC = (number: number): string => `02:00:5e:00:10:0${number}`;
+const NET = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';
+const OTHER = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c22';
+
+/** One object of every kind, and every shape of it that drivers treat differently. */
+const EVERYTHING: readonly d.Entry[] = [
+  d.router(),
+  d.bridgeDomain(NET),
+  d.bridgeDomain(OTHER, { vni: 101, mtu: 1400 }),
+  d.tunnelPeer(NET, '10.254.0.2'),
+  d.tunnelPeer(NET, '10.254.0.3'),
+  d.endpoint('port-1', NET, {
+    macAddress: MAC(1),
+    representor: 'pf0vf0',
+    ipAddresses: ['10.0.1.5', 'fd00:1::5'],
+  }),
+  d.endpoint('port-2', NET, {
+    macAddress: MAC(2),
+    representor: 'pf0vf1',
+    ipAddresses: ['10.0.1.6'],
+    allowedAddressPairs: [
+      { ip: '10.0.1.100', macAddress: '' },
+      { ip: '10.9.0.0/16', macAddress: MAC(9) },
+      { ip: '10.9.1.0/24', macAddress: MAC(9) },
+      { ip: 'fd00:9::/64', macAddress: MAC(2) },
+    ],
+  }),
+  d.endpoint('port-3', OTHER, { macAddress: MAC(3), representor: 'pf0vf2', adminUp: false }),
+  d.remoteEndpoint('port-4', NET, {
+    macAddress: MAC(4),
+    ipAddresses: ['10.0.1.7', 'fd00:1::7'],
+    tunnelEndpoint: '10.254.0.2',
+  }),
+  d.route('10.20.0.0/16', [{ gateway: '10.0.1.5', weight: 1, networkUid: NET }]),
+  d.route('10.21.0.0/16', [
+    { gateway: '10.0.1.7', weight: 1, networkUid: NET },
+    { gateway: '10.0.1.5', weight: 3, networkUid: NET },
+  ]),
+  d.route('fd00:20::/48', [{ gateway: 'fd00:1::5', weight: 1, networkUid: NET }]),
+  d.route('10.22.0.0/24'),
+];
+
+const without = (entries: readonly d.Entry[], ...keys: readonly string[]): d.Entry[] =>
+  entries.filter(([key]) => !keys.includes(key));
+
+/** The same document with everything changed that can be changed. */
+const CHANGED: readonly d.Entry[] = [
+  d.router(),
+  d.bridgeDomain(NET, { mtu: 1440 }),
+  d.bridgeDomain(OTHER, { vni: 102, mtu: 1400 }),
+  d.tunnelPeer(NET, '10.254.0.3'),
+  d.tunnelPeer(NET, '10.254.0.4'),
+  d.endpoint('port-1', NET, {
+    macAddress: MAC(1),
+    representor: 'pf0vf3',
+    ipAddresses: ['10.0.1.15', 'fd00:1::15'],
+  }),
+  d.endpoint('port-2', OTHER, { macAddress: MAC(2), representor: 'pf0vf1', ipAddresses: ['10.0.1.6'] }),
+  d.endpoint('port-3', OTHER, { macAddress: MAC(3), representor: 'pf0vf2', adminUp: true }),
+  d.remoteEndpoint('port-4', NET, {
+    macAddress: MAC(5),
+    ipAddresses: ['10.0.1.7', 'fd00:1::7'],
+    tunnelEndpoint: '10.254.0.3',
+  }),
+  d.route('10.20.0.0/16', [{ gateway: '10.0.1.9', weight: 1, networkUid: NET }]),
+  d.route('10.21.0.0/16'),
+  d.route('fd00:20::/48', [
+    { gateway: 'fd00:1::5', weight: 1, networkUid: NET },
+    { gateway: 'fd00:1::6', weight: 1, networkUid: NET },
+  ]),
+  d.route('10.22.0.0/24', [{ gateway: '10.0.1.9', weight: 1, networkUid: OTHER }]),
+];
+
+/** Milliseconds: the tests that try out every operation have many steps. */
+const TEST_MILLISECONDS = 60_000;
+/** Milliseconds within which what was disturbed is right again. */
+const CONVERGENCE_MILLISECONDS = 5000;
+
+/** What every driver has to do, on whatever it drives. A driver that passes can be used by the engine. */
+export function driverConformance<S extends Spec>(
+  name: string,
+  openWorld: () => Promise<ConformanceWorld<S>>,
+  options: {
+    /** How many random documents are gone through. */
+    readonly walks: number;
+    /** Of all operations, every how many-th fails once. */
+    readonly faultStride: number;
+  },
+): void {
+  jest.setTimeout(TEST_MILLISECONDS);
+  describe(`${name}: driver conformance`, () => {
+    let world: ConformanceWorld<S>;
+    let opened: AsyncDisposable[] = [];
+    let sequence = 0;
+
+    const start = async (driver: Driver<S>, owners?: readonly string[]): Promise<EngineProbe<S>> => {
+      const probe = await EngineProbe.start(driver, owners);
+      opened.unshift(probe);
+      return probe;
+    };
+    const open = async (): Promise<Driver<S>> => {
+      const driver = await world.open();
+      opened.unshift(driver);
+      return driver;
+    };
+    const stop = async (): Promise<void> => {
+      for (const each of opened.splice(0)) await each[Symbol.asyncDispose]();
+    };
+    const whole = (entries: readonly d.Entry[]): DocumentUpdate => d.document(++sequence, entries);
+
+    beforeEach(async () => {
+      world = await openWorld();
+      sequence = 0;
+    });
+    afterEach(async () => {
+      await stop();
+      await world[Symbol.asyncDispose]();
+      opened = [];
+    });
+
+    /** What is not as wanted, and what of ours is not wanted. */
+    const deviations = async (probe: EngineProbe<S>, driver: Driver<S>): Promise<string[]> => {
+      const { objects } = probe.engine.snapshot();
+      const wanted = new Map<string, S>();
+      // What waits for something may be there in part.
+      const waiting = new Set<string>();
+      for (const { problem, driverObjects } of objects) {
+        for (const { key, wanted: spec } of driverObjects) {
+          wanted.set(key, spec);
+          if (problem?.state === 'PENDING') waiting.add(key);
+        }
+      }
+      const found = new Map((await driver.observe({ kind: 'all' })).map((object) => [object.key, object]));
+      const lacking = [...wanted].filter(
+        ([key, spec]) =>
+          !waiting.has(key) &&
+          (found.get(key)?.ownership.kind !== 'owned' || !satisfies(spec, found.get(key)?.spec)),
+      );
+      const left = [...found].filter(
+        ([key, { ownership }]) => ownership.kind === 'owned' && !wanted.has(key),
+      );
+      return [
+        ...lacking.map(([key, spec]) => `${key}: ${difference(spec, found.get(key)?.spec)}`),
+        ...left.map(([key]) => `${key} is left`),
+      ];
+    };
+    /** Everything wanted is there as wanted, and nothing else of ours is. */
+    const expectExactly = async (probe: EngineProbe<S>, driver: Driver<S>): Promise<void> =>
+      expect(await deviations(probe, driver)).toEqual([]);
+    /** The same, soon: what happened behind its back is noticed by events. */
+    const expectSoon = async (probe: EngineProbe<S>, driver: Driver<S>): Promise<void> => {
+      const deadline = systemClock.monotonic() + CONVERGENCE_MILLISECONDS;
+      while ((await deviations(probe, driver)).length > 0 && systemClock.monotonic() < deadline)
+        await nextTurn();
+      await expectExactly(probe, driver);
+    };
+    const expectClean = (report: DocumentReport): void => expect(report.problems).toEqual([]);
+
+    it('creates every kind of object and sees it as it was wanted', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      expectClean(await probe.apply(whole(EVERYTHING)));
+      await expectExactly(probe, driver);
+    });
+
+    it('a single look at a key sees the same as a look at everything, and nothing where nothing is', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      await probe.apply(whole(EVERYTHING));
+      const all = (await driver.observe({ kind: 'all' })).filter(
+        ({ ownership }) => ownership.kind === 'owned',
+      );
+      for (const object of all) {
+        expect(await driver.observe({ kind: 'keys', keys: [object.key] })).toEqual([object]);
+      }
+      await probe.apply(whole([]));
+      expect(await driver.observe({ kind: 'keys', keys: all.map(({ key }) => key) })).toEqual(
+        all
+          .filter(({ spec }) => spec.kind === 'representor')
+          .map(({ key }) => expect.objectContaining({ key, ownership: { kind: 'free' } })),
+      );
+    });
+
+    it('what is already so is not touched again, and a restart adopts it', async () => {
+      const probe = await start(await open());
+      await probe.apply(whole(EVERYTHING));
+      await stop();
+      const applied: string[] = [];
+      const driver = faultyDriver(await open());
+      driver.setFault((operation) => {
+        applied.push(operation.action === 'delete' ? operation.key : operation.object.key);
+        return undefined;
+      });
+      const adopting = await start(driver);
+      const report = await adopting.apply(whole(EVERYTHING));
+      expect(report).toMatchObject({ problems: [], repaired: 0 });
+      expect(applied).toEqual([]);
+    });
+
+    it('changes everything in place, in both directions', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      for (const entries of [EVERYTHING, CHANGED, EVERYTHING]) {
+        expectClean(await probe.apply(whole(entries)));
+        await expectExactly(probe, driver);
+      }
+    });
+
+    it('removes everything that is not wanted any more', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      await probe.apply(whole(EVERYTHING));
+      const keys = EVERYTHING.map(([key]) => key);
+      const ports = keys.filter((key) => /^(endpoint|route)/.test(key));
+      await probe.apply(d.delta(++sequence, [], ports));
+      await expectExactly(probe, driver);
+      await probe.apply(d.delta(++sequence, [], keys));
+      await expectSoon(probe, driver);
+    });
+
+    it('prunes what a former life left, once the complete document is known, and not before', async () => {
+      const probe = await start(await open());
+      await probe.apply(whole(EVERYTHING));
+      await stop();
+      const driver = await open();
+      const later = await start(driver);
+      const before = await driver.observe({ kind: 'all' });
+      await later.apply(d.delta(++sequence, [d.router(), d.route('10.99.0.0/16')]));
+      expect(await driver.observe({ kind: 'all' })).toHaveLength(before.length + 1);
+      const rest = without(EVERYTHING, 'endpoint/port-2', `bridgedomain/${OTHER}`, 'endpoint/port-3');
+      expectClean(await later.apply(whole(rest)));
+      await expectExactly(later, driver);
+    });
+
+    it('does not touch what is foreign, reports it, and takes the place when it is free', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      await probe.apply(whole(EVERYTHING));
+      const { objects } = probe.engine.snapshot();
+      const keys = objects.flatMap(({ driverObjects }) => driverObjects.map(({ key }) => key));
+      const candidates = [...new Set(keys)].filter((key) => world.canBeForeign(key));
+      expect(candidates).not.toEqual([]);
+      for (const key of candidates) {
+        const claimants = objects.filter(({ driverObjects }) =>
+          driverObjects.some((each) => each.key === key),
+        );
+        const rest = without(EVERYTHING, ...claimants.map((claimant) => claimant.key));
+        await probe.apply(whole(rest));
+        await expectSoon(probe, driver);
+        await world.placeForeign(key);
+        const report = await probe.apply(whole(EVERYTHING));
+        expect(report.problems).toContainEqual(
+          expect.objectContaining({ state: 'FOREIGN', message: expect.stringContaining(key) }),
+        );
+        expect(await world.isForeignIntact(key)).toBe(true);
+        const from = probe.reports.length;
+        await world.removeForeign(key);
+        await probe.until(({ problems }) => problems.length === 0, from);
+        await expectSoon(probe, driver);
+      }
+    });
+
+    it('an endpoint whose representor is missing is Pending, and is attached when it appears', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      await world.unplug('pf0vf0');
+      const report = await probe.apply(whole(EVERYTHING));
+      expect(report.problems).toEqual([
+        expect.objectContaining({
+          key: 'endpoint/port-1',
+          state: 'PENDING',
+          message: 'waits for link/pf0vf0',
+          source: { kind: 'Port', tenant: 'acme', name: 'port-1' },
+        }),
+      ]);
+      await world.plug('pf0vf0');
+      await probe.until(({ problems }) => problems.length === 0);
+      await expectExactly(probe, driver);
+      await world.unplug('pf0vf0');
+      await probe.until(({ problems }) => problems.length === 1);
+      await world.plug('pf0vf0');
+      await probe.until(({ problems }) => problems.length === 0);
+      await expectExactly(probe, driver);
+    });
+
+    it('an object without its network is Pending until the network is there', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      const report = await probe.apply(whole(without(EVERYTHING, `bridgedomain/${NET}`)));
+      expect(report.problems.map(({ state }) => state)).toEqual(report.problems.map(() => 'PENDING'));
+      expect(report.problems.map(({ key }) => key)).toEqual(
+        expect.arrayContaining(['endpoint/port-1', 'remoteendpoint/port-4', `tunnelpeer/${NET}/10.254.0.2`]),
+      );
+      expectClean(await probe.apply(d.delta(++sequence, [d.bridgeDomain(NET)])));
+      await expectExactly(probe, driver);
+    });
+
+    it('repairs whatever is removed behind its back, without being told to look', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      // With all devices up: of a device that is down, the kernel tells nobody that its mark was taken.
+      await probe.apply(whole(CHANGED));
+      const other = await open();
+      const wanted = probe.engine.snapshot().objects.flatMap(({ driverObjects }) => driverObjects);
+      for (const key of new Set(wanted.map(({ key }) => key))) {
+        const observed = (await other.observe({ kind: 'all' })).find((each) => each.key === key);
+        if (observed === undefined) throw new Error(`${key} is not there`);
+        const from = probe.reports.length;
+        await other.apply([{ action: 'delete', key, observed: observed.spec }]);
+        const [still] = await other.observe({ kind: 'keys', keys: [key] });
+        // What goes only with its container was not removed by itself.
+        if (still !== undefined && satisfies(observed.spec, still.spec)) continue;
+        await probe.until(({ repaired }) => repaired > 0, from);
+        await expectSoon(probe, driver);
+      }
+    });
+
+    it('converges whichever of its operations fails', async () => {
+      const driver = faultyDriver(await open());
+      let operations = 0;
+      driver.setFault(() => {
+        operations++;
+        return undefined;
+      });
+      const probe = await start(driver);
+      await probe.apply(whole(EVERYTHING));
+      await probe.apply(whole([]));
+      await expectSoon(probe, driver);
+      const error = { code: 'EIO', message: 'injected' } as const;
+      for (const kind of ['failed', 'retry'] as const) {
+        for (let index = 0; index < operations; index += options.faultStride) {
+          driver.setFault((_, count) => (count === index ? { kind, error } : undefined));
+          expectClean(await probe.apply(whole(EVERYTHING)));
+          await expectSoon(probe, driver);
+          await probe.apply(whole([]));
+          await expectSoon(probe, driver);
+        }
+      }
+    });
+
+    it('what is acknowledged but not installed ends in Failed, and heals when the driver does', async () => {
+      const driver = faultyDriver(await open());
+      const probe = await start(driver);
+      for (const kind of driver.order) {
+        driver.setFault((operation) =>
+          operation.action !== 'delete' && operation.object.spec.kind === kind ? { kind: 'done' } : undefined,
+        );
+        const report = await probe.apply(whole(EVERYTHING));
+        expect(report.problems).toContainEqual(
+          expect.objectContaining({ state: 'FAILED', message: expect.stringContaining('acknowledged, but') }),
+        );
+        const from = probe.reports.length;
+        driver.setFault(undefined);
+        await probe.until(({ problems }) => problems.length === 0, from);
+        await expectSoon(probe, driver);
+        await probe.apply(whole([]));
+        await expectSoon(probe, driver);
+      }
+    });
+
+    it('goes from any document to any other', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      for (const entries of randomDocuments(options.walks)) {
+        await probe.apply(whole(entries));
+        await expectSoon(probe, driver);
+        // What refers to something that is not in the document waits for it; all else is there.
+        const { objects } = probe.engine.snapshot();
+        const problems = objects.flatMap(({ problem }) => problem ?? []);
+        expect(problems.filter(({ state }) => state !== 'PENDING')).toEqual([]);
+      }
+    });
+  });
+}

@@ -1,0 +1,88 @@
+import * as d from './documents.js';
+
+/** A small deterministic generator (mulberry32): the same documents in every run, so that a failure comes again. */
+function generator(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const NETWORKS = ['net-a', 'net-b', 'net-c'];
+const ROUTERS = [d.ROUTER, 'router/acme/other'];
+
+/** Small documents over few names, so that they overlap in every way: what one wants, the next wants otherwise or not. */
+export function randomDocuments(count: number, seed = 1): d.Entry[][] {
+  const random = generator(seed);
+  const pick = <Value>(values: readonly Value[]): Value => {
+    const value = values[Math.floor(random() * values.length)];
+    if (value === undefined) throw new Error('nothing to pick from');
+    return value;
+  };
+  const chance = (probability: number): boolean => random() < probability;
+
+  return Array.from({ length: count }, () => {
+    const entries: d.Entry[] = [];
+    const homes = new Map<string, string>();
+    for (const [index, network] of NETWORKS.entries()) {
+      const router = pick(ROUTERS);
+      if (!chance(0.8)) continue;
+      homes.set(network, router);
+      const vni = 100 + (chance(0.7) ? index : index + 10);
+      entries.push(d.bridgeDomain(network, { router, vni, mtu: pick([1400, 1450]) }));
+    }
+    for (const router of ROUTERS) {
+      const [, tenant, name] = router.split('/');
+      if (chance(0.5)) entries.push(d.router(tenant, name));
+    }
+    for (const network of NETWORKS) {
+      for (const peer of ['10.254.0.2', '10.254.0.3'])
+        if (chance(0.5)) entries.push(d.tunnelPeer(network, peer));
+    }
+    const representors = ['pf0vf0', 'pf0vf1', 'pf0vf2', 'pf0vf3'];
+    for (const port of [1, 2, 3]) {
+      const network = pick(NETWORKS);
+      const macAddress = `02:00:00:00:00:0${port}`;
+      const ipAddresses = [`10.0.0.${port}`, `fd00::${port}`].filter(() => chance(0.8));
+      const role = pick(['local', 'local', 'remote', 'absent']);
+      if (role === 'local') {
+        const [representor = ''] = representors.splice(Math.floor(random() * representors.length), 1);
+        const allowedAddressPairs = chance(0.3)
+          ? [{ ip: pick(['10.5.0.0/16', '10.5.0.1']), macAddress: '' }]
+          : [];
+        const adminUp = chance(0.8);
+        entries.push(
+          d.endpoint(`port-${port}`, network, {
+            macAddress,
+            representor,
+            ipAddresses,
+            allowedAddressPairs,
+            adminUp,
+          }),
+        );
+      } else if (role === 'remote') {
+        const tunnelEndpoint = pick(['10.254.0.2', '10.254.0.3']);
+        entries.push(d.remoteEndpoint(`port-${port}`, network, { macAddress, tunnelEndpoint, ipAddresses }));
+      }
+    }
+    for (const destination of ['10.1.0.0/16', '10.1.2.0/24', 'fd01::/64']) {
+      const network = pick(NETWORKS);
+      const router = homes.get(network);
+      if (router === undefined || !chance(0.6)) continue;
+      const gateway = (number: number): string =>
+        destination.includes(':') ? `fd00::${number}` : `10.0.0.${number}`;
+      const nextHops = [1, 2, 3]
+        .filter(() => chance(0.5))
+        .map((number) => ({ gateway: gateway(number), weight: 1 + number, networkUid: network }));
+      entries.push(d.route(destination, nextHops, router));
+    }
+    // The order in which entries stand in a document means nothing.
+    return entries
+      .map((entry) => ({ entry, order: random() }))
+      .sort((one, other) => one.order - other.order)
+      .map(({ entry }) => entry);
+  });
+}
