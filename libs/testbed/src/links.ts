@@ -18,6 +18,7 @@ import {
 import {
   type DpuPlan,
   type FunctionPlan,
+  hostIndexOf,
   MANAGEMENT_DEVICE,
   type PrefixedAddress,
   type TestbedPlan,
@@ -122,7 +123,7 @@ export const functionMessage = (each: FunctionPlan, mtu: number, host: number): 
       kind: 'veth',
       data: {
         peer: {
-          ifiIndex: each.index,
+          ifiIndex: hostIndexOf(each),
           ifname: each.hostDevice,
           address: each.macAddress,
           mtu,

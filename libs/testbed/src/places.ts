@@ -2,7 +2,7 @@ import { AppError } from '@outboard/core';
 import { link, linkByName, NetlinkSocket, type NetworkNamespace, upFlags } from '@outboard/netlink';
 import { applyAll, dpuMessages, functionMessage } from './links.js';
 import type { Machine } from './machine.js';
-import type { DpuPlan, FunctionPlan } from './plan.js';
+import { type DpuPlan, type FunctionPlan, hostIndexOf } from './plan.js';
 
 /** Where traffic can start and end: pods, hosts, DPUs, the control namespace. Probes work between any two. */
 export interface Endpoint {
@@ -129,7 +129,7 @@ export class Dpu implements Endpoint {
     await applyAll(this.socket, `make ${own.representor} of ${this.name}`, [
       functionMessage(own, this.mtu, descriptor),
     ]);
-    return own.index;
+    return hostIndexOf(own);
   }
 
   close(): void {

@@ -42,21 +42,21 @@ describe('planTestbed', () => {
           vfNumber: undefined,
           representor: 'pf0hpf',
           hostDevice: 'enp2s0f0',
-          index: 2000,
+          index: 4000,
           macAddress: '08:c0:eb:00:00:02',
         },
         {
           vfNumber: 0,
           representor: 'pf0vf0',
           hostDevice: 'enp2s0f0v0',
-          index: 2001,
+          index: 4001,
           macAddress: '02:0b:00:02:00:00',
         },
         {
           vfNumber: 1,
           representor: 'pf0vf1',
           hostDevice: 'enp2s0f0v1',
-          index: 2002,
+          index: 4002,
           macAddress: '02:0b:00:02:00:01',
         },
       ],
@@ -73,21 +73,23 @@ describe('planTestbed', () => {
       name: `${'d'.repeat(17)}${String(index).padStart(3, '0')}`,
       serialNumber: `serial-${index}`,
       pfMacAddress: `08:c0:eb:00:00:${index.toString(16).padStart(2, '0')}`,
-      functions: 128,
+      functions: 1100,
       host: `${'h'.repeat(29)}${String(index).padStart(3, '0')}`,
     }));
     const plan = planTestbed({ name: 't'.repeat(16), dpus });
     const namespaces = [...plan.dpus, ...plan.hosts].map((each) => each.namespace);
     expect(Math.max(...namespaces.map((name) => name.length))).toBeLessThanOrEqual(64);
     const functions = plan.dpus.flatMap((each) => each.functions);
-    expect(Math.max(...functions.map((each) => each.hostDevice.length))).toBeLessThanOrEqual(15);
+    expect(functions.filter((each) => each.hostDevice.length > 15)).toEqual([]);
     expect(new Set(functions.map((each) => each.macAddress)).size).toBe(functions.length);
+    expect(functions.filter((each) => !/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(each.macAddress))).toEqual([]);
+    expect(new Set(functions.map((each) => each.index)).size).toBe(functions.length);
   });
 
   it('tells every problem of a specification with its field', () => {
     const bad = dpu({
       name: 'DPU',
-      functions: 129,
+      functions: 1101,
       pfMacAddress: '01:00:00:00:00:00',
       underlayAddress: '10.1.1.1',
     });

@@ -30,7 +30,7 @@ export interface FunctionPlan {
   readonly vfNumber: number | undefined;
   readonly representor: string;
   readonly hostDevice: string;
-  /** Index of both ends: unique on the host, which may have several DPUs. */
+  /** Of the representor. The device's on the host is another (`hostIndexOf`), unique there among all its DPUs'. */
   readonly index: number;
   readonly macAddress: string;
 }
@@ -77,6 +77,14 @@ const MAX_DPU_NAME = 20;
 export const MAX_POD_NAME = 32;
 /** Device indexes of functions: one block per DPU. The low ones are the kernel's. */
 const INDEX_BLOCK = 2000;
+const HOST_INDEX = 1_000_000;
+
+/**
+ * Never the index of the other end: where both ends of a veth have the same one, the kernel takes them for one device
+ * whose carrier is in no hurry, and tells its changes once a second, 100 devices at a time for the whole machine
+ * (linkwatch_urgent_event in net/core/link_watch.c).
+ */
+export const hostIndexOf = (own: FunctionPlan): number => own.index + HOST_INDEX;
 
 const LABEL = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/;
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
@@ -148,7 +156,7 @@ function planDpu(prefix: string, dpu: DpuSpecification, number: number): DpuPlan
         hostDevice: `${pfDevice}v${vfNumber}`,
         index: number * INDEX_BLOCK + 1 + vfNumber,
         // Locally administered, and different for every function of the testbed.
-        macAddress: `02:0b:00:${hex(number)}:00:${hex(vfNumber)}`,
+        macAddress: `02:0b:00:${hex(number)}:${hex(vfNumber >> 8)}:${hex(vfNumber & 255)}`,
       })),
     ],
   };
