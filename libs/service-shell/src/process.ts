@@ -1,0 +1,5 @@
+// Without the store and its object mapper: a worker has to fit a DPU.
+export * from './common-configuration.js';
+export * from './environment.js';
+export * from './nest-logger.js';
+export * from './run-process.js';
