@@ -117,14 +117,14 @@ export class LocalStack implements AsyncDisposable {
     }
   }
 
-  /** Keys of the neutral objects whose devices are in a DPU's own namespace: one for each endpoint. */
-  async endpointDevices(dpu: string): Promise<readonly string[]> {
+  /** Keys of the endpoints that have devices in a DPU's own namespace, as the marks on these say. */
+  async endpoints(dpu: string): Promise<ReadonlySet<string>> {
     const socket = NetlinkSocket.open({ namespace: this.testbed.dpu(dpu).namespace });
     try {
-      const keys: string[] = [];
+      const keys = new Set<string>();
       for (const { ifalias } of await socket.dump(link.dump())) {
         const key = /^outboard:network:(endpoint\/.+)$/.exec(ifalias ?? '')?.[1];
-        if (key !== undefined) keys.push(key);
+        if (key !== undefined) keys.add(key);
       }
       return keys;
     } finally {
