@@ -75,6 +75,12 @@ export class StateCache implements AsyncDisposable {
     });
   }
 
+  /** Calls the listener after every change, until disposed. */
+  onChange(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#watch?.[Symbol.asyncDispose]();
   }
