@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { AppError } from '@outboard/core';
-import { link, linkByName, NetlinkSocket, NetworkNamespace, upFlags } from '@outboard/netlink';
+import { link, NetlinkSocket, NetworkNamespace, upFlags } from '@outboard/netlink';
 import { Dpu, Host, Machine, machineProgram, Pod, Program, planTestbed } from '@outboard/testbed';
 import type { WantedPod } from './wanted-pods.js';
 
