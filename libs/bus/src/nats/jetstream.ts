@@ -90,9 +90,8 @@ export class JetStream {
     const body = { seq: sequence, no_erase: true };
     const deleted = await this.#call<{ success: boolean }>(`STREAM.MSG.DELETE.${stream}`, body, stream);
     if (deleted.ok) return ok(deleted.value.success);
-    return /no message found|deleted message|could not find/i.test(deleted.error.message)
-      ? ok(false)
-      : deleted;
+    // The server has no code of its own for it, and a text for each reason why it is not there.
+    return /no message found|deleted message|store EOF/i.test(deleted.error.message) ? ok(false) : deleted;
   }
 
   async #found<Answer>(

@@ -82,7 +82,7 @@ export class Link {
           pingInterval: PING_INTERVAL,
           maxPingOut: 2,
           timeout: Math.max(1, limit - clock.monotonic()),
-          ...(options.seed ? { authenticator: nkeyAuthenticator(options.seed) } : {}),
+          ...(options.seed ? { authenticator: nkeyAuthenticator(trimmed(options.seed)) } : {}),
         });
         return new Link(connection, { ...options, clock, random });
       } catch (cause) {
@@ -96,7 +96,7 @@ export class Link {
             },
           );
         }
-        if (!(cause instanceof ConnectionError) && !(cause instanceof Error && 'code' in cause)) {
+        if (!(cause instanceof ConnectionError) && (cause as NodeJS.ErrnoException).code === undefined) {
           throw new AppError('INVALID_ARGUMENT', `cannot connect to NATS at ${servers.join(', ')}: ${why}`, {
             cause,
           });
@@ -205,5 +205,9 @@ export class Link {
     if (state === 'closed') for (const listener of this.#listeners) listener.closed?.();
   }
 }
+
+/** A seed is one word; files that people wrote end with a line break. */
+const trimmed = (seed: Uint8Array): Uint8Array =>
+  new TextEncoder().encode(new TextDecoder().decode(seed).trim());
 
 const inboxPrefixOf = ({ inboxPrefix = '_INBOX' }: NatsOptions): string => inboxPrefix;

@@ -1,0 +1,174 @@
+import { type Api, isLabel, LABEL_RULE, SUBJECT_PREFIX, subjects } from '@outboard/contracts';
+import { AppError } from '@outboard/core';
+import { STREAM, STREAMS } from './streams.js';
+
+/** What one NATS user may do. Everything that is not listed is refused by the server. */
+export interface Role {
+  /** Of the role, its user and its credentials file: `admin`, `worker-<dpu>`, `orchestrator-<tenant>`, ... */
+  readonly name: string;
+  readonly purpose: string;
+  readonly publish: readonly string[];
+  readonly subscribe: readonly string[];
+  /** May answer whoever asks it, once per request, wherever the inbox is. */
+  readonly answers: boolean;
+}
+
+/**
+ * The first token of a role's inboxes. Nobody else may subscribe below it: with one prefix for all, everybody could
+ * read everybody's replies.
+ */
+export const inboxPrefixOf = (role: Pick<Role, 'name'>): string => `_INBOX_${role.name}`;
+
+const under = (subject: string): string => `${SUBJECT_PREFIX}.${subject}`;
+
+/** What workers send to the owners of their documents. */
+const DPU_CHANNELS = ['sync', 'fetch', 'observed', 'heartbeat'] as const;
+
+const DISCOVERY = ['PING', 'INFO', 'STATS'].flatMap((verb) => [`$SRV.${verb}`, `$SRV.${verb}.>`]);
+
+/** To consume as one durable with one filter: nobody can take its messages or move its filter. */
+const consumes = (stream: string, durable: string, filter: string): string[] => [
+  `$JS.API.CONSUMER.INFO.${stream}.${durable}`,
+  `$JS.API.CONSUMER.CREATE.${stream}.${durable}.${filter}`,
+  `$JS.API.CONSUMER.MSG.NEXT.${stream}.${durable}`,
+  `$JS.ACK.${stream}.${durable}.>`,
+];
+
+/**
+ * To watch what a filter matches, and narrower, by short-lived consumers of any name. The filter is part of the subject
+ * of the creating call, and the server (2.9) refuses a call whose body asks for another one.
+ */
+const watches = (stream: string, filter: string): string[] => [
+  `$JS.API.CONSUMER.CREATE.${stream}.*.${filter}`,
+  `$JS.API.CONSUMER.INFO.${stream}.*`,
+  `$JS.API.CONSUMER.MSG.NEXT.${stream}.*`,
+  `$JS.API.CONSUMER.DELETE.${stream}.*`,
+  // Flow control of the pushing consumers that other clients use for watching.
+  `$JS.FC.${stream}.>`,
+];
+
+const streamNames = STREAMS.map(({ name }) => name);
+const lookAtStreams = streamNames.map((name) => `$JS.API.STREAM.INFO.${name}`);
+const provisionStreams = streamNames.flatMap((name) => [
+  `$JS.API.STREAM.CREATE.${name}`,
+  `$JS.API.STREAM.UPDATE.${name}`,
+]);
+
+/**
+ * What every service has: its own API's intents, requests, events and state, and its documents on every DPU. It may
+ * read the other APIs' events and states and send them requests and intents. Each one provisions the streams, so that
+ * none has to wait for another.
+ */
+function service(name: string, api: Api): Role {
+  return {
+    name,
+    purpose: `the ${name} service: owns the ${api} API`,
+    publish: [
+      under(`event.*.${api}.>`),
+      under(`state.*.${api}.>`),
+      under(`dpu.*.delta.${api}`),
+      subjects.dead(subjects.allIntents(api)),
+      under('rpc.>'),
+      under('intent.>'),
+      ...consumes(STREAM.intent.name, `${api}-intents`, subjects.allIntents(api)),
+      ...watches(STREAM.event.name, under('event.>')),
+      ...watches(STREAM.state.name, under('state.>')),
+      ...lookAtStreams,
+      ...provisionStreams,
+      // Its own tombstones, when everybody has had time to see them.
+      `$JS.API.STREAM.MSG.DELETE.${STREAM.state.name}`,
+      ...DISCOVERY,
+    ],
+    subscribe: [
+      `${inboxPrefixOf({ name })}.>`,
+      subjects.allRequests(api),
+      ...DPU_CHANNELS.map((channel) => subjects.allDpus(channel, api)),
+      under('event.>'),
+      under('state.>'),
+      '$SRV.>',
+    ],
+    answers: true,
+  };
+}
+
+/** The roles of an installation. Names of DPUs and tenants must be RFC 1123 labels: they become tokens of subjects. */
+export const roles = {
+  admin: (): Role => service('admin', 'admin'),
+
+  networkIntent: (): Role => service('network-intent', 'network'),
+
+  worker: (dpu: string): Role => {
+    const name = `worker-${label(dpu)}`;
+    return {
+      name,
+      purpose: `the dataplane worker of DPU ${dpu}: reads what is desired of it, tells what it observed`,
+      publish: DPU_CHANNELS.map((channel) => under(`dpu.${dpu}.${channel}.*`)),
+      subscribe: [`${inboxPrefixOf({ name })}.>`, under(`dpu.${dpu}.delta.*`), '$SRV.>'],
+      // Only whoever discovers it: nobody else can reach it.
+      answers: true,
+    };
+  },
+
+  host: (dpu: string): Role => {
+    const name = `host-${label(dpu)}`;
+    return {
+      name,
+      purpose: `the agent on the host of DPU ${dpu} that gives pods their functions: reads states`,
+      publish: watches(STREAM.state.name, under('state.>')),
+      subscribe: [`${inboxPrefixOf({ name })}.>`, under('state.>')],
+      answers: false,
+    };
+  },
+
+  orchestrator: (tenant: string): Role => {
+    const name = `orchestrator-${label(tenant)}`;
+    const { event, state } = STREAM;
+    return {
+      name,
+      purpose: `an orchestrator of tenant ${tenant}: its intents, requests, events and state`,
+      publish: [
+        under(`intent.${tenant}.>`),
+        under(`rpc.${tenant}.>`),
+        under(`cnf.${tenant}.>`),
+        ...watches(event.name, under(`event.${tenant}.>`)),
+        ...watches(state.name, under(`state.${tenant}.>`)),
+        ...DISCOVERY,
+      ],
+      subscribe: [`${inboxPrefixOf({ name })}.>`, under(`event.${tenant}.>`), under(`state.${tenant}.>`)],
+      answers: false,
+    };
+  },
+
+  operator: (): Role => {
+    const name = 'operator';
+    const { event, state, dead } = STREAM;
+    return {
+      name,
+      purpose: 'an operator with the CLI: all tenants, dead letters, streams',
+      publish: [
+        under('intent.>'),
+        under('rpc.>'),
+        under('cnf.>'),
+        ...watches(event.name, under('event.>')),
+        ...watches(state.name, under('state.>')),
+        ...watches(dead.name, under('dead.>')),
+        ...lookAtStreams,
+        ...provisionStreams,
+        `$JS.API.STREAM.MSG.DELETE.${dead.name}`,
+        '$JS.API.INFO',
+        '$JS.API.STREAM.NAMES',
+        '$JS.API.STREAM.LIST',
+        '$JS.API.CONSUMER.NAMES.*',
+        '$JS.API.CONSUMER.LIST.*',
+        ...DISCOVERY,
+      ],
+      subscribe: [`${inboxPrefixOf({ name })}.>`, `${SUBJECT_PREFIX}.>`, '$JS.EVENT.ADVISORY.>'],
+      answers: false,
+    };
+  },
+} as const;
+
+function label(name: string): string {
+  if (isLabel(name)) return name;
+  throw AppError.invalid([{ field: 'name', description: LABEL_RULE }]);
+}
