@@ -1,3 +1,4 @@
 import jestConfig from '../../jest.base.mjs';
 
-export default jestConfig(import.meta.dirname);
+// Waiting has deadlines of its own, of 10 s, which say what was missing: they are to end first.
+export default { ...jestConfig(import.meta.dirname), testTimeout: 30_000 };

@@ -12,6 +12,7 @@ import {
 import { addressMessage, applyAll, defaultRouteMessage } from './links.js';
 import type { Dpu, Endpoint, Host } from './places.js';
 import type { FunctionPlan } from './plan.js';
+import { setSysctls } from './sysctl.js';
 
 /** The part of a Port's status that the host's side needs; the status itself can be passed as it is. */
 export interface PortStatus {
@@ -36,6 +37,11 @@ export interface Attachment {
   readonly status: PortStatus;
 }
 
+/**
+ * In milliseconds, instead of 1000: when a path is there is not to be measured in seconds because a first request for
+ * the neighbour was sent too early.
+ */
+const NEIGHBOUR_RETRY = '100';
 const DEVICE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/;
 const MAC = /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/;
 
@@ -88,6 +94,10 @@ export class Pod implements Endpoint {
       const what = `${own.hostDevice} as ${device} of pod ${this.name}`;
       await applyAll(this.host.socket, `move ${what}`, [move], { offThread: true });
       const { ifiIndex } = await this.#socket.get(link.get({ ifname: device }));
+      setSysctls(this.namespace, {
+        [`net/ipv4/neigh/${device}/retrans_time_ms`]: NEIGHBOUR_RETRY,
+        [`net/ipv6/neigh/${device}/retrans_time_ms`]: NEIGHBOUR_RETRY,
+      });
       await applyAll(this.#socket, `configure ${what}`, [
         link.change({ ifiIndex, ...upFlags() }),
         ...status.addresses.map((each) => addressMessage(ifiIndex, each)),

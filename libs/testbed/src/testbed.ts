@@ -1,4 +1,3 @@
-import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@outboard/core';
 import { link, NetlinkSocket, NetworkNamespace, setUp } from '@outboard/netlink';
@@ -24,6 +23,7 @@ import {
 } from './plan.js';
 import { Pod } from './pod.js';
 import { type Location, Program, type ProgramSpecification } from './program.js';
+import { setSysctls } from './sysctl.js';
 
 const MAX_PODS = 2000;
 
@@ -280,13 +280,3 @@ const locate = async (place: Endpoint): Promise<Location> => ({
   namespace: place.namespace,
   ...(place instanceof Dpu && { enter: await place.machine.enter() }),
 });
-
-/** Writes those that this kernel has (names as paths, as sysctl(8) accepts them). */
-function setSysctls(namespace: NetworkNamespace, values: Readonly<Record<string, string>>): void {
-  namespace.run(() => {
-    for (const [name, value] of Object.entries(values)) {
-      const path = `/proc/sys/${name}`;
-      if (existsSync(path)) writeFileSync(path, value);
-    }
-  });
-}

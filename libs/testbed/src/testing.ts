@@ -1,5 +1,4 @@
 // What the specs of this library share.
-import { writeFileSync } from 'node:fs';
 import { link, setUp, upFlags } from '@outboard/netlink';
 import { applyAll } from './links.js';
 import type { Dpu } from './places.js';
@@ -61,12 +60,6 @@ export async function bridgedPods(count: number): Promise<{ testbed: Testbed; dp
           { ip: `10.0.1.${10 + vfNumber}`, prefixLength: 24 },
           { ip: `fd00:1::${10 + vfNumber}`, prefixLength: 64 },
         ],
-      });
-      // Neighbours are asked for every 50 ms instead of every second: a path that is back is seen to be at once.
-      pod.namespace.run(() => {
-        for (const version of ['ipv4', 'ipv6']) {
-          writeFileSync(`/proc/sys/net/${version}/neigh/eth0/retrans_time_ms`, '50');
-        }
       });
       pods.push(pod);
     }
