@@ -1,28 +1,10 @@
 import { AppError, err, type Result } from '@outboard/core';
-import type {
-  Batch,
-  CommitRefusal,
-  Key,
-  NewRow,
-  OutboxMessage,
-  RememberedAnswer,
-  Store,
-} from '@outboard/store';
-import { keyText } from './rows.js';
-
-/** What the pieces of work of one group write together. */
-export interface Transaction {
-  /** The revision that the group's commit will have. */
-  readonly revision: number;
-  put(row: NewRow): void;
-  delete(key: Key): void;
-  send(message: OutboxMessage): void;
-  remember(answer: RememberedAnswer): void;
-}
+import type { CommitRefusal, Store } from '@outboard/store';
+import { GroupTransaction, type Transaction } from './transaction.js';
 
 /**
  * One synchronous piece of work: it reads and changes the in-memory projection and says what to write.
- * A refusal is a value; a throw is a bug: the projection is then reloaded and the neighbours of the group run again.
+ * A refusal is a value; a throw is a bug: the projection is then made anew and the neighbours of the group run again.
  */
 export type Work<Value> = (transaction: Transaction) => Value;
 
@@ -30,10 +12,10 @@ export interface GroupWriterOptions {
   readonly store: Store;
   /** Makes the in-memory projection equal to the store again, after work that did not end in a commit. */
   reload(): void;
-  /** Called after each commit, with its revision. */
+  /** Called after each commit, with its revision. Must not throw. */
   committed(revision: number): void;
-  /** Called in every group before its commit: what the whole group causes together (one delta per DPU). */
-  finish?(transaction: Transaction): void;
+  /** Called in every group that writes, before its commit: what the whole group causes together (one delta per DPU). */
+  finish?(transaction: GroupTransaction): void;
   /** Pieces of work in one commit. */
   readonly maxGroup?: number;
   /** Pieces of work that may wait; one more is refused RESOURCE_EXHAUSTED. */
@@ -45,6 +27,18 @@ interface Waiting {
   readonly resolve: (result: Result<unknown, AppError>) => void;
 }
 
+interface Decided {
+  readonly transaction: GroupTransaction;
+  /** What the pieces of work returned, in their order; fewer than asked when the transaction is full. */
+  readonly values: readonly unknown[];
+}
+
+/** Why a group was not written. `together`: one of its pieces may be at fault, and the others would go alone. */
+interface Failure {
+  readonly error: AppError;
+  readonly together: boolean;
+}
+
 /**
  * The single writer of a service. Work that arrives while a commit is being written is decided against the projection
  * and committed as one group: many intents share one transaction (and one fsync), and nothing is ever decided upon a
@@ -54,9 +48,11 @@ export class GroupWriter implements AsyncDisposable {
   readonly #options: GroupWriterOptions;
   readonly #maxGroup: number;
   readonly #maxWaiting: number;
-  readonly #waiting: Waiting[] = [];
+  #waiting: Waiting[] = [];
   readonly #reads: (() => void)[] = [];
   #running: Promise<void> | undefined;
+  /** The projection holds what was not committed. */
+  #isStale = false;
   #closed = false;
 
   constructor(options: GroupWriterOptions) {
@@ -65,7 +61,7 @@ export class GroupWriter implements AsyncDisposable {
     this.#maxWaiting = options.maxWaiting ?? 10_000;
   }
 
-  /** Resolves after the commit with what the work returned, or with why nothing of it was written. */
+  /** Resolves after the commit with what the work returned, or with why nothing of it was written. Never rejects. */
   execute<Value>(work: Work<Value>): Promise<Result<Value, AppError>> {
     if (this.#closed)
       return Promise.resolve(err(new AppError('UNAVAILABLE', 'the service is shutting down')));
@@ -83,15 +79,17 @@ export class GroupWriter implements AsyncDisposable {
 
   /** Reads the projection when it is equal to what is committed: at once, or after the commit that is under way. */
   query<Value>(read: () => Value): Promise<Value> {
-    if (!this.#running) return Promise.resolve().then(read);
     return new Promise((resolve, reject) => {
-      this.#reads.push(() => {
+      const answer = (): void => {
         try {
+          this.#restore();
           resolve(read());
         } catch (thrown) {
           reject(thrown);
         }
-      });
+      };
+      if (this.#running) this.#reads.push(answer);
+      else answer();
     });
   }
 
@@ -105,66 +103,80 @@ export class GroupWriter implements AsyncDisposable {
     // A turn of the event loop lets everything that has arrived join the first group.
     await new Promise(setImmediate);
     while (this.#waiting.length > 0) {
-      await this.#commitGroup(this.#waiting.splice(0, this.#maxGroup));
+      await this.#writeGroup(this.#waiting.splice(0, this.#maxGroup));
       for (const read of this.#reads.splice(0)) read();
     }
     this.#running = undefined;
   }
 
-  async #commitGroup(group: readonly Waiting[]): Promise<void> {
-    const { store } = this.#options;
-    const revision = store.read((snapshot) => snapshot.revision) + 1;
-    const batch = new BatchBuilder(revision);
-    const values: unknown[] = [];
-    try {
-      for (const { work } of group) values.push(work(batch));
-      if (!batch.isEmpty) this.#options.finish?.(batch);
-    } catch (thrown) {
-      await this.#isolate(group, AppError.from(thrown));
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    const written = await this.#write(group);
+    if ('values' in written) {
+      const { values } = written;
+      for (const [index, { resolve }] of group.slice(0, values.length).entries()) {
+        resolve({ ok: true, value: values[index] });
+      }
+      this.#waiting = [...group.slice(values.length), ...this.#waiting];
       return;
     }
-    if (!batch.isEmpty) {
-      const committed = await this.#commit(batch);
-      if (!committed.ok) {
-        this.#options.reload();
-        for (const waiting of group) waiting.resolve(committed);
-        return;
-      }
-      this.#options.committed(revision);
+    this.#isStale = true;
+    if (written.together && group.length > 1) {
+      // Each runs alone, so that only the guilty one is refused.
+      for (const waiting of group) await this.#writeGroup([waiting]);
+      return;
     }
-    group.forEach((waiting, index) => {
-      waiting.resolve({ ok: true, value: values[index] });
+    for (const { resolve } of group) resolve(err(written.error));
+    try {
+      this.#restore();
+    } catch {
+      // The store cannot be read either: whoever works or reads next tries again, and is told.
+    }
+  }
+
+  async #write(group: readonly Waiting[]): Promise<Pick<Decided, 'values'> | Failure> {
+    const { store, committed } = this.#options;
+    try {
+      this.#restore();
+      const { transaction, values } = this.#decide(group);
+      if (transaction.isEmpty) return { values };
+      const result = await store.commit(transaction.toBatch());
+      if (!result.ok) return { error: errorOf(result.error), together: result.error.kind !== 'unavailable' };
+      if (result.value.revision !== transaction.revision) {
+        const message = 'another writer has changed the store';
+        return { error: new AppError('INTERNAL', message, { reason: 'FOREIGN_WRITER' }), together: false };
+      }
+      committed(transaction.revision);
+      return { values };
+    } catch (thrown) {
+      return { error: AppError.from(thrown), together: true };
+    }
+  }
+
+  #decide(group: readonly Waiting[]): Decided {
+    return this.#options.store.read((snapshot) => {
+      const transaction = new GroupTransaction(snapshot);
+      const values: unknown[] = [];
+      for (const { work } of group) {
+        if (transaction.isFull) break;
+        values.push(work(transaction));
+      }
+      if (!transaction.isEmpty) this.#options.finish?.(transaction);
+      return { transaction, values };
     });
   }
 
-  /** One piece of a group threw: each runs alone, so that only the guilty one is refused. */
-  async #isolate(group: readonly Waiting[], error: AppError): Promise<void> {
+  #restore(): void {
+    if (!this.#isStale) return;
     this.#options.reload();
-    const [alone] = group;
-    if (group.length === 1 && alone) {
-      alone.resolve(err(error));
-      return;
-    }
-    for (const waiting of group) await this.#commitGroup([waiting]);
-  }
-
-  async #commit(batch: BatchBuilder): Promise<Result<unknown, AppError>> {
-    const result = await this.#options.store.commit(batch.toBatch());
-    if (result.ok) {
-      if (result.value.revision === batch.revision) return result;
-      return err(
-        new AppError('INTERNAL', 'another writer has changed the store', { reason: 'FOREIGN_WRITER' }),
-      );
-    }
-    return err(refusalOf(result.error));
+    this.#isStale = false;
   }
 }
 
-function refusalOf(refusal: CommitRefusal): AppError {
+function errorOf(refusal: CommitRefusal): AppError {
   switch (refusal.kind) {
     case 'unavailable':
       return refusal.error;
-    // Repetitions are recognised before they are decided on, so that neither of these two should be seen.
+    // All of this is looked at before anything is decided: whoever sees one of these has found a bug of a domain.
     case 'answered':
     case 'stale':
       return new AppError('ABORTED', 'the resource has changed meanwhile', { reason: 'STALE' });
@@ -173,49 +185,5 @@ function refusalOf(refusal: CommitRefusal): AppError {
       const message = `${entry.index} ${entry.value} is held by ${holder.kind} ${holder.tenant}/${holder.name}`;
       return new AppError('ALREADY_EXISTS', message, { reason: 'TAKEN' });
     }
-  }
-}
-
-/** Collects a batch; the last write of a key counts. */
-class BatchBuilder implements Transaction {
-  readonly messages: OutboxMessage[] = [];
-  readonly #puts = new Map<string, NewRow>();
-  readonly #deletes = new Map<string, Key>();
-  readonly #answers: RememberedAnswer[] = [];
-
-  constructor(readonly revision: number) {}
-
-  get isEmpty(): boolean {
-    return this.#puts.size + this.#deletes.size + this.messages.length + this.#answers.length === 0;
-  }
-
-  put(row: NewRow): void {
-    const text = keyText(row.key);
-    this.#deletes.delete(text);
-    this.#puts.set(text, row);
-  }
-
-  delete(key: Key): void {
-    const text = keyText(key);
-    this.#puts.delete(text);
-    this.#deletes.set(text, key);
-  }
-
-  send(message: OutboxMessage): void {
-    this.messages.push(message);
-  }
-
-  remember(answer: RememberedAnswer): void {
-    this.#answers.push(answer);
-  }
-
-  toBatch(): Batch {
-    return {
-      expect: [],
-      puts: [...this.#puts.values()],
-      deletes: [...this.#deletes.values()],
-      outbox: this.messages,
-      remember: this.#answers,
-    };
   }
 }

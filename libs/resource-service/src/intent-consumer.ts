@@ -9,5 +9,6 @@ export const intentConsumer = (api: Api): ConsumerSpec => ({
   // Enough to fill the groups that are committed while the next ones arrive.
   maxInFlight: 1024,
   backoffMilliseconds: [100, 500, 2_000, 10_000, 30_000],
-  maxDeliveries: 20,
+  // Only what the store cannot take is delivered again: hours of that (a full disk) must not empty the stream.
+  maxDeliveries: 1_000,
 });

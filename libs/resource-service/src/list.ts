@@ -1,3 +1,4 @@
+import { MAX_BODY_BYTES } from '@outboard/contracts';
 import { AppError, err, ok, Problems, type Result } from '@outboard/core';
 import {
   type AnyKind,
@@ -15,7 +16,7 @@ import {
 import type { Key, Snapshot } from '@outboard/store';
 import type { ResourceDomain } from './domain.js';
 import type { ListRequest } from './request.js';
-import { allRows, recordIn } from './rows.js';
+import { allRows, valueIn } from './rows.js';
 
 /** A page of resources; the revision is what a watch goes on from. */
 export interface ResourceList {
@@ -25,10 +26,15 @@ export interface ResourceList {
   readonly resourceVersion: string;
 }
 
-/** Rows that one request may look at: a page then ends early, with a token to go on from. */
-const MAX_SCANNED = 20_000;
+/** Rows that one request may look at, so that it does not hold up all others for long. */
+const MAX_SCANNED = 2_000;
+/** JSON of the items of one page; the rest of the answer takes a little of a message, too. */
+const MAX_PAGE_BYTES = MAX_BODY_BYTES - 1024;
 
-/** One page of a kind, in the order of tenant and name. */
+/**
+ * One page of a kind, in the order of tenant and name. It ends early, with a token to go on from, when it has looked at
+ * many rows or would not fit into a message.
+ */
 export function listResources(
   snapshot: Snapshot,
   domain: ResourceDomain,
@@ -42,23 +48,30 @@ export function listResources(
   const { selector, position } = parsed.value;
 
   const items: ResourceJson[] = [];
+  const page = (next: Key | undefined): Result<ResourceList, AppError> => {
+    const nextPageToken = next ? encodePageToken(query, next) : '';
+    return ok({ items, nextPageToken, resourceVersion: String(snapshot.revision) });
+  };
   const range = {
     ...(tenant !== undefined && { tenant }),
     ...(position && { after: { kind: kind.kind, ...position } }),
   };
   let scanned = 0;
-  for (const row of allRows(snapshot, kind.kind, range)) {
-    const resource = domain.resourceOf(recordIn(row));
-    if (matches(kind, selector, resource)) items.push(encodeResource(resource));
-    if (items.length === request.pageSize || ++scanned === MAX_SCANNED) {
-      return ok({
-        items,
-        nextPageToken: encodePageToken(query, row.key),
-        resourceVersion: String(snapshot.revision),
-      });
+  let bytes = 0;
+  let last: Key | undefined;
+  for (const row of allRows(snapshot, kind.kind, range, request.pageSize + 1)) {
+    if (items.length === request.pageSize || scanned === MAX_SCANNED) return page(last);
+    const resource = domain.resourceOf(valueIn(row).record);
+    if (matches(kind, selector, resource)) {
+      const item = encodeResource(resource);
+      bytes += Buffer.byteLength(JSON.stringify(item)) + 1;
+      if (bytes > MAX_PAGE_BYTES && last) return page(last);
+      items.push(item);
     }
+    scanned++;
+    last = row.key;
   }
-  return ok({ items, nextPageToken: '', resourceVersion: String(snapshot.revision) });
+  return page(undefined);
 }
 
 function parseQuery(
@@ -84,7 +97,7 @@ export function getResource(
   key: Key,
 ): Result<ResourceJson, AppError> {
   const row = snapshot.get(key);
-  if (row) return ok(encodeResource(domain.resourceOf(recordIn(row))));
+  if (row) return ok(encodeResource(domain.resourceOf(valueIn(row).record)));
   const { kind, tenant, name } = key;
   const metadata = { kind, tenant, name };
   return err(new AppError('NOT_FOUND', `no ${kind} ${tenant}/${name}`, { reason: 'NOT_FOUND', metadata }));

@@ -14,14 +14,7 @@ import {
 } from '@outboard/model';
 import type { OutboxMessage } from '@outboard/store';
 import type { DomainChange } from './domain.js';
-
-/** Where a change comes from, for the headers of what it sends. */
-export interface Cause {
-  /** `Nats-Msg-Id` of the message that asked for it. */
-  readonly messageId: string;
-  /** W3C trace context. */
-  readonly traceparent?: string;
-}
+import type { Cause } from './origins.js';
 
 /** Makes the events and states of a commit. Ids are unique per store and stable when the commit is repeated. */
 export class MessageFactory {
@@ -31,7 +24,7 @@ export class MessageFactory {
   constructor(
     private readonly source: string,
     private readonly epoch: string,
-    readonly revision: number,
+    private readonly revision: number,
     private readonly now: number,
   ) {}
 
@@ -60,13 +53,18 @@ export class MessageFactory {
     return this.#event(addressOf(resource), transition, withoutSpec(this.encode(resource)), cause, {});
   }
 
-  /** The `accepted` event of an answer that was given before. */
-  accepted(address: ResourceAddress, object: unknown, cause: Cause): OutboxMessage {
-    return this.#event(address, 'accepted', withoutSpec(object as ResourceJson), cause, {});
+  /** The event of an answer that was given before: `accepted`, or `deleted`. */
+  again(
+    address: ResourceAddress,
+    transition: Transition,
+    object: unknown,
+    cause: Cause | undefined,
+  ): OutboxMessage {
+    return this.#event(address, transition, withoutSpec(object as ResourceJson), cause, {});
   }
 
   /** The answer to an intent that was refused. */
-  refused(address: ResourceAddress, error: WireError, cause: Cause): OutboxMessage {
+  refused(address: ResourceAddress, error: WireError, cause: Cause | undefined): OutboxMessage {
     return this.#event(address, 'refused', error.body, cause, error.headers);
   }
 

@@ -1,17 +1,22 @@
 import { createHash } from 'node:crypto';
-import type { WireError } from '@outboard/contracts';
+import { HEADERS, MAX_MESSAGE_ID_LENGTH, type WireError } from '@outboard/contracts';
 import { AppError, err, ok, type Result } from '@outboard/core';
-import type { RememberedAnswer, Snapshot } from '@outboard/store';
+import type { RememberedAnswer } from '@outboard/store';
+import type { StreamPosition } from './origins.js';
 
 /** The answer to a command: the resource as JSON, or the refusal as it travels. */
-export type Answer =
+export type Answer = {
+  /** Of an intent: tells a redelivery of the very same message from a repetition by its author. */
+  readonly position?: StreamPosition;
+} & (
   | { readonly accepted: true; readonly object: unknown }
   | {
       readonly accepted: false;
       readonly headers: Readonly<Record<string, string>>;
       /** The JSON text of the error body. */
       readonly body: string;
-    };
+    }
+);
 
 /** A request with its message id, so that a repetition can be told from another request with the same id. */
 export interface IdentifiedRequest {
@@ -20,29 +25,29 @@ export interface IdentifiedRequest {
   readonly fingerprint: string;
 }
 
-export function identifyRequest(
-  messageId: string,
-  subject: string,
-  operation: string,
-  body: Uint8Array,
-): IdentifiedRequest {
-  const fingerprint = createHash('sha256').update(`${subject}\n${operation}\n`).update(body).digest('hex');
-  return { messageId, fingerprint };
+export function fingerprintOf(subject: string, operation: string, body: Uint8Array): string {
+  return createHash('sha256').update(`${subject}\n${operation}\n`).update(body).digest('hex');
+}
+
+/** What NATS and the store take as an id. */
+const MESSAGE_ID = new RegExp(`^[!-~]{1,${MAX_MESSAGE_ID_LENGTH}}$`);
+
+export function checkMessageId(messageId: string): AppError | undefined {
+  if (MESSAGE_ID.test(messageId)) return undefined;
+  const description = `must be 1-${MAX_MESSAGE_ID_LENGTH} printable ASCII characters without spaces`;
+  return AppError.invalid([{ field: HEADERS.messageId, description }]);
 }
 
 /** The answer that this request got before; a refusal when the id was used for something else. */
-export function recall(snapshot: Snapshot, request: IdentifiedRequest): Result<Answer | undefined, AppError> {
-  const remembered = snapshot.remembered(request.messageId);
+export function recall(
+  remembered: RememberedAnswer | undefined,
+  { messageId, fingerprint }: IdentifiedRequest,
+): Result<Answer | undefined, AppError> {
   if (!remembered) return ok(undefined);
-  if (remembered.fingerprint === request.fingerprint) return ok(JSON.parse(remembered.answer) as Answer);
-  const message = `message id ${request.messageId} was used for another request`;
+  if (remembered.fingerprint === fingerprint) return ok(JSON.parse(remembered.answer) as Answer);
+  const message = `message id ${messageId} was used for another request`;
   return err(new AppError('ALREADY_EXISTS', message, { reason: 'MESSAGE_ID_REUSED' }));
 }
-
-export const rememberAnswer = (request: IdentifiedRequest, answer: Answer): RememberedAnswer => ({
-  ...request,
-  answer: JSON.stringify(answer),
-});
 
 export const refusalOf = (error: WireError): Answer => ({
   accepted: false,

@@ -11,7 +11,14 @@ import {
   type ResourceAddress,
 } from '@outboard/contracts';
 import { AppError, err, ok, Problems, type Result } from '@outboard/core';
-import { findKindByToken, type KindName, parseManifest, parseName } from '@outboard/model';
+import {
+  findKind,
+  findKindByToken,
+  type KindName,
+  parseManifest,
+  parseName,
+  SYSTEM_TENANT,
+} from '@outboard/model';
 import type { Command } from './domain.js';
 
 /** A request to the API of a service, parsed. */
@@ -41,13 +48,14 @@ export interface ListRequest {
 const DEFAULT_PAGE_SIZE = 100;
 const MAX_PAGE_SIZE = 500;
 
-/** The command of an intent: the subject names the resource, the header tells what to do with it. */
+/** The command of an intent on one of these kinds: the subject names the resource, the header what to do with it. */
 export function parseIntent(
+  kinds: readonly KindName[],
   address: ResourceAddress,
   operation: string,
   body: Uint8Array,
 ): Result<Command, AppError> {
-  const kind = kindAt(address);
+  const kind = kindAt(kinds, address);
   if (!kind.ok) return kind;
   const oversize = checkSize(body);
   if (oversize) return err(oversize);
@@ -63,11 +71,14 @@ export function parseIntent(
   }
 }
 
-/** A request on `rpc.<tenant>.<api>.<kind>.<verb>`. */
-export function parseRequest({ subject, headers, body }: Received): Result<Request, AppError> {
+/** A request on `rpc.<tenant>.<api>.<kind>.<verb>`, for one of these kinds. */
+export function parseRequest(
+  kinds: readonly KindName[],
+  { subject, headers, body }: Received,
+): Result<Request, AppError> {
   const address = parseRequestSubject(subject);
   if (!address) return err(unknownSubject(subject));
-  const kind = kindAt(address);
+  const kind = kindAt(kinds, address);
   if (!kind.ok) return kind;
   const oversize = checkSize(body);
   if (oversize) return err(oversize);
@@ -144,6 +155,9 @@ function parseDelete(
   { tenant, name }: ResourceAddress,
   body: Uint8Array,
 ): Result<Command, AppError> {
+  // An apply checks this with the rest of its manifest.
+  const misplaced = checkTenant(kind, tenant);
+  if (misplaced) return err(misplaced);
   const request = body.length === 0 ? undefined : decodeJson(NameRequestSchema, body);
   if (request && !request.ok) return err(request.error.toError());
   const given = request?.value.name ?? '';
@@ -174,10 +188,20 @@ function parseList(kind: KindName, tenant: string, body: Uint8Array): Result<Req
   return ok({ verb: 'list', kind, tenant, pageSize: size, pageToken, labelSelector, fieldSelector });
 }
 
-function kindAt({ api, kind }: { readonly api: string; readonly kind: string }): Result<KindName, AppError> {
+function kindAt(
+  kinds: readonly KindName[],
+  { api, kind }: { readonly api: string; readonly kind: string },
+): Result<KindName, AppError> {
   const found = findKindByToken(kind);
-  if (found?.api === api) return ok(found.kind);
+  if (found?.api === api && kinds.includes(found.kind)) return ok(found.kind);
   return err(new AppError('UNIMPLEMENTED', `${api} has no kind ${kind}`, { reason: 'UNKNOWN_KIND' }));
+}
+
+/** What belongs to no tenant is changed under `_` only, which no tenant may send to. */
+function checkTenant(kind: KindName, tenant: string): AppError | undefined {
+  if (findKind(kind)?.scope === 'tenant' || tenant === SYSTEM_TENANT) return undefined;
+  const description = `must be ${SYSTEM_TENANT} in the subject: a ${kind} belongs to no tenant`;
+  return AppError.invalid([{ field: 'metadata.tenant', description }]);
 }
 
 function checkSize(body: Uint8Array): AppError | undefined {

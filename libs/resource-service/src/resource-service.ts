@@ -9,26 +9,35 @@ import {
 import { AppError, type Clock, err, ok, type Random, type Result, uuidv7 } from '@outboard/core';
 import type { Uid } from '@outboard/model';
 import type { Key, OutboxRelay, Store } from '@outboard/store';
+import { ANSWER_MARKS, AnswerRetention } from './answer-retention.js';
 import type { Command, DomainChange, DomainContext, ResourceDomain } from './domain.js';
-import { GroupWriter, type Transaction } from './group-writer.js';
-import { IntentSequences } from './intent-sequences.js';
+import { GroupWriter } from './group-writer.js';
 import { getResource, listResources } from './list.js';
-import { type Cause, MessageFactory } from './messages.js';
+import { MessageFactory } from './messages.js';
+import {
+  type Cause,
+  DELETED_KIND,
+  isSame,
+  isSuperseded,
+  type Origin,
+  Origins,
+  type StreamPosition,
+} from './origins.js';
 import {
   type Answer,
+  checkMessageId,
+  fingerprintOf,
   type IdentifiedRequest,
-  identifyRequest,
   recall,
   refusalOf,
-  rememberAnswer,
 } from './remembered.js';
 import { parseIntent, parseRequest, type Request } from './request.js';
-import { allRows, intentSequenceIn, keyText, recordIn, rowOf } from './rows.js';
+import { allRows, keyText, rowOf, type StoredValue, valueIn } from './rows.js';
+import { isTemporary } from './temporary.js';
+import type { GroupTransaction, Transaction } from './transaction.js';
 
-/** Answers that are remembered, counted in revisions: about three days at ten changes a second. */
-const REMEMBERED_REVISIONS = 2_500_000;
-/** Revisions between two rounds of forgetting. */
-const FORGET_EVERY = 256;
+/** Answers that are forgotten with one commit at most: more than a group can give. */
+const FORGOTTEN_AT_ONCE = 2_000;
 
 export interface ResourceServiceOptions {
   /** Name of the service: source of its events. */
@@ -51,47 +60,51 @@ export interface ResourceServiceOptions {
 export class ResourceService implements AsyncDisposable {
   readonly #options: ResourceServiceOptions;
   readonly #writer: GroupWriter;
-  #intentSequences = new IntentSequences();
-  /** Requests whose commit is not written yet, by message id. */
-  readonly #inFlight = new Map<string, Promise<Result<Answer, AppError>>>();
-  #factory: MessageFactory | undefined;
+  #origins = new Origins();
+  #retention = new AnswerRetention(undefined);
+  /** Answers before this revision are forgotten, as far as is known; undefined while some are being forgotten. */
+  #forgottenBefore: number | undefined = 0;
+  /** Revisions that were handed out may be those of the projection: it has to be made again under a new one. */
+  #needsRevision = false;
+  #messages: { readonly of: Transaction; readonly factory: MessageFactory } | undefined;
 
   constructor(options: ResourceServiceOptions) {
     this.#options = options;
     this.#writer = new GroupWriter({
       store: options.store,
-      reload: () => this.reload(),
-      committed: (revision) => {
-        options.relay.notify();
-        this.#forgetOldAnswers(revision);
+      reload: () => {
+        this.#needsRevision = true;
+        this.#load();
       },
-      finish: (transaction) => options.finish?.(transaction, this.#context(transaction)),
+      committed: () => this.#committed(),
+      finish: (transaction) => this.#finish(transaction),
     });
   }
 
-  /** Makes the projection from the store; at start, and whenever a commit has failed. */
-  reload(): void {
-    const { store, domain } = this.#options;
-    this.#intentSequences = new IntentSequences();
-    store.read((snapshot) => {
-      const rows = domain.rowKinds.flatMap((kind) => [...allRows(snapshot, kind)]);
-      for (const row of rows) {
-        const intentSequence = intentSequenceIn(row);
-        if (intentSequence !== undefined) this.#intentSequences.set(keyText(row.key), intentSequence);
-      }
-      domain.reload(
-        rows.map((row) => recordIn(row)),
-        snapshot.revision,
-      );
-    });
-    this.#options.reloaded?.();
+  /**
+   * Takes over what is stored, as of a revision that nobody was told of before: so whoever compares finds that it has
+   * to tell again what this process has not heard. Throws when the store cannot be read.
+   */
+  async start(): Promise<void> {
+    const { store, relay } = this.#options;
+    const committed = await store.commit({ expect: [], puts: [], deletes: [], outbox: [], remember: [] });
+    // A full disk does not keep anybody from reading; the revision then comes with the first commit that works.
+    this.#needsRevision = !committed.ok;
+    this.#load();
+    relay.notify();
   }
 
   /** Runs a decision that no caller asked for (a report, a projection, a lease) and writes what it changes. */
-  async change(decide: (context: DomainContext) => readonly DomainChange[]): Promise<Result<void, AppError>> {
-    return this.#writer.execute((transaction) => {
-      this.#write(transaction, decide(this.#context(transaction)), undefined);
+  async change(
+    decide: (context: DomainContext) => Result<readonly DomainChange[], AppError>,
+  ): Promise<Result<void, AppError>> {
+    const written = await this.#writer.execute((transaction): Result<void, AppError> => {
+      const decided = decide(this.#context(transaction));
+      if (!decided.ok) return decided;
+      this.#write(transaction, decided.value, undefined);
+      return ok(undefined);
     });
+    return written.ok ? written.value : written;
   }
 
   /** Reads the projection when it is equal to what is committed. */
@@ -99,27 +112,36 @@ export class ResourceService implements AsyncDisposable {
     return this.#writer.query(read);
   }
 
-  /** An intent from the stream. It is settled after the commit of its effects and its answer. */
+  /**
+   * An intent from the stream. It is settled after the commit of its effects and its answer; a refusal is an answer
+   * too. What could not be answered (the store does not take it) is delivered again.
+   */
   async handleIntent(delivery: Delivery): Promise<Settlement> {
-    const address = parseResourceSubject(delivery.subject);
-    if (!address) return { kind: 'park', reason: `${delivery.subject} is not the subject of an intent` };
-    const { headers, body } = delivery;
+    const { subject, headers, body, streamSequence, storedAt } = delivery;
+    const address = parseResourceSubject(subject);
+    if (!address) return { kind: 'park', reason: `${subject} is not the subject of an intent` };
+    const position = { sequence: streamSequence, storedAt };
+    this.#origins.delivered(position);
     const operation = headers[HEADERS.operation] ?? 'apply';
-    const messageId = headers[HEADERS.messageId] ?? `stream-sequence-${delivery.streamSequence}`;
+    const fingerprint = fingerprintOf(subject, operation, body);
+    const given = headers[HEADERS.messageId];
+    const unusable = given === undefined ? undefined : checkMessageId(given);
+    // Unique even where a stream was made anew and counts from 1 again.
+    const own = `sequence-${streamSequence}-${fingerprint.slice(0, 16)}`;
+    const messageId = given === undefined || unusable ? own : given;
     const answered = await this.#answer({
       address,
-      command: parseIntent(address, operation, body),
-      identified: identifyRequest(messageId, delivery.subject, operation, body),
+      command: unusable ? err(unusable) : parseIntent(this.#options.domain.kinds, address, operation, body),
+      identified: { messageId, fingerprint },
       cause: causeOf(headers, messageId),
-      intentSequence: delivery.streamSequence,
+      intent: { position, asOf: replayed(headers) ?? position },
     });
-    // A refusal is an answer too; what could not be answered is delivered again.
     return answered.ok ? { kind: 'ack' } : { kind: 'retry', reason: answered.error.message };
   }
 
   /** A request on `rpc.<tenant>.<api>.<kind>.<verb>`. */
   async handleRequest(received: Received): Promise<Result<Message, AppError>> {
-    const request = parseRequest(received);
+    const request = parseRequest(this.#options.domain.kinds, received);
     if (!request.ok) return request;
     const answer = await this.#dispatch(request.value, received);
     return answer.ok ? ok({ headers: {}, body: Buffer.from(JSON.stringify(answer.value)) }) : answer;
@@ -130,6 +152,45 @@ export class ResourceService implements AsyncDisposable {
     await this.#writer[Symbol.asyncDispose]();
   }
 
+  #load(): void {
+    const { store, domain, reloaded } = this.#options;
+    store.read((snapshot) => {
+      const origins = new Origins(this.#origins.newest);
+      const records: unknown[] = [];
+      for (const kind of domain.rowKinds) {
+        for (const row of allRows(snapshot, kind)) {
+          const { record, origin } = valueIn(row);
+          records.push(record);
+          if (origin) origins.load(row.key, origin);
+        }
+      }
+      origins.loadDeleted(allRows(snapshot, DELETED_KIND));
+      this.#origins = origins;
+      this.#retention = new AnswerRetention(snapshot.get(ANSWER_MARKS));
+      domain.reload(records, snapshot.revision);
+    });
+    reloaded?.();
+  }
+
+  #committed(): void {
+    this.#options.relay.notify();
+    this.#forgetOldAnswers();
+    if (!this.#needsRevision) return;
+    try {
+      this.#load();
+      this.#needsRevision = false;
+    } catch {
+      // The projection is as it was, and right; the next commit tries again.
+    }
+  }
+
+  #finish(transaction: GroupTransaction): void {
+    const context = this.#context(transaction);
+    this.#options.finish?.(transaction, context);
+    const marks = this.#retention.note(transaction.answers, transaction.revision, context.now);
+    if (marks) transaction.put(marks);
+  }
+
   async #dispatch(
     request: Request,
     { subject, headers, body }: Received,
@@ -137,24 +198,31 @@ export class ResourceService implements AsyncDisposable {
     const { store, domain } = this.#options;
     switch (request.verb) {
       case 'get':
-        return store.read((snapshot) => getResource(snapshot, domain, request));
+        return this.#writer.query(() => store.read((snapshot) => getResource(snapshot, domain, request)));
       case 'list':
-        return store.read((snapshot) => listResources(snapshot, domain, request));
+        return this.#writer.query(() => store.read((snapshot) => listResources(snapshot, domain, request)));
       case 'plan': {
-        const revision = store.read((snapshot) => snapshot.revision) + 1;
-        return this.#writer.query(() => domain.plan(request.command, this.#context({ revision })));
+        // As work that writes nothing: should it fail half-way, the projection is made anew.
+        const { command } = request;
+        const planned = await this.#writer.execute((transaction) =>
+          domain.plan(command, this.#context(transaction)),
+        );
+        return planned.ok ? planned.value : planned;
       }
       case 'change': {
         const messageId = headers[HEADERS.messageId];
+        const unusable = messageId === undefined ? undefined : checkMessageId(messageId);
+        if (unusable) return err(unusable);
+        const { address, command, operation } = request;
         const answered = await this.#answer({
-          address: request.address,
-          command: ok(request.command),
+          address,
+          command: ok(command),
           identified:
             messageId === undefined
               ? undefined
-              : identifyRequest(messageId, subject, request.operation, body),
-          cause: causeOf(headers, messageId),
-          intentSequence: undefined,
+              : { messageId, fingerprint: fingerprintOf(subject, operation, body) },
+          cause: messageId === undefined ? undefined : causeOf(headers, messageId),
+          intent: undefined,
         });
         if (!answered.ok) return answered;
         const answer = answered.value;
@@ -167,107 +235,122 @@ export class ResourceService implements AsyncDisposable {
 
   /** The answer to a command after its commit; the same message id gets the same answer. */
   async #answer(question: Question): Promise<Result<Answer, AppError>> {
-    const { identified } = question;
-    if (!identified) return this.#writer.execute((transaction) => this.#decide(transaction, question));
-    const id = identified.messageId;
-    const running = this.#inFlight.get(id);
-    // The commit of the first one must be seen before the second can be recognised as its repetition.
-    if (running) await running;
-    const answer = this.#writer.execute((transaction) => this.#decide(transaction, question));
-    this.#inFlight.set(id, answer);
-    const result = await answer;
-    if (this.#inFlight.get(id) === answer) this.#inFlight.delete(id);
-    return result;
+    const answered = await this.#writer.execute((transaction) => this.#decide(transaction, question));
+    if (answered.ok || isTemporary(answered.error)) return answered;
+    // It cannot be decided or written, now or later: whoever asks is told so instead of waiting for ever.
+    const refused = { ...question, command: answered };
+    return this.#writer.execute((transaction) => this.#decide(transaction, refused));
   }
 
   #decide(transaction: Transaction, question: Question): Answer {
-    const { store } = this.#options;
     const { identified } = question;
-    const recalled = identified ? store.read((snapshot) => recall(snapshot, identified)) : ok(undefined);
+    const recalled = identified
+      ? recall(transaction.answer(identified.messageId), identified)
+      : ok(undefined);
     if (!recalled.ok) return this.#refuse(transaction, question, recalled.error);
     if (recalled.value) return this.#repeat(transaction, question, recalled.value);
     const answer = this.#decideAnew(transaction, question);
-    if (identified) transaction.remember(rememberAnswer(identified, answer));
+    if (identified) {
+      const position = question.intent?.position;
+      const remembered: Answer = { ...answer, ...(position && { position }) };
+      transaction.remember({ ...identified, answer: JSON.stringify(remembered) });
+    }
     return answer;
   }
 
   #decideAnew(transaction: Transaction, question: Question): Answer {
-    const { address, command, intentSequence } = question;
+    const { address, command, cause, intent } = question;
     if (!command.ok) return this.#refuse(transaction, question, command.error);
-    const key = keyText(rowKeyOf(command.value));
-    const obeyed = this.#intentSequences.get(key) ?? 0;
-    if (intentSequence !== undefined && intentSequence <= obeyed) {
+    const key = rowKeyOf(command.value);
+    const obeyed = this.#origins.of(key)?.position;
+    if (intent && obeyed && isSuperseded(intent.asOf, obeyed)) {
       return this.#refuse(transaction, question, superseded(address));
     }
     const decision = this.#options.domain.decide(command.value, this.#context(transaction));
     if (!decision.ok) return this.#refuse(transaction, question, decision.error);
     const { resource, changes } = decision.value;
-    if (intentSequence !== undefined) this.#intentSequences.set(key, intentSequence);
-    const factory = this.#messages(transaction);
-    if (command.value.operation === 'apply')
-      transaction.send(factory.event(resource, 'accepted', question.cause));
-    this.#write(transaction, changes, question.cause);
+    const position = intent?.position ?? this.#origins.newest;
+    const origin: Origin = { ...(position && { position }), ...(cause && { cause }) };
+    const noLongerDeleted = this.#origins.set(key, origin);
+    if (noLongerDeleted) transaction.delete(noLongerDeleted);
+    const factory = this.#factory(transaction);
+    if (command.value.operation === 'apply') transaction.send(factory.event(resource, 'accepted', cause));
+    this.#write(transaction, changes, cause);
+    if (!changes.some((change) => keyText(change.key) === keyText(key))) note(transaction, key, origin);
     return { accepted: true, object: factory.encode(resource) };
   }
 
   #refuse(transaction: Transaction, question: Question, error: AppError): Answer {
     const wire = encodeError(error);
-    if (question.intentSequence !== undefined && question.cause) {
-      transaction.send(this.#messages(transaction).refused(question.address, wire, question.cause));
+    if (question.intent) {
+      transaction.send(this.#factory(transaction).refused(question.address, wire, question.cause));
     }
     return refusalOf(wire);
   }
 
-  /** A repetition changes nothing, but whoever repeats has not seen the answer: it is published again. */
-  #repeat(transaction: Transaction, question: Question, answer: Answer): Answer {
-    if (question.intentSequence === undefined || !question.cause) return answer;
-    const factory = this.#messages(transaction);
-    transaction.send(
-      answer.accepted
-        ? factory.accepted(question.address, answer.object, question.cause)
-        : factory.refused(
-            question.address,
-            { headers: answer.headers, body: Buffer.from(answer.body) },
-            question.cause,
-          ),
-    );
+  /**
+   * A repetition changes nothing. Whoever repeats an intent has not seen its answer: it is published again. A
+   * redelivery is no repetition: its answer was written to the outbox with its effects.
+   */
+  #repeat(transaction: Transaction, { address, command, cause, intent }: Question, answer: Answer): Answer {
+    if (!intent || (answer.position && isSame(intent.position, answer.position))) return answer;
+    const factory = this.#factory(transaction);
+    if (answer.accepted) {
+      const isDelete = command.ok && command.value.operation === 'delete';
+      transaction.send(factory.again(address, isDelete ? 'deleted' : 'accepted', answer.object, cause));
+    } else {
+      const wire = { headers: answer.headers, body: Buffer.from(answer.body) };
+      transaction.send(factory.refused(address, wire, cause));
+    }
     return answer;
   }
 
+  /** `cause` undefined: nobody asked for it now, so that each change answers what its key has obeyed last. */
   #write(transaction: Transaction, changes: readonly DomainChange[], cause: Cause | undefined): void {
-    const factory = this.#messages(transaction);
+    const factory = this.#factory(transaction);
     for (const change of changes) {
       const { key, record } = change;
-      if (record) transaction.put(rowOf(key, record, this.#intentSequences.get(keyText(key))));
+      const origin = this.#origins.of(key);
+      if (record) transaction.put(rowOf(key, record, origin));
       else {
         transaction.delete(key);
-        this.#intentSequences.deleted(keyText(key));
+        const { put, forgotten } = this.#origins.deleted(key);
+        if (put) transaction.put(put);
+        if (forgotten) transaction.delete(forgotten);
       }
-      for (const message of factory.ofChange(change, cause)) transaction.send(message);
+      for (const message of factory.ofChange(change, cause ?? origin?.cause)) transaction.send(message);
     }
   }
 
-  /** A little after every so many commits, so that the memory of answers is bounded without a pause. */
-  #forgetOldAnswers(revision: number): void {
-    if (revision % FORGET_EVERY !== 0 || revision <= REMEMBERED_REVISIONS) return;
-    // What could not be forgotten now is forgotten the next time.
-    this.#options.store
-      .forgetAnswersBefore(revision - REMEMBERED_REVISIONS, 4 * FORGET_EVERY)
-      .catch(() => {});
+  #forgetOldAnswers(): void {
+    const { keptFrom } = this.#retention;
+    if (this.#forgottenBefore === undefined || this.#forgottenBefore >= keptFrom) return;
+    const before = this.#forgottenBefore;
+    this.#forgottenBefore = undefined;
+    this.#options.store.forgetAnswersBefore(keptFrom, FORGOTTEN_AT_ONCE).then(
+      (forgotten) => {
+        this.#forgottenBefore = forgotten < FORGOTTEN_AT_ONCE ? keptFrom : before;
+      },
+      () => {
+        // They are forgotten after a later commit: the commits tell that the disk fails.
+        this.#forgottenBefore = before;
+      },
+    );
   }
 
-  #context({ revision }: { readonly revision: number }): DomainContext {
+  #context({ revision }: Transaction): DomainContext {
     const { clock, random } = this.#options;
     const now = clock.now();
     return { revision, now, newUid: () => uuidv7(now, random) as Uid };
   }
 
-  #messages({ revision }: Transaction): MessageFactory {
+  #factory(transaction: Transaction): MessageFactory {
     const { name, store, clock } = this.#options;
-    if (this.#factory?.revision !== revision) {
-      this.#factory = new MessageFactory(name, store.epoch, revision, clock.now());
+    if (this.#messages?.of !== transaction) {
+      const factory = new MessageFactory(name, store.epoch, transaction.revision, clock.now());
+      this.#messages = { of: transaction, factory };
     }
-    return this.#factory;
+    return this.#messages.factory;
   }
 }
 
@@ -278,17 +361,31 @@ interface Question {
   /** Undefined: the caller gave no message id, so that nothing is remembered. */
   readonly identified: IdentifiedRequest | undefined;
   readonly cause: Cause | undefined;
-  /** Of intents: their place in the stream. */
-  readonly intentSequence: number | undefined;
+  /** Of intents: where it stands in the stream, and where it stood before it was parked and replayed. */
+  readonly intent: { readonly position: StreamPosition; readonly asOf: StreamPosition } | undefined;
 }
 
-function causeOf(
-  headers: Readonly<Record<string, string>>,
-  messageId: string | undefined,
-): Cause | undefined {
-  if (messageId === undefined) return undefined;
+/** https://www.w3.org/TR/trace-context/#traceparent-header */
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+function causeOf(headers: Readonly<Record<string, string>>, messageId: string): Cause {
   const traceparent = headers[HEADERS.traceparent];
-  return { messageId, ...(traceparent !== undefined && { traceparent }) };
+  return { messageId, ...(traceparent && TRACEPARENT.test(traceparent) && { traceparent }) };
+}
+
+/** Where a dead letter that is replayed stood; when that was is not known any more. */
+function replayed(headers: Readonly<Record<string, string>>): StreamPosition | undefined {
+  const sequence = headers[HEADERS.deadSequence];
+  if (sequence === undefined || !/^[0-9]{1,15}$/.test(sequence)) return undefined;
+  return { sequence: Number(sequence), storedAt: 0 };
+}
+
+/** Notes what a key has obeyed though its row stays as it is. */
+function note(transaction: Transaction, key: Key, origin: Origin): void {
+  const row = transaction.row(key);
+  if (!row) return;
+  const value: StoredValue = { ...valueIn(row), origin };
+  transaction.put({ ...row, value: JSON.stringify(value) });
 }
 
 const superseded = ({ kind, tenant, name }: ResourceAddress): AppError =>
@@ -297,7 +394,10 @@ const superseded = ({ kind, tenant, name }: ResourceAddress): AppError =>
   });
 
 function rowKeyOf(command: Command): Key {
-  if (command.operation === 'delete') return command;
+  if (command.operation === 'delete') {
+    const { kind, tenant, name } = command;
+    return { kind, tenant, name };
+  }
   const { kind, metadata } = command.intent;
   return { kind, tenant: metadata.tenant, name: metadata.name };
 }

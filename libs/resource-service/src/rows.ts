@@ -1,39 +1,34 @@
 import type { Key, NewRow, Row, Snapshot } from '@outboard/store';
 import type { DomainChange } from './domain.js';
+import type { Origin } from './origins.js';
 
-/** What a row holds: the domain's record, and the last intent that it obeyed. */
-interface StoredValue {
+/** What a row holds: the domain's record, and the last command that it obeyed. */
+export interface StoredValue {
   readonly record: unknown;
-  /** Stream sequence of the last intent on this key. */
-  readonly intentSequence?: number;
+  readonly origin?: Origin;
 }
 
-/** Rows that are read at a time. */
-const CHUNK = 1_000;
-
-export const recordIn = (row: Row): unknown => (JSON.parse(row.value) as StoredValue).record;
-
-export const intentSequenceIn = (row: Row): number | undefined =>
-  (JSON.parse(row.value) as StoredValue).intentSequence;
+export const valueIn = ({ value }: Pick<Row, 'value'>): StoredValue => JSON.parse(value) as StoredValue;
 
 export function rowOf(
   key: Key,
   { data, indexes }: NonNullable<DomainChange['record']>,
-  intentSequence: number | undefined,
+  origin: Origin | undefined,
 ): NewRow {
-  const value: StoredValue = { record: data, ...(intentSequence !== undefined && { intentSequence }) };
+  const value: StoredValue = { record: data, ...(origin && { origin }) };
   return { key, value: JSON.stringify(value), indexes };
 }
 
-/** The rows of a kind (of one tenant, or of all) in key order, from after a key if one is given. */
+/** The rows of a kind (of one tenant, or of all) in key order, from after a key if one is given; `chunk` at a time. */
 export function* allRows(
   snapshot: Snapshot,
   kind: string,
   range: { readonly tenant?: string; readonly after?: Key } = {},
+  chunk = 1_000,
 ): Iterable<Row> {
   let from = range;
   for (;;) {
-    const page = snapshot.list(kind, { ...from, limit: CHUNK });
+    const page = snapshot.list(kind, { ...from, limit: chunk });
     yield* page.rows;
     if (!page.next) return;
     from = { ...range, after: page.next };

@@ -1,6 +1,7 @@
 import type { Bus, Delivery, Message, Received, Settlement } from '@outboard/bus';
-import type { AppError, Clock, Random, Result } from '@outboard/core';
-import { ResourceProjection, ResourceService } from '@outboard/resource-service';
+import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
+import { functionIdentityKey, functionIdentityOf } from '@outboard/model';
+import { type ProjectedChange, ResourceProjection, ResourceService } from '@outboard/resource-service';
 import { OutboxRelay, type Store } from '@outboard/store';
 import { AdminDomain, toDomainChanges } from '../domain/admin-domain.js';
 import { Claims } from '../domain/claims.js';
@@ -22,10 +23,12 @@ export class AdminService implements AsyncDisposable {
   readonly #gateway: WorkerGateway;
   readonly #ports: ResourceProjection;
   readonly #relay: OutboxRelay;
+  readonly #claims = new Claims();
+  readonly #inventory = new Inventory(this.#claims);
 
   constructor({ bus, store, clock, random, leaseMilliseconds }: AdminServiceOptions) {
-    const claims = new Claims();
-    const inventory = new Inventory(claims);
+    const claims = this.#claims;
+    const inventory = this.#inventory;
     this.#relay = new OutboxRelay({
       store,
       clock,
@@ -49,22 +52,20 @@ export class AdminService implements AsyncDisposable {
       api: 'network',
       kinds: ['Port'],
       known: () => claims.ports().map((port) => ({ kind: 'Port', ...port })),
-      take: (changes) => {
-        const identities = changes.flatMap(({ tenant, name, resource }) =>
-          resource?.kind === 'Port' ? claims.set(resource) : claims.remove(tenant, name),
-        );
-        return this.#resources.change((context) =>
-          toDomainChanges(inventory.claimsChanged(identities, context)),
-        );
-      },
+      take: (changes) => this.#takeClaims(changes),
     });
   }
 
   /** Takes over what is stored, publishes what a former run left, and follows the ports that bind functions. */
   async start(): Promise<void> {
-    this.#resources.reload();
+    await this.#resources.start();
+    for (const found of this.#inventory.functions()) {
+      const identity = functionIdentityOf(found.status);
+      if (found.status.claim && identity) {
+        this.#claims.bind(functionIdentityKey(identity), found.status.claim);
+      }
+    }
     this.#gateway.start();
-    this.#relay.notify();
     await this.#ports.start();
   }
 
@@ -90,5 +91,18 @@ export class AdminService implements AsyncDisposable {
     this.#gateway[Symbol.dispose]();
     await this.#resources[Symbol.asyncDispose]();
     await this.#relay[Symbol.asyncDispose]();
+  }
+
+  async #takeClaims(ports: readonly ProjectedChange[]): Promise<Result<void, AppError>> {
+    for (const { tenant, name, resource } of ports) {
+      if (resource?.kind === 'Port') this.#claims.set(resource);
+      else this.#claims.remove(tenant, name);
+    }
+    const changed = this.#claims.changed();
+    const written = await this.#resources.change((context) =>
+      ok(toDomainChanges(this.#inventory.claimsChanged(changed, context))),
+    );
+    if (written.ok) this.#claims.settled(changed);
+    return written;
   }
 }

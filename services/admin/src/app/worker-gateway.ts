@@ -7,7 +7,7 @@ import {
   InventoryReportSchema,
   InventoryResponseSchema,
 } from '@outboard/contracts';
-import { type AppError, type Clock, err, type Result } from '@outboard/core';
+import { type AppError, type Clock, ok, type Result } from '@outboard/core';
 import { binaryReply, dpuOf, type ResourceService } from '@outboard/resource-service';
 import { toDomainChanges } from '../domain/admin-domain.js';
 import { type Inventory, isConnected } from '../domain/inventory.js';
@@ -28,6 +28,7 @@ export class WorkerGateway implements Disposable {
   /** SHA-256 of the inventory that each DPU sent last; unknown after a start, so that it is asked for again. */
   readonly #inventoryDigests = new Map<string, string>();
   #timer: Disposable | undefined;
+  #closed = false;
 
   constructor(options: WorkerGatewayOptions) {
     this.#options = options;
@@ -41,59 +42,57 @@ export class WorkerGateway implements Disposable {
     }
   }
 
+  /** Renews the lease of the boot that has registered; any other has to register first. */
   async heartbeat(received: Received): Promise<Result<Message, AppError>> {
-    const dpu = dpuOf(received);
-    if (!dpu.ok) return dpu;
+    const { inventory, leaseMilliseconds } = this.#options;
+    const name = dpuOf(received);
+    if (!name.ok) return name;
     const request = decodeBinary(HeartbeatRequestSchema, received.body);
     if (!request.ok) return request;
-    const digest = Buffer.from(request.value.inventoryDigest).toString('hex');
-    const known = this.#inventoryDigests.get(dpu.value) === digest && this.#options.inventory.dpu(dpu.value);
-    if (known && this.#renew(dpu.value)) {
-      const written = await this.#options.service.change((context) =>
-        toDomainChanges(this.#options.inventory.connected(dpu.value, context)),
-      );
+    const { incarnation, inventoryDigest } = request.value;
+    const dpu = inventory.dpu(name.value);
+    const isRegistered = dpu !== undefined && dpu.status.incarnation === incarnation;
+    if (isRegistered) {
+      this.#renew(name.value);
+      const written = isConnected(dpu) ? ok(undefined) : await this.#setConnected([name.value], true);
       if (!written.ok) return written;
     }
-    return binaryReply(HeartbeatResponseSchema, {
-      leaseMilliseconds: this.#options.leaseMilliseconds,
-      inventoryWanted: !known,
-    });
+    const digest = Buffer.from(inventoryDigest).toString('hex');
+    const inventoryWanted = !isRegistered || this.#inventoryDigests.get(name.value) !== digest;
+    return binaryReply(HeartbeatResponseSchema, { leaseMilliseconds, inventoryWanted });
   }
 
   async inventory(received: Received): Promise<Result<Message, AppError>> {
+    const { service, inventory } = this.#options;
     const dpu = dpuOf(received);
     if (!dpu.ok) return dpu;
     const report = decodeBinary(InventoryReportSchema, received.body);
     if (!report.ok) return report;
-    const facts = parseInventoryReport(report.value);
+    const facts = parseInventoryReport(dpu.value, report.value);
     if (!facts.ok) return facts;
-    let refusal: AppError | undefined;
-    const written = await this.#options.service.change((context) => {
-      const registered = this.#options.inventory.register(dpu.value, facts.value, context);
-      if (registered.ok) return toDomainChanges(registered.value);
-      refusal = registered.error;
-      return [];
+    const written = await service.change((context) => {
+      const registered = inventory.register(dpu.value, facts.value, context);
+      return registered.ok ? ok(toDomainChanges(registered.value)) : registered;
     });
     if (!written.ok) return written;
-    if (refusal) return err(refusal);
     this.#inventoryDigests.set(dpu.value, createHash('sha256').update(received.body).digest('hex'));
     this.#renew(dpu.value);
     return binaryReply(InventoryResponseSchema, {});
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
     this.#timer?.[Symbol.dispose]();
   }
 
-  #renew(dpu: string): boolean {
-    const renewed = this.#leases.renew(dpu, this.#options.clock.monotonic());
+  #renew(dpu: string): void {
+    this.#leases.renew(dpu, this.#options.clock.monotonic());
     if (!this.#timer) this.#schedule();
-    return renewed;
   }
 
   #schedule(): void {
     const { clock } = this.#options;
-    const next = this.#leases.next();
+    const next = this.#closed ? undefined : this.#leases.next();
     this.#timer =
       next === undefined
         ? undefined
@@ -104,15 +103,20 @@ export class WorkerGateway implements Disposable {
   }
 
   async #expire(): Promise<void> {
-    const { service, inventory, clock } = this.#options;
+    const { clock } = this.#options;
     const ended = this.#leases.expire(clock.monotonic());
-    if (ended.length > 0) {
-      const written = await service.change((context) =>
-        toDomainChanges(ended.flatMap((dpu) => inventory.expired(dpu, context))),
-      );
-      // What could not be written is tried again when a lease of these would end again.
-      if (!written.ok) for (const dpu of ended) this.#leases.renew(dpu, clock.monotonic());
-    }
+    const written = ended.length === 0 ? ok(undefined) : await this.#setConnected(ended, false);
+    // What could not be written is tried again when a lease of these would end again.
+    if (!written.ok) for (const dpu of ended) this.#leases.renew(dpu, clock.monotonic());
     if (!this.#timer) this.#schedule();
+  }
+
+  /** The lease of a DPU may have ended or been renewed since this was asked for: what it is by then counts. */
+  #setConnected(dpus: readonly string[], connected: boolean): Promise<Result<void, AppError>> {
+    const { service, inventory } = this.#options;
+    return service.change((context) => {
+      const still = dpus.filter((dpu) => this.#leases.isRunning(dpu) === connected);
+      return ok(toDomainChanges(still.flatMap((dpu) => inventory.setConnected(dpu, connected, context))));
+    });
   }
 }

@@ -7,7 +7,8 @@ import type {
   DomainDecision,
   ResourceDomain,
 } from '@outboard/resource-service';
-import { type AdminChange, type AdminResource, Inventory } from './inventory.js';
+import type { AdminChange, Inventory } from './inventory.js';
+import type { AdminResource } from './inventory-tables.js';
 
 /** The inventory as a domain of resources: Dpu and Function. */
 export class AdminDomain implements ResourceDomain {
@@ -29,12 +30,12 @@ export class AdminDomain implements ResourceDomain {
   }
 
   plan(command: Command, context: DomainContext): Result<unknown, AppError> {
-    // Nothing of this API reaches a DPU's document yet: the plan of a change is the resource that it leaves.
-    const rehearsal = new AdminDomain(this.inventory.copy());
-    const decided = rehearsal.decide(command, context);
+    const decided = this.#decide(command, context);
     if (!decided.ok) return decided;
-    const { changes } = decided.value;
-    return ok({ changed: changes.map(({ key }) => `${key.kind}/${key.name}`), documents: [] });
+    this.inventory.undo(decided.value);
+    const changed = toDomainChanges(decided.value).map(({ key }) => `${key.kind}/${key.tenant}/${key.name}`);
+    // Nothing of this API reaches a DPU's document yet.
+    return ok({ changed, documents: [] });
   }
 
   resourceOf(record: unknown): AnyResource {
@@ -44,8 +45,8 @@ export class AdminDomain implements ResourceDomain {
   #decide(command: Command, context: DomainContext): Result<readonly AdminChange[], AppError> {
     if (command.operation === 'delete') {
       return command.kind === 'Dpu'
-        ? this.inventory.removeDpu(command.name, command)
-        : this.inventory.removeFunction(command.name, command);
+        ? this.inventory.removeDpu(command.name, command, context)
+        : this.inventory.removeFunction(command.name, command, context);
     }
     const { intent, existence } = command;
     switch (intent.kind) {

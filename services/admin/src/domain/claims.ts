@@ -1,31 +1,51 @@
 import { type Claim, functionIdentityKey, type Port } from '@outboard/model';
 
-/** Which port has bound which function: a projection of network-intent's ports, never the truth. */
+const portText = (tenant: string, name: string): string => `${tenant}/${name}`;
+
+/**
+ * Which port has bound which function: a projection of network-intent's ports, never the truth. It is taken over at
+ * once, and what has changed is kept until the functions that show it are stored.
+ */
 export class Claims {
   readonly #byIdentity = new Map<string, Claim>();
   readonly #byPort = new Map<string, string>();
+  readonly #changed = new Set<string>();
 
-  /** Takes over a port as it is now; the identities whose claim has changed. */
-  set(port: Pick<Port, 'metadata' | 'spec'>): readonly string[] {
-    const { tenant, name } = port.metadata;
-    const identity = port.spec.function && functionIdentityKey(port.spec.function);
-    const before = this.#byPort.get(`${tenant}/${name}`);
-    if (before === identity) return [];
-    const changed = this.remove(tenant, name);
-    if (identity === undefined) return changed;
-    this.#byPort.set(`${tenant}/${name}`, identity);
-    this.#byIdentity.set(identity, { tenant, kind: 'Port', name });
-    return [...changed, identity];
+  /** Identities (as `functionIdentityKey` gives them) whose claim has changed and is not settled. */
+  changed(): readonly string[] {
+    return [...this.#changed];
   }
 
-  remove(tenant: string, name: string): readonly string[] {
-    const identity = this.#byPort.get(`${tenant}/${name}`);
-    if (identity === undefined) return [];
-    this.#byPort.delete(`${tenant}/${name}`);
+  /** The claims of these identities are stored. */
+  settled(identities: readonly string[]): void {
+    for (const identity of identities) this.#changed.delete(identity);
+  }
+
+  /** Takes over a port as it is now. */
+  set({ metadata, spec }: Pick<Port, 'metadata' | 'spec'>): void {
+    const { tenant, name } = metadata;
+    if (spec.function) this.bind(functionIdentityKey(spec.function), { tenant, kind: 'Port', name });
+    else this.remove(tenant, name);
+  }
+
+  bind(identity: string, claim: Claim): void {
+    const port = portText(claim.tenant, claim.name);
+    if (this.#byPort.get(port) === identity) return;
+    this.remove(claim.tenant, claim.name);
+    this.#byPort.set(port, identity);
+    this.#byIdentity.set(identity, claim);
+    this.#changed.add(identity);
+  }
+
+  remove(tenant: string, name: string): void {
+    const identity = this.#byPort.get(portText(tenant, name));
+    if (identity === undefined) return;
+    this.#byPort.delete(portText(tenant, name));
     const holder = this.#byIdentity.get(identity);
     // Another port may have bound it before the removal of this one was seen here.
-    if (holder?.tenant === tenant && holder.name === name) this.#byIdentity.delete(identity);
-    return [identity];
+    if (holder?.tenant !== tenant || holder.name !== name) return;
+    this.#byIdentity.delete(identity);
+    this.#changed.add(identity);
   }
 
   holderOf(identity: string): Claim | undefined {

@@ -2,24 +2,62 @@ import type { InventoryReport } from '@outboard/contracts';
 import { type AppError, err, ok, Problems, type Result } from '@outboard/core';
 import {
   ATTACHMENTS,
+  type Capability,
   FLAVOURS,
+  type FunctionStatus,
+  type HostName,
+  type MacAddress,
+  type Name,
   type Parser,
   parseHostName,
   parseIpAddress,
   parseMacAddress,
+  parseName,
   parseSerialNumber,
+  type Representor,
+  type SerialNumber,
+  type Underlay,
 } from '@outboard/model';
-import type { FunctionFacts, InventoryFacts } from './inventory.js';
 
-/** Functions of one DPU. */
-const MAX_FUNCTIONS = 4096;
-const MAX_CAPABILITIES = 256;
+/** What a worker says about its DPU, parsed. */
+export interface InventoryFacts {
+  readonly incarnation: string;
+  readonly serialNumber: SerialNumber;
+  readonly host: HostName | undefined;
+  readonly workerVersion: string;
+  readonly kernelRelease: string;
+  readonly architecture: string;
+  readonly driver: string;
+  readonly capabilities: readonly Capability[];
+  readonly underlay: Underlay | undefined;
+  readonly functions: readonly FunctionFacts[];
+}
+
+/** A function as it was discovered. */
+export interface FunctionFacts
+  extends Pick<
+    FunctionStatus,
+    'controller' | 'pfNumber' | 'vfNumber' | 'sfNumber' | 'external' | 'hwAddress' | 'state' | 'opState'
+  > {
+  /** `<dpu>-[c<controller>]pf<N>[vf<M>][sf<M>]`, after the kernel's representor names. */
+  readonly name: Name;
+  readonly pfMacAddress: MacAddress;
+  readonly flavour: NonNullable<FunctionStatus['flavour']>;
+  readonly attachment: NonNullable<FunctionStatus['attachment']>;
+  readonly representor: Representor;
+}
+
+/** Functions of one DPU: as many as one commit can take with their rows, states and events. */
+export const MAX_FUNCTIONS = 2048;
+const MAX_CAPABILITIES = 64;
+/** Characters of texts, and of short ones. All of a DPU together fits into a message several times. */
 const MAX_TEXT = 256;
+const MAX_SHORT_TEXT = 64;
 /** Longest netdev name: IFNAMSIZ of linux/if.h less the terminating zero. */
 const MAX_NETDEV = 15;
 
 /** A worker's report as facts, or every problem that it has. */
-export function parseInventoryReport(report: InventoryReport): Result<InventoryFacts, AppError> {
+export function parseInventoryReport(dpu: Name, report: InventoryReport): Result<InventoryFacts, AppError> {
   const problems = new Problems();
   const read = reader(problems);
   const { underlay } = report;
@@ -36,45 +74,77 @@ export function parseInventoryReport(report: InventoryReport): Result<InventoryF
     driver: text(problems, 'driver', report.driver),
     capabilities: report.capabilities
       .slice(0, MAX_CAPABILITIES)
-      .map(({ name, available, reason }) => ({ name, available, reason })),
+      .map(({ name, available, reason }, index) => ({
+        name: text(problems, `capabilities[${index}].name`, name, 1, MAX_SHORT_TEXT),
+        available,
+        reason: text(problems, `capabilities[${index}].reason`, reason, 0),
+      })),
     underlay: underlay && {
-      device: text(problems, 'underlay.device', underlay.device),
+      device: text(problems, 'underlay.device', underlay.device, 1, MAX_NETDEV),
       address: read('underlay.address', underlay.address, parseIpAddress),
       mtu: underlay.mtu,
     },
     functions: report.functions
       .slice(0, MAX_FUNCTIONS)
-      .map((each, index) => parseFunction(each, `functions[${index}]`, problems)),
+      .map((each, index) => parseFunction(dpu, each, `functions[${index}]`, problems)),
   };
+  checkDistinct(facts.functions, problems);
   // Every value that is missing has left a problem.
   return problems.total > 0 ? err(problems.toError()) : ok(facts as InventoryFacts);
 }
 
 function parseFunction(
+  dpu: Name,
   found: InventoryReport['functions'][number],
   path: string,
   problems: Problems,
 ): Partial<FunctionFacts> {
   const read = reader(problems);
-  const { netdev, physPortName, switchId } = found;
-  if (netdev === '' || netdev.length > MAX_NETDEV) {
-    problems.add(`${path}.netdev`, `must be 1-${MAX_NETDEV} characters`);
-  }
+  const { controller, pfNumber, vfNumber, sfNumber, netdev, physPortName, switchId } = found;
   return {
+    name: read(path, functionName(dpu, found), (name) => {
+      const parsed = parseName(name);
+      return parsed.ok ? parsed : err(`would be named ${name}, which ${parsed.error}`);
+    }),
     flavour: read(`${path}.flavour`, found.flavour, oneOf(FLAVOURS)),
-    controller: found.controller,
-    pfNumber: found.pfNumber,
-    vfNumber: found.vfNumber,
-    sfNumber: found.sfNumber,
+    controller,
+    pfNumber,
+    vfNumber,
+    sfNumber,
     external: found.external,
     pfMacAddress: read(`${path}.pfMacAddress`, found.pfMacAddress, parseMacAddress),
     hwAddress:
       found.hwAddress === '' ? undefined : read(`${path}.hwAddress`, found.hwAddress, parseMacAddress),
     state: found.active ? 'ACTIVE' : 'INACTIVE',
     opState: found.attached ? 'ATTACHED' : 'DETACHED',
-    representor: { netdev, physPortName, switchId },
+    representor: {
+      netdev: text(problems, `${path}.netdev`, netdev, 1, MAX_NETDEV),
+      physPortName: text(problems, `${path}.physPortName`, physPortName, 0, MAX_SHORT_TEXT),
+      switchId: text(problems, `${path}.switchId`, switchId, 0, MAX_SHORT_TEXT),
+    },
     attachment: read(`${path}.attachment`, found.attachment, oneOf(ATTACHMENTS)),
   } as Partial<FunctionFacts>;
+}
+
+function functionName(
+  dpu: Name,
+  { controller, pfNumber, vfNumber, sfNumber }: InventoryReport['functions'][number],
+): string {
+  const onController = controller === 0 ? '' : `c${controller}`;
+  const virtual = vfNumber === undefined ? '' : `vf${vfNumber}`;
+  const sub = sfNumber === undefined ? '' : `sf${sfNumber}`;
+  return `${dpu}-${onController}pf${pfNumber}${virtual}${sub}`;
+}
+
+/** Two of one name would be one function that changes with every look at it. */
+function checkDistinct(functions: readonly Partial<FunctionFacts>[], problems: Problems): void {
+  const first = new Map<string, number>();
+  for (const [index, { name }] of functions.entries()) {
+    if (name === undefined) continue;
+    const other = first.get(name);
+    if (other === undefined) first.set(name, index);
+    else problems.add(`functions[${index}]`, `must not have the numbers of functions[${other}]`);
+  }
 }
 
 const reader =
@@ -89,11 +159,13 @@ const reader =
 const oneOf =
   <Value extends string>(values: readonly Value[]): Parser<string, Value> =>
   (input) => {
-    const value = values.find((each) => each === input);
+    const value = values.find((candidate) => candidate === input);
     return value === undefined ? err(`must be one of ${values.join(', ')}`) : ok(value);
   };
 
-function text(problems: Problems, field: string, value: string): string {
-  if (value === '' || value.length > MAX_TEXT) problems.add(field, `must be 1-${MAX_TEXT} characters`);
+function text(problems: Problems, field: string, value: string, minimum = 1, maximum = MAX_TEXT): string {
+  if (value.length < minimum || value.length > maximum) {
+    problems.add(field, `must be ${minimum}-${maximum} characters`);
+  }
   return value;
 }

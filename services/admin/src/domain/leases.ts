@@ -4,11 +4,12 @@ export class Leases {
 
   constructor(readonly milliseconds: number) {}
 
-  /** True when there was no running lease. */
-  renew(holder: string, now: number): boolean {
-    const ended = !this.#ends.has(holder);
+  renew(holder: string, now: number): void {
     this.#ends.set(holder, now + this.milliseconds);
-    return ended;
+  }
+
+  isRunning(holder: string): boolean {
+    return this.#ends.has(holder);
   }
 
   /** Removes and returns the holders whose lease has ended. */

@@ -10,6 +10,8 @@ export interface DocumentPage {
 
 /** Bytes that the framing of one object takes at most, besides its key and its bytes. */
 const OBJECT_OVERHEAD = 16;
+/** Bytes of a page that are not objects: the version and the token. */
+const PAGE_OVERHEAD = 256;
 
 /**
  * Cuts documents into pages and keeps each until its last page was asked for, so that all pages of a fetch belong to
@@ -49,7 +51,7 @@ export class DocumentPages {
     while (end < document.objects.length) {
       const { key, object } = document.objects[end] as DocumentObject;
       bytes += key.length + object.length + OBJECT_OVERHEAD;
-      if (bytes > this.maxPageBytes && end > start) break;
+      if (bytes > this.maxPageBytes - PAGE_OVERHEAD && end > start) break;
       end++;
     }
     const isLast = end === document.objects.length;

@@ -1,5 +1,5 @@
 import type { Bus, Delivery, Message, Received, Settlement } from '@outboard/bus';
-import type { AppError, Clock, Random, Result } from '@outboard/core';
+import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
 import { ResourceProjection, ResourceService } from '@outboard/resource-service';
 import { OutboxRelay, type Store } from '@outboard/store';
 import { NetworkDomain } from '../domain/network-domain.js';
@@ -48,17 +48,17 @@ export class NetworkIntentService implements AsyncDisposable {
       api: 'admin',
       kinds: ['Dpu', 'Function'],
       known: () => domain.inventory(),
-      take: (changes) => {
-        const inventoryChanges = changes.flatMap((change) => inventoryChangeOf(change) ?? []);
-        return this.#resources.change((context) => domain.project(inventoryChanges, context));
-      },
+      take: (changes) =>
+        this.#resources.change((context) => {
+          const inventoryChanges = changes.flatMap((change) => inventoryChangeOf(change) ?? []);
+          return ok(domain.project(inventoryChanges, context));
+        }),
     });
   }
 
   /** Takes over what is stored, publishes what a former run left, and follows the inventory. */
   async start(): Promise<void> {
-    this.#resources.reload();
-    this.#relay.notify();
+    await this.#resources.start();
     await this.#inventory.start();
   }
 

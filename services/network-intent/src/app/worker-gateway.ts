@@ -15,7 +15,7 @@ import {
   SyncResponseSchema,
   subjects,
 } from '@outboard/contracts';
-import { AppError, err, type Result } from '@outboard/core';
+import { AppError, err, ok, type Result } from '@outboard/core';
 import type { Name } from '@outboard/model';
 import type { DocumentChange, DocumentHead, ProblemState } from '@outboard/planner';
 import {
@@ -34,10 +34,11 @@ const OWNER = 'network';
 
 /** Changes of each DPU's document that are kept for workers that missed some. */
 const RECENT_DELTAS = 32;
-/** Documents that are kept while they are fetched. */
-const FETCHED_DOCUMENTS = 64;
-/** Problems of one report that are looked at, as the protocol bounds them. */
+/** Documents that are kept while they are fetched: of all DPUs at once, as after a restart of this service. */
+const FETCHED_DOCUMENTS = 4096;
+/** Problems of one report that are looked at, as the protocol bounds them, and characters of what each says. */
 const MAX_PROBLEMS = 1000;
+const MAX_PROBLEM_MESSAGE = 512;
 
 const PROBLEM_STATES: Readonly<Record<ObjectProblem_State, ProblemState | undefined>> = {
   [ObjectProblem_State.UNSPECIFIED]: undefined,
@@ -86,8 +87,9 @@ export class WorkerGateway {
     return this.#forDpu(received, (dpu) => {
       const head = this.domain.documentHead(dpu);
       const missed = version?.epoch === this.epoch ? this.#missedSince(dpu, version, head) : undefined;
-      if (missed?.length === 0)
+      if (missed?.length === 0) {
         return binaryReply(SyncResponseSchema, { answer: { case: 'current', value: {} } });
+      }
       const deltas =
         missed && binaryReply(SyncResponseSchema, { answer: { case: 'deltas', value: { deltas: missed } } });
       if (deltas?.ok && deltas.value.body.length <= MAX_PAGE_BYTES) return deltas;
@@ -121,25 +123,21 @@ export class WorkerGateway {
     const report = decodeBinary(ObservedReportSchema, received.body);
     if (!report.ok) return report;
     const { version, problems, problemTotal } = report.value;
-    // What was applied of another epoch says nothing about this one: the next sync brings the worker here.
-    if (version?.epoch === this.epoch) {
-      const written = await this.service.change((context) =>
-        this.domain.observe(
-          {
-            dpu: dpu.value,
-            sequence: Number(version.sequence),
-            problems: problems.slice(0, MAX_PROBLEMS).flatMap(({ key, state, message }) => {
-              const problemState = PROBLEM_STATES[state];
-              return problemState ? [{ key, state: problemState, message }] : [];
-            }),
-            problemTotal,
-          },
-          context,
-        ),
-      );
-      if (!written.ok) return written;
-    }
-    return binaryReply(ObservedResponseSchema, {});
+    const written = await this.service.change((context) => {
+      const sequence = Number(version?.sequence);
+      // What was applied of another epoch, or is not known here, says nothing: the next sync brings the worker here.
+      if (version?.epoch !== this.epoch || !(sequence <= this.domain.documentHead(dpu.value).sequence)) {
+        return ok([]);
+      }
+      const known = problems.slice(0, MAX_PROBLEMS).flatMap(({ key, state, message }) => {
+        const problemState = PROBLEM_STATES[state];
+        return problemState
+          ? [{ key, state: problemState, message: message.slice(0, MAX_PROBLEM_MESSAGE) }]
+          : [];
+      });
+      return ok(this.domain.observe({ dpu: dpu.value, sequence, problems: known, problemTotal }, context));
+    });
+    return written.ok ? binaryReply(ObservedResponseSchema, {}) : written;
   }
 
   async #forDpu(
@@ -161,6 +159,7 @@ export class WorkerGateway {
       return this.#recent.since(dpu, sequence)?.map((change) => this.#deltaOf(change));
     }
     if (sequence === head.sequence) return [];
+    if (sequence > head.sequence) return undefined;
     // The same content under a new number, as after a start of this service.
     return [{ base: has.sequence, version: this.#versionOf(head) }];
   }

@@ -114,15 +114,19 @@ export class NetworkDomain implements ResourceDomain {
     return changes.map(({ before, after }: RecordChange): DomainChange => {
       const record = after ?? before;
       if (!record) throw new Error('a change of nothing');
+      const resource = this.#seen(before, after);
       return {
         key: keyOf(record),
         record: after && { data: after, indexes: indexesOf(after) },
-        ...('resource' in record && { resource: { before: this.#seen(before), after: this.#seen(after) } }),
+        ...(resource && { resource }),
       };
     });
   }
 
-  #seen(record: StoredRecord | undefined): AnyResource | undefined {
-    return record && 'resource' in record ? present(this.#world, record.resource) : undefined;
+  /** What callers see of a change; of what it was before only what does not count others matters. */
+  #seen(before: StoredRecord | undefined, after: StoredRecord | undefined): DomainChange['resource'] {
+    const former = before && 'resource' in before ? before.resource : undefined;
+    const resource = after && 'resource' in after ? present(this.#world, after.resource) : undefined;
+    return former || resource ? { before: former, after: resource } : undefined;
   }
 }
