@@ -31,7 +31,7 @@ async function main([kind = '', name = '']: readonly string[]): Promise<void> {
   const check = checks[kind];
   if (check === undefined) throw AppError.invalid([{ field: 'kind', description: 'must be service or dpu' }]);
   const seedFile = process.env.OUTBOARD_NATS_SEED_FILE ?? '';
-  const role = basename(seedFile, '.nk');
+  const role = basename(seedFile, '.seed');
   const bus = await connectNats({
     servers: process.env.OUTBOARD_NATS_URL ?? '',
     name: `health of ${name}`,
