@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { type Bus, connectNats, STREAMS, type StreamBus } from '@outboard/bus';
+import { type Bus, connectNats, inboxPrefixOf, STREAMS, type StreamBus } from '@outboard/bus';
 import { BusServer } from '@outboard/bus/nest';
 import { type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
 import { type Durability, openSqliteStore, type Store } from '@outboard/store';
@@ -106,7 +106,7 @@ function connect(role: string, { natsServers, natsSeedFile }: CommonConfiguratio
     connectNats({
       servers: natsServers,
       name: role,
-      inboxPrefix: `_INBOX_${role}`,
+      inboxPrefix: inboxPrefixOf({ name: role }),
       ...(bytes && { seed: bytes }),
     }),
   );

@@ -1,5 +1,13 @@
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connectNats, type StreamBus } from '@outboard/bus';
+import {
+  connectNats,
+  generateCredentials,
+  readCredentials,
+  renderServerConfig,
+  roles,
+  type StreamBus,
+} from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
 import { decodeResource, type Port } from '@outboard/model';
@@ -27,6 +35,8 @@ export interface LocalStackOptions
   readonly dpus?: readonly DpuSpecification[];
   /** Bytes; default 1500. */
   readonly underlayMtu?: number;
+  /** Tenants that get an orchestrator's credentials; default acme and globex. */
+  readonly tenants?: readonly string[];
   /** Without workers somebody else keeps the DPUs. Default true. */
   readonly workers?: boolean;
 }
@@ -43,6 +53,9 @@ export const EXAMPLE_DPUS: readonly DpuSpecification[] = [
   { name: 'dpu-b', serialNumber: 'OB-SIM-0002', pfMacAddress: '02:0b:00:00:02:00', functions: 16 },
 ];
 
+/** The tenants of the manifests in `examples/`. */
+const EXAMPLE_TENANTS = ['acme', 'globex'];
+
 /** Everything of Outboard on one machine: a testbed, the bus with its roles, the services, a worker on every DPU. */
 export class LocalStack implements AsyncDisposable {
   readonly #open: AsyncDisposable[] = [];
@@ -50,10 +63,20 @@ export class LocalStack implements AsyncDisposable {
   private constructor(
     readonly testbed: Testbed,
     readonly stack: Stack,
+    /** Folder with `<role>.seed` of every role. */
+    readonly credentials: string,
   ) {}
 
   static async start(options: LocalStackOptions): Promise<LocalStack> {
-    const { name, directory, dpus = EXAMPLE_DPUS, underlayMtu, workers = true, ...passed } = options;
+    const {
+      name,
+      directory,
+      dpus = EXAMPLE_DPUS,
+      underlayMtu,
+      tenants = EXAMPLE_TENANTS,
+      workers = true,
+      ...passed
+    } = options;
     const testbed = await Testbed.create({
       name,
       dpus,
@@ -61,17 +84,29 @@ export class LocalStack implements AsyncDisposable {
       ...(underlayMtu !== undefined && { underlayMtu }),
     });
     try {
+      const credentials = join(testbed.directory, 'credentials');
+      const authorized = await generateCredentials(credentials, [
+        roles.admin(),
+        roles.networkIntent(),
+        roles.operator(),
+        ...dpus.map((dpu) => roles.worker(dpu.name)),
+        ...tenants.map((tenant) => roles.orchestrator(tenant)),
+      ]);
+      const seeds = new Map<string, string>();
+      for (const { role } of authorized) {
+        const { seed } = await readCredentials(credentials, role.name);
+        seeds.set(role.name, Buffer.from(seed).toString());
+      }
       const stack = await Stack.start(testbed, {
         ...passed,
         nats: {
-          configuration: ({ host, port, storeDirectory }) =>
-            `listen: "${host}:${port}"\njetstream { store_dir: "${storeDirectory}" }\n`,
-          seed: () => undefined,
+          configuration: (place) => renderServerConfig({ ...place, roles: authorized }),
+          seed: ({ service, dpu }) => seeds.get(dpu === undefined ? service : `worker-${dpu}`),
         },
         services: Object.fromEntries(SERVICES.map((service) => [service, mainOf(service)])),
         ...(workers && { worker: mainOf('dataplane-worker') }),
       });
-      return new LocalStack(testbed, stack);
+      return new LocalStack(testbed, stack, credentials);
     } catch (failure) {
       await testbed[Symbol.asyncDispose]();
       throw failure;
@@ -143,7 +178,7 @@ export class LocalStack implements AsyncDisposable {
     const bus = await connectNats({
       servers: this.stack.clientUrl,
       name: role,
-      inboxPrefix: `_INBOX_${role}`,
+      ...(await readCredentials(this.credentials, role)),
     });
     this.#open.push(bus);
     return bus;
