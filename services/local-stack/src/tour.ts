@@ -111,7 +111,7 @@ async function showIsolation(tenants: readonly TenantTour[], say: Say): Promise<
     }
   }
   say(
-    `isolation: equal addresses are answered by the own tenant only; ${tried} foreign addresses reached: none`,
+    `isolation: equal addresses are answered by the own tenant only, and ${tried} of another tenant are not reached`,
   );
 }
 
