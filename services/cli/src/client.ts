@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Bus } from '@outboard/bus';
-import { HEADERS, MAX_BODY_BYTES, subjects, type Verb } from '@outboard/contracts';
-import { AppError, err, ok, type Result } from '@outboard/core';
-import { type AnyKind, kindToken, type ResourceJson, SYSTEM_TENANT } from '@outboard/model';
+import { type Api, HEADERS, MAX_BODY_BYTES, subjects, type Verb } from '@outboard/contracts';
+import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
+import { type AnyKind, kindToken, type ResourceJson } from '@outboard/model';
 
 export interface ResourceList {
   readonly items: readonly ResourceJson[];
@@ -13,67 +13,87 @@ export interface ResourceList {
 export interface ListOptions {
   readonly labelSelector?: string;
   readonly fieldSelector?: string;
-  readonly pageSize?: number;
 }
 
-const PAGE_SIZE = 500;
+/** What a service would change: rows by `Kind/tenant/name`, and objects in the documents of DPUs, by key. */
+export interface Plan {
+  readonly changed: readonly string[];
+  readonly documents: readonly {
+    readonly dpu: string;
+    readonly upserts: readonly string[];
+    readonly deletes: readonly string[];
+  }[];
+}
 
-/** Outboard's API as methods: every call is one request on the bus, as any other client would send it. */
+/** Largest page that services give. */
+const PAGE_SIZE = 500;
+/** Milliseconds that one attempt waits for its answer. */
+const ATTEMPT = 3_000;
+/** Milliseconds between two attempts. */
+const PAUSE = 100;
+
+export const DEFAULT_DEADLINE = 10_000;
+
+/**
+ * Outboard's API as methods: every call is a request on the bus, as any other client would send it. A request is
+ * repeated until its deadline when its answer may be lost or its service restarts; a change keeps its message id then,
+ * by which the service recognises the repetition.
+ */
 export class OutboardClient {
+  /** APIs that have answered: when nobody answers for one of these any more, its service restarts. */
+  readonly #answering = new Set<Api>();
+
   constructor(
-    private readonly bus: Bus,
-    private readonly deadlineMilliseconds = 5_000,
+    readonly bus: Bus,
+    private readonly clock: Clock,
+    private readonly deadlineMilliseconds = DEFAULT_DEADLINE,
   ) {}
 
   get(kind: AnyKind, tenant: string, name: string): Promise<Result<ResourceJson, AppError>> {
     return this.#call(kind, tenant, 'get', { name });
   }
 
-  /** One page; `nextPageToken` leads to the next one. */
-  listPage(
+  /** Every page of a list, one after the other; `_` lists all tenants. */
+  async *pages(
     kind: AnyKind,
     tenant: string,
-    options: ListOptions & { readonly pageToken?: string },
-  ): Promise<Result<ResourceList, AppError>> {
-    return this.#call(kind, tenant, 'list', { pageSize: PAGE_SIZE, ...options });
-  }
-
-  /** Every page, one after the other. */
-  async *list(kind: AnyKind, tenant: string, options: ListOptions = {}): AsyncIterable<ResourceJson> {
+    options: ListOptions = {},
+  ): AsyncGenerator<Result<ResourceList, AppError>> {
     for (let pageToken = ''; ; ) {
-      const page = await this.listPage(kind, tenant, { ...options, pageToken });
-      if (!page.ok) throw page.error;
-      yield* page.value.items;
+      const parameters = { pageSize: PAGE_SIZE, pageToken, ...options };
+      const page = await this.#call<ResourceList>(kind, tenant, 'list', parameters);
+      yield page;
+      if (!page.ok || page.value.nextPageToken === '') return;
       pageToken = page.value.nextPageToken;
-      if (pageToken === '') return;
     }
   }
 
-  /** Creates or updates. Repeated with the same message id until it is answered, or the deadline has passed. */
+  /** All pages as one list. */
+  async list(
+    kind: AnyKind,
+    tenant: string,
+    options: ListOptions = {},
+  ): Promise<Result<readonly ResourceJson[], AppError>> {
+    const items: ResourceJson[] = [];
+    for await (const page of this.pages(kind, tenant, options)) {
+      if (!page.ok) return page;
+      items.push(...page.value.items);
+    }
+    return ok(items);
+  }
+
+  /** Creates or updates. */
   apply(kind: AnyKind, tenant: string, manifest: unknown): Promise<Result<ResourceJson, AppError>> {
-    return this.#change(kind, tenant, 'apply', manifest);
+    return this.#call(kind, tenant, 'apply', manifest, { [HEADERS.messageId]: randomUUID() });
   }
 
   /** What `apply` would do, without doing it. */
-  plan(kind: AnyKind, tenant: string, manifest: unknown): Promise<Result<unknown, AppError>> {
+  plan(kind: AnyKind, tenant: string, manifest: unknown): Promise<Result<Plan, AppError>> {
     return this.#call(kind, tenant, 'plan', manifest);
   }
 
   delete(kind: AnyKind, tenant: string, name: string): Promise<Result<ResourceJson, AppError>> {
-    return this.#change(kind, tenant, 'delete', { name });
-  }
-
-  async #change(
-    kind: AnyKind,
-    tenant: string,
-    verb: Verb,
-    body: unknown,
-  ): Promise<Result<ResourceJson, AppError>> {
-    const headers = { [HEADERS.messageId]: randomUUID() };
-    const first = await this.#call<ResourceJson>(kind, tenant, verb, body, headers);
-    // The answer may be lost after the change was made: asked again with the same id, it is the same answer.
-    if (first.ok || first.error.code !== 'DEADLINE_EXCEEDED') return first;
-    return this.#call(kind, tenant, verb, body, headers);
+    return this.#call(kind, tenant, 'delete', { name }, { [HEADERS.messageId]: randomUUID() });
   }
 
   async #call<Value>(
@@ -85,19 +105,34 @@ export class OutboardClient {
   ): Promise<Result<Value, AppError>> {
     const body = Buffer.from(JSON.stringify(parameters));
     if (body.length > MAX_BODY_BYTES) {
-      const description = `has ${body.length} bytes; must be at most ${MAX_BODY_BYTES}`;
+      const description = `has ${body.length} bytes as JSON; must be at most ${MAX_BODY_BYTES}`;
       return err(AppError.invalid([{ field: '', description }], { reason: 'BODY_TOO_LARGE' }));
     }
-    const subject = subjects.rpc(scopeOf(kind, tenant), kind.api, kindToken(kind), verb);
-    const reply = await this.bus.request(
-      subject,
-      { headers, body },
-      { deadlineMilliseconds: this.deadlineMilliseconds },
-    );
-    return reply.ok ? ok(JSON.parse(Buffer.from(reply.value.body).toString()) as Value) : reply;
+    const subject = subjects.rpc(tenant, kind.api, kindToken(kind), verb);
+    const until = this.clock.monotonic() + this.deadlineMilliseconds;
+    for (;;) {
+      const deadlineMilliseconds = Math.max(1, Math.min(ATTEMPT, until - this.clock.monotonic()));
+      const reply = await this.bus.request(subject, { headers, body }, { deadlineMilliseconds });
+      if (reply.ok) {
+        this.#answering.add(kind.api);
+        return parseReply(reply.value.body, subject);
+      }
+      if (!this.#isWorthRepeating(reply.error, kind.api)) return reply;
+      await this.clock.delay(PAUSE);
+      if (this.clock.monotonic() >= until) return reply;
+    }
+  }
+
+  #isWorthRepeating({ code, reason }: AppError, api: Api): boolean {
+    if (reason === 'NO_RESPONDERS') return this.#answering.has(api);
+    return code === 'DEADLINE_EXCEEDED' || reason === 'DISCONNECTED' || reason === 'TOO_MANY_REQUESTS';
   }
 }
 
-/** Resources of the system belong to no tenant, whatever tenant the user works in. */
-export const scopeOf = (kind: AnyKind, tenant: string): string =>
-  kind.scope === 'system' ? SYSTEM_TENANT : tenant;
+function parseReply<Value>(body: Uint8Array, subject: string): Result<Value, AppError> {
+  try {
+    return ok(JSON.parse(Buffer.from(body).toString()) as Value);
+  } catch (cause) {
+    return err(new AppError('INTERNAL', `the answer of ${subject} is not JSON`, { cause }));
+  }
+}

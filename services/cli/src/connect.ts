@@ -1,0 +1,16 @@
+import { type Bus, connectNats, readCredentials } from '@outboard/bus';
+import { type Settings, seedPlace } from './settings.js';
+
+/** How long an unreachable server is tried, milliseconds: somebody waits for the answer. */
+const CONNECT = 2_000;
+
+/** Connects to NATS in the role whose seed is given. */
+export async function connect({ server, seedFile, timeoutMilliseconds }: Settings): Promise<Bus> {
+  const place = seedFile === undefined ? undefined : seedPlace(seedFile);
+  return connectNats({
+    servers: server.split(','),
+    name: 'outboard-cli',
+    connectMilliseconds: timeoutMilliseconds ?? CONNECT,
+    ...(place && (await readCredentials(place.directory, place.role))),
+  });
+}

@@ -1,0 +1,153 @@
+import { type KindName, kindToken, type ResourceJson } from '@outboard/model';
+import { ABSENT, conditionOf, creationTime, formatAge, fullName, textOf, valueAt } from './values.js';
+
+export interface Column {
+  readonly header: string;
+  cell(resource: ResourceJson, now: number): string;
+}
+
+interface KindColumns {
+  readonly usual: readonly Column[];
+  /** Besides, in wide tables. */
+  readonly wide: readonly Column[];
+}
+
+const at = (header: string, path: string): Column => ({
+  header,
+  cell: (resource) => textOf(valueAt(resource, path)),
+});
+
+/** A number that JSON leaves out when it is 0. */
+const count = (header: string, path: string): Column => ({
+  header,
+  cell: (resource) => textOf(valueAt(resource, path) ?? 0),
+});
+
+/** What a part of the resource says, when it is there. */
+const part = (header: string, path: string, say: (value: unknown) => string): Column => ({
+  header,
+  cell: (resource) => {
+    const value = valueAt(resource, path);
+    return value === undefined ? ABSENT : say(value);
+  },
+});
+
+const listed = (header: string, path: string, field: string): Column =>
+  part(header, path, (values) =>
+    textOf(Array.isArray(values) ? values.map((value) => valueAt(value, field)) : values),
+  );
+
+const SEGMENT = part('SEGMENT', 'status.segment', (segment) =>
+  [valueAt(segment, 'networkType'), valueAt(segment, 'segmentationId')].map(textOf).join(':'),
+);
+
+/** What is worth seeing of each kind; a kind without an entry has name, readiness and age. */
+const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
+  Dpu: {
+    usual: [
+      at('SERIAL-NUMBER', 'status.serialNumber'),
+      at('HOST', 'spec.host'),
+      at('DRIVER', 'status.driver'),
+      at('UNDERLAY', 'status.underlay.address'),
+      count('FUNCTIONS', 'status.functions'),
+    ],
+    wide: [
+      at('MTU', 'status.underlay.mtu'),
+      at('ARCHITECTURE', 'status.architecture'),
+      at('KERNEL', 'status.kernelRelease'),
+      at('WORKER', 'status.workerVersion'),
+      at('INCARNATION', 'status.incarnation'),
+    ],
+  },
+  Function: {
+    usual: [
+      at('DPU', 'status.dpu'),
+      at('FLAVOUR', 'status.flavour'),
+      at('REPRESENTOR', 'status.representor.netdev'),
+      at('POOL', 'spec.pool'),
+      part('BOUND-BY', 'status.claim', (claim) =>
+        fullName({
+          tenant: textOf(valueAt(claim, 'tenant')),
+          kind: kindToken({ kind: textOf(valueAt(claim, 'kind')) }),
+          name: textOf(valueAt(claim, 'name')),
+        }),
+      ),
+    ],
+    wide: [
+      at('SERIAL-NUMBER', 'status.serialNumber'),
+      at('PF-MAC-ADDRESS', 'status.pfMacAddress'),
+      at('VF', 'status.vfNumber'),
+      at('MAC-ADDRESS', 'status.hwAddress'),
+      at('STATE', 'status.state'),
+      at('ATTACHMENT', 'status.attachment'),
+    ],
+  },
+  Network: {
+    usual: [at('ROUTER', 'spec.router'), SEGMENT, at('MTU', 'status.mtu'), count('PORTS', 'status.ports')],
+    wide: [],
+  },
+  Subnet: {
+    usual: [
+      at('NETWORK', 'spec.network'),
+      at('CIDR', 'spec.cidr'),
+      at('GATEWAY', 'status.gateway'),
+      count('ALLOCATED', 'status.allocated'),
+    ],
+    wide: [],
+  },
+  Port: {
+    usual: [
+      at('NETWORK', 'spec.network'),
+      listed('ADDRESSES', 'status.addresses', 'ip'),
+      at('DPU', 'status.dpu'),
+      at('REPRESENTOR', 'status.representor'),
+    ],
+    wide: [
+      at('MAC-ADDRESS', 'status.macAddress'),
+      SEGMENT,
+      at('MTU', 'status.mtu'),
+      at('ADMIN', 'spec.adminState'),
+      part('OFFLOAD', 'status.offload', (offload) => textOf(valueAt(offload, 'state'))),
+      part('PROPAGATED', 'status.propagated', (propagated) =>
+        [valueAt(propagated, 'applied') ?? 0, valueAt(propagated, 'total') ?? 0].join('/'),
+      ),
+    ],
+  },
+};
+
+const READINESS: readonly Column[] = [
+  { header: 'READY', cell: (resource) => textOf(conditionOf(resource, 'Ready')?.status) },
+  { header: 'REASON', cell: (resource) => textOf(conditionOf(resource, 'Ready')?.reason) },
+];
+
+const AGE: Column = {
+  header: 'AGE',
+  cell: (resource, now) => {
+    const created = creationTime(resource);
+    return created === undefined ? ABSENT : formatAge(now - created);
+  },
+};
+
+export interface TableOptions {
+  readonly wide: boolean;
+  readonly withTenant: boolean;
+}
+
+/** The columns of a table of resources of that kind. */
+export function columnsOf(kind: KindName, { wide, withTenant }: TableOptions): readonly Column[] {
+  const particular = KIND_COLUMNS[kind];
+  return [
+    ...(withTenant ? [at('TENANT', 'metadata.tenant')] : []),
+    at('NAME', 'metadata.name'),
+    ...READINESS,
+    ...(particular?.usual ?? []),
+    AGE,
+    ...(wide ? [...(particular?.wide ?? []), at('LABELS', 'metadata.labels')] : []),
+  ];
+}
+
+export const headerOf = (columns: readonly Column[]): readonly string[] =>
+  columns.map(({ header }) => header);
+
+export const rowOf = (columns: readonly Column[], resource: ResourceJson, now: number): readonly string[] =>
+  columns.map(({ cell }) => cell(resource, now));

@@ -1,0 +1,79 @@
+import type { Received } from '@outboard/bus';
+import { decodeError, HEADERS, parseResourceSubject } from '@outboard/contracts';
+import { formatRow } from './table.js';
+import { ABSENT, conditionOf, fullName, textOf, valueAt } from './values.js';
+
+/** An event of the log, as it is shown. */
+export interface EventRecord {
+  readonly sequence: number;
+  /** RFC 3339 with milliseconds, UTC; undefined: the event does not tell. */
+  readonly time: string | undefined;
+  readonly transition: string;
+  readonly tenant: string;
+  /** As on subjects: lower case. */
+  readonly kind: string;
+  readonly name: string;
+  /** Message id of what caused it. */
+  readonly cause: string | undefined;
+  /** The resource without its spec; of a refusal the error. */
+  readonly body: unknown;
+  /** What it says, in a line. */
+  readonly message: string;
+}
+
+/** Undefined: no event of ours. */
+export function readEvent(received: Received & { readonly streamSequence: number }): EventRecord | undefined {
+  const { subject, headers, body: bytes, streamSequence: sequence } = received;
+  const address = parseResourceSubject(subject);
+  if (!address) return undefined;
+  const { tenant, kind, name } = address;
+  const transition = subject.slice(subject.lastIndexOf('.') + 1);
+  const time = headers['ce-time'];
+  const cause = headers[HEADERS.cause];
+  const body = parseBody(bytes);
+  const message = transition === 'refused' ? refusal(received) : messageOf(transition, body);
+  return { sequence, time, transition, tenant, kind, name, cause, body, message };
+}
+
+const WIDTHS = [24, 8, 9, 30, 20];
+
+/** One line; the columns keep their places where their contents fit. */
+export const formatEvent = ({
+  time,
+  sequence,
+  transition,
+  tenant,
+  kind,
+  name,
+  message,
+}: EventRecord): string =>
+  formatRow(
+    [time ?? ABSENT, String(sequence), transition, fullName({ tenant, kind, name }), message],
+    WIDTHS,
+  );
+
+export const eventHeader = (): string =>
+  formatRow(['TIME', 'SEQUENCE', 'EVENT', 'RESOURCE', 'MESSAGE'], WIDTHS);
+
+function messageOf(transition: string, body: unknown): string {
+  if (transition === 'deleted') return '';
+  if (transition === 'accepted') return `generation ${textOf(valueAt(body, 'metadata.generation'))}`;
+  const ready = conditionOf(body, 'Ready');
+  return [ready?.reason, ready?.message].filter((text) => text !== undefined && text !== '').join(': ');
+}
+
+function refusal({ headers, body }: Received): string {
+  const { code, message, violations, violationTotal } = decodeError(headers, body);
+  const [first] = violations;
+  if (!first) return `${code}: ${message}`;
+  const rest = violationTotal > 1 ? ` (and ${violationTotal - 1} more)` : '';
+  return `${code}: ${first.field === '' ? '' : `${first.field}: `}${first.description}${rest}`;
+}
+
+function parseBody(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString());
+  } catch {
+    return undefined;
+  }
+}

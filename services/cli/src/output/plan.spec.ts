@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import { formatDependent, formatPlan } from './plan.js';
+
+describe('a plan', () => {
+  it('tells what every DPU would be given and what would be taken from it', () => {
+    const documents = [
+      { dpu: 'dpu-1', upserts: ['endpoint/a'], deletes: ['route/b'] },
+      { dpu: 'dpu-2', upserts: [], deletes: ['remoteendpoint/a'] },
+    ];
+    expect(formatPlan('port/web-0', 'configured', { changed: ['Port/acme/web-0'], documents })).toEqual([
+      'port/web-0 would be configured',
+      '  on dpu-1: 1 objects set, 1 removed',
+      '    set endpoint/a',
+      '    remove route/b',
+      '  on dpu-2: 0 objects set, 1 removed',
+      '    remove remoteendpoint/a',
+    ]);
+  });
+
+  it('lists so many objects of a DPU and counts the others', () => {
+    const upserts = Array.from({ length: 23 }, (_, index) => `endpoint/${index}`);
+    const plan = { changed: ['Port/acme/a'], documents: [{ dpu: 'dpu-1', upserts, deletes: [] }] };
+    const lines = formatPlan('port/a', 'created', plan);
+    expect(lines).toHaveLength(23);
+    expect(lines.at(-1)).toBe('    and 3 more');
+  });
+
+  it('of what no DPU needs, or what changes nothing, says so', () => {
+    const nothing = { changed: ['Network/acme/blue'], documents: [] };
+    expect(formatPlan('network/blue', 'created', nothing)).toEqual([
+      'network/blue would be created',
+      '  no DPU needs anything for it',
+    ]);
+    expect(formatPlan('network/blue', 'unchanged', nothing)).toEqual(['network/blue would stay unchanged']);
+  });
+
+  it('of what needs others of the same call names them', () => {
+    expect(formatDependent('port/web-0', 'created', ['network/blue', 'subnet/blue-v4'])).toBe(
+      'port/web-0 would be created after network/blue and subnet/blue-v4; what DPUs need for it is known then',
+    );
+  });
+});

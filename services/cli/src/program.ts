@@ -1,0 +1,224 @@
+import { Command, Option } from 'commander';
+import type { Session } from './session.js';
+import type { CommonOptions } from './settings.js';
+import type { Terminal } from './terminal.js';
+import { VERSION } from './version.js';
+
+/** A command line, understood. The code of the command is loaded when it is executed: help needs none of it. */
+export interface Invocation {
+  readonly options: CommonOptions & { readonly output?: string };
+  execute(session: Session): Promise<void>;
+}
+
+type CommandFunction<Options> = (
+  session: Session,
+  args: readonly string[],
+  options: Options,
+) => Promise<void>;
+
+export interface ProgramOptions {
+  readonly terminal: Pick<Terminal, 'write' | 'tell'>;
+  run(invocation: Invocation): Promise<void>;
+}
+
+const HELP_WIDTH = 100;
+
+const KIND_HELP = `
+Kinds: dpu, function, network, subnet, port; the plural is understood as well. Several are joined by commas,
+all stands for all of a tenant (with -A also for those that belong to none).`;
+
+/** The command line of \`outboard\`. Its help is also what the README has. */
+export function createProgram({ terminal, run }: ProgramOptions): Command {
+  const program = new Command('outboard');
+  program
+    .description('Tells Outboard what the network shall be, and shows what it is.')
+    .version(VERSION, '--version', 'print the version and end')
+    .option(
+      '--server <url>',
+      'NATS server, several of a cluster joined by commas (env: OUTBOARD_NATS_URL; default: nats://127.0.0.1:4222)',
+    )
+    .option(
+      '--seed <file>',
+      "file with the nkey seed of a role (env: OUTBOARD_NATS_SEED_FILE; default: a local stack's)",
+    )
+    .option('-t, --tenant <name>', 'tenant of resources that name none (env: OUTBOARD_TENANT)')
+    .option(
+      '--timeout <time>',
+      'how long an answer is awaited, such as 500ms, 10s, 5m (default: 10s; what `wait` waits for: 30s)',
+    )
+    .helpCommand('help [command]', 'show the help of a command')
+    .showHelpAfterError('(outboard help shows what there is)')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => void terminal.write(text),
+      writeErr: (text) => terminal.tell(text),
+      getOutHelpWidth: () => HELP_WIDTH,
+      getErrHelpWidth: () => HELP_WIDTH,
+    })
+    .exitOverride();
+  program.addHelpText(
+    'after',
+    examples(['outboard ping', 'outboard apply -f examples/', 'outboard get ports -A']),
+  );
+
+  const define = <Options>(
+    name: string,
+    description: string,
+    load: () => Promise<CommandFunction<Options>>,
+  ): Command => {
+    const command = program.command(name).description(description).copyInheritedSettings(program);
+    command.action(async () => {
+      const options = command.optsWithGlobals<Options & Invocation['options']>();
+      const execute = async (session: Session): Promise<void> =>
+        (await load())(session, command.args, options);
+      await run({ options, execute });
+    });
+    return command;
+  };
+
+  define(
+    'apply',
+    'Create or update the resources in files.',
+    async () => (await import('./commands/apply.js')).apply,
+  )
+    .requiredOption(
+      '-f, --filename <path>',
+      'file, folder, or - for standard input; may be repeated',
+      repeated,
+    )
+    .option('--dry-run', 'show what would be done, on which DPU, without doing it')
+    .addOption(output(['text', 'json']))
+    .addHelpText(
+      'after',
+      `
+Files hold YAML or JSON, several documents divided by ---. Every problem of every document is told, as
+file[document]: field: rule, before anything is sent. What others need is applied first; the rest goes on after a
+refusal.
+${examples(['outboard apply -f network.yaml -f ports/', 'outboard apply -f - --dry-run < ports.json', 'outboard -t acme apply -f ports.yaml'])}`,
+    );
+
+  define('get', 'Show resources.', async () => (await import('./commands/get.js')).get)
+    .argument('<kind>', 'KIND, KIND/NAME or all')
+    .argument('[name...]', 'names of resources; none: all of the kind')
+    .addOption(output(['table', 'wide', 'json', 'yaml', 'name']))
+    .option('-l, --selector <labels>', 'only with these labels: key=value and key!=value, joined by commas')
+    .option(
+      '--field-selector <fields>',
+      'only with these values: status.dpu=dpu-1 and the like, joined by commas',
+    )
+    .option('-A, --all-tenants', 'of all tenants')
+    .option('-w, --watch', 'go on with a row for every change')
+    .addHelpText(
+      'after',
+      `${KIND_HELP}
+${examples(['outboard -t acme get ports', 'outboard get ports -A -o wide --field-selector status.dpu=dpu-1', 'outboard -t acme get port/web-0 network/blue -o yaml', 'outboard -t acme get ports -l app=web --watch'])}`,
+    );
+
+  define(
+    'describe',
+    'Show all about a resource: spec, status, conditions, who uses it, its latest events.',
+    async () => (await import('./commands/describe.js')).describe,
+  )
+    .argument('<kind>', 'KIND or KIND/NAME')
+    .argument('[name...]', 'names of resources')
+    .addHelpText('after', examples(['outboard -t acme describe port web-0', 'outboard describe dpu/dpu-1']));
+
+  define(
+    'delete',
+    'Delete resources, by name or those in files.',
+    async () => (await import('./commands/delete.js')).remove,
+  )
+    .argument('[kind]', 'KIND or KIND/NAME')
+    .argument('[name...]', 'names of resources')
+    .option('-f, --filename <path>', 'file, folder, or - for standard input; may be repeated', repeated)
+    .option('--ignore-not-found', 'what is not there counts as deleted')
+    .option('--wait', 'end when nothing is seen of them any more')
+    .addOption(output(['text', 'json']))
+    .addHelpText(
+      'after',
+      `
+What others need is deleted last. Deleting what is in use is refused, naming the users.
+${examples(['outboard -t acme delete port web-0 web-1', 'outboard delete -f examples/ --ignore-not-found --wait'])}`,
+    );
+
+  define(
+    'watch',
+    'Follow the state: what is there, then a line for every change.',
+    async () => (await import('./commands/watch.js')).watch,
+  )
+    .argument('<kind>', 'KIND, KIND/NAME or all')
+    .argument('[name]', 'name of a resource')
+    .option('-A, --all-tenants', 'of all tenants')
+    .addOption(output(['text', 'json']))
+    .addHelpText('after', examples(['outboard -t acme watch ports', 'outboard watch all -A -o json']));
+
+  define(
+    'events',
+    'Show the log of events: accepted, refused, ready, notready, deleted.',
+    async () => (await import('./commands/events.js')).events,
+  )
+    .argument('[kind]', 'KIND, KIND/NAME or all')
+    .argument('[name]', 'name of a resource')
+    .option(
+      '--since <start>',
+      'sequence of the log (1042), time (2026-11-22T10:08:00Z) or span until now (10m)',
+    )
+    .option('--follow', 'go on with what comes; without --since only that')
+    .option('-A, --all-tenants', 'of all tenants')
+    .addOption(output(['text', 'json']))
+    .addHelpText(
+      'after',
+      examples([
+        'outboard -t acme events',
+        'outboard -t acme events port web-0 --since 1h',
+        'outboard events -A --follow -o json',
+      ]),
+    );
+
+  define(
+    'wait',
+    'Wait until resources are as they should be.',
+    async () => (await import('./commands/wait.js')).wait,
+  )
+    .argument('<kind>', 'KIND or KIND/NAME')
+    .argument('[name...]', 'names of resources')
+    .requiredOption(
+      '--for <goal>',
+      'condition=TYPE, condition=TYPE=STATUS, delete, or a field such as status.dpu=dpu-1',
+    )
+    .addHelpText(
+      'after',
+      `
+A condition counts only when it speaks of the present spec. What does not exist yet is waited for. The exit code is
+124 when the time of --timeout is over.
+${examples(['outboard -t acme wait port web-0 web-1 --for condition=Ready --timeout 1m', 'outboard -t acme wait port/web-0 --for delete', 'outboard -t acme wait port/web-0 --for status.dpu=dpu-2'])}`,
+    );
+
+  define(
+    'ping',
+    'Show which services run, with versions, instances and statistics.',
+    async () => (await import('./commands/ping.js')).ping,
+  )
+    .addOption(output(['table', 'json']))
+    .addHelpText('after', examples(['outboard ping', 'outboard ping -o json']));
+
+  program
+    .command('version')
+    .description('Print the version of this command and of the bus contract.')
+    .copyInheritedSettings(program)
+    .action(async () => {
+      const { SUBJECT_PREFIX } = await import('@outboard/contracts');
+      await terminal.write(`outboard ${VERSION} (contract ${SUBJECT_PREFIX}, Node ${process.version})\n`);
+    });
+  return program;
+}
+
+const output = (choices: readonly [string, ...string[]]): Option =>
+  new Option('-o, --output <format>', `how it is shown; json also for errors, on standard error`)
+    .choices(choices)
+    .default(choices[0]);
+
+const repeated = (value: string, before: readonly string[] = []): readonly string[] => [...before, value];
+
+const examples = (lines: readonly string[]): string =>
+  `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`;

@@ -1,0 +1,262 @@
+import { create } from '@bufbuild/protobuf';
+import { AdminService } from '@outboard/admin';
+import {
+  type Bus,
+  InProcessBroker,
+  type Received,
+  STREAMS,
+  type StreamBus,
+  type Subscription,
+} from '@outboard/bus';
+import {
+  decodeBinary,
+  encodeBinary,
+  InventoryReportSchema,
+  ObservedReportSchema,
+  SyncRequestSchema,
+  SyncResponseSchema,
+  subjects,
+} from '@outboard/contracts';
+import { systemClock, systemRandom, unwrap } from '@outboard/core';
+import { NetworkIntentService } from '@outboard/network-intent';
+import { openMemoryStore } from '@outboard/store';
+import { runOutboard } from '../src/run.js';
+import type { Settings } from '../src/settings.js';
+
+/** What a command line has come to. */
+export interface Outcome {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command that runs: it can be looked at and ended. */
+export interface Running extends PromiseLike<Outcome> {
+  /** Resolves when standard output has such a text; rejects when the command ends without it. */
+  shows(text: string | RegExp): Promise<string>;
+  interrupt(): void;
+}
+
+export interface RunOptions {
+  readonly input?: string;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly isInteractive?: boolean;
+  readonly connect?: (settings: Settings) => Promise<Bus>;
+}
+
+const SERIAL_NUMBER = 'OB-SIM-0001';
+const PF_MAC_ADDRESS = '02:0b:00:00:01:00';
+
+/** The function that a port of the tests binds. */
+export const functionOf = (vfNumber: number): object => ({
+  serialNumber: SERIAL_NUMBER,
+  pfMacAddress: PF_MAC_ADDRESS,
+  vfNumber,
+});
+
+const resource = (kind: string, name: string, spec: object, metadata: object = {}): object => ({
+  apiVersion: 'network.outboard.dev/v1alpha1',
+  kind,
+  metadata: { tenant: 'acme', name, ...metadata },
+  spec,
+});
+
+/** Manifests of tenant acme. */
+export const network = (name: string, spec: object = {}, metadata: object = {}): object =>
+  resource('Network', name, spec, metadata);
+export const subnet = (name: string, cidr: string): object =>
+  resource('Subnet', name, { network: 'blue', cidr });
+export const port = (name: string, spec: object = {}, metadata: object = {}): object =>
+  resource('Port', name, { network: 'blue', ...spec }, metadata);
+
+/** Manifests as standard input. */
+export const list = (...items: object[]): { input: string } => ({
+  input: JSON.stringify({ kind: 'List', items }),
+});
+
+/** The services of Outboard on a bus inside the process, a DPU without a dataplane, and the command as a user has it. */
+export class World implements AsyncDisposable {
+  readonly #broker = new InProcessBroker();
+  readonly bus: StreamBus = this.#broker.connect();
+  readonly #parts: AsyncDisposable[] = [];
+  readonly #services = new Map<'admin' | 'network', Subscription>();
+
+  static async open(): Promise<World> {
+    const world = new World();
+    unwrap(await world.bus.streams.provision(STREAMS, 'apply'));
+    const admin = new AdminService({ ...world.#ports(), leaseMilliseconds: 600_000 });
+    const network = new NetworkIntentService(world.#ports());
+    for (const service of [admin, network]) {
+      await service.start();
+      world.#parts.push(service);
+    }
+    await world.#serve('admin', 'admin', [
+      [subjects.allRequests('admin'), (request) => admin.handleRequest(request)],
+      [subjects.allDpus('observed', 'admin'), (request) => admin.handleInventory(request)],
+    ]);
+    await world.#serve('network', 'network-intent', [
+      [subjects.allRequests('network'), (request) => network.handleRequest(request)],
+      [subjects.allDpus('sync', 'network'), (request) => network.handleSync(request)],
+      [subjects.allDpus('observed', 'network'), (request) => network.handleObserved(request)],
+    ]);
+    return world;
+  }
+
+  /** Another connection to the bus. */
+  connect(): StreamBus {
+    return this.#broker.connect();
+  }
+
+  /** Runs a command line as a user would. */
+  outboard(commandLine: string | readonly string[], options: RunOptions = {}): Running {
+    const args = typeof commandLine === 'string' ? commandLine.split(' ') : commandLine;
+    return new RunningCommand(args, options, () => Promise.resolve(this.#broker.connect()));
+  }
+
+  /** Nobody answers for an API any more. */
+  async stopAnswering(api: 'admin' | 'network'): Promise<void> {
+    await this.#services.get(api)?.[Symbol.asyncDispose]();
+  }
+
+  /** A worker registers `dpu-1` with so many functions. */
+  async registerDpu(functions: number): Promise<void> {
+    const report = create(InventoryReportSchema, {
+      incarnation: 'boot-1',
+      serialNumber: SERIAL_NUMBER,
+      host: 'host-1.example',
+      workerVersion: '0.1.0',
+      kernelRelease: '6.1.0',
+      architecture: 'x86_64',
+      driver: 'memory',
+      underlay: { device: 'p0', address: '192.0.2.1', mtu: 9000 },
+      functions: Array.from({ length: functions }, (_, vfNumber) => ({
+        flavour: 'PCI_VF',
+        vfNumber,
+        pfMacAddress: PF_MAC_ADDRESS,
+        netdev: `pf0vf${vfNumber}`,
+        attachment: 'HOST',
+        active: true,
+        attached: true,
+      })),
+    });
+    const subject = subjects.dpu('dpu-1', 'observed', 'admin');
+    await this.#ask(subject, encodeBinary(InventoryReportSchema, report));
+  }
+
+  /** The worker of `dpu-1` tells that it has applied everything. */
+  async reportApplied(): Promise<void> {
+    const request = encodeBinary(SyncRequestSchema, create(SyncRequestSchema, { incarnation: 'boot-1' }));
+    const answer = await this.#ask(subjects.dpu('dpu-1', 'sync', 'network'), request);
+    const { answer: synchronised } = unwrap(decodeBinary(SyncResponseSchema, answer));
+    if (synchronised.case !== 'fetch') throw new Error('a worker that has nothing is told to fetch');
+    const { version } = synchronised.value;
+    const report = create(ObservedReportSchema, { incarnation: 'boot-1', ...(version && { version }) });
+    await this.#ask(subjects.dpu('dpu-1', 'observed', 'network'), encodeBinary(ObservedReportSchema, report));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const service of this.#services.values()) await service[Symbol.asyncDispose]();
+    for (const part of this.#parts.reverse()) await part[Symbol.asyncDispose]();
+    await this.bus[Symbol.asyncDispose]();
+  }
+
+  #ports() {
+    const store = openMemoryStore();
+    this.#parts.push(store);
+    return { bus: this.#broker.connect(), store, clock: systemClock, random: systemRandom };
+  }
+
+  async #serve(
+    api: 'admin' | 'network',
+    name: string,
+    endpoints: readonly (readonly [
+      string,
+      (request: Received) => ReturnType<AdminService['handleRequest']>,
+    ])[],
+  ): Promise<void> {
+    const service = await this.bus.serve({
+      name,
+      version: '0.1.0',
+      description: `the ${name} service of a test`,
+      maxInFlight: 4096,
+      endpoints: endpoints.map(([subject, handle], index) => ({
+        name: `endpoint-${index}`,
+        subject,
+        handle,
+      })),
+    });
+    this.#services.set(api, service);
+  }
+
+  async #ask(subject: string, body: Uint8Array): Promise<Uint8Array> {
+    const reply = await this.bus.request(subject, { headers: {}, body }, { deadlineMilliseconds: 10_000 });
+    return unwrap(reply).body;
+  }
+}
+
+class RunningCommand implements Running {
+  readonly #interrupted = new AbortController();
+  readonly #watchers = new Set<() => void>();
+  readonly #outcome: Promise<Outcome>;
+  #stdout = '';
+  #stderr = '';
+  #ended = false;
+
+  constructor(args: readonly string[], options: RunOptions, connect: () => Promise<Bus>) {
+    this.#outcome = this.#run(args, options, connect);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: it is awaited like the command that it is
+  get then(): Promise<Outcome>['then'] {
+    return this.#outcome.then.bind(this.#outcome);
+  }
+
+  shows(text: string | RegExp): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        const found = typeof text === 'string' ? this.#stdout.includes(text) : text.test(this.#stdout);
+        if (found) resolve(this.#stdout);
+        else if (this.#ended) reject(new Error(`ended without ${text}: ${this.#stdout}${this.#stderr}`));
+      };
+      this.#watchers.add(look);
+      look();
+    });
+  }
+
+  interrupt(): void {
+    this.#interrupted.abort();
+  }
+
+  async #run(
+    args: readonly string[],
+    { input = '', environment = {}, isInteractive = false, connect }: RunOptions,
+    usualConnect: () => Promise<Bus>,
+  ): Promise<Outcome> {
+    const exitCode = await runOutboard(args, {
+      terminal: {
+        isInteractive,
+        write: async (text) => {
+          this.#stdout += text;
+          this.#look();
+        },
+        tell: (text) => {
+          this.#stderr += text;
+          this.#look();
+        },
+        readInput: async () => Buffer.from(input),
+      },
+      environment,
+      directory: '/',
+      clock: systemClock,
+      signal: this.#interrupted.signal,
+      connect: connect ?? usualConnect,
+    });
+    this.#ended = true;
+    this.#look();
+    return { exitCode, stdout: this.#stdout, stderr: this.#stderr };
+  }
+
+  #look(): void {
+    for (const look of this.#watchers) look();
+  }
+}
