@@ -1,26 +1,10 @@
-import 'reflect-metadata';
-import { NestFactory } from '@nestjs/core';
-import { nestLogger, runProcess } from '@outboard/service-shell';
-import { readConfiguration } from './app/configuration.js';
-import type { DataplaneWorker } from './app/worker.js';
-import { startWorker } from './nest/start-worker.js';
-import { DATAPLANE_WORKER, WorkerModule } from './nest/worker.module.js';
+import { setFlagsFromString } from 'node:v8';
 
-await runProcess({
-  service: 'dataplane-worker',
-  configure: readConfiguration,
-  logBase: ({ dpu }) => ({ dpu }),
-  start: async (configuration, log) => {
-    const module = WorkerModule.running(() => startWorker(configuration, log));
-    const application = await NestFactory.createApplicationContext(module, {
-      logger: nestLogger(log),
-      abortOnError: false,
-    });
-    const { ready, closed } = application.get<DataplaneWorker>(DATAPLANE_WORKER);
-    return {
-      ready: ready.then((readiness) => ({ ...readiness })),
-      closed,
-      [Symbol.asyncDispose]: () => application.close(),
-    };
-  },
-});
+// A worker has to fit a DPU: memory before speed, which it has to spare. With 1,000 ports this is 120 MiB instead of
+// 240. Set before anything else is loaded, and here, as nobody starts a process with flags that he does not know of.
+setFlagsFromString('--optimize-for-size');
+// The young generation stays at its first megabyte.
+setFlagsFromString('--semi-space-growth-factor=1');
+process.setSourceMapsEnabled(false);
+
+await import('./nest/run-worker.js');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { EnvironmentReader } from '@outboard/service-shell';
+import { EnvironmentReader } from '@outboard/service-shell/process';
 import fc from 'fast-check';
 import { readConfiguration } from './configuration.js';
 

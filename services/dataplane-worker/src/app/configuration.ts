@@ -3,7 +3,7 @@ import {
   type CommonConfiguration,
   type EnvironmentReader,
   readCommonConfiguration,
-} from '@outboard/service-shell';
+} from '@outboard/service-shell/process';
 
 export interface WorkerConfiguration extends CommonConfiguration {
   readonly dpu: string;

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { machine, release } from 'node:os';
-import { type Bus, connectNats } from '@outboard/bus';
+import { type Bus, connectNats, inboxPrefixOf, roles } from '@outboard/bus';
 import { systemClock, systemRandom } from '@outboard/core';
 import { createEngine, LinuxDriver } from '@outboard/dataplane';
 import type { WorkerConfiguration } from '../app/configuration.js';
@@ -55,12 +55,13 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
 
 /** The seed is read at each attempt: it may be written after the worker has started. */
 async function connect({ natsServers, natsSeedFile, dpu }: WorkerConfiguration): Promise<Bus> {
-  const seed = natsSeedFile === undefined ? undefined : await readFile(natsSeedFile);
+  const role = roles.worker(dpu);
+  const seed = natsSeedFile === undefined ? undefined : (await readFile(natsSeedFile, 'utf8')).trim();
   return connectNats({
     servers: natsServers,
-    name: `dataplane-worker ${dpu}`,
-    inboxPrefix: `_INBOX_worker-${dpu}`,
-    ...(seed === undefined ? {} : { seed }),
+    name: role.name,
+    inboxPrefix: inboxPrefixOf(role),
+    ...(seed === undefined ? {} : { seed: new TextEncoder().encode(seed) }),
   });
 }
 

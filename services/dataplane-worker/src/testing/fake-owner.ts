@@ -38,6 +38,7 @@ export class FakeOwner {
   epoch = 'one';
   #sequence = 0n;
   readonly #entries = new Map<string, Uint8Array>();
+  #waiting: { fits(report: ObservedReport): boolean; resolve(report: ObservedReport): void }[] = [];
 
   constructor(
     private readonly bus: Bus,
@@ -54,9 +55,16 @@ export class FakeOwner {
   }
 
   /** Changes the document; tells it unless `silently`. */
-  change(upserts: Readonly<Record<string, number>>, deletes: readonly string[] = [], silently = false): void {
+  change(
+    upserts: Readonly<Record<string, number | Uint8Array>>,
+    deletes: readonly string[] = [],
+    silently = false,
+  ): void {
     const base = this.#sequence++;
-    const changed = Object.entries(upserts).map(([key, byte]) => ({ key, object: Uint8Array.of(byte) }));
+    const changed = Object.entries(upserts).map(([key, object]) => ({
+      key,
+      object: typeof object === 'number' ? Uint8Array.of(object) : object,
+    }));
     for (const { key, object } of changed) this.#entries.set(key, object);
     for (const key of deletes) this.#entries.delete(key);
     if (silently) return;
@@ -68,6 +76,18 @@ export class FakeOwner {
     });
     const subject = subjects.dpu(this.dpu, 'delta', 'network');
     this.bus.broadcast(subject, { headers: {}, body: encodeBinary(DeltaSchema, delta) });
+  }
+
+  /** The database was created anew: it knows nothing of before. */
+  startEpoch(epoch: string): void {
+    this.epoch = epoch;
+    this.#sequence = 0n;
+    this.#entries.clear();
+  }
+
+  /** Resolves with the first report from now on that fits. */
+  reported(fits: (report: ObservedReport) => boolean): Promise<ObservedReport> {
+    return new Promise((resolve) => this.#waiting.push({ fits, resolve }));
   }
 
   serve(): Promise<Subscription> {
@@ -94,7 +114,7 @@ export class FakeOwner {
         endpoint('sync', subjects.dpu(dpu, 'sync', 'network'), (body) => this.#sync(body)),
         endpoint('fetch', subjects.dpu(dpu, 'fetch', 'network'), (body) => this.#fetch(body)),
         endpoint('observed', subjects.dpu(dpu, 'observed', 'network'), (body) => {
-          this.reports.push(decode(ObservedReportSchema, body));
+          this.#reported(decode(ObservedReportSchema, body));
           return message(ObservedResponseSchema, create(ObservedResponseSchema));
         }),
         endpoint('inventory', subjects.dpu(dpu, 'observed', 'admin'), (body) => {
@@ -111,6 +131,15 @@ export class FakeOwner {
         }),
       ],
     });
+  }
+
+  #reported(report: ObservedReport): void {
+    this.reports.push(report);
+    for (const waiting of this.#waiting) {
+      if (!waiting.fits(report)) continue;
+      this.#waiting = this.#waiting.filter((other) => other !== waiting);
+      waiting.resolve(report);
+    }
   }
 
   #sync(body: Uint8Array): Message {
