@@ -110,6 +110,8 @@ function setup() {
   checkMachine();
   installSystemPackages();
   installNodeModules(root);
+  // An own project: it uses nothing of the workspace.
+  installNodeModules(join(root, 'examples/external-orchestrator'));
   say('setup: generating code and building');
   mustRun('npm', ['run', '--silent', 'build']);
 }
