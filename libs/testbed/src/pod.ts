@@ -5,11 +5,11 @@ import {
   link,
   linkByName,
   NetlinkSocket,
-  type NetworkNamespace,
+  NetworkNamespace,
   type Request,
   upFlags,
 } from '@outboard/netlink';
-import { addressMessage, applyAll, defaultRouteMessage } from './links.js';
+import { addressMessage, applyAll, defaultRouteMessage, loopbackUp } from './links.js';
 import type { Dpu, Endpoint, Host } from './places.js';
 import type { FunctionPlan } from './plan.js';
 import { setSysctls } from './sysctl.js';
@@ -50,12 +50,25 @@ export class Pod implements Endpoint {
   readonly #socket: NetlinkSocket;
   readonly #attachments = new Map<string, Attachment>();
 
-  constructor(
+  private constructor(
     readonly name: string,
     readonly host: Host,
     readonly namespace: NetworkNamespace,
   ) {
     this.#socket = NetlinkSocket.open({ namespace });
+  }
+
+  /** Makes the namespace of an empty pod. Throws AppError INVALID_ARGUMENT or ALREADY_EXISTS (its name). */
+  static async create(name: string, host: Host, namespaceName: string): Promise<Pod> {
+    const namespace = NetworkNamespace.create(namespaceName);
+    // Addresses come from the port's status alone: none is made up from router advertisements, none is tentative.
+    setSysctls(namespace, {
+      'net/ipv6/conf/default/accept_ra': '0',
+      'net/ipv6/conf/default/accept_dad': '0',
+    });
+    const pod = new Pod(name, host, namespace);
+    await applyAll(pod.#socket, `pod ${name}`, [loopbackUp()]);
+    return pod;
   }
 
   /** The IP addresses of all its devices, in the order of attachment. */

@@ -142,15 +142,8 @@ export class Testbed implements AsyncDisposable {
       throw new AppError('RESOURCE_EXHAUSTED', `a testbed has at most ${MAX_PODS} pods`);
     }
     const host = this.host(options.host);
-    const namespace = NetworkNamespace.create(podNamespace(this.name, options.name));
-    // Addresses come from the port's status alone: none is made up from router advertisements, none is tentative.
-    setSysctls(namespace, {
-      'net/ipv6/conf/default/accept_ra': '0',
-      'net/ipv6/conf/default/accept_dad': '0',
-    });
-    const pod = new Pod(options.name, host, namespace);
+    const pod = await Pod.create(options.name, host, podNamespace(this.name, options.name));
     this.#pods.set(pod.name, pod);
-    await withSocket(namespace, (socket) => applyAll(socket, `pod ${pod.name}`, [loopbackUp()]));
     return pod;
   }
 
