@@ -103,7 +103,7 @@ async function eventually<Value>(
     try {
       return await action();
     } catch (failure) {
-      log.warn({ err: AppError.from(failure) }, 'not yet');
+      log.warn({ reason: AppError.from(failure).message }, 'no ports yet');
       await systemClock.delay(RETRY_MILLISECONDS, signal);
     }
   }

@@ -64,16 +64,11 @@ export class VirtualDpu {
   }
 
   async #add(wanted: WantedPod): Promise<void> {
-    const namespace = NetworkNamespace.create(wanted.name);
-    const pod = new Pod(wanted.name, this.host, namespace);
+    const pod = await Pod.create(wanted.name, this.host, wanted.name);
     this.#pods.set(wanted.name, { wanted, pod });
     try {
-      namespace.run(() => {
-        writeFileSync('/proc/sys/net/ipv6/conf/default/accept_dad', '0');
-        writeFileSync('/proc/sys/net/ipv6/conf/default/accept_ra', '0');
-        // ping(8) without CAP_NET_RAW, as in any container.
-        writeFileSync('/proc/sys/net/ipv4/ping_group_range', '0 2147483647');
-      });
+      // ping(8) without CAP_NET_RAW, as in any container.
+      pod.namespace.run(() => writeFileSync('/proc/sys/net/ipv4/ping_group_range', '0 2147483647'));
       await pod.attach(this.dpu, wanted.vfNumber, wanted.status);
     } catch (failure) {
       await this.#remove(wanted.name);
