@@ -24,7 +24,12 @@ const under = (subject: string): string => `${SUBJECT_PREFIX}.${subject}`;
 /** What workers send to the owners of their documents. */
 const DPU_CHANNELS = ['sync', 'fetch', 'observed', 'heartbeat'] as const;
 
-const DISCOVERY = ['PING', 'INFO', 'STATS'].flatMap((verb) => [`$SRV.${verb}`, `$SRV.${verb}.>`]);
+const VERBS = ['PING', 'INFO', 'STATS'];
+const DISCOVERY = VERBS.flatMap((verb) => [`$SRV.${verb}`, `$SRV.${verb}.>`]);
+
+/** To be found as a service of this name (ADR-32). */
+const isDiscovered = (name: string): string[] =>
+  VERBS.flatMap((verb) => [`$SRV.${verb}`, `$SRV.${verb}.${name}`, `$SRV.${verb}.${name}.*`]);
 
 /** To consume as one durable with one filter: nobody can take its messages or move its filter. */
 const consumes = (stream: string, durable: string, filter: string): string[] => [

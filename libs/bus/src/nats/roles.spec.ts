@@ -176,6 +176,19 @@ describe('roles', () => {
         expect(refusal(await worker.request(subject, message(), PATIENT))).toMatchObject(DENIED);
       }
     });
+
+    it('is found by discovery, and serves nothing else', async () => {
+      const worker = await as('worker-dpu-1');
+      const service = { name: 'dataplane-worker', version: '1.0.0', description: '', maxInFlight: 1 };
+      await worker.serve({ ...service, endpoints: [] });
+      const found = unwrap(
+        await (await as('operator')).request('$SRV.PING.dataplane-worker', message(), PATIENT),
+      );
+      expect(JSON.parse(textOf(found))).toMatchObject({ name: 'dataplane-worker' });
+      const own = subjects.dpu('dpu-1', 'sync', 'network');
+      const endpoint = { name: 'sync', subject: own, handle: async () => ok(message('mine')) };
+      await expect(worker.serve({ ...service, endpoints: [endpoint] })).rejects.toMatchObject(DENIED);
+    });
   });
 
   describe('an orchestrator', () => {
