@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createUser, fromSeed } from '@nats-io/nkeys';
 import { AppError } from '@outboard/core';
@@ -46,12 +46,16 @@ export async function readCredentials(directory: string, roleName: string): Prom
   return { seed, inboxPrefix: inboxPrefixOf({ name: roleName }) };
 }
 
+/** Of two that run at once, one makes the file and both read the same whole seed: linking is atomic and exclusive. */
 async function makeSeed(file: string): Promise<void> {
+  const draft = `${file}.${process.pid}`;
+  await writeFile(draft, createUser().getSeed(), { mode: 0o600 });
   try {
-    // Exclusive: of two that run at once, one makes the file and both read it.
-    await writeFile(file, createUser().getSeed(), { flag: 'wx', mode: 0o600 });
+    await link(draft, file);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    await rm(draft);
   }
 }
 

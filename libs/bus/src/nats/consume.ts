@@ -146,8 +146,8 @@ export class NatsConsumer implements Settler<NatsDelivery> {
   async #open(opening: number): Promise<Result<void, AppError>> {
     const info = await this.#ensure();
     if (!info.ok) return info;
+    await this.#callBack(info.value);
     if (opening !== this.#openings) return ok(undefined);
-    this.#callBack(info.value);
     this.#feed.open(this.#spec.stream, this.#spec.durable);
     this.roomChanged();
     return ok(undefined);
@@ -197,15 +197,19 @@ export class NatsConsumer implements Settler<NatsDelivery> {
    * `stop`.)
    * The subject of an acknowledgement is public protocol (ADR-15): stream, consumer, delivery, sequences.
    */
-  #callBack({ ack_floor, delivered, num_ack_pending, num_waiting }: ConsumerInfo): void {
+  async #callBack({ ack_floor, delivered, num_ack_pending, num_waiting }: ConsumerInfo): Promise<void> {
     if (num_ack_pending === 0 || num_waiting > 0) return;
     const { stream, durable } = this.#spec;
     const last = Math.min(delivered.stream_seq, ack_floor.stream_seq + MAX_CALLED_BACK);
+    let reply: string | undefined;
     for (let sequence = ack_floor.stream_seq + 1; sequence <= last; sequence++) {
       if (this.#consumption.isHeld(sequence)) continue;
-      const reply = `$JS.ACK.${stream}.${durable}.1.${sequence}.${delivered.consumer_seq}.0.0`;
-      this.#link.send(reply, ACKNOWLEDGEMENT.again);
+      if (reply !== undefined) this.#link.send(reply, ACKNOWLEDGEMENT.again);
+      reply = `$JS.ACK.${stream}.${durable}.1.${sequence}.${delivered.consumer_seq}.0.0`;
     }
+    // The server works these off beside everything else. The answer to the last one tells that it is through: a pull
+    // that came before would be filled with what is new.
+    if (reply !== undefined) await this.#jetStream.acknowledge(reply, ACKNOWLEDGEMENT.again);
   }
 
   #signalWork(): void {

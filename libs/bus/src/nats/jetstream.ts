@@ -52,6 +52,12 @@ export class JetStream {
     return ok({ stream: stream ?? '', sequence: seq ?? 0, duplicate: duplicate === true });
   }
 
+  /** Ends or continues a delivery, and resolves when the server has done what that takes. */
+  acknowledge(reply: string, what: string): Promise<Result<unknown, AppError>> {
+    const question = { subject: reply, body: what, headers: undefined, deadline: API_DEADLINE };
+    return this.#requester.ask({ ...question, repeatable: false });
+  }
+
   consumerInfo(stream: string, consumer: string): Promise<Result<ConsumerInfo | undefined, AppError>> {
     return this.#found(`CONSUMER.INFO.${stream}.${consumer}`, '', stream, SERVER_ERROR.consumerNotFound);
   }

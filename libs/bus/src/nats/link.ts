@@ -1,7 +1,7 @@
 import {
   AuthorizationError,
-  ConnectionError,
   connect,
+  errors,
   type NatsConnection,
   nkeyAuthenticator,
   PermissionViolationError,
@@ -96,7 +96,7 @@ export class Link {
             },
           );
         }
-        if (!(cause instanceof ConnectionError) && (cause as NodeJS.ErrnoException).code === undefined) {
+        if (cause instanceof errors.InvalidArgumentError) {
           throw new AppError('INVALID_ARGUMENT', `cannot connect to NATS at ${servers.join(', ')}: ${why}`, {
             cause,
           });
