@@ -108,7 +108,11 @@ export const roles = {
       name,
       purpose: `the dataplane worker of DPU ${dpu}: reads what is desired of it, tells what it observed`,
       publish: DPU_CHANNELS.map((channel) => under(`dpu.${dpu}.${channel}.*`)),
-      subscribe: [`${inboxPrefixOf({ name })}.>`, under(`dpu.${dpu}.delta.*`), '$SRV.>'],
+      subscribe: [
+        `${inboxPrefixOf({ name })}.>`,
+        under(`dpu.${dpu}.delta.*`),
+        ...isDiscovered('dataplane-worker'),
+      ],
       // Only whoever discovers it: nobody else can reach it.
       answers: true,
     };
