@@ -167,6 +167,17 @@ describe('propagation', () => {
     expect(propagated(lab, 'web-1')).toEqual({ applied: 4, total: 4, lagging: [] });
   });
 
+  it('does not take a DPU for one that has it because the service has started again', () => {
+    const lab = world();
+    for (const dpu of DPUS) lab.report(dpu);
+    lab.fleet(['dpu-4'], 1);
+    lab.apply('Port', 'web-4', { network: 'blue', function: identityOf('dpu-4', 0) });
+    lab.restart();
+    expect(propagated(lab, 'web-1')).toEqual({ applied: 3, total: 4, lagging: ['dpu-4'] });
+    lab.report('dpu-4');
+    expect(propagated(lab, 'web-1')).toEqual({ applied: 4, total: 4, lagging: [] });
+  });
+
   it('is complete when the last DPU that lagged leaves the network', () => {
     const lab = world();
     lab.report('dpu-1');

@@ -119,6 +119,32 @@ describe('an address that was released', () => {
     expect(ipOf(lab, 'web-3')).toBe('10.0.0.2');
   });
 
+  it('is quarantined for a DPU of the network that still has a port which had lost its function', () => {
+    const lab = world();
+    lab.retire('Function', 'dpu-1-pf0vf0');
+    lab.report('dpu-1');
+    lab.delete('Port', 'web-0');
+    lab.apply('Port', 'web-2', { network: 'blue' });
+    expect(ipOf(lab, 'web-2')).not.toBe('10.0.0.2');
+    lab.report('dpu-2');
+    lab.apply('Port', 'web-3', { network: 'blue' });
+    expect(ipOf(lab, 'web-3')).toBe('10.0.0.2');
+  });
+
+  it('is quarantined for a DPU whose document has been empty since the service started', () => {
+    const lab = world();
+    lab.dpu('dpu-1', { tunnelEndpoint: undefined });
+    lab.report('dpu-2');
+    lab.restart();
+    lab.delete('Port', 'web-0');
+    lab.report('dpu-2');
+    lab.apply('Port', 'web-2', { network: 'blue' });
+    expect(ipOf(lab, 'web-2')).not.toBe('10.0.0.2');
+    lab.report('dpu-1');
+    lab.apply('Port', 'web-3', { network: 'blue' });
+    expect(ipOf(lab, 'web-3')).toBe('10.0.0.2');
+  });
+
   it('exhausts a subnet until it is free again', () => {
     const lab = world();
     for (const name of ['a', 'b', 'c']) lab.apply('Port', name, { network: 'blue' });

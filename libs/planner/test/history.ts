@@ -242,6 +242,54 @@ export const histories = (maxLength: number): fc.Arbitrary<Step[]> =>
     { maxLength, size: 'max' },
   );
 
+const reuseStep = steps(
+  'reuse',
+  fc.record({
+    name: fc.constantFrom('web-0', 'web-1', 'web-2'),
+    dpu: maybe(fc.constantFrom(...DPUS)),
+    ip: fc.constantFrom(2, 3),
+    macAddress: fc.constantFrom('02:00:00:00:00:01', '02:00:00:00:00:02'),
+  }),
+  (lab, { name, dpu, ip, macAddress }) => {
+    const identity = dpu && identityOf(dpu, name === 'web-0' ? 0 : 1);
+    const addresses = [{ subnet: 'blue-v4', ip: `10.0.0.${ip}` }];
+    lab.tryApply('Port', name, { network: 'blue', function: identity, addresses, macAddress });
+  },
+);
+
+const deletePortStep = steps('delete', fc.constantFrom('web-0', 'web-1', 'web-2'), (lab, name) => {
+  lab.tryDelete('Port', name);
+});
+
+/** The whole network goes, and another comes with its segment. */
+const renewStep = steps('renew', fc.constantFrom('blue', 'green'), (lab, name) => {
+  for (const { resource } of lab.records('Port')) lab.delete('Port', resource.metadata.name);
+  for (const [kind, known] of [
+    ['Subnet', 'blue-v4'],
+    ['Network', 'blue'],
+    ['Network', 'green'],
+  ] as const) {
+    lab.tryDelete(kind, known);
+  }
+  lab.tryApply('Network', name, { segment: { segmentationId: 7000 } });
+  lab.tryApply('Subnet', 'blue-v4', SUBNETS['blue-v4']);
+  lab.tryApply('Port', 'web-0', { network: name, function: identityOf('dpu-1', 0) });
+});
+
+/** Histories in which few addresses are wanted by all while the workers lag behind. */
+export const contendedHistories = (maxLength: number): fc.Arbitrary<Step[]> =>
+  fc.array(
+    fc.oneof(
+      { weight: 8, arbitrary: reuseStep },
+      { weight: 4, arbitrary: deletePortStep },
+      { weight: 1, arbitrary: renewStep },
+      { weight: 4, arbitrary: wellStep },
+      { weight: 1, arbitrary: functionStep },
+      { weight: 1, arbitrary: restartStep },
+    ),
+    { maxLength, size: 'max' },
+  );
+
 /** DPUs with functions, networks with subnets: what most steps need to do anything. */
 export function populate(lab: Lab): void {
   lab.fleet(DPUS, FUNCTIONS);

@@ -102,7 +102,7 @@ const sorted = (_: string, value: unknown): unknown =>
  * What quarantine is for: however far the workers lag behind, no address of a network means two ports and no segment
  * two networks, on whatever DPUs.
  */
-function checkApplied(lab: Lab): void {
+export function checkApplied(lab: Lab): void {
   const meanings = new Map<string, Set<unknown>>();
   const mean = (what: string, holder: unknown) => {
     const known = meanings.get(what) ?? new Set();

@@ -223,8 +223,16 @@ export class Lab {
   commit(): void {
     this.revision++;
     this.now += 1000;
+    const heads = new Map(
+      [...this.world.dpus.keys()].map((dpu) => [dpu, this.world.documents.sequence(dpu as Name)]),
+    );
     for (const change of takeDocumentChanges(this.world, this.revision)) {
       this.changes.push(change);
+      if (change.base !== (heads.get(change.dpu) ?? change.base) || change.sequence <= change.base) {
+        throw new Error(
+          `${change.dpu}: ${change.base} to ${change.sequence} does not follow ${heads.get(change.dpu)}`,
+        );
+      }
       const objects = this.published.get(change.dpu) ?? new Map<string, Uint8Array>();
       this.published.set(change.dpu, objects);
       for (const { key, object } of change.upserts) objects.set(key, object);

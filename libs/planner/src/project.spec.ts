@@ -1,0 +1,138 @@
+import { describe, expect, it } from '@jest/globals';
+import { findCondition, type Name } from '@outboard/model';
+import { checkInvariants } from '../test/invariants.js';
+import { identityOf, Lab } from '../test/lab.js';
+import { compileDocument, documentHead, project } from './index.js';
+
+function planned(lab: Lab, port: string): string {
+  const condition = findCondition(lab.port(port).status.conditions, 'Planned');
+  return `${condition?.reason}: ${condition?.message}`;
+}
+
+const web = (lab: Lab, more: object = {}) =>
+  lab.apply('Port', 'web-0', { network: 'blue', function: identityOf('dpu-1', 0), ...more });
+
+/** A port on a function that nobody has told of. */
+function world(more: object = {}, network: object = {}): Lab {
+  const lab = new Lab();
+  lab.apply('Network', 'blue', network);
+  web(lab, more);
+  return lab;
+}
+
+describe('a port on an unknown function', () => {
+  it('is Pending, not refused, and says what is missing next until it is planned', () => {
+    const lab = world();
+    const seen = [planned(lab, 'web-0')];
+    const tell = (act: () => unknown) => {
+      act();
+      seen.push(planned(lab, 'web-0'));
+    };
+    tell(() => lab.function('dpu-1', 0, null));
+    tell(() => lab.function('dpu-1', 0));
+    tell(() => lab.dpu('dpu-1', { tunnelEndpoint: undefined }));
+    tell(() => lab.dpu('dpu-1', { underlayMtu: undefined }));
+    tell(() => lab.dpu('dpu-1', { underlayMtu: 1300 }));
+    tell(() => lab.dpu('dpu-1'));
+    expect(seen).toEqual([
+      'FunctionUnknown: no DPU has shown SN-dpu-1/08:c0:eb:00:00:01/0',
+      'RepresentorUnknown: dpu-1: dpu-1-pf0vf0',
+      'FunctionUnknown: dpu-1-pf0vf0 is of dpu-1, which is not known',
+      'UnderlayUnknown: dpu-1',
+      'UnderlayUnknown: dpu-1',
+      'UnderlayTooSmall: dpu-1 carries 1250 bytes, 1280 are needed',
+      'Planned: dpu-1',
+    ]);
+    expect(lab.port('web-0').status).toMatchObject({ dpu: 'dpu-1', representor: 'pf0vf0', mtu: 1450 });
+    checkInvariants(lab);
+  });
+
+  it('waits for hardware when offload is REQUIRED, and is told why when it is PREFERRED or NEVER', () => {
+    const lab = world({ offload: 'REQUIRED' });
+    lab.fleet(['dpu-1'], 1);
+    expect(planned(lab, 'web-0')).toBe('NoHardware: dpu-1 cannot realise ports in hardware');
+    lab.dpu('dpu-1', { hardwareOffload: true });
+    expect(planned(lab, 'web-0')).toBe('Planned: dpu-1');
+    expect(lab.port('web-0').status.offload).toBeUndefined();
+    web(lab, { offload: 'NEVER' });
+    expect(lab.port('web-0').status.offload).toEqual({ state: 'SOFTWARE', reason: 'NotWanted' });
+    lab.dpu('dpu-1');
+    web(lab, { offload: 'PREFERRED' });
+    expect(lab.port('web-0').status.offload).toEqual({ state: 'SOFTWARE', reason: 'NoHardware' });
+  });
+
+  it("waits for an underlay that carries the network's MTU, or for a smaller MTU", () => {
+    const lab = world({}, { mtu: 8000 });
+    lab.fleet(['dpu-1'], 1);
+    expect(planned(lab, 'web-0')).toBe('UnderlayTooSmall: dpu-1 carries 1450 bytes, 8000 are needed');
+    lab.dpu('dpu-1', { underlayMtu: 9000 });
+    expect(planned(lab, 'web-0')).toBe('Planned: dpu-1');
+    lab.dpu('dpu-1');
+    lab.apply('Network', 'blue', { mtu: 1430 });
+    expect(planned(lab, 'web-0')).toBe('Planned: dpu-1');
+    expect(lab.port('web-0').status.mtu).toBe(1430);
+    lab.apply('Network', 'blue', {});
+    expect(lab.port('web-0').status.mtu).toBe(1450);
+    checkInvariants(lab);
+  });
+});
+
+describe('the inventory', () => {
+  it('told again changes nothing', () => {
+    const lab = world();
+    lab.fleet(['dpu-1'], 2);
+    const changes = lab.changes.length;
+    lab.restart();
+    expect([lab.dpu('dpu-1').changes, lab.function('dpu-1', 0).changes]).toEqual([[], []]);
+    expect(lab.retire('Dpu', 'dpu-9').changes).toEqual([]);
+    expect(lab.retire('Function', 'dpu-9-pf0vf0').changes).toEqual([]);
+    expect(lab.changes).toHaveLength(changes);
+  });
+
+  it('that loses a function disconnects its port, which keeps what it was given', () => {
+    const lab = world();
+    lab.fleet(['dpu-1'], 1);
+    const { macAddress } = lab.port('web-0').status;
+    lab.retire('Function', 'dpu-1-pf0vf0');
+    expect(planned(lab, 'web-0')).toContain('FunctionUnknown');
+    expect(lab.port('web-0').status.dpu).toBeUndefined();
+    expect(lab.port('web-0').status.macAddress).toBe(macAddress);
+    expect(compileDocument(lab.world, 'dpu-1' as Name).objects).toEqual([]);
+    lab.function('dpu-1', 0);
+    expect(lab.port('web-0').status).toMatchObject({ dpu: 'dpu-1', macAddress });
+  });
+
+  it('that tells one identity of two functions uses the first by name, in whatever order they came', () => {
+    for (const names of [
+      ['a', 'b'],
+      ['b', 'a'],
+    ] as const) {
+      const lab = world();
+      lab.dpu('dpu-1');
+      const changes = names.map((name) => ({
+        operation: 'put' as const,
+        record: {
+          kind: 'Function' as const,
+          name: name as Name,
+          dpu: 'dpu-1' as Name,
+          identity: identityOf('dpu-1', 0),
+          representor: `rep-${name}`,
+        },
+      }));
+      project(lab.world, changes, lab.context);
+      lab.commit();
+      expect(lab.world.ports.get('acme/web-0')?.record.resource.status.representor).toBe('rep-a');
+    }
+  });
+
+  it('of a DPU that comes again goes on with later sequences than before', () => {
+    const lab = world();
+    lab.fleet(['dpu-1'], 1);
+    const before = documentHead(lab.world, 'dpu-1' as Name).sequence;
+    lab.retire('Dpu', 'dpu-1');
+    expect(documentHead(lab.world, 'dpu-1' as Name)).toEqual({ sequence: 0, digest: new Uint8Array(16) });
+    lab.dpu('dpu-1');
+    expect(documentHead(lab.world, 'dpu-1' as Name).sequence).toBeGreaterThan(before);
+    expect(planned(lab, 'web-0')).toBe('Planned: dpu-1');
+  });
+});
