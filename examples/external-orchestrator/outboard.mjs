@@ -1,7 +1,7 @@
 // A client of Outboard in one file: the stock NATS client, JSON, and the subjects of docs/bus.md. Copy it, or write the
 // same in your language.
 import { readFileSync } from 'node:fs';
-import { connect, headers, nkeyAuthenticator } from 'nats';
+import { connect, consumerOpts, headers, nkeyAuthenticator } from 'nats';
 
 const PREFIX = 'outboard.v1alpha1';
 const encoder = new TextEncoder();
@@ -25,8 +25,21 @@ export function subjectOf(channel, resource) {
   return `${PREFIX}.${channel}.${resource.metadata.tenant}.${api}.${resource.kind.toLowerCase()}.${resource.metadata.name}`;
 }
 
+const json = (message) => JSON.parse(new TextDecoder().decode(message.data));
+
 /** The last token tells the transition of an event. */
 const transitionOf = (subject) => subject.split('.').at(-1);
+
+/**
+ * An ordered consumer: the client library makes it anew, from where it was, whenever messages were missed. The stream is
+ * named and nothing is asked about it, as an orchestrator may not look at streams: they are all tenants'.
+ */
+async function follow(connection, stream, filter, from) {
+  const options = consumerOpts().orderedConsumer().bindStream(stream);
+  if (from === 'new') options.deliverNew();
+  else options.deliverLastPerSubject();
+  return connection.jetstream().subscribe(filter, options);
+}
 
 /**
  * Publishes intents and follows their answers. The broker's acknowledgement only says that the intent is queued; the
@@ -45,16 +58,12 @@ export class IntentPublisher {
 
   /** Starts to follow the tenant's events; everything that is published later is answered. */
   async open(tenant) {
-    const consumer = await this.#connection.jetstream().consumers.get('OUTBOARD_EVENT', {
-      filterSubjects: `${PREFIX}.event.${tenant}.>`,
-      deliver_policy: 'new',
-    });
-    const messages = await consumer.consume();
+    const events = await follow(this.#connection, 'OUTBOARD_EVENT', `${PREFIX}.event.${tenant}.>`, 'new');
     this.#closed = (async () => {
-      for await (const message of messages) this.#take(message);
+      for await (const message of events) this.#take(message);
     })();
     this.close = async () => {
-      await messages.close();
+      await events.destroy();
       await this.#closed;
     };
     return this;
@@ -65,7 +74,7 @@ export class IntentPublisher {
     const waiting = this.#waiting.get(cause);
     if (!waiting) return;
     const transition = transitionOf(message.subject);
-    const body = message.json();
+    const body = json(message);
     if (transition === 'accepted') waiting.resolve({ accepted: true, object: body });
     if (transition === 'deleted') waiting.resolve({ accepted: true, object: body });
     if (transition === 'refused') waiting.resolve({ accepted: false, error: body });
@@ -106,16 +115,16 @@ export class IntentPublisher {
  * After a reconnect the client library goes on where it was. `current` turns true once all that was there has come.
  */
 export async function* watchState(connection, tenant, { signal } = {}) {
-  const filter = `${PREFIX}.state.${tenant}.>`;
-  const consumer = await connection.jetstream().consumers.get('OUTBOARD_STATE', {
-    filterSubjects: filter,
-    deliver_policy: 'last_per_subject',
-  });
-  const messages = await consumer.consume();
-  signal?.addEventListener('abort', () => messages.close(), { once: true });
-  for await (const message of messages) {
+  const states = await follow(
+    connection,
+    'OUTBOARD_STATE',
+    `${PREFIX}.state.${tenant}.>`,
+    'last_per_subject',
+  );
+  signal?.addEventListener('abort', () => states.destroy(), { once: true });
+  for await (const message of states) {
     const deleted = message.headers?.get('Outboard-Operation') === 'delete';
-    yield { subject: message.subject, deleted, object: message.json(), current: message.info.pending === 0 };
+    yield { subject: message.subject, deleted, object: json(message), current: message.info.pending === 0 };
   }
 }
 
