@@ -1,6 +1,6 @@
 import type { Name } from '@outboard/model';
+import { confirm, expectConfirmation } from './confirmation.js';
 import type { DpuEntry, NetworkEntry } from './entries.js';
-import { confirm, expectConfirmation } from './placement.js';
 import { nameKey, type World } from './world.js';
 
 /**

@@ -67,7 +67,7 @@ describe('any history of commands, inventory and reports', () => {
         removeEverything(lab);
         for (const document of Object.values(compiledDocuments(lab.world))) expect(document).toEqual({});
         expect(lab.records('Release')).toEqual([]);
-        expect(lab.world.lowestVni()).toBe(4096);
+        expect(lab.world.segments.lowest()).toBe(4096);
         checkInvariants(lab);
       }),
       { numRuns: 100, seed: 4096 },

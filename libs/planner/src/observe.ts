@@ -1,8 +1,8 @@
 import { objectKeys } from '@outboard/contracts';
 import type { Context, Decision, Report, ReportedProblem } from './api.js';
+import { confirm, expectConfirmation, isSettled } from './confirmation.js';
 import { Draft } from './draft.js';
 import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
-import { confirm, expectConfirmation, isSettled } from './placement.js';
 import { replanFreed } from './project.js';
 import { confirmReleases } from './release.js';
 import { writePortHealth, writePropagation } from './settle.js';

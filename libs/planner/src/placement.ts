@@ -1,5 +1,6 @@
 import { invariant } from '@outboard/core';
 import type { Port } from '@outboard/model';
+import { confirm, expectConfirmation, isSettled } from './confirmation.js';
 import type { Documents } from './documents.js';
 import type { DpuEntry, Member, NetworkEntry, Placement, PortEntry } from './entries.js';
 import {
@@ -43,23 +44,6 @@ export function placementOf(
     endpoint: endpointObject(port, network.record.resource, representor),
     remote: remoteEndpointObject(port, network.record.resource, tunnelEndpoint),
   };
-}
-
-/** A port is another than its DPUs know: each must confirm the sequence. */
-export function expectConfirmation(port: PortEntry, dpu: DpuEntry, sequence: number): void {
-  if (!dpu.unconfirmed.has(port)) port.lagging++;
-  dpu.unconfirmed.set(port, sequence);
-}
-
-export function confirm(port: PortEntry, dpu: DpuEntry): void {
-  if (dpu.unconfirmed.delete(port)) port.lagging--;
-}
-
-/** Whether the port is stored as not known everywhere, though no DPU lags any more. */
-export function isSettled({ placement, lagging, network, record }: PortEntry): boolean {
-  const stored = record.resource.status.propagated;
-  if (!placement || lagging > 0 || network.joining.size > 0 || !stored) return false;
-  return stored.applied < stored.total;
 }
 
 /**

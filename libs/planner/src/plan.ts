@@ -72,7 +72,7 @@ export function planPort(
 ): Plan {
   const identity = spec.function;
   if (!identity) return wait('NoFunction');
-  const found = world.functionOf(functionIdentityKey(identity));
+  const found = world.functions.withIdentity(functionIdentityKey(identity));
   if (!found) return wait('FunctionUnknown', `no DPU has shown ${functionIdentityKey(identity)}`);
   if (found.representor === undefined) return wait('RepresentorUnknown', `${found.dpu}: ${found.name}`);
   const dpu = override?.name === found.dpu ? override.record : world.dpus.get(found.dpu)?.record;
@@ -110,7 +110,7 @@ function quarantineOf(
 ): Plan | undefined {
   const { metadata, status } = network.record.resource;
   const vni = status.segment?.segmentationId;
-  const segment = vni !== undefined && world.quarantinedVnis.blocker(vni, metadata.uid);
+  const segment = vni !== undefined && world.segments.blocker(vni, metadata.uid);
   if (segment) return wait('SegmentQuarantined', `${vni} may still be used by ${namesOf(segment)}`);
   const blocker = (value: IpAddress | MacAddress, release: ReleaseEntry | undefined): Plan | undefined =>
     release && wait('AddressQuarantined', `${value} may still be used by ${namesOf(release)}`);

@@ -91,4 +91,4 @@ function boundPorts(world: World, functions: Iterable<FunctionRecord>): Set<Port
 }
 
 const portsOfDpu = (world: World, name: Name): Set<PortEntry> =>
-  boundPorts(world, world.functionsByDpu.get(name) ?? []);
+  boundPorts(world, world.functions.ofDpu(name));

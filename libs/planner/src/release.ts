@@ -96,7 +96,7 @@ export function confirmReleases(draft: Draft, releases: Iterable<ReleaseEntry>, 
     if (release.pending.size > 0) continue;
     const { name, networkUid, vni, macAddress, addresses } = release.record;
     draft.remove({ kind: 'Release', tenant: '_', name });
-    const segment = vni === undefined ? undefined : draft.world.vnis.get(vni);
+    const segment = vni === undefined ? undefined : draft.world.segments.holder(vni);
     if (segment) freed.networks.add(segment);
     const network = draft.world.networksByUid.get(networkUid);
     const holders = [

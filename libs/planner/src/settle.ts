@@ -181,7 +181,7 @@ export function writeNetwork(
   former: readonly Condition[],
 ): void {
   const vni = status.segment?.segmentationId;
-  const blocker = vni === undefined ? undefined : draft.world.quarantinedVnis.blocker(vni, metadata.uid);
+  const blocker = vni === undefined ? undefined : draft.world.segments.blocker(vni, metadata.uid);
   const conditions = updateConditions(
     'Network',
     former,

@@ -1,36 +1,27 @@
 import { invariant, unreachable } from '@outboard/core';
-import {
-  allocatableRanges,
-  findCondition,
-  functionIdentityKey,
-  type IpAddress,
-  type Name,
-  prefixRange,
-  rangeContains,
-  type Subnet,
-  type Vni,
-} from '@outboard/model';
-import { AddressPool } from './allocate/address-pool.js';
-import { LowestFree } from './allocate/lowest-free.js';
+import { functionIdentityKey, type Name, prefixRange } from '@outboard/model';
+import { Segments, type VniRange } from './allocate/segments.js';
+import { fillPool, poolOf, settleAddress, settleAddressIn } from './allocate/subnet-pool.js';
+import { expectJoining, expectStored, isSettled } from './confirmation.js';
 import { Documents } from './documents.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, SubnetEntry } from './entries.js';
+import { Functions } from './functions.js';
 import { bridgeDomainObject, routerKeyOf, routerObject } from './objects.js';
-import { expectConfirmation, isSettled, Placements, placementOf } from './placement.js';
+import { Placements, placementOf } from './placement.js';
 import { Quarantine, type ReleaseEntry } from './quarantine.js';
-import {
-  type DpuRecord,
-  type FunctionRecord,
-  type NetworkRecord,
-  type PortRecord,
-  type RecordKey,
-  type ReleaseRecord,
-  type StoredRecord,
-  type SubnetRecord,
+import type {
+  DpuRecord,
+  NetworkRecord,
+  PortRecord,
+  RecordKey,
+  ReleaseRecord,
+  StoredRecord,
+  SubnetRecord,
 } from './records.js';
 
 export interface WorldOptions {
-  /** Inclusive; what networks without an asked identifier get. */
-  readonly vniRange: { readonly first: number; readonly last: number };
+  /** What networks without an asked identifier get. */
+  readonly vniRange: VniRange;
 }
 
 /** The reserved and commonly hand-assigned identifiers below 4096 are left to explicit requests. */
@@ -46,15 +37,12 @@ const LOAD_ORDER: readonly StoredRecord['kind'][] = [
   'Release',
 ];
 
-const poolOf = ({ spec, status }: Subnet): AddressPool =>
-  new AddressPool(allocatableRanges(spec), status.gateway);
-
 /** Names a resource within its kind. Labels contain no slash. */
 export const nameKey = (tenant: string, name: string): string => `${tenant}/${name}`;
 
 /**
  * The store of one network-intent service in memory, with every index that decisions need, and the documents that
- * follow from it. All of it is a function of the records alone. Changed only by `put` and `remove`.
+ * follow from it: all of it a function of the records, but for what the workers have confirmed since it was loaded.
  */
 export class World {
   readonly networks = new Map<string, NetworkEntry>();
@@ -67,17 +55,11 @@ export class World {
   /** Who has bound which function, by the function's identity. */
   readonly bindings = new Map<string, PortEntry>();
   readonly dpus = new Map<string, DpuEntry>();
-  readonly functions = new Map<string, FunctionRecord>();
-  /** In the order of their names: the first has the identity, should admin ever tell two. */
-  readonly functionsByIdentity = new Map<string, FunctionRecord[]>();
-  readonly functionsByDpu = new Map<string, Set<FunctionRecord>>();
+  readonly functions = new Functions();
   readonly releases = new Map<string, ReleaseEntry>();
-  readonly vnis = new Map<Vni, NetworkEntry>();
-  readonly quarantinedVnis = new Quarantine<Vni>();
+  readonly segments: Segments;
   readonly documents = new Documents();
-  readonly options: WorldOptions;
   readonly #placements = new Placements(this.documents);
-  readonly #freeVnis: LowestFree;
   /** What changes must be confirmed at; undefined while loading. */
   #revision: number | undefined;
   /** Where the documents of DPUs that appear start from. */
@@ -86,9 +68,8 @@ export class World {
   #releaseNumber = 0;
 
   private constructor(options: WorldOptions, revision: number) {
-    this.options = options;
+    this.segments = new Segments(options.vniRange);
     this.#documentStart = revision;
-    this.#freeVnis = new LowestFree(options.vniRange.last - options.vniRange.first + 1);
   }
 
   /**
@@ -105,7 +86,7 @@ export class World {
     for (const record of records) byKind.get(record.kind)?.push(record);
     for (const ofKind of byKind.values()) for (const record of ofKind) world.put(record);
     world.documents.take(revision);
-    for (const port of world.ports.values()) world.#expectUnconfirmed(port);
+    for (const port of world.ports.values()) expectStored(port);
     for (const network of world.networks.values()) expectJoining(network);
     world.#revision = revision;
     return world;
@@ -127,19 +108,10 @@ export class World {
   /** Ports that are known everywhere because a DPU that lagged has left, since the last call. */
   takeSettled(): PortEntry[] {
     const { left } = this.#placements;
+    if (left.size === 0) return [];
     const settled = [...left].filter((port) => this.portsByUid.has(port.record.resource.metadata.uid));
     left.clear();
     return settled.filter(isSettled);
-  }
-
-  /** The lowest identifier that is neither taken nor quarantined; undefined: there is none. */
-  lowestVni(): Vni | undefined {
-    const number = this.#freeVnis.lowest();
-    return number === undefined ? undefined : ((this.options.vniRange.first + number) as Vni);
-  }
-
-  functionOf(identity: string): FunctionRecord | undefined {
-    return this.functionsByIdentity.get(identity)?.[0];
   }
 
   /** The record with that key. */
@@ -178,7 +150,7 @@ export class World {
         this.#putDpu(record);
         break;
       case 'Function':
-        this.#putFunction(record);
+        this.functions.put(record);
         break;
       case 'Release':
         this.#putRelease(record);
@@ -204,7 +176,7 @@ export class World {
         this.#removeDpu(name as Name);
         break;
       case 'Function':
-        this.#removeFunction(name);
+        this.functions.remove(name);
         break;
       case 'Release':
         this.#removeRelease(name);
@@ -244,9 +216,7 @@ export class World {
     this.networks.set(key, created);
     this.networksByUid.set(metadata.uid, created);
     const vni = status.segment?.segmentationId;
-    if (vni === undefined) return;
-    this.vnis.set(vni, created);
-    this.#settleVni(vni);
+    if (vni !== undefined) this.segments.take(vni, created);
   }
 
   #removeNetwork(key: string): void {
@@ -259,9 +229,7 @@ export class World {
     this.networks.delete(key);
     this.networksByUid.delete(metadata.uid);
     const vni = status.segment?.segmentationId;
-    if (vni === undefined) return;
-    this.vnis.delete(vni);
-    this.#settleVni(vni);
+    if (vni !== undefined) this.segments.release(vni);
   }
 
   #putSubnet(record: SubnetRecord): void {
@@ -279,14 +247,14 @@ export class World {
       const others = this.subnetsByRouter.get(router);
       if (others) others.add(created);
       else this.subnetsByRouter.set(router, new Set([created]));
-      this.#fillPool(created);
+      fillPool(created);
       return;
     }
     const before = entry.record.resource;
     entry.record = record;
     if (before.spec === spec && before.status.gateway === status.gateway) return;
     entry.pool = poolOf(record.resource);
-    this.#fillPool(entry);
+    fillPool(entry);
   }
 
   #removeSubnet(key: string): void {
@@ -359,7 +327,7 @@ export class World {
       const holder = network.subnets.get(subnet);
       invariant(holder, `subnet ${subnet} of an allocated address is known`);
       holder.allocated--;
-      this.#settleAddress(holder, ip);
+      settleAddress(holder, ip);
     }
   }
 
@@ -390,33 +358,6 @@ export class World {
     this.documents.close(name);
   }
 
-  #putFunction(record: FunctionRecord): void {
-    if (this.functions.has(record.name)) this.#removeFunction(record.name);
-    this.functions.set(record.name, record);
-    const identity = functionIdentityKey(record.identity);
-    const others = this.functionsByIdentity.get(identity) ?? [];
-    this.functionsByIdentity.set(
-      identity,
-      [...others, record].sort((left, right) => (left.name < right.name ? -1 : 1)),
-    );
-    const ofDpu = this.functionsByDpu.get(record.dpu);
-    if (ofDpu) ofDpu.add(record);
-    else this.functionsByDpu.set(record.dpu, new Set([record]));
-  }
-
-  #removeFunction(name: string): void {
-    const record = this.functions.get(name);
-    invariant(record, `function ${name} is known`);
-    this.functions.delete(name);
-    const identity = functionIdentityKey(record.identity);
-    const others = (this.functionsByIdentity.get(identity) ?? []).filter((other) => other !== record);
-    if (others.length > 0) this.functionsByIdentity.set(identity, others);
-    else this.functionsByIdentity.delete(identity);
-    const ofDpu = this.functionsByDpu.get(record.dpu);
-    ofDpu?.delete(record);
-    if (ofDpu?.size === 0) this.functionsByDpu.delete(record.dpu);
-  }
-
   #putRelease(record: ReleaseRecord): void {
     invariant(!this.releases.has(record.name), `release ${record.name} is new`);
     const entry: ReleaseEntry = { record, pending: new Set() };
@@ -430,15 +371,12 @@ export class World {
       dpu.waits.set(entry, sequence);
       network?.stragglers.set(name, (network.stragglers.get(name) ?? 0) + 1);
     }
-    if (record.vni !== undefined) {
-      this.quarantinedVnis.add(record.vni, entry);
-      this.#settleVni(record.vni);
-    }
+    if (record.vni !== undefined) this.segments.quarantine(record.vni, entry);
     if (!network) return;
     if (record.macAddress) network.quarantinedMacAddresses.add(record.macAddress, entry);
     for (const address of record.addresses) {
       network.quarantinedAddresses.add(address, entry);
-      this.#settleAddressOf(network, address);
+      settleAddressIn(network, address);
     }
   }
 
@@ -450,15 +388,12 @@ export class World {
     for (const dpu of entry.pending) this.confirmRelease(entry, dpu);
     const network = this.networksByUid.get(record.networkUid);
     network?.releases.delete(entry);
-    if (record.vni !== undefined) {
-      this.quarantinedVnis.delete(record.vni, entry);
-      this.#settleVni(record.vni);
-    }
+    if (record.vni !== undefined) this.segments.free(record.vni, entry);
     if (!network) return;
     if (record.macAddress) network.quarantinedMacAddresses.delete(record.macAddress, entry);
     for (const address of record.addresses) {
       network.quarantinedAddresses.delete(address, entry);
-      this.#settleAddressOf(network, address);
+      settleAddressIn(network, address);
     }
   }
 
@@ -472,45 +407,6 @@ export class World {
     if (waiting > 1) stragglers.set(dpu, waiting - 1);
     else stragglers.delete(dpu);
   }
-
-  #settleVni(vni: Vni): void {
-    const number = vni - this.options.vniRange.first;
-    if (number < 0 || vni > this.options.vniRange.last) return;
-    if (this.vnis.has(vni) || this.quarantinedVnis.has(vni)) this.#freeVnis.take(number);
-    else this.#freeVnis.release(number);
-  }
-
-  #settleAddressOf(network: NetworkEntry, address: IpAddress): void {
-    for (const subnet of network.subnets.values()) {
-      if (rangeContains(subnet.range, address)) this.#settleAddress(subnet, address);
-    }
-  }
-
-  #settleAddress({ network, pool, record }: SubnetEntry, address: IpAddress): void {
-    const taken =
-      network.addresses.has(address) ||
-      network.quarantinedAddresses.has(address) ||
-      record.resource.status.gateway === address;
-    if (taken) pool.take(address);
-    else pool.release(address);
-  }
-
-  #fillPool({ network, range, pool }: SubnetEntry): void {
-    for (const held of [network.addresses.keys(), network.quarantinedAddresses.values()]) {
-      for (const address of held) if (rangeContains(range, address)) pool.take(address);
-    }
-  }
-
-  /** A stored port that was not known everywhere still waits for the DPUs of its network. */
-  #expectUnconfirmed(port: PortEntry): void {
-    if (!port.placement) return;
-    const { propagated } = port.record.resource.status;
-    const propagating = !propagated || propagated.applied < propagated.total;
-    if (!propagating && isApplied(port)) return;
-    for (const { dpu } of port.network.members.values()) {
-      if (propagating || dpu === port.placement.dpu) expectConfirmation(port, dpu, port.record.sequence);
-    }
-  }
 }
 
 /** Whether nothing changes that a port is found by. */
@@ -518,14 +414,3 @@ const holdsTheSame = ({ resource: before }: PortRecord, { resource: after }: Por
   before.spec.function === after.spec.function &&
   before.status.macAddress === after.status.macAddress &&
   before.status.addresses === after.status.addresses;
-
-const isApplied = ({ record }: PortEntry): boolean =>
-  findCondition(record.resource.status.conditions, 'Applied')?.status === 'True';
-
-/** A stored network's DPU of which no port was ever applied may not know yet that it takes part. */
-function expectJoining({ members, joining }: NetworkEntry): void {
-  for (const [name, { ports }] of members) {
-    if ([...ports].some(isApplied)) continue;
-    joining.set(name, Math.min(...[...ports].map(({ record }) => record.sequence)));
-  }
-}

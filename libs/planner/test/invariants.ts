@@ -86,8 +86,7 @@ export function summaryOf(world: World): unknown {
       functions: [...world.functions.values()].map((record) => JSON.stringify(record, sorted)).sort(),
       networks: networks.sort((left, right) => (left.name < right.name ? -1 : 1)),
       bindings: [...world.bindings.keys()].sort(),
-      vnis: [...world.vnis.keys()].sort(),
-      lowestVni: world.lowestVni(),
+      lowestVni: world.segments.lowest(),
     }),
   );
 }

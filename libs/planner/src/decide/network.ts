@@ -56,9 +56,9 @@ function* usersOf({ ports, subnets }: NetworkEntry): Generator<string> {
 function chooseVni({ world }: Draft, { segment }: NetworkSpec, refusal: Refusal): Vni | undefined {
   const asked = segment.segmentationId;
   if (asked === undefined) {
-    const vni = world.lowestVni();
+    const vni = world.segments.lowest();
     if (vni !== undefined) return vni;
-    const { first, last } = world.options.vniRange;
+    const { first, last } = world.segments.range;
     refusal.add(
       'spec.segment.segmentationId',
       `no identifier of ${first}-${last} is free`,
@@ -68,7 +68,7 @@ function chooseVni({ world }: Draft, { segment }: NetworkSpec, refusal: Refusal)
     );
     return undefined;
   }
-  const holder = world.vnis.get(asked);
+  const holder = world.segments.holder(asked);
   if (!holder) return asked;
   refusal.add(
     'spec.segment.segmentationId',

@@ -102,7 +102,7 @@ function checkFunction(
 
 /** What a DPU that is known can never do is refused; what is not known yet makes the port wait. */
 function checkDpu(world: World, network: NetworkEntry, spec: PortSpec, refusal: Refusal): void {
-  const found = spec.function && world.functionOf(functionIdentityKey(spec.function));
+  const found = spec.function && world.functions.withIdentity(functionIdentityKey(spec.function));
   const dpu = found && world.dpus.get(found.dpu)?.record;
   const obstacle = dpu && obstacleOf(network, spec, dpu);
   if (obstacle?.reason === 'NoHardware') {
