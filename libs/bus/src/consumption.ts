@@ -157,7 +157,9 @@ export class Consumption<Held extends HeldDelivery> {
     const steps = this.#spec.backoffMilliseconds;
     const step = wanted ?? steps[Math.min(held.delivery.deliveries, steps.length) - 1] ?? 0;
     const after = Math.round(step * (1 + JITTER * this.#random.fraction()));
-    this.#settler.redeliver(held, after);
-    return { awaitMilliseconds: after + PATIENCE_MILLISECONDS };
+    return {
+      awaitMilliseconds: after + PATIENCE_MILLISECONDS,
+      giveBack: () => this.#settler.redeliver(held, after),
+    };
   }
 }

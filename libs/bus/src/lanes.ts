@@ -14,8 +14,14 @@ interface Lane<Item> {
   heldBack: number;
 }
 
-/** How the run of an item ended: for good, or given back for a redelivery that the lane waits for. */
-export type RunEnd = 'settled' | { readonly awaitMilliseconds: number };
+/** How the run of an item ended: for good, or with a redelivery that the lane waits for. */
+export type RunEnd =
+  | 'settled'
+  | {
+      readonly awaitMilliseconds: number;
+      /** Asks for the redelivery. Called when the lane is ready for it: it may come at once. */
+      giveBack(): void;
+    };
 
 export interface LanesOptions<Item> {
   /** Items run at the same time. */
@@ -129,14 +135,9 @@ export class Lanes<Item extends { readonly sequence: number }> {
     lane.running = false;
     this.#running--;
     this.#held.delete(item.sequence);
-    if (end !== 'settled' && !this.#closed) {
-      endWait(lane);
-      lane.awaited = item.sequence;
-      lane.patience = this.#options.clock.schedule(end.awaitMilliseconds, () => {
-        endWait(lane);
-        this.#advance(lane);
-        this.#options.ended();
-      });
+    if (end !== 'settled') {
+      if (!this.#closed) this.#await(lane, item.sequence, end.awaitMilliseconds);
+      end.giveBack();
     }
     // Lanes that wait for a place come before the next item of this one: a long lane must not starve the others.
     const next = this.#ready.shift();
@@ -146,6 +147,16 @@ export class Lanes<Item extends { readonly sequence: number }> {
     }
     this.#advance(lane);
     this.#options.ended();
+  }
+
+  #await(lane: Lane<Item>, sequence: number, milliseconds: number): void {
+    endWait(lane);
+    lane.awaited = sequence;
+    lane.patience = this.#options.clock.schedule(milliseconds, () => {
+      endWait(lane);
+      this.#advance(lane);
+      this.#options.ended();
+    });
   }
 }
 

@@ -64,6 +64,7 @@ export class NatsConsumer implements Settler<NatsDelivery> {
     this.#listening = link.listen({
       down: () => this.#feed.close(),
       up: () => void this.#reopen(),
+      closed: () => this.#signs?.[Symbol.dispose](),
     });
   }
 

@@ -6,7 +6,7 @@ import {
   nkeyAuthenticator,
   PermissionViolationError,
 } from '@nats-io/transport-node';
-import { AppError, type Clock, type Random, systemClock, systemRandom } from '@outboard/core';
+import { AppError, type Clock, Problems, type Random, systemClock, systemRandom } from '@outboard/core';
 import { busErrors } from '../errors.js';
 import type { ConnectionState } from '../port.js';
 
@@ -24,6 +24,9 @@ export interface NatsOptions {
   readonly clock?: Clock;
   readonly random?: Random;
 }
+
+/** A scheme or none, a host (an IPv6 address in brackets), a port or none. */
+const SERVER = /^((nats|tls):\/\/)?([0-9A-Za-z_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/;
 
 /** Between two attempts to reach a server, milliseconds; random, so that a fleet does not return in one instant. */
 const RECONNECT_MINIMUM = 100;
@@ -65,6 +68,8 @@ export class Link {
 
   /** Connects, trying again until the time is over. Rejects with UNAVAILABLE, or UNAUTHENTICATED at once. */
   static async open(options: NatsOptions): Promise<Link> {
+    const problems = optionProblems(options);
+    if (problems) throw problems;
     const { clock = systemClock, random = systemRandom } = options;
     const limit = clock.monotonic() + (options.connectMilliseconds ?? DEFAULT_CONNECT_MILLISECONDS);
     const servers = typeof options.servers === 'string' ? [options.servers] : [...options.servers];
@@ -209,5 +214,29 @@ export class Link {
 /** A seed is one word; files that people wrote end with a line break. */
 const trimmed = (seed: Uint8Array): Uint8Array =>
   new TextEncoder().encode(new TextDecoder().decode(seed).trim());
+
+function optionProblems({
+  servers,
+  name,
+  inboxPrefix,
+  connectMilliseconds,
+}: NatsOptions): AppError | undefined {
+  const problems = new Problems();
+  const addresses = typeof servers === 'string' ? [servers] : servers;
+  // Without any, the client would take a server on this machine.
+  if (addresses.length === 0) problems.add('servers', 'must name at least one server');
+  for (const [index, address] of addresses.entries()) {
+    if (!SERVER.test(address))
+      problems.add(`servers[${index}]`, 'must be nats://host:port or tls://host:port');
+  }
+  if (name === '') problems.add('name', 'must not be empty');
+  if (inboxPrefix !== undefined && !/^_INBOX[0-9A-Za-z_-]*$/.test(inboxPrefix)) {
+    problems.add('inboxPrefix', 'must be _INBOX or _INBOX_<role>: services answer nowhere else');
+  }
+  if (connectMilliseconds !== undefined && !(connectMilliseconds > 0)) {
+    problems.add('connectMilliseconds', 'must be more than 0');
+  }
+  return problems.total > 0 ? problems.toError() : undefined;
+}
 
 const inboxPrefixOf = ({ inboxPrefix = '_INBOX' }: NatsOptions): string => inboxPrefix;

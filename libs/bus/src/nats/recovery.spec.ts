@@ -526,6 +526,23 @@ describe('NATS that fails', () => {
   });
 
   describe('the connection', () => {
+    it('options are refused with every problem; no server named is not one on this machine', async () => {
+      const bad = { servers: ['http://x', 'a b'], name: '', inboxPrefix: 'mine.*', connectMilliseconds: 0 };
+      await expect(connectNats(bad)).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        violations: [
+          { field: 'servers[0]' },
+          { field: 'servers[1]' },
+          { field: 'name' },
+          { field: 'inboxPrefix' },
+          { field: 'connectMilliseconds' },
+        ],
+      });
+      await expect(connectNats({ servers: [], name: 'x' })).rejects.toMatchObject({
+        violations: [{ field: 'servers' }],
+      });
+    });
+
     it('a server that cannot be reached is UNAVAILABLE, and named', async () => {
       const absent = connectNats({ servers: 'nats://127.0.0.1:1', name: 'x', connectMilliseconds: 1 });
       await expect(absent).rejects.toMatchObject({

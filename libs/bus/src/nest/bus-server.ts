@@ -16,8 +16,8 @@ import { BUS_TRANSPORT, type HandlerExtras } from './decorators.js';
 
 /**
  * NestJS over the bus port: methods with `@HandleRequest` become endpoints of one ADR-32 service, methods with
- * `@HandleDelivery` durable consumers. Refusals are values here; what a handler throws is a bug, logged by Nest, and
- * reaches callers as INTERNAL.
+ * `@HandleDelivery` durable consumers. A handler refuses by its result or by a thrown AppError; anything else that it
+ * throws is a bug, logged by Nest, which callers see as INTERNAL and deliveries as a retry.
  */
 export class BusServer extends Server implements CustomTransportStrategy {
   override readonly transportId = BUS_TRANSPORT;
@@ -70,19 +70,25 @@ export class BusServer extends Server implements CustomTransportStrategy {
 
 async function answer(handler: MessageHandler, request: Received): Promise<Result<Message, AppError>> {
   try {
-    return (await invoke(handler, request)) as Result<Message, AppError>;
-  } catch {
-    return err(new AppError('INTERNAL', 'the request failed by a bug; the log of the service has it'));
+    const answered = await invoke(handler, request);
+    if (isObject(answered) && 'ok' in answered) return answered as Result<Message, AppError>;
+  } catch (thrown) {
+    if (thrown instanceof AppError) return err(thrown);
   }
+  return err(new AppError('INTERNAL', 'the request failed by a bug; the log of the service has it'));
 }
 
 async function settle(handler: MessageHandler, delivery: Delivery): Promise<Settlement> {
   try {
-    return (await invoke(handler, delivery)) as Settlement;
-  } catch {
-    return { kind: 'retry', reason: 'the handler failed by a bug; the log of the service has it' };
+    const settlement = await invoke(handler, delivery);
+    if (isObject(settlement) && 'kind' in settlement) return settlement as unknown as Settlement;
+  } catch (thrown) {
+    if (thrown instanceof AppError) return { kind: 'retry', reason: `${thrown.code}: ${thrown.message}` };
   }
+  return { kind: 'retry', reason: 'the handler failed by a bug; the log of the service has it' };
 }
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 
 async function invoke(handler: MessageHandler, message: unknown): Promise<unknown> {
   const result = await handler(message);

@@ -67,7 +67,7 @@ export function consumeContract(world: World): void {
           if (textOf(delivery) === 'x' && delivery.deliveries < 3) return retry;
           return ack;
         },
-        { maxDeliveries: 10 },
+        { maxDeliveries: 10, backoffMilliseconds: [0] },
       );
       await seen.atLeast(3);
       await world.publish([`${at.root}.a`, 'end']);
