@@ -24,8 +24,8 @@ export interface ProgramOptions {
 const HELP_WIDTH = 100;
 
 const KIND_HELP = `
-Kinds: dpu, function, network, subnet, port; the plural is understood as well. Several are joined by commas,
-all stands for all of a tenant (with -A also for those that belong to none).`;
+Kinds: dpu, function, network, subnet, port; the plural is understood as well. Several are joined
+by commas, all stands for all of a tenant (with -A also for those that belong to none).`;
 
 /** The command line of \`outboard\`. Its help is also what the README has. */
 export function createProgram({ terminal, run }: ProgramOptions): Command {
@@ -91,9 +91,9 @@ export function createProgram({ terminal, run }: ProgramOptions): Command {
     .addHelpText(
       'after',
       `
-Files hold YAML or JSON, several documents divided by ---. Every problem of every document is told, as
-file[document]: field: rule, before anything is sent. What others need is applied first; the rest goes on after a
-refusal.
+Files hold YAML or JSON, several documents divided by ---. Every problem of every document is
+told, as file[document]: field: rule, before anything is sent. What others need is applied first;
+the rest goes on after a refusal.
 ${examples(['outboard apply -f network.yaml -f ports/', 'outboard apply -f - --dry-run < ports.json', 'outboard -t acme apply -f ports.yaml'])}`,
     );
 
@@ -189,8 +189,8 @@ ${examples(['outboard -t acme delete port web-0 web-1', 'outboard delete -f exam
     .addHelpText(
       'after',
       `
-A condition counts only when it speaks of the present spec. What does not exist yet is waited for. The exit code is
-124 when the time of --timeout is over.
+A condition counts only when it speaks of the present spec. What does not exist yet is waited for.
+The exit code is 124 when the time of --timeout is over.
 ${examples(['outboard -t acme wait port web-0 web-1 --for condition=Ready --timeout 1m', 'outboard -t acme wait port/web-0 --for delete', 'outboard -t acme wait port/web-0 --for status.dpu=dpu-2'])}`,
     );
 

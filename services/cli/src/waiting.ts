@@ -76,6 +76,8 @@ export interface Awaited {
   readonly kind: AnyKind;
   readonly tenant: string;
   readonly names: readonly string[];
+  /** What the service has just said of each; absent: it is asked first. */
+  readonly known?: ReadonlyMap<string, ResourceJson>;
 }
 
 /** Waits until all have reached the goal; those that have not in time are told as failures. */
@@ -89,6 +91,7 @@ export async function awaitGoal(
   const { clock, signal, failures } = session;
   const over = new AbortController();
   const stop = (): void => over.abort();
+  if (signal.aborted) stop();
   signal.addEventListener('abort', stop, { once: true });
   const timer = clock.schedule(options.timeoutMilliseconds, stop);
   try {
@@ -116,22 +119,12 @@ class Group {
     private readonly goal: Goal,
     private readonly reached: (label: string) => Promise<void>,
   ) {
-    for (const name of awaited.names) this.#waiting.set(name, undefined);
+    for (const name of awaited.names) this.#waiting.set(name, awaited.known?.get(name));
   }
 
   async run(client: OutboardClient, signal: AbortSignal): Promise<void> {
-    const { kind, tenant, names } = this.awaited;
-    // The stream of states follows a little behind: what the service says now must not be undercut by it.
-    await concurrently(names, {
-      limit: CONCURRENT_REQUESTS,
-      run: (name) => client.get(kind, tenant, name),
-      settled: async (name, outcome) => {
-        if (outcome.ok) await this.#see(name, outcome.value);
-        else if (outcome.error.code !== 'NOT_FOUND') this.#refuse(name, outcome.error);
-        else if (this.goal.type === 'delete') await this.#reach(name);
-      },
-      stopped: () => signal.aborted,
-    });
+    const { kind, tenant, known } = this.awaited;
+    if (!known) await this.#ask(client, signal);
     if (this.#waiting.size === 0 || signal.aborted) return;
     const follower = new StateFollower();
     for await (const step of steps(client.bus, stateSpec(kind, tenant, [...this.#waiting.keys()]), signal)) {
@@ -153,6 +146,21 @@ class Group {
         return [nameOf(kind, name), error] as const;
       }),
     ];
+  }
+
+  /** The stream of states follows a little behind: what the service says now must not be undercut by it. */
+  async #ask(client: OutboardClient, signal: AbortSignal): Promise<void> {
+    const { kind, tenant, names } = this.awaited;
+    await concurrently(names, {
+      limit: CONCURRENT_REQUESTS,
+      run: (name) => client.get(kind, tenant, name),
+      settled: async (name, outcome) => {
+        if (outcome.ok) await this.#see(name, outcome.value);
+        else if (outcome.error.code !== 'NOT_FOUND') this.#refuse(name, outcome.error);
+        else if (this.goal.type === 'delete') await this.#reach(name);
+      },
+      stopped: () => signal.aborted,
+    });
   }
 
   async #follow({ operation, address: { name }, object }: StateChange): Promise<void> {

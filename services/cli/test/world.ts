@@ -74,35 +74,46 @@ export const list = (...items: object[]): { input: string } => ({
   input: JSON.stringify({ kind: 'List', items }),
 });
 
-/** The services of Outboard on a bus inside the process, a DPU without a dataplane, and the command as a user has it. */
+/** A connection in a role. */
+export type Connect = (role: 'admin' | 'network-intent' | 'worker-dpu-1') => Promise<StreamBus>;
+
+/** The services of Outboard, a DPU without a dataplane, and the command as a user has it. */
 export class World implements AsyncDisposable {
   readonly #broker = new InProcessBroker();
-  readonly bus: StreamBus = this.#broker.connect();
   readonly #parts: AsyncDisposable[] = [];
   readonly #services = new Map<'admin' | 'network', Subscription>();
+  #worker: StreamBus | undefined;
 
-  static async open(): Promise<World> {
+  /** @param connect default: to a broker inside the process. */
+  static async open(connect?: Connect): Promise<World> {
     const world = new World();
-    unwrap(await world.bus.streams.provision(STREAMS, 'apply'));
-    const admin = new AdminService({ ...world.#ports(), leaseMilliseconds: 600_000 });
-    const network = new NetworkIntentService(world.#ports());
+    await world.#start(connect ?? (async () => world.connect()));
+    return world;
+  }
+
+  async #start(connect: Connect): Promise<void> {
+    const buses = { admin: await connect('admin'), network: await connect('network-intent') };
+    this.#worker = await connect('worker-dpu-1');
+    this.#parts.push(buses.admin, buses.network, this.#worker);
+    unwrap(await buses.admin.streams.provision(STREAMS, 'apply'));
+    const admin = new AdminService({ ...this.#ports(buses.admin), leaseMilliseconds: 600_000 });
+    const network = new NetworkIntentService(this.#ports(buses.network));
     for (const service of [admin, network]) {
       await service.start();
-      world.#parts.push(service);
+      this.#parts.push(service);
     }
-    await world.#serve('admin', 'admin', [
+    await this.#serve('admin', buses.admin, [
       [subjects.allRequests('admin'), (request) => admin.handleRequest(request)],
       [subjects.allDpus('observed', 'admin'), (request) => admin.handleInventory(request)],
     ]);
-    await world.#serve('network', 'network-intent', [
+    await this.#serve('network', buses.network, [
       [subjects.allRequests('network'), (request) => network.handleRequest(request)],
       [subjects.allDpus('sync', 'network'), (request) => network.handleSync(request)],
       [subjects.allDpus('observed', 'network'), (request) => network.handleObserved(request)],
     ]);
-    return world;
   }
 
-  /** Another connection to the bus. */
+  /** Another connection to the broker inside the process. */
   connect(): StreamBus {
     return this.#broker.connect();
   }
@@ -157,24 +168,24 @@ export class World implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const service of this.#services.values()) await service[Symbol.asyncDispose]();
     for (const part of this.#parts.reverse()) await part[Symbol.asyncDispose]();
-    await this.bus[Symbol.asyncDispose]();
   }
 
-  #ports() {
+  #ports(bus: StreamBus) {
     const store = openMemoryStore();
     this.#parts.push(store);
-    return { bus: this.#broker.connect(), store, clock: systemClock, random: systemRandom };
+    return { bus, store, clock: systemClock, random: systemRandom };
   }
 
   async #serve(
     api: 'admin' | 'network',
-    name: string,
+    bus: StreamBus,
     endpoints: readonly (readonly [
       string,
       (request: Received) => ReturnType<AdminService['handleRequest']>,
     ])[],
   ): Promise<void> {
-    const service = await this.bus.serve({
+    const name = api === 'admin' ? 'admin' : 'network-intent';
+    const service = await bus.serve({
       name,
       version: '0.1.0',
       description: `the ${name} service of a test`,
@@ -189,8 +200,9 @@ export class World implements AsyncDisposable {
   }
 
   async #ask(subject: string, body: Uint8Array): Promise<Uint8Array> {
-    const reply = await this.bus.request(subject, { headers: {}, body }, { deadlineMilliseconds: 10_000 });
-    return unwrap(reply).body;
+    if (!this.#worker) throw new Error('the world has no worker yet');
+    const message = { headers: {}, body };
+    return unwrap(await this.#worker.request(subject, message, { deadlineMilliseconds: 10_000 })).body;
   }
 }
 

@@ -1,4 +1,5 @@
 import { type AppError, ok, type Result } from '@outboard/core';
+import type { AnyKind, ResourceJson } from '@outboard/model';
 import type { OutboardClient } from '../client.js';
 import { usageError } from '../failure.js';
 import { selectionsOf, tenantOfOne } from '../kinds.js';
@@ -24,17 +25,21 @@ export async function remove(
 ): Promise<void> {
   const targets = await targetsOf(session, args, options);
   const client = await session.connect();
-  const deleted: Target[] = [];
+  const deleted: Deleted[] = [];
   await inLevels(session, targets, {
     verb: 'deleted',
     order: 'needed-last',
     run: async (target) => {
       const outcome = await removeOne(client, target, options.ignoreNotFound === true);
-      if (outcome.ok) deleted.push(target);
+      if (outcome.ok && outcome.value) deleted.push({ ...target, object: outcome.value });
       return outcome;
     },
-    format: (label, result) =>
-      options.output === 'json' ? [JSON.stringify({ resource: label, result })] : [`${label} ${result}`],
+    format: (label, object) => {
+      const result = object ? 'deleted' : 'not found';
+      return options.output === 'json'
+        ? [JSON.stringify({ resource: label, result })]
+        : [`${label} ${result}`];
+    },
   });
   if (!options.wait || session.signal.aborted) return;
   await awaitGoal(
@@ -47,6 +52,11 @@ export async function remove(
       reached: async () => {},
     },
   );
+}
+
+/** A deleted resource as it was. */
+interface Deleted extends Target {
+  readonly object: ResourceJson;
 }
 
 async function targetsOf(
@@ -74,23 +84,23 @@ async function targetsOf(
   });
 }
 
+/** Undefined: there was nothing to delete, which was all right. */
 async function removeOne(
   client: OutboardClient,
   { kind, tenant, name }: Target,
   ignoreNotFound: boolean,
-): Promise<Result<'deleted' | 'not found', AppError>> {
+): Promise<Result<ResourceJson | undefined, AppError>> {
   const deleted = await client.delete(kind, tenant, name);
-  if (deleted.ok) return ok('deleted');
-  return ignoreNotFound && deleted.error.code === 'NOT_FOUND' ? ok('not found') : deleted;
+  return !deleted.ok && ignoreNotFound && deleted.error.code === 'NOT_FOUND' ? ok(undefined) : deleted;
 }
 
-function grouped(targets: readonly Target[]): readonly Awaited[] {
-  const groups = new Map<string, Awaited & { names: string[] }>();
-  for (const { kind, tenant, name } of targets) {
+function grouped(deleted: readonly Deleted[]): readonly Awaited[] {
+  const groups = new Map<string, { kind: AnyKind; tenant: string; known: Map<string, ResourceJson> }>();
+  for (const { kind, tenant, name, object } of deleted) {
     const key = `${kind.kind}/${tenant}`;
-    const group = groups.get(key) ?? { kind, tenant, names: [] };
-    group.names.push(name);
+    const group = groups.get(key) ?? { kind, tenant, known: new Map() };
+    group.known.set(name, object);
     groups.set(key, group);
   }
-  return [...groups.values()];
+  return [...groups.values()].map((group) => ({ ...group, names: [...group.known.keys()] }));
 }

@@ -1,0 +1,194 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { connectNats, generateCredentials, readCredentials, renderServerConfig, roles } from '@outboard/bus';
+import { type NatsServer, startNatsServer } from '@outboard/testkit';
+import { functionOf, list, network, port, subnet, World } from './world.js';
+
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+/** As a local stack leaves it: a folder in which the command finds the operator's seed. */
+const folder = mkdtempSync(join(tmpdir(), 'outboard-cli-'));
+const credentials = join(folder, '.outboard/local-stack/credentials');
+const children = new Set<ChildProcess>();
+
+let server: NatsServer;
+let world: World;
+
+beforeAll(async () => {
+  if (!existsSync(MAIN)) throw new Error(`${MAIN} is not built: npx tsc -b services/cli`);
+  const authorized = await generateCredentials(credentials, [
+    roles.admin(),
+    roles.networkIntent(),
+    roles.worker('dpu-1'),
+    roles.operator(),
+    roles.orchestrator('acme'),
+  ]);
+  server = await startNatsServer({
+    configure: (place) => renderServerConfig({ ...place, port: 0, roles: authorized }),
+  });
+  world = await World.open(async (role) =>
+    connectNats({ servers: server.url, name: role, ...(await readCredentials(credentials, role)) }),
+  );
+  await world.registerDpu(2);
+}, 30_000);
+
+afterAll(async () => {
+  for (const child of children) child.kill('SIGKILL');
+  await world?.[Symbol.asyncDispose]();
+  await server?.[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true });
+});
+
+/** The command as a process of its own. */
+class Command {
+  readonly ended: Promise<{ exitCode: number | null; stdout: string; stderr: string }>;
+  readonly #child: ChildProcess;
+  readonly #looks = new Set<() => void>();
+  #stdout = '';
+  #stderr = '';
+
+  constructor(commandLine: string, input = '', environment: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(process.execPath, [MAIN, ...commandLine.split(' ')], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, OUTBOARD_NATS_URL: server.url, ...environment },
+    });
+    children.add(this.#child);
+    this.#child.stdout?.on('data', (chunk) => {
+      this.#stdout += chunk;
+      for (const look of this.#looks) look();
+    });
+    this.#child.stderr?.on('data', (chunk) => {
+      this.#stderr += chunk;
+    });
+    this.#child.stdin?.end(input);
+    this.ended = new Promise((resolve) => {
+      this.#child.once('close', (exitCode) => {
+        children.delete(this.#child);
+        resolve({ exitCode, stdout: this.#stdout, stderr: this.#stderr });
+      });
+    });
+  }
+
+  shows(text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const look = (): void => {
+        if (this.#stdout.includes(text)) resolve();
+      };
+      this.#looks.add(look);
+      look();
+      this.ended.then(() => reject(new Error(`ended without ${text}: ${this.#stdout}${this.#stderr}`)));
+    });
+  }
+
+  interrupt(): void {
+    this.#child.kill('SIGINT');
+  }
+
+  /** Nobody reads any more. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy();
+  }
+}
+
+const run = (...given: ConstructorParameters<typeof Command>) => new Command(...given).ended;
+
+describe('the built command against nats-server with permissions', () => {
+  it('needs nothing but the folder of a local stack, and goes all the way', async () => {
+    const { input } = list(
+      network('blue'),
+      subnet('blue-v4', '10.0.1.0/24'),
+      port('web-0', { function: functionOf(0) }),
+    );
+    expect(await run('apply -f -', input)).toEqual({
+      exitCode: 0,
+      stdout: 'network/blue created\nsubnet/blue-v4 created\nport/web-0 created\n',
+      stderr: '',
+    });
+    const waiting = new Command('wait -t acme port/web-0 --for condition=Ready');
+    await world.reportApplied();
+    expect(await waiting.ended).toEqual({ exitCode: 0, stdout: 'port/web-0 condition met\n', stderr: '' });
+    const events = new Command('events ports -A --since 0 --follow');
+    await events.shows('AppliedAndReadBack');
+    events.interrupt();
+    expect(await events.ended).toMatchObject({ exitCode: 130, stderr: '' });
+    const { stdout } = await run('describe -t acme port web-0');
+    expect(stdout).toContain('  dpu: dpu-1\n');
+    expect(stdout).toMatch(/ago {3}ready +AppliedAndReadBack/);
+    const ping = await run('ping -o json');
+    expect(JSON.parse(ping.stdout)).toMatchObject([{ name: 'admin' }, { name: 'network-intent' }]);
+    expect(await run('delete -f - --wait', input)).toMatchObject({ exitCode: 0, stderr: '' });
+  }, 60_000);
+
+  it('follows changes across a restart of the server', async () => {
+    const watching = new Command('watch networks -A');
+    await run('apply -f -', list(network('before')).input);
+    await watching.shows('created     acme/network/before');
+    await server.kill();
+    await server.start();
+    // Until the services have found their way back, there is nobody to answer.
+    while ((await run('get networks,dpus -A')).exitCode !== 0);
+    await run('apply -f -', list(network('after')).input);
+    await watching.shows('created     acme/network/after');
+    watching.interrupt();
+    const { exitCode, stdout } = await watching.ended;
+    expect(exitCode).toBe(130);
+    expect(stdout.match(/network\/before/g)).toHaveLength(1);
+    await run('delete -t acme network before after');
+  }, 60_000);
+
+  it('may do what its role may, and says what it may not', async () => {
+    const orchestrator = { OUTBOARD_NATS_SEED_FILE: join(credentials, 'orchestrator-acme.seed') };
+    const own = await run('apply -f -', list(network('own')).input, orchestrator);
+    expect(own).toMatchObject({ exitCode: 0, stdout: 'network/own created\n' });
+    const watching = new Command('watch all -t acme', '', orchestrator);
+    await watching.shows('acme/network/own');
+    watching.interrupt();
+    await watching.ended;
+    for (const commandLine of ['get dpus', 'get ports -t globex', 'watch ports -t globex', 'events -A']) {
+      const { exitCode, stdout, stderr } = await run(commandLine, '', orchestrator);
+      expect({ exitCode, stdout: stdout.replace(/^TIME.*\n/, '') }).toEqual({ exitCode: 1, stdout: '' });
+      expect(stderr).toMatch(/^outboard: this role may not .*\n {2}the role of your seed may not do this/);
+    }
+  }, 60_000);
+
+  it('is refused without a seed, or with one that nobody knows', async () => {
+    const stranger = join(folder, 'stranger');
+    await generateCredentials(stranger, [roles.operator()]);
+    for (const seed of [join(stranger, 'operator.seed'), join(stranger, 'none.seed')]) {
+      const { exitCode, stderr } = await run(`get dpus --seed ${seed}`);
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(/^outboard: .*\n {2}give the seed of a role that the server knows with --seed/);
+    }
+  }, 60_000);
+
+  it('says so when no server is there', async () => {
+    const { exitCode, stderr } = await run('get dpus --server nats://127.0.0.1:1 --timeout 1ms');
+    expect(exitCode).toBe(1);
+    expect(stderr).toMatch(
+      /^outboard: NATS at nats:\/\/127\.0\.0\.1:1 cannot be reached.*\n {2}is the server there\?/,
+    );
+  }, 60_000);
+
+  it('ends quietly when nobody reads its output any more', async () => {
+    const watching = new Command('watch networks -A');
+    await run('apply -f -', list(network('seen')).input);
+    await watching.shows('network/seen');
+    watching.closeOutput();
+    await run('delete -t acme network seen');
+    await run('apply -f -', list(network('unseen')).input);
+    expect(await watching.ended).toMatchObject({ exitCode: 0, stderr: '' });
+  }, 60_000);
+
+  it('reads files', async () => {
+    mkdirSync(join(folder, 'manifests'));
+    writeFileSync(join(folder, 'manifests/a.json'), JSON.stringify(network('from-json')));
+    writeFileSync(join(folder, 'manifests/b.yaml'), JSON.stringify(network('from-yaml')));
+    expect((await run('apply -f manifests')).stdout).toBe(
+      'network/from-json created\nnetwork/from-yaml created\n',
+    );
+  }, 60_000);
+});
