@@ -1,9 +1,11 @@
 // A client of Outboard in one file: the stock NATS client, JSON, and the subjects of docs/bus.md. Copy it, or write the
 // same in your language.
 import { readFileSync } from 'node:fs';
-import { connect, consumerOpts, headers, nkeyAuthenticator } from 'nats';
+import { setTimeout } from 'node:timers/promises';
+import { connect, headers, nanos, nkeyAuthenticator, nuid } from 'nats';
 
 const PREFIX = 'outboard.v1alpha1';
+const RETRY_MILLISECONDS = 250;
 const encoder = new TextEncoder();
 
 /** Connects as an orchestrator of one tenant; reconnects for ever. */
@@ -31,14 +33,65 @@ const json = (message) => JSON.parse(new TextDecoder().decode(message.data));
 const transitionOf = (subject) => subject.split('.').at(-1);
 
 /**
- * An ordered consumer: the client library makes it anew, from where it was, whenever messages were missed. The stream is
- * named and nothing is asked about it, as an orchestrator may not look at streams: they are all tenants'.
+ * Follows what a filter matches, without gaps: a consumer that is lost with the broker is made anew from where it was.
+ * The stream is named and nothing is asked about it: it is all tenants', and an orchestrator may not look at it.
  */
-async function follow(connection, stream, filter, from) {
-  const options = consumerOpts().orderedConsumer().bindStream(stream);
-  if (from === 'new') options.deliverNew();
-  else options.deliverLastPerSubject();
-  return connection.jetstream().subscribe(filter, options);
+class Follower {
+  #connection;
+  #stream;
+  #filter;
+  #consumer;
+  #messages;
+  #last;
+  #closed = false;
+
+  static async open(connection, stream, filter, deliverPolicy) {
+    const follower = new Follower();
+    follower.#connection = connection;
+    follower.#stream = stream;
+    follower.#filter = filter;
+    follower.#consumer = await follower.#makeConsumer({ deliver_policy: deliverPolicy });
+    return follower;
+  }
+
+  async *[Symbol.asyncIterator]() {
+    while (!this.#closed) {
+      try {
+        this.#consumer ??= await this.#makeConsumer({
+          deliver_policy: 'by_start_sequence',
+          opt_start_seq: this.#last + 1,
+        });
+        this.#messages = await this.#consumer.consume({ abort_on_missing_resource: true });
+        for await (const message of this.#messages) {
+          this.#last = message.seq;
+          yield message;
+        }
+      } catch (failure) {
+        if (this.#closed || this.#connection.isClosed()) return;
+        process.stderr.write(`${this.#stream}: ${failure.message}; following it anew\n`);
+        await setTimeout(RETRY_MILLISECONDS);
+      }
+      this.#consumer = undefined;
+    }
+  }
+
+  async close() {
+    this.#closed = true;
+    await this.#messages?.close();
+  }
+
+  async #makeConsumer(start) {
+    const manager = await this.#connection.jetstreamManager({ checkAPI: false });
+    const { name } = await manager.consumers.add(this.#stream, {
+      name: nuid.next(),
+      filter_subject: this.#filter,
+      ack_policy: 'none',
+      // The broker forgets it when nobody has asked for so long.
+      inactive_threshold: nanos(300_000),
+      ...start,
+    });
+    return this.#connection.jetstream().consumers.get(this.#stream, name);
+  }
 }
 
 /**
@@ -58,12 +111,13 @@ export class IntentPublisher {
 
   /** Starts to follow the tenant's events; everything that is published later is answered. */
   async open(tenant) {
-    const events = await follow(this.#connection, 'OUTBOARD_EVENT', `${PREFIX}.event.${tenant}.>`, 'new');
+    const filter = `${PREFIX}.event.${tenant}.>`;
+    const events = await Follower.open(this.#connection, 'OUTBOARD_EVENT', filter, 'new');
     this.#closed = (async () => {
       for await (const message of events) this.#take(message);
     })();
     this.close = async () => {
-      await events.destroy();
+      await events.close();
       await this.#closed;
     };
     return this;
@@ -98,7 +152,7 @@ export class IntentPublisher {
         .jetstream()
         .publish(subject, body, { headers: header })
         .catch(() => {});
-      timer = setTimeout(send, this.resendMilliseconds);
+      timer = globalThis.setTimeout(send, this.resendMilliseconds);
     };
     send();
     try {
@@ -121,7 +175,7 @@ export async function* watchState(connection, tenant, { signal } = {}) {
     `${PREFIX}.state.${tenant}.>`,
     'last_per_subject',
   );
-  signal?.addEventListener('abort', () => states.destroy(), { once: true });
+  signal?.addEventListener('abort', () => states.close(), { once: true });
   for await (const message of states) {
     const deleted = message.headers?.get('Outboard-Operation') === 'delete';
     yield { subject: message.subject, deleted, object: json(message), current: message.info.pending === 0 };

@@ -17,11 +17,13 @@ class LineProgram {
   readonly #lines: Line[] = [];
   readonly #waiting = new Set<() => void>();
   readonly #child: ChildProcess;
+  readonly #ended: Promise<number | null>;
   errors = '';
 
   constructor(command: readonly string[]) {
     const [program = '', ...args] = command;
     this.#child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    this.#ended = new Promise((resolve) => this.#child.once('exit', resolve));
     createInterface({ input: this.#child.stdout as NodeJS.ReadableStream }).on('line', (line) => {
       this.#lines.push(JSON.parse(line) as Line);
       for (const wake of this.#waiting) wake();
@@ -61,9 +63,8 @@ class LineProgram {
 
   /** Its exit code after SIGTERM. */
   async stop(): Promise<number | null> {
-    const ended = new Promise<number | null>((resolve) => this.#child.once('exit', resolve));
     this.#child.kill('SIGTERM');
-    return ended;
+    return this.#ended;
   }
 }
 
