@@ -1,15 +1,11 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
-import type { StreamBus } from './port.js';
 import { consumeContract } from './testing/consume-contract.js';
 import { publishContract } from './testing/publish-contract.js';
 import { requestContract } from './testing/request-contract.js';
 import { watchContract } from './testing/watch-contract.js';
-import { World } from './testing/world.js';
+import { type BusHarness, World } from './testing/world.js';
 
-/** A broker to test: every `connect` is a connection of its own. */
-export interface BusHarness extends AsyncDisposable {
-  connect(): Promise<StreamBus>;
-}
+export type { BusHarness };
 
 /** What every adapter of the bus must do. `open` starts an empty broker, once for the whole suite. */
 export function busContract(name: string, open: () => Promise<BusHarness>): void {

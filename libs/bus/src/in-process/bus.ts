@@ -31,7 +31,7 @@ import {
   serviceProblems,
   watchProblems,
 } from '../validate.js';
-import type { InProcessBroker } from './broker.js';
+import type { Exchange } from './exchange.js';
 import { travelled } from './stream.js';
 import { InProcessWatch } from './watch.js';
 
@@ -41,14 +41,14 @@ const DRAIN_MILLISECONDS = 10_000;
 /** One connection to an in-process broker. */
 export class InProcessBus implements StreamBus {
   readonly streams: StreamAdministration;
-  readonly #broker: InProcessBroker;
+  readonly #exchange: Exchange;
   readonly #open = new Set<OpenSubscription>();
   readonly #stateListeners = new Set<(state: ConnectionState) => void>();
   #closed = false;
 
-  constructor(broker: InProcessBroker) {
-    this.#broker = broker;
-    this.streams = broker;
+  constructor(exchange: Exchange) {
+    this.#exchange = exchange;
+    this.streams = exchange;
   }
 
   request(
@@ -59,14 +59,14 @@ export class InProcessBus implements StreamBus {
     const refusal = this.#closed ? busErrors.closed() : messageProblems(subject, message);
     if (refusal) return Promise.resolve(err(refusal));
     return new Promise((resolve) => {
-      const deadline = this.#broker.clock.schedule(deadlineMilliseconds, () =>
+      const deadline = this.#exchange.clock.schedule(deadlineMilliseconds, () =>
         resolve(err(busErrors.deadline(subject, deadlineMilliseconds))),
       );
       const answered = (result: Result<Message, AppError>): void => {
         deadline[Symbol.dispose]();
         resolve(result);
       };
-      const receivers = this.#broker.send(subject, message, (reply) => {
+      const receivers = this.#exchange.send(subject, message, (reply) => {
         const { headers, body } = travelled(reply);
         queueMicrotask(() =>
           answered(isErrorReply(headers) ? err(decodeError(headers, body)) : ok({ headers, body })),
@@ -86,7 +86,7 @@ export class InProcessBus implements StreamBus {
       : (messageProblems(subject, message) ?? gatherProblems(limits));
     if (refusal) return Promise.resolve(err(refusal));
     return new Promise((resolve) => {
-      const { clock } = this.#broker;
+      const { clock } = this.#exchange;
       const gathering = new Gathering<Message>(clock, limits);
       const complete = (): void => {
         deadline[Symbol.dispose]();
@@ -94,7 +94,7 @@ export class InProcessBus implements StreamBus {
         resolve(ok([...gathering.replies]));
       };
       const deadline = clock.schedule(limits.deadlineMilliseconds, complete);
-      const receivers = this.#broker.send(subject, message, (reply) => {
+      const receivers = this.#exchange.send(subject, message, (reply) => {
         const arrived = travelled(reply);
         queueMicrotask(() => gathering.add(arrived, complete));
       });
@@ -108,18 +108,18 @@ export class InProcessBus implements StreamBus {
     { messageId }: { messageId: string },
   ): Promise<Result<PublishAck, AppError>> {
     const refusal = this.#closed ? busErrors.closed() : messageProblems(subject, message, messageId);
-    return Promise.resolve(refusal ? err(refusal) : this.#broker.store(subject, message, messageId));
+    return Promise.resolve(refusal ? err(refusal) : this.#exchange.store(subject, message, messageId));
   }
 
   broadcast(subject: string, message: Message): void {
     const refusal = this.#closed ? busErrors.closed() : messageProblems(subject, message);
     if (refusal) throw refusal;
-    this.#broker.broadcast(subject, message);
+    this.#exchange.broadcast(subject, message);
   }
 
   async subscribe(subject: string, handler: (received: Received) => void): Promise<Subscription> {
     this.#check(patternProblems(subject));
-    const listening = this.#broker.listen({
+    const listening = this.#exchange.listen({
       matches: matcher(subject),
       queueGroup: undefined,
       deliver: (received) => handler(received),
@@ -129,10 +129,10 @@ export class InProcessBus implements StreamBus {
 
   async serve(spec: ServiceSpec): Promise<Subscription> {
     this.#check(serviceProblems(spec));
-    const { clock, random } = this.#broker;
+    const { clock, random } = this.#exchange;
     const service = new MicroService(spec, { id: uuidv7(clock.now(), random), clock });
     const listening = service.subjects.map(({ subject, queueGroup, answer }) =>
-      this.#broker.listen({
+      this.#exchange.listen({
         matches: matcher(subject),
         queueGroup,
         deliver: (request, reply) => void answer(request).then((message) => reply?.(message)),
@@ -149,7 +149,7 @@ export class InProcessBus implements StreamBus {
     handler: (delivery: Delivery) => Promise<Settlement>,
   ): Promise<Subscription> {
     this.#check(consumerProblems(spec));
-    const consumer = this.#broker.consumer(spec);
+    const consumer = this.#exchange.consumer(spec);
     const pull = (): void => {
       while (consumption.room > 0) {
         const taken = consumer.take();
@@ -168,13 +168,13 @@ export class InProcessBus implements StreamBus {
         redeliver: ({ sequence }, afterMilliseconds) => consumer.release(sequence, afterMilliseconds),
         park: async ({ sequence, delivery }, reason) => {
           const letter = deadLetter(delivery, spec, reason);
-          const stored = this.#broker.store(letter.subject, letter.message, letter.messageId);
+          const stored = this.#exchange.store(letter.subject, letter.message, letter.messageId);
           if (stored.ok) consumer.settle(sequence);
           return stored;
         },
         roomChanged: pull,
       },
-      this.#broker,
+      this.#exchange,
     );
     const ready = consumer.onReady(() => queueMicrotask(pull));
     queueMicrotask(pull);
@@ -188,7 +188,7 @@ export class InProcessBus implements StreamBus {
 
   async watch(spec: WatchSpec, handler: WatchHandler): Promise<Subscription> {
     this.#check(watchProblems(spec));
-    const watch = new InProcessWatch(this.#broker.stream(spec.stream), spec, handler);
+    const watch = new InProcessWatch(this.#exchange.stream(spec.stream), spec, handler);
     const subscription = this.#register(() => this.#drained(watch.stop()));
     watch.ended.catch((reason) => subscription.fail(reason));
     return subscription;
@@ -224,7 +224,7 @@ export class InProcessBus implements StreamBus {
   /** Waits for what runs, but not for ever. */
   async #drained(idle: Promise<void>): Promise<void> {
     const enough = new AbortController();
-    const limit = this.#broker.clock.delay(DRAIN_MILLISECONDS, enough.signal);
+    const limit = this.#exchange.clock.delay(DRAIN_MILLISECONDS, enough.signal);
     await Promise.race([idle, limit]);
     enough.abort();
   }

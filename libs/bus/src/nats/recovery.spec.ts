@@ -3,9 +3,18 @@ import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { SUBJECT_PREFIX } from '@outboard/contracts';
 import { ok, unwrap } from '@outboard/core';
 import { type NatsServer, startNatsServer } from '@outboard/testkit';
-import type { BusHarness } from '../contract-suite.js';
 import { Collector, Gate } from '../testing/collector.js';
-import { AN_HOUR, ack, message, PATIENT, refusal, retry, textOf, World } from '../testing/world.js';
+import {
+  AN_HOUR,
+  ack,
+  type BusHarness,
+  message,
+  PATIENT,
+  refusal,
+  retry,
+  textOf,
+  World,
+} from '../testing/world.js';
 import { connectNats } from './bus.js';
 
 /** Tests wait for what they expect, as long as it takes; this only ends those that wait in vain. */

@@ -1,6 +1,5 @@
 import { SUBJECT_PREFIX } from '@outboard/contracts';
 import { type AppError, type Result, unwrap } from '@outboard/core';
-import type { BusHarness } from '../contract-suite.js';
 import type {
   ConsumerSpec,
   Delivery,
@@ -11,6 +10,11 @@ import type {
   StreamSpec,
   Subscription,
 } from '../port.js';
+
+/** A broker to test: every `connect` is a connection of its own. */
+export interface BusHarness extends AsyncDisposable {
+  connect(): Promise<StreamBus>;
+}
 
 /** Long enough for a loaded machine: where a deadline is not what is tested. */
 export const PATIENT = { deadlineMilliseconds: 30_000 };
