@@ -1,7 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { AppError, err, type Result, unwrap } from '@outboard/core';
-import { type Batch, type CommitRefusal, type Committed, openMemoryStore, type Store } from '@outboard/store';
-import { GroupWriter, type Transaction } from './group-writer.js';
+import { unwrap } from '@outboard/core';
+import { openMemoryStore, type Store } from '@outboard/store';
+import { RefusingStore } from '../test/refusing-store.js';
+import { GroupWriter } from './group-writer.js';
+import type { Transaction } from './transaction.js';
 
 /** A counter as a projection: work increments it and writes its value. */
 class Counter {
@@ -74,14 +76,14 @@ describe('the group writer', () => {
     const store = new RefusingStore(openMemoryStore());
     const { writer, counter } = open(store);
     await writer.execute(counter.increment);
-    store.refusal = { kind: 'unavailable', error: new AppError('UNAVAILABLE', 'disk full') };
+    store.isDiskFull = true;
     const failed = await Promise.all([writer.execute(counter.increment), writer.execute(counter.increment)]);
     expect(failed).toMatchObject([
       { ok: false, error: { code: 'UNAVAILABLE' } },
       { ok: false, error: { code: 'UNAVAILABLE' } },
     ]);
     expect(counter.value).toBe(1);
-    store.refusal = undefined;
+    store.isDiskFull = false;
     expect(await writer.execute(counter.increment)).toEqual({ ok: true, value: 2 });
   });
 
@@ -94,28 +96,86 @@ describe('the group writer', () => {
     expect(await first).toMatchObject({ ok: true });
     expect(await bounded.execute(counter.increment)).toMatchObject({ error: { code: 'UNAVAILABLE' } });
   });
+
+  it('ends a group before it becomes too large for a batch; what waits comes next, in order', async () => {
+    const { writer, counter, commits } = open();
+    const large = (transaction: Transaction): number => {
+      for (let index = 0; index < 1_500; index++) {
+        const key = { kind: 'Row', tenant: '_', name: `${counter.value}-${index}` };
+        transaction.put({ key, value: '{}', indexes: [] });
+      }
+      return counter.increment(transaction);
+    };
+    const results = await Promise.all(Array.from({ length: 10 }, () => writer.execute(large)));
+    expect(results.map((result) => unwrap(result))).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(commits).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  it('refuses work that is too large for any batch, and nothing else', async () => {
+    const { writer, counter } = open();
+    const endless = (transaction: Transaction): void => {
+      for (let index = 0; index < 10_001; index++) {
+        transaction.put({ key: { kind: 'Row', tenant: '_', name: `${index}` }, value: '{}', indexes: [] });
+      }
+    };
+    const results = await Promise.all([writer.execute(counter.increment), writer.execute(endless)]);
+    expect(results).toMatchObject([
+      { ok: true, value: 1 },
+      { ok: false, error: { code: 'INVALID_ARGUMENT' } },
+    ]);
+    expect(await writer.execute(counter.increment)).toEqual({ ok: true, value: 2 });
+  });
+
+  it('shows a piece of work what its group has written so far, over what is committed', async () => {
+    const { writer, counter } = open();
+    const key = { kind: 'Counter', tenant: '_', name: 'counter' };
+    await writer.execute(counter.increment);
+    const seen: (string | undefined)[] = [];
+    const look = (transaction: Transaction): void => {
+      seen.push(transaction.row(key)?.value);
+    };
+    await Promise.all([
+      writer.execute(look),
+      writer.execute(counter.increment),
+      writer.execute(look),
+      writer.execute((transaction) => transaction.delete(key)),
+      writer.execute(look),
+    ]);
+    expect(seen).toEqual(['1', '2', undefined]);
+  });
+
+  it('reads between groups only: never what might not be committed', async () => {
+    const { writer, counter, store } = open();
+    const work = writer.execute(counter.increment);
+    const seen = writer.query(() => [counter.value, store.read((snapshot) => snapshot.revision)]);
+    expect(await seen).toEqual([1, 1]);
+    await work;
+    expect(await writer.query(() => counter.value)).toBe(1);
+    await expect(
+      writer.query(() => {
+        throw new Error('a bug of the reader');
+      }),
+    ).rejects.toThrow('a bug of the reader');
+  });
+
+  it('outlives a projection that cannot be made anew at once: whoever comes next makes it', async () => {
+    const store = new RefusingStore(openMemoryStore());
+    const counter = new Counter(store);
+    let isBroken = true;
+    const reload = (): void => {
+      if (isBroken) throw new Error('input/output error');
+      counter.reload();
+    };
+    const writer = new GroupWriter({ store, reload, committed: () => {} });
+    await writer.execute(counter.increment);
+    store.isDiskFull = true;
+    expect(await writer.execute(counter.increment)).toMatchObject({ error: { code: 'UNAVAILABLE' } });
+    store.isDiskFull = false;
+    const refused = await writer.execute(counter.increment);
+    expect(refused).toMatchObject({ error: { message: 'input/output error' } });
+    await expect(writer.query(() => counter.value)).rejects.toThrow('input/output error');
+    isBroken = false;
+    expect(await writer.query(() => counter.value)).toBe(1);
+    expect(await writer.execute(counter.increment)).toEqual({ ok: true, value: 2 });
+  });
 });
-
-/** A store whose commits can be made to fail. */
-class RefusingStore implements Store {
-  refusal: CommitRefusal | undefined;
-  readonly epoch: string;
-
-  constructor(private readonly store: Store) {
-    this.epoch = store.epoch;
-  }
-
-  read: Store['read'] = (query) => this.store.read(query);
-
-  async commit(batch: Batch): Promise<Result<Committed, CommitRefusal>> {
-    return this.refusal ? err(this.refusal) : this.store.commit(batch);
-  }
-
-  markPublished: Store['markPublished'] = (sequences) => this.store.markPublished(sequences);
-  forgetAnswersBefore: Store['forgetAnswersBefore'] = (revision, limit) =>
-    this.store.forgetAnswersBefore(revision, limit);
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.store[Symbol.asyncDispose]();
-  }
-}

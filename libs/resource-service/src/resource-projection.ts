@@ -39,7 +39,7 @@ const PAGE_SIZE = 500;
 const DEADLINE_MILLISECONDS = 5_000;
 /** Between two listings, for what no message told. */
 const LIST_EVERY_MILLISECONDS = 5 * 60_000;
-/** After a listing that failed (the other service may be starting), or changes that could not be taken over. */
+/** After a listing that failed (the other service may be starting), or when the own store takes nothing. */
 const FIRST_RETRY_MILLISECONDS = 500;
 const LAST_RETRY_MILLISECONDS = 30_000;
 
@@ -110,10 +110,8 @@ export class ResourceProjection implements AsyncDisposable {
 
   /** One batch at a time, each with everything that arrived meanwhile. */
   #takeOver(): void {
-    if (this.#closed || this.#takeTimer) return;
-    this.#taking ??= this.#takeAll().then(() => {
-      this.#taking = undefined;
-    });
+    if (this.#closed || this.#taking || this.#takeTimer || this.#arrived.size === 0) return;
+    this.#taking = this.#takeAll();
   }
 
   async #takeAll(): Promise<void> {
@@ -121,30 +119,32 @@ export class ResourceProjection implements AsyncDisposable {
       const batch: [string, ProjectedChange][] = [];
       for (const entry of this.#arrived) if (batch.push(entry) === MAX_BATCH) break;
       for (const [key] of batch) this.#arrived.delete(key);
-      const refused = await this.#take(batch);
-      if (refused.length === 0) {
+      if (await this.#take(batch)) {
         this.#takeFailures = 0;
         continue;
       }
-      for (const [key, change] of refused) if (!this.#arrived.has(key)) this.#arrived.set(key, change);
+      for (const [key, change] of batch) if (!this.#arrived.has(key)) this.#arrived.set(key, change);
       this.#takeTimer = this.#options.clock.schedule(this.#backoff(this.#takeFailures++), () => {
         this.#takeTimer = undefined;
         this.#takeOver();
       });
-      return;
+      break;
     }
+    // In the same turn as the last look at what has arrived: what comes later starts anew.
+    this.#taking = undefined;
   }
 
-  /** What was not taken over. A change that cannot be must not keep others from it. */
-  async #take(
-    batch: readonly [string, ProjectedChange][],
-  ): Promise<readonly (readonly [string, ProjectedChange])[]> {
+  /**
+   * False: nothing can be taken over at present. A change that never can be must not keep the others from it: it is
+   * left out, and comes again with the next listing.
+   */
+  async #take(batch: readonly [string, ProjectedChange][]): Promise<boolean> {
     const taken = await this.#options.take(batch.map(([, change]) => change));
-    if (taken.ok) return [];
-    if (batch.length === 1 || isTemporary(taken.error)) return batch;
-    const refused = [];
-    for (const entry of batch) refused.push(...(await this.#take([entry])));
-    return refused;
+    if (taken.ok) return true;
+    if (isTemporary(taken.error)) return false;
+    if (batch.length === 1) return true;
+    for (const entry of batch) if (!(await this.#take([entry]))) return false;
+    return true;
   }
 
   #listAfter(milliseconds: number): void {
@@ -228,7 +228,8 @@ export class ResourceProjection implements AsyncDisposable {
 
 function parsePage(body: Uint8Array): Result<{ items: readonly unknown[]; nextPageToken: string }, AppError> {
   try {
-    const { items = [], nextPageToken = '' } = JSON.parse(Buffer.from(body).toString());
+    // An answer without items is none: taken for an empty list, it would remove everything.
+    const { items, nextPageToken = '' } = JSON.parse(Buffer.from(body).toString());
     if (Array.isArray(items) && typeof nextPageToken === 'string') return ok({ items, nextPageToken });
   } catch {
     // Told below.

@@ -1,0 +1,35 @@
+import { AppError, err, type Result } from '@outboard/core';
+import type { Batch, CommitRefusal, Committed, Store } from '@outboard/store';
+
+/** A store whose disk can be made full. */
+export class RefusingStore implements Store {
+  refusal: CommitRefusal | undefined;
+  commits = 0;
+
+  constructor(readonly inner: Store) {}
+
+  get epoch(): string {
+    return this.inner.epoch;
+  }
+
+  set isDiskFull(isFull: boolean) {
+    const error = new AppError('UNAVAILABLE', 'database or disk is full', { reason: 'DATABASE_FULL' });
+    this.refusal = isFull ? { kind: 'unavailable', error } : undefined;
+  }
+
+  read: Store['read'] = (query) => this.inner.read(query);
+
+  async commit(batch: Batch): Promise<Result<Committed, CommitRefusal>> {
+    if (this.refusal) return err(this.refusal);
+    this.commits++;
+    return this.inner.commit(batch);
+  }
+
+  markPublished: Store['markPublished'] = (sequences) => this.inner.markPublished(sequences);
+  forgetAnswersBefore: Store['forgetAnswersBefore'] = (revision, limit) =>
+    this.inner.forgetAnswersBefore(revision, limit);
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.inner[Symbol.asyncDispose]();
+  }
+}
