@@ -169,12 +169,8 @@ export class IntentPublisher {
  * After a reconnect the client library goes on where it was. `current` turns true once all that was there has come.
  */
 export async function* watchState(connection, tenant, { signal } = {}) {
-  const states = await follow(
-    connection,
-    'OUTBOARD_STATE',
-    `${PREFIX}.state.${tenant}.>`,
-    'last_per_subject',
-  );
+  const filter = `${PREFIX}.state.${tenant}.>`;
+  const states = await Follower.open(connection, 'OUTBOARD_STATE', filter, 'last_per_subject');
   signal?.addEventListener('abort', () => states.close(), { once: true });
   for await (const message of states) {
     const deleted = message.headers?.get('Outboard-Operation') === 'delete';

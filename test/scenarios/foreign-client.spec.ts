@@ -101,8 +101,8 @@ describe('an orchestrator without any of our libraries', () => {
     expect(refused).toMatchObject({
       name: 'overlapping',
       error: {
-        code: 3,
-        status: 'INVALID_ARGUMENT',
+        code: 9,
+        status: 'FAILED_PRECONDITION',
         details: expect.arrayContaining([
           expect.objectContaining({
             '@type': 'type.googleapis.com/google.rpc.BadRequest',
