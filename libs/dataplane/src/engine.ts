@@ -1,7 +1,6 @@
 import type { Clock, Random } from '@outboard/core';
 import type { DocumentReport, DocumentUpdate, ObjectProblem, Source } from './document.js';
 import type { Driver, Spec } from './driver.js';
-import { Engine } from './engine/engine.js';
 
 /** Makes a DPU's dataplane what its documents say, proves it by reading it back, and keeps it so. */
 export interface DataplaneEngine<S extends Spec = Spec> extends AsyncDisposable {
@@ -39,10 +38,6 @@ export interface DataplaneEngineOptions<S extends Spec> {
 
 /** What the worker uses for `resyncMilliseconds` unless told otherwise. */
 export const DEFAULT_RESYNC_MILLISECONDS = 60_000;
-
-export const createDataplaneEngine = <S extends Spec>(
-  options: DataplaneEngineOptions<S>,
-): DataplaneEngine<S> => new Engine(options);
 
 export interface Plan<S extends Spec> {
   readonly creates: readonly { readonly key: string; readonly spec: S }[];

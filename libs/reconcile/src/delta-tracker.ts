@@ -1,9 +1,13 @@
 /** What has to happen to a key so that what is observed becomes what is wanted. */
 export type Pending = 'create' | 'update' | 'delete';
 
-export interface Tracked<Wanted, Observed> {
-  readonly wanted: Wanted | undefined;
-  readonly observed: Observed | undefined;
+/** One key: what is wanted of it, what is observed, and the difference. Changed by its tracker alone. */
+export class Tracked<Wanted, Observed> {
+  wanted: Wanted | undefined = undefined;
+  observed: Observed | undefined = undefined;
+  pending: Pending | undefined = undefined;
+
+  constructor(readonly key: string) {}
 }
 
 /**
@@ -15,68 +19,58 @@ export interface Tracked<Wanted, Observed> {
  *      |         | or none |         |
  *      +---------+---------+---------+
  *
- * Every call costs one comparison; the difference is never computed from scratch.
+ * Every call costs one comparison; the difference is never computed from scratch. Entries are of the caller's own
+ * class, so that it can keep with a key whatever else it knows about it.
  */
-export class DeltaTracker<Wanted, Observed> {
-  readonly #entries = new Map<string, { wanted: Wanted | undefined; observed: Observed | undefined }>();
-  readonly #pending = new Map<string, Pending>();
+export class DeltaTracker<Wanted, Observed, Entry extends Tracked<Wanted, Observed>> {
+  readonly #entries = new Map<string, Entry>();
 
   /** `same` tells whether what is observed is what is wanted. */
-  constructor(private readonly same: (wanted: Wanted, observed: Observed) => boolean) {}
+  constructor(
+    private readonly same: (wanted: Wanted, observed: Observed) => boolean,
+    private readonly create: (key: string) => Entry,
+  ) {}
 
-  want(key: string, wanted: Wanted | undefined): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) {
-      if (wanted === undefined) return;
-      this.#entries.set(key, { wanted, observed: undefined });
-      this.#pending.set(key, 'create');
-      return;
-    }
+  /** Undefined: it is not wanted any more. Returns the entry, also when that was the last that was known of it. */
+  want(key: string, wanted: Wanted | undefined): Entry {
+    const entry = this.#entries.get(key) ?? this.#add(key);
     entry.wanted = wanted;
-    this.#compare(key, entry);
+    this.#compare(entry);
+    return entry;
   }
 
-  observe(key: string, observed: Observed | undefined): void {
-    const entry = this.#entries.get(key);
-    if (entry === undefined) {
-      if (observed === undefined) return;
-      this.#entries.set(key, { wanted: undefined, observed });
-      this.#pending.set(key, 'delete');
-      return;
-    }
+  /** Undefined: it is not there. */
+  observe(key: string, observed: Observed | undefined): Entry {
+    const entry = this.#entries.get(key) ?? this.#add(key);
     entry.observed = observed;
-    this.#compare(key, entry);
+    this.#compare(entry);
+    return entry;
   }
 
-  get(key: string): Tracked<Wanted, Observed> | undefined {
+  get(key: string): Entry | undefined {
     return this.#entries.get(key);
-  }
-
-  /** What has to happen to the key; undefined if nothing. */
-  pendingOf(key: string): Pending | undefined {
-    return this.#pending.get(key);
-  }
-
-  get pending(): ReadonlyMap<string, Pending> {
-    return this.#pending;
   }
 
   get size(): number {
     return this.#entries.size;
   }
 
-  keys(): IterableIterator<string> {
-    return this.#entries.keys();
+  entries(): IterableIterator<Entry> {
+    return this.#entries.values();
   }
 
-  #compare(key: string, entry: { wanted: Wanted | undefined; observed: Observed | undefined }): void {
+  #add(key: string): Entry {
+    const entry = this.create(key);
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  #compare(entry: Entry): void {
     const { wanted, observed } = entry;
-    if (wanted === undefined && observed === undefined) {
-      this.#entries.delete(key);
-      this.#pending.delete(key);
-    } else if (wanted === undefined) this.#pending.set(key, 'delete');
-    else if (observed === undefined) this.#pending.set(key, 'create');
-    else if (this.same(wanted, observed)) this.#pending.delete(key);
-    else this.#pending.set(key, 'update');
+    if (wanted === undefined) {
+      entry.pending = observed === undefined ? undefined : 'delete';
+      if (observed === undefined) this.#entries.delete(entry.key);
+    } else if (observed === undefined) entry.pending = 'create';
+    else entry.pending = this.same(wanted, observed) ? undefined : 'update';
   }
 }

@@ -9,6 +9,7 @@ import {
   PruneGate,
   Retries,
   satisfies,
+  Tracked,
   WakeIndex,
   waves,
 } from './index.js';
@@ -20,7 +21,10 @@ describe('DeltaTracker', () => {
     const step = fc.record({ side: fc.constantFrom('want', 'observe'), key, value });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
-        const tracker = new DeltaTracker<number, number>((wanted, observed) => wanted === observed);
+        const tracker = new DeltaTracker<number, number, Tracked<number, number>>(
+          (wanted, observed) => wanted === observed,
+          (key) => new Tracked(key),
+        );
         const wanted = new Map<string, number | undefined>();
         const observed = new Map<string, number | undefined>();
         for (const { side, key, value } of steps) {
@@ -38,7 +42,7 @@ describe('DeltaTracker', () => {
                 : have === undefined
                   ? 'create'
                   : 'update';
-          expect(tracker.pendingOf(key)).toBe(pending);
+          expect(tracker.get(key)?.pending).toBe(pending);
           expect(tracker.get(key) === undefined).toBe(want === undefined && have === undefined);
         }
       }),
@@ -47,23 +51,38 @@ describe('DeltaTracker', () => {
 });
 
 describe('LaneQueue', () => {
-  it('holds a key once, in the most urgent lane that it was put into', () => {
-    const queue = new LaneQueue(3);
-    queue.add('slow', 2);
-    queue.add('middle', 1);
-    queue.add('slow', 0);
-    queue.add('middle', 2);
+  const item = (name: string) => ({ name, lane: -1 });
+  const names = (items: readonly { name: string }[]): string[] => items.map(({ name }) => name);
+
+  it('holds an item once, in the most urgent lane that it was put into', () => {
+    const queue = new LaneQueue<ReturnType<typeof item>>(3);
+    const [slow, middle] = [item('slow'), item('middle')];
+    queue.add(slow, 2);
+    queue.add(middle, 1);
+    queue.add(slow, 0);
+    queue.add(middle, 2);
     expect(queue.size).toBe(2);
-    expect(queue.take(10)).toEqual(['slow', 'middle']);
+    expect(names(queue.take(10))).toEqual(['slow', 'middle']);
     expect(queue.size).toBe(0);
+    expect(queue.take(10)).toEqual([]);
   });
 
   it('takes no more than asked, and none of the lanes behind the last allowed', () => {
-    const queue = new LaneQueue(2);
-    for (const key of ['a', 'b', 'c']) queue.add(key, key === 'c' ? 1 : 0);
-    expect(queue.take(1)).toEqual(['a']);
-    expect(queue.take(5, 0)).toEqual(['b']);
-    expect(queue.take(5)).toEqual(['c']);
+    const queue = new LaneQueue<ReturnType<typeof item>>(2);
+    for (const name of ['a', 'b', 'c']) queue.add(item(name), name === 'c' ? 1 : 0);
+    expect(names(queue.take(1))).toEqual(['a']);
+    expect(names(queue.take(5, 0))).toEqual(['b']);
+    expect(names(queue.take(5))).toEqual(['c']);
+  });
+
+  it('forgets what is deleted, and gives what is put back once', () => {
+    const queue = new LaneQueue<ReturnType<typeof item>>(1);
+    const own = item('a');
+    queue.add(own, 0);
+    expect(queue.delete(own)).toBe(true);
+    expect(queue.delete(own)).toBe(false);
+    queue.add(own, 0);
+    expect(names(queue.take(5))).toEqual(['a']);
   });
 });
 

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DeltaTracker, LaneQueue, PruneGate, Retries, satisfies, WakeIndex } from '@outboard/reconcile';
 import type { DocumentReport, DocumentUpdate } from '../document.js';
-import type { Change, Driver, ObservedObject, Scope, Spec } from '../driver.js';
+import type { Change, Driver, DriverObject, ObservedObject, Scope, Spec } from '../driver.js';
 import type {
   DataplaneEngine,
   DataplaneEngineOptions,
@@ -10,12 +10,13 @@ import type {
   Plan,
 } from '../engine.js';
 import { ApplyPass } from './apply-pass.js';
-import { Progress, type Urgency } from './progress.js';
-import { type NeutralRecord, type Want, Wants } from './wants.js';
+import { Entry, type NeutralRecord, type Urgency } from './entry.js';
+import { Progress } from './progress.js';
+import { Wants } from './wants.js';
 
 /** An update of up to so many entries is urgent: somebody waits for it. A larger one must not make others wait. */
 const URGENT_ENTRIES = 256;
-const RECORDS_PER_TURN = 512;
+const RECORDS_PER_TURN = 1024;
 const URGENT_KEYS_PER_TURN = 512;
 /** About 10 ms of kernel time: as long as an urgent change may have to wait for bulk work. */
 const BULK_KEYS_PER_TURN = 1024;
@@ -37,30 +38,31 @@ const STRUCTURE = /^(router|bridgedomain)\//;
  */
 export class Engine<S extends Spec> implements DataplaneEngine<S> {
   readonly #driver: Driver<S>;
-  readonly #wants: Wants<S>;
-  readonly #tracker = new DeltaTracker<Want<S>, ObservedObject<S>>(
-    (want, { ownership, spec }) => ownership.kind === 'owned' && satisfies(want.object.spec, spec),
+  readonly #tracker = new DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>(
+    (wanted, { ownership, spec }) => ownership.kind === 'owned' && satisfies(wanted.spec, spec),
+    (key) => new Entry(key),
   );
+  readonly #wants: Wants<S>;
   readonly #progress: Progress;
   readonly #gate: PruneGate;
   readonly #retries: Retries;
   readonly #waits = new WakeIndex();
-  readonly #records = new LaneQueue(5);
+  readonly #records = new LaneQueue<NeutralRecord<S>>(5);
   /** Urgent; bulk by rank; slow removals. */
-  readonly #work: LaneQueue;
+  readonly #work: LaneQueue<Entry<S>>;
   readonly #rank: ReadonlyMap<S['kind'], number>;
   readonly #pass: ApplyPass<S>;
-  /** Keys to look at again; true: and at what stands after them. */
+  /** Keys to look at again; true: and at what cannot be without them. */
   readonly #suspects = new Map<string, boolean>();
   /** Applied, but not read back yet: large numbers are read in one go. */
-  readonly #unverified = new Set<string>();
-  /** Keys that passes worked on while an observation in the background was under way: it knows them as they were. */
-  #touched: Set<string> | undefined;
+  #unverified: Entry<S>[] = [];
   #background: Promise<void> | undefined;
   #resyncDue = false;
   readonly #listeners = new Set<(report: DocumentReport) => void>();
   #closed = false;
   #started = false;
+  /** A turn is under way. */
+  #busy = false;
   #running: Promise<void> | undefined;
   #signal: () => void = () => undefined;
   #idle: (() => void)[] = [];
@@ -70,7 +72,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   constructor(private readonly options: DataplaneEngineOptions<S>) {
     const { driver, owners, clock, random } = options;
     this.#driver = driver;
-    this.#wants = new Wants(driver, owners);
+    this.#wants = new Wants(driver, this.#tracker, owners);
     this.#progress = new Progress(owners);
     this.#gate = new PruneGate(owners);
     this.#retries = new Retries(BACKOFF, clock, random, (keys) => this.#retry(keys));
@@ -85,18 +87,20 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       retries: this.#retries,
       waits: this.#waits,
       rankOf: (kind) => this.#rank.get(kind) ?? 0,
-      queue: (key, urgency) => this.#queue(key, urgency),
-      dequeue: (key) => this.#work.delete(key),
-      isQueued: (key) => this.#work.has(key),
-      later: (key) => this.#unverified.add(key),
-      touched: (key) => this.#touched?.add(key),
+      queue: (entry, urgency) => this.#queue(entry, urgency),
+      dequeue: (entry) => this.#work.delete(entry),
+      later: (entry) => {
+        entry.stage = 'unverified';
+        this.#unverified.push(entry);
+      },
       lost: (key) => this.#suspect(key, true),
     });
   }
 
   async start(): Promise<void> {
     this.#watch = this.#driver.watch((change) => this.#changed(change));
-    this.#adopt(await this.#driver.observe({ kind: 'all' }));
+    for (const object of await this.#driver.observe({ kind: 'all' }))
+      this.#tracker.observe(object.key, object);
     this.#started = true;
     this.#scheduleResync();
     this.#running = this.#run();
@@ -121,14 +125,13 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     const plan = { creates: [], updates: [], deletes: [], problems: [] } as {
       -readonly [Field in keyof Plan<S>]: Plan<S>[Field][number][];
     };
-    const touched = this.#wants.preview(update, (keys, records) => {
-      for (const key of new Set(keys)) {
-        const spec = this.#wants.wanted(key)?.object.spec;
-        const observed = this.#tracker.get(key)?.observed;
-        if (spec === undefined) {
+    const touched = this.#wants.preview(update, (entries, records) => {
+      for (const { key, wanted, observed } of new Set(entries)) {
+        if (wanted === undefined) {
           if (observed?.ownership.kind === 'owned') plan.deletes.push({ key, observed: observed.spec });
-        } else if (observed === undefined) plan.creates.push({ key, spec });
-        else if (!satisfies(spec, observed.spec)) plan.updates.push({ key, spec, observed: observed.spec });
+        } else if (observed === undefined) plan.creates.push({ key, spec: wanted.spec });
+        else if (!satisfies(wanted.spec, observed.spec))
+          plan.updates.push({ key, spec: wanted.spec, observed: observed.spec });
       }
       for (const record of records) {
         const { key, source } = record;
@@ -136,7 +139,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
         if (issue !== undefined) plan.problems.push({ key, source, ...issue });
       }
     });
-    for (const key of touched) this.#sync(key, 'urgent', []);
+    for (const entry of touched) this.#sync(entry, 'urgent', []);
     this.#signal();
     return plan;
   }
@@ -164,7 +167,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   }
 
   settled(): Promise<void> {
-    const idle = this.#started && !this.#hasWork() && this.#background === undefined;
+    const idle = this.#started && !this.#busy && !this.#hasWork() && this.#background === undefined;
     if (this.#closed || idle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
@@ -181,8 +184,11 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
 
   async #run(): Promise<void> {
     while (!this.#closed) {
-      if (this.#hasWork()) await this.#turn();
-      else {
+      if (this.#hasWork()) {
+        this.#busy = true;
+        await this.#turn();
+        this.#busy = false;
+      } else {
         this.#report();
         if (this.#background === undefined) for (const resolve of this.#idle.splice(0)) resolve();
         await new Promise<void>((resolve) => {
@@ -195,12 +201,12 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
 
   #hasWork(): boolean {
     if (this.#records.size + this.#work.size + this.#suspects.size > 0) return true;
-    return this.#background === undefined && (this.#unverified.size > 0 || this.#resyncDue);
+    return this.#background === undefined && (this.#unverified.length > 0 || this.#resyncDue);
   }
 
   async #turn(): Promise<void> {
     await this.#lookAgain();
-    for (const id of this.#records.take(RECORDS_PER_TURN)) this.#realise(id);
+    for (const record of this.#records.take(RECORDS_PER_TURN)) this.#realise(record);
     this.#openGates();
     const urgent = this.#work.take(URGENT_KEYS_PER_TURN, 0);
     if (urgent.length > 0) {
@@ -215,47 +221,46 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     await nextTurn();
   }
 
-  #realise(id: string): void {
-    const record = this.#wants.stale(id);
-    if (record !== undefined) {
-      const urgency = this.#progress.urgencyOf(id) ?? 'bulk';
-      for (const key of this.#wants.realise(record)) this.#sync(key, urgency, [record]);
+  #realise(record: NeutralRecord<S>): void {
+    // One that is not stale any more has a successor, which waits itself.
+    if (record.stale) {
+      const urgency = record.urgency ?? 'bulk';
+      for (const entry of this.#wants.realise(record)) this.#sync(entry, urgency, record.alone);
       this.#pass.judge(record);
     }
-    this.#progress.close(id);
+    this.#progress.close(record);
   }
 
-  /** Brings the tracker up to what is wanted for a key, and queues it if that leaves something to do. */
-  #sync(key: string, urgency: Urgency, releasing: readonly NeutralRecord<S>[]): void {
-    const want = this.#wants.wanted(key);
-    this.#tracker.want(key, want);
-    this.#pass.desireChanged(key, want === undefined ? releasing : []);
-    if (this.#tracker.pendingOf(key) === undefined) return;
-    this.#progress.open(key, want?.claims ?? releasing, urgency);
-    this.#queue(key, urgency);
+  /** Takes note that an object may be wanted otherwise, and queues it if that leaves something to do. */
+  #sync(entry: Entry<S>, urgency: Urgency, releasing: readonly NeutralRecord<S>[]): void {
+    const { wanted, claims } = entry;
+    this.#pass.desireChanged(entry, wanted === undefined ? releasing : []);
+    if (entry.pending === undefined) return;
+    this.#progress.open(entry, wanted === undefined ? releasing : claims, urgency);
+    this.#queue(entry, urgency);
   }
 
-  #queue(key: string, urgency: Urgency): void {
-    const entry = this.#tracker.get(key);
-    const kind = entry?.wanted?.object.spec.kind ?? entry?.observed?.spec.kind;
+  #queue(entry: Entry<S>, urgency: Urgency): void {
+    const { wanted, observed } = entry;
+    const kind = wanted?.spec.kind ?? observed?.spec.kind;
     if (kind === undefined) return;
-    const slow = entry?.wanted === undefined && this.#driver.slowToRemove.has(kind);
-    const bulkLane = 1 + (this.#rank.get(kind) ?? 0);
-    this.#work.add(key, slow ? this.#driver.order.length + 1 : urgency === 'urgent' ? 0 : bulkLane);
+    const { order, slowToRemove } = this.#driver;
+    if (wanted === undefined && slowToRemove.has(kind)) this.#work.add(entry, order.length + 1);
+    else this.#work.add(entry, urgency === 'urgent' ? 0 : 1 + (this.#rank.get(kind) ?? 0));
     this.#signal();
   }
 
   #queueRecord(record: NeutralRecord<S>, urgency: Urgency): void {
-    const gone = record.bytes === undefined;
-    const { present, structure, gone: last } = { structure: 0, ...RECORD_LANES[urgency] };
-    const lane = gone ? last : urgency === 'bulk' && STRUCTURE.test(record.key) ? structure : present;
-    this.#progress.open(record.id, [record], urgency);
-    this.#records.add(record.id, lane);
+    const { present, structure, gone } = { structure: 0, ...RECORD_LANES[urgency] };
+    const first = urgency === 'bulk' && STRUCTURE.test(record.key) ? structure : present;
+    this.#progress.open(record, record.alone, urgency);
+    this.#records.add(record, record.bytes === undefined ? gone : first);
   }
 
   #retry(keys: readonly string[]): void {
     for (const key of keys) {
-      if (this.#tracker.get(key)?.observed?.ownership.kind !== 'foreign') this.#requeue([key]);
+      const entry = this.#tracker.get(key);
+      if (entry?.observed?.ownership.kind !== 'foreign') this.#requeue([key]);
       else {
         // Not everything that is foreign tells when it goes.
         this.#retries.failed(key);
@@ -266,7 +271,10 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   }
 
   #requeue(keys: readonly string[]): void {
-    for (const key of keys) this.#queue(key, this.#progress.urgencyOf(key) ?? 'bulk');
+    for (const key of keys) {
+      const entry = this.#tracker.get(key);
+      if (entry !== undefined) this.#queue(entry, entry.urgency ?? 'bulk');
+    }
   }
 
   /** Once all that an owner's document says is realised, what it does not say may go. */
@@ -277,7 +285,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     );
     if (complete.length === 0) return;
     for (const owner of complete) this.#gate.complete(owner);
-    for (const [key, pending] of this.#tracker.pending) if (pending === 'delete') this.#queue(key, 'bulk');
+    for (const entry of this.#tracker.entries()) if (entry.pending === 'delete') this.#queue(entry, 'bulk');
   }
 
   #changed(change: Change): void {
@@ -290,7 +298,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
         this.#resyncDue = true;
         break;
       case 'underlay':
-        for (const record of this.#wants.staleAll()) this.#queueRecord(record, 'bulk');
+        for (const record of this.#wants.all()) this.#queueRecord(record, 'bulk');
         break;
       case 'functions':
         break;
@@ -300,7 +308,8 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
 
   #suspect(key: string, lost: boolean): void {
     // What is not read back yet will be, and then shows whatever happened to it.
-    if (this.#unverified.has(key) && !lost) return;
+    const stage = this.#tracker.get(key)?.stage;
+    if ((stage === 'unverified' || stage === 'inHand') && !lost) return;
     this.#suspects.set(key, lost || (this.#suspects.get(key) ?? false));
   }
 
@@ -335,52 +344,63 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     if (this.#resyncDue) {
       this.#resyncDue = false;
       this.#observeInBackground({ kind: 'all' });
-    } else if (this.#unverified.size > 0 && this.#work.size === 0) {
-      const keys = [...this.#unverified];
-      if (keys.length > BULK_KEYS_PER_TURN) this.#observeInBackground({ kind: 'keys', keys });
-      else {
-        this.#unverified.clear();
-        await this.#pass.verify(keys);
+    } else if (this.#unverified.length > 0 && this.#work.size + this.#records.size === 0) {
+      if (this.#unverified.length > BULK_KEYS_PER_TURN) {
+        this.#observeInBackground({ kind: 'keys', keys: this.#unverified.map(({ key }) => key) });
+      } else {
+        const entries = this.#unverified.filter(({ stage }) => stage === 'unverified');
+        this.#unverified = [];
+        await this.#pass.verify(entries);
+        for (const entry of entries) entry.stage = 'idle';
       }
     }
   }
 
   #observeInBackground(scope: Scope): void {
-    const touched = new Set<string>();
-    this.#touched = touched;
-    const verified = [...this.#unverified];
-    this.#unverified.clear();
+    const entries = this.#unverified.filter(({ stage }) => stage === 'unverified');
+    this.#unverified = [];
+    const startedAt = this.#pass.turn;
+    const observation = this.#driver.observe(scope);
+    // What our own operations caused was told before it returned; from now on it is about something later.
+    for (const entry of entries) entry.stage = 'verifying';
     const work = async (): Promise<void> => {
-      const objects = await this.#driver.observe(scope);
-      const found = new Map(objects.map((one) => [one.key, one]));
-      const keys = new Set(scope.kind === 'keys' ? scope.keys : this.#tracker.keys());
-      for (const key of found.keys()) keys.add(key);
-      const expected = new Set(verified);
+      const found = new Map((await observation).map((object) => [object.key, object]));
       let count = 0;
-      for (const key of keys) {
+      const pause = async (): Promise<void> => {
         if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
-        if (touched.has(key)) continue;
-        if (expected.delete(key)) this.#pass.readBack(key, found.get(key));
-        else this.#pass.seen(key, found.get(key), 'bulk');
+      };
+      for (const entry of entries) {
+        await pause();
+        // Worked on meanwhile, and read back with that.
+        if (entry.stage !== 'verifying') continue;
+        entry.stage = 'idle';
+        this.#pass.readBack(entry, found.get(entry.key));
       }
-      if (scope.kind === 'all') this.#requeue(this.#waits.wakeAll());
+      if (scope.kind === 'keys') return;
+      const known = [...this.#tracker.entries()].map(({ key }) => key);
+      for (const key of new Set([...found.keys(), ...known])) {
+        await pause();
+        const entry = this.#tracker.get(key);
+        if (entry === undefined || (entry.turn <= startedAt && entry.stage === 'idle'))
+          this.#pass.seen(key, found.get(key), 'bulk');
+      }
+      this.#requeue(this.#waits.wakeAll());
     };
     this.#background = work()
       .catch(() => {
         // It could not look: what is unverified stays so until it can.
         this.#resyncDue = true;
-        for (const key of verified) this.#unverified.add(key);
+        for (const entry of entries) {
+          if (entry.stage !== 'verifying') continue;
+          entry.stage = 'unverified';
+          this.#unverified.push(entry);
+        }
         return this.options.clock.delay(OBSERVE_RETRY_MILLISECONDS);
       })
       .then(() => {
         this.#background = undefined;
-        this.#touched = undefined;
         this.#signal();
       });
-  }
-
-  #adopt(objects: readonly ObservedObject<S>[]): void {
-    for (const object of objects) this.#tracker.observe(object.key, object);
   }
 
   #scheduleResync(): void {

@@ -6,15 +6,7 @@ import {
   type Source,
 } from '../document.js';
 import type { Spec } from '../driver.js';
-import type { Issue, NeutralRecord } from './wants.js';
-
-/** Somebody waits for urgent work (a port is attached); bulk work (a whole document) is told about when it is over. */
-export type Urgency = 'urgent' | 'bulk';
-
-interface Open {
-  readonly urgency: Urgency;
-  readonly records: readonly NeutralRecord<Spec>[];
-}
+import { type Issue, type NeutralRecord, NOBODY, type Task, type Urgency } from './entry.js';
 
 /** The work under way for one source: one line of the report stands for all of it. */
 interface Unsettled {
@@ -23,6 +15,7 @@ interface Unsettled {
 }
 
 interface OwnerState {
+  /** By neutral key. */
   readonly problems: Map<string, ObjectProblem>;
   readonly unsettled: Map<Source, Unsettled>;
   urgent: number;
@@ -37,7 +30,6 @@ const UNDER_WAY = 'not applied yet';
 /** What is under way, what went wrong, and when that is worth a report. Knows nothing of drivers. */
 export class Progress {
   readonly #owners = new Map<string, OwnerState>();
-  readonly #open = new Map<string, Open>();
 
   constructor(owners: readonly string[]) {
     for (const owner of owners) {
@@ -52,48 +44,39 @@ export class Progress {
     }
   }
 
-  /** Work on a key (of a driver object or a record) begins on behalf of records; what is open stays at least as urgent. */
-  open(key: string, records: readonly NeutralRecord<Spec>[], urgency: Urgency): void {
-    const before = this.#open.get(key);
-    if (before !== undefined) {
-      if (before.records === records && (before.urgency === urgency || before.urgency === 'urgent')) return;
-      this.#count(before, -1);
+  /** Work on an object or a record begins on behalf of records; what is under way stays at least as urgent. */
+  open(task: Task, records: readonly NeutralRecord<Spec>[], urgency: Urgency): void {
+    if (task.urgency !== undefined) {
+      if (task.openFor === records && (task.urgency === urgency || task.urgency === 'urgent')) return;
+      this.#count(task.openFor, task.urgency, -1);
     }
-    const open: Open = { urgency: before?.urgency === 'urgent' ? 'urgent' : urgency, records };
-    this.#open.set(key, open);
-    this.#count(open, 1);
+    task.urgency = task.urgency === 'urgent' ? 'urgent' : urgency;
+    task.openFor = records;
+    this.#count(records, task.urgency, 1);
   }
 
-  /** The work on a key is over: done, or left with an issue. */
-  close(key: string): void {
-    const open = this.#open.get(key);
-    if (open === undefined) return;
-    this.#open.delete(key);
-    this.#count(open, -1);
+  /** The work is over: done, or left with an issue. */
+  close(task: Task): void {
+    if (task.urgency === undefined) return;
+    this.#count(task.openFor, task.urgency, -1);
+    task.urgency = undefined;
+    task.openFor = NOBODY;
   }
 
-  isOpen(key: string): boolean {
-    return this.#open.has(key);
-  }
-
-  urgencyOf(key: string): Urgency | undefined {
-    return this.#open.get(key)?.urgency;
-  }
-
-  /** The state of a record changed: undefined for "nothing wrong". */
-  problem(record: NeutralRecord<Spec>, issue: Issue | undefined): void {
-    const state = this.#owners.get(record.owner);
+  /** The state of a record changed; undefined: nothing is wrong. */
+  problem({ owner, key, source }: NeutralRecord<Spec>, issue: Issue | undefined): void {
+    const state = this.#owners.get(owner);
     if (state === undefined) return;
-    const before = state.problems.get(record.id);
+    const before = state.problems.get(key);
     if (before?.message === issue?.message && before?.state === issue?.state) return;
-    if (issue === undefined) state.problems.delete(record.id);
-    else state.problems.set(record.id, { key: record.key, source: record.source, ...issue });
+    if (issue === undefined) state.problems.delete(key);
+    else state.problems.set(key, { key, source, ...issue });
     // What goes wrong or right amid bulk work is told at its end.
     state.news ??= state.bulk > 0 ? 'bulk' : 'urgent';
   }
 
-  problemOf(record: NeutralRecord<Spec>): ObjectProblem | undefined {
-    return this.#owners.get(record.owner)?.problems.get(record.id);
+  problemOf({ owner, key }: NeutralRecord<Spec>): ObjectProblem | undefined {
+    return this.#owners.get(owner)?.problems.get(key);
   }
 
   repaired(owner: string): void {
@@ -115,7 +98,11 @@ export class Progress {
     if (state?.news === undefined || state.urgent > 0) return undefined;
     if (state.news === 'bulk' && state.bulk > 0) return undefined;
     const { problems, unsettled, repaired } = state;
-    const listed = [...problems.values()].slice(0, MAX_LISTED_PROBLEMS);
+    const listed: ObjectProblem[] = [];
+    for (const problem of problems.values()) {
+      if (listed.length >= MAX_LISTED_PROBLEMS) break;
+      listed.push(problem);
+    }
     for (const [source, { key }] of unsettled) {
       if (listed.length >= MAX_LISTED_PROBLEMS) break;
       listed.push({ key, source, state: 'PENDING', message: UNDER_WAY });
@@ -127,7 +114,7 @@ export class Progress {
     return { owner, version, problems: listed, problemTotal, repaired };
   }
 
-  #count({ urgency, records }: Open, change: 1 | -1): void {
+  #count(records: readonly NeutralRecord<Spec>[], urgency: Urgency, change: 1 | -1): void {
     for (const { owner, source, key } of records) {
       const state = this.#owners.get(owner);
       if (state === undefined) continue;

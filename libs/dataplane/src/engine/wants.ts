@@ -1,45 +1,22 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type DataplaneObject, DataplaneObjectSchema } from '@outboard/contracts';
 import { AppError } from '@outboard/core';
-import type { DocumentUpdate, DocumentVersion, ObjectProblem, Source } from '../document.js';
-import type { Driver, DriverObject, Spec } from '../driver.js';
+import type { DeltaTracker } from '@outboard/reconcile';
+import type { DocumentUpdate, DocumentVersion } from '../document.js';
+import type { Driver, DriverObject, ObservedObject, Spec } from '../driver.js';
+import { type Entry, NeutralRecord, NOBODY, neededBy } from './entry.js';
 import { SourceReader } from './source-reader.js';
-
-/** One entry of an owner's document, and what it became. */
-export interface NeutralRecord<S extends Spec> {
-  /** Owner and key: the same key may be in the documents of several owners. */
-  readonly id: string;
-  readonly owner: string;
-  readonly key: string;
-  /** Undefined: not in the document any more. */
-  readonly bytes: Uint8Array | undefined;
-  readonly source: Source;
-  objects: readonly DriverObject<S>[];
-  references: readonly string[];
-  /** Why it has no objects; undefined if it has. */
-  blocked: Issue | undefined;
-  /** Kept for those that others refer to. */
-  parsed: DataplaneObject | undefined;
-}
-
-export interface Issue {
-  readonly state: ObjectProblem['state'];
-  readonly message: string;
-}
-
-/** A driver object that at least one record wants. The record with the smallest id decides what it is like. */
-export interface Want<S extends Spec> {
-  readonly object: DriverObject<S>;
-  /** In order of their ids; replaced, never changed. */
-  readonly claims: readonly NeutralRecord<S>[];
-}
 
 interface Document<S extends Spec> {
   version: DocumentVersion;
   complete: boolean;
   readonly records: Map<string, NeutralRecord<S>>;
+  /** Taken out of the document, but not yet realised as gone. */
+  readonly gone: Map<string, NeutralRecord<S>>;
 }
 
+/** Parsed objects that others refer to: a bridge domain is asked for by each of its endpoints. */
+const REMEMBERED_OBJECTS = 1024;
 const NO_VERSION: DocumentVersion = { epoch: '', sequence: 0n, digest: new Uint8Array(16) };
 
 /**
@@ -49,21 +26,21 @@ const NO_VERSION: DocumentVersion = { epoch: '', sequence: 0n, digest: new Uint8
  */
 export class Wants<S extends Spec> {
   readonly #documents = new Map<string, Document<S>>();
-  readonly #wanted = new Map<string, Want<S>>();
   /** Records by the neutral key that they refer to. */
-  readonly #referrers = new Map<string, Set<string>>();
+  readonly #referrers = new Map<string, Set<NeutralRecord<S>>>();
   /** How many wanted objects need a key, or live in it. */
   readonly #dependents = new Map<string, number>();
-  /** Records that are to be realised: by id, as they are now. */
-  readonly #stale = new Map<string, NeutralRecord<S>>();
+  readonly #parsed = new Map<Uint8Array, DataplaneObject>();
   readonly #sources = new SourceReader();
 
   constructor(
     private readonly driver: Pick<Driver<S>, 'realise'>,
-    owners: readonly string[],
+    private readonly tracker: DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>,
+    readonly owners: readonly string[],
   ) {
     for (const owner of owners) {
-      this.#documents.set(owner, { version: NO_VERSION, complete: false, records: new Map() });
+      const document = { version: NO_VERSION, complete: false, records: new Map(), gone: new Map() };
+      this.#documents.set(owner, document);
     }
   }
 
@@ -71,37 +48,35 @@ export class Wants<S extends Spec> {
   accept(update: DocumentUpdate): NeutralRecord<S>[] {
     const document = this.#documents.get(update.owner);
     if (document === undefined) {
-      const owners = [...this.#documents.keys()].join(', ');
-      throw AppError.invalid([{ field: 'owner', description: `must be one of ${owners}` }]);
+      throw AppError.invalid([{ field: 'owner', description: `must be one of ${this.owners.join(', ')}` }]);
     }
     const changed: NeutralRecord<S>[] = [];
     const { records } = document;
-    for (const [key, bytes] of update.complete ?? update.upserts ?? []) {
-      const record = records.get(key);
-      if (record?.bytes === undefined || Buffer.compare(record.bytes, bytes) !== 0) {
+    const { complete } = update;
+    for (const [key, bytes] of complete ?? update.upserts ?? []) {
+      const before = records.get(key)?.bytes;
+      if (before === undefined || Buffer.compare(before, bytes) !== 0)
         changed.push(this.#replace(document, update.owner, key, bytes));
-      }
     }
-    const complete = update.complete;
-    const gone = complete === undefined ? (update.deletes ?? []) : records.keys();
-    for (const key of [...gone]) {
-      if (complete?.has(key) !== true && records.has(key)) {
+    const listed = complete === undefined ? (update.deletes ?? []) : [...records.keys()];
+    for (const key of listed) {
+      if (complete?.has(key) !== true && records.has(key))
         changed.push(this.#replace(document, update.owner, key, undefined));
-      }
     }
     document.version = update.version;
     document.complete ||= complete !== undefined;
-    return [...changed, ...this.#referrersOf(changed)];
+    if (this.#referrers.size > 0) this.#addReferrers(changed);
+    return changed;
   }
 
   /**
-   * Accepts and realises an update, lets `look` see the outcome, and takes everything back. Returns the keys that were
-   * touched: what waited to be realised among them is realised now.
+   * Accepts and realises an update, lets `look` see the outcome, and takes everything back. Returns the entries that
+   * were touched: what waited to be realised among them is realised now.
    */
   preview(
     update: DocumentUpdate,
-    look: (touched: readonly string[], records: readonly NeutralRecord<S>[]) => void,
-  ): string[] {
+    look: (touched: readonly Entry<S>[], records: readonly NeutralRecord<S>[]) => void,
+  ): Entry<S>[] {
     const document = this.#documents.get(update.owner);
     const { version = NO_VERSION, complete = false } = document ?? {};
     const before = new Map(document?.records);
@@ -113,8 +88,8 @@ export class Wants<S extends Spec> {
       const upserts = new Map<string, Uint8Array>();
       const deletes: string[] = [];
       for (const { key, owner } of records) {
-        const bytes = before.get(key)?.bytes;
         if (owner !== update.owner) continue;
+        const bytes = before.get(key)?.bytes;
         if (bytes === undefined) deletes.push(key);
         else upserts.set(key, bytes);
       }
@@ -125,39 +100,26 @@ export class Wants<S extends Spec> {
     return touched;
   }
 
-  /** The record that waits to be realised under that id, if it still does. */
-  stale(id: string): NeutralRecord<S> | undefined {
-    return this.#stale.get(id);
-  }
-
   /** All records, to be realised again because the driver's circumstances changed. */
-  staleAll(): NeutralRecord<S>[] {
+  all(): NeutralRecord<S>[] {
     const records = [...this.#documents.values()].flatMap(({ records }) => [...records.values()]);
-    for (const record of records) this.#stale.set(record.id, record);
+    for (const record of records) record.stale = true;
     return records;
   }
 
-  /** Realises a record; returns the keys of driver objects for which that may have changed something. */
-  realise(record: NeutralRecord<S>): string[] {
-    this.#stale.delete(record.id);
-    const before = record.objects;
-    const references = record.references;
+  /** Realises a record; returns the entries of driver objects for which that may have changed something. */
+  realise(record: NeutralRecord<S>): Entry<S>[] {
+    record.stale = false;
+    const { objects: before, references } = record;
     this.#work(record);
-    this.#refer(record, references);
-    const after = new Set(record.objects.map(({ key }) => key));
-    for (const { key } of before) if (!after.has(key)) this.#claim(key, record, false);
-    for (const { key } of record.objects) this.#claim(key, record, true);
-    const touched = record.objects.map(({ key }) => key);
-    for (const { key } of before) if (!after.has(key)) touched.push(key);
+    if (references.length + record.references.length > 0) this.#refer(record, references);
+    const touched: Entry<S>[] = [];
+    for (const { key } of before) {
+      if (!record.objects.some((object) => object.key === key)) touched.push(this.#claim(key, record, false));
+    }
+    for (const { key } of record.objects) touched.push(this.#claim(key, record, true));
+    if (record.bytes === undefined) this.#documents.get(record.owner)?.gone.delete(record.key);
     return touched;
-  }
-
-  wanted(key: string): Want<S> | undefined {
-    return this.#wanted.get(key);
-  }
-
-  wantedKeys(): IterableIterator<string> {
-    return this.#wanted.keys();
   }
 
   /** True if some wanted object cannot be without that key. */
@@ -177,54 +139,62 @@ export class Wants<S extends Spec> {
     return this.#documents.get(owner)?.records ?? new Map();
   }
 
-  get owners(): readonly string[] {
-    return [...this.#documents.keys()];
-  }
-
   #replace(
     document: Document<S>,
     owner: string,
     key: string,
     bytes: Uint8Array | undefined,
   ): NeutralRecord<S> {
-    const id = `${owner} ${key}`;
-    const former = document.records.get(key) ?? this.#stale.get(id);
-    const record: NeutralRecord<S> = {
-      id,
-      owner,
-      key,
-      bytes,
-      source: bytes === undefined ? (former?.source ?? this.#sources.nowhere) : this.#sources.read(bytes),
-      objects: former?.objects ?? [],
-      references: former?.references ?? [],
-      blocked: former?.blocked,
-      parsed: undefined,
-    };
-    // The claims of the former become those of its successor, so that a realisation finds only differences.
-    if (former !== undefined) for (const object of former.objects) this.#reclaim(object.key, former, record);
-    if (bytes === undefined) document.records.delete(key);
-    else document.records.set(key, record);
-    this.#stale.set(id, record);
+    const former = document.records.get(key) ?? document.gone.get(key);
+    const source =
+      bytes === undefined ? (former?.source ?? this.#sources.nowhere) : this.#sources.read(bytes);
+    const record = new NeutralRecord<S>(owner, key, bytes, source);
+    record.stale = true;
+    if (former !== undefined) this.#succeed(former, record);
+    if (bytes === undefined) {
+      document.records.delete(key);
+      document.gone.set(key, record);
+    } else {
+      document.records.set(key, record);
+      document.gone.delete(key);
+    }
     return record;
   }
 
-  #referrersOf(changed: readonly NeutralRecord<S>[]): NeutralRecord<S>[] {
-    const found = new Map<string, NeutralRecord<S>>();
-    for (const { key } of changed) {
-      for (const id of this.#referrers.get(key) ?? []) {
-        const [owner = ''] = id.split(' ', 1);
-        const record = this.#documents.get(owner)?.records.get(id.slice(owner.length + 1));
-        if (record === undefined || this.#stale.has(id)) continue;
-        this.#stale.set(id, record);
-        found.set(id, record);
+  /** What the former claims and refers to becomes its successor's, so that a realisation finds only differences. */
+  #succeed(former: NeutralRecord<S>, record: NeutralRecord<S>): void {
+    former.stale = false;
+    record.objects = former.objects;
+    record.references = former.references;
+    record.blocked = former.blocked;
+    for (const key of former.references) {
+      const referrers = this.#referrers.get(key);
+      if (referrers?.delete(former)) referrers.add(record);
+    }
+    for (const { key } of former.objects) {
+      const entry = this.tracker.get(key);
+      if (entry !== undefined)
+        entry.claims =
+          entry.claims.length === 1
+            ? record.alone
+            : entry.claims.map((claim) => (claim === former ? record : claim));
+    }
+  }
+
+  #addReferrers(changed: NeutralRecord<S>[]): void {
+    const keys = changed.map(({ key }) => key);
+    for (const key of keys) {
+      for (const record of this.#referrers.get(key) ?? []) {
+        if (record.stale) continue;
+        record.stale = true;
+        changed.push(record);
       }
     }
-    return [...found.values()];
   }
 
   #work(record: NeutralRecord<S>): void {
-    record.objects = [];
-    record.references = [];
+    record.objects = NOBODY;
+    record.references = NOBODY;
     record.blocked = undefined;
     if (record.bytes === undefined) return;
     try {
@@ -245,53 +215,48 @@ export class Wants<S extends Spec> {
   }
 
   #resolve(owner: string, key: string): DataplaneObject | undefined {
-    const own = this.#documents.get(owner)?.records.get(key);
-    const record =
-      own ??
-      [...this.#documents.values()].map(({ records }) => records.get(key)).find((one) => one !== undefined);
+    let record = this.#documents.get(owner)?.records.get(key);
+    for (const { records } of this.#documents.values()) record ??= records.get(key);
     if (record?.bytes === undefined) return undefined;
+    const known = this.#parsed.get(record.bytes);
+    if (known !== undefined) return known;
     try {
-      record.parsed ??= fromBinary(DataplaneObjectSchema, record.bytes);
+      const object = fromBinary(DataplaneObjectSchema, record.bytes);
+      if (this.#parsed.size >= REMEMBERED_OBJECTS) this.#parsed.clear();
+      this.#parsed.set(record.bytes, object);
+      return object;
     } catch {
       // That it cannot be read is told of the record itself; for those that refer to it, it is missing.
       return undefined;
     }
-    return record.parsed;
   }
 
   #refer(record: NeutralRecord<S>, before: readonly string[]): void {
     for (const key of before) {
       const referrers = this.#referrers.get(key);
-      referrers?.delete(record.id);
+      referrers?.delete(record);
       if (referrers?.size === 0) this.#referrers.delete(key);
     }
     for (const key of record.references) {
       const referrers = this.#referrers.get(key);
-      if (referrers === undefined) this.#referrers.set(key, new Set([record.id]));
-      else referrers.add(record.id);
+      if (referrers === undefined) this.#referrers.set(key, new Set([record]));
+      else referrers.add(record);
     }
   }
 
-  #reclaim(key: string, former: NeutralRecord<S>, record: NeutralRecord<S>): void {
-    const want = this.#wanted.get(key);
-    if (want === undefined) return;
-    const claims = want.claims.map((claim) => (claim === former ? record : claim));
-    this.#wanted.set(key, { object: want.object, claims });
-  }
-
-  #claim(key: string, record: NeutralRecord<S>, claims: boolean): void {
-    const before = this.#wanted.get(key);
-    const others = before?.claims.filter((claim) => claim !== record) ?? [];
-    const all = claims ? [...others, record] : others;
-    if (all.length > 1) all.sort((one, other) => (one.id < other.id ? -1 : 1));
+  #claim(key: string, record: NeutralRecord<S>, claims: boolean): Entry<S> {
+    const before = this.tracker.get(key);
+    let all: readonly NeutralRecord<S>[] = claims ? record.alone : NOBODY;
+    if (before !== undefined && before.claims.length > 0) {
+      const others = before.claims.filter((claim) => claim !== record);
+      if (others.length > 0) all = [...others, ...all].sort(byOwnerAndKey);
+      if (before.wanted !== undefined) this.#count(before.wanted, -1);
+    }
     const object = all[0]?.objects.find((each) => each.key === key);
-    if (before !== undefined) this.#count(before.object, -1);
-    if (object === undefined) {
-      this.#wanted.delete(key);
-      return;
-    }
-    this.#count(object, 1);
-    this.#wanted.set(key, { object, claims: all });
+    if (object !== undefined) this.#count(object, 1);
+    const entry = this.tracker.want(key, object);
+    entry.claims = all;
+    return entry;
   }
 
   #count(object: DriverObject<S>, change: 1 | -1): void {
@@ -303,10 +268,9 @@ export class Wants<S extends Spec> {
   }
 }
 
-/** All that an object cannot be without. */
-export function neededBy<S extends Spec>({ after, requires, within }: DriverObject<S>): readonly string[] {
-  if (requires === undefined && within === undefined) return after;
-  return [...after, ...(requires ?? []), ...(within === undefined ? [] : [within])];
+function byOwnerAndKey<S extends Spec>(one: NeutralRecord<S>, other: NeutralRecord<S>): number {
+  const [left, right] = [`${one.owner} ${one.key}`, `${other.owner} ${other.key}`];
+  return left < right ? -1 : left > right ? 1 : 0;
 }
 
 function reasonOf(failure: unknown): string {

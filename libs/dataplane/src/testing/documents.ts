@@ -10,9 +10,8 @@ export type Entry = readonly [key: string, object: Uint8Array];
 
 const DIGEST = new Uint8Array(16);
 
-function entry(kind: string, key: string, object: ObjectInit): Entry {
-  const [, ...rest] = key.split('/');
-  const source = { kind, tenant: 'acme', name: rest.join('-').replace(/[^a-z0-9]+/gi, '-') };
+function entry(kind: string, key: string, object: ObjectInit, name = key.split('/')[1] ?? ''): Entry {
+  const source = { kind, tenant: 'acme', name };
   return [key, toBinary(DataplaneObjectSchema, create(DataplaneObjectSchema, { source, object }))];
 }
 
@@ -67,10 +66,15 @@ export const route = (
   nextHops: { gateway: string; weight: number; networkUid?: string }[] = [],
   router = ROUTER,
 ): Entry =>
-  entry('Router', `route/${router}/${destination}`, {
-    case: 'route',
-    value: { router, destination, nextHops },
-  });
+  entry(
+    'Router',
+    `route/${router}/${destination}`,
+    {
+      case: 'route',
+      value: { router, destination, nextHops },
+    },
+    'main',
+  );
 
 /** The whole document of an owner. */
 export const document = (sequence: number, entries: readonly Entry[], owner = 'network'): DocumentUpdate => ({

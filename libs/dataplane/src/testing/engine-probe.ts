@@ -1,7 +1,8 @@
 import { systemClock, systemRandom } from '@outboard/core';
 import type { DocumentReport, DocumentUpdate } from '../document.js';
 import type { Driver, Spec } from '../driver.js';
-import { createDataplaneEngine, type DataplaneEngine } from '../engine.js';
+import { createEngine } from '../engine/create-engine.js';
+import type { DataplaneEngine } from '../engine.js';
 
 /** A running engine and all that it reported. No periodic comparison: what is repaired is repaired because of events. */
 export class EngineProbe<S extends Spec> implements AsyncDisposable {
@@ -19,7 +20,7 @@ export class EngineProbe<S extends Spec> implements AsyncDisposable {
     driver: Driver<S>,
     owners: readonly string[] = ['network'],
   ): Promise<EngineProbe<S>> {
-    const engine = createDataplaneEngine({ driver, owners, clock: systemClock, random: systemRandom });
+    const engine = createEngine({ driver, owners, clock: systemClock, random: systemRandom });
     const probe = new EngineProbe(engine);
     await engine.start();
     return probe;

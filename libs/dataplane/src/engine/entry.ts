@@ -1,0 +1,77 @@
+import { type Queued, Tracked } from '@outboard/reconcile';
+import type { ObjectProblem, Source } from '../document.js';
+import type { DriverObject, ObservedObject, Spec } from '../driver.js';
+
+/** Somebody waits for urgent work (a port is attached); bulk work (a whole document) is told about when it is over. */
+export type Urgency = 'urgent' | 'bulk';
+
+export interface Issue {
+  readonly state: ObjectProblem['state'];
+  readonly message: string;
+}
+
+/** Work that is under way, and on whose behalf: noted on the thing itself, for there are as many as there are things. */
+export interface Task {
+  /** Changed by `Progress` alone; undefined: nothing is under way. */
+  urgency: Urgency | undefined;
+  /** The records as they were when it was noted. */
+  openFor: readonly NeutralRecord<Spec>[];
+}
+
+/** One entry of an owner's document, and what it became. */
+export class NeutralRecord<S extends Spec> implements Task, Queued {
+  objects: readonly DriverObject<S>[] = [];
+  /** Neutral keys on which the realisation depends. */
+  references: readonly string[] = [];
+  /** Why it has no objects; undefined if it has. */
+  blocked: Issue | undefined = undefined;
+  /** It has to be realised (again). */
+  stale = false;
+  urgency: Urgency | undefined = undefined;
+  openFor: readonly NeutralRecord<Spec>[] = [];
+  lane = -1;
+  #alone: readonly NeutralRecord<S>[] | undefined;
+
+  constructor(
+    readonly owner: string,
+    readonly key: string,
+    /** Undefined: not in the document any more. */
+    readonly bytes: Uint8Array | undefined,
+    readonly source: Source,
+  ) {}
+
+  /** This record and no other: most objects are wanted by one. */
+  get alone(): readonly NeutralRecord<S>[] {
+    this.#alone ??= [this];
+    return this.#alone;
+  }
+}
+
+/**
+ * Where the work on a driver object stands. `inHand`: a pass is working on it. `unverified`: applied, to be read back
+ * with many others. `verifying`: that is under way.
+ */
+export type Stage = 'idle' | 'inHand' | 'unverified' | 'verifying';
+
+/** A driver object: wanted, observed, and what is being done about the difference. */
+export class Entry<S extends Spec>
+  extends Tracked<DriverObject<S>, ObservedObject<S>>
+  implements Task, Queued
+{
+  /** Who wants it, in the order of owner and key: the first decides what it is like. Replaced, never changed. */
+  claims: readonly NeutralRecord<S>[] = NOBODY;
+  urgency: Urgency | undefined = undefined;
+  openFor: readonly NeutralRecord<Spec>[] = NOBODY;
+  lane = -1;
+  stage: Stage = 'idle';
+  /** The turn in which a pass worked on it last. */
+  turn = 0;
+}
+
+export const NOBODY: readonly never[] = [];
+
+/** All that an object cannot be without. */
+export function neededBy<S extends Spec>({ after, requires, within }: DriverObject<S>): readonly string[] {
+  if (requires === undefined && within === undefined) return after;
+  return [...after, ...(requires ?? []), ...(within === undefined ? [] : [within])];
+}
