@@ -1,6 +1,7 @@
 import { invariant } from '@outboard/core';
 import type { Name } from '@outboard/model';
-import type { CompiledDocument, DocumentChange, DocumentHead, DocumentObject } from './api.js';
+import type { CompiledDocument, DocumentChange, DocumentHead } from './api.js';
+import { objectsOf } from './placement.js';
 import type { World } from './world.js';
 
 /** Where a DPU's document is, as far as its changes were taken. Sequence 0: there is no such DPU. */
@@ -16,16 +17,8 @@ export const takeDocumentChanges = (world: World, revision: number): DocumentCha
 /** The whole document of a DPU, which is the sum of all its changes. Changes must have been taken before. */
 export function compileDocument(world: World, dpu: Name): CompiledDocument {
   invariant(!world.documents.isPending(dpu), `the changes of ${dpu} are taken`);
-  const objects: DocumentObject[] = [];
   const entry = world.dpus.get(dpu);
-  for (const { object } of entry?.routers.values() ?? []) objects.push(object);
-  for (const { network } of entry?.memberships.values() ?? []) {
-    objects.push(network.bridgeDomain);
-    for (const [name, { peer }] of network.members) if (name !== dpu) objects.push(peer);
-    for (const { placement } of network.ports) {
-      if (placement) objects.push(placement.dpu === entry ? placement.endpoint : placement.remote);
-    }
-  }
+  const objects = entry ? objectsOf(entry) : [];
   objects.sort((left, right) => (left.key < right.key ? -1 : 1));
   return { ...documentHead(world, dpu), objects };
 }

@@ -19,6 +19,19 @@ export class Documents {
   readonly #heads = new Map<Name, Head>();
   readonly #closed = new Set<Name>();
   #pending = new Map<Name, Map<string, Replacement>>();
+  #loading = true;
+
+  /** A document as it was loaded. */
+  load(dpu: Name, sequence: number, objects: Iterable<SharedObject>): void {
+    const digest = new DocumentDigest();
+    for (const object of objects) digest.plus(object.digest);
+    this.#heads.set(dpu, { sequence, digest });
+  }
+
+  /** From now on changes are followed; until then all documents were made at once. */
+  loaded(): void {
+    this.#loading = false;
+  }
 
   /** A DPU appears: its document is empty as of `sequence`. */
   open(dpu: Name, sequence: number): void {
@@ -49,7 +62,7 @@ export class Documents {
   /** An object of a document appears (`before` undefined), goes (`after` undefined) or becomes another. */
   replace(dpu: Name, before: SharedObject | undefined, after: SharedObject | undefined): void {
     const key = (after ?? before)?.key;
-    if (key === undefined || after?.equals(before)) return;
+    if (this.#loading || key === undefined || after?.equals(before)) return;
     let replacements = this.#pending.get(dpu);
     if (!replacements) {
       replacements = new Map();

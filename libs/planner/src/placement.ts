@@ -46,6 +46,19 @@ export function placementOf(
   };
 }
 
+/** Every object of a DPU's document, in no order. */
+export function objectsOf(dpu: DpuEntry): SharedObject[] {
+  const objects = [...dpu.routers.values()].map(({ object }) => object);
+  for (const { network } of dpu.memberships.values()) {
+    objects.push(network.bridgeDomain);
+    for (const other of network.members.values()) if (other.dpu !== dpu) objects.push(other.peer);
+    for (const { placement } of network.ports) {
+      if (placement) objects.push(placement.dpu === dpu ? placement.endpoint : placement.remote);
+    }
+  }
+  return objects;
+}
+
 /**
  * Puts ports in their places and keeps every document in step: a port change touches its home DPU and, as far as they
  * see it, the other members of its network; the first and last port of a network on a DPU bring and take all else.

@@ -7,7 +7,7 @@ import { Documents } from './documents.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, SubnetEntry } from './entries.js';
 import { Functions } from './functions.js';
 import { bridgeDomainObject, routerKeyOf, routerObject } from './objects.js';
-import { Placements, placementOf } from './placement.js';
+import { objectsOf, Placements, placementOf } from './placement.js';
 import { Quarantine, type ReleaseEntry } from './quarantine.js';
 import type {
   DpuRecord,
@@ -62,14 +62,11 @@ export class World {
   readonly #placements = new Placements(this.documents);
   /** What changes must be confirmed at; undefined while loading. */
   #revision: number | undefined;
-  /** Where the documents of DPUs that appear start from. */
-  #documentStart: number;
   /** Numbers releases, whose names must be unique for ever. */
   #releaseNumber = 0;
 
-  private constructor(options: WorldOptions, revision: number) {
+  private constructor(options: WorldOptions) {
     this.segments = new Segments(options.vniRange);
-    this.#documentStart = revision;
   }
 
   /**
@@ -81,11 +78,14 @@ export class World {
     revision: number,
     options: WorldOptions = DEFAULT_WORLD_OPTIONS,
   ): World {
-    const world = new World(options, revision);
+    const world = new World(options);
     const byKind = new Map<string, StoredRecord[]>(LOAD_ORDER.map((kind) => [kind, []]));
     for (const record of records) byKind.get(record.kind)?.push(record);
     for (const ofKind of byKind.values()) for (const record of ofKind) world.put(record);
-    world.documents.take(revision);
+    for (const dpu of world.dpus.values()) {
+      world.documents.load(dpu.record.name, revision, objectsOf(dpu));
+    }
+    world.documents.loaded();
     for (const port of world.ports.values()) expectStored(port);
     for (const network of world.networks.values()) expectJoining(network);
     world.#revision = revision;
@@ -97,8 +97,6 @@ export class World {
     invariant(this.#revision === undefined || revision >= this.#revision, 'revisions do not go back');
     if (revision !== this.#revision) this.#releaseNumber = 0;
     this.#revision = revision;
-    // An empty document had this sequence when its DPU was last known, if ever, or a lower one.
-    this.#documentStart = revision - 1;
   }
 
   newReleaseName(): string {
@@ -334,7 +332,8 @@ export class World {
   #putDpu(record: DpuRecord): void {
     const entry = this.dpus.get(record.name);
     if (!entry) {
-      this.documents.open(record.name, this.#documentStart);
+      // An empty document had this sequence when its DPU was last known, if ever, or a lower one.
+      if (this.#revision !== undefined) this.documents.open(record.name, this.#revision - 1);
       this.dpus.set(record.name, {
         record,
         memberships: new Map(),
