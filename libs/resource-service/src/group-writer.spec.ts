@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
 import { openMemoryStore, type Store } from '@outboard/store';
-import { RefusingStore } from '../test/refusing-store.js';
 import { GroupWriter } from './group-writer.js';
+import { RefusingStore } from './testing/index.js';
 import type { Transaction } from './transaction.js';
 
 /** A counter as a projection: work increments it and writes its value. */

@@ -1,5 +1,5 @@
 import type { Key, NewRow, Row } from '@outboard/store';
-import { keyText } from './rows.js';
+import { keyText } from './key-text.js';
 
 /** Where an intent stands in its stream. */
 export interface StreamPosition {

@@ -9,7 +9,7 @@ import {
   kindToken,
   SYSTEM_TENANT,
 } from '@outboard/model';
-import { keyText } from './rows.js';
+import { keyText } from './key-text.js';
 import { isTemporary } from './temporary.js';
 
 /** A resource of another service as it is now; `resource` undefined: it is gone. */

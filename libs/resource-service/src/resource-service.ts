@@ -12,6 +12,7 @@ import type { Key, OutboxRelay, Store } from '@outboard/store';
 import { ANSWER_MARKS, AnswerRetention } from './answer-retention.js';
 import type { Command, DomainChange, DomainContext, ResourceDomain } from './domain.js';
 import { GroupWriter } from './group-writer.js';
+import { keyText } from './key-text.js';
 import { getResource, listResources } from './list.js';
 import { MessageFactory } from './messages.js';
 import {
@@ -32,7 +33,7 @@ import {
   refusalOf,
 } from './remembered.js';
 import { parseIntent, parseRequest, type Request } from './request.js';
-import { allRows, keyText, rowOf, type StoredValue, valueIn } from './rows.js';
+import { allRows, rowOf, type StoredValue, valueIn } from './rows.js';
 import { isTemporary } from './temporary.js';
 import type { GroupTransaction, Transaction } from './transaction.js';
 

@@ -34,6 +34,3 @@ export function* allRows(
     from = { ...range, after: page.next };
   }
 }
-
-/** Labels contain no slash, so that the text names one key. */
-export const keyText = ({ kind, tenant, name }: Key): string => `${kind}/${tenant}/${name}`;

@@ -1,7 +1,7 @@
 import { MAX_BODY_BYTES } from '@outboard/contracts';
 import { AppError } from '@outboard/core';
 import type { Batch, Key, NewRow, OutboxMessage, RememberedAnswer, Snapshot } from '@outboard/store';
-import { keyText } from './rows.js';
+import { keyText } from './key-text.js';
 
 /** What the pieces of work of one group read and write together. */
 export interface Transaction {

@@ -3,8 +3,8 @@ import type { Subscription } from '@outboard/bus';
 import { HEADERS } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
 import { intentConsumer } from '../src/index.js';
+import { settled, until } from '../src/testing/index.js';
 import { Laboratory, manifest } from './laboratory.js';
-import { settled, until } from './until.js';
 
 describe('intents published on the bus', () => {
   let laboratory: Laboratory;

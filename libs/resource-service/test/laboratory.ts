@@ -8,9 +8,8 @@ import type { Network } from '@outboard/model';
 import { OutboxRelay, openMemoryStore, openSqliteStore, type Row, type Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
 import { ResourceService } from '../src/index.js';
+import { RefusingStore, settled, until } from '../src/testing/index.js';
 import { DirectoryDomain } from './directory-domain.js';
-import { RefusingStore } from './refusing-store.js';
-import { settled, until } from './until.js';
 
 /** What makes a store that can be closed and opened again. */
 export interface StoreFactory {

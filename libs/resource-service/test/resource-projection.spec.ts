@@ -4,7 +4,7 @@ import { HEADERS, subjects } from '@outboard/contracts';
 import { AppError, err, ok, type Result, systemRandom, unwrap } from '@outboard/core';
 import { ManualClock } from '@outboard/testkit';
 import { type ProjectedChange, ResourceProjection } from '../src/index.js';
-import { settled, until } from './until.js';
+import { settled, until } from '../src/testing/index.js';
 
 const DPU_UID = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';
 const address = (name: string) => ({ tenant: '_', api: 'admin', kind: 'dpu', name }) as const;

@@ -1,0 +1,3 @@
+/** For the tests of services that are made of this library. */
+export { RefusingStore } from './refusing-store.js';
+export { settled, until } from './until.js';
