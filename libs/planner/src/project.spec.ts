@@ -78,15 +78,23 @@ describe('a port on an unknown function', () => {
 });
 
 describe('the inventory', () => {
-  it('told again changes nothing', () => {
+  it('told again changes nothing, and nothing but what a difference matters to', () => {
     const lab = world();
     lab.fleet(['dpu-1'], 2);
     const changes = lab.changes.length;
     lab.restart();
     expect([lab.dpu('dpu-1').changes, lab.function('dpu-1', 0).changes]).toEqual([[], []]);
+    expect(lab.dpu('dpu-1', { underlayMtu: 1501, serialNumber: undefined }).changes).toMatchObject([
+      { after: { kind: 'Dpu' } },
+      { after: { kind: 'Network' } },
+      { after: { kind: 'Port' } },
+    ]);
+    expect(lab.dpu('dpu-1', { underlayMtu: 1501 }).changes).toMatchObject([{ after: { kind: 'Dpu' } }]);
+    lab.dpu('dpu-1');
     expect(lab.retire('Dpu', 'dpu-9').changes).toEqual([]);
     expect(lab.retire('Function', 'dpu-9-pf0vf0').changes).toEqual([]);
-    expect(lab.changes).toHaveLength(changes);
+    // The two changes of the MTU.
+    expect(lab.changes).toHaveLength(changes + 2);
   });
 
   it('that loses a function disconnects its port, which keeps what it was given', () => {

@@ -80,10 +80,13 @@ export function writePort(
   const conditions = updateConditions('Port', formerConditions, updates, metadata.generation, context.now);
   const home = before?.placement?.dpu;
   const changed = difference.home || difference.remote;
+  const next = { ...status, conditions };
+  const known = before?.record.resource;
+  if (!changed && known?.metadata === metadata && known.spec === spec && equal(known.status, next)) return;
   const sequence = changed ? context.revision : (before?.record.sequence ?? 0);
   const record = {
     kind: 'Port',
-    resource: { ...resource, status: { ...status, conditions } },
+    resource: { ...resource, status: next },
     sequence,
   } as const;
   draft.putPort(record, placement);
