@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { AppError, MAX_LISTED_VIOLATIONS, Problems, systemRandom, uuidv7 } from './index.js';
+import { AppError, equal, MAX_LISTED_VIOLATIONS, Problems, systemRandom, uuidv7 } from './index.js';
 
 describe('AppError', () => {
   it('lists at most the stated number of problems and always tells the total', () => {
@@ -17,6 +17,17 @@ describe('AppError', () => {
     const refusal = new AppError('NOT_FOUND', 'no such port');
     expect(AppError.from(refusal)).toBe(refusal);
     expect(AppError.from('boom')).toMatchObject({ code: 'INTERNAL', message: 'boom' });
+  });
+});
+
+describe('equal', () => {
+  it('compares plain data by content, whatever the order of its fields', () => {
+    expect(equal({ a: 1, b: [{ c: 'x' }] }, { b: [{ c: 'x' }], a: 1 })).toBe(true);
+    expect(equal({ a: undefined, b: null }, { b: null })).toBe(true);
+    expect(equal([1, 2], [2, 1])).toBe(false);
+    expect(equal([1], { 0: 1 })).toBe(false);
+    expect(equal({ a: null }, {})).toBe(false);
+    expect(equal({}, { a: 1 })).toBe(false);
   });
 });
 

@@ -1,7 +1,7 @@
+import { equal } from '@outboard/core';
 import { functionIdentityKey } from '@outboard/model';
 import type { BindingChange, Context, Decision, RecordChange } from './api.js';
 import type { Placement } from './entries.js';
-import { equal } from './equal.js';
 import { propagationOf } from './present.js';
 import { keyOf, type PortRecord, type RecordKey, type StoredRecord } from './records.js';
 import type { World } from './world.js';

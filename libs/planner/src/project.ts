@@ -1,8 +1,8 @@
+import { equal } from '@outboard/core';
 import { functionIdentityKey, type Name } from '@outboard/model';
 import type { Context, Decision, InventoryChange } from './api.js';
 import { Draft } from './draft.js';
 import type { PortEntry } from './entries.js';
-import { equal } from './equal.js';
 import { overlayMtu } from './plan.js';
 import type { DpuRecord, FunctionRecord } from './records.js';
 import { confirmReleases, type FreedValues } from './release.js';

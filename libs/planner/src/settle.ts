@@ -1,4 +1,4 @@
-import { invariant } from '@outboard/core';
+import { equal, invariant } from '@outboard/core';
 import {
   type Condition,
   type ConditionUpdateOf,
@@ -14,7 +14,6 @@ import {
 import type { ReportedProblem } from './api.js';
 import type { Draft } from './draft.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry } from './entries.js';
-import { equal } from './equal.js';
 import { comparePlacements, placementOf } from './placement.js';
 import {
   type Allocation,

@@ -1,4 +1,4 @@
-import { type AppError, err, ok, type Result } from '@outboard/core';
+import { type AppError, equal, err, ok, type Result } from '@outboard/core';
 import {
   checkUpdate,
   functionIdentityKey,
@@ -20,7 +20,6 @@ import {
 import { macAddressOf } from '../allocate/mac-address.js';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry, PortEntry, SubnetEntry } from '../entries.js';
-import { equal } from '../equal.js';
 import { obstacleOf } from '../plan.js';
 import { keyOf } from '../records.js';
 import { MAX_RELEASES_PER_NETWORK, releaseOf } from '../release.js';

@@ -1,7 +1,6 @@
-import { AppError } from '@outboard/core';
+import { AppError, equal } from '@outboard/core';
 import type { IntentMetadata, Metadata } from '@outboard/model';
 import type { Command, Context } from '../api.js';
-import { equal } from '../equal.js';
 import { describe } from './refusal.js';
 
 interface Target {

@@ -1,4 +1,4 @@
-import { AppError, err, ok, type Result } from '@outboard/core';
+import { AppError, equal, err, ok, type Result } from '@outboard/core';
 import {
   type Claim,
   type ConditionUpdateOf,
@@ -255,7 +255,7 @@ export class Inventory {
     context: DecisionContext,
   ): readonly AdminChange[] {
     const { name, labels } = intent.metadata;
-    const specChanged = before === undefined || !same(before.spec, intent.spec);
+    const specChanged = before === undefined || !equal(before.spec, intent.spec);
     const metadata = before
       ? { ...before.metadata, labels, generation: before.metadata.generation + (specChanged ? 1 : 0) }
       : newMetadata(name, labels, context);
@@ -278,7 +278,7 @@ export class Inventory {
 
   #commit(changes: readonly AdminChange[], { revision }: DecisionContext): readonly AdminChange[] {
     const real = changes
-      .filter(({ before, after }) => !same(before, after))
+      .filter(({ before, after }) => !equal(before, after))
       .map(({ before, after }) => ({ before, after: after && withRevision(after, revision) }));
     for (const change of real) this.#keep(change);
     return real;
@@ -371,6 +371,3 @@ const newMetadata = (name: Name, labels: Metadata['labels'], context: DecisionCo
 
 const sameClaim = (left: Claim | undefined, right: Claim | undefined): boolean =>
   left?.tenant === right?.tenant && left?.kind === right?.kind && left?.name === right?.name;
-
-/** Plain data, compared by content; an order of keys that differs counts as a difference, which costs a write. */
-const same = (left: unknown, right: unknown): boolean => JSON.stringify(left) === JSON.stringify(right);

@@ -9,6 +9,11 @@ import type { WorkerIdentity } from './identity.js';
 
 /** Functions come in groups (`sriov_numvfs`): what changes within this time is told together. */
 const DEBOUNCE_MILLISECONDS = 50;
+/**
+ * After each inventory, for each function that it has: every attached port changes one, and each time all of them are
+ * told, which costs both sides tens of microseconds a function.
+ */
+const PAUSE_MILLISECONDS_PER_FUNCTION = 1;
 const RETRY_MILLISECONDS = 1_000;
 /** Functions that fit into one message with room to spare. */
 export const MAX_FUNCTIONS = 1_000;
@@ -26,6 +31,8 @@ export class Inventory implements Disposable {
   #body: Uint8Array | undefined;
   #digest = new Uint8Array();
   #looking = false;
+  /** Monotonic milliseconds. */
+  #nextLook = 0;
   #closed = false;
 
   constructor(private readonly ports: InventoryPorts) {
@@ -64,7 +71,9 @@ export class Inventory implements Disposable {
 
   #lookAfter(milliseconds: number): void {
     if (this.#closed) return;
-    this.#debounce ??= this.ports.clock.schedule(milliseconds, () => {
+    const { clock } = this.ports;
+    const delay = Math.max(milliseconds, this.#nextLook - clock.monotonic());
+    this.#debounce ??= clock.schedule(delay, () => {
       this.#debounce = undefined;
       void this.#look();
     });
@@ -89,7 +98,7 @@ export class Inventory implements Disposable {
 
   #publish(functions: readonly DiscoveredFunction[]): void {
     if (this.#closed) return;
-    const { driver, identity, log } = this.ports;
+    const { driver, identity, clock, log } = this.ports;
     if (functions.length > MAX_FUNCTIONS) {
       log.error({ functions: functions.length }, `only the first ${MAX_FUNCTIONS} functions are reported`);
     }
@@ -112,6 +121,7 @@ export class Inventory implements Disposable {
     if (digest.equals(this.#digest)) return;
     this.#body = body;
     this.#digest = digest;
+    this.#nextLook = clock.monotonic() + functions.length * PAUSE_MILLISECONDS_PER_FUNCTION;
     log.info({ functions: functions.length, underlay }, 'inventory');
     this.#send();
   }

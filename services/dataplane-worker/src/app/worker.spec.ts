@@ -314,6 +314,24 @@ describe('a dataplane worker', () => {
       expect(bench.owner.inventories).toHaveLength(2);
     });
 
+    it('is sent at once after a quiet time, and then the less often the more functions it has', async () => {
+      const functions = Array.from({ length: 200 }, (_, number) => virtualFunction(number));
+      bench.driver.discovered = functions;
+      await bench.owner.serve();
+      await bench.run();
+      await bench.clock.advance(1_000);
+      const sentAfter = async (milliseconds: number, count: number): Promise<number> => {
+        bench.driver.discovered = functions.slice(0, count);
+        bench.driver.tell({ kind: 'functions' });
+        await bench.clock.advance(milliseconds);
+        return bench.owner.inventories.length;
+      };
+      expect(await sentAfter(50, 199)).toBe(2);
+      expect(await sentAfter(150, 198)).toBe(2);
+      expect(await sentAfter(50, 197)).toBe(3);
+      expect(bench.owner.inventories.at(-1)?.functions).toHaveLength(197);
+    });
+
     it('is sent again when a heartbeat is told that it is wanted', async () => {
       await bench.owner.serve();
       await bench.run();
