@@ -37,12 +37,18 @@ const EAGAIN = 11;
 const EINPROGRESS = 115;
 
 const library = koffi.load(null);
+/** struct sock_fprog (linux/filter.h): how many instructions, and where they are. */
+koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'const void *' });
+const SOCK_FPROG_LENGTH = 16;
+const SOCK_FILTER_LENGTH = 8;
+const SO_ATTACH_FILTER = 26;
 const raw = {
   socket: library.func('int socket(int, int, int)'),
   bind: library.func('int bind(int, const void *, uint32_t)'),
   connect: library.func('int connect(int, const void *, uint32_t)'),
   getsockname: library.func('int getsockname(int, void *, void *)'),
   setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
+  attachFilter: library.func('int setsockopt(int, int, int, const sock_fprog *, uint32_t)'),
   getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
   sendto: library.func('int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
   recv: library.func('int64_t recv(int, void *, size_t, int)'),
@@ -110,6 +116,14 @@ export const libc = {
     const bytes = Buffer.alloc(4);
     bytes.writeInt32LE(value);
     checked('setsockopt', raw.setsockopt(descriptor, level, option, bytes, 4));
+  },
+  /** setsockopt(2) with SO_ATTACH_FILTER: a classic BPF program, 8 bytes an instruction; the kernel copies it. */
+  attachFilter: (descriptor: number, program: Uint8Array): void => {
+    const fprog = { len: program.length / SOCK_FILTER_LENGTH, filter: program };
+    checked(
+      'setsockopt',
+      raw.attachFilter(descriptor, SOL_SOCKET, SO_ATTACH_FILTER, fprog, SOCK_FPROG_LENGTH),
+    );
   },
   /** getsockopt(2): fills `value`, returns the bytes that the kernel wrote. */
   getsockopt: (descriptor: number, level: number, option: number, value: Uint8Array): number => {

@@ -30,6 +30,8 @@ const NLM_F_ACK_TLVS = 0x200;
 const NLMSGERR_ATTR_MSG = 1;
 const NLMSGERR_ATTR_OFFSET = 2;
 const BUFFER_BYTES = 1 << 20;
+/** Of nl_pid in struct sockaddr_nl. */
+const PORT_ID_OFFSET = 4;
 /** The kernel's own address: struct sockaddr_nl with portid 0. */
 const KERNEL = Buffer.from([AF_NETLINK, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
 
@@ -133,6 +135,8 @@ export interface ChannelOptions {
 export class Channel {
   readonly descriptor: number;
   readonly protocol: ProtocolName;
+  /** Its address: what the kernel writes into messages about what was done through it (nlmsg_pid). */
+  readonly portId: number;
   #sequence = 0;
   #closed = false;
 
@@ -150,6 +154,9 @@ export class Channel {
       libc.setsockopt(descriptor, SOL_NETLINK, NETLINK_CAP_ACK, 1);
       libc.setsockopt(descriptor, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
       libc.bind(descriptor, KERNEL);
+      const own = Buffer.alloc(KERNEL.length);
+      libc.getsockname(descriptor, own);
+      this.portId = own.readUInt32LE(PORT_ID_OFFSET);
       for (const group of options.groups ?? []) {
         libc.setsockopt(descriptor, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
       }

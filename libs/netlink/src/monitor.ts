@@ -1,10 +1,12 @@
-import { type NetworkNamespace, SystemError, watchReadable } from '@outboard/ffi';
+import { libc, type NetworkNamespace, SystemError, watchReadable } from '@outboard/ffi';
 import { Channel } from './channel.js';
 import { DecodeError } from './codec/errors.js';
 import type { OutputOf, ProtocolName } from './codec/family.js';
 import { FAMILIES } from './families/all.js';
 import type { Link } from './families/link.js';
 import { AF } from './families/route.js';
+import { routeEchoFilter } from './route-echo-filter.js';
+import type { NetlinkSocket } from './socket.js';
 
 /** Multicast groups by protocol (linux/rtnetlink.h, linux/netfilter/nfnetlink.h). FDB entries come with `neigh`. */
 export const MULTICAST_GROUPS = {
@@ -51,6 +53,11 @@ export interface MonitorOptions<P extends ProtocolName = 'route'> {
   readonly onEvents: (events: readonly NetlinkEvent[]) => void;
   /** Events were lost (ENOBUFS) or could not be read: what was known is worth nothing, observe anew. */
   readonly onOverrun: (cause: Error) => void;
+  /**
+   * What this socket does to routes is not told: whoever writes a hundred thousand of them and reads them back
+   * afterwards has no use for a hundred thousand events.
+   */
+  readonly exceptRoutesOf?: NetlinkSocket;
   /** How much the kernel may queue for us before it drops; default 4 MiB. */
   readonly receiveBufferBytes?: number;
 }
@@ -84,6 +91,9 @@ export class NetlinkMonitor implements Disposable {
       receiveBufferBytes: options.receiveBufferBytes ?? DEFAULT_RECEIVE_BUFFER_BYTES,
       groups: options.groups.map((group) => numbers[group as string] ?? 0),
     });
+    const { exceptRoutesOf } = options;
+    if (exceptRoutesOf !== undefined)
+      libc.attachFilter(channel.descriptor, routeEchoFilter(exceptRoutesOf.portIds));
     return new NetlinkMonitor(channel, options.onEvents, options.onOverrun, EVENT_TYPES[protocol]);
   }
 

@@ -43,6 +43,11 @@ export class NetlinkSocket implements Disposable {
     this.#slow = new Lane(open());
   }
 
+  /** By which the kernel tells who did what: of the lanes that change things. */
+  get portIds(): readonly number[] {
+    return [this.#control.portId, this.#slow.channel.portId];
+  }
+
   /** Throws SystemError: EPERM without CAP_NET_ADMIN, EPROTONOSUPPORT where the kernel lacks the protocol. */
   static open(options: SocketOptions = {}): NetlinkSocket {
     return new NetlinkSocket(options);

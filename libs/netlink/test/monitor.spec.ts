@@ -64,7 +64,7 @@ let namespace: NetworkNamespace;
 let socket: NetlinkSocket;
 
 function watch<P extends ProtocolName = 'route'>(
-  options: Pick<MonitorOptions<P>, 'groups' | 'protocol' | 'receiveBufferBytes'>,
+  options: Pick<MonitorOptions<P>, 'groups' | 'protocol' | 'receiveBufferBytes' | 'exceptRoutesOf'>,
   own = namespace,
 ): Log {
   const log = new Log();
@@ -174,6 +174,29 @@ describe('a monitor', () => {
     await socket.batch(Array.from({ length: count }, (_, index) => routeTo(index)));
     for (const monitor of monitors) monitor.drain();
     expect(log.events).toHaveLength(count);
+  });
+
+  it('that is to except the routes of a socket hears of those of others, and of all else', async () => {
+    const log = watch({ groups: ['ipv4Route', 'ipv4Ifaddr'], exceptRoutesOf: socket });
+    await socket.batch([routeTo(1)]);
+    run(namespace, 'ip', ['route', 'add', '12.0.0.0/8', 'via', '10.0.0.9']);
+    await socket.batchOffThread([
+      route.remove({ rtmFamily: AF.INET, rtmDstLen: 32, rtmTable: 254, dst: '11.0.0.1' }),
+    ]);
+    await socket.batch([
+      address.create({
+        ifaFamily: AF.INET,
+        ifaPrefixlen: 32,
+        ifaIndex: 2,
+        local: '10.9.0.1',
+        address: '10.9.0.1',
+      }),
+    ]);
+    await log.event('address', 'new', { local: '10.9.0.1' });
+    const destinations = log.events.flatMap((event) =>
+      event.family === 'route' && event.value.rtmTable === 254 ? [event.value.dst] : [],
+    );
+    expect(destinations).toEqual(['12.0.0.0']);
   });
 
   it('hears its own namespace only', async () => {
