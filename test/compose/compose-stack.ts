@@ -90,7 +90,9 @@ export class ComposeStack {
   async exec(service: string, ...command: readonly string[]): Promise<string> {
     // A container that is restarted stays the same one.
     for (const [name, { Id }] of this.#ids.size === 0 ? await this.containers() : []) this.#ids.set(name, Id);
-    return this.engine.docker('exec', this.#ids.get(service) ?? service, ...command);
+    const id = this.#ids.get(service);
+    if (id === undefined) throw new Error(`there is no container of ${service}`);
+    return this.engine.docker('exec', id, ...command);
   }
 
   /** Runs a command in a pod of a DPU's server. */
