@@ -39,17 +39,19 @@ export interface LinuxDriverOptions {
   readonly namespace?: NetworkNamespace;
 }
 
-/** Which handler has an object, by the first part of its key, in the order in which all are observed. */
+/** Which handler has an object, by the first part of its key and by its kind; in the order in which all are observed. */
 const HANDLERS = [
-  ['namespace', Namespaces],
-  ['guard', Guards],
-  ['link', Links],
-  ['bridgeentry', Entries],
-  ['tunnelentry', Entries],
-  ['neighbour', Entries],
-  ['sender', Senders],
-  ['route', Routes],
-  ['gate', Gates],
+  { Handler: Namespaces, keys: ['namespace'], kinds: ['namespace'] },
+  { Handler: Guards, keys: ['guard'], kinds: ['guard'] },
+  { Handler: Links, keys: ['link'], kinds: ['bridge', 'tunnel', 'veth', 'port', 'representor'] },
+  {
+    Handler: Entries,
+    keys: ['bridgeentry', 'tunnelentry', 'neighbour'],
+    kinds: ['bridgeentry', 'tunnelentry', 'neighbour'],
+  },
+  { Handler: Senders, keys: ['sender'], kinds: ['sender'] },
+  { Handler: Routes, keys: ['route'], kinds: ['route'] },
+  { Handler: Gates, keys: ['gate'], kinds: ['gate'] },
 ] as const;
 
 /** The Linux kernel: rtnetlink, nftables and traffic control, in the DPU's namespace and those of its routers. */
@@ -58,7 +60,9 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   readonly order = LINUX_ORDER;
   readonly slowToRemove = LINUX_SLOW_TO_REMOVE;
   readonly #watchers = new Set<(change: Change) => void>();
-  readonly #handlers = new Map<string, Handler>();
+  readonly #handlers: readonly Handler[];
+  readonly #byKey = new Map<string, Handler>();
+  readonly #byKind = new Map<LinuxSpec['kind'], Handler>();
   readonly #places: Places;
   #underlay: Underlay | undefined;
   #lookingAtUnderlay: Promise<void> | undefined;
@@ -69,12 +73,12 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     places: Places,
   ) {
     this.#places = places;
-    const made = new Map<unknown, Handler>();
-    for (const [kind, Handler] of HANDLERS) {
-      const handler = made.get(Handler) ?? new Handler(places);
-      made.set(Handler, handler);
-      this.#handlers.set(kind, handler);
-    }
+    this.#handlers = HANDLERS.map(({ Handler, keys, kinds }) => {
+      const handler = new Handler(places);
+      for (const key of keys) this.#byKey.set(key, handler);
+      for (const kind of kinds) this.#byKind.set(kind, handler);
+      return handler;
+    });
   }
 
   /** Probes the kernel and opens what it works with. Throws without the privileges for that (SystemError EPERM). */
@@ -127,18 +131,20 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     this.#places.drain();
     const found: ObservedObject<LinuxSpec>[] = [];
     if (scope.kind === 'all') {
-      for (const handler of new Set(this.#handlers.values())) found.push(...(await handler.observe('all')));
+      for (const handler of this.#handlers)
+        for (const object of await handler.observe('all')) found.push(object);
       return found;
     }
     const byHandler = new Map<Handler, string[]>();
     for (const key of scope.keys) {
-      const handler = this.#handlers.get(key.slice(0, key.indexOf('/')));
+      const handler = this.#byKey.get(key.slice(0, key.indexOf('/')));
       if (handler === undefined) continue;
       const own = byHandler.get(handler);
       if (own === undefined) byHandler.set(handler, [key]);
       else own.push(key);
     }
-    for (const [handler, keys] of byHandler) found.push(...(await handler.observe(keys)));
+    for (const [handler, keys] of byHandler)
+      for (const object of await handler.observe(keys)) found.push(object);
     return found;
   }
 
@@ -157,15 +163,15 @@ export class LinuxDriver implements Driver<LinuxSpec> {
       )
         end++;
       const run = operations.slice(start, end);
+      let own: readonly OperationResult[];
       try {
-        results.push(
-          ...(removes
-            ? await handler.remove(run as readonly DeleteOperation[])
-            : await handler.put(run as readonly PutOperation[])),
-        );
+        own = removes
+          ? await handler.remove(run as readonly DeleteOperation[])
+          : await handler.put(run as readonly PutOperation[]);
       } catch (failure) {
-        for (const _ of run) results.push(resultOfThrown(failure));
+        own = run.map(() => resultOfThrown(failure));
       }
+      for (const result of own) results.push(result);
       start = end;
     }
     return results;
@@ -183,9 +189,9 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   }
 
   #handlerOf(operation: Operation<LinuxSpec> | undefined): Handler {
-    const key = operation?.action === 'delete' ? operation.key : operation?.object.key;
-    const handler = this.#handlers.get(key?.split('/', 1)[0] ?? '');
-    if (handler === undefined) throw new Error(`nobody carries out operations on ${key}`);
+    const spec = operation?.action === 'delete' ? operation.observed : operation?.object.spec;
+    const handler = spec === undefined ? undefined : this.#byKind.get(spec.kind);
+    if (handler === undefined) throw new Error(`nobody carries out operations on a ${spec?.kind}`);
     return handler;
   }
 

@@ -44,6 +44,7 @@ export class Place {
       NetlinkMonitor.open({
         ...where,
         ...callbacks,
+        exceptRoutesOf: this.route,
         groups:
           name === ''
             ? ['link', 'tc', 'ipv4Ifaddr', 'ipv6Ifaddr']

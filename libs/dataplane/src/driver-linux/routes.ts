@@ -1,5 +1,6 @@
 import {
   AF,
+  type BatchFailure,
   type Message,
   NetlinkError,
   type Route,
@@ -18,7 +19,7 @@ import {
   routeKey,
 } from '../realise/linux-objects.js';
 import { byGateway } from '../realise/next-hops.js';
-import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
+import { DONE, resultOfFailure, sendSteps } from './batch.js';
 import {
   type DeleteOperation,
   type Handler,
@@ -48,40 +49,39 @@ export class Routes implements Handler {
 
   async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
     const results: OperationResult[] = operations.map(() => DONE);
-    const steps: Step[] = [];
-    for (const [index, operation] of operations.entries()) {
+    const failures = await sendRoutes(operations.length, (index) => {
+      const operation = operations[index] as PutOperation;
       const spec = specOf(operation, 'route');
       const place = this.places.router(spec.namespace);
-      const message =
-        place === undefined
-          ? missing(namespaceKey(spec.namespace))
-          : putMessage(place, spec, operation.action === 'create');
-      if (place === undefined || 'kind' in message) results[index] = message as OperationResult;
-      else steps.push({ index, socket: place.route, message });
-    }
-    for (const [index, failure] of await sendSteps(steps)) {
-      const operation = operations[index];
-      if (operation === undefined) continue;
-      results[index] =
-        failure.code === 'EEXIST' && operation.action === 'create'
-          ? await this.#replace(specOf(operation, 'route'))
-          : resultOf(specOf(operation, 'route'), failure);
+      if (place === undefined) {
+        results[index] = missing(namespaceKey(spec.namespace));
+        return undefined;
+      }
+      const message = putMessage(place, spec, operation.action === 'create');
+      if (!('kind' in message)) return { place, message };
+      results[index] = message;
+      return undefined;
+    });
+    for (const [index, failure] of failures) {
+      const operation = operations[index] as PutOperation;
+      const spec = specOf(operation, 'route');
+      const taken = failure.code === 'EEXIST' && operation.action === 'create';
+      results[index] = taken ? await this.#replace(spec) : resultOf(spec, failure);
     }
     return results;
   }
 
   async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
     const results: OperationResult[] = operations.map(() => DONE);
-    const steps: Step[] = [];
-    for (const [index, operation] of operations.entries()) {
-      const { namespace, destination } = observedOf(operation, 'route');
+    const failures = await sendRoutes(operations.length, (index) => {
+      const { namespace, destination } = observedOf(operations[index] as DeleteOperation, 'route');
       const place = this.places.router(namespace);
-      if (place === undefined) continue;
       // With the protocol the kernel removes ours only.
       const message = route.remove({ ...headerOf(destination), rtmProtocol: OUTBOARD_PROTOCOL });
-      steps.push({ index, socket: place.route, message, tolerate: ['ESRCH'] });
-    }
-    for (const [index, failure] of await sendSteps(steps)) results[index] = resultOfFailure(failure);
+      return place === undefined ? undefined : { place, message };
+    });
+    for (const [index, failure] of failures)
+      if (failure.code !== 'ESRCH') results[index] = resultOfFailure(failure);
     return results;
   }
 
@@ -115,6 +115,39 @@ export class Routes implements Handler {
     const failure = (await sendSteps([{ index: 0, socket: place.route, message }])).get(0);
     return failure === undefined ? DONE : resultOf(spec, failure);
   }
+}
+
+/**
+ * Sends messages as they are made, so that those of a large table need not all exist at once; operations follow each
+ * other by namespace as a rule, and those that do go into one batch.
+ */
+async function sendRoutes(
+  count: number,
+  messageOf: (index: number) => { place: Place; message: Message } | undefined,
+): Promise<Map<number, BatchFailure>> {
+  const failed = new Map<number, BatchFailure>();
+  let index = 0;
+  let next: { place: Place; message: Message } | undefined;
+  const advance = (): void => {
+    next = undefined;
+    while (next === undefined && index < count) next = messageOf(index++);
+  };
+  advance();
+  while (next !== undefined) {
+    const { place } = next;
+    const positions: number[] = [];
+    const { failures } = await place.route.batch(
+      (function* () {
+        while (next?.place === place) {
+          positions.push(index - 1);
+          yield next.message;
+          advance();
+        }
+      })(),
+    );
+    for (const failure of failures) failed.set(positions[failure.index] ?? -1, failure);
+  }
+  return failed;
 }
 
 function resultOf(spec: RouteSpec, failure: { code: string; message: string }): OperationResult {

@@ -9,7 +9,7 @@ import {
   waves,
 } from '@outboard/reconcile';
 import type { Driver, DriverObject, ObservedObject, Operation, OperationResult, Spec } from '../driver.js';
-import { type Entry, type Issue, type NeutralRecord, neededBy, type Urgency } from './entry.js';
+import { type Entry, eachNeed, type Issue, type NeutralRecord, type Urgency } from './entry.js';
 import type { Progress } from './progress.js';
 import type { Wants } from './wants.js';
 
@@ -184,7 +184,9 @@ export class ApplyPass<S extends Spec> {
       const next = new Set<string>();
       for (const { key, wanted } of tracker.entries()) {
         if (wanted === undefined || found.has(key)) continue;
-        if (neededBy(wanted).some((each) => fresh.has(each))) next.add(key);
+        eachNeed(wanted, (each) => {
+          if (fresh.has(each)) next.add(key);
+        });
       }
       for (const key of next) found.add(key);
       fresh = next;
@@ -198,10 +200,10 @@ export class ApplyPass<S extends Spec> {
     const all = new Set(entries);
     for (const { wanted } of all) {
       if (wanted === undefined) continue;
-      for (const key of neededBy(wanted)) {
+      eachNeed(wanted, (key) => {
         const needed = tracker.get(key);
-        if (needed !== undefined && !all.has(needed) && dequeue(needed)) all.add(needed);
-      }
+        if (needed !== undefined && needed.lane >= 0 && dequeue(needed)) all.add(needed);
+      });
     }
     return all;
   }

@@ -70,8 +70,12 @@ export class Entry<S extends Spec>
 
 export const NOBODY: readonly never[] = [];
 
-/** All that an object cannot be without. */
-export function neededBy<S extends Spec>({ after, requires, within }: DriverObject<S>): readonly string[] {
-  if (requires === undefined && within === undefined) return after;
-  return [...after, ...(requires ?? []), ...(within === undefined ? [] : [within])];
+/** Calls back with all that an object cannot be without. */
+export function eachNeed<S extends Spec>(
+  { after, requires, within }: DriverObject<S>,
+  callback: (key: string) => void,
+): void {
+  for (const key of after) callback(key);
+  if (requires !== undefined) for (const key of requires) callback(key);
+  if (within !== undefined) callback(within);
 }

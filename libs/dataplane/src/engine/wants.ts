@@ -4,7 +4,7 @@ import { AppError } from '@outboard/core';
 import type { DeltaTracker } from '@outboard/reconcile';
 import type { DocumentUpdate, DocumentVersion } from '../document.js';
 import type { Driver, DriverObject, ObservedObject, Spec } from '../driver.js';
-import { type Entry, NeutralRecord, NOBODY, neededBy } from './entry.js';
+import { type Entry, eachNeed, NeutralRecord, NOBODY } from './entry.js';
 import { SourceReader } from './source-reader.js';
 
 interface Document<S extends Spec> {
@@ -260,11 +260,11 @@ export class Wants<S extends Spec> {
   }
 
   #count(object: DriverObject<S>, change: 1 | -1): void {
-    for (const key of neededBy(object)) {
+    eachNeed(object, (key) => {
       const count = (this.#dependents.get(key) ?? 0) + change;
       if (count === 0) this.#dependents.delete(key);
       else this.#dependents.set(key, count);
-    }
+    });
   }
 }
 

@@ -22,13 +22,17 @@ export interface Prefix {
 /** A prefix (or an address, which is one of full length) without host bits; undefined if it is neither. */
 export function parsePrefix(text: string): Prefix | undefined {
   const slash = text.indexOf('/');
-  const address = canonicalAddress(slash < 0 ? text : text.slice(0, slash));
+  const given = slash < 0 ? text : text.slice(0, slash);
+  const value = parseIpv4(given);
+  const address = value >= 0 ? given : canonicalAddress(given);
   if (address === undefined) return undefined;
-  const bits = address.includes(':') ? 128 : 32;
+  const bits = value >= 0 ? 32 : 128;
   const digits = slash < 0 ? String(bits) : text.slice(slash + 1);
   const length = Number(digits);
   if (!/^(0|[1-9]\d{0,2})$/.test(digits) || length > bits) return undefined;
-  return { address: length === bits ? address : firstAddress(address, length), length, bits };
+  // Most are given without host bits, and large tables are IPv4: those are taken as they are.
+  const hasHostBits = value < 0 ? length < bits : value % 2 ** (bits - length) !== 0;
+  return { address: hasHostBits ? firstAddress(address, length) : address, length, bits };
 }
 
 export const formatPrefix = ({ address, length }: Prefix): string => `${address}/${length}`;

@@ -39,16 +39,23 @@ export const vethName = (portUid: string, networkUid: string): string =>
 export const portName = (portUid: string, networkUid: string): string =>
   `${DEVICE_PREFIXES.port}${hash(`${portUid} ${networkUid}`)}`;
 
+const namespaces = new Map<string, string>();
+
 /**
  * The namespace of a router: readable in front, unique by its end. The DPU takes part, so that several DPUs may share
  * one directory of names (as they do in a testbed), and so that each recognises its own.
  */
 export function namespaceName(dpu: string, routerKey: string): string {
+  const known = namespaces.get(`${dpu} ${routerKey}`);
+  if (known !== undefined) return known;
   const [, tenant = '', router = ''] = routerKey.split('/');
   const readable = [dpu, tenant, router]
     .map((part) => part.replace(/[^A-Za-z0-9]+/g, '').slice(0, READABLE_LENGTH))
     .join('-');
-  return `${NAMESPACE_PREFIX}${readable}-${hash(`${dpu} ${routerKey}`).slice(0, NAMESPACE_DIGITS)}`;
+  const name = `${NAMESPACE_PREFIX}${readable}-${hash(`${dpu} ${routerKey}`).slice(0, NAMESPACE_DIGITS)}`;
+  if (namespaces.size >= MEMORISED) namespaces.clear();
+  namespaces.set(`${dpu} ${routerKey}`, name);
+  return name;
 }
 
 /** True for what `namespaceName` can give: names that are not are no business of ours, whatever they start with. */

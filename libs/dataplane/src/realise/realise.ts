@@ -3,12 +3,11 @@ import type {
   DataplaneObject,
   Endpoint,
   RemoteEndpoint,
-  Route,
   TunnelPeer,
 } from '@outboard/contracts';
 import { Problems, unreachable } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../driver.js';
-import { canonicalAddress, formatPrefix, parsePrefix } from './addresses.js';
+import { canonicalAddress, parsePrefix } from './addresses.js';
 import { GUARD_REVISION, GUARD_RULES } from './guard-table.js';
 import {
   guardKey,
@@ -16,14 +15,12 @@ import {
   linkKey,
   NULL_MAC,
   namespaceKey,
-  type RouteNextHop,
-  routeKey,
   tunnelEntryKey,
   VXLAN_PORT,
 } from './linux-objects.js';
 import { bridgeMac, bridgeName, namespaceName, tunnelName } from './names.js';
-import { byGateway } from './next-hops.js';
 import { realiseEndpoint } from './realise-endpoint.js';
+import { ROUTER_KEY, routeObject } from './realise-route.js';
 import { memberEntries, type Segment } from './segment.js';
 
 /** What the realisation depends on besides the objects. */
@@ -37,8 +34,6 @@ export interface LinuxEnvironment {
 const VXLAN_OVERHEAD = { 4: 50, 6: 70 } as const;
 const MIN_MTU = 1280;
 const MAX_VNI = 0xffffff;
-const MAX_NEXT_HOPS = 256;
-const MAX_WEIGHT = 256;
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
 /** One neutral object on Linux; a pure function. Throws AppError INVALID_ARGUMENT with every problem of the object. */
@@ -67,7 +62,7 @@ export function realiseLinux(
         remoteEndpointObjects(object.value, segment, environment),
       );
     case 'route':
-      return realised(routeObjects(object.value, environment));
+      return realised([routeObject(object.value, environment.dpu)]);
     case undefined:
       return { kind: 'unsupported', why: 'this driver does not know this kind of object', references: [] };
     default:
@@ -121,7 +116,7 @@ function namespaceObjects(router: string, dpu: string): readonly DriverObject<Li
 function bridgeDomain(domain: BridgeDomain, environment: LinuxEnvironment): Realisation<LinuxSpec> {
   const { networkUid, router, vni, mtu } = domain;
   const problems = new Problems();
-  if (!/^router\/[^/]+\/[^/]+$/.test(router)) problems.add('router', 'must be the key of a Router');
+  if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
   if (vni < 1 || vni > MAX_VNI) problems.add('vni', `must be 1 to ${MAX_VNI}`);
   if (mtu < MIN_MTU) problems.add('mtu', `must be at least ${MIN_MTU}`);
   if (problems.total > 0) throw problems.toError();
@@ -224,37 +219,6 @@ function tunnelEntry(
     after: [linkKey(tunnel)],
     within: linkKey(tunnel),
   };
-}
-
-function routeObjects(route: Route, { dpu }: LinuxEnvironment): readonly DriverObject<LinuxSpec>[] {
-  const problems = new Problems();
-  if (!/^router\/[^/]+\/[^/]+$/.test(route.router)) problems.add('router', 'must be the key of a Router');
-  const prefix = parsePrefix(route.destination);
-  if (prefix === undefined) problems.add('destination', 'must be an IPv4 or IPv6 prefix');
-  if (route.nextHops.length > MAX_NEXT_HOPS)
-    problems.add('nextHops', `must have at most ${MAX_NEXT_HOPS} entries`);
-  const nextHops = route.nextHops.map(({ gateway, weight, networkUid }, index): RouteNextHop => {
-    const address = canonicalAddress(gateway);
-    if (address === undefined) problems.add(`nextHops[${index}].gateway`, 'must be an IP address');
-    if (weight < 1 || weight > MAX_WEIGHT)
-      problems.add(`nextHops[${index}].weight`, `must be 1 to ${MAX_WEIGHT}`);
-    // The weight of an only hop means nothing, and the kernel does not keep it.
-    const hop = { gateway: address ?? '', weight: route.nextHops.length === 1 ? 1 : weight };
-    return networkUid === '' ? hop : { ...hop, device: bridgeName(networkUid) };
-  });
-  if (problems.total > 0 || prefix === undefined) throw problems.toError();
-  if (nextHops.length > 1) nextHops.sort(byGateway);
-  const namespace = namespaceName(dpu, route.router);
-  const destination = formatPrefix(prefix);
-  const devices = new Set(nextHops.flatMap(({ device }) => (device === undefined ? [] : [linkKey(device)])));
-  return [
-    {
-      key: routeKey(namespace, destination),
-      spec: { kind: 'route', namespace, destination, nextHops },
-      after: devices.size > 0 ? [...devices] : [namespaceKey(namespace)],
-      within: namespaceKey(namespace),
-    },
-  ];
 }
 
 const familyOf = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4);

@@ -1,0 +1,65 @@
+import type { NextHop, Route } from '@outboard/contracts';
+import { Problems } from '@outboard/core';
+import type { DriverObject } from '../driver.js';
+import { canonicalAddress, formatPrefix, parsePrefix } from './addresses.js';
+import { type LinuxSpec, linkKey, namespaceKey, type RouteNextHop, routeKey } from './linux-objects.js';
+import { bridgeName, namespaceName } from './names.js';
+import { byGateway } from './next-hops.js';
+
+const MAX_NEXT_HOPS = 256;
+const MAX_WEIGHT = 256;
+const REMEMBERED = 4096;
+
+/** Key of a Router object. */
+export const ROUTER_KEY = /^router\/[^/]+\/[^/]+$/;
+
+/** Where a route leads; many routes of a table lead to the same place, and then share one. */
+interface Ways {
+  readonly nextHops: readonly RouteNextHop[];
+  /** The links that it needs; none: just the namespace. */
+  readonly links: readonly string[];
+}
+
+const knownWays = new Map<string, Ways>();
+
+/** A Route as the kernel's. Throws AppError INVALID_ARGUMENT. */
+export function routeObject(route: Route, dpu: string): DriverObject<LinuxSpec> {
+  const problems = new Problems();
+  if (!ROUTER_KEY.test(route.router)) problems.add('router', 'must be the key of a Router');
+  const prefix = parsePrefix(route.destination);
+  if (prefix === undefined) problems.add('destination', 'must be an IPv4 or IPv6 prefix');
+  const { nextHops, links } = waysOf(route.nextHops, problems);
+  if (problems.total > 0 || prefix === undefined) throw problems.toError();
+  const namespace = namespaceName(dpu, route.router);
+  const destination = formatPrefix(prefix);
+  const home = namespaceKey(namespace);
+  return {
+    key: routeKey(namespace, destination),
+    spec: { kind: 'route', namespace, destination, nextHops },
+    after: links.length > 0 ? links : [home],
+    within: home,
+  };
+}
+
+function waysOf(hops: readonly NextHop[], problems: Problems): Ways {
+  const id = hops.map(({ gateway, weight, networkUid }) => `${gateway} ${weight} ${networkUid}`).join(' ');
+  const known = knownWays.get(id);
+  if (known !== undefined) return known;
+  if (hops.length > MAX_NEXT_HOPS) problems.add('nextHops', `must have at most ${MAX_NEXT_HOPS} entries`);
+  const nextHops = hops.map(({ gateway, weight, networkUid }, index): RouteNextHop => {
+    const address = canonicalAddress(gateway);
+    if (address === undefined) problems.add(`nextHops[${index}].gateway`, 'must be an IP address');
+    if (weight < 1 || weight > MAX_WEIGHT)
+      problems.add(`nextHops[${index}].weight`, `must be 1 to ${MAX_WEIGHT}`);
+    // The weight of an only hop means nothing, and the kernel does not keep it.
+    const hop = { gateway: address ?? '', weight: hops.length === 1 ? 1 : weight };
+    return networkUid === '' ? hop : { ...hop, device: bridgeName(networkUid) };
+  });
+  if (nextHops.length > 1) nextHops.sort(byGateway);
+  const devices = new Set(nextHops.flatMap(({ device }) => (device === undefined ? [] : [linkKey(device)])));
+  const ways = { nextHops, links: [...devices] };
+  if (problems.total > 0) return ways;
+  if (knownWays.size >= REMEMBERED) knownWays.clear();
+  knownWays.set(id, ways);
+  return ways;
+}
