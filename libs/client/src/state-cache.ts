@@ -21,20 +21,19 @@ export class StateCache implements AsyncDisposable {
   static async open(bus: Bus, tenant = '*', clock: Clock = systemClock): Promise<StateCache> {
     const cache = new StateCache(clock);
     const filterSubject = `${SUBJECT_PREFIX}.state.${tenant}.>`;
-    await new Promise<void>((resolve, reject) => {
-      bus
-        .watch(
-          { stream: 'OUTBOARD_STATE', filterSubject, from: 'last-per-subject' },
-          {
-            message: (received) => cache.#take(received),
-            current: resolve,
-            restart: () => cache.#resources.clear(),
-          },
-        )
-        .then((watch) => {
-          cache.#watch = watch;
-        }, reject);
+    let allIsThere = (): void => {};
+    const current = new Promise<void>((resolve) => {
+      allIsThere = resolve;
     });
+    cache.#watch = await bus.watch(
+      { stream: 'OUTBOARD_STATE', filterSubject, from: 'last-per-subject' },
+      {
+        message: (received) => cache.#take(received),
+        current: allIsThere,
+        restart: () => cache.#resources.clear(),
+      },
+    );
+    await current;
     return cache;
   }
 

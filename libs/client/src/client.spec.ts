@@ -1,0 +1,165 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { type Bus, type Delivery, InProcessBroker, STREAMS, type StreamBus } from '@outboard/bus';
+import { encodeError, HEADERS, MAX_BODY_BYTES, subjects } from '@outboard/contracts';
+import { AppError, unwrap } from '@outboard/core';
+import { ManualClock } from '@outboard/testkit';
+import { IntentPublisher } from './intent-publisher.js';
+import { StateCache } from './state-cache.js';
+
+const WEB = { tenant: 'acme', api: 'network', kind: 'port', name: 'web-0' } as const;
+const BODY = Buffer.from('{}');
+
+describe('the intent publisher', () => {
+  let clock: ManualClock;
+  let broker: InProcessBroker;
+  let orchestrator: StreamBus;
+  let service: Bus;
+  let publisher: IntentPublisher;
+
+  beforeEach(async () => {
+    clock = new ManualClock();
+    broker = new InProcessBroker({ clock });
+    orchestrator = broker.connect();
+    service = broker.connect();
+    unwrap(await orchestrator.streams.provision(STREAMS, 'apply'));
+    publisher = await IntentPublisher.open(orchestrator, 'acme', clock);
+  });
+
+  afterEach(async () => {
+    await publisher[Symbol.asyncDispose]();
+    await orchestrator[Symbol.asyncDispose]();
+    await service[Symbol.asyncDispose]();
+  });
+
+  /** The service's side: every delivery of an intent. */
+  const consume = (handle: (delivery: Delivery) => Promise<void>) =>
+    service.consume(
+      {
+        stream: 'OUTBOARD_INTENT',
+        durable: 'network-intents',
+        filterSubject: subjects.allIntents('network'),
+        maxInFlight: 16,
+        backoffMilliseconds: [10],
+        maxDeliveries: 5,
+      },
+      async (delivery) => {
+        await handle(delivery);
+        return { kind: 'ack' };
+      },
+    );
+
+  const answer = async (
+    delivery: Delivery,
+    transition: 'accepted' | 'refused',
+    body: Uint8Array,
+    headers = {},
+  ) => {
+    const cause = delivery.headers[HEADERS.messageId] ?? '';
+    const message = { headers: { ...headers, [HEADERS.cause]: cause }, body };
+    unwrap(await service.publish(subjects.event(WEB, transition), message, { messageId: `event-${cause}` }));
+  };
+
+  it('resolves with the accepted event that names its message id', async () => {
+    await consume((delivery) =>
+      answer(delivery, 'accepted', Buffer.from('{"kind":"Port","metadata":{"name":"web-0"}}')),
+    );
+    expect(await publisher.submit(WEB, BODY)).toMatchObject({
+      ok: true,
+      value: { metadata: { name: 'web-0' } },
+    });
+  });
+
+  it('resolves with the refusal: code, reason and fields', async () => {
+    const refusal = AppError.invalid([{ field: 'spec.network', description: 'is required' }], {
+      reason: 'WHY',
+    });
+    await consume((delivery) => {
+      const { headers, body } = encodeError(refusal);
+      return answer(delivery, 'refused', body, headers);
+    });
+    expect(await publisher.submit(WEB, BODY)).toMatchObject({
+      ok: false,
+      error: { code: 'INVALID_ARGUMENT', reason: 'WHY', violations: [{ field: 'spec.network' }] },
+    });
+  });
+
+  it('sends the same message again with the same id until it is answered', async () => {
+    const ids: (string | undefined)[] = [];
+    const subscription = await service.subscribe(subjects.intent(WEB), ({ headers }) => {
+      ids.push(headers[HEADERS.messageId]);
+    });
+    const submitted = publisher.submit(WEB, BODY, { messageId: 'once' });
+    await clock.advance(5_000);
+    expect(ids.length).toBeGreaterThan(1);
+    expect(new Set(ids)).toEqual(new Set(['once']));
+    await subscription[Symbol.asyncDispose]();
+    await consume((delivery) =>
+      answer(delivery, 'accepted', Buffer.from('{"kind":"Port","metadata":{"name":"web-0"}}')),
+    );
+    expect(await submitted).toMatchObject({ ok: true });
+  });
+
+  it('gives up after a minute without an answer, and says so', async () => {
+    const submitted = publisher.submit(WEB, BODY);
+    await clock.advance(61_000);
+    expect(await submitted).toMatchObject({ ok: false, error: { code: 'DEADLINE_EXCEEDED' } });
+  });
+
+  it('refuses a body over the limit before sending, naming size and limit', async () => {
+    const refused = await publisher.submit(WEB, Buffer.alloc(MAX_BODY_BYTES + 1));
+    expect(refused).toMatchObject({ ok: false, error: { reason: 'BODY_TOO_LARGE' } });
+    expect(refused.ok ? '' : refused.error.violations[0]?.description).toContain(String(MAX_BODY_BYTES));
+  });
+
+  it('resolves what waits as cancelled when it is closed', async () => {
+    const submitted = publisher.submit(WEB, BODY);
+    await publisher[Symbol.asyncDispose]();
+    expect(await submitted).toMatchObject({ ok: false, error: { code: 'CANCELLED' } });
+  });
+
+  describe('the state cache', () => {
+    const publish = async (revision: number, headers = {}) => {
+      const metadata = {
+        tenant: 'acme',
+        name: 'blue',
+        uid: '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11',
+        generation: 1,
+        resourceVersion: String(revision),
+      };
+      const network = {
+        apiVersion: 'network.outboard.dev/v1alpha1',
+        kind: 'Network',
+        metadata,
+        spec: {},
+        status: {},
+      };
+      const subject = subjects.state({ ...WEB, kind: 'network', name: 'blue' });
+      const body = Buffer.from(JSON.stringify(network));
+      unwrap(await service.publish(subject, { headers, body }, { messageId: `state-${revision}` }));
+    };
+    const blue = { ...WEB, kind: 'network', name: 'blue' } as const;
+
+    it('holds what was there when it was opened, what comes later, and not what was deleted', async () => {
+      await publish(1);
+      const cache = await StateCache.open(orchestrator, 'acme', clock);
+      expect(cache.get(blue)?.metadata.resourceVersion).toBe('1');
+      await publish(2);
+      await cache.until('revision 2', (state) => state.get(blue)?.metadata.resourceVersion === '2', 1_000);
+      await publish(3, { [HEADERS.operation]: 'delete' });
+      await cache.until('deleted', (state) => state.get(blue) === undefined, 1_000);
+      await cache[Symbol.asyncDispose]();
+    });
+
+    it('tells what it waited for when that does not come in time', async () => {
+      const cache = await StateCache.open(orchestrator, 'acme', clock);
+      const waited = cache.until('a miracle', () => undefined, 100);
+      const refused = expect(waited).rejects.toMatchObject({
+        code: 'DEADLINE_EXCEEDED',
+        message: expect.stringContaining('a miracle'),
+      });
+      await clock.advance(100);
+      await refused;
+      await cache[Symbol.asyncDispose]();
+    });
+  });
+});
