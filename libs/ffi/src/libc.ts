@@ -38,7 +38,7 @@ const EINPROGRESS = 115;
 
 const library = koffi.load(null);
 /** struct sock_fprog (linux/filter.h): how many instructions, and where they are. */
-koffi.struct('sock_fprog', { len: 'uint16_t', filter: 'const void *' });
+const sockFprog = koffi.struct({ len: 'uint16_t', filter: 'const void *' });
 const SOCK_FPROG_LENGTH = 16;
 const SOCK_FILTER_LENGTH = 8;
 const SO_ATTACH_FILTER = 26;
@@ -48,7 +48,14 @@ const raw = {
   connect: library.func('int connect(int, const void *, uint32_t)'),
   getsockname: library.func('int getsockname(int, void *, void *)'),
   setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
-  attachFilter: library.func('int setsockopt(int, int, int, const sock_fprog *, uint32_t)'),
+  // The type has no name: names are known to the whole process, and a module may be evaluated more than once in one.
+  attachFilter: library.func('setsockopt', 'int', [
+    'int',
+    'int',
+    'int',
+    koffi.pointer(sockFprog),
+    'uint32_t',
+  ]),
   getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
   sendto: library.func('int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
   recv: library.func('int64_t recv(int, void *, size_t, int)'),
