@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe } from '@jest/globals';
+import { afterAll, beforeAll, describe, jest } from '@jest/globals';
 import { consumeContract } from './testing/consume-contract.js';
 import { publishContract } from './testing/publish-contract.js';
 import { requestContract } from './testing/request-contract.js';
@@ -9,6 +9,9 @@ export type { BusHarness };
 
 /** What every adapter of the bus must do. `open` starts an empty broker, once for the whole suite. */
 export function busContract(name: string, open: () => Promise<BusHarness>): void {
+  // Tests wait for what they expect; this only ends those that wait in vain.
+  jest.setTimeout(30_000);
+
   describe(`the bus contract: ${name}`, () => {
     let harness: BusHarness | undefined;
     const world = new World();

@@ -9,8 +9,8 @@ export interface Role {
   readonly purpose: string;
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
-  /** May answer whoever asks it, once per request, wherever the inbox is. */
-  readonly answers: boolean;
+  /** Whom it may answer: every role's requests, now and then somebody who looks for it, or nobody. */
+  readonly answers: 'requests' | 'discovery' | 'nothing';
 }
 
 /**
@@ -92,7 +92,7 @@ function service(name: string, api: Api): Role {
       under('state.>'),
       '$SRV.>',
     ],
-    answers: true,
+    answers: 'requests',
   };
 }
 
@@ -114,7 +114,7 @@ export const roles = {
         ...isDiscovered('dataplane-worker'),
       ],
       // Only whoever discovers it: nobody else can reach it.
-      answers: true,
+      answers: 'discovery',
     };
   },
 
@@ -125,7 +125,7 @@ export const roles = {
       purpose: `the agent on the host of DPU ${dpu} that gives pods their functions: reads states`,
       publish: watches(STREAM.state.name, under('state.>')),
       subscribe: [`${inboxPrefixOf({ name })}.>`, under('state.>')],
-      answers: false,
+      answers: 'nothing',
     };
   },
 
@@ -144,7 +144,7 @@ export const roles = {
         ...DISCOVERY,
       ],
       subscribe: [`${inboxPrefixOf({ name })}.>`, under(`event.${tenant}.>`), under(`state.${tenant}.>`)],
-      answers: false,
+      answers: 'nothing',
     };
   },
 
@@ -172,7 +172,7 @@ export const roles = {
         ...DISCOVERY,
       ],
       subscribe: [`${inboxPrefixOf({ name })}.>`, `${SUBJECT_PREFIX}.>`, '$JS.EVENT.ADVISORY.>'],
-      answers: false,
+      answers: 'nothing',
     };
   },
 } as const;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { NO_TENANT, SUBJECT_PREFIX, subjects } from '@outboard/contracts';
 import { ok, unwrap } from '@outboard/core';
 import { type NatsServer, startNatsServer } from '@outboard/testkit';
@@ -11,6 +11,9 @@ import { STREAM, STREAMS } from '../streams.js';
 import { Collector } from '../testing/collector.js';
 import { ack, message, PATIENT, refusal, textOf } from '../testing/world.js';
 import { connectNats } from './bus.js';
+
+/** Tests wait for what they expect; this only ends those that wait in vain. */
+jest.setTimeout(30_000);
 
 const ALL: readonly Role[] = [
   roles.admin(),

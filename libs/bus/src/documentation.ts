@@ -1,0 +1,131 @@
+import { HEADERS, SUBJECT_PREFIX } from '@outboard/contracts';
+import type { StreamSpec } from './port.js';
+import { type Role, roles } from './roles.js';
+import { STREAM } from './streams.js';
+
+/** A subject of the contract. `template`: behind the prefix, with `<names>` for tokens. */
+export interface SubjectRow {
+  readonly template: string;
+  readonly kind: string;
+  readonly body: string;
+}
+
+/** The subjects of the contract in words; a test holds them against the functions that make subjects. */
+export const SUBJECT_TABLE = {
+  rpc: {
+    template: 'rpc.<tenant>.<api>.<kind>.<verb>',
+    kind: 'request and reply; the service answers `$SRV.PING`, `INFO` and `STATS` too (ADR-32 of NATS)',
+    body: 'JSON',
+  },
+  intent: {
+    template: 'intent.<tenant>.<api>.<kind>.<name>',
+    kind: 'durable, inbound: apply or delete. Answered by an event',
+    body: 'JSON',
+  },
+  event: {
+    template: 'event.<tenant>.<api>.<kind>.<name>.<transition>',
+    kind: 'durable log, outbound, can be replayed. Transitions: accepted, refused, ready, notready, deleted',
+    body: 'JSON',
+  },
+  state: {
+    template: 'state.<tenant>.<api>.<kind>.<name>',
+    kind: 'the last value of each object: list and watch by one consumer that starts with the last per subject',
+    body: 'JSON; a tombstone without spec and status',
+  },
+  dpu: {
+    template: 'dpu.<dpu>.<channel>.<owner>',
+    kind: 'internal: delta to the worker; sync, fetch, observed and heartbeat from it, as requests',
+    body: 'protobuf',
+  },
+  dead: {
+    template: 'dead.<original subject>',
+    kind: 'parked messages, with the reason',
+    body: 'as it was',
+  },
+} as const satisfies Readonly<Record<string, SubjectRow>>;
+
+/** What each header means. */
+const HEADER_MEANINGS: Readonly<Record<keyof typeof HEADERS, string>> = {
+  messageId: 'identity of a message: the same id gets the same answer, and is stored once',
+  operation: '`apply` (also when absent) or `delete`, on intents; `delete` marks the tombstone of a state',
+  cause: 'on events: the id of the message that caused them',
+  traceparent: 'W3C trace context, passed through',
+  serviceErrorCode: 'on error replies and refused events: the status, as HTTP numbers it',
+  serviceError: 'on error replies and refused events: the error in a line',
+  deadReason: 'on dead letters: why it was parked',
+  deadDeliveries: 'on dead letters: how often it was delivered',
+  deadMessageId: 'on dead letters: the id of the parked message; a dead letter has an id of its own',
+  deadSequence: 'on dead letters, and on their replays: the place of the parked message in its stream',
+};
+
+/** The tables of docs/bus.md by the names of their places there. */
+export function busTables(): Readonly<Record<string, string>> {
+  return {
+    subjects: table(
+      ['subject', 'what it is', 'body'],
+      Object.values(SUBJECT_TABLE).map(({ template, kind, body }) => [
+        code(`${SUBJECT_PREFIX}.${template}`),
+        kind,
+        body,
+      ]),
+    ),
+    headers: table(
+      ['header', 'meaning'],
+      (Object.keys(HEADERS) as (keyof typeof HEADERS)[]).map((key) => [
+        code(HEADERS[key]),
+        HEADER_MEANINGS[key],
+      ]),
+    ),
+    streams: table(
+      ['stream', 'captures', 'keeps', 'at most', 'when full', 'recognises ids for'],
+      Object.values(STREAM).map((stream: StreamSpec) => [
+        code(stream.name),
+        stream.subjects.map(code).join(', '),
+        retentionOf(stream),
+        `${stream.maxBytes / 1024 ** 2} MiB in ${stream.storage === 'file' ? 'files' : 'memory'}`,
+        stream.whenFull === 'refuse' ? 'refuses' : 'forgets the oldest',
+        duration(stream.duplicateWindowMilliseconds),
+      ]),
+    ),
+    roles: [
+      roles.admin(),
+      roles.networkIntent(),
+      roles.worker('dpu-1'),
+      roles.host('dpu-1'),
+      roles.orchestrator('acme'),
+      roles.operator(),
+    ]
+      .map(roleSection)
+      .join('\n\n'),
+  };
+}
+
+function retentionOf({ retention, maxMessagesPerSubject, maxAgeMilliseconds }: StreamSpec): string {
+  if (retention === 'workqueue') return 'until settled';
+  const age = maxAgeMilliseconds > 0 ? `for ${duration(maxAgeMilliseconds)}` : 'for ever';
+  return maxMessagesPerSubject === 1 ? `the last of each subject, ${age}` : age;
+}
+
+function roleSection({ name, purpose, publish, subscribe, answers }: Role): string {
+  const list = (subjects: readonly string[]): string =>
+    subjects.map((subject) => `  - ${code(subject)}`).join('\n');
+  return [
+    `**${code(name)}**: ${purpose}.`,
+    '',
+    `- subscribes to\n${list(subscribe)}`,
+    `- publishes to\n${list(publish)}`,
+    ...(answers === 'requests' ? ['- and to the inboxes of all roles, to answer them'] : []),
+    ...(answers === 'discovery' ? ['- and once, at once, to the inbox of whoever looks for it'] : []),
+  ].join('\n');
+}
+
+function duration(milliseconds: number): string {
+  const minutes = milliseconds / 60_000;
+  const [count, unit] = minutes >= 1440 ? [minutes / 1440, 'day'] : [minutes, 'minute'];
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
+const code = (text: string): string => `\`${text}\``;
+
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
