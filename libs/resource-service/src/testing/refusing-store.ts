@@ -1,9 +1,11 @@
 import { AppError, err, type Result } from '@outboard/core';
 import type { Batch, CommitRefusal, Committed, Store } from '@outboard/store';
 
-/** A store whose disk can be made full. */
+/** A store whose disk can be made full, or slow. */
 export class RefusingStore implements Store {
   refusal: CommitRefusal | undefined;
+  /** Commits wait for this. */
+  flushed: Promise<void> | undefined;
   commits = 0;
 
   constructor(readonly inner: Store) {}
@@ -20,6 +22,7 @@ export class RefusingStore implements Store {
   read: Store['read'] = (query) => this.inner.read(query);
 
   async commit(batch: Batch): Promise<Result<Committed, CommitRefusal>> {
+    await this.flushed;
     if (this.refusal) return err(this.refusal);
     this.commits++;
     return this.inner.commit(batch);

@@ -65,11 +65,13 @@ export class NetworkDomain implements ResourceDomain {
         const record = after ?? before;
         return record ? [Object.values(keyOf(record)).join('/')] : [];
       }),
-      documents: documents.map(({ dpu, upserts, deletes }) => ({
-        dpu,
-        upserts: upserts.map(({ key }) => key),
-        deletes,
-      })),
+      documents: documents
+        .map(({ dpu, upserts, deletes }) => ({
+          dpu,
+          upserts: upserts.map(({ key }) => key).sort(),
+          deletes: deletes.toSorted(),
+        }))
+        .sort((one, other) => (one.dpu < other.dpu ? -1 : 1)),
     });
   }
 
