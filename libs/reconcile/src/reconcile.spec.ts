@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Clock, Random } from '@outboard/core';
+import type { Random } from '@outboard/core';
+import { ManualClock } from '@outboard/testkit';
 import fc from 'fast-check';
 import {
   backoff,
@@ -89,37 +90,6 @@ describe('LaneQueue', () => {
 describe('Retries', () => {
   const half: Random = { fraction: () => 0.5, bytes: (count) => new Uint8Array(count) };
 
-  /** A clock that stands still until it is moved. */
-  function manualClock(): Clock & { advance(milliseconds: number): void } {
-    let now = 0;
-    let timers: { at: number; callback: () => void }[] = [];
-    return {
-      now: () => now,
-      monotonic: () => now,
-      delay: () => Promise.reject(new Error('not used')),
-      schedule(milliseconds, callback) {
-        const timer = { at: now + milliseconds, callback };
-        timers.push(timer);
-        return {
-          [Symbol.dispose]: () => {
-            timers = timers.filter((other) => other !== timer);
-          },
-        };
-      },
-      advance(milliseconds) {
-        const end = now + milliseconds;
-        for (;;) {
-          const [next] = timers.filter(({ at }) => at <= end).sort((one, other) => one.at - other.at);
-          if (next === undefined) break;
-          now = next.at;
-          timers = timers.filter((other) => other !== next);
-          next.callback();
-        }
-        now = end;
-      },
-    };
-  }
-
   it('doubles the wait up to the maximum and keeps at least half of it', () => {
     const options = { initial: 10, maximum: 100 };
     expect([1, 2, 3, 4, 5, 60].map((attempt) => backoff(options, attempt, half))).toEqual([
@@ -127,8 +97,8 @@ describe('Retries', () => {
     ]);
   });
 
-  it('calls back with what is due, and not for what was forgotten', () => {
-    const clock = manualClock();
+  it('calls back with what is due, and not for what was forgotten', async () => {
+    const clock = new ManualClock();
     const due: string[][] = [];
     const retries = new Retries({ initial: 10, maximum: 1000 }, clock, half, (keys) => due.push([...keys]));
     retries.failed('a');
@@ -136,9 +106,9 @@ describe('Retries', () => {
     expect(retries.failed('b')).toBe(2);
     retries.failed('c');
     retries.forget('c');
-    clock.advance(8);
+    await clock.advance(8);
     expect(due).toEqual([['a']]);
-    clock.advance(8);
+    await clock.advance(8);
     expect(due).toEqual([['a'], ['b']]);
     expect(retries.size).toBe(0);
     expect(retries.attempts('b')).toBe(2);

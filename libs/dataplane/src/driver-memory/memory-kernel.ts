@@ -14,6 +14,7 @@ interface Standing {
 export class MemoryKernel {
   readonly #objects = new Map<string, Standing>();
   readonly #watchers = new Set<(change: Change) => void>();
+  #silent = false;
 
   get(key: string): ObservedObject<LinuxSpec> | undefined {
     const standing = this.#objects.get(key);
@@ -72,12 +73,19 @@ export class MemoryKernel {
     return { [Symbol.dispose]: () => this.#watchers.delete(onChange) };
   }
 
-  /** Something happened of which nobody was told. */
+  /** Does something of which nobody is told. */
+  silently(action: () => void): void {
+    this.#silent = true;
+    action();
+    this.#silent = false;
+  }
+
+  /** Tells that something was not told. */
   overrun(): void {
     this.#tell({ kind: 'everything' });
   }
 
   #tell(change: Change): void {
-    for (const watcher of this.#watchers) watcher(change);
+    if (!this.#silent) for (const watcher of this.#watchers) watcher(change);
   }
 }

@@ -1,0 +1,67 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Device } from './device.js';
+import { functionsAmong, touchesFunctions } from './functions.js';
+
+const device = (name: string, more: Partial<Device> = {}): Device => ({
+  index: 1,
+  name,
+  up: true,
+  mtu: 1500,
+  alias: '',
+  group: 0,
+  kind: '',
+  master: 0,
+  peer: 0,
+  vxlan: undefined,
+  bridgePort: undefined,
+  address: '02:00:00:00:00:01',
+  permanentAddress: '',
+  carrier: true,
+  physPortName: '',
+  switchId: '',
+  ...more,
+});
+
+describe('functions', () => {
+  it('are known by the names of their representors, in the order of their numbers', () => {
+    const names = ['pf1vf2', 'lo', 'pf0vf10', 'pf0vf9', 'p0', 'pf0hpf', 'c1pf0sf88', 'eth0', 'pf0vfx'];
+    expect(functionsAmong(names.map((name) => device(name))).map(({ netdev }) => netdev)).toEqual([
+      'pf0hpf',
+      'pf0vf9',
+      'pf0vf10',
+      'pf1vf2',
+      'c1pf0sf88',
+    ]);
+  });
+
+  it('have the numbers and flavour of the physical port name, which goes before the device name', () => {
+    const [found] = functionsAmong([
+      device('enp3s0npf0vf0', { physPortName: 'c1pf0vf3', switchId: 'ab', carrier: false }),
+    ]);
+    expect(found).toMatchObject({
+      flavour: 'PCI_VF',
+      controller: 1,
+      pfNumber: 0,
+      vfNumber: 3,
+      physPortName: 'c1pf0vf3',
+      switchId: 'ab',
+      attached: false,
+    });
+    expect(found).not.toHaveProperty('sfNumber');
+  });
+
+  it('tell the MAC address of the physical function that they belong to', () => {
+    const pf = device('pf0hpf', { permanentAddress: '08:c0:eb:00:00:01' });
+    const [, vf] = functionsAmong([device('pf0vf0'), pf]);
+    expect(vf).toMatchObject({ netdev: 'pf0vf0', pfMacAddress: '08:c0:eb:00:00:01' });
+  });
+
+  it('are another list when one comes, goes, or looks different, and not when its alias or MTU changes', () => {
+    const before = device('pf0vf0');
+    expect(touchesFunctions(undefined, before)).toBe(true);
+    expect(touchesFunctions(before, undefined)).toBe(true);
+    expect(touchesFunctions(before, device('pf0vf0', { up: false }))).toBe(true);
+    expect(touchesFunctions(before, device('pf0vf0', { alias: 'x', mtu: 1450 }))).toBe(false);
+    expect(touchesFunctions(device('eth0'), undefined)).toBe(false);
+  });
+});

@@ -1,0 +1,304 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { AppError, systemRandom } from '@outboard/core';
+import { ManualClock } from '@outboard/testkit';
+import type { DocumentReport } from '../document.js';
+import type { Driver } from '../driver.js';
+import { faultyDriver } from '../driver-memory/faulty-driver.js';
+import { MemoryDriver } from '../driver-memory/memory-driver.js';
+import type { LinuxSpec } from '../realise/linux-objects.js';
+import * as d from '../testing/documents.js';
+import { EngineProbe } from '../testing/engine-probe.js';
+import { createEngine } from './create-engine.js';
+
+const MAC = (number: number): string => `02:00:5e:00:10:0${number}`;
+const port = (number: number, representor = `pf0vf${number}`): d.Entry =>
+  d.endpoint(`p${number}`, 'net-a', {
+    macAddress: MAC(number),
+    representor,
+    ipAddresses: [`10.0.0.${number}`],
+  });
+const NETWORK = [d.router(), d.bridgeDomain('net-a')];
+const UNDER_WAY = 'not applied yet';
+
+describe('the engine', () => {
+  const opened: AsyncDisposable[] = [];
+  afterEach(async () => {
+    for (const each of opened.splice(0)) await each[Symbol.asyncDispose]();
+  });
+
+  function memory(): MemoryDriver {
+    const driver = new MemoryDriver({ dpu: 'dpu-1' });
+    for (const number of [1, 2, 3]) driver.kernel.plug(`pf0vf${number}`);
+    return driver;
+  }
+  async function start(driver: Driver<LinuxSpec>, owners?: string[]): Promise<EngineProbe<LinuxSpec>> {
+    const probe = await EngineProbe.start(driver, owners);
+    opened.push(probe);
+    return probe;
+  }
+
+  it('plans by the same code what it then does, and does nothing while it plans', async () => {
+    const driver = faultyDriver(memory());
+    const done: string[] = [];
+    driver.setFault((operation) => {
+      const key = operation.action === 'delete' ? operation.key : operation.object.key;
+      done.push(`${operation.action} ${key}`);
+      return undefined;
+    });
+    const probe = await start(driver);
+    for (const update of [
+      d.document(1, [...NETWORK, port(1)]),
+      d.delta(2, [port(2), d.endpoint('p1', 'net-a', { macAddress: MAC(1), representor: 'pf0vf3' })], []),
+      d.delta(3, [], ['endpoint/p2']),
+    ]) {
+      done.length = 0;
+      const plan = probe.engine.plan(update);
+      await probe.engine.settled();
+      expect(done).toEqual([]);
+      expect(probe.engine.plan(update)).toEqual(plan);
+      await probe.apply(update);
+      const planned = [
+        ...plan.creates.map(({ key }) => (key.startsWith('link/pf') ? `update ${key}` : `create ${key}`)),
+        ...plan.updates.map(({ key }) => `update ${key}`),
+        ...plan.deletes.map(({ key }) => `delete ${key}`),
+      ];
+      // What goes with its container is not deleted by itself.
+      expect(planned).toEqual(expect.arrayContaining(done));
+      expect(planned.filter((each) => !done.includes(each) && !each.startsWith('delete'))).toEqual([]);
+    }
+  });
+
+  it('plans problems too', async () => {
+    const probe = await start(memory());
+    expect(probe.engine.plan(d.document(1, [port(1)])).problems).toEqual([
+      expect.objectContaining({ key: 'endpoint/p1', state: 'PENDING' }),
+    ]);
+  });
+
+  it('tells what cannot be read or breaks a rule with every reason, and applies the rest', async () => {
+    const probe = await start(memory());
+    const broken: d.Entry = ['endpoint/broken', Uint8Array.of(0xff, 0xff)];
+    const wrong = d.endpoint('wrong', 'net-a', { macAddress: 'x', representor: '', ipAddresses: ['y'] });
+    const report = await probe.apply(d.document(1, [...NETWORK, port(1), broken, wrong]));
+    const found = new Map(report.problems.map((problem) => [problem.key, problem]));
+    expect([...found.keys()].sort()).toEqual(['endpoint/broken', 'endpoint/wrong']);
+    expect(found.get('endpoint/broken')).toMatchObject({
+      state: 'FAILED',
+      source: { kind: '', tenant: '', name: '' },
+    });
+    expect(found.get('endpoint/wrong')).toMatchObject({
+      state: 'FAILED',
+      source: { kind: 'Port', tenant: 'acme', name: 'wrong' },
+      message: expect.stringMatching(/representor .*; macAddress .*; ipAddresses\[0\] /),
+    });
+  });
+
+  it('refuses an owner that it does not know', async () => {
+    const probe = await start(memory());
+    expect(() => probe.engine.submit(d.document(1, [], 'stranger'))).toThrow(AppError);
+  });
+
+  it.each([
+    ['the winner first', [1, 2]],
+    ['the loser first', [2, 1]],
+  ])('gives what two want to the same one, %s', async (_order, order) => {
+    const driver = memory();
+    const probe = await start(driver);
+    await probe.apply(d.document(1, NETWORK));
+    for (const [index, number] of order.entries())
+      await probe.apply(d.delta(2 + index, [port(number, 'pf0vf3')]));
+    expect(probe.reports.at(-1)?.problems).toEqual([
+      expect.objectContaining({
+        key: 'endpoint/p2',
+        state: 'FAILED',
+        message: 'endpoint/p1 wants gate/pf0vf3 otherwise',
+      }),
+    ]);
+    await probe.apply(d.delta(4, [], ['endpoint/p1']));
+    await probe.until(({ problems }) => problems.length === 0, 0);
+    const target = driver.kernel.get('gate/pf0vf3')?.spec;
+    const veth = probe.engine.snapshot('endpoint/p2').objects[0]?.driverObjects[0]?.wanted;
+    expect(target).toMatchObject({ target: veth?.kind === 'veth' ? veth.name : '' });
+  });
+
+  it('removes what an owner left only when that owner has spoken', async () => {
+    const driver = memory();
+    const spec: LinuxSpec = { kind: 'bridge', namespace: 'x', name: 'obbx', mac: '', mtu: 1500, up: true };
+    driver.kernel.put('link/obbx', spec, { owner: 'admin', key: 'bridgedomain/x' }, [], undefined);
+    const probe = await start(driver, ['network', 'admin']);
+    await probe.apply(d.document(1, NETWORK));
+    expect(driver.kernel.get('link/obbx')).toBeDefined();
+    await probe.apply(d.document(1, [], 'admin'));
+    expect(driver.kernel.get('link/obbx')).toBeUndefined();
+    expect(driver.kernel.keys().length).toBeGreaterThan(3);
+  });
+
+  it('keeps what one owner wants when another stops wanting it', async () => {
+    const driver = memory();
+    const probe = await start(driver, ['network', 'admin']);
+    await probe.apply(d.document(1, [d.router()]));
+    await probe.apply(d.document(1, [d.router()], 'admin'));
+    await probe.apply(d.document(2, []));
+    expect(driver.kernel.keys().filter((key) => key.startsWith('namespace/'))).toHaveLength(1);
+    await probe.apply(d.document(2, [], 'admin'));
+    expect(driver.kernel.keys().filter((key) => key.startsWith('namespace/'))).toEqual([]);
+  });
+
+  it('does not let a port wait for a large document, and says what of that is still to come', async () => {
+    const driver = faultyDriver(memory());
+    const order: string[] = [];
+    driver.setFault((operation) => {
+      if (operation.action !== 'delete') order.push(operation.object.spec.kind);
+      return undefined;
+    });
+    const probe = await start(driver);
+    await probe.apply(d.document(1, NETWORK));
+    const routes = Array.from({ length: 5000 }, (_, index) =>
+      d.route(`11.0.${index >> 8}.${index & 255}/32`),
+    );
+    const from = probe.reports.length;
+    probe.engine.submit(d.document(2, [...NETWORK, ...routes]));
+    probe.engine.submit(d.delta(3, [port(1)]));
+    const attached = await probe.until(({ version }) => version.sequence === 3n, from);
+    expect(attached.problems).toEqual([
+      expect.objectContaining({
+        message: UNDER_WAY,
+        source: { kind: 'Router', tenant: 'acme', name: 'main' },
+      }),
+    ]);
+    expect(order.lastIndexOf('gate')).toBeLessThan(routes.length / 2);
+    const done = await probe.until(({ problems }) => problems.length === 0, probe.reports.indexOf(attached));
+    expect(done.version.sequence).toBe(3n);
+    expect(order.filter((kind) => kind === 'route')).toHaveLength(routes.length);
+  });
+
+  it('reports a version once, also when it changes nothing', async () => {
+    const probe = await start(memory());
+    const seen: DocumentReport[] = [];
+    const listening = probe.engine.onReport((report) => seen.push(report));
+    await probe.apply(d.document(1, NETWORK));
+    await probe.apply(d.document(2, NETWORK));
+    expect(seen.map(({ version }) => version.sequence)).toEqual([1n, 2n]);
+    listening[Symbol.dispose]();
+    await probe.apply(d.document(3, NETWORK));
+    expect(seen).toHaveLength(2);
+  });
+
+  it('compares everything when events were lost', async () => {
+    const driver = memory();
+    const probe = await start(driver);
+    await probe.apply(d.document(1, [...NETWORK, port(1)]));
+    const neighbour = driver.kernel.keys().find((key) => key.startsWith('neighbour/')) ?? '';
+    driver.kernel.silently(() => driver.kernel.remove(neighbour));
+    await probe.engine.settled();
+    expect(driver.kernel.get(neighbour)).toBeUndefined();
+    driver.kernel.overrun();
+    expect(await probe.until(({ repaired }) => repaired > 0)).toMatchObject({ repaired: 1, problems: [] });
+    expect(driver.kernel.get(neighbour)).toBeDefined();
+  });
+
+  it('compares everything from time to time, if it is to', async () => {
+    const driver = memory();
+    const clock = new ManualClock();
+    const engine = createEngine({
+      driver,
+      owners: ['network'],
+      clock,
+      random: systemRandom,
+      resyncMilliseconds: 60_000,
+    });
+    opened.push(engine);
+    await engine.start();
+    engine.submit(d.document(1, [...NETWORK, port(1)]));
+    await engine.settled();
+    const neighbour = driver.kernel.keys().find((key) => key.startsWith('neighbour/')) ?? '';
+    for (let round = 0; round < 2; round++) {
+      driver.kernel.silently(() => driver.kernel.remove(neighbour));
+      await clock.advance(59_999);
+      await engine.settled();
+      expect(driver.kernel.get(neighbour)).toBeUndefined();
+      await clock.advance(1);
+      await engine.settled();
+      expect(driver.kernel.get(neighbour)).toBeDefined();
+    }
+  });
+
+  it('realises everything anew when the underlay is another', async () => {
+    const driver = memory();
+    const probe = await start(driver);
+    await probe.apply(d.document(1, [...NETWORK, port(1)]));
+    const tunnel = (): LinuxSpec | undefined =>
+      driver.kernel
+        .keys()
+        .flatMap((key) => driver.kernel.get(key)?.spec ?? [])
+        .find(({ kind }) => kind === 'tunnel');
+    driver.setUnderlay({ device: 'p0', address: '10.254.0.9', mtu: 1600 });
+    await probe.engine.settled();
+    expect(tunnel()).toMatchObject({ local: '10.254.0.9' });
+    driver.setUnderlay(undefined);
+    const without = await probe.until(({ problems }) => problems.length > 0);
+    expect(without.problems).toContainEqual(
+      expect.objectContaining({ key: 'bridgedomain/net-a', state: 'UNSUPPORTED' }),
+    );
+    driver.setUnderlay({ device: 'p0', address: '10.254.0.1', mtu: 1600 });
+    await probe.until(({ problems }) => problems.length === 0);
+    expect(tunnel()).toMatchObject({ local: '10.254.0.1' });
+  });
+
+  it('gets over a driver that cannot look for a while', async () => {
+    const driver = memory();
+    const look = driver.observe.bind(driver);
+    const probe = await start(driver);
+    let failures = 2;
+    driver.observe = async (scope) => {
+      if (failures-- > 0) throw new Error('cannot look');
+      return look(scope);
+    };
+    const report = await probe.apply(d.document(1, [...NETWORK, port(1)]));
+    expect(report.problems).toEqual([]);
+  });
+
+  it('tells of a removal that fails in the name of what is gone, until it succeeds', async () => {
+    const driver = faultyDriver(memory());
+    const probe = await start(driver);
+    await probe.apply(d.document(1, [...NETWORK, port(1)]));
+    driver.setFault((operation) =>
+      operation.action === 'delete' && operation.observed.kind === 'sender'
+        ? { kind: 'failed', error: { code: 'EIO', message: 'injected' } }
+        : undefined,
+    );
+    const from = probe.reports.length;
+    probe.engine.submit(d.delta(2, [], ['endpoint/p1']));
+    const failed = await probe.until(
+      ({ problems }) => problems.some(({ state }) => state === 'FAILED'),
+      from,
+    );
+    expect(failed.problems).toContainEqual(
+      expect.objectContaining({
+        key: 'endpoint/p1',
+        source: { kind: 'Port', tenant: 'acme', name: 'p1' },
+        message: expect.stringContaining('injected (EIO)'),
+      }),
+    );
+    driver.setFault(undefined);
+    await probe.until(({ problems }) => problems.length === 0);
+    expect(probe.engine.snapshot('endpoint/').total).toBe(0);
+  });
+
+  it('shows what is wanted and where it stands', async () => {
+    const driver = memory();
+    const probe = await start(driver);
+    await probe.apply(d.document(7, [...NETWORK, port(1), port(2), port(4)]));
+    const all = probe.engine.snapshot();
+    expect(all.documents).toEqual([
+      { owner: 'network', epoch: 'epoch', sequence: 7n, complete: true, objectCount: 5 },
+    ]);
+    const ports = probe.engine.snapshot('endpoint/', 2);
+    expect(ports.total).toBe(3);
+    expect(ports.objects.map(({ key }) => key)).toEqual(['endpoint/p1', 'endpoint/p2']);
+    for (const { wanted, observed } of ports.objects[0]?.driverObjects ?? [])
+      expect(observed).toMatchObject(wanted);
+    const [waiting] = probe.engine.snapshot('endpoint/p4').objects;
+    expect(waiting?.problem).toMatchObject({ state: 'PENDING', message: 'waits for link/pf0vf4' });
+  });
+});

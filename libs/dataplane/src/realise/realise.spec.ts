@@ -1,0 +1,288 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { describe, expect, it } from '@jest/globals';
+import { DataplaneObjectSchema } from '@outboard/contracts';
+import { AppError } from '@outboard/core';
+import fc from 'fast-check';
+import type { DriverObject, Realisation, Underlay } from '../driver.js';
+import * as d from '../testing/documents.js';
+import { canonicalAddress, contains, formatPrefix, parsePrefix, prefixBounds } from './addresses.js';
+import { LINUX_ORDER, type LinuxSpec } from './linux-objects.js';
+import { aliasOf, isNamespaceName, namespaceName, parseAlias } from './names.js';
+import { realiseLinux } from './realise.js';
+
+const UNDERLAY: Underlay = { device: 'p0', address: '10.254.0.1', mtu: 1600 };
+const NET = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';
+const MAC = '02:00:5e:00:10:05';
+
+function realise(
+  [, bytes]: d.Entry,
+  others: readonly d.Entry[] = [d.bridgeDomain(NET)],
+  underlay: Underlay | 'none' = UNDERLAY,
+): Realisation<LinuxSpec> {
+  const known = new Map(others);
+  const parse = (found: Uint8Array) => fromBinary(DataplaneObjectSchema, found);
+  return realiseLinux(
+    parse(bytes),
+    (reference) => {
+      const found = known.get(reference);
+      return found === undefined ? undefined : parse(found);
+    },
+    { dpu: 'dpu-1', underlay: underlay === 'none' ? undefined : underlay },
+  );
+}
+
+function objectsOf(entry: d.Entry, others?: readonly d.Entry[]): readonly DriverObject<LinuxSpec>[] {
+  const realisation = realise(entry, others);
+  if (realisation.kind !== 'realised') throw new Error(JSON.stringify(realisation));
+  return realisation.objects;
+}
+
+function problemsOf(entry: d.Entry): string[] {
+  try {
+    realise(entry);
+  } catch (failure) {
+    if (failure instanceof AppError) return failure.violations.map(({ field }) => field);
+    throw failure;
+  }
+  return [];
+}
+
+const endpoint = (fields: Partial<Parameters<typeof d.endpoint>[2]> = {}): d.Entry =>
+  d.endpoint('port-1', NET, { macAddress: MAC, representor: 'pf0vf0', ipAddresses: ['10.0.1.5'], ...fields });
+
+describe('a bridge domain', () => {
+  it('is a bridge and a VXLAN device in the namespace of its router, behind the guard', () => {
+    const objects = objectsOf(d.bridgeDomain(NET));
+    expect(objects.map(({ spec }) => spec.kind)).toEqual(['namespace', 'guard', 'bridge', 'tunnel']);
+    const [namespace, guard, bridge, tunnel] = objects;
+    expect(bridge?.after).toEqual([namespace?.key, guard?.key]);
+    expect(tunnel?.spec).toMatchObject({ vni: 100, local: '10.254.0.1', learning: false, flood: false });
+  });
+
+  it('is unsupported without an underlay, or where packets would not fit into it', () => {
+    expect(realise(d.bridgeDomain(NET), [], 'none')).toMatchObject({ kind: 'unsupported' });
+    const small = { ...UNDERLAY, mtu: 1499 };
+    expect(realise(d.bridgeDomain(NET), [], small)).toMatchObject({
+      kind: 'unsupported',
+      why: 'packets of 1450 bytes need 1500 when encapsulated, p0 carries 1499',
+    });
+    expect(realise(d.bridgeDomain(NET), [], { ...UNDERLAY, mtu: 1500 })).toMatchObject({ kind: 'realised' });
+    const v6 = { ...UNDERLAY, address: 'fd00::1', mtu: 1519 };
+    expect(realise(d.bridgeDomain(NET), [], v6)).toMatchObject({ kind: 'unsupported' });
+  });
+});
+
+describe('a member of a network', () => {
+  it('needs the network, and names it as what it refers to', () => {
+    const key = `bridgedomain/${NET}`;
+    for (const entry of [
+      endpoint(),
+      d.remoteEndpoint('p', NET, { macAddress: MAC, tunnelEndpoint: '10.254.0.2' }),
+      d.tunnelPeer(NET, '10.254.0.2'),
+    ]) {
+      expect(realise(entry, [])).toEqual({ kind: 'missing', dependency: key, references: [key] });
+      expect(realise(entry)).toMatchObject({ kind: 'realised', references: [key] });
+    }
+  });
+
+  it('takes MTU and place from the network', () => {
+    const others = [d.bridgeDomain(NET, { mtu: 1400, router: 'router/red/edge' })];
+    const objects = objectsOf(endpoint(), others);
+    const namespace = namespaceName('dpu-1', 'router/red/edge');
+    for (const { spec } of objects) {
+      if ('mtu' in spec) expect(spec.mtu).toBe(1400);
+      if ('namespace' in spec) expect(spec.namespace).toBe(namespace);
+    }
+  });
+});
+
+describe('an endpoint', () => {
+  it('opens its gates behind everything that guards them, and its representor behind the gates', () => {
+    const objects = objectsOf(endpoint({ ipAddresses: ['10.0.1.5', 'fd00:1::5'] }));
+    const senders = objects.filter(({ spec }) => spec.kind === 'sender').map(({ key }) => key);
+    const gates = objects.filter(({ spec }) => spec.kind === 'gate');
+    expect(senders).toHaveLength(3);
+    expect(gates).toHaveLength(2);
+    for (const gate of gates) {
+      expect(gate.after).toEqual(expect.arrayContaining(senders));
+      expect(gate.requires).toEqual(['link/pf0vf0']);
+    }
+    const representor = objects.find(({ spec }) => spec.kind === 'representor');
+    expect(representor?.after).toEqual(gates.map(({ key }) => key));
+  });
+
+  it('that is down has no gates, and its representor and veth are down', () => {
+    const objects = objectsOf(endpoint({ adminUp: false }));
+    expect(objects.filter(({ spec }) => spec.kind === 'gate')).toEqual([]);
+    for (const kind of ['representor', 'veth'])
+      expect(objects.find(({ spec }) => spec.kind === kind)?.spec).toMatchObject({ up: false });
+  });
+
+  it('may send as its pairs; a prefix within a wider one of the same MAC address is left out', () => {
+    const pairs = [
+      { ip: '10.9.0.0/16', macAddress: '' },
+      { ip: '10.9.8.0/24', macAddress: '' },
+      { ip: '10.9.8.0/24', macAddress: '02:00:5e:00:00:99' },
+      { ip: '10.8.7.6/24', macAddress: '' },
+    ];
+    const objects = objectsOf(endpoint({ allowedAddressPairs: pairs, ipAddresses: [] }));
+    const senders = objects.flatMap(({ spec }) =>
+      spec.kind === 'sender' ? [`${spec.mac} ${spec.source ?? '*'}`] : [],
+    );
+    expect(senders.sort()).toEqual(
+      [
+        `${MAC} *`,
+        `${MAC} 10.8.7.0/24`,
+        `${MAC} 10.9.0.0/16`,
+        '02:00:5e:00:00:99 *',
+        '02:00:5e:00:00:99 10.9.8.0/24',
+      ].sort(),
+    );
+  });
+
+  it('learns and floods only where it may send with another MAC address', () => {
+    const port = (entry: d.Entry) => objectsOf(entry).find(({ spec }) => spec.kind === 'port')?.spec;
+    expect(port(endpoint())).toMatchObject({ learning: false, flood: false });
+    const pairs = [{ ip: '10.0.1.9', macAddress: '00:00:5e:00:01:07' }];
+    expect(port(endpoint({ allowedAddressPairs: pairs }))).toMatchObject({ learning: true, flood: true });
+  });
+
+  it('with anything wrong is refused with every field that is', () => {
+    const wrong = endpoint({
+      macAddress: '01:00:5e:00:00:01',
+      representor: 'much-too-long-for-a-device',
+      ipAddresses: ['10.0.1.5', '10.0.1'],
+      allowedAddressPairs: [{ ip: '10.0.0.0/33', macAddress: 'x' }],
+    });
+    expect(problemsOf(wrong)).toEqual([
+      'representor',
+      'macAddress',
+      'ipAddresses[1]',
+      'allowedAddressPairs[0].ip',
+      'allowedAddressPairs[0].macAddress',
+    ]);
+  });
+});
+
+describe('a route', () => {
+  it('is written as the kernel writes it', () => {
+    const [object] = objectsOf(
+      d.route('2001:DB8:0::1/32', [
+        { gateway: 'fd00:0:0::2', weight: 2, networkUid: NET },
+        { gateway: 'fd00::1', weight: 1, networkUid: NET },
+      ]),
+    );
+    expect(object?.spec).toMatchObject({
+      destination: '2001:db8::/32',
+      nextHops: [{ gateway: 'fd00::1' }, { gateway: 'fd00::2', weight: 2 }],
+    });
+  });
+
+  it('of one hop has no weight to speak of, and without hops is unreachable', () => {
+    expect(objectsOf(d.route('10.0.0.0/8', [{ gateway: '10.1.0.1', weight: 7 }]))[0]?.spec).toMatchObject({
+      nextHops: [{ gateway: '10.1.0.1', weight: 1 }],
+    });
+    expect(objectsOf(d.route('10.0.0.0/8'))[0]?.spec).toMatchObject({ nextHops: [] });
+  });
+
+  it('with anything wrong is refused with every field that is', () => {
+    const hops = [{ gateway: 'nowhere', weight: 300 }];
+    expect(problemsOf(d.route('10.0.0.0/40', hops, 'main'))).toEqual([
+      'router',
+      'destination',
+      'nextHops[0].gateway',
+      'nextHops[0].weight',
+    ]);
+  });
+});
+
+describe('names', () => {
+  it('of devices fit into IFNAMSIZ, of namespaces into what ip-netns takes, whatever they stand for', () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), fc.string(), (dpu, tenant, router) => {
+        const name = namespaceName(dpu, `router/${tenant}/${router}`);
+        expect(name.length).toBeLessThanOrEqual(64);
+        expect(isNamespaceName(name)).toBe(true);
+      }),
+    );
+    for (const { spec } of objectsOf(endpoint()))
+      if ('name' in spec && spec.kind !== 'namespace') expect(spec.name.length).toBeLessThanOrEqual(15);
+  });
+
+  it('of namespaces differ by DPU and by router, also where what is readable of them does not', () => {
+    const names = ['dpu-1', 'dpu-11'].flatMap((dpu) =>
+      ['router/a/b-c', 'router/a/bc'].map((router) => namespaceName(dpu, router)),
+    );
+    expect(new Set(names).size).toBe(4);
+  });
+
+  it('in aliases are read back', () => {
+    expect(parseAlias(aliasOf('network', 'endpoint/1:2'))).toEqual({ owner: 'network', key: 'endpoint/1:2' });
+    for (const other of ['', 'outboard', 'outboard:x', undefined]) expect(parseAlias(other)).toBeUndefined();
+  });
+});
+
+describe('addresses', () => {
+  const ip = fc.oneof(fc.ipV4(), fc.ipV6());
+
+  it('have one spelling', () => {
+    fc.assert(
+      fc.property(ip, (text) => {
+        const canonical = canonicalAddress(text);
+        expect(canonical).toBeDefined();
+        expect(canonicalAddress(canonical ?? '')).toBe(canonical);
+        expect(canonicalAddress(text.toUpperCase())).toBe(canonical);
+      }),
+    );
+  });
+
+  it('of a prefix lose their host bits, and its bounds are its own first and last address', () => {
+    fc.assert(
+      fc.property(ip, fc.nat(128), (text, nat) => {
+        const length = text.includes(':') ? nat : nat % 33;
+        const prefix = parsePrefix(`${text}/${length}`);
+        if (prefix === undefined) throw new Error(`${text}/${length}`);
+        expect(parsePrefix(formatPrefix(prefix))).toEqual(prefix);
+        const { first, last } = prefixBounds(prefix);
+        const differing = [...first].map((byte, index) => byte ^ (last[index] ?? 0));
+        const bits = differing.map((byte) => byte.toString(2).padStart(8, '0')).join('');
+        expect(bits).toBe('0'.repeat(length) + '1'.repeat(prefix.bits - length));
+      }),
+    );
+  });
+
+  it('are in the prefixes that are wider, and not in the narrower', () => {
+    const prefix = (text: string) => {
+      const parsed = parsePrefix(text);
+      if (parsed === undefined) throw new Error(text);
+      return parsed;
+    };
+    expect(contains(prefix('10.0.0.0/8'), prefix('10.9.0.0/16'))).toBe(true);
+    expect(contains(prefix('10.9.0.0/16'), prefix('10.0.0.0/8'))).toBe(false);
+    expect(contains(prefix('0.0.0.0/0'), prefix('::/0'))).toBe(false);
+    expect(contains(prefix('fd00::/16'), prefix('fd00:1::5'))).toBe(true);
+  });
+});
+
+describe('every object', () => {
+  it('has a kind in the order, a key of its own, and stands after what comes before it in the order', () => {
+    const entries = [
+      d.router(),
+      d.bridgeDomain(NET),
+      endpoint(),
+      d.tunnelPeer(NET, '10.254.0.2'),
+      d.route('10.0.0.0/8'),
+    ];
+    const objects = new Map(
+      entries.flatMap((entry) => objectsOf(entry).map((each) => [each.key, each] as const)),
+    );
+    const rank = (key: string): number => {
+      const kind = objects.get(key)?.spec.kind;
+      return kind === undefined ? -1 : LINUX_ORDER.indexOf(kind);
+    };
+    for (const { key, after, spec } of objects.values()) {
+      expect(LINUX_ORDER).toContain(spec.kind);
+      for (const needed of after) expect(rank(needed)).toBeLessThan(rank(key));
+    }
+  });
+});
