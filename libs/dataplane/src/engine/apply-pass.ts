@@ -117,7 +117,7 @@ export class ApplyPass<S extends Spec> {
       return;
     }
     const entry = this.#note(key, found);
-    this.#wake(waits.wake(key));
+    this.#wake(waits.wake(key), entry);
     if (entry.pending === undefined) {
       if (entry.urgency === undefined || pendingBefore !== undefined) this.#settle(entry);
       return;
@@ -346,7 +346,7 @@ export class ApplyPass<S extends Spec> {
     const before = tracker.get(key)?.observed;
     const entry = tracker.observe(key, found);
     if (found !== undefined) {
-      if (before === undefined) this.#wake(waits.wake(key));
+      if (before === undefined) this.#wake(waits.wake(key), entry);
       return entry;
     }
     if (before !== undefined && wants.isNeeded(key)) lost(key);
@@ -360,12 +360,13 @@ export class ApplyPass<S extends Spec> {
     return entry;
   }
 
-  #wake(keys: readonly string[]): void {
+  /** They wait no longer for what `cause` was about: nobody is told that this is done before they are. */
+  #wake(keys: readonly string[], cause?: Entry<S>): void {
     const { tracker, progress, queue } = this.context;
     for (const key of keys) {
       const entry = tracker.get(key);
       if (entry === undefined) continue;
-      progress.open(entry, entry.claims, 'urgent');
+      progress.open(entry, entry.claims, 'urgent', cause);
       queue(entry, 'urgent');
     }
   }
@@ -389,6 +390,7 @@ export class ApplyPass<S extends Spec> {
     const { key, claims } = entry;
     retries.forget(key);
     waits.forget(key);
+    if (entry.wanted !== undefined) this.#wake(waits.wake(key), entry);
     progress.close(entry);
     const [winner] = claims;
     if (this.#drifted.delete(key) && winner !== undefined) progress.repaired(winner.owner);
@@ -399,7 +401,6 @@ export class ApplyPass<S extends Spec> {
       if (hadIssue) for (const record of releasers) progress.problem(record, undefined);
     }
     if (hadIssue) for (const record of claims) this.judge(record);
-    if (entry.wanted !== undefined) this.#wake(waits.wake(key));
   }
 }
 

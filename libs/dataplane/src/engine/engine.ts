@@ -10,7 +10,7 @@ import type {
   Plan,
 } from '../engine.js';
 import { ApplyPass } from './apply-pass.js';
-import { Entry, type NeutralRecord, type Urgency } from './entry.js';
+import { Entry, type NeutralRecord, type Task, type Urgency } from './entry.js';
 import { Progress } from './progress.js';
 import { Wants } from './wants.js';
 
@@ -225,18 +225,18 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     // One that is not stale any more has a successor, which waits itself.
     if (record.stale) {
       const urgency = record.urgency ?? 'bulk';
-      for (const entry of this.#wants.realise(record)) this.#sync(entry, urgency, record.alone);
+      for (const entry of this.#wants.realise(record)) this.#sync(entry, urgency, record.alone, record);
       this.#pass.judge(record);
     }
     this.#progress.close(record);
   }
 
   /** Takes note that an object may be wanted otherwise, and queues it if that leaves something to do. */
-  #sync(entry: Entry<S>, urgency: Urgency, releasing: readonly NeutralRecord<S>[]): void {
+  #sync(entry: Entry<S>, urgency: Urgency, releasing: readonly NeutralRecord<S>[], cause?: Task): void {
     const { wanted, claims } = entry;
     this.#pass.desireChanged(entry, wanted === undefined ? releasing : []);
     if (entry.pending === undefined) return;
-    this.#progress.open(entry, wanted === undefined ? releasing : claims, urgency);
+    this.#progress.open(entry, wanted === undefined ? releasing : claims, urgency, cause);
     this.#queue(entry, urgency);
   }
 

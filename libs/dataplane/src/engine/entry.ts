@@ -14,6 +14,8 @@ export interface Issue {
 export interface Task {
   /** Changed by `Progress` alone; undefined: nothing is under way. */
   urgency: Urgency | undefined;
+  /** When it began, in a count of `Progress`. */
+  round: number;
   /** The records as they were when it was noted. */
   openFor: readonly NeutralRecord<Spec>[];
 }
@@ -28,6 +30,7 @@ export class NeutralRecord<S extends Spec> implements Task, Queued {
   /** It has to be realised (again). */
   stale = false;
   urgency: Urgency | undefined = undefined;
+  round = 0;
   openFor: readonly NeutralRecord<Spec>[] = [];
   lane = -1;
   #alone: readonly NeutralRecord<S>[] | undefined;
@@ -61,6 +64,7 @@ export class Entry<S extends Spec>
   /** Who wants it, in the order of owner and key: the first decides what it is like. Replaced, never changed. */
   claims: readonly NeutralRecord<S>[] = NOBODY;
   urgency: Urgency | undefined = undefined;
+  round = 0;
   openFor: readonly NeutralRecord<Spec>[] = NOBODY;
   lane = -1;
   stage: Stage = 'idle';
