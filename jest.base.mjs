@@ -9,6 +9,8 @@ export default function jestConfig(projectDirectory) {
     roots: ['<rootDir>'],
     testMatch: ['**/*.spec.ts'],
     testEnvironment: 'node',
+    // A bound for what hangs, not a measurement: machines that build at the same time are slow.
+    testTimeout: 30_000,
     reporters: ['default', resultsReporter],
     extensionsToTreatAsEsm: ['.ts'],
     modulePathIgnorePatterns: ['/dist/'],
