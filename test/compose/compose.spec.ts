@@ -10,7 +10,7 @@ import { Forwarder, waitUntil } from '@outboard/testbed';
 import { COMPOSE_FILE, ComposeStack } from './compose-stack.js';
 import { DockerEngine } from './docker-engine.js';
 
-const START_MILLISECONDS = 240_000;
+const START_MILLISECONDS = 300_000;
 const TEST_MILLISECONDS = 120_000;
 /** Of capability(7). */
 const CAPABILITIES = { NET_ADMIN: 12, SYS_CHROOT: 18, SYS_ADMIN: 21 };
