@@ -116,8 +116,16 @@ function setup() {
   mustRun('npm', ['run', '--silent', 'build']);
 }
 
-function start(args) {
+/** Removes what runs that were killed have left: namespaces, processes, directories. The living are left alone. */
+async function removeLeftovers() {
+  const { Testbed } = await import('../libs/testbed/dist/index.js');
+  const { removed } = Testbed.removeLeftovers();
+  if (removed.length > 0) say(`removed what killed runs had left: ${removed.join(', ')}`);
+}
+
+async function start(args) {
   setup();
+  await removeLeftovers();
   process.exit(run(process.execPath, ['services/local-stack/dist/main.js', ...args]).status ?? 1);
 }
 
@@ -160,8 +168,9 @@ function runTargets(label, steps) {
 
 const nx = (...args) => ['npx', ['nx', ...args, '--outputStyle=static']];
 
-function test() {
+async function test() {
   setup();
+  await removeLeftovers();
   runTargets('test', [
     ['lint', 'npm', ['run', '--silent', 'lint']],
     ['contracts', 'npm', ['run', '--silent', 'buf:check']],
@@ -170,12 +179,13 @@ function test() {
   ]);
 }
 
-function testSlow() {
+async function testSlow() {
   setup();
+  await removeLeftovers();
   runTargets('test-slow', [['slow tests', ...nx('run-many', '-t', 'test-slow', '--parallel=1')]]);
 }
 
 const [name, ...args] = process.argv.slice(2);
 const command = commands[name];
 if (!command) fail(`usage: run.mjs ${Object.keys(commands).join('|')}`);
-command(args);
+await command(args);
