@@ -25,8 +25,8 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   functions(): Promise<readonly DiscoveredFunction[]>;
   /**
    * What is there: for `all`, everything that carries our mark and everything foreign that stands where we might put
-   * something; for `keys`, these, where a key without an answer means absent. What happened before
-   * is told to the watchers before it returns its promise. Rejects when it cannot look.
+   * something; for `keys`, at least these, where a key without an answer means absent. What happened before is told
+   * to the watchers before it returns its promise. Rejects when it cannot look.
    */
   observe(scope: Scope): Promise<readonly ObservedObject<S>[]>;
   /** Carries out operations in this order, as far as each can be; one result per operation, at the same index. */

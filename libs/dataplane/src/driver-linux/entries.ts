@@ -11,7 +11,15 @@ import {
 import { DEVICE_PREFIXES } from '../realise/names.js';
 import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
 import type { Device } from './device.js';
-import { type DeleteOperation, type Handler, missing, type Observed, type PutOperation } from './handler.js';
+import { groupBy } from './group-by.js';
+import {
+  type DeleteOperation,
+  type Handler,
+  missing,
+  type Observed,
+  type PutOperation,
+  secondOf,
+} from './handler.js';
 import type { Place } from './place.js';
 import type { Places } from './places.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
@@ -68,14 +76,7 @@ export class Entries implements Handler {
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
     if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
-    const byPlace = new Map<Place, string[]>();
-    for (const key of keys) {
-      const place = this.places.withDevice(key.split('/', 2)[1] ?? '');
-      if (place === undefined) continue;
-      const own = byPlace.get(place);
-      if (own === undefined) byPlace.set(place, [key]);
-      else own.push(key);
-    }
+    const byPlace = groupBy(keys, (key) => this.places.withDevice(secondOf(key)));
     const found: Observed[] = [];
     for (const [place, own] of byPlace) {
       if (own.length > SINGLE_GETS || own.some(isFlood)) {

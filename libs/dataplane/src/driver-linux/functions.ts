@@ -48,7 +48,21 @@ const orderOf = ({ controller, pfNumber, vfNumber = -1, sfNumber = -1 }: Discove
 
 /** True if a change of a device is a change of the list of functions. */
 export function touchesFunctions(before: Device | undefined, after: Device | undefined): boolean {
-  const list = (device: Device | undefined): string =>
-    JSON.stringify(device === undefined ? [] : functionsAmong([device]));
-  return list(before) !== list(after);
+  if (!isFunction(before) && !isFunction(after)) return false;
+  if (before === undefined || after === undefined) return true;
+  return FUNCTION_FIELDS.some((field) => before[field] !== after[field]);
 }
+
+/** What the list tells of a device. */
+const FUNCTION_FIELDS = [
+  'name',
+  'up',
+  'carrier',
+  'address',
+  'permanentAddress',
+  'physPortName',
+  'switchId',
+] as const satisfies readonly (keyof Device)[];
+
+const isFunction = (device: Device | undefined): boolean =>
+  device !== undefined && (PORT_NAME.test(device.physPortName) || PORT_NAME.test(device.name));

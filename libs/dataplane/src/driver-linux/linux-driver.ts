@@ -21,6 +21,7 @@ import { Entries } from './entries.js';
 import { changeOf, type Digest, digestEvents } from './events.js';
 import { functionsAmong, touchesFunctions } from './functions.js';
 import { Gates } from './gates.js';
+import { groupBy } from './group-by.js';
 import { Guards } from './guards.js';
 import type { DeleteOperation, Handler, PutOperation } from './handler.js';
 import { Links } from './links.js';
@@ -135,14 +136,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
         for (const object of await handler.observe('all')) found.push(object);
       return found;
     }
-    const byHandler = new Map<Handler, string[]>();
-    for (const key of scope.keys) {
-      const handler = this.#byKey.get(key.slice(0, key.indexOf('/')));
-      if (handler === undefined) continue;
-      const own = byHandler.get(handler);
-      if (own === undefined) byHandler.set(handler, [key]);
-      else own.push(key);
-    }
+    const byHandler = groupBy(scope.keys, (key) => this.#byKey.get(key.slice(0, key.indexOf('/'))));
     for (const [handler, keys] of byHandler)
       for (const object of await handler.observe(keys)) found.push(object);
     return found;

@@ -20,6 +20,7 @@ import {
 } from '../realise/linux-objects.js';
 import { byGateway } from '../realise/next-hops.js';
 import { DONE, resultOfFailure, sendSteps } from './batch.js';
+import { groupBy } from './group-by.js';
 import {
   type DeleteOperation,
   type Handler,
@@ -27,6 +28,7 @@ import {
   type Observed,
   observedOf,
   type PutOperation,
+  secondOf,
   specOf,
 } from './handler.js';
 import type { Place } from './place.js';
@@ -87,16 +89,9 @@ export class Routes implements Handler {
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
     if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
-    const byPlace = new Map<Place, string[]>();
-    for (const key of keys) {
-      const place = this.places.router(key.split('/', 2)[1] ?? '');
-      if (place === undefined) continue;
-      const own = byPlace.get(place);
-      if (own === undefined) byPlace.set(place, [key]);
-      else own.push(key);
-    }
     const found: Observed[] = [];
-    for (const [place, own] of byPlace) found.push(...(await observeSome(place, own)));
+    const byPlace = groupBy(keys, (key) => this.places.router(secondOf(key)));
+    for (const [place, own] of byPlace) for (const one of await observeSome(place, own)) found.push(one);
     return found;
   }
 
@@ -221,8 +216,7 @@ async function observeSome(place: Place, keys: readonly string[]): Promise<Obser
     }
     if (certain) return found;
   }
-  const wanted = new Set(keys);
-  return (await observeAll(place)).filter(({ key }) => wanted.has(key));
+  return observeAll(place);
 }
 
 /**

@@ -41,7 +41,11 @@ export function senderOf({
   | undefined {
   if (key.length < SOURCE_OFFSET) return undefined;
   const nul = key.indexOf(0);
-  const port = Buffer.from(key.subarray(0, nul < 0 || nul > NAME_LENGTH ? NAME_LENGTH : nul)).toString();
+  const port = Buffer.from(
+    key.buffer,
+    key.byteOffset,
+    nul < 0 || nul > NAME_LENGTH ? NAME_LENGTH : nul,
+  ).toString('latin1');
   const mac = formatLinkAddress(key, NAME_LENGTH, 6);
   const length = key.length - SOURCE_OFFSET;
   if (length === 0) return { port, mac };

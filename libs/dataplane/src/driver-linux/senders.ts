@@ -3,6 +3,7 @@ import type { OperationResult } from '../driver.js';
 import { GUARD_SETS, GUARD_TABLE } from '../realise/guard-table.js';
 import { guardKey, type SenderSpec, senderKey } from '../realise/linux-objects.js';
 import { DONE, resultOfFailure, resultOfThrown } from './batch.js';
+import { groupBy } from './group-by.js';
 import {
   type DeleteOperation,
   type Handler,
@@ -10,6 +11,7 @@ import {
   type Observed,
   observedOf,
   type PutOperation,
+  secondOf,
   specOf,
 } from './handler.js';
 import type { Place } from './place.js';
@@ -54,7 +56,7 @@ export class Senders implements Handler {
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
     if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
     const found: Observed[] = [];
-    for (const [place, own] of this.#byPlace(keys)) {
+    for (const [place, own] of groupBy(keys, (key) => this.places.router(secondOf(key)))) {
       if (own.length > SINGLE_GETS) {
         const wanted = new Set(own);
         found.push(...(await observeAll(place)).filter(({ key }) => wanted.has(key)));
@@ -65,38 +67,21 @@ export class Senders implements Handler {
     return found;
   }
 
-  #byPlace(keys: readonly string[]): Map<Place, string[]> {
-    const byPlace = new Map<Place, string[]>();
-    for (const key of keys) {
-      const place = this.places.router(key.split('/', 2)[1] ?? '');
-      if (place === undefined) continue;
-      const own = byPlace.get(place);
-      if (own === undefined) byPlace.set(place, [key]);
-      else own.push(key);
-    }
-    return byPlace;
-  }
-
   async #change(
     specs: readonly SenderSpec[],
     tolerate: readonly string[],
     messageOf: MessageOf,
   ): Promise<OperationResult[]> {
     const results: OperationResult[] = specs.map(() => DONE);
-    const byPlace = new Map<Place, Change[]>();
-    for (const [index, spec] of specs.entries()) {
+    const changes = specs.map((spec, index): Change => ({ index, spec }));
+    const byPlace = groupBy(changes, ({ index, spec }) => {
       const place = this.places.router(spec.namespace);
-      if (place === undefined) {
-        if (tolerate.length === 0) results[index] = missing(guardKey(spec.namespace));
-        continue;
-      }
-      const own = byPlace.get(place);
-      if (own === undefined) byPlace.set(place, [{ index, spec }]);
-      else own.push({ index, spec });
-    }
-    for (const [place, changes] of byPlace) {
-      for (let start = 0; start < changes.length; start += OPERATIONS_PER_TRANSACTION) {
-        const part = changes.slice(start, start + OPERATIONS_PER_TRANSACTION);
+      if (place === undefined && tolerate.length === 0) results[index] = missing(guardKey(spec.namespace));
+      return place;
+    });
+    for (const [place, own] of byPlace) {
+      for (let start = 0; start < own.length; start += OPERATIONS_PER_TRANSACTION) {
+        const part = own.slice(start, start + OPERATIONS_PER_TRANSACTION);
         for (const [index, result] of await transact(place, part, tolerate, messageOf))
           results[index] = result;
       }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash as digest } from 'node:crypto';
 
 /** Every name of ours starts so: namespaces with `ob-`, devices with `ob` and a letter for their role. */
 export const NAMESPACE_PREFIX = 'ob-';
@@ -17,7 +17,7 @@ function hash(text: string): string {
   if (known !== undefined) return known;
   // A network's name is asked for again with each of its endpoints; the memory of it is bounded.
   if (digits.size >= MEMORISED) digits.clear();
-  const value = createHash('sha256').update(text).digest('hex').slice(0, DEVICE_DIGITS);
+  const value = digest('sha256', text, 'hex').slice(0, DEVICE_DIGITS);
   digits.set(text, value);
   return value;
 }
