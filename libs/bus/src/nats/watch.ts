@@ -4,6 +4,7 @@ import type { Msg } from '@nats-io/transport-node';
 import { type AppError, err, ok, type Result } from '@outboard/core';
 import { busErrors } from '../errors.js';
 import type { WatchHandler, WatchSpec } from '../port.js';
+import { STREAM } from '../streams.js';
 import { Feed } from './feed.js';
 import type { JetStream } from './jetstream.js';
 import type { Link } from './link.js';
@@ -186,7 +187,7 @@ export class NatsWatch {
   #createConsumer(from: WatchSpec['from']): Promise<Result<ConsumerInfo, AppError>> {
     // Nobody can guess the name, so nobody else can pull from the consumer or delete it.
     return this.#jetStream.setConsumer(this.#spec.stream, randomUUID(), this.#spec.filterSubject, {
-      ...deliverPolicy(from),
+      ...deliverPolicy(this.#spec.stream, from),
       ack_policy: 'none',
       replay_policy: 'instant',
       max_deliver: 1,
@@ -278,9 +279,22 @@ export class NatsWatch {
   }
 }
 
-function deliverPolicy(from: WatchSpec['from']) {
-  if (from === 'last-per-subject') return { deliver_policy: 'last_per_subject' } as const;
+/**
+ * Where a stream keeps one message per subject, all messages are the last ones. nats-server 2.9 is not asked for these:
+ * after thousands of changes of other subjects such a consumer of a single subject starts behind its message, which is
+ * never delivered then, and one with wildcards may get a message twice.
+ */
+function deliverPolicy(stream: string, from: WatchSpec['from']) {
   if (from === 'new') return { deliver_policy: 'new' } as const;
-  if (from === 0) return { deliver_policy: 'all' } as const;
+  if (from === 0 || (from === 'last-per-subject' && LAST_VALUE_STREAMS.has(stream))) {
+    return { deliver_policy: 'all' } as const;
+  }
+  if (from === 'last-per-subject') return { deliver_policy: 'last_per_subject' } as const;
   return { deliver_policy: 'by_start_sequence', opt_start_seq: from } as const;
 }
+
+const LAST_VALUE_STREAMS: ReadonlySet<string> = new Set(
+  Object.values(STREAM)
+    .filter(({ maxMessagesPerSubject }) => maxMessagesPerSubject === 1)
+    .map(({ name }) => name),
+);
