@@ -33,11 +33,16 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
+  const port = Number(values.port);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    process.stderr.write(`--port must be 1-65535, not ${values.port}\n${USAGE}\n`);
+    return 2;
+  }
   say('starting: testbed, nats-server, services, workers');
   const stack = await LocalStack.start({
     name: 'local',
     directory: values.directory,
-    ...(values.once ? {} : { clientPort: Number(values.port) }),
+    ...(values.once ? {} : { clientPort: port }),
   });
   try {
     for (const name of stack.stack.names) say(`  ${name} runs, pid ${stack.stack.program(name).pid}`);
@@ -60,6 +65,10 @@ main().then(
   (code) => process.exit(code),
   (failure) => {
     const error = AppError.from(failure);
+    if ((failure as { code?: unknown }).code === 'EADDRINUSE') {
+      process.stderr.write('outboard: the port is in use on this machine; give another with --port\n');
+      process.exit(1);
+    }
     process.stderr.write(`outboard: ${error.code}: ${error.message}\n`);
     for (const { field, description } of error.violations)
       process.stderr.write(`  ${field}: ${description}\n`);

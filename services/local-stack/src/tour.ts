@@ -119,6 +119,9 @@ async function showIsolation(tenants: readonly TenantTour[], say: Say): Promise<
 async function showFirstPacket(stack: LocalStack, { workspace, pods }: TenantTour, say: Say): Promise<void> {
   const [from] = pods;
   if (!from) return;
+  const name = 'first-packet';
+  // Left by a tour that did not end.
+  if (workspace.port(name)) await workspace.delete('Port', name);
   // The pod is there before its port, as its address and MAC are given: only the network is missing.
   const macAddress = '02:00:5e:00:10:77';
   const ip = '10.0.1.77';
@@ -153,7 +156,7 @@ async function showFirstPacket(stack: LocalStack, { workspace, pods }: TenantTou
     const published = performance.now();
     const answer = workspace.apply({
       kind: 'Port',
-      metadata: { name: 'first-packet' },
+      metadata: { name },
       spec: {
         network: 'blue',
         function: { serialNumber, pfMacAddress, vfNumber: 15 },
@@ -162,8 +165,9 @@ async function showFirstPacket(stack: LocalStack, { workspace, pods }: TenantTou
       },
     });
     await answer;
-    await workspace.ready('first-packet');
+    await workspace.ready(name);
     const milliseconds = (await arrived) - published;
+    await workspace.delete('Port', name);
     say(
       `first packet: ${milliseconds.toFixed(1)} ms after the intent was published (1000 frames/s, across DPUs)`,
     );
