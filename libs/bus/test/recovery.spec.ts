@@ -227,6 +227,50 @@ describe('NATS that fails', () => {
       });
     });
 
+    it('asks for no more than it has room for', async () => {
+      const at = await world.stream({ retention: 'workqueue' });
+      const keys = Array.from({ length: 50 }, (_, key): [string, string] => [`${at.root}.${key}`, 'x']);
+      await world.publish(...keys);
+      let asked = 0;
+      world.keep(
+        await world.bus.subscribe(`$JS.API.CONSUMER.MSG.NEXT.${at.stream}.owner`, (pull) => {
+          asked += JSON.parse(textOf(pull)).batch;
+        }),
+      );
+      const gate = new Gate();
+      const entered = new Collector<string>();
+      const done = new Collector<string>();
+      await world.consume(
+        at,
+        async ({ subject }) => {
+          entered.add(subject);
+          await gate.opened;
+          done.add(subject);
+          return ack;
+        },
+        { maxInFlight: 4 },
+      );
+      await entered.atLeast(4);
+      // What it asks for is seen before the answer to what is sent later.
+      await nats.consumersOf(at.stream);
+      expect(asked).toBe(4);
+      gate.open();
+      await done.atLeast(50);
+      await nats.consumersOf(at.stream);
+      expect(asked).toBeLessThanOrEqual(54);
+    });
+
+    it('a parked message is settled: the server does not keep it for another delivery', async () => {
+      const at = await world.stream({ retention: 'workqueue' });
+      await world.publish([`${at.root}.a`, 'poison']);
+      const parked = new Collector<string>();
+      await world.watchDead(`${at.root}.>`, (letter) => parked.add(textOf(letter)));
+      await world.consume(at, async () => ({ kind: 'park', reason: 'poison' }));
+      await parked.atLeast(1);
+      await settled(at.stream);
+      expect(await nats.api(`STREAM.INFO.${at.stream}`)).toMatchObject({ state: { messages: 0 } });
+    });
+
     it('keeps a message that cannot be parked, until its dead letter is stored', async () => {
       const at = await world.stream({ retention: 'workqueue' });
       expect(await nats.api('STREAM.DELETE.DEAD')).toMatchObject({ success: true });

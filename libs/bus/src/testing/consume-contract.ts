@@ -271,7 +271,9 @@ export function consumeContract(world: World): void {
       const closing = bus[Symbol.asyncDispose]().then(() => {
         closed = true;
       });
-      await new Promise((resolve) => setImmediate(resolve));
+      // Time enough for closing, if it did not wait.
+      const elsewhere = await world.stream();
+      for (let round = 0; round < 50; round++) await world.publish([`${elsewhere.root}.a`, 'x']);
       expect(closed).toBe(false);
       gate.open();
       await closing;
