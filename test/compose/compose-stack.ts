@@ -15,8 +15,10 @@ export const COMPOSE_FILE = join(ROOT, 'docker-compose.yml');
 const PROJECT = 'outboard-test';
 const MAX_OUTPUT = 16 << 20;
 const HEALTHY_MILLISECONDS = 120_000;
+/** Containers start slowly where processors are few and busy. */
+const EVENTUALLY_MILLISECONDS = 60_000;
 /** Asking the engine costs processor time that what is awaited needs. */
-const PAUSE_MILLISECONDS = 500;
+const PAUSE_MILLISECONDS = 300;
 
 /** What `docker inspect` tells, as far as it is of interest. */
 export interface Container {
@@ -29,6 +31,20 @@ export interface Container {
   };
   readonly HostConfig: { readonly Privileged: boolean; readonly ReadonlyRootfs: boolean };
   readonly Config: { readonly Labels: Readonly<Record<string, string>> };
+}
+
+/** Asks until nothing is missing any more; the condition tells what is. */
+export function eventually(
+  what: string,
+  missing: () => Promise<string | undefined>,
+  milliseconds = EVENTUALLY_MILLISECONDS,
+): Promise<void> {
+  const ask = async (): Promise<string | undefined> => {
+    const answer = await missing();
+    if (answer !== undefined) await systemClock.delay(PAUSE_MILLISECONDS);
+    return answer;
+  };
+  return waitUntil(what, ask, milliseconds);
 }
 
 interface ComposeFile {
@@ -118,7 +134,7 @@ export class ComposeStack {
   /** Waits until every service is up and healthy, and what runs once is done. */
   async healthy(): Promise<void> {
     try {
-      await waitUntil('every service is healthy', () => this.#unhealthy(), HEALTHY_MILLISECONDS);
+      await eventually('every service is healthy', () => this.#unhealthy(), HEALTHY_MILLISECONDS);
     } catch (failure) {
       throw new Error(await this.logs(), { cause: failure });
     }
@@ -132,9 +148,7 @@ export class ComposeStack {
   async #unhealthy(): Promise<string | undefined> {
     const containers = await this.containers();
     const missing = this.services.flatMap((name) => unhealthy(name, containers.get(name)));
-    if (missing.length === 0) return undefined;
-    await systemClock.delay(PAUSE_MILLISECONDS);
-    return missing.join(', ');
+    return missing.length === 0 ? undefined : missing.join(', ');
   }
 
   async #compose(args: readonly string[], input = ''): Promise<string> {

@@ -6,8 +6,8 @@ import { IntentPublisher } from '@outboard/client';
 import { unwrap } from '@outboard/core';
 import { NetworkNamespace } from '@outboard/ffi';
 import { addressOf } from '@outboard/model';
-import { Forwarder, waitUntil } from '@outboard/testbed';
-import { COMPOSE_FILE, ComposeStack } from './compose-stack.js';
+import { Forwarder } from '@outboard/testbed';
+import { COMPOSE_FILE, ComposeStack, eventually } from './compose-stack.js';
 import { DockerEngine } from './docker-engine.js';
 
 const START_MILLISECONDS = 300_000;
@@ -63,14 +63,14 @@ function addressesOf(all: readonly Resource[], tenant: string, port: string): re
 
 /** A pod exists once its port is ready and its function is in it. */
 const podExists = (dpu: string, pod: string): Promise<void> =>
-  waitUntil(`${pod} on ${dpu}`, async () =>
+  eventually(`${pod} on ${dpu}`, async () =>
     (await stack.exec(dpu, 'ls', '/run/netns')).split('\n').includes(pod)
       ? undefined
       : 'there is no such pod',
   );
 
 const answers = (dpu: string, pod: string, address: string): Promise<void> =>
-  waitUntil(`${address} answers ${pod}`, async () =>
+  eventually(`${address} answers ${pod}`, async () =>
     (await stack.pings(dpu, pod, address)) ? undefined : 'no answer',
   );
 
@@ -109,7 +109,7 @@ class Flow {
       seen += chunk.toString();
     });
     const finished = new Promise<string>((resolve) => child.once('close', () => resolve(seen)));
-    await waitUntil(`packets from ${from} to ${to}`, () =>
+    await eventually(`packets from ${from} to ${to}`, async () =>
       seen.includes('icmp_seq=10 ') ? undefined : seen,
     );
     return new Flow(finished);
@@ -132,7 +132,7 @@ async function crash(service: string, container: string): Promise<void> {
     case $(cat $each/cmdline) in node*/${service.replace(/-[ab]$/, '')}/dist/main.js) kill -KILL \${each#/proc/};; esac
   done`;
   await stack.exec(container, 'sh', '-c', kill);
-  await waitUntil(`${service} is started again`, async () =>
+  await eventually(`${service} is started again`, async () =>
     (await restarts()) > before ? undefined : 'it is not',
   );
 }
@@ -231,7 +231,7 @@ describe('the stack of docker-compose.yml', () => {
       await Promise.all(['acme', 'globex'].map(serve));
       const ask = `require('node:net').connect(7000, '10.0.1.21').on('data', (text) => console.log(String(text)))`;
       for (const tenant of ['acme', 'globex']) {
-        await waitUntil(`the server of ${tenant}`, async () => {
+        await eventually(`the server of ${tenant}`, async () => {
           const answer = await stack.inPod('dpu-a', `${tenant}.web-0`, 'node', '-e', ask).catch(String);
           return answer.trim() === tenant ? undefined : answer;
         });

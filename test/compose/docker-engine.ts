@@ -19,7 +19,7 @@ const execute = promisify(execFile);
 const PREFIX = 'outboard-compose-';
 const CGROUPS = '/sys/fs/cgroup';
 const START_MILLISECONDS = 60_000;
-const STOP_MILLISECONDS = 20_000;
+const STOP_MILLISECONDS = 60_000;
 const MAX_OUTPUT = 16 << 20;
 
 /**
