@@ -3,6 +3,8 @@ import { type Settings, seedPlace } from './settings.js';
 
 /** How long an unreachable server is tried, milliseconds: somebody waits for the answer. */
 const CONNECT = 2_000;
+/** The same where more time is given, which may be meant for something else. */
+const MAX_CONNECT = 5_000;
 
 /** Connects to NATS in the role whose seed is given. */
 export async function connect({ server, seedFile, timeoutMilliseconds }: Settings): Promise<Bus> {
@@ -10,7 +12,7 @@ export async function connect({ server, seedFile, timeoutMilliseconds }: Setting
   return connectNats({
     servers: server.split(','),
     name: 'outboard-cli',
-    connectMilliseconds: timeoutMilliseconds ?? CONNECT,
+    connectMilliseconds: Math.min(timeoutMilliseconds ?? CONNECT, MAX_CONNECT),
     ...(place && (await readCredentials(place.directory, place.role))),
   });
 }

@@ -34,7 +34,7 @@ beforeAll(async () => {
     connectNats({ servers: server.url, name: role, ...(await readCredentials(credentials, role)) }),
   );
   await world.registerDpu(2);
-}, 30_000);
+});
 
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
@@ -121,7 +121,7 @@ describe('the built command against nats-server with permissions', () => {
     const ping = await run('ping -o json');
     expect(JSON.parse(ping.stdout)).toMatchObject([{ name: 'admin' }, { name: 'network-intent' }]);
     expect(await run('delete -f - --wait', input)).toMatchObject({ exitCode: 0, stderr: '' });
-  }, 60_000);
+  });
 
   it('follows changes across a restart of the server', async () => {
     const watching = new Command('watch networks -A');
@@ -138,7 +138,7 @@ describe('the built command against nats-server with permissions', () => {
     expect(exitCode).toBe(130);
     expect(stdout.match(/network\/before/g)).toHaveLength(1);
     await run('delete -t acme network before after');
-  }, 60_000);
+  });
 
   it('may do what its role may, and says what it may not', async () => {
     const orchestrator = { OUTBOARD_NATS_SEED_FILE: join(credentials, 'orchestrator-acme.seed') };
@@ -153,7 +153,7 @@ describe('the built command against nats-server with permissions', () => {
       expect({ exitCode, stdout: stdout.replace(/^TIME.*\n/, '') }).toEqual({ exitCode: 1, stdout: '' });
       expect(stderr).toMatch(/^outboard: this role may not .*\n {2}the role of your seed may not do this/);
     }
-  }, 60_000);
+  });
 
   it('is refused without a seed, or with one that nobody knows', async () => {
     const stranger = join(folder, 'stranger');
@@ -163,7 +163,7 @@ describe('the built command against nats-server with permissions', () => {
       expect(exitCode).toBe(1);
       expect(stderr).toMatch(/^outboard: .*\n {2}give the seed of a role that the server knows with --seed/);
     }
-  }, 60_000);
+  });
 
   it('says so when no server is there', async () => {
     const { exitCode, stderr } = await run('get dpus --server nats://127.0.0.1:1 --timeout 1ms');
@@ -171,7 +171,7 @@ describe('the built command against nats-server with permissions', () => {
     expect(stderr).toMatch(
       /^outboard: NATS at nats:\/\/127\.0\.0\.1:1 cannot be reached.*\n {2}is the server there\?/,
     );
-  }, 60_000);
+  });
 
   it('ends quietly when nobody reads its output any more', async () => {
     const watching = new Command('watch networks -A');
@@ -181,7 +181,7 @@ describe('the built command against nats-server with permissions', () => {
     await run('delete -t acme network seen');
     await run('apply -f -', list(network('unseen')).input);
     expect(await watching.ended).toMatchObject({ exitCode: 0, stderr: '' });
-  }, 60_000);
+  });
 
   it('reads files', async () => {
     mkdirSync(join(folder, 'manifests'));
@@ -190,5 +190,5 @@ describe('the built command against nats-server with permissions', () => {
     expect((await run('apply -f manifests')).stdout).toBe(
       'network/from-json created\nnetwork/from-yaml created\n',
     );
-  }, 60_000);
+  });
 });

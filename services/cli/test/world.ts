@@ -1,4 +1,5 @@
 import { create } from '@bufbuild/protobuf';
+import { jest } from '@jest/globals';
 import { AdminService } from '@outboard/admin';
 import {
   type Bus,
@@ -22,6 +23,9 @@ import { NetworkIntentService } from '@outboard/network-intent';
 import { openMemoryStore } from '@outboard/store';
 import { runOutboard } from '../src/run.js';
 import type { Settings } from '../src/settings.js';
+
+// Whole systems on a machine that has other things to do: only what hangs may fail for its time.
+jest.setTimeout(60_000);
 
 /** What a command line has come to. */
 export interface Outcome {

@@ -38,25 +38,19 @@ export async function describe(session: Session, args: readonly string[]): Promi
       session.failures.tell(found.error, nameOf(kind, name));
       continue;
     }
-    const description = {
-      resource: found.value,
-      users: await known(() => usersOf(client, kind, tenant, found.value)),
-      events: await known(() => eventsOf(session, client, kind, tenant, name)),
-    };
-    const lines = formatDescription(description, session.clock.now());
+    const [users, events] = await Promise.all([
+      known(usersOf(client, kind, tenant, found.value)),
+      known(eventsOf(session, client, kind, tenant, name)),
+    ]);
+    const lines = formatDescription({ resource: found.value, users, events }, session.clock.now());
     await session.terminal.write(`${isFirst ? '' : '\n'}${lines.join('\n')}\n`);
     isFirst = false;
   }
 }
 
 /** A part that cannot be read (a service is down, the role may not) does not hide the others. */
-async function known<Part>(read: () => Promise<Part>): Promise<Part | string> {
-  try {
-    return await read();
-  } catch (thrown) {
-    return AppError.from(thrown).message;
-  }
-}
+const known = <Part>(read: Promise<Part>): Promise<Part | string> =>
+  read.catch((thrown) => AppError.from(thrown).message);
 
 /**
  * Who uses it: resources that can be listed by it (`spec.network`, `status.dpu`), resources of the tenant whose spec
