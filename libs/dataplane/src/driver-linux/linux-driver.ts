@@ -65,6 +65,8 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   readonly #byKey = new Map<string, Handler>();
   readonly #byKind = new Map<LinuxSpec['kind'], Handler>();
   readonly #places: Places;
+  /** Why nothing can be realised on this machine; undefined if it can. */
+  readonly #lacking: string | undefined;
   #underlay: Underlay | undefined;
   #lookingAtUnderlay: Promise<void> | undefined;
 
@@ -74,6 +76,10 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     places: Places,
   ) {
     this.#places = places;
+    const lacking = probed.find(
+      ({ name, available }) => !available && (REQUIRED as readonly string[]).includes(name),
+    );
+    if (lacking !== undefined) this.#lacking = `this machine has no ${lacking.name}: ${lacking.reason}`;
     this.#handlers = HANDLERS.map(({ Handler, keys, kinds }) => {
       const handler = new Handler(places);
       for (const key of keys) this.#byKey.set(key, handler);
@@ -116,15 +122,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   }
 
   realise(_key: string, object: DataplaneObject, resolve: Resolve): Realisation<LinuxSpec> {
-    const lacking = this.probed.find(
-      ({ name, available }) => !available && (REQUIRED as readonly string[]).includes(name),
-    );
-    if (lacking !== undefined)
-      return {
-        kind: 'unsupported',
-        why: `this machine has no ${lacking.name}: ${lacking.reason}`,
-        references: [],
-      };
+    if (this.#lacking !== undefined) return { kind: 'unsupported', why: this.#lacking, references: [] };
     return realiseLinux(object, resolve, { dpu: this.options.dpu, underlay: this.#underlay });
   }
 
