@@ -29,7 +29,7 @@ export const SUBJECT_TABLE = {
   },
   state: {
     template: 'state.<tenant>.<api>.<kind>.<name>',
-    kind: 'the last value of each object: list and watch by one consumer that starts with the last per subject',
+    kind: 'the last value of each object: list and watch by one ordered consumer that reads all there is',
     body: 'JSON; a tombstone without spec and status',
   },
   dpu: {

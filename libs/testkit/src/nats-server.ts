@@ -63,15 +63,10 @@ class SpawnedNatsServer implements NatsServer {
     await writeFile(config, (this.options.configure ?? defaultConfig)(place));
     // -1 lets the kernel choose the port; after the first start it is kept, so that clients find the server again.
     const port = this.#port === 0 ? '-1' : String(this.#port);
-    const child = spawn(PROGRAM, ['-c', config, '-a', HOST, '-p', port], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
+    // The kernel kills it when the test dies, however that dies.
+    const command = ['--pdeathsig', 'KILL', PROGRAM, '-c', config, '-a', HOST, '-p', port];
+    const child = spawn('setpriv', command, { stdio: ['ignore', 'ignore', 'pipe'] });
     this.#process = child;
-    process.once('exit', killNow);
-    child.once('exit', () => process.removeListener('exit', killNow));
-    function killNow(): void {
-      child.kill('SIGKILL');
-    }
     try {
       this.#port = await listening(child);
       await answering(this.#port);
@@ -110,7 +105,7 @@ function listening(child: ChildProcess): Promise<number> {
     const log: string[] = [];
     let port: number | undefined;
     const failed = (why: string): void => reject(new Error(`nats-server ${why}${['', ...log].join('\n  ')}`));
-    child.once('error', (error) => failed(`cannot be started (${PROGRAM}): ${error.message}`));
+    child.once('error', (error) => failed(`cannot be started (setpriv ${PROGRAM}): ${error.message}`));
     child.once('exit', (code, signal) => failed(`ended with ${code ?? signal}`));
     if (!child.stderr) return failed('has no log');
     createInterface(child.stderr).on('line', (line) => {

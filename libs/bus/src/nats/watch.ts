@@ -61,6 +61,8 @@ export class NatsWatch {
   #doubt: 'lost' | 'forgotten' | undefined;
   #started = false;
   #isCurrent = false;
+  /** Messages that were there at the opening and have not come: they come before newer ones. */
+  #initial = 0;
   #downSince: number | undefined;
 
   constructor(link: Link, jetStream: JetStream, spec: WatchSpec, handler: WatchHandler) {
@@ -149,6 +151,7 @@ export class NatsWatch {
     this.#started = true;
     this.#downSince = undefined;
     this.#expected = 1;
+    this.#initial = created.value.num_pending;
     this.#feed.open(stream, this.#consumer);
     this.#pull();
     if (created.value.num_pending === 0) this.#sayCurrent();
@@ -245,7 +248,8 @@ export class NatsWatch {
           if (handled) await handled;
           this.#cursor = { sequence: info.streamSequence, time: info.time };
         }
-        if (info.pending === 0) this.#sayCurrent();
+        // Some of the initial ones may have been replaced meanwhile; then fewer come.
+        if (--this.#initial <= 0 || info.pending === 0) this.#sayCurrent();
         this.#pull();
       }
     } catch (thrown) {
