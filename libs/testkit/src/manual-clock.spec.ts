@@ -47,4 +47,17 @@ describe('the manual clock', () => {
     expect(heard).toBe(false);
     expect(clock.nextAlarmIn).toBeUndefined();
   });
+
+  it('comes to the end of a delay that is too short to be seen on a wall clock', async () => {
+    const clock = new ManualClock();
+    await clock.advance(1_234.567);
+    const due = clock.monotonic() + 0.00003;
+    let rounds = 0;
+    const wait = (): void => {
+      if (++rounds < 100 && clock.monotonic() < due) clock.schedule(due - clock.monotonic(), wait);
+    };
+    wait();
+    await clock.advance(1);
+    expect(rounds).toBe(2);
+  });
 });

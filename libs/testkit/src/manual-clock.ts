@@ -1,28 +1,28 @@
 import type { Clock } from '@outboard/core';
 
 interface Alarm {
+  /** On the monotonic clock: the fractions that are left of a time since the epoch are too coarse to compare with. */
   readonly due: number;
   readonly callback: () => void;
 }
 
 /** A clock that moves only when the test says so. Alarms go off in the order in which they are due. */
 export class ManualClock implements Clock {
-  #now: number;
+  #elapsed = 0;
   readonly #start: number;
   readonly #alarms = new Set<Alarm>();
 
   /** `start`: milliseconds since the epoch. */
   constructor(start = Date.UTC(2026, 0, 1)) {
-    this.#now = start;
     this.#start = start;
   }
 
   now(): number {
-    return this.#now;
+    return this.#start + this.#elapsed;
   }
 
   monotonic(): number {
-    return this.#now - this.#start;
+    return this.#elapsed;
   }
 
   delay(milliseconds: number, signal?: AbortSignal): Promise<void> {
@@ -39,7 +39,7 @@ export class ManualClock implements Clock {
   }
 
   schedule(milliseconds: number, callback: () => void): Disposable {
-    const alarm = { due: this.#now + Math.max(0, milliseconds), callback };
+    const alarm = { due: this.#elapsed + Math.max(0, milliseconds), callback };
     this.#alarms.add(alarm);
     return { [Symbol.dispose]: () => void this.#alarms.delete(alarm) };
   }
@@ -47,7 +47,7 @@ export class ManualClock implements Clock {
   /** Milliseconds until the next alarm; undefined when there is none. */
   get nextAlarmIn(): number | undefined {
     const next = this.#next();
-    return next && next.due - this.#now;
+    return next && next.due - this.#elapsed;
   }
 
   /**
@@ -55,15 +55,15 @@ export class ManualClock implements Clock {
    * were settled get to run, so that what they schedule within the span goes off too.
    */
   async advance(milliseconds: number): Promise<void> {
-    const end = this.#now + milliseconds;
+    const end = this.#elapsed + milliseconds;
     await settle();
     for (let alarm = this.#next(); alarm && alarm.due <= end; alarm = this.#next()) {
-      this.#now = alarm.due;
+      this.#elapsed = alarm.due;
       this.#alarms.delete(alarm);
       alarm.callback();
       await settle();
     }
-    this.#now = end;
+    this.#elapsed = end;
   }
 
   #next(): Alarm | undefined {
