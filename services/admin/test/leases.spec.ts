@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RefusingStore, settled } from '@outboard/resource-service/testing';
+import { RefusingStore, settled, until } from '@outboard/resource-service/testing';
 import { openMemoryStore } from '@outboard/store';
 import { AdminLaboratory, functionOf, LEASE_MILLISECONDS, reportOf } from './admin-laboratory.js';
 
@@ -125,7 +125,9 @@ describe('the lease of a DPU', () => {
     store.flushed = new Promise((resolve) => {
       flush = resolve;
     });
+    const { attempts } = store;
     const applied = laboratory.apply('Function', 'dpu-7-pf0vf0', { pool: 'pods' });
+    await until(() => store.attempts > attempts);
     await pass(1);
     await laboratory.heartbeat('dpu-7', REPORT);
     flush();

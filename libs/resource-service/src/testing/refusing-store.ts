@@ -7,6 +7,8 @@ export class RefusingStore implements Store {
   /** Commits wait for this. */
   flushed: Promise<void> | undefined;
   commits = 0;
+  /** Commits that were asked for, whatever became of them. */
+  attempts = 0;
 
   constructor(readonly inner: Store) {}
 
@@ -22,6 +24,7 @@ export class RefusingStore implements Store {
   read: Store['read'] = (query) => this.inner.read(query);
 
   async commit(batch: Batch): Promise<Result<Committed, CommitRefusal>> {
+    this.attempts++;
     await this.flushed;
     if (this.refusal) return err(this.refusal);
     this.commits++;
