@@ -8,8 +8,18 @@ export interface Random {
   fraction(): number;
 }
 
+/** Drawn at once, as a call for a few bytes costs as much as one for thousands. */
+const POOL_BYTES = 4096;
+let pool: Uint8Array = new Uint8Array();
+
 export const systemRandom: Random = {
-  bytes: (count) => randomBytes(count),
+  bytes: (count) => {
+    if (count > POOL_BYTES) return randomBytes(count);
+    if (count > pool.length) pool = randomBytes(POOL_BYTES);
+    const drawn = pool.slice(0, count);
+    pool = pool.subarray(count);
+    return drawn;
+  },
   fraction: () => Math.random(),
 };
 

@@ -5,37 +5,44 @@ import {
   type Transition,
   type WireError,
 } from '@outboard/contracts';
-import {
-  type AnyResource,
-  addressOf,
-  encodeResource,
-  findCondition,
-  type ResourceJson,
-} from '@outboard/model';
+import { type AnyResource, addressOf, encodeResource, findCondition } from '@outboard/model';
 import type { OutboxMessage } from '@outboard/store';
 import type { DomainChange } from './domain.js';
 import type { Cause } from './origins.js';
 
+/** A resource as JSON text: made once, however many messages and answers carry it. */
+interface ResourceText {
+  /** All of it. */
+  readonly whole: string;
+  /** The body of events. */
+  readonly withoutSpec: string;
+  /** The body of tombstones. */
+  readonly identity: string;
+}
+
 /** Makes the events and states of a commit. Ids are unique per store and stable when the commit is repeated. */
 export class MessageFactory {
   #count = 0;
-  readonly #encoded = new WeakMap<AnyResource, ResourceJson>();
+  readonly #texts = new WeakMap<AnyResource, ResourceText>();
+  readonly #time: string;
 
   constructor(
     private readonly source: string,
     private readonly epoch: string,
     private readonly revision: number,
-    private readonly now: number,
-  ) {}
+    now: number,
+  ) {
+    this.#time = new Date(now).toISOString();
+  }
 
-  /** The public form of a resource; made once, however many messages carry it. */
-  encode(resource: AnyResource): ResourceJson {
-    let json = this.#encoded.get(resource);
-    if (!json) {
-      json = encodeResource(resource);
-      this.#encoded.set(resource, json);
+  /** The public form of a resource. */
+  textOf(resource: AnyResource): ResourceText {
+    let text = this.#texts.get(resource);
+    if (!text) {
+      text = toText(resource);
+      this.#texts.set(resource, text);
     }
-    return json;
+    return text;
   }
 
   /** The new state of a resource, or its tombstone, and the transitions of its readiness. */
@@ -50,17 +57,18 @@ export class MessageFactory {
 
   /** An event whose body is the resource without its spec. */
   event(resource: AnyResource, transition: Transition, cause: Cause | undefined): OutboxMessage {
-    return this.#event(addressOf(resource), transition, withoutSpec(this.encode(resource)), cause, {});
+    const body = Buffer.from(this.textOf(resource).withoutSpec);
+    return this.#event(addressOf(resource), transition, body, cause, {});
   }
 
   /** The event of an answer that was given before: `accepted`, or `deleted`. */
   again(
     address: ResourceAddress,
     transition: Transition,
-    object: unknown,
+    text: string,
     cause: Cause | undefined,
   ): OutboxMessage {
-    return this.#event(address, transition, withoutSpec(object as ResourceJson), cause, {});
+    return this.#event(address, transition, Buffer.from(text), cause, {});
   }
 
   /** The answer to an intent that was refused. */
@@ -69,12 +77,12 @@ export class MessageFactory {
   }
 
   #state(subject: AnyResource, after: AnyResource | undefined): OutboxMessage {
-    const { spec: _, status: __, ...identity } = this.encode(subject);
+    const { whole, identity } = this.textOf(subject);
     return {
       messageId: this.#nextId(),
       subject: subjects.state(addressOf(subject)),
       headers: after ? {} : { [HEADERS.operation]: 'delete' },
-      body: toBytes(after ? this.encode(after) : identity),
+      body: Buffer.from(after ? whole : identity),
     };
   }
 
@@ -99,7 +107,7 @@ export class MessageFactory {
         'ce-source': `/${this.source}`,
         'ce-type': `dev.outboard.${address.api}.${address.kind}.${transition}`,
         'ce-subject': `${address.tenant}/${address.name}`,
-        'ce-time': new Date(this.now).toISOString(),
+        'ce-time': this.#time,
         'ce-datacontenttype': 'application/json',
       },
       body,
@@ -109,6 +117,19 @@ export class MessageFactory {
   #nextId(): string {
     return `${this.source}.${this.epoch}.${this.revision}.${this.#count++}`;
   }
+}
+
+function toText(resource: AnyResource): ResourceText {
+  const { spec, status, ...identifying } = encodeResource(resource);
+  // Put together from its parts: turning all of it into text three times is what intents would cost most.
+  const identity = JSON.stringify(identifying);
+  const head = identity.slice(0, -1);
+  const tail = `"status":${JSON.stringify(status)}}`;
+  return {
+    whole: `${head},"spec":${JSON.stringify(spec)},${tail}`,
+    withoutSpec: `${head},${tail}`,
+    identity,
+  };
 }
 
 /** The event of a change of readiness: it has become ready, or is not (any more), for another reason than before. */
@@ -122,9 +143,3 @@ function transitionOf(
   if (is?.status === 'True') return was?.status === 'True' ? undefined : 'ready';
   return was === undefined || was.reason === is?.reason ? undefined : 'notready';
 }
-
-function withoutSpec({ spec: _, ...body }: ResourceJson): Uint8Array {
-  return toBytes(body);
-}
-
-const toBytes = (value: unknown): Uint8Array => Buffer.from(JSON.stringify(value));

@@ -1,22 +1,18 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { HEADERS, MAX_MESSAGE_ID_LENGTH, type WireError } from '@outboard/contracts';
 import { AppError, err, ok, type Result } from '@outboard/core';
 import type { RememberedAnswer } from '@outboard/store';
 import type { StreamPosition } from './origins.js';
 
-/** The answer to a command: the resource as JSON, or the refusal as it travels. */
-export type Answer = {
+/** The answer to a command. */
+export interface Answer {
+  /** Of a refusal: the headers that it travels with. */
+  readonly refusal?: WireError['headers'];
+  /** JSON text: the resource (without its spec, where an event is the answer), or the body of the refusal. */
+  readonly body: string;
   /** Of an intent: tells a redelivery of the very same message from a repetition by its author. */
   readonly position?: StreamPosition;
-} & (
-  | { readonly accepted: true; readonly object: unknown }
-  | {
-      readonly accepted: false;
-      readonly headers: Readonly<Record<string, string>>;
-      /** The JSON text of the error body. */
-      readonly body: string;
-    }
-);
+}
 
 /** A request with its message id, so that a repetition can be told from another request with the same id. */
 export interface IdentifiedRequest {
@@ -26,7 +22,7 @@ export interface IdentifiedRequest {
 }
 
 export function fingerprintOf(subject: string, operation: string, body: Uint8Array): string {
-  return createHash('sha256').update(`${subject}\n${operation}\n`).update(body).digest('hex');
+  return hash('sha256', Buffer.concat([Buffer.from(`${subject}\n${operation}\n`), body]), 'hex');
 }
 
 /** What NATS and the store take as an id. */
@@ -44,13 +40,22 @@ export function recall(
   { messageId, fingerprint }: IdentifiedRequest,
 ): Result<Answer | undefined, AppError> {
   if (!remembered) return ok(undefined);
-  if (remembered.fingerprint === fingerprint) return ok(JSON.parse(remembered.answer) as Answer);
+  if (remembered.fingerprint === fingerprint) return ok(answerFromText(remembered.answer));
   const message = `message id ${messageId} was used for another request`;
   return err(new AppError('ALREADY_EXISTS', message, { reason: 'MESSAGE_ID_REUSED' }));
 }
 
-export const refusalOf = (error: WireError): Answer => ({
-  accepted: false,
-  headers: error.headers,
-  body: Buffer.from(error.body).toString(),
+export const refusalOf = ({ headers, body }: WireError): Answer => ({
+  refusal: headers,
+  body: Buffer.from(body).toString(),
 });
+
+/** The text that the store keeps. The body is in it as JSON, not as the text of a text. */
+export function answerToText({ body, ...rest }: Answer): string {
+  return `[${JSON.stringify(rest)},${body}]`;
+}
+
+function answerFromText(text: string): Answer {
+  const [rest, body] = JSON.parse(text) as [Omit<Answer, 'body'>, unknown];
+  return { ...rest, body: JSON.stringify(body) };
+}

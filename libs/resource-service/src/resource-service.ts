@@ -26,6 +26,7 @@ import {
 } from './origins.js';
 import {
   type Answer,
+  answerToText,
   checkMessageId,
   fingerprintOf,
   type IdentifiedRequest,
@@ -145,7 +146,7 @@ export class ResourceService implements AsyncDisposable {
     const request = parseRequest(this.#options.domain.kinds, received);
     if (!request.ok) return request;
     const answer = await this.#dispatch(request.value, received);
-    return answer.ok ? ok({ headers: {}, body: Buffer.from(JSON.stringify(answer.value)) }) : answer;
+    return answer.ok ? ok({ headers: {}, body: Buffer.from(answer.value) }) : answer;
   }
 
   /** Refuses new changes and awaits those that wait. */
@@ -192,23 +193,25 @@ export class ResourceService implements AsyncDisposable {
     if (marks) transaction.put(marks);
   }
 
-  async #dispatch(
-    request: Request,
-    { subject, headers, body }: Received,
-  ): Promise<Result<unknown, AppError>> {
+  /** The answer as JSON text. */
+  async #dispatch(request: Request, { subject, headers, body }: Received): Promise<Result<string, AppError>> {
     const { store, domain } = this.#options;
     switch (request.verb) {
       case 'get':
-        return this.#writer.query(() => store.read((snapshot) => getResource(snapshot, domain, request)));
+        return toText(
+          await this.#writer.query(() => store.read((snapshot) => getResource(snapshot, domain, request))),
+        );
       case 'list':
-        return this.#writer.query(() => store.read((snapshot) => listResources(snapshot, domain, request)));
+        return toText(
+          await this.#writer.query(() => store.read((snapshot) => listResources(snapshot, domain, request))),
+        );
       case 'plan': {
         // As work that writes nothing: should it fail half-way, the projection is made anew.
         const { command } = request;
         const planned = await this.#writer.execute((transaction) =>
           domain.plan(command, this.#context(transaction)),
         );
-        return planned.ok ? planned.value : planned;
+        return planned.ok ? toText(planned.value) : planned;
       }
       case 'change': {
         const messageId = headers[HEADERS.messageId];
@@ -226,10 +229,8 @@ export class ResourceService implements AsyncDisposable {
           intent: undefined,
         });
         if (!answered.ok) return answered;
-        const answer = answered.value;
-        return answer.accepted
-          ? ok(answer.object)
-          : err(decodeError(answer.headers, Buffer.from(answer.body)));
+        const { refusal, body: text } = answered.value;
+        return refusal ? err(decodeError(refusal, Buffer.from(text))) : ok(text);
       }
     }
   }
@@ -254,7 +255,7 @@ export class ResourceService implements AsyncDisposable {
     if (identified) {
       const position = question.intent?.position;
       const remembered: Answer = { ...answer, ...(position && { position }) };
-      transaction.remember({ ...identified, answer: JSON.stringify(remembered) });
+      transaction.remember({ ...identified, answer: answerToText(remembered) });
     }
     return answer;
   }
@@ -278,7 +279,8 @@ export class ResourceService implements AsyncDisposable {
     if (command.value.operation === 'apply') transaction.send(factory.event(resource, 'accepted', cause));
     this.#write(transaction, changes, cause);
     if (!changes.some((change) => keyText(change.key) === keyText(key))) note(transaction, key, origin);
-    return { accepted: true, object: factory.encode(resource) };
+    const { whole, withoutSpec } = factory.textOf(resource);
+    return { body: intent ? withoutSpec : whole };
   }
 
   #refuse(transaction: Transaction, question: Question, error: AppError): Answer {
@@ -296,12 +298,12 @@ export class ResourceService implements AsyncDisposable {
   #repeat(transaction: Transaction, { address, command, cause, intent }: Question, answer: Answer): Answer {
     if (!intent || (answer.position && isSame(intent.position, answer.position))) return answer;
     const factory = this.#factory(transaction);
-    if (answer.accepted) {
-      const isDelete = command.ok && command.value.operation === 'delete';
-      transaction.send(factory.again(address, isDelete ? 'deleted' : 'accepted', answer.object, cause));
+    const { refusal, body } = answer;
+    if (refusal) {
+      transaction.send(factory.refused(address, { headers: refusal, body: Buffer.from(body) }, cause));
     } else {
-      const wire = { headers: answer.headers, body: Buffer.from(answer.body) };
-      transaction.send(factory.refused(address, wire, cause));
+      const isDelete = command.ok && command.value.operation === 'delete';
+      transaction.send(factory.again(address, isDelete ? 'deleted' : 'accepted', body, cause));
     }
     return answer;
   }
@@ -380,6 +382,9 @@ function replayed(headers: Readonly<Record<string, string>>): StreamPosition | u
   if (sequence === undefined || !/^[0-9]{1,15}$/.test(sequence)) return undefined;
   return { sequence: Number(sequence), storedAt: 0 };
 }
+
+const toText = <Value>(answer: Result<Value, AppError>): Result<string, AppError> =>
+  answer.ok ? ok(JSON.stringify(answer.value)) : answer;
 
 /** Notes what a key has obeyed though its row stays as it is. */
 function note(transaction: Transaction, key: Key, origin: Origin): void {

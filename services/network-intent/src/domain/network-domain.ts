@@ -53,7 +53,13 @@ export class NetworkDomain implements ResourceDomain {
   decide(command: Command, context: DomainContext): Result<DomainDecision, AppError> {
     const decided = decide(this.#world, command as PlannerCommand, context);
     if (!decided.ok) return decided;
-    return ok({ resource: decided.value.resource, changes: this.#toDomainChanges(decided.value) });
+    const changes = this.#toDomainChanges(decided.value);
+    const { kind, metadata } = decided.value.resource;
+    const own = changes.find(
+      ({ key }) => key.kind === kind && key.tenant === metadata.tenant && key.name === metadata.name,
+    );
+    // The very same object where it is among the changes: its JSON form is then made once.
+    return ok({ resource: own?.resource?.after ?? decided.value.resource, changes });
   }
 
   plan(command: Command, context: DomainContext): Result<unknown, AppError> {
