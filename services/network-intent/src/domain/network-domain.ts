@@ -125,7 +125,8 @@ export class NetworkDomain implements ResourceDomain {
       const resource = this.#seen(before, after);
       return {
         key: keyOf(record),
-        record: after && { data: after, indexes: indexesOf(after) },
+        // Everything is looked up in the world: of the store only what no two rows may hold is wanted.
+        record: after && { data: after, indexes: indexesOf(after).filter(({ unique }) => unique) },
         ...(resource && { resource }),
       };
     });
