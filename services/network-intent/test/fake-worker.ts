@@ -33,6 +33,8 @@ export class FakeWorker {
   /** Keys of objects that it cannot apply, and why. */
   readonly problems = new Map<string, string>();
   #subscription: Subscription | undefined;
+  /** What is applied and was not heard: a worker tells it until it is. */
+  #isUnreported = false;
   #work: Promise<void> = Promise.resolve();
 
   constructor(
@@ -124,16 +126,21 @@ export class FakeWorker {
     if (kind === 'deltas') {
       for (const delta of value.deltas) if (this.#apply(delta) === 'unfit') await this.#fetch();
     } else if (kind === 'fetch') await this.#fetch();
-    if (kind !== 'current') await this.#reportIfAsked();
+    if (kind !== 'current' || this.#isUnreported) await this.#reportIfAsked();
   }
 
   async #fetch(): Promise<void> {
     this.reboot();
     let pageToken = '';
     do {
-      const page = unwrap(
-        await this.#request('fetch', FetchRequestSchema, FetchResponseSchema, { pageToken }),
-      );
+      const answer = await this.#request('fetch', FetchRequestSchema, FetchResponseSchema, { pageToken });
+      if (!answer.ok) {
+        // Lost, or of a document that is kept no more: it has nothing, and will ask again.
+        this.answers.push(answer.error.code);
+        this.reboot();
+        return;
+      }
+      const page = answer.value;
       this.fetchedPages++;
       for (const { key, object } of page.objects) this.entries.set(key, object);
       if (page.version) this.version = page.version;
@@ -158,6 +165,7 @@ export class FakeWorker {
   }
 
   async #reportIfAsked(): Promise<void> {
+    this.#isUnreported = true;
     if (this.isReporting && !this.isCutOff) await this.#report();
   }
 
@@ -169,7 +177,7 @@ export class FakeWorker {
     }));
     const report = { incarnation: 'boot', version: this.version, problems, problemTotal: problems.length };
     const body = encodeBinary(ObservedReportSchema, create(ObservedReportSchema, report));
-    await this.#send('observed', body);
+    this.#isUnreported = !(await this.#send('observed', body)).ok;
   }
 
   async #request<Request extends DescMessage, Response extends DescMessage>(
