@@ -9,6 +9,7 @@ import {
   findCondition,
   formatTime,
   isReady,
+  readinessTransition,
   updateConditions,
 } from './index.js';
 
@@ -100,6 +101,20 @@ describe('conditions', () => {
     // @ts-expect-error no reason of a Port's Planned
     const wrong: ConditionUpdateOf<'Port'> = { type: 'Planned', reason: 'SegmentAllocated', message: '' };
     expect(() => update([], [wrong])).toThrow('SegmentAllocated is no reason of Planned');
+  });
+
+  it('that change are news when a resource becomes ready, ceases to be, or is not for another reason', () => {
+    const ready = update([], [APPLIED, HEALTHY, PLANNED]);
+    const failure = { type: 'Applied', reason: 'Failed', message: 'no such device' } as const;
+    const failed = update(ready, [failure]);
+    const unhealthy = update(ready, [{ type: 'Healthy', reason: 'DpuUnreachable', message: 'dpu-7' }]);
+    expect(readinessTransition(undefined, ready)).toBe('ready');
+    expect(readinessTransition(failed, ready)).toBe('ready');
+    expect(readinessTransition(ready, ready)).toBeUndefined();
+    expect(readinessTransition(ready, failed)).toBe('notready');
+    expect(readinessTransition(failed, unhealthy)).toBe('notready');
+    expect(readinessTransition(failed, update(failed, [{ ...failure, message: 'again' }]))).toBeUndefined();
+    expect(readinessTransition(undefined, failed)).toBeUndefined();
   });
 
   it('a kind without Applied is Ready with the reason of its last condition', () => {

@@ -52,6 +52,20 @@ export const isReady = (conditions: readonly Condition[]): boolean =>
   findCondition(conditions, 'Ready')?.status === 'True';
 
 /**
+ * What a change of conditions means to those who follow a resource: it has become ready, or is not any more, or is not
+ * for another reason than before. `before` undefined: it is new, which is no news of its readiness unless it is ready.
+ */
+export function readinessTransition(
+  before: readonly Condition[] | undefined,
+  after: readonly Condition[],
+): 'ready' | 'notready' | undefined {
+  const was = before && findCondition(before, 'Ready');
+  const is = findCondition(after, 'Ready');
+  if (is?.status === 'True') return was?.status === 'True' ? undefined : 'ready';
+  return was === undefined || was.reason === is?.reason ? undefined : 'notready';
+}
+
+/**
  * The conditions after these updates, complete and with `Ready` computed: True when all others are, with reason and
  * message of `Applied` (or of the last, in kinds without it); otherwise with those of the first that is not True.
  * What does not change keeps its identity and its time: the same updates twice give the very same conditions.

@@ -5,5 +5,4 @@ export { observe } from './observe.js';
 export { present } from './present.js';
 export { project } from './project.js';
 export * from './records.js';
-export { transitionOf } from './transition.js';
 export { DEFAULT_WORLD_OPTIONS, World, type WorldOptions } from './world.js';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { findCondition } from '@outboard/model';
+import { findCondition, readinessTransition } from '@outboard/model';
 import fc from 'fast-check';
 import { checkInvariants } from '../test/invariants.js';
 import { identityOf, Lab } from '../test/lab.js';
-import { type Decision, type ProblemState, present, transitionOf } from './index.js';
+import { type Decision, type ProblemState, present } from './index.js';
 
 /** One port on each of three DPUs, nothing reported yet. */
 function world(): Lab {
@@ -25,11 +25,11 @@ function ready(lab: Lab, port: string): string {
 
 const events = ({ changes }: Decision): string[] =>
   changes.flatMap((change) => {
-    const { after } = change;
-    const transition = transitionOf(change);
-    return transition && after && 'resource' in after
-      ? [`${after.resource.metadata.name} ${transition}`]
-      : [];
+    const [before, after] = [change.before, change.after].map((record) =>
+      record && 'resource' in record ? record.resource : undefined,
+    );
+    const transition = after && readinessTransition(before?.status.conditions, after.status.conditions);
+    return transition ? [`${after.metadata.name} ${transition}`] : [];
   });
 
 const keyOf = (lab: Lab, port: string, kind = 'endpoint') => `${kind}/${lab.port(port).metadata.uid}`;

@@ -5,7 +5,7 @@ import {
   type Transition,
   type WireError,
 } from '@outboard/contracts';
-import { type AnyResource, addressOf, encodeResource, findCondition } from '@outboard/model';
+import { type AnyResource, addressOf, encodeResource, readinessTransition } from '@outboard/model';
 import type { OutboxMessage } from '@outboard/store';
 import type { DomainChange } from './domain.js';
 import type { Cause } from './origins.js';
@@ -49,8 +49,11 @@ export class MessageFactory {
   ofChange({ resource }: DomainChange, cause: Cause | undefined): OutboxMessage[] {
     const subject = resource?.after ?? resource?.before;
     if (!resource || !subject) return [];
-    const transition = transitionOf(resource.before, resource.after);
-    const messages = [this.#state(subject, resource.after)];
+    const { before, after } = resource;
+    const transition = after
+      ? readinessTransition(before?.status.conditions, after.status.conditions)
+      : 'deleted';
+    const messages = [this.#state(subject, after)];
     if (transition) messages.push(this.event(subject, transition, cause));
     return messages;
   }
@@ -130,16 +133,4 @@ function toText(resource: AnyResource): ResourceText {
     withoutSpec: `${head},${tail}`,
     identity,
   };
-}
-
-/** The event of a change of readiness: it has become ready, or is not (any more), for another reason than before. */
-function transitionOf(
-  before: AnyResource | undefined,
-  after: AnyResource | undefined,
-): Transition | undefined {
-  if (!after) return 'deleted';
-  const was = before && findCondition(before.status.conditions, 'Ready');
-  const is = findCondition(after.status.conditions, 'Ready');
-  if (is?.status === 'True') return was?.status === 'True' ? undefined : 'ready';
-  return was === undefined || was.reason === is?.reason ? undefined : 'notready';
 }
