@@ -131,7 +131,7 @@ describe('the built command against nats-server with permissions', () => {
     await server.start();
     // Until the services have found their way back, there is nobody to answer.
     while ((await run('get networks,dpus -A')).exitCode !== 0);
-    await run('apply -f -', list(network('after')).input);
+    while ((await run('apply -f -', list(network('after')).input)).exitCode !== 0);
     await watching.shows('created     acme/network/after');
     watching.interrupt();
     const { exitCode, stdout } = await watching.ended;
