@@ -9,7 +9,7 @@ export const FUNCTION_REASONS = {
     Discovered: { status: 'True', text: 'Its DPU has it.' },
     FunctionVanished: {
       status: 'False',
-      text: 'Its DPU has it no more; it is kept because a port has bound it.',
+      text: 'Its DPU has it no more; it is kept for the port that has bound it, or for its labels or pool.',
     },
   },
 } as const satisfies Reasons;
