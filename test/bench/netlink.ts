@@ -23,12 +23,12 @@ import {
   setUp,
   upFlags,
 } from '@outboard/netlink';
-import { interleave, note, report } from './report.js';
+import { PlainC } from './plain-c.js';
+import { interleave, report, timed } from './report.js';
 
 const BENCH = 'netlink';
 const COUNT = 100_000;
 const ROUNDS = 7;
-const C_BATCH_SIZES = [64, 128, 256, 512];
 const BRIDGE = 2;
 const VXLAN = 3;
 const MAX_OUTPUT_BYTES = 256 << 20;
@@ -37,13 +37,6 @@ const name = `obbench${process.pid}`;
 const folder = mkdtempSync(join(tmpdir(), 'outboard-bench-'));
 const namespace = NetworkNamespace.create(name);
 const socket = NetlinkSocket.open({ namespace });
-
-function compileC(): string {
-  const program = join(folder, 'netlink');
-  const source = new URL('../../bench/netlink.c', import.meta.url).pathname;
-  execFileSync('gcc', ['-O2', '-Wall', '-o', program, source], { stdio: ['ignore', 'inherit', 'inherit'] });
-  return program;
-}
 
 async function buildDevices(): Promise<void> {
   await mustApply([
@@ -68,13 +61,6 @@ async function buildDevices(): Promise<void> {
 async function mustApply(messages: Iterable<Message>): Promise<void> {
   const { failures } = await socket.batch(messages);
   invariant(failures.length === 0, `the kernel refused: ${JSON.stringify(failures.slice(0, 3))}`);
-}
-
-/** Milliseconds that an action takes. */
-async function timed(action: () => unknown): Promise<number> {
-  const start = performance.now();
-  await action();
-  return performance.now() - start;
 }
 
 const inNamespace = (command: string, args: string[]): string =>
@@ -102,29 +88,6 @@ const installing =
     invariant(installed === COUNT, `installed ${installed} of ${COUNT}`);
     return milliseconds;
   };
-
-/** The batch size at which the C program is fastest on this machine. */
-async function bestBatch(program: string, what: string, ifindex: number, flush: () => Promise<void>) {
-  const byBatch = await interleave(
-    2,
-    Object.fromEntries(
-      C_BATCH_SIZES.map((batch) => [
-        batch,
-        async () => {
-          await flush();
-          return runC(program, what, batch, ifindex);
-        },
-      ]),
-    ),
-  );
-  const [best] = Object.entries(byBatch).sort(([, a], [, b]) => a - b);
-  const batch = Number(best?.[0]);
-  note(`C, ${what}: best of ${C_BATCH_SIZES.join(', ')} messages per send is ${batch}`);
-  return batch;
-}
-
-const runC = (program: string, what: string, batch: number, ifindex: number): number =>
-  Number(inNamespace(program, [what, String(COUNT), String(batch), String(ifindex)]));
 
 function* routeMessages(text: boolean): Iterable<Message> {
   for (let index = 0; index < COUNT; index++) {
@@ -161,7 +124,7 @@ const ipText = (value: number): string =>
 const macText = (index: number): string =>
   `02:00:${(index >>> 24).toString(16)}:${((index >>> 16) & 255).toString(16)}:${((index >>> 8) & 255).toString(16)}:${(index & 255).toString(16)}`;
 
-async function benchRoutes(program: string): Promise<void> {
+async function benchRoutes(c: PlainC): Promise<void> {
   const lines = join(folder, 'routes');
   writeFileSync(
     lines,
@@ -170,11 +133,11 @@ async function benchRoutes(program: string): Promise<void> {
       (_, index) => `route replace ${ipText(0x0b000000 + index)}/32 via 10.0.0.9 dev br0 proto 200\n`,
     ).join(''),
   );
-  const batch = await bestBatch(program, 'routes', BRIDGE, flushRoutes);
+  const batch = await c.bestBatch('routes', COUNT, BRIDGE, flushRoutes);
   const contend = (measure: () => Promise<number> | number) => installing(measure, flushRoutes, countRoutes);
   const result = await interleave(ROUNDS, {
     ours: contend(() => timed(() => mustApply(routeMessages(false)))),
-    c: contend(() => runC(program, 'routes', batch, BRIDGE)),
+    c: contend(() => c.run('routes', COUNT, batch, BRIDGE)),
     text: contend(() => timed(() => mustApply(routeMessages(true)))),
     tool: contend(() => timed(() => inNamespace('ip', ['-batch', lines]))),
   });
@@ -183,7 +146,7 @@ async function benchRoutes(program: string): Promise<void> {
   compare('100k routes with addresses as text, against C', result.text, result.c, null);
 }
 
-async function benchEntries(program: string): Promise<void> {
+async function benchEntries(c: PlainC): Promise<void> {
   const lines = join(folder, 'entries');
   writeFileSync(
     lines,
@@ -192,12 +155,12 @@ async function benchEntries(program: string): Promise<void> {
       (_, index) => `fdb replace ${macText(index)} dev vx0 dst 10.254.0.2 self permanent\n`,
     ).join(''),
   );
-  const batch = await bestBatch(program, 'fdb', VXLAN, flushEntries);
+  const batch = await c.bestBatch('fdb', COUNT, VXLAN, flushEntries);
   const contend = (measure: () => Promise<number> | number) =>
     installing(measure, flushEntries, countEntries);
   const result = await interleave(ROUNDS, {
     ours: contend(() => timed(() => mustApply(entryMessages()))),
-    c: contend(() => runC(program, 'fdb', batch, VXLAN)),
+    c: contend(() => c.run('fdb', COUNT, batch, VXLAN)),
     tool: contend(() => timed(() => inNamespace('bridge', ['-batch', lines]))),
   });
   compare('100k FDB entries, against C', result.ours, result.c, 0.8);
@@ -233,11 +196,11 @@ function compare(metric: string, value: number, baseline: number, bar: number | 
 }
 
 try {
-  const program = compileC();
+  const c = PlainC.compile(folder, namespace);
   await buildDevices();
-  await benchRoutes(program);
+  await benchRoutes(c);
   await benchDump();
-  await benchEntries(program);
+  await benchEntries(c);
 } finally {
   socket.close();
   namespace.close();

@@ -53,6 +53,19 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
+/** The value below which that fraction of the values lies (nearest rank); NaN of none. */
+export function quantile(values: readonly number[], fraction: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(fraction * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/** Milliseconds that an action takes. */
+export async function timed(action: () => unknown): Promise<number> {
+  const start = performance.now();
+  await action();
+  return performance.now() - start;
+}
+
 /**
  * Runs the contenders in turn, round after round, so that what else happens on the machine hits all of them alike.
  * Each returns what it measured; the first round warms up and does not count. The result is each one's median.

@@ -1,0 +1,203 @@
+/**
+ * The engine of the worker on the Linux driver: a document of 100,000 routes, from its hand-over until the report that
+ * all of it was read back, against a C program that only installs the same routes; and one port attached meanwhile.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { invariant, systemClock, systemRandom } from '@outboard/core';
+import {
+  createEngine,
+  type DataplaneEngine,
+  type DocumentReport,
+  type DocumentUpdate,
+  LinuxDriver,
+  type LinuxSpec,
+} from '@outboard/dataplane';
+import { AF, address, link, NetlinkSocket, NetworkNamespace, setUp, upFlags } from '@outboard/netlink';
+import { Testbed } from '@outboard/testbed';
+import { PlainC } from '../plain-c.js';
+import { interleave, note, quantile, report, timed } from '../report.js';
+import { Documents, type Entry, NETWORK_ENTRIES, portEntry, portKey, routeEntries } from './document.js';
+
+const BENCH = 'intent';
+const COUNT = 100_000;
+const ROUNDS = 5;
+const FUNCTIONS = 256;
+/** Between two ports that are attached while the routes are installed: many attach at once nowhere. */
+const ATTACH_EVERY_MILLISECONDS = 10;
+const BRIDGE = 2;
+
+const name = `bench-${process.pid.toString(36)}`;
+
+/** An engine and what it reports. */
+class Worker implements AsyncDisposable {
+  readonly documents = new Documents();
+  readonly #waiting = new Set<(report: DocumentReport) => void>();
+
+  private constructor(
+    private readonly driver: LinuxDriver,
+    readonly engine: DataplaneEngine<LinuxSpec>,
+  ) {
+    engine.onReport((told) => {
+      for (const waiting of this.#waiting) waiting(told);
+    });
+  }
+
+  static async start(testbed: Testbed): Promise<Worker> {
+    const { plan } = testbed.dpu('dpu-1');
+    const namespace = NetworkNamespace.open({ name: plan.namespace });
+    const driver = await LinuxDriver.open({ dpu: name, underlayDevice: plan.underlay.device, namespace });
+    const engine = createEngine({ driver, owners: ['network'], clock: systemClock, random: systemRandom });
+    await engine.start();
+    return new Worker(driver, engine);
+  }
+
+  /** Resolves with the report that this or a later version is applied and read back, as far as it is about `kind`. */
+  async apply(update: DocumentUpdate, kind?: string): Promise<void> {
+    const told = new Promise<void>((resolve) => {
+      const check = ({ version, problems }: DocumentReport): void => {
+        if (version.sequence < update.version.sequence) return;
+        if (problems.some(({ source }) => kind === undefined || source.kind === kind)) return;
+        this.#waiting.delete(check);
+        resolve();
+      };
+      this.#waiting.add(check);
+    });
+    this.engine.submit(update);
+    await told;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.engine[Symbol.asyncDispose]();
+    await this.driver[Symbol.asyncDispose]();
+  }
+}
+
+/** The C program in a namespace of its own, with a bridge that the gateway is on. */
+async function yardstick(folder: string, namespace: NetworkNamespace): Promise<() => Promise<number>> {
+  const socket = NetlinkSocket.open({ namespace });
+  const must = async (messages: Parameters<typeof socket.batch>[0]): Promise<void> => {
+    const { failures } = await socket.batch(messages);
+    invariant(failures.length === 0, `the kernel refused: ${JSON.stringify(failures.slice(0, 3))}`);
+  };
+  const local = { ifaFamily: AF.INET, ifaPrefixlen: 24, ifaIndex: BRIDGE };
+  await must([
+    setUp(1),
+    link.create({ ifname: 'br0', ifiIndex: BRIDGE, linkinfo: { kind: 'bridge' }, ...upFlags() }),
+    address.create({ ...local, local: '10.0.0.1', address: '10.0.0.1' }),
+  ]);
+  // A device that goes down takes its routes along at once.
+  const flush = (): Promise<void> => must([setUp(BRIDGE, false), setUp(BRIDGE)]);
+  const c = PlainC.compile(folder, namespace);
+  const batch = await c.bestBatch('routes', COUNT, BRIDGE, flush);
+  return async () => {
+    await flush();
+    return c.run('routes', COUNT, batch, BRIDGE);
+  };
+}
+
+/** Milliseconds from each port's hand-over to its report, one after the other as long as the condition holds. */
+async function attachPorts(worker: Worker, goesOn: () => boolean): Promise<number[]> {
+  const { documents } = worker;
+  const milliseconds: number[] = [];
+  for (let vfNumber = 0; vfNumber < FUNCTIONS && goesOn(); vfNumber++) {
+    milliseconds.push(await timed(() => worker.apply(documents.change([portEntry(vfNumber)]), 'Port')));
+    await systemClock.delay(ATTACH_EVERY_MILLISECONDS);
+  }
+  return milliseconds;
+}
+
+async function detachPorts(worker: Worker): Promise<void> {
+  const keys = Array.from({ length: FUNCTIONS }, (_, vfNumber) => portKey(vfNumber));
+  await worker.apply(worker.documents.change([], keys));
+  await worker.engine.settled();
+}
+
+async function benchRoutes(
+  worker: Worker,
+  c: () => Promise<number>,
+  routes: readonly Entry[],
+): Promise<void> {
+  const { documents, engine } = worker;
+  const result = await interleave(ROUNDS, {
+    worker: async () => {
+      const update = documents.whole([...NETWORK_ENTRIES, ...routes]);
+      const milliseconds = await timed(() => worker.apply(update));
+      await worker.apply(documents.whole(NETWORK_ENTRIES));
+      await engine.settled();
+      return milliseconds;
+    },
+    c,
+  });
+  const ratio = result.c / result.worker;
+  report({
+    bench: BENCH,
+    metric: '100k routes diffed, applied, read back, against C installing',
+    value: result.worker,
+    unit: 'ms',
+    baseline: result.c,
+    ratio,
+    bar: 'ratio >= 0.5',
+    ok: ratio >= 0.5,
+  });
+}
+
+async function benchAttach(worker: Worker, routes: readonly Entry[]): Promise<void> {
+  const { documents, engine } = worker;
+  const alone = await attachPorts(worker, () => true);
+  await detachPorts(worker);
+  const meanwhile: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    let running = true;
+    const loaded = worker.apply(documents.whole([...NETWORK_ENTRIES, ...routes]), 'Router').then(() => {
+      running = false;
+    });
+    meanwhile.push(...(await attachPorts(worker, () => running)));
+    await loaded;
+    await worker.apply(documents.whole(NETWORK_ENTRIES));
+    await engine.settled();
+  }
+  note(`ports attached: ${alone.length} alone, ${meanwhile.length} while routes were installed`);
+  for (const [metric, fraction] of [
+    ['one port attached while that runs, p50 (against alone)', 0.5],
+    ['one port attached while that runs, p99 (against alone)', 0.99],
+  ] as const) {
+    const value = quantile(meanwhile, fraction);
+    const baseline = quantile(alone, fraction);
+    report({
+      bench: BENCH,
+      metric,
+      value,
+      unit: 'ms',
+      baseline,
+      ratio: baseline / value,
+      bar: null,
+      ok: true,
+    });
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'outboard-bench-'));
+const namespace = NetworkNamespace.create(`ob${name}`);
+const testbed = await Testbed.create({
+  name,
+  dpus: [
+    { name: 'dpu-1', serialNumber: 'OB-BENCH-1', pfMacAddress: '02:0b:00:00:01:00', functions: FUNCTIONS },
+  ],
+});
+let worker: Worker | undefined;
+try {
+  const c = await yardstick(folder, namespace);
+  worker = await Worker.start(testbed);
+  await worker.apply(worker.documents.whole(NETWORK_ENTRIES));
+  const routes = routeEntries(COUNT);
+  await benchRoutes(worker, c, routes);
+  await benchAttach(worker, routes);
+} finally {
+  await worker?.[Symbol.asyncDispose]();
+  for (const left of NetworkNamespace.list(`ob-${name}`)) NetworkNamespace.remove(left);
+  await testbed.dispose();
+  NetworkNamespace.remove(`ob${name}`);
+  rmSync(folder, { recursive: true });
+}
