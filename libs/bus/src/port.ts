@@ -73,9 +73,16 @@ export interface WatchSpec {
   readonly from: 'last-per-subject' | 'new' | number;
 }
 
+/** A message of a stream that is read. */
+export interface Watched extends Received {
+  readonly streamSequence: number;
+  /** When the stream took it, milliseconds since the epoch on the broker's clock. */
+  readonly storedAt: number;
+}
+
 export interface WatchHandler {
   /** Awaited: a slow handler slows the watch, not the broker. A rejection ends the watch. */
-  message(received: Received & { readonly streamSequence: number }): void | Promise<void>;
+  message(received: Watched): void | Promise<void>;
   /**
    * Everything that was in the stream when the watch started (or started over) has been delivered. Called once per
    * start, not after a reconnect that lost nothing.

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { type Bus, connectNats, inboxPrefixOf, STREAMS, type StreamBus } from '@outboard/bus';
+import { connectNats, inboxPrefixOf, STREAMS, type StreamBus } from '@outboard/bus';
 import { BusServer } from '@outboard/bus/nest';
 import { type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
 import { type Durability, openSqliteStore, type Store } from '@outboard/store';
@@ -16,7 +16,7 @@ import { type RunningProcess, runProcess } from './run-process.js';
 
 /** What a service is made of. */
 export interface ServicePorts {
-  readonly bus: Bus;
+  readonly bus: StreamBus;
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;

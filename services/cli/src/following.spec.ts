@@ -34,6 +34,7 @@ const stateOf = (name: string, revision: number, headers = {}): Step => ({
     headers,
     body: Buffer.from(JSON.stringify({ metadata: { name, resourceVersion: `${revision}` } })),
     streamSequence: 1,
+    storedAt: 0,
   },
 });
 

@@ -1,4 +1,4 @@
-import { type Bus, type Received, STREAM, type WatchSpec } from '@outboard/bus';
+import { type Bus, type Received, STREAM, type Watched, type WatchSpec } from '@outboard/bus';
 import { HEADERS, parseResourceSubject, type ResourceAddress, subjects } from '@outboard/contracts';
 import { type AnyKind, kindToken, type ResourceJson, SYSTEM_TENANT } from '@outboard/model';
 
@@ -15,7 +15,7 @@ export function stateSpec(kind: AnyKind, tenant: string, names: readonly string[
 }
 
 export type Step =
-  | { readonly type: 'message'; readonly received: Received & { readonly streamSequence: number } }
+  | { readonly type: 'message'; readonly received: Watched }
   /** Everything that was there when the watch started has been given. */
   | { readonly type: 'current' }
   /** The stream was lost: what comes until the next `current` is all there is. */

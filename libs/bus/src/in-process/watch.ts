@@ -73,7 +73,7 @@ export class InProcessWatch {
     }
   }
 
-  async #deliver({ subject, headers, body, sequence }: StoredMessage): Promise<void> {
-    await this.#handler.message({ subject, headers, body, streamSequence: sequence });
+  async #deliver({ subject, headers, body, sequence, time }: StoredMessage): Promise<void> {
+    await this.#handler.message({ subject, headers, body, streamSequence: sequence, storedAt: time });
   }
 }

@@ -287,6 +287,19 @@ describe('roles', () => {
       }
     });
 
+    it('remove old tombstones from the state stream; nobody else removes a state', async () => {
+      const state = STREAM.state.name;
+      for (const role of ['admin', 'network-intent']) {
+        expect(unwrap(await (await as(role)).streams.remove(state, 1_000_000))).toBe(false);
+      }
+      for (const role of ['operator', 'host-dpu-1', 'worker-dpu-1', 'orchestrator-acme']) {
+        expect([role, refusal(await (await as(role)).streams.remove(state, 1))]).toEqual([
+          role,
+          expect.objectContaining(DENIED),
+        ]);
+      }
+    });
+
     it("consume their own API's intents and park them; not another's", async () => {
       const service = await as('network-intent');
       const letters = new Collector<string>();

@@ -9,7 +9,7 @@ import { Feed } from './feed.js';
 import type { JetStream } from './jetstream.js';
 import type { Link } from './link.js';
 import { reopening } from './reopening.js';
-import { type DeliveryInfo, decodeMessage, deliveryInfo, nanoseconds } from './wire.js';
+import { type DeliveryInfo, decodeMessage, deliveryInfo, milliseconds, nanoseconds } from './wire.js';
 
 /** Messages that are read ahead of the handler. */
 const READ_AHEAD = 256;
@@ -244,6 +244,7 @@ export class NatsWatch {
             headers,
             body,
             streamSequence: info.streamSequence,
+            storedAt: milliseconds(Number(info.time)),
           });
           if (handled) await handled;
           this.#cursor = { sequence: info.streamSequence, time: info.time };

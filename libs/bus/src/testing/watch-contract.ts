@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { HEADERS } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
-import type { Subscription, WatchSpec } from '../port.js';
+import type { Subscription, Watched, WatchSpec } from '../port.js';
 import { Collector, Gate } from './collector.js';
 import { message, textOf, type World } from './world.js';
 
@@ -52,6 +52,26 @@ export function watchContract(world: World): void {
       await world.publish([`${at.root}.a`, 'a1'], [`${at.root}.b`, 'b1'], [`${at.root}.a`, 'a2']);
       const { heard } = await watch(at, 'last-per-subject');
       expect(await heard.until((items) => items.includes('current'))).toEqual(['b1', 'a2', 'current']);
+    });
+
+    it('tells where the stream keeps a message and since when; what is removed there is not what came since', async () => {
+      const at = await world.stream({ maxMessagesPerSubject: 1 });
+      const [gone = 0] = await world.publish([`${at.root}.a`, 'a1']);
+      const [kept = 0] = await world.publish([`${at.root}.a`, 'a2']);
+      expect(unwrap(await world.bus.streams.remove(at.stream, gone))).toBe(false);
+      const seen = new Collector<Watched>();
+      world.keep(
+        await world.bus.watch(
+          { stream: at.stream, filterSubject: `${at.root}.>`, from: 'last-per-subject' },
+          { message: (received) => seen.add(received) },
+        ),
+      );
+      const [found] = await seen.atLeast(1);
+      expect(found).toMatchObject({ streamSequence: kept, body: message('a2').body });
+      // The broker runs on this machine: its clock is ours.
+      expect(Math.abs(Date.now() - (found?.storedAt ?? 0))).toBeLessThan(60_000);
+      expect(unwrap(await world.bus.streams.remove(at.stream, kept))).toBe(true);
+      expect(unwrap(await world.bus.streams.remove(at.stream, kept))).toBe(false);
     });
 
     it('a tombstone is the last value of its subject', async () => {

@@ -1,7 +1,12 @@
-import type { Bus, Delivery, Message, Received, Settlement } from '@outboard/bus';
+import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
 import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
 import { functionIdentityKey, functionIdentityOf } from '@outboard/model';
-import { type ProjectedChange, ResourceProjection, ResourceService } from '@outboard/resource-service';
+import {
+  type ProjectedChange,
+  ResourceProjection,
+  ResourceService,
+  TombstoneSweeper,
+} from '@outboard/resource-service';
 import { OutboxRelay, type Store } from '@outboard/store';
 import { AdminDomain, toDomainChanges } from '../domain/admin-domain.js';
 import { Claims } from '../domain/claims.js';
@@ -9,7 +14,7 @@ import { Inventory } from '../domain/inventory.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 export interface AdminServiceOptions {
-  readonly bus: Bus;
+  readonly bus: StreamBus;
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
@@ -23,6 +28,7 @@ export class AdminService implements AsyncDisposable {
   readonly #gateway: WorkerGateway;
   readonly #ports: ResourceProjection;
   readonly #relay: OutboxRelay;
+  readonly #tombstones: TombstoneSweeper;
   readonly #claims = new Claims();
   readonly #inventory = new Inventory(this.#claims);
 
@@ -45,6 +51,7 @@ export class AdminService implements AsyncDisposable {
       random,
     });
     this.#gateway = new WorkerGateway({ service: this.#resources, inventory, clock, leaseMilliseconds });
+    this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'admin' });
     this.#ports = new ResourceProjection({
       bus,
       clock,
@@ -67,6 +74,7 @@ export class AdminService implements AsyncDisposable {
     }
     this.#gateway.start();
     await this.#ports.start();
+    this.#tombstones.start();
   }
 
   handleRequest(request: Received): Promise<Result<Message, AppError>> {
@@ -87,6 +95,7 @@ export class AdminService implements AsyncDisposable {
 
   /** To be called when nothing arrives any more: finishes what has arrived, then what has to be published. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tombstones[Symbol.asyncDispose]();
     await this.#ports[Symbol.asyncDispose]();
     this.#gateway[Symbol.dispose]();
     await this.#resources[Symbol.asyncDispose]();

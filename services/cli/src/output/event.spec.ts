@@ -9,6 +9,7 @@ const received = (transition: string, body: unknown, headers: Record<string, str
   headers: { 'ce-time': '2026-11-22T10:08:00.123Z', [HEADERS.cause]: 'message-1', ...headers },
   body: body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body)),
   streamSequence: 17,
+  storedAt: 0,
 });
 
 const line = (...given: Parameters<typeof received>): string => {

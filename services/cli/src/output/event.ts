@@ -1,4 +1,4 @@
-import type { Received } from '@outboard/bus';
+import type { Received, Watched } from '@outboard/bus';
 import { decodeError, HEADERS, parseResourceSubject } from '@outboard/contracts';
 import { formatRow } from './table.js';
 import { ABSENT, conditionOf, fullName, textOf, valueAt } from './values.js';
@@ -22,7 +22,7 @@ export interface EventRecord {
 }
 
 /** Undefined: no event of ours. */
-export function readEvent(received: Received & { readonly streamSequence: number }): EventRecord | undefined {
+export function readEvent(received: Watched): EventRecord | undefined {
   const { subject, headers, body: bytes, streamSequence: sequence } = received;
   const address = parseResourceSubject(subject);
   if (!address) return undefined;

@@ -1,13 +1,13 @@
-import type { Bus, Delivery, Message, Received, Settlement } from '@outboard/bus';
+import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
 import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
-import { ResourceProjection, ResourceService } from '@outboard/resource-service';
+import { ResourceProjection, ResourceService, TombstoneSweeper } from '@outboard/resource-service';
 import { OutboxRelay, type Store } from '@outboard/store';
 import { NetworkDomain } from '../domain/network-domain.js';
 import { inventoryChangeOf } from '../domain/projection.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 export interface NetworkIntentServiceOptions {
-  readonly bus: Bus;
+  readonly bus: StreamBus;
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
@@ -19,6 +19,7 @@ export class NetworkIntentService implements AsyncDisposable {
   readonly #gateway: WorkerGateway;
   readonly #inventory: ResourceProjection;
   readonly #relay: OutboxRelay;
+  readonly #tombstones: TombstoneSweeper;
 
   constructor({ bus, store, clock, random }: NetworkIntentServiceOptions) {
     const domain = new NetworkDomain();
@@ -40,6 +41,7 @@ export class NetworkIntentService implements AsyncDisposable {
       reloaded: () => this.#gateway.forget(),
     });
     this.#gateway = new WorkerGateway(this.#resources, domain, store.epoch);
+    this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'network' });
     // What is projected is stored with the rest: this service plans alone, too.
     this.#inventory = new ResourceProjection({
       bus,
@@ -60,6 +62,7 @@ export class NetworkIntentService implements AsyncDisposable {
   async start(): Promise<void> {
     await this.#resources.start();
     await this.#inventory.start();
+    this.#tombstones.start();
   }
 
   handleRequest(request: Received): Promise<Result<Message, AppError>> {
@@ -84,6 +87,7 @@ export class NetworkIntentService implements AsyncDisposable {
 
   /** To be called when nothing arrives any more: finishes what has arrived, then what has to be published. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tombstones[Symbol.asyncDispose]();
     await this.#inventory[Symbol.asyncDispose]();
     await this.#resources[Symbol.asyncDispose]();
     await this.#relay[Symbol.asyncDispose]();
