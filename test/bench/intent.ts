@@ -10,6 +10,7 @@ import { note } from './report.js';
 const WORKER_FLAGS = ['--optimize-for-size', '--semi-space-growth-factor=1'];
 
 const PARTS: Readonly<Record<string, readonly string[]>> = {
+  sustained: [],
   routes: WORKER_FLAGS,
 };
 
