@@ -39,6 +39,11 @@ export const objectKeys = {
   endpoint: (portUid: string): string => `endpoint/${portUid}`,
   remoteEndpoint: (portUid: string): string => `remoteendpoint/${portUid}`,
   route: (routerKey: string, destination: string): string => `route/${routerKey}/${destination}`,
+  ruleSet: (policyUid: string, router: string): string => `ruleset/${policyUid}/${router}`,
+  addressGroup: (tenant: string, router: string, id: string): string =>
+    `addressgroup/${tenant}/${router}/${id}`,
+  addressGroupMember: (tenant: string, router: string, id: string, address: string): string =>
+    `addressgroupmember/${tenant}/${router}/${id}/${address}`,
 } as const;
 
 /** An entry of a document: an object, serialised once, under its key. */

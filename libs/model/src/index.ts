@@ -1,6 +1,7 @@
 export * from './conditions.js';
 export * from './ip.js';
 export type { Accessor, IndexEntry, Kind, Reference } from './kind.js';
+export * from './kinds/addressset/spec.js';
 export * from './kinds/dpu/spec.js';
 export { DEFAULT_POOL } from './kinds/function/parse.js';
 export { functionIdentityOf } from './kinds/function/references.js';
@@ -9,8 +10,10 @@ export { DEFAULT_ROUTER } from './kinds/network/parse.js';
 export * from './kinds/network/spec.js';
 export { functionIdentityKey } from './kinds/port/references.js';
 export * from './kinds/port/spec.js';
+export * from './kinds/securitypolicy/spec.js';
 export { allocatableRanges, gatewayOf } from './kinds/subnet/parse.js';
 export * from './kinds/subnet/spec.js';
+export * from './label-selector.js';
 export * from './manifest.js';
 export * from './page-token.js';
 export * from './registry.js';

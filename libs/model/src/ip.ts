@@ -54,6 +54,19 @@ export function parseIpPrefix(text: string): Result<IpPrefix, string> {
   return ok(prefix);
 }
 
+/** An address or a prefix; an address is the prefix that holds it only. */
+export function parseAddressOrPrefix(text: string): Result<IpPrefix, string> {
+  if (text.includes('/')) return parseIpPrefix(text);
+  const address = parseIpAddress(text);
+  return address.ok ? ok(hostPrefix(address.value)) : err(`${address.error} or a prefix`);
+}
+
+/** A prefix as people write it: one that holds a single address as the address. */
+export function addressOrPrefix(prefix: IpPrefix): string {
+  const address = prefixAddress(prefix);
+  return hostPrefix(address) === prefix ? address : prefix;
+}
+
 /** The address as an unsigned number of 32 or 128 bits. */
 export function ipToNumber(address: IpAddress): bigint {
   if (ipFamily(address) === 4) {

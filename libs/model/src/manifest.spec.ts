@@ -53,14 +53,8 @@ const MAC = 'must be a MAC address such as 02:00:5e:00:10:05';
 const HOSTS = 'must be a host address of the subnet, 10.0.1.1-10.0.1.254';
 
 describe('a manifest', () => {
-  it('is the documented Port intent, but for security policies, which are not available yet', () => {
-    expect(violationsOf(PORT)).toEqual([
-      {
-        field: 'spec.securityPolicies',
-        description: 'must be empty: security policies are not available yet',
-      },
-    ]);
-    expect(unwrap(parseManifest(PORT.replace('["web"]', '[]')))).toEqual({
+  it('is the documented Port intent', () => {
+    expect(unwrap(parseManifest(PORT))).toEqual({
       kind: 'Port',
       metadata: {
         tenant: 'acme',
@@ -77,10 +71,11 @@ describe('a manifest', () => {
           { subnet: 'blue-v6', ip: undefined },
         ],
         macAddress: '02:00:5e:00:10:05',
-        securityPolicies: [],
+        securityPolicies: ['web'],
         allowedAddressPairs: [],
         adminState: 'UP',
         offload: 'PREFERRED',
+        namedPorts: [],
       },
     });
   });
@@ -107,6 +102,7 @@ describe('a manifest', () => {
       ],
       adminState: 'UP',
       offload: 'PREFERRED',
+      namedPorts: [],
     });
     expect(unwrap(parseManifest(network({}))).spec).toEqual({
       router: 'default',
@@ -282,9 +278,13 @@ describe('a manifest', () => {
       [
         { ...port({}), kind: 'Pod' },
         'kind',
-        'is unknown; must be one of Dpu, Function, Network, Subnet, Port',
+        'is unknown; must be one of Dpu, Function, Network, Subnet, AddressSet, SecurityPolicy, Port',
       ],
-      [{ spec: {} }, 'kind', 'is required; must be one of Dpu, Function, Network, Subnet, Port'],
+      [
+        { spec: {} },
+        'kind',
+        'is required; must be one of Dpu, Function, Network, Subnet, AddressSet, SecurityPolicy, Port',
+      ],
       [[], '', 'must be an object'],
       ['{"kind":"Port"', '', 'is not valid JSON: expected , or } at line 1, column 15'],
     ]).map(([manifest, field, description]) => [field, description, manifest]),

@@ -1,15 +1,25 @@
 import type { Api, ResourceAddress } from '@outboard/contracts';
 import { type Condition, type ConditionUpdate, computeConditions } from './conditions.js';
 import type { Kind } from './kind.js';
+import { addressSetKind } from './kinds/addressset/kind.js';
 import { dpuKind } from './kinds/dpu/kind.js';
 import { functionKind } from './kinds/function/kind.js';
 import { networkKind } from './kinds/network/kind.js';
 import { portKind } from './kinds/port/kind.js';
+import { securityPolicyKind } from './kinds/securitypolicy/kind.js';
 import { subnetKind } from './kinds/subnet/kind.js';
 import type { Intent } from './resource.js';
 
 /** Every kind there is: adding one is a folder and a line. In the order in which one makes them. */
-const DEFINITIONS = [dpuKind, functionKind, networkKind, subnetKind, portKind] as const;
+const DEFINITIONS = [
+  dpuKind,
+  functionKind,
+  networkKind,
+  subnetKind,
+  addressSetKind,
+  securityPolicyKind,
+  portKind,
+] as const;
 
 type Definition = (typeof DEFINITIONS)[number];
 

@@ -28,6 +28,9 @@ export type Vni = Brand<number, 'Vni'>;
 /** Largest IP packet in bytes, 1280 to 9000. */
 export type Mtu = Brand<number, 'Mtu'>;
 
+/** Name of a TCP or UDP port of a port's holder: an RFC 6335 service name in lower case. */
+export type PortName = Brand<string, 'PortName'>;
+
 /** Labels in the Kubernetes syntax. */
 export type Labels = Readonly<Record<string, string>>;
 
@@ -81,6 +84,16 @@ export const parseVni: Parser<number, Vni> = (value) =>
 
 export const parseMtu: Parser<number, Mtu> = (value) =>
   value >= MIN_MTU && value <= MAX_MTU ? ok(value as Mtu) : err(`must be ${MIN_MTU} to ${MAX_MTU}`);
+
+const PORT_NAME = /^(?=.*[a-z])(?!.*--)[a-z0-9](?:[-a-z0-9]{0,13}[a-z0-9])?$/;
+
+export const parsePortName: Parser<string, PortName> = (text) =>
+  PORT_NAME.test(text)
+    ? ok(text as PortName)
+    : err('must be 1-15 of a-z, 0-9, - with a letter, no -- and a letter or digit at both ends');
+
+export const parsePortNumber: Parser<number, number> = (value) =>
+  value >= 1 && value <= 65535 ? ok(value) : err('must be 1 to 65535');
 
 const LABEL_NAME = /^[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import {
+  type AddressSet,
   type AnyResource,
   ATTACHMENTS,
   addressBits,
@@ -7,6 +8,7 @@ import {
   type ConditionUpdateOf,
   DEFAULT_POOL,
   DEFAULT_ROUTER,
+  type Direction,
   type Dpu,
   type DpuFunction,
   FLAVOURS,
@@ -21,6 +23,9 @@ import {
   ipFromNumber,
   type KindName,
   kindOf,
+  LABEL_OPERATORS,
+  type LabelRequirement,
+  type LabelSelector,
   type MacAddress,
   type Metadata,
   type Mtu,
@@ -28,13 +33,23 @@ import {
   type Network,
   OFFLOADS,
   type Port,
+  type PortName,
+  prefixAddress,
   prefixLength,
   prefixOf,
   type ResourceOf,
+  RULE_ACTIONS,
+  type RuleAction,
+  type SecurityPeer,
+  type SecurityPolicy,
+  type SecurityPolicySpec,
+  type SecurityRule,
+  type SecurityService,
   type SerialNumber,
   type Subnet,
   SYSTEM_TENANT,
   type TenantName,
+  TIERS,
   type Uid,
   updateConditions,
   type Vni,
@@ -167,6 +182,110 @@ export const subnet: fc.Arbitrary<Subnet> = fc.record({
   }),
 });
 
+const portName = fc.stringMatching(/^[a-z][a-z0-9]{0,8}$/) as unknown as fc.Arbitrary<PortName>;
+const portNumber = fc.integer({ min: 1, max: 65535 });
+
+const requirement: fc.Arbitrary<LabelRequirement> = fc
+  .record({
+    key: fc.stringMatching(/^[a-z]{1,8}$/),
+    operator: fc.constantFrom(...LABEL_OPERATORS),
+    values: fc.array(fc.stringMatching(/^[a-z]{1,4}$/), { minLength: 1, maxLength: 3 }),
+  })
+  .map((each) => (each.operator === 'In' || each.operator === 'NotIn' ? each : { ...each, values: [] }));
+
+const labelSelector: fc.Arbitrary<LabelSelector> = fc.record({
+  matchLabels: labels,
+  matchExpressions: fc.array(requirement, { maxLength: 2 }),
+});
+
+const peer: fc.Arbitrary<SecurityPeer> = fc.oneof(
+  labelSelector.map((selector) => ({ kind: 'ports' as const, selector })),
+  name.map((setName) => ({ kind: 'addressSet' as const, name: setName })),
+  ipPrefix
+    .filter((cidr) => prefixLength(cidr) < addressBits(ipFamily(cidr)))
+    .map((cidr) => ({
+      kind: 'cidr' as const,
+      cidr,
+      except: [prefixOf(prefixAddress(cidr), prefixLength(cidr) + 1)],
+    })),
+);
+
+const service: fc.Arbitrary<SecurityService> = fc.oneof(
+  fc.constant({ protocol: 'any' as const }),
+  fc.record({
+    protocol: fc.constantFrom('TCP' as const, 'UDP' as const),
+    ports: maybe(
+      fc.tuple(portNumber, portNumber).map(([one, other]) => ({
+        first: Math.min(one, other),
+        last: Math.max(one, other),
+      })),
+    ),
+  }),
+  fc
+    .record({
+      protocol: fc.constantFrom('ICMP' as const, 'ICMPv6' as const),
+      type: maybe(fc.nat({ max: 255 })),
+      code: maybe(fc.nat({ max: 255 })),
+    })
+    .map((each) => (each.type === undefined ? { ...each, code: undefined } : each)),
+);
+
+const namedService = portName.map((text) => ({ protocol: 'TCP' as const, ports: { name: text } }));
+
+const rules = (
+  actions: readonly RuleAction[],
+  services: fc.Arbitrary<SecurityService>,
+): fc.Arbitrary<readonly SecurityRule[]> =>
+  fc.uniqueArray(
+    fc.record({
+      name,
+      action: fc.constantFrom(...actions),
+      peers: fc.array(peer, { maxLength: 3 }),
+      services: fc.array(services, { maxLength: 3 }),
+    }),
+    { maxLength: 3, selector: (rule) => rule.name },
+  );
+
+const securityPolicySpec: fc.Arbitrary<SecurityPolicySpec> = fc.constantFrom(...TIERS).chain((tier) => {
+  const actions = RULE_ACTIONS.slice(0, { ADMIN: 3, DEFAULT: 1, BASELINE: 2 }[tier]);
+  return fc.record({
+    tier: fc.constant(tier),
+    priority: tier === 'DEFAULT' ? fc.constant(undefined) : fc.nat({ max: 1000 }),
+    portSelector: maybe(labelSelector),
+    isolates:
+      tier === 'DEFAULT'
+        ? fc.constantFrom<Direction[]>(['INGRESS'], ['EGRESS'], ['INGRESS', 'EGRESS'])
+        : fc.constant([]),
+    ingress: rules(actions, fc.oneof(service, namedService)),
+    egress: rules(actions, service),
+  });
+});
+
+export const securityPolicy: fc.Arbitrary<SecurityPolicy> = fc.record({
+  kind: fc.constant('SecurityPolicy' as const),
+  metadata: tenantMetadata,
+  spec: securityPolicySpec,
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    ports: fc.nat(),
+    dpus: fc.nat(),
+    conditions: conditions('SecurityPolicy'),
+  }),
+});
+
+export const addressSet: fc.Arbitrary<AddressSet> = fc.record({
+  kind: fc.constant('AddressSet' as const),
+  metadata: tenantMetadata,
+  spec: fc.record({
+    addresses: fc.uniqueArray(ipAddress.map(hostPrefix), { maxLength: 4 }),
+  }),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    policies: fc.nat(),
+    conditions: conditions('AddressSet'),
+  }),
+});
+
 const addressPair = fc.record({
   ip: fc.oneof(ipPrefix, ipAddress.map(hostPrefix)),
   macAddress: maybe(macAddress),
@@ -183,13 +302,21 @@ export const port: fc.Arbitrary<Port> = fc.record({
       selector: ({ subnet: subnetName }) => subnetName,
     }),
     macAddress: maybe(macAddress),
-    securityPolicies: fc.constant([]),
+    securityPolicies: fc.uniqueArray(name, { maxLength: 3 }),
     allowedAddressPairs: fc.uniqueArray(addressPair, {
       maxLength: 4,
       selector: ({ ip, macAddress: mac }) => `${ip} ${mac}`,
     }),
     adminState: fc.constantFrom('UP' as const, 'DOWN' as const),
     offload: fc.constantFrom(...OFFLOADS),
+    namedPorts: fc.uniqueArray(
+      fc.record({
+        name: portName,
+        protocol: fc.constantFrom('TCP' as const, 'UDP' as const),
+        port: portNumber,
+      }),
+      { maxLength: 3, selector: ({ name: text, protocol }) => `${text} ${protocol}` },
+    ),
   }),
   status: fc.record({
     observedGeneration: fc.nat(),
@@ -273,10 +400,12 @@ export const dpuFunction: fc.Arbitrary<DpuFunction> = fc.record({
 
 /** An arbitrary resource of every kind: a new kind does not compile until it has one. */
 export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<Kind>> } = {
+  AddressSet: addressSet,
   Dpu: dpu,
   Function: dpuFunction,
   Network: network,
   Port: port,
+  SecurityPolicy: securityPolicy,
   Subnet: subnet,
 };
 

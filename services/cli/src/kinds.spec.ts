@@ -16,14 +16,27 @@ describe('a kind', () => {
     expect(kindByArgument(text).kind).toBe('Port');
   });
 
+  it('has the plural that English has', () => {
+    expect(kindByArgument('securitypolicies').kind).toBe('SecurityPolicy');
+    expect(kindByArgument('addresssets').kind).toBe('AddressSet');
+  });
+
   it('that is none is refused with those that there are', () => {
     expect(() => kindByArgument('pod')).toThrow(usage('KIND'));
   });
 
   it('all means those of the tenant, and with all tenants also those of none', () => {
     const kinds = (scope: typeof ACME) => kindsByArgument('all', scope).map(({ kind }) => kind);
-    expect(kinds(ACME)).toEqual(['Network', 'Subnet', 'Port']);
-    expect(kinds(ALL)).toEqual(['Dpu', 'Function', 'Network', 'Subnet', 'Port']);
+    expect(kinds(ACME)).toEqual(['Network', 'Subnet', 'AddressSet', 'SecurityPolicy', 'Port']);
+    expect(kinds(ALL)).toEqual([
+      'Dpu',
+      'Function',
+      'Network',
+      'Subnet',
+      'AddressSet',
+      'SecurityPolicy',
+      'Port',
+    ]);
   });
 });
 

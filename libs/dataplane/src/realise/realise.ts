@@ -63,6 +63,9 @@ export function realiseLinux(
       );
     case 'route':
       return realised([routeObject(object.value, environment.dpu)]);
+    case 'ruleSet':
+    case 'addressGroup':
+    case 'addressGroupMember':
     case undefined:
       return { kind: 'unsupported', why: 'this driver does not know this kind of object', references: [] };
     default:

@@ -46,6 +46,7 @@ export function applyPort(
     refusal.add('spec.network', `network ${spec.network} does not exist`, 'NOT_FOUND', 'NETWORK_NOT_FOUND');
     return err(refusal.toError());
   }
+  checkPolicies(spec, refusal);
   checkDpu(world, network, spec, refusal);
   if (!existing) checkQuarantine(network, refusal);
   const addresses = allocateAddresses(world, network, intent, existing, refusal);
@@ -97,6 +98,13 @@ function checkFunction(
   refusal.add('spec.function', description, 'ALREADY_EXISTS', 'FUNCTION_BOUND', {
     holder: describe(holder.record.resource),
   });
+}
+
+function checkPolicies({ securityPolicies }: PortSpec, refusal: Refusal): void {
+  for (const [index, name] of securityPolicies.entries()) {
+    const field = `spec.securityPolicies[${index}]`;
+    refusal.add(field, `security policy ${name} does not exist`, 'NOT_FOUND', 'POLICY_NOT_FOUND');
+  }
 }
 
 /** What a DPU that is known can never do is refused; what is not known yet makes the port wait. */

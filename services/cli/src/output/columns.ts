@@ -95,6 +95,19 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
     ],
     wide: [],
   },
+  AddressSet: {
+    usual: [count('POLICIES', 'status.policies')],
+    wide: [],
+  },
+  SecurityPolicy: {
+    usual: [
+      at('TIER', 'spec.tier'),
+      at('PRIORITY', 'spec.priority'),
+      count('PORTS', 'status.ports'),
+      count('DPUS', 'status.dpus'),
+    ],
+    wide: [],
+  },
   Port: {
     usual: [
       at('NETWORK', 'spec.network'),

@@ -15,6 +15,7 @@ export const portKind = {
     'A function is bound by one port. A function that no DPU has shown yet makes the port wait, it is not refused.',
     'A MAC address is used once per network, an IP address once per subnet.',
     'A port may send from its own addresses and from its allowed address pairs, from nothing else.',
+    'The policies that a port names apply to it besides those that select it by its labels.',
     'Addresses given or allocated stay until the port is deleted or no longer asks for them.',
   ],
   schema: PortSchema,

@@ -2,18 +2,26 @@ import { create } from '@bufbuild/protobuf';
 import {
   type AddressPair as AddressPairMessage,
   type FunctionIdentity as FunctionIdentityMessage,
+  type NamedPort as NamedPortMessage,
   type PortAddress as PortAddressMessage,
   type PortSpec as PortSpecMessage,
   PortSpecSchema,
 } from '@outboard/contracts';
-import { ok, type Problems } from '@outboard/core';
+import type { Problems } from '@outboard/core';
 import { all, atMost, distinct, oneOf, optional, required } from '../../fields.js';
-import { hostPrefix, type IpPrefix, parseIpAddress, parseIpPrefix } from '../../ip.js';
-import { type Parser, parseMacAddress, parseName, parseSerialNumber } from '../../values.js';
+import { parseAddressOrPrefix, parseIpAddress } from '../../ip.js';
+import {
+  parseMacAddress,
+  parseName,
+  parsePortName,
+  parsePortNumber,
+  parseSerialNumber,
+} from '../../values.js';
 import {
   ADMIN_STATES,
   type AddressPair,
   type FunctionIdentity,
+  type NamedPort,
   OFFLOADS,
   type PortAddress,
   type PortSpec,
@@ -21,18 +29,14 @@ import {
 
 export const MAX_PORT_ADDRESSES = 16;
 export const MAX_ALLOWED_ADDRESS_PAIRS = 64;
+export const MAX_PORT_POLICIES = 16;
+export const MAX_NAMED_PORTS = 32;
 /** SR-IOV has 16 bits for VFs; devlink users see no device with more than these. */
 export const MAX_VF_NUMBER = 4095;
 
 const parseAdminState = oneOf(ADMIN_STATES);
 const parseOffload = oneOf(OFFLOADS);
-
-/** An address or a prefix; an address is the prefix that holds it only. */
-const parseAddressOrPrefix: Parser<string, IpPrefix> = (text) => {
-  if (text.includes('/')) return parseIpPrefix(text);
-  const address = parseIpAddress(text);
-  return address.ok ? ok(hostPrefix(address.value)) : { ok: false, error: `${address.error} or a prefix` };
-};
+const parseTransport = oneOf(['TCP', 'UDP'] as const);
 
 function parseFunctionIdentity(
   { serialNumber, pfMacAddress, vfNumber }: FunctionIdentityMessage,
@@ -68,6 +72,47 @@ function parseAddressPair(
   return prefix && { ip: prefix, macAddress: mac };
 }
 
+function parseNamedPort(
+  { name: text, protocol, port: number }: NamedPortMessage,
+  field: string,
+  problems: Problems,
+): NamedPort | undefined {
+  const name = required(problems, `${field}.name`, text, parsePortName);
+  const transport = optional(problems, `${field}.protocol`, protocol, parseTransport) ?? 'TCP';
+  if (number === 0) problems.add(`${field}.port`, 'is required');
+  const port = optional(problems, `${field}.port`, number, parsePortNumber);
+  return name === undefined || port === undefined ? undefined : { name, protocol: transport, port };
+}
+
+function parseSecurityPolicies(
+  names: readonly string[],
+  problems: Problems,
+): PortSpec['securityPolicies'] | undefined {
+  const field = 'spec.securityPolicies';
+  atMost(problems, field, names, MAX_PORT_POLICIES);
+  distinct(
+    problems,
+    names,
+    (name) => name,
+    (index) => `${field}[${index}]`,
+  );
+  return all(names.map((name, index) => required(problems, `${field}[${index}]`, name, parseName)));
+}
+
+function parseNamedPorts(
+  messages: readonly NamedPortMessage[],
+  problems: Problems,
+): PortSpec['namedPorts'] | undefined {
+  const field = 'spec.namedPorts';
+  atMost(problems, field, messages, MAX_NAMED_PORTS);
+  const namedPorts = all(
+    messages.map((message, index) => parseNamedPort(message, `${field}[${index}]`, problems)),
+  );
+  const keyOf = ({ name, protocol }: NamedPort) => `${name} ${protocol}`;
+  if (namedPorts !== undefined) distinct(problems, namedPorts, keyOf, (index) => `${field}[${index}]`);
+  return namedPorts;
+}
+
 export function parsePortSpec(
   message: PortSpecMessage = create(PortSpecSchema),
   problems: Problems,
@@ -85,9 +130,8 @@ export function parsePortSpec(
   const subnetOf = ({ subnet }: PortAddressMessage) => subnet || undefined;
   distinct(problems, message.addresses, subnetOf, (index) => `${addressesField}[${index}].subnet`);
 
-  if (message.securityPolicies.length > 0) {
-    problems.add('spec.securityPolicies', 'must be empty: security policies are not available yet');
-  }
+  const securityPolicies = parseSecurityPolicies(message.securityPolicies, problems);
+  const namedPorts = parseNamedPorts(message.namedPorts, problems);
 
   const pairsField = 'spec.allowedAddressPairs';
   atMost(problems, pairsField, message.allowedAddressPairs, MAX_ALLOWED_ADDRESS_PAIRS);
@@ -105,14 +149,16 @@ export function parsePortSpec(
   const adminState = optional(problems, 'spec.adminState', message.adminState, parseAdminState) ?? 'UP';
   const offload = optional(problems, 'spec.offload', message.offload, parseOffload) ?? 'PREFERRED';
   if (network === undefined || addresses === undefined || allowedAddressPairs === undefined) return undefined;
+  if (securityPolicies === undefined || namedPorts === undefined) return undefined;
   return {
     network,
     function: identity,
     addresses,
     macAddress,
-    securityPolicies: [],
+    securityPolicies,
     allowedAddressPairs,
     adminState,
     offload,
+    namedPorts,
   };
 }

@@ -5,12 +5,17 @@ import type { FunctionIdentity, Port, PortSpec } from './spec.js';
 export const functionIdentityKey = ({ serialNumber, pfMacAddress, vfNumber }: FunctionIdentity): string =>
   `${serialNumber}/${pfMacAddress}/${vfNumber ?? 'pf'}`;
 
-export const portReferences = ({ network, addresses }: PortSpec): Reference[] => [
+export const portReferences = ({ network, addresses, securityPolicies }: PortSpec): Reference[] => [
   { field: 'spec.network', kind: 'Network', name: network },
   ...addresses.map(({ subnet }, index) => ({
     field: `spec.addresses[${index}].subnet`,
     kind: 'Subnet',
     name: subnet,
+  })),
+  ...securityPolicies.map((name, index) => ({
+    field: `spec.securityPolicies[${index}]`,
+    kind: 'SecurityPolicy',
+    name,
   })),
 ];
 

@@ -1,6 +1,6 @@
 import type { IpAddress, IpPrefix } from '../../ip.js';
 import type { Resource, Status } from '../../resource.js';
-import type { MacAddress, Mtu, Name, SerialNumber } from '../../values.js';
+import type { MacAddress, Mtu, Name, PortName, SerialNumber } from '../../values.js';
 import type { Segment } from '../network/spec.js';
 
 export const ADMIN_STATES = ['UP', 'DOWN'] as const;
@@ -33,6 +33,13 @@ export interface AddressPair {
   readonly macAddress: MacAddress | undefined;
 }
 
+/** A TCP or UDP port of the holder. */
+export interface NamedPort {
+  readonly name: PortName;
+  readonly protocol: 'TCP' | 'UDP';
+  readonly port: number;
+}
+
 export interface PortSpec {
   readonly network: Name;
   /** Undefined: reserved, connected to nothing. */
@@ -41,10 +48,12 @@ export interface PortSpec {
   readonly addresses: readonly PortAddress[];
   /** Undefined: allocated. */
   readonly macAddress: MacAddress | undefined;
+  /** Policies that apply besides those that select the port. */
   readonly securityPolicies: readonly Name[];
   readonly allowedAddressPairs: readonly AddressPair[];
   readonly adminState: AdminState;
   readonly offload: Offload;
+  readonly namedPorts: readonly NamedPort[];
 }
 
 export interface PortAddressStatus {

@@ -10,7 +10,7 @@ import {
 } from '@outboard/contracts';
 import type { Problems } from '@outboard/core';
 import { all, oneOf, optional, required } from '../../fields.js';
-import { hostPrefix, type IpPrefix, parseIpAddress, prefixAddress } from '../../ip.js';
+import { addressOrPrefix, parseIpAddress } from '../../ip.js';
 import { parseMacAddress, parseMtu, parseName } from '../../values.js';
 import { parseSegment } from '../network/wire.js';
 import {
@@ -22,12 +22,6 @@ import {
 } from './spec.js';
 
 const parseOffloadState = oneOf(OFFLOAD_STATES);
-
-/** A prefix of one address is written as the address. */
-const addressOrPrefix = (prefix: IpPrefix): string => {
-  const address = prefixAddress(prefix);
-  return hostPrefix(address) === prefix ? address : prefix;
-};
 
 export const portSpecToMessage = (spec: PortSpec): PortSpecMessage =>
   create(PortSpecSchema, {
@@ -48,6 +42,7 @@ export const portSpecToMessage = (spec: PortSpec): PortSpecMessage =>
     })),
     adminState: spec.adminState,
     offload: spec.offload,
+    namedPorts: spec.namedPorts.map((namedPort) => ({ ...namedPort })),
   });
 
 function parseAddressStatus(

@@ -1,0 +1,14 @@
+import type { IpPrefix } from '../../ip.js';
+import type { Resource, Status } from '../../resource.js';
+
+export interface AddressSetSpec {
+  /** A single address is a prefix of full length. No two overlap. */
+  readonly addresses: readonly IpPrefix[];
+}
+
+export interface AddressSetStatus extends Status {
+  readonly policies: number;
+}
+
+/** Addresses under a name, for security policies. */
+export type AddressSet = Resource<'AddressSet', AddressSetSpec, AddressSetStatus>;
