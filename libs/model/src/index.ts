@@ -2,6 +2,7 @@ export * from './conditions.js';
 export * from './ip.js';
 export type { Accessor, IndexEntry, Kind, Reference } from './kind.js';
 export * from './kinds/addressset/spec.js';
+export { isConnected } from './kinds/dpu/conditions.js';
 export * from './kinds/dpu/spec.js';
 export { DEFAULT_POOL } from './kinds/function/parse.js';
 export { functionIdentityOf } from './kinds/function/references.js';

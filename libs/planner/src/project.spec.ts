@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { DataplaneObjectSchema, decodeBinary } from '@outboard/contracts';
+import { unwrap } from '@outboard/core';
 import { findCondition, type Name } from '@outboard/model';
 import { checkInvariants } from '../test/invariants.js';
 import { identityOf, Lab } from '../test/lab.js';
-import { compileDocument, documentHead, project } from './index.js';
+import { compileDocument, type DpuRecord, documentHead, project } from './index.js';
 
 function planned(lab: Lab, port: string): string {
   const condition = findCondition(lab.port(port).status.conditions, 'Planned');
@@ -131,6 +133,38 @@ describe('the inventory', () => {
       lab.commit();
       expect(lab.world.ports.get('acme/web-0')?.record.resource.status.representor).toBe('rep-a');
     }
+  });
+
+  it('that lacks the underlay of a DPU for a moment leaves its ports where they are, until it is retired', () => {
+    const lab = world();
+    lab.fleet(['dpu-1'], 1);
+    const head = documentHead(lab.world, 'dpu-1' as Name);
+    for (const unknown of [{ tunnelEndpoint: undefined }, { underlayMtu: undefined }]) {
+      expect(lab.dpu('dpu-1', unknown).changes).toEqual([]);
+      lab.restart();
+      expect(lab.dpu('dpu-1', unknown).changes).toEqual([]);
+    }
+    expect(documentHead(lab.world, 'dpu-1' as Name).digest).toEqual(head.digest);
+    lab.dpu('dpu-1', { tunnelEndpoint: undefined, underlayMtu: undefined, reachable: false });
+    expect(findCondition(lab.port('web-0').status.conditions, 'Healthy')?.reason).toBe('DpuUnreachable');
+    expect(planned(lab, 'web-0')).toBe('Planned: dpu-1');
+    lab.retire('Dpu', 'dpu-1');
+    lab.dpu('dpu-1', { tunnelEndpoint: undefined });
+    expect(planned(lab, 'web-0')).toBe('UnderlayUnknown: dpu-1');
+    checkInvariants(lab);
+  });
+
+  it('that tells another underlay of a DPU moves its tunnels there', () => {
+    const lab = world();
+    lab.fleet(['dpu-1', 'dpu-2'], 1);
+    lab.apply('Port', 'web-1', { network: 'blue', function: identityOf('dpu-2', 0) });
+    lab.dpu('dpu-1', { tunnelEndpoint: undefined });
+    const endpoint = '192.0.2.77' as NonNullable<DpuRecord['tunnelEndpoint']>;
+    lab.dpu('dpu-1', { tunnelEndpoint: endpoint });
+    const peers = compileDocument(lab.world, 'dpu-2' as Name)
+      .objects.map(({ object }) => unwrap(decodeBinary(DataplaneObjectSchema, object)).object)
+      .filter((object) => object.case === 'tunnelPeer');
+    expect(peers).toMatchObject([{ value: { tunnelEndpoint: endpoint } }]);
   });
 
   it('of a DPU that comes again goes on with later sequences than before', () => {

@@ -42,13 +42,23 @@ function removeFunction(draft: Draft, name: Name): void {
 
 function putDpu(draft: Draft, record: DpuRecord): void {
   const { world } = draft;
-  const { name } = record;
-  if (equal(world.dpus.get(name)?.record, record)) return;
-  // Ports leave before the DPU becomes one that cannot have any.
-  if (overlayMtu(record) === undefined) replan(draft, portsOfDpu(world, name), { name, record });
-  draft.put(record);
-  replan(draft, portsOfDpu(world, name));
+  const before = world.dpus.get(record.name)?.record;
+  const after = overlayMtu(record) === undefined ? withUnderlayOf(record, before) : record;
+  if (equal(before, after)) return;
+  draft.put(after);
+  replan(draft, portsOfDpu(world, record.name));
 }
+
+/**
+ * A DPU that does not know its underlay at present (its worker has just started, the device has no address yet) keeps
+ * the one that it told last: its ports would be withdrawn from all documents for a moment otherwise. The underlay is gone
+ * when the DPU is retired.
+ */
+const withUnderlayOf = (record: DpuRecord, known: DpuRecord | undefined): DpuRecord => ({
+  ...record,
+  tunnelEndpoint: known?.tunnelEndpoint,
+  underlayMtu: known?.underlayMtu,
+});
 
 /** A retired DPU has nothing any more: nobody waits for it. */
 function removeDpu(draft: Draft, name: Name): void {

@@ -39,9 +39,9 @@ export interface DpuRecord {
   readonly kind: 'Dpu';
   readonly name: Name;
   readonly serialNumber: SerialNumber | undefined;
-  /** Where tunnels to this DPU end; undefined: not known yet, nothing is planned there. */
+  /** Where tunnels to this DPU end, as was last told; undefined: it never was, nothing is planned there. */
   readonly tunnelEndpoint: IpAddress | undefined;
-  /** Bytes of the largest IP packet of the underlay. */
+  /** Bytes of the largest IP packet of the underlay, as was last told. */
   readonly underlayMtu: number | undefined;
   /** Whether the dataplane can realise ports in hardware. */
   readonly hardwareOffload: boolean;

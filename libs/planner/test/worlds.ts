@@ -270,7 +270,12 @@ function tellInventory(lab: Lab, { dpus, functions }: NamedWorld): void {
     Object.entries(functions).flatMap(([dpu, list]) => list.map((_, vfNumber) => `${dpu}-pf0vf${vfNumber}`)),
   );
   for (const { name } of lab.records('Function')) if (!wanted.has(name)) lab.retire('Function', name);
-  for (const { name } of lab.records('Dpu')) if (!(name in dpus)) lab.retire('Dpu', name);
+  for (const { name, tunnelEndpoint } of lab.records('Dpu')) {
+    // An underlay that was told once is kept: a DPU without one is another DPU.
+    const fields = dpus[name];
+    const lacksUnderlay = fields && 'tunnelEndpoint' in fields && fields.tunnelEndpoint === undefined;
+    if (!fields || (lacksUnderlay && tunnelEndpoint)) lab.retire('Dpu', name);
+  }
   for (const [name, fields] of Object.entries(dpus)) lab.dpu(name, fields);
   for (const [dpu, representors] of Object.entries(functions)) {
     for (const [vfNumber, representor] of representors.entries()) {

@@ -52,6 +52,24 @@ describe('registration', () => {
     ]);
   });
 
+  it('without an underlay is told as it is: the DPU is connected, and not healthy until it has one', async () => {
+    await report('dpu-7', reportOf(SN));
+    await report('dpu-7', reportOf(SN, { underlay: undefined }));
+    expect(laboratory.dpu('dpu-7')?.status.underlay).toBeUndefined();
+    expect(laboratory.health('Dpu', 'dpu-7')).toBe('UnderlayUnknown');
+    expect(laboratory.events.at(-1)).toBe('dpu-7 notready');
+    expect(await laboratory.heartbeat('dpu-7', reportOf(SN, { underlay: undefined }))).toBe(false);
+    expect(laboratory.health('Dpu', 'dpu-7')).toBe('UnderlayUnknown');
+    await laboratory.clock.advance(LEASE_MILLISECONDS);
+    await settled();
+    expect(laboratory.health('Dpu', 'dpu-7')).toBe('LeaseExpired');
+    await laboratory.heartbeat('dpu-7', reportOf(SN, { underlay: undefined }));
+    expect(laboratory.health('Dpu', 'dpu-7')).toBe('UnderlayUnknown');
+    await report('dpu-7', reportOf(SN));
+    expect(laboratory.health('Dpu', 'dpu-7')).toBe('LeaseRenewed');
+    expect(laboratory.events.at(-1)).toBe('dpu-7 ready');
+  });
+
   it('of the same again writes nothing', async () => {
     await report('dpu-7', reportOf(SN));
     const revision = laboratory.store.read((snapshot) => snapshot.revision);

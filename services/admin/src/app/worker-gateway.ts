@@ -8,9 +8,10 @@ import {
   InventoryResponseSchema,
 } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Result } from '@outboard/core';
+import { isConnected } from '@outboard/model';
 import { binaryReply, dpuOf, type ResourceService } from '@outboard/resource-service';
 import { toDomainChanges } from '../domain/admin-domain.js';
-import { type Inventory, isConnected } from '../domain/inventory.js';
+import type { Inventory } from '../domain/inventory.js';
 import { parseInventoryReport } from '../domain/inventory-report.js';
 import { Leases } from '../domain/leases.js';
 

@@ -9,9 +9,9 @@ import {
   type DpuSpec,
   type FunctionSpec,
   type FunctionStatus,
-  findCondition,
   functionIdentityKey,
   type Intent,
+  isConnected,
   kindOf,
   type Metadata,
   type Name,
@@ -169,7 +169,7 @@ export class Inventory {
     const before = this.#tables.dpu(name);
     if (!before) return [];
     const health: ConditionUpdateOf<'Dpu'> = connected
-      ? { type: 'Healthy', reason: 'LeaseRenewed', message: 'worker reports' }
+      ? healthOf(before.status)
       : {
           type: 'Healthy',
           reason: 'LeaseExpired',
@@ -290,10 +290,6 @@ export class Inventory {
   }
 }
 
-/** Its worker holds its lease. */
-export const isConnected = (dpu: Dpu): boolean =>
-  findCondition(dpu.status.conditions, 'Healthy')?.status === 'True';
-
 /** Its DPU shows it. */
 const isPresent = ({ status }: DpuFunction): boolean => status.state !== undefined;
 
@@ -303,6 +299,12 @@ const isNeeded = (found: DpuFunction): boolean =>
   found.status.claim !== undefined ||
   found.spec.pool !== DEFAULT_POOL ||
   Object.keys(found.metadata.labels).length > 0;
+
+/** What a DPU whose worker reports is. */
+const healthOf = ({ underlay }: Pick<Dpu['status'], 'underlay'>): ConditionUpdateOf<'Dpu'> =>
+  underlay
+    ? { type: 'Healthy', reason: 'LeaseRenewed', message: 'worker reports' }
+    : { type: 'Healthy', reason: 'UnderlayUnknown', message: 'worker reports, but finds no underlay' };
 
 /** A DPU as its worker has just told. */
 function registration(
@@ -321,10 +323,7 @@ function registration(
   const conditions = updateConditions(
     'Dpu',
     base.status.conditions,
-    [
-      { type: 'Accepted', reason: 'Valid', message: 'valid' },
-      { type: 'Healthy', reason: 'LeaseRenewed', message: 'worker reports' },
-    ],
+    [{ type: 'Accepted', reason: 'Valid', message: 'valid' }, healthOf(told)],
     generation,
     context.now,
   );

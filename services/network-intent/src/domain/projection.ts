@@ -1,4 +1,4 @@
-import { type Dpu, type DpuFunction, findCondition, functionIdentityOf, type Name } from '@outboard/model';
+import { type Dpu, type DpuFunction, functionIdentityOf, isConnected, type Name } from '@outboard/model';
 import type { DpuRecord, FunctionRecord, InventoryChange } from '@outboard/planner';
 import type { ProjectedChange } from '@outboard/resource-service';
 
@@ -13,15 +13,20 @@ export function inventoryChangeOf({ kind, name, resource }: ProjectedChange): In
   return record ? { operation: 'put', record } : { operation: 'remove', kind, name: name as Name };
 }
 
-const dpuRecordOf = ({ metadata, status }: Dpu): DpuRecord => ({
-  kind: 'Dpu',
-  name: metadata.name,
-  serialNumber: status.serialNumber,
-  tunnelEndpoint: status.underlay?.address,
-  underlayMtu: status.underlay?.mtu,
-  hardwareOffload: status.capabilities.some(({ name, available }) => name === HARDWARE_OFFLOAD && available),
-  reachable: findCondition(status.conditions, 'Healthy')?.status === 'True',
-});
+function dpuRecordOf(dpu: Dpu): DpuRecord {
+  const { metadata, status } = dpu;
+  return {
+    kind: 'Dpu',
+    name: metadata.name,
+    serialNumber: status.serialNumber,
+    tunnelEndpoint: status.underlay?.address,
+    underlayMtu: status.underlay?.mtu,
+    hardwareOffload: status.capabilities.some(
+      ({ name, available }) => name === HARDWARE_OFFLOAD && available,
+    ),
+    reachable: isConnected(dpu),
+  };
+}
 
 /** Undefined while it was not discovered on any DPU. */
 function functionRecordOf({ metadata, status }: DpuFunction): FunctionRecord | undefined {
