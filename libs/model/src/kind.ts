@@ -14,7 +14,7 @@ export interface ResourceMessage extends Message {
   status?: (Message & { observedGeneration: number; conditions: Condition[] }) | undefined;
 }
 
-/** Another resource of the same tenant that a spec names. It must exist, and cannot be deleted meanwhile. */
+/** Another resource that a spec names: of the same tenant, or of none. It must exist, and cannot be deleted meanwhile. */
 export interface Reference {
   /** Path of the field that names it. */
   readonly field: string;

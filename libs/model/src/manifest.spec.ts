@@ -9,11 +9,12 @@ import {
   checkUpdate,
   decodeResource,
   encodeResource,
+  KIND_NAMES,
   KINDS,
   kindOf,
   type Network,
   parseManifest,
-  type Vni,
+  type SegmentationId,
 } from './index.js';
 
 /** A Port intent: the example of the architecture, verbatim. */
@@ -41,6 +42,11 @@ const subnet = (spec: object) => ({
   spec: { network: 'blue', cidr: '10.0.1.0/24', ...spec },
 });
 const network = (spec: object) => ({ ...port({}), kind: 'Network', spec });
+const system = (kind: string, spec: object) => ({ ...port({}), kind, metadata: { name: 'default' }, spec });
+const encapsulationPolicy = (spec: object) => system('EncapsulationPolicy', spec);
+const allowing = (...allowed: readonly object[]) =>
+  encapsulationPolicy({ defaultSegment: { networkType: 'VXLAN' }, allowed });
+const physicalNetwork = (spec: object) => system('PhysicalNetwork', spec);
 const dpu = (spec: object, metadata: object = {}) => ({
   apiVersion: 'admin.outboard.dev/v1alpha1',
   kind: 'Dpu',
@@ -106,7 +112,7 @@ describe('a manifest', () => {
     });
     expect(unwrap(parseManifest(network({}))).spec).toEqual({
       router: 'default',
-      segment: { networkType: undefined, segmentationId: undefined },
+      segment: { networkType: undefined, segmentationId: undefined, physicalNetwork: undefined },
       mtu: undefined,
     });
   });
@@ -225,7 +231,114 @@ describe('a manifest', () => {
       ],
       [network({ mtu: 1279 }), 'spec.mtu', 'must be 1280 to 9000'],
       [network({ mtu: 9001 }), 'spec.mtu', 'must be 1280 to 9000'],
-      [network({ segment: { networkType: 'GENEVE' } }), 'spec.segment.networkType', 'must be VXLAN'],
+      [
+        network({ segment: { networkType: 'GRE' } }),
+        'spec.segment.networkType',
+        'must be one of VXLAN, GENEVE, VLAN, FLAT',
+      ],
+      [
+        network({ segment: { networkType: 'VLAN', segmentationId: 4095 } }),
+        'spec.segment.segmentationId',
+        'must be 1 to 4094',
+      ],
+      [
+        network({ segment: { networkType: 'FLAT', segmentationId: 1 } }),
+        'spec.segment.segmentationId',
+        'must be absent: frames of a FLAT network bear no identifier',
+      ],
+      [
+        network({ segment: { networkType: 'GENEVE', physicalNetwork: 'physnet1' } }),
+        'spec.segment.physicalNetwork',
+        'must be absent unless networkType is VLAN or FLAT',
+      ],
+      [
+        network({ segment: { physicalNetwork: 'physnet1' } }),
+        'spec.segment.physicalNetwork',
+        'must be absent unless networkType is VLAN or FLAT',
+      ],
+      [encapsulationPolicy({}), 'spec.defaultSegment.networkType', 'is required'],
+      [
+        encapsulationPolicy({ tenant: 'a.b', defaultSegment: { networkType: 'VXLAN' } }),
+        'spec.tenant',
+        LABEL,
+      ],
+      [
+        encapsulationPolicy({ defaultSegment: { networkType: 'VXLAN', physicalNetwork: 'physnet1' } }),
+        'spec.defaultSegment.physicalNetwork',
+        'must be absent with VXLAN',
+      ],
+      [
+        encapsulationPolicy({ defaultSegment: { networkType: 'VXLAN', maximum: 4095 } }),
+        'spec.defaultSegment.maximum',
+        'must not be less than minimum, 4096',
+      ],
+      [allowing({ networkType: 'VLAN' }), 'spec.allowed[0].physicalNetwork', 'is required with VLAN'],
+      [
+        allowing({ networkType: 'VLAN', physicalNetwork: 'physnet1', minimum: 4095 }),
+        'spec.allowed[0].minimum',
+        'must be 1 to 4094',
+      ],
+      [
+        allowing({ networkType: 'GENEVE', minimum: 200, maximum: 100 }),
+        'spec.allowed[0].maximum',
+        'must not be less than minimum, 200',
+      ],
+      [
+        allowing({ networkType: 'FLAT', physicalNetwork: 'physnet1', minimum: 1 }),
+        'spec.allowed[0].minimum',
+        'must be absent: FLAT has no identifiers',
+      ],
+      [
+        allowing(...Array.from({ length: 65 }, () => ({ networkType: 'VXLAN' }))),
+        'spec.allowed',
+        'must have at most 64 items, not 65',
+      ],
+      [physicalNetwork({ mtu: 9001 }), 'spec.mtu', 'must be 1280 to 9000'],
+      [
+        physicalNetwork({ vlanRanges: [{ minimum: 0, maximum: 5 }] }),
+        'spec.vlanRanges[0].minimum',
+        'must be 1 to 4094',
+      ],
+      [
+        physicalNetwork({ vlanRanges: [{ minimum: 6, maximum: 5 }] }),
+        'spec.vlanRanges[0].maximum',
+        'must not be less than minimum, 6',
+      ],
+      [
+        physicalNetwork({
+          vlanRanges: [
+            { minimum: 1, maximum: 5 },
+            { minimum: 5, maximum: 9 },
+          ],
+        }),
+        'spec.vlanRanges[1]',
+        'must not overlap spec.vlanRanges[0]',
+      ],
+      [
+        physicalNetwork({ attachments: [{ uplink: 'p0' }] }),
+        'spec.attachments[0]',
+        'must have either dpus or dpuSelector',
+      ],
+      [
+        physicalNetwork({ attachments: [{ uplink: 'p0', dpus: ['dpu-1'], dpuSelector: {} }] }),
+        'spec.attachments[0]',
+        'must have either dpus or dpuSelector',
+      ],
+      [
+        physicalNetwork({ attachments: [{ uplink: 'p/0', dpus: ['dpu-1'] }] }),
+        'spec.attachments[0].uplink',
+        'must be the name of a network device: 1-15 of A-Z, a-z, 0-9, . _ @ - ; starting with a letter or digit',
+      ],
+      [
+        physicalNetwork({ attachments: [{ uplink: 'p0', dpus: ['dpu-1', 'dpu-1'] }] }),
+        'spec.attachments[0].dpus[1]',
+        'must be given once; spec.attachments[0].dpus[0] has it already',
+      ],
+      [
+        physicalNetwork({ attachments: [{ uplink: 'p0', dpuSelector: { matchLabels: { 'a/b/c': 'x' } } }] }),
+        'spec.attachments[0].dpuSelector.matchLabels["a/b/c"]',
+        'must have a key of 1-63 of A-Z, a-z, 0-9, - _ . ; starting and ending with a letter or digit',
+      ],
       [
         network({ segment: { segmentationId: 2 ** 24 } }),
         'spec.segment.segmentationId',
@@ -275,16 +388,8 @@ describe('a manifest', () => {
       [{ ...port({}), apiVersion: undefined }, 'apiVersion', 'must be a string, not null'],
       [{ ...port({}), apiVersion: '' }, 'apiVersion', 'is required: network.outboard.dev/v1alpha1'],
       [{ ...port({}), apiVersion: 'v1' }, 'apiVersion', 'must be network.outboard.dev/v1alpha1'],
-      [
-        { ...port({}), kind: 'Pod' },
-        'kind',
-        'is unknown; must be one of Dpu, Function, Network, Subnet, AddressSet, SecurityPolicy, Port',
-      ],
-      [
-        { spec: {} },
-        'kind',
-        'is required; must be one of Dpu, Function, Network, Subnet, AddressSet, SecurityPolicy, Port',
-      ],
+      [{ ...port({}), kind: 'Pod' }, 'kind', `is unknown; must be one of ${KIND_NAMES.join(', ')}`],
+      [{ spec: {} }, 'kind', `is required; must be one of ${KIND_NAMES.join(', ')}`],
       [[], '', 'must be an object'],
       ['{"kind":"Port"', '', 'is not valid JSON: expected , or } at line 1, column 15'],
     ]).map(([manifest, field, description]) => [field, description, manifest]),
@@ -443,11 +548,23 @@ describe('an update', () => {
   it('may repeat the allocated segment or leave it out, not change it', () => {
     const before: Network = {
       ...base,
-      status: { ...base.status, segment: { networkType: 'VXLAN', segmentationId: 5001 as Vni } },
+      status: {
+        ...base.status,
+        segment: {
+          networkType: 'VXLAN',
+          segmentationId: 5001 as SegmentationId,
+          physicalNetwork: undefined,
+        },
+      },
     };
     const asking = (segmentationId: number | undefined) =>
       checkUpdate(before, intentOf(before, { segment: { networkType: undefined, segmentationId } }));
     expect(asking(5001)).toBeUndefined();
+    const onPhysical = { networkType: 'VLAN', segmentationId: undefined, physicalNetwork: 'physnet1' };
+    expect(checkUpdate(before, intentOf(before, { segment: onPhysical }))?.violations).toEqual([
+      { field: 'spec.segment.networkType', description: 'must be VXLAN, as allocated, or absent' },
+      { field: 'spec.segment.physicalNetwork', description: 'must be absent' },
+    ]);
     expect(asking(undefined)).toBeUndefined();
     expect(asking(5002)?.violations).toEqual([
       { field: 'spec.segment.segmentationId', description: 'must be 5001, as allocated, or absent' },

@@ -3,8 +3,10 @@ import { type Condition, type ConditionUpdate, computeConditions } from './condi
 import type { Kind } from './kind.js';
 import { addressSetKind } from './kinds/addressset/kind.js';
 import { dpuKind } from './kinds/dpu/kind.js';
+import { encapsulationPolicyKind } from './kinds/encapsulationpolicy/kind.js';
 import { functionKind } from './kinds/function/kind.js';
 import { networkKind } from './kinds/network/kind.js';
+import { physicalNetworkKind } from './kinds/physicalnetwork/kind.js';
 import { portKind } from './kinds/port/kind.js';
 import { securityPolicyKind } from './kinds/securitypolicy/kind.js';
 import { subnetKind } from './kinds/subnet/kind.js';
@@ -14,6 +16,8 @@ import type { Intent } from './resource.js';
 const DEFINITIONS = [
   dpuKind,
   functionKind,
+  physicalNetworkKind,
+  encapsulationPolicyKind,
   networkKind,
   subnetKind,
   addressSetKind,

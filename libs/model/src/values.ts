@@ -22,8 +22,11 @@ export type SerialNumber = Brand<string, 'SerialNumber'>;
 /** Name of a host: an RFC 1123 subdomain, as Kubernetes names nodes. */
 export type HostName = Brand<string, 'HostName'>;
 
-/** VXLAN network identifier, 1 to 16777215 (RFC 7348). */
-export type Vni = Brand<number, 'Vni'>;
+/** What tells a segment from the others of its encapsulation: a VNI (1 to 16777215) or a VLAN id (1 to 4094). */
+export type SegmentationId = Brand<number, 'SegmentationId'>;
+
+/** Name of a network device on Linux. */
+export type DeviceName = Brand<string, 'DeviceName'>;
 
 /** Largest IP packet in bytes, 1280 to 9000. */
 export type Mtu = Brand<number, 'Mtu'>;
@@ -36,7 +39,10 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** Labels on one resource. */
 export const MAX_LABELS = 64;
+/** RFC 7348 and RFC 8926: 24 bits. */
 export const MAX_VNI = 0xffffff;
+/** IEEE 802.1Q: 12 bits, of which 0 and 4095 are no VLANs. */
+export const MAX_VLAN_ID = 4094;
 /** IPv6 needs 1280 (RFC 8200 section 5). */
 export const MIN_MTU = 1280;
 export const MAX_MTU = 9000;
@@ -79,8 +85,21 @@ export const parseHostName: Parser<string, HostName> = (text) =>
     ? ok(text as HostName)
     : err('must be an RFC 1123 subdomain: at most 253 characters, labels of a-z, 0-9, - joined by dots');
 
-export const parseVni: Parser<number, Vni> = (value) =>
-  value >= 1 && value <= MAX_VNI ? ok(value as Vni) : err(`must be 1 to ${MAX_VNI}`);
+/** A parser of identifiers from 1 to `last`. */
+export const parseSegmentationId =
+  (last: number): Parser<number, SegmentationId> =>
+  (value) =>
+    value >= 1 && value <= last ? ok(value as SegmentationId) : err(`must be 1 to ${last}`);
+
+/** What Linux accepts (dev_valid_name), without characters that no device should have in a file or a log. */
+const DEVICE_NAME = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,14}$/;
+
+export const parseDeviceName: Parser<string, DeviceName> = (text) =>
+  DEVICE_NAME.test(text)
+    ? ok(text as DeviceName)
+    : err(
+        'must be the name of a network device: 1-15 of A-Z, a-z, 0-9, . _ @ - ; starting with a letter or digit',
+      );
 
 export const parseMtu: Parser<number, Mtu> = (value) =>
   value >= MIN_MTU && value <= MAX_MTU ? ok(value as Mtu) : err(`must be ${MIN_MTU} to ${MAX_MTU}`);

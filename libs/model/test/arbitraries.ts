@@ -8,9 +8,11 @@ import {
   type ConditionUpdateOf,
   DEFAULT_POOL,
   DEFAULT_ROUTER,
+  type DeviceName,
   type Direction,
   type Dpu,
   type DpuFunction,
+  type EncapsulationPolicy,
   FLAVOURS,
   FUNCTION_OPERATIONAL_STATES,
   FUNCTION_STATES,
@@ -32,6 +34,7 @@ import {
   type Name,
   type Network,
   OFFLOADS,
+  type PhysicalNetwork,
   type Port,
   type PortName,
   prefixAddress,
@@ -45,6 +48,7 @@ import {
   type SecurityPolicySpec,
   type SecurityRule,
   type SecurityService,
+  type SegmentationId,
   type SerialNumber,
   type Subnet,
   SYSTEM_TENANT,
@@ -52,7 +56,6 @@ import {
   TIERS,
   type Uid,
   updateConditions,
-  type Vni,
 } from '../src/index.js';
 
 const maybe = <Value>(arbitrary: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
@@ -60,7 +63,10 @@ const maybe = <Value>(arbitrary: fc.Arbitrary<Value>): fc.Arbitrary<Value | unde
 
 export const name = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,6}[a-z0-9])?$/) as unknown as fc.Arbitrary<Name>;
 export const uid = fc.uuid() as unknown as fc.Arbitrary<Uid>;
-export const vni = fc.integer({ min: 1, max: 0xffffff }) as unknown as fc.Arbitrary<Vni>;
+const segmentationId = (min: number, max: number) =>
+  fc.integer({ min, max }) as unknown as fc.Arbitrary<SegmentationId>;
+export const vni = segmentationId(1, 0xffffff);
+const vlanId = segmentationId(1, 4094);
 export const mtu = fc.integer({ min: 1280, max: 9000 }) as unknown as fc.Arbitrary<Mtu>;
 export const serialNumber = fc.stringMatching(
   /^[A-Za-z0-9][A-Za-z0-9._-]{0,10}$/,
@@ -129,14 +135,31 @@ const functionIdentity: fc.Arbitrary<FunctionIdentity> = fc.record({
   vfNumber: maybe(fc.nat({ max: 4095 })),
 });
 
-const segment = fc.record({ networkType: fc.constant('VXLAN' as const), segmentationId: vni });
+const tunnelled = fc.constantFrom('VXLAN' as const, 'GENEVE' as const);
+const nothing = fc.constant(undefined);
+
+const segment = fc.oneof(
+  fc.record({ networkType: tunnelled, segmentationId: vni, physicalNetwork: nothing }),
+  fc.record({ networkType: fc.constant('VLAN' as const), segmentationId: vlanId, physicalNetwork: name }),
+  fc.record({ networkType: fc.constant('FLAT' as const), segmentationId: nothing, physicalNetwork: name }),
+);
+
+const askedSegment = fc.oneof(
+  segment,
+  fc.record({ networkType: maybe(tunnelled), segmentationId: maybe(vni), physicalNetwork: nothing }),
+  fc.record({
+    networkType: fc.constant('VLAN' as const),
+    segmentationId: maybe(vlanId),
+    physicalNetwork: maybe(name),
+  }),
+);
 
 export const network: fc.Arbitrary<Network> = fc.record({
   kind: fc.constant('Network' as const),
   metadata: tenantMetadata,
   spec: fc.record({
     router: fc.oneof(name, fc.constant(DEFAULT_ROUTER)),
-    segment: fc.record({ networkType: maybe(fc.constant('VXLAN' as const)), segmentationId: maybe(vni) }),
+    segment: askedSegment,
     mtu: maybe(mtu),
   }),
   status: fc.record({
@@ -146,6 +169,41 @@ export const network: fc.Arbitrary<Network> = fc.record({
     ports: fc.nat(),
     conditions: conditions('Network'),
   }),
+});
+
+const ascending = <Value>(id: fc.Arbitrary<Value>) =>
+  fc.tuple(id, id).map(([left, right]) => {
+    const [minimum, maximum] = left <= right ? [left, right] : [right, left];
+    return { minimum, maximum };
+  });
+
+const segmentRange = fc.oneof(
+  fc.tuple(tunnelled, ascending(vni)).map(([networkType, range]) => ({
+    networkType,
+    physicalNetwork: undefined,
+    ...range,
+  })),
+  fc.tuple(name, ascending(vlanId)).map(([physicalNetwork, range]) => ({
+    networkType: 'VLAN' as const,
+    physicalNetwork,
+    ...range,
+  })),
+  fc.tuple(name, ascending(segmentationId(0, 0))).map(([physicalNetwork, range]) => ({
+    networkType: 'FLAT' as const,
+    physicalNetwork,
+    ...range,
+  })),
+);
+
+export const encapsulationPolicy: fc.Arbitrary<EncapsulationPolicy> = fc.record({
+  kind: fc.constant('EncapsulationPolicy' as const),
+  metadata: systemMetadata,
+  spec: fc.record({
+    tenant: maybe(name as unknown as fc.Arbitrary<TenantName>),
+    defaultSegment: segmentRange,
+    allowed: fc.array(segmentRange, { maxLength: 4 }),
+  }),
+  status: fc.record({ observedGeneration: fc.nat(), conditions: conditions('EncapsulationPolicy') }),
 });
 
 /** A subnet prefix, with ascending host addresses of it. */
@@ -196,6 +254,45 @@ const requirement: fc.Arbitrary<LabelRequirement> = fc
 const labelSelector: fc.Arbitrary<LabelSelector> = fc.record({
   matchLabels: labels,
   matchExpressions: fc.array(requirement, { maxLength: 2 }),
+});
+
+const uplink = fc.constantFrom('p0', 'eth0.100', 'bond-0') as unknown as fc.Arbitrary<DeviceName>;
+
+export const physicalNetwork: fc.Arbitrary<PhysicalNetwork> = fc.record({
+  kind: fc.constant('PhysicalNetwork' as const),
+  metadata: systemMetadata,
+  spec: fc.record({
+    mtu,
+    vlanRanges: fc
+      .uniqueArray(fc.integer({ min: 1, max: 4094 }), { maxLength: 6 })
+      .map((ids) => ids.sort((left, right) => left - right))
+      .map((ids) =>
+        ids.flatMap((minimum, index) =>
+          index % 2 === 0 ? [{ minimum, maximum: ids[index + 1] ?? minimum }] : [],
+        ),
+      ),
+    attachments: fc.array(
+      fc.oneof(
+        fc.record({
+          uplink,
+          dpus: fc.uniqueArray(name, { minLength: 1, maxLength: 3 }),
+          dpuSelector: fc.constant(undefined),
+        }),
+        fc.record({
+          uplink,
+          dpus: fc.constant([]),
+          dpuSelector: labelSelector,
+        }),
+      ),
+      { maxLength: 3 },
+    ),
+  }),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    dpus: fc.nat(),
+    networks: fc.nat(),
+    conditions: conditions('PhysicalNetwork'),
+  }),
 });
 
 const peer: fc.Arbitrary<SecurityPeer> = fc.oneof(
@@ -402,8 +499,10 @@ export const dpuFunction: fc.Arbitrary<DpuFunction> = fc.record({
 export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<Kind>> } = {
   AddressSet: addressSet,
   Dpu: dpu,
+  EncapsulationPolicy: encapsulationPolicy,
   Function: dpuFunction,
   Network: network,
+  PhysicalNetwork: physicalNetwork,
   Port: port,
   SecurityPolicy: securityPolicy,
   Subnet: subnet,

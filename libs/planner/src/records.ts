@@ -7,11 +7,11 @@ import {
   type Name,
   type Network,
   type Port,
+  type SegmentationId,
   type SerialNumber,
   type Subnet,
   type TenantName,
   type Uid,
-  type Vni,
 } from '@outboard/model';
 
 /** A Network as it is stored. */
@@ -77,7 +77,7 @@ export interface ReleaseRecord {
   };
   readonly addresses: readonly IpAddress[];
   readonly macAddress: MacAddress | undefined;
-  readonly vni: Vni | undefined;
+  readonly vni: SegmentationId | undefined;
   /** Sequence that each DPU must have applied. */
   readonly waits: Readonly<Record<string, number>>;
 }

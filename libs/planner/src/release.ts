@@ -1,4 +1,4 @@
-import type { IpAddress, MacAddress, Metadata, Vni } from '@outboard/model';
+import type { IpAddress, MacAddress, Metadata, SegmentationId } from '@outboard/model';
 import type { Draft } from './draft.js';
 import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
 import type { ReleaseEntry } from './quarantine.js';
@@ -52,7 +52,11 @@ export const departure = (
   });
 
 /** The segment of a network that is deleted; undefined: no DPU can have it. */
-export function segmentReleaseOf(draft: Draft, network: NetworkEntry, vni: Vni): ReleaseRecord | undefined {
+export function segmentReleaseOf(
+  draft: Draft,
+  network: NetworkEntry,
+  vni: SegmentationId,
+): ReleaseRecord | undefined {
   const waits = waitsOf(draft, network);
   if (Object.keys(waits).length === 0) return undefined;
   const { metadata } = network.record.resource;

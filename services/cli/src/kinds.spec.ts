@@ -31,6 +31,8 @@ describe('a kind', () => {
     expect(kinds(ALL)).toEqual([
       'Dpu',
       'Function',
+      'PhysicalNetwork',
+      'EncapsulationPolicy',
       'Network',
       'Subnet',
       'AddressSet',

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MAX_BODY_BYTES } from '@outboard/contracts';
 import type { AppError } from '@outboard/core';
+import { KIND_NAMES } from '@outboard/model';
 import fc from 'fast-check';
 import { readManifests } from './manifests.js';
 
@@ -105,7 +106,7 @@ describe('manifests', () => {
     expect(await problems([first, second, join(folder, 'none.yaml')])).toEqual([
       'first.yaml[1]: spec.vlan: is not a field of NetworkSpec',
       'first.yaml[1]: spec.mtu: must be 1280 to 9000',
-      'second.yaml[0]: kind: is unknown; must be one of Dpu, Function, Network, Subnet, Port',
+      `second.yaml[0]: kind: is unknown; must be one of ${KIND_NAMES.join(', ')}`,
       expect.stringMatching(/^second\.yaml\[1\]: .*at line 4/),
       expect.stringMatching(/^none\.yaml: cannot be read: ENOENT/),
     ]);

@@ -24,8 +24,9 @@ export interface ProgramOptions {
 const HELP_WIDTH = 100;
 
 const KIND_HELP = `
-Kinds: dpu, function, network, subnet, port; the plural is understood as well. Several are joined
-by commas, all stands for all of a tenant (with -A also for those that belong to none).`;
+Kinds: dpu, function, physicalnetwork, encapsulationpolicy, network, subnet, addressset,
+securitypolicy, port; the plural is understood as well. Several are joined by commas, all stands
+for all of a tenant (with -A also for those that belong to none).`;
 
 /** The command line of \`outboard\`. Its help is also what the README has. */
 export function createProgram({ terminal, run }: ProgramOptions): Command {

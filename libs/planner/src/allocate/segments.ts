@@ -1,4 +1,4 @@
-import type { Uid, Vni } from '@outboard/model';
+import type { SegmentationId, Uid } from '@outboard/model';
 import type { NetworkEntry } from '../entries.js';
 import { Quarantine, type ReleaseEntry } from '../quarantine.js';
 import { LowestFree } from './lowest-free.js';
@@ -11,8 +11,8 @@ export interface VniRange {
 
 /** Which network has which segment, and which segments some DPU may still have from a former network. */
 export class Segments {
-  readonly #holders = new Map<Vni, NetworkEntry>();
-  readonly #quarantine = new Quarantine<Vni>();
+  readonly #holders = new Map<SegmentationId, NetworkEntry>();
+  readonly #quarantine = new Quarantine<SegmentationId>();
   readonly #free: LowestFree;
 
   /** `range`: what networks without an asked identifier get; others are given when asked for. */
@@ -20,42 +20,42 @@ export class Segments {
     this.#free = new LowestFree(range.last - range.first + 1);
   }
 
-  holder(vni: Vni): NetworkEntry | undefined {
+  holder(vni: SegmentationId): NetworkEntry | undefined {
     return this.#holders.get(vni);
   }
 
   /** What keeps a network from using its segment yet. */
-  blocker(vni: Vni, network: Uid): ReleaseEntry | undefined {
+  blocker(vni: SegmentationId, network: Uid): ReleaseEntry | undefined {
     return this.#quarantine.blocker(vni, network);
   }
 
   /** The lowest identifier that is neither held nor quarantined; undefined: there is none. */
-  lowest(): Vni | undefined {
+  lowest(): SegmentationId | undefined {
     const number = this.#free.lowest();
-    return number === undefined ? undefined : ((this.range.first + number) as Vni);
+    return number === undefined ? undefined : ((this.range.first + number) as SegmentationId);
   }
 
-  take(vni: Vni, network: NetworkEntry): void {
+  take(vni: SegmentationId, network: NetworkEntry): void {
     this.#holders.set(vni, network);
     this.#settle(vni);
   }
 
-  release(vni: Vni): void {
+  release(vni: SegmentationId): void {
     this.#holders.delete(vni);
     this.#settle(vni);
   }
 
-  quarantine(vni: Vni, release: ReleaseEntry): void {
+  quarantine(vni: SegmentationId, release: ReleaseEntry): void {
     this.#quarantine.add(vni, release);
     this.#settle(vni);
   }
 
-  free(vni: Vni, release: ReleaseEntry): void {
+  free(vni: SegmentationId, release: ReleaseEntry): void {
     this.#quarantine.delete(vni, release);
     this.#settle(vni);
   }
 
-  #settle(vni: Vni): void {
+  #settle(vni: SegmentationId): void {
     const number = vni - this.range.first;
     if (number < 0 || vni > this.range.last) return;
     if (this.#holders.has(vni) || this.#quarantine.has(vni)) this.#free.take(number);

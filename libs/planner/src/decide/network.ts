@@ -1,5 +1,5 @@
 import { type AppError, err, ok, type Result } from '@outboard/core';
-import { checkUpdate, type Intent, type Name, type NetworkSpec, type Vni } from '@outboard/model';
+import { checkUpdate, type Intent, type Name, type NetworkSpec, type SegmentationId } from '@outboard/model';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry } from '../entries.js';
 import { overlayMtu } from '../plan.js';
@@ -18,10 +18,19 @@ export function applyNetwork(
   const before = existing?.record.resource;
   if (before) refusal.addAll(checkUpdate(before, intent));
   const vni = before?.status.segment?.segmentationId ?? chooseVni(draft, intent.spec, refusal);
+  const { networkType = 'VXLAN' } = intent.spec.segment;
+  if (networkType !== 'VXLAN') {
+    const description = `${networkType} cannot be planned yet`;
+    refusal.add('spec.segment.networkType', description, 'UNIMPLEMENTED', 'ENCAPSULATION_UNAVAILABLE');
+  }
   if (existing) checkMtu(intent.spec, existing, refusal);
   if (vni === undefined || !refusal.isEmpty) return err(refusal.toError());
 
-  const segment = before?.status.segment ?? { networkType: 'VXLAN' as const, segmentationId: vni };
+  const segment = before?.status.segment ?? {
+    networkType: 'VXLAN' as const,
+    segmentationId: vni,
+    physicalNetwork: undefined,
+  };
   // The MTU of a network that exists is settled below, with its ports.
   const mtu = before ? before.status.mtu : intent.spec.mtu;
   const metadata = nextMetadata(intent, before, draft.context);
@@ -53,7 +62,7 @@ function* usersOf({ ports, subnets }: NetworkEntry): Generator<string> {
   for (const { record } of ports) yield describe(record.resource);
 }
 
-function chooseVni({ world }: Draft, { segment }: NetworkSpec, refusal: Refusal): Vni | undefined {
+function chooseVni({ world }: Draft, { segment }: NetworkSpec, refusal: Refusal): SegmentationId | undefined {
   const asked = segment.segmentationId;
   if (asked === undefined) {
     const vni = world.segments.lowest();

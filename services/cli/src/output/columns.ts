@@ -38,7 +38,10 @@ const listed = (header: string, path: string, field: string): Column =>
   );
 
 const SEGMENT = part('SEGMENT', 'status.segment', (segment) =>
-  [valueAt(segment, 'networkType'), valueAt(segment, 'segmentationId')].map(textOf).join(':'),
+  ['networkType', 'segmentationId', 'physicalNetwork']
+    .flatMap((field) => valueAt(segment, field) ?? [])
+    .map(textOf)
+    .join(':'),
 );
 
 /** What is worth seeing of each kind; a kind without an entry has name, readiness and age. */
@@ -81,6 +84,18 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('STATE', 'status.state'),
       at('ATTACHMENT', 'status.attachment'),
     ],
+  },
+  PhysicalNetwork: {
+    usual: [at('MTU', 'spec.mtu'), count('DPUS', 'status.dpus'), count('NETWORKS', 'status.networks')],
+    wide: [],
+  },
+  EncapsulationPolicy: {
+    usual: [
+      at('FOR', 'spec.tenant'),
+      at('DEFAULT', 'spec.defaultSegment.networkType'),
+      listed('ALLOWED', 'spec.allowed', 'networkType'),
+    ],
+    wide: [],
   },
   Network: {
     usual: [at('ROUTER', 'spec.router'), SEGMENT, at('MTU', 'status.mtu'), count('PORTS', 'status.ports')],

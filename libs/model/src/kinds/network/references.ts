@@ -1,17 +1,29 @@
-import type { Accessor, IndexEntry } from '../../kind.js';
-import type { Network } from './spec.js';
+import type { Accessor, IndexEntry, Reference } from '../../kind.js';
+import { segmentText } from './segment.js';
+import type { Network, NetworkSpec } from './spec.js';
 
-export function networkIndexes({ metadata, spec, status }: Network): IndexEntry[] {
-  const vni = status.segment?.segmentationId ?? spec.segment.segmentationId;
+export const networkReferences = ({ segment: { physicalNetwork } }: NetworkSpec): Reference[] =>
+  physicalNetwork === undefined
+    ? []
+    : [{ field: 'spec.segment.physicalNetwork', kind: 'PhysicalNetwork', name: physicalNetwork }];
+
+export function networkIndexes({ metadata, spec, status: { segment } }: Network): IndexEntry[] {
   const entries: IndexEntry[] = [
     { index: 'network.uid', value: metadata.uid, unique: true },
     { index: 'network.router', value: `${metadata.tenant}/${spec.router}`, unique: false },
   ];
-  if (vni !== undefined) entries.push({ index: 'network.vni', value: `${vni}`, unique: true });
+  if (segment !== undefined) {
+    entries.push({ index: 'network.segment', value: segmentText(segment), unique: true });
+  }
   return entries;
 }
 
 export const NETWORK_SELECTABLE: readonly Accessor<Network>[] = [
   { field: 'spec.router', read: ({ spec }) => spec.router },
-  { field: 'status.segment.segmentationId', read: ({ status }) => status.segment?.segmentationId.toString() },
+  { field: 'status.segment.networkType', read: ({ status }) => status.segment?.networkType },
+  {
+    field: 'status.segment.segmentationId',
+    read: ({ status }) => status.segment?.segmentationId?.toString(),
+  },
+  { field: 'status.segment.physicalNetwork', read: ({ status }) => status.segment?.physicalNetwork },
 ];

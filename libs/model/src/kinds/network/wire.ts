@@ -8,28 +8,44 @@ import {
 } from '@outboard/contracts';
 import type { Problems } from '@outboard/core';
 import { optional, required } from '../../fields.js';
-import { parseMtu, parseVni } from '../../values.js';
+import { parseMtu, parseName, parseSegmentationId } from '../../values.js';
 import { parseNetworkType } from './parse.js';
-import type { NetworkSpec, NetworkStatus, Segment } from './spec.js';
+import { isPhysical, segmentationIds } from './segment.js';
+import type { AskedSegment, NetworkSpec, NetworkStatus, Segment } from './spec.js';
 
 export function networkSpecToMessage({ router, segment, mtu }: NetworkSpec): NetworkSpecMessage {
-  const { networkType, segmentationId } = segment;
-  const asked = networkType !== undefined || segmentationId !== undefined;
+  const asked = Object.values(segment).some((value) => value !== undefined);
   return create(NetworkSpecSchema, {
     router,
-    ...(asked && { segment: { networkType: networkType ?? '', segmentationId: segmentationId ?? 0 } }),
+    ...(asked && { segment: segmentToMessage(segment) }),
     mtu: mtu ?? 0,
   });
 }
+
+export const segmentToMessage = ({ networkType, segmentationId, physicalNetwork }: AskedSegment) => ({
+  networkType: networkType ?? '',
+  segmentationId: segmentationId ?? 0,
+  physicalNetwork: physicalNetwork ?? '',
+});
 
 /** The encapsulation that a network or port has, where it is known. */
 export function parseSegment(message: SegmentMessage | undefined, problems: Problems): Segment | undefined {
   if (message === undefined) return undefined;
   const field = 'status.segment';
   const networkType = required(problems, `${field}.networkType`, message.networkType, parseNetworkType);
-  const segmentationId = optional(problems, `${field}.segmentationId`, message.segmentationId, parseVni);
-  if (networkType === undefined || segmentationId === undefined) return undefined;
-  return { networkType, segmentationId };
+  if (networkType === undefined) return undefined;
+  const { last } = segmentationIds(networkType);
+  const segmentationId = optional(
+    problems,
+    `${field}.segmentationId`,
+    message.segmentationId,
+    parseSegmentationId(last),
+  );
+  const physicalNetwork = optional(problems, `${field}.physicalNetwork`, message.physicalNetwork, parseName);
+  const complete =
+    (networkType === 'FLAT' || segmentationId !== undefined) &&
+    (physicalNetwork !== undefined) === isPhysical(networkType);
+  return complete ? { networkType, segmentationId, physicalNetwork } : undefined;
 }
 
 export function parseNetworkStatus(
@@ -47,7 +63,7 @@ export function parseNetworkStatus(
 export const networkStatusToMessage = (status: NetworkStatus): NetworkStatusMessage =>
   create(NetworkStatusSchema, {
     observedGeneration: status.observedGeneration,
-    ...(status.segment && { segment: status.segment }),
+    ...(status.segment && { segment: segmentToMessage(status.segment) }),
     mtu: status.mtu ?? 0,
     ports: status.ports,
   });

@@ -18,6 +18,14 @@ export const PORT_REASONS = {
       status: 'False',
       text: "The DPU's underlay cannot carry packets of the network's MTU.",
     },
+    NotAttached: {
+      status: 'False',
+      text: "The DPU has no uplink to the network's physical network, or it is another physical network's.",
+    },
+    EncapsulationUnsupported: {
+      status: 'False',
+      text: "The DPU's dataplane cannot encapsulate as the network is: its capabilities tell why.",
+    },
     NoHardware: { status: 'False', text: 'Offload is REQUIRED and the DPU has no hardware for it.' },
     AddressQuarantined: {
       status: 'False',

@@ -12,7 +12,7 @@ import type { Problems } from '@outboard/core';
 import { all, oneOf, optional, required } from '../../fields.js';
 import { addressOrPrefix, parseIpAddress } from '../../ip.js';
 import { parseMacAddress, parseMtu, parseName } from '../../values.js';
-import { parseSegment } from '../network/wire.js';
+import { parseSegment, segmentToMessage } from '../network/wire.js';
 import {
   OFFLOAD_STATES,
   type PortAddressStatus,
@@ -116,7 +116,7 @@ export const portStatusToMessage = (status: PortStatus): PortStatusMessage =>
       prefixLength,
       gateway: gateway ?? '',
     })),
-    ...(status.segment && { segment: status.segment }),
+    ...(status.segment && { segment: segmentToMessage(status.segment) }),
     ...(status.offload && { offload: status.offload }),
     ...(status.propagated && {
       propagated: { ...status.propagated, lagging: [...status.propagated.lagging] },
