@@ -51,6 +51,8 @@ export interface DriverObject<S extends Spec> {
   readonly requires?: readonly string[];
   /** The object with which it comes and goes: it is not removed on its own when that one is removed too. */
   readonly within?: string;
+  /** A guess: any other claim on the key goes first, and of several guesses that differ none is wanted. */
+  readonly guess?: true;
 }
 
 export interface ObservedObject<S extends Spec> {

@@ -80,6 +80,12 @@ export function tunnelPeerObject(network: Network, dpu: Name, tunnelEndpoint: Ip
   });
 }
 
+const pairsOf = ({ spec, status }: Port) =>
+  spec.allowedAddressPairs.map(({ ip, macAddress }) => ({
+    ip,
+    macAddress: macAddress ?? status.macAddress ?? '',
+  }));
+
 /** The port on the DPU that has its function. */
 export function endpointObject(port: Port, network: Network, representor: string): SharedObject {
   const { metadata, spec, status } = port;
@@ -91,10 +97,7 @@ export function endpointObject(port: Port, network: Network, representor: string
       representor,
       macAddress: status.macAddress ?? '',
       ipAddresses: status.addresses.map(({ ip }) => ip),
-      allowedAddressPairs: spec.allowedAddressPairs.map(({ ip, macAddress }) => ({
-        ip,
-        macAddress: macAddress ?? status.macAddress ?? '',
-      })),
+      allowedAddressPairs: pairsOf(port),
       adminUp: spec.adminState === 'UP',
     },
   });
@@ -111,6 +114,7 @@ export function remoteEndpointObject(port: Port, network: Network, tunnelEndpoin
       macAddress: status.macAddress ?? '',
       ipAddresses: status.addresses.map(({ ip }) => ip),
       tunnelEndpoint,
+      allowedAddressPairs: pairsOf(port),
     },
   });
 }

@@ -69,14 +69,19 @@ function portObject(
   const source = { kind: 'Port', tenant: metadata.tenant, name: metadata.name };
   const ipAddresses = status.addresses.map(({ ip }) => ip);
   const common = { portUid: metadata.uid, networkUid, macAddress: status.macAddress };
-  if (home !== member) {
-    const remoteEndpoint = withoutEmpty({ ...common, ipAddresses, tunnelEndpoint: home?.tunnelEndpoint });
-    return [`remoteendpoint/${metadata.uid}`, { source, remoteEndpoint }];
-  }
   const allowedAddressPairs = spec.allowedAddressPairs.map(({ ip, macAddress }) => ({
     ip,
     macAddress: macAddress ?? status.macAddress,
   }));
+  if (home !== member) {
+    const remoteEndpoint = withoutEmpty({
+      ...common,
+      ipAddresses,
+      allowedAddressPairs,
+      tunnelEndpoint: home?.tunnelEndpoint,
+    });
+    return [`remoteendpoint/${metadata.uid}`, { source, remoteEndpoint }];
+  }
   const endpoint = withoutEmpty({
     ...common,
     representor: status.representor,

@@ -68,7 +68,7 @@ export const WORLDS: Readonly<Record<string, NamedWorld>> = {
   },
 
   'two-dpus': {
-    about: 'The same network, the second port on another DPU: tunnel peers and remote endpoints both ways.',
+    about: 'The same network, the second port on another DPU, with address pairs: all remote both ways.',
     dpus: { 'dpu-1': {}, 'dpu-2': {} },
     functions: { 'dpu-1': TWO_FUNCTIONS, 'dpu-2': TWO_FUNCTIONS },
     items: [
@@ -81,6 +81,7 @@ export const WORLDS: Readonly<Record<string, NamedWorld>> = {
       port('acme/web-1', 'blue', ['dpu-2', 1], {
         macAddress: '02:00:00:00:00:02',
         addresses: [{ subnet: 'blue-v4', ip: '10.0.0.11' }],
+        allowedAddressPairs: [{ ip: '10.0.0.100' }, { ip: '10.8.0.0/16', macAddress: '02:00:00:00:00:99' }],
       }),
     ],
   },

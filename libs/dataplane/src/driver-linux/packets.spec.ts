@@ -35,6 +35,8 @@ interface Port {
   readonly dpu: string;
   readonly vf: number;
   readonly number: number;
+  /** What it may send as besides. */
+  readonly pair?: { readonly ip: string; readonly macAddress: string };
 }
 
 /** Two tenants with the same addresses, each on both DPUs. */
@@ -61,8 +63,12 @@ function entriesFor(dpu: string, ports: readonly Port[] = PORTS): d.Entry[] {
     d.bridgeDomain(RED, { vni: 200, mtu: MTU, router: RED_ROUTER }),
     ...others.flatMap((other) => [BLUE, RED].map((network) => d.tunnelPeer(network, VTEPS[other] ?? ''))),
     ...ports.map((port) => {
-      const { name, network, vf, number } = port;
-      const common = { macAddress: macOf(port), ipAddresses: [ipv4(number), ipv6(number)] };
+      const { name, network, vf, number, pair } = port;
+      const common = {
+        macAddress: macOf(port),
+        ipAddresses: [ipv4(number), ipv6(number)],
+        allowedAddressPairs: pair ? [pair] : [],
+      };
       return port.dpu === dpu
         ? d.endpoint(name, network, { ...common, representor: `pf0vf${vf}` })
         : d.remoteEndpoint(name, network, { ...common, tunnelEndpoint: VTEPS[port.dpu] ?? '' });
@@ -190,6 +196,44 @@ describe('packets between pods', () => {
     } finally {
       capture[Symbol.dispose]();
     }
+  });
+
+  it('reach an allowed address pair with another MAC address on another DPU, which is not asked for', async () => {
+    const pair = { ip: ipv4(50), macAddress: '02:00:5e:00:b1:50' };
+    const owner: Port = { name: 'blue-4', network: BLUE, dpu: 'dpu-2', vf: 3, number: 24, pair };
+    const dpu = testbed.dpu('dpu-2');
+    // Somebody who is known by the pair only.
+    const created = await testbed.createPod({ name: owner.name, host: dpu.host.name });
+    await created.attach(dpu, owner.vf, {
+      mtu: MTU,
+      macAddress: pair.macAddress,
+      addresses: [{ ip: pair.ip, prefixLength: 24 }],
+    });
+    for (const each of ['dpu-1', 'dpu-2']) await apply(each, entriesFor(each, [...PORTS, owner]));
+    const { plan } = testbed.dpu('dpu-1');
+    const capture = await FrameCapture.open(testbed.dpu('dpu-1'), plan.underlay.device, (frame) => {
+      const inner = encapsulated(frame);
+      return inner !== undefined && isArp(inner) && inner[10] === 0xb1;
+    });
+    try {
+      await forgetNeighbours(pod('blue-1'));
+      await waitReachable(pod('blue-1'), pair.ip);
+      expect(await tcpConnect(pod('blue-1'), created, 8082)).toMatchObject({
+        kind: 'echoed',
+        server: owner.name,
+      });
+      expect(await tcpConnect(created, pod('blue-3'), 8083)).toMatchObject({ client: { ip: pair.ip } });
+      expect(await tcpConnect(created, pod('blue-1'), 8084)).toMatchObject({ client: { ip: pair.ip } });
+      expect(capture.report).toMatchObject({ count: 0, drops: 0 });
+    } finally {
+      capture[Symbol.dispose]();
+    }
+    // Without the pair nobody knows it any more, and it may not send.
+    const { pair: _, ...bare } = owner;
+    for (const each of ['dpu-1', 'dpu-2']) await apply(each, entriesFor(each, [...PORTS, bare]));
+    expect(await ping(pod('blue-1'), pair.ip, { timeoutMilliseconds: 200 })).toMatchObject({ received: 0 });
+    await created.detach();
+    for (const each of ['dpu-1', 'dpu-2']) await apply(each, entriesFor(each));
   });
 
   it('that lie about who they are do not arrive, while true ones do', async () => {

@@ -4,12 +4,11 @@ import {
   difference,
   type PruneGate,
   type Retries,
-  satisfies,
   type WakeIndex,
   waves,
 } from '@outboard/reconcile';
 import type { Driver, DriverObject, ObservedObject, Operation, OperationResult, Spec } from '../driver.js';
-import { type Entry, eachNeed, type Issue, type NeutralRecord, type Urgency } from './entry.js';
+import { type Entry, eachNeed, type Issue, type NeutralRecord, sameSpec, type Urgency } from './entry.js';
 import type { Progress } from './progress.js';
 import type { Wants } from './wants.js';
 
@@ -166,7 +165,7 @@ export class ApplyPass<S extends Spec> {
     let pending: Issue | undefined;
     for (const object of record.objects) {
       const { wanted, claims } = this.context.tracker.get(object.key) ?? {};
-      if (wanted !== undefined && wanted !== object && !sameSpec(wanted.spec, object.spec))
+      if (!object.guess && wanted !== undefined && wanted !== object && !sameSpec(wanted.spec, object.spec))
         return { state: 'FAILED', message: `${claims?.[0]?.key} wants ${object.key} otherwise` };
       const issue = this.#issues.get(object.key);
       if (issue?.state === 'PENDING') pending ??= issue;
@@ -406,8 +405,6 @@ export class ApplyPass<S extends Spec> {
 
 const kindOf = <S extends Spec>({ wanted, observed }: Entry<S>): S['kind'] =>
   wanted?.spec.kind ?? observed?.spec.kind ?? '';
-
-const sameSpec = (one: unknown, other: unknown): boolean => satisfies(one, other) && satisfies(other, one);
 
 function sameObservation<S extends Spec>(
   one: ObservedObject<S> | undefined,

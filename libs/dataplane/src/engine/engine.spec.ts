@@ -121,6 +121,41 @@ describe('the engine', () => {
     expect(target).toMatchObject({ target: veth?.kind === 'veth' ? veth.name : '' });
   });
 
+  it('gives a guess to whoever makes it alone, and to nobody when guesses differ or somebody is sure', async () => {
+    const driver = memory();
+    const probe = await start(driver);
+    const pair = { ip: '10.0.1.50', macAddress: '02:00:5e:00:00:50' };
+    const remote = (name: string, tunnelEndpoint: string): d.Entry =>
+      d.remoteEndpoint(name, 'net-a', {
+        macAddress: `02:00:5e:00:09:${name.slice(1)}`,
+        tunnelEndpoint,
+        allowedAddressPairs: [pair],
+      });
+    const sure = d.remoteEndpoint('p30', 'net-a', {
+      macAddress: pair.macAddress,
+      tunnelEndpoint: '10.254.0.4',
+    });
+    /** Where the tunnels take frames for the pair's MAC address. */
+    const destination = (): string | undefined => {
+      const key = driver.kernel.keys().find((each) => /^tunnelentry.*00:50$/.test(each));
+      const spec = key === undefined ? undefined : driver.kernel.get(key)?.spec;
+      return spec?.kind === 'tunnelentry' ? spec.destination : undefined;
+    };
+    const steps: [upserts: d.Entry[], deletes: string[], expected: string | undefined][] = [
+      [[remote('p10', '10.254.0.2')], [], '10.254.0.2'],
+      [[remote('p20', '10.254.0.3')], [], undefined],
+      [[remote('p20', '10.254.0.2')], [], '10.254.0.2'],
+      [[remote('p20', '10.254.0.3')], ['remoteendpoint/p10'], '10.254.0.3'],
+      [[sure], [], '10.254.0.4'],
+      [[], ['remoteendpoint/p30'], '10.254.0.3'],
+    ];
+    await probe.apply(d.document(1, NETWORK));
+    for (const [index, [upserts, deletes, expected]] of steps.entries()) {
+      const { problems } = await probe.apply(d.delta(2 + index, upserts, deletes));
+      expect([index, problems, destination()]).toEqual([index, [], expected]);
+    }
+  });
+
   it('removes what an owner left only when that owner has spoken', async () => {
     const driver = memory();
     const spec: LinuxSpec = { kind: 'bridge', namespace: 'x', name: 'obbx', mac: '', mtu: 1500, up: true };

@@ -1,4 +1,4 @@
-import { type Queued, Tracked } from '@outboard/reconcile';
+import { type Queued, satisfies, Tracked } from '@outboard/reconcile';
 import type { ObjectProblem, Source } from '../document.js';
 import type { DriverObject, ObservedObject, Spec } from '../driver.js';
 
@@ -83,3 +83,6 @@ export function eachNeed<S extends Spec>(
   if (requires !== undefined) for (const key of requires) callback(key);
   if (within !== undefined) callback(within);
 }
+
+/** Whether two specs say the same. */
+export const sameSpec = (one: Spec, other: Spec): boolean => satisfies(one, other) && satisfies(other, one);

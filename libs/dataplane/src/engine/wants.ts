@@ -4,7 +4,7 @@ import { AppError } from '@outboard/core';
 import type { DeltaTracker } from '@outboard/reconcile';
 import type { DocumentUpdate, DocumentVersion } from '../document.js';
 import type { Driver, DriverObject, ObservedObject, Spec } from '../driver.js';
-import { type Entry, eachNeed, NeutralRecord, NOBODY } from './entry.js';
+import { type Entry, eachNeed, NeutralRecord, NOBODY, sameSpec } from './entry.js';
 import { SourceReader } from './source-reader.js';
 
 interface Document<S extends Spec> {
@@ -252,7 +252,7 @@ export class Wants<S extends Spec> {
       if (others.length > 0) all = [...others, ...all].sort(byOwnerAndKey);
       if (before.wanted !== undefined) this.#count(before.wanted, -1);
     }
-    const object = all[0]?.objects.find((each) => each.key === key);
+    const object = chosen(all.flatMap(({ objects }) => objects.find((each) => each.key === key) ?? []));
     if (object !== undefined) this.#count(object, 1);
     const entry = this.tracker.want(key, object);
     entry.claims = all;
@@ -266,6 +266,14 @@ export class Wants<S extends Spec> {
       else this.#dependents.set(key, count);
     });
   }
+}
+
+/** What is wanted when all these are claimed under one key, in the order of owner and key. */
+function chosen<S extends Spec>(objects: readonly DriverObject<S>[]): DriverObject<S> | undefined {
+  const [first, ...others] = objects;
+  if (!first?.guess) return first;
+  const certain = others.find(({ guess }) => !guess);
+  return certain ?? (others.every(({ spec }) => sameSpec(spec, first.spec)) ? first : undefined);
 }
 
 function byOwnerAndKey<S extends Spec>(one: NeutralRecord<S>, other: NeutralRecord<S>): number {

@@ -1,18 +1,14 @@
 import type { DriverObject } from '../driver.js';
-import { contains, formatPrefix, type Prefix } from './addresses.js';
+import { contains, formatPrefix, parsePrefix } from './addresses.js';
 import { gateKey, guardKey, type LinuxSpec, linkKey, senderKey } from './linux-objects.js';
 import { portName, vethName } from './names.js';
-import { memberEntries, type Segment } from './segment.js';
+import { type Member, memberEntries, otherMacs, pairEntries, type Segment } from './segment.js';
 
 /** An Endpoint whose fields are parsed. */
-export interface ParsedEndpoint {
+export interface ParsedEndpoint extends Member {
   readonly portUid: string;
   readonly representor: string;
   readonly adminUp: boolean;
-  readonly mac: string;
-  readonly addresses: readonly string[];
-  /** What it may send as; its own addresses and the allowed pairs. */
-  readonly senders: readonly { readonly mac: string; readonly source: Prefix }[];
 }
 
 /**
@@ -24,12 +20,12 @@ export function realiseEndpoint(
   endpoint: ParsedEndpoint,
   segment: Segment,
 ): readonly DriverObject<LinuxSpec>[] {
-  const { portUid, representor, adminUp, mac, addresses } = endpoint;
+  const { portUid, representor, adminUp, mac, addresses, pairs } = endpoint;
   const { networkUid, namespace, bridge, mtu } = segment;
   const [veth, port] = [vethName(portUid, networkUid), portName(portUid, networkUid)];
   const senders = senderObjects(endpoint, namespace, port);
   // Another port may answer for an address that several share: then only learning tells where it is now.
-  const shared = endpoint.senders.some((sender) => sender.mac !== mac);
+  const shared = otherMacs(mac, pairs).size > 0;
   const guarded = [linkKey(veth), linkKey(port), ...senders.map(({ key }) => key)];
   const gates = [
     gate(representor, veth, guarded, representor),
@@ -48,6 +44,7 @@ export function realiseEndpoint(
       within: linkKey(veth),
     },
     ...memberEntries(namespace, bridge, port, mac, addresses),
+    ...pairEntries(namespace, bridge, port, endpoint),
     ...senders,
     ...(adminUp ? gates : []),
     {
@@ -69,10 +66,12 @@ function gate(
 }
 
 function senderObjects(
-  { mac, senders }: ParsedEndpoint,
+  { mac, addresses, pairs }: ParsedEndpoint,
   namespace: string,
   port: string,
 ): DriverObject<LinuxSpec>[] {
+  const own = addresses.flatMap((address) => parsePrefix(address) ?? []);
+  const senders = [...own.map((source) => ({ mac, source })), ...pairs];
   const sender = (mac: string, source: string | undefined): DriverObject<LinuxSpec> => ({
     key: senderKey(namespace, port, mac, source),
     spec: { kind: 'sender', namespace, port, mac, ...(source === undefined ? {} : { source }) },

@@ -118,6 +118,40 @@ describe('an endpoint', () => {
       expect(objects.find(({ spec }) => spec.kind === kind)?.spec).toMatchObject({ up: false });
   });
 
+  it('is known by its pairs as by a guess: their MAC addresses, and who has a host address; here and elsewhere', () => {
+    const other = '02:00:5e:00:00:99';
+    const allowedAddressPairs = [
+      { ip: '10.0.1.50', macAddress: other },
+      { ip: '10.0.1.51', macAddress: '' },
+      { ip: 'fd00::50', macAddress: other },
+      { ip: '10.9.0.0/16', macAddress: other },
+      // Its own, and one that could be either's.
+      { ip: '10.0.1.5', macAddress: other },
+      { ip: '10.0.1.52', macAddress: '' },
+      { ip: '10.0.1.52', macAddress: other },
+    ];
+    const fields = { macAddress: MAC, ipAddresses: ['10.0.1.5'], allowedAddressPairs };
+    const remote = d.remoteEndpoint('port-1', NET, { ...fields, tunnelEndpoint: '10.254.0.2' });
+    const told = (entry: d.Entry): string[] =>
+      objectsOf(entry).flatMap(({ spec, guess }) => {
+        const text = guess ? 'maybe' : 'surely';
+        if (spec.kind === 'bridgeentry' || spec.kind === 'tunnelentry')
+          return `${text} ${spec.kind} ${spec.mac}`;
+        return spec.kind === 'neighbour' ? `${text} ${spec.address} ${spec.mac}` : [];
+      });
+    const everywhere = [
+      `surely bridgeentry ${MAC}`,
+      `surely 10.0.1.5 ${MAC}`,
+      `maybe bridgeentry ${other}`,
+      `maybe 10.0.1.50 ${other}`,
+      `maybe 10.0.1.51 ${MAC}`,
+      `maybe fd00::50 ${other}`,
+    ];
+    expect(told(endpoint({ allowedAddressPairs })).sort()).toEqual(everywhere.toSorted());
+    const tunnels = [`surely tunnelentry ${MAC}`, `maybe tunnelentry ${other}`];
+    expect(told(remote).sort()).toEqual([...everywhere, ...tunnels].sort());
+  });
+
   it('may send as its pairs; a prefix within a wider one of the same MAC address is left out', () => {
     const pairs = [
       { ip: '10.9.0.0/16', macAddress: '' },

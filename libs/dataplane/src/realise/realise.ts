@@ -1,4 +1,5 @@
 import type {
+  AllowedAddressPair,
   BridgeDomain,
   DataplaneObject,
   Endpoint,
@@ -21,7 +22,7 @@ import {
 import { bridgeMac, bridgeName, namespaceName, tunnelName } from './names.js';
 import { realiseEndpoint } from './realise-endpoint.js';
 import { ROUTER_KEY, routeObject } from './realise-route.js';
-import { memberEntries, type Segment } from './segment.js';
+import { memberEntries, otherMacs, type Pair, pairEntries, type Segment } from './segment.js';
 
 /** What the realisation depends on besides the objects. */
 export interface LinuxEnvironment {
@@ -180,18 +181,19 @@ function endpointObjects(endpoint: Endpoint, segment: Segment): readonly DriverO
   if (!/^[^\s/:]{1,15}$/.test(representor)) problems.add('representor', 'must be the name of a device');
   const mac = macAddress('macAddress', endpoint.macAddress, problems);
   const addresses = ipAddresses(endpoint.ipAddresses, problems);
-  const pairs = endpoint.allowedAddressPairs.map((pair, index) => {
-    const source = parsePrefix(pair.ip);
-    if (source === undefined)
-      problems.add(`allowedAddressPairs[${index}].ip`, 'must be an IP address or prefix');
-    const field = `allowedAddressPairs[${index}].macAddress`;
-    return { source, mac: pair.macAddress === '' ? mac : macAddress(field, pair.macAddress, problems) };
-  });
+  const pairs = addressPairs(endpoint.allowedAddressPairs, mac, problems);
   if (problems.total > 0) throw problems.toError();
-  const senders = [...addresses.map((address) => ({ mac, source: parsePrefix(address) })), ...pairs].flatMap(
-    ({ source, mac }) => (source === undefined ? [] : [{ mac, source }]),
-  );
-  return realiseEndpoint({ portUid, representor, adminUp, mac, addresses, senders }, segment);
+  return realiseEndpoint({ portUid, representor, adminUp, mac, addresses, pairs }, segment);
+}
+
+function addressPairs(pairs: readonly AllowedAddressPair[], own: string, problems: Problems): Pair[] {
+  return pairs.flatMap(({ ip, macAddress: text }, index) => {
+    const field = `allowedAddressPairs[${index}]`;
+    const source = parsePrefix(ip);
+    if (source === undefined) problems.add(`${field}.ip`, 'must be an IP address or prefix');
+    const mac = text === '' ? own : macAddress(`${field}.macAddress`, text, problems);
+    return source === undefined ? [] : [{ mac, source }];
+  });
 }
 
 function remoteEndpointObjects(
@@ -202,11 +204,20 @@ function remoteEndpointObjects(
   const problems = new Problems();
   const mac = macAddress('macAddress', remote.macAddress, problems);
   const addresses = ipAddresses(remote.ipAddresses, problems);
+  const pairs = addressPairs(remote.allowedAddressPairs, mac, problems);
   const destination = tunnelDestination(remote.tunnelEndpoint, underlay, problems);
   if (problems.total > 0) throw problems.toError();
+  const guessed = [...otherMacs(mac, pairs)].map(
+    (other): DriverObject<LinuxSpec> => ({
+      ...tunnelEntry(namespace, tunnel, other, destination),
+      guess: true,
+    }),
+  );
   return [
     tunnelEntry(namespace, tunnel, mac, destination),
     ...memberEntries(namespace, bridge, tunnel, mac, addresses),
+    ...guessed,
+    ...pairEntries(namespace, bridge, tunnel, { mac, addresses, pairs }),
   ];
 }
 

@@ -1,4 +1,5 @@
 import type { DriverObject } from '../driver.js';
+import type { Prefix } from './addresses.js';
 import { bridgeEntryKey, type LinuxSpec, linkKey, neighbourKey } from './linux-objects.js';
 
 /** Where a network lives on this DPU: what its members need to know of it. */
@@ -25,13 +26,59 @@ export function memberEntries(
       after: [linkKey(port)],
       within: linkKey(port),
     },
-    ...addresses.map(
-      (address): DriverObject<LinuxSpec> => ({
-        key: neighbourKey(bridge, address),
-        spec: { kind: 'neighbour', namespace, bridge, address, mac },
-        after: [linkKey(bridge)],
-        within: linkKey(bridge),
-      }),
-    ),
+    ...addresses.map((address) => neighbourEntry(namespace, bridge, address, mac)),
   ];
 }
+
+/** What a port may send as besides: from a source, with that MAC address. */
+export interface Pair {
+  readonly mac: string;
+  readonly source: Prefix;
+}
+
+/** Who a port is, and who it may be besides. */
+export interface Member {
+  readonly mac: string;
+  readonly addresses: readonly string[];
+  readonly pairs: readonly Pair[];
+}
+
+/** The MAC addresses of pairs but the port's own. */
+export const otherMacs = (mac: string, pairs: readonly Pair[]): ReadonlySet<string> =>
+  new Set(pairs.map((pair) => pair.mac).filter((each) => each !== mac));
+
+/**
+ * How a bridge knows a member by its allowed pairs: their MAC addresses, and who has which host address. Several ports
+ * may have the same pair, and nobody knows which of them uses it: these are guesses.
+ */
+export function pairEntries(
+  namespace: string,
+  bridge: string,
+  port: string,
+  { mac, addresses, pairs }: Member,
+): DriverObject<LinuxSpec>[] {
+  const holders = new Map<string, Set<string>>();
+  for (const { mac: holder, source } of pairs) {
+    if (source.length < source.bits || addresses.includes(source.address)) continue;
+    holders.set(source.address, (holders.get(source.address) ?? new Set()).add(holder));
+  }
+  const macs = [...otherMacs(mac, pairs)].flatMap((other) =>
+    memberEntries(namespace, bridge, port, other, []),
+  );
+  const neighbours = [...holders].flatMap(([address, [holder, another]]) =>
+    holder === undefined || another !== undefined ? [] : [neighbourEntry(namespace, bridge, address, holder)],
+  );
+  return [...macs, ...neighbours].map((object) => ({ ...object, guess: true }));
+}
+
+const neighbourEntry = (
+  namespace: string,
+  bridge: string,
+  address: string,
+  mac: string,
+): DriverObject<LinuxSpec> => ({
+  key: neighbourKey(bridge, address),
+  spec: { kind: 'neighbour', namespace, bridge, address, mac },
+  after: [linkKey(bridge)],
+  within: linkKey(bridge),
+});

@@ -54,7 +54,12 @@ export const endpoint = (
 export const remoteEndpoint = (
   portUid: string,
   networkUid: string,
-  fields: { macAddress: string; tunnelEndpoint: string; ipAddresses?: string[] },
+  fields: {
+    macAddress: string;
+    tunnelEndpoint: string;
+    ipAddresses?: string[];
+    allowedAddressPairs?: { ip: string; macAddress: string }[];
+  },
 ): Entry =>
   entry('Port', `remoteendpoint/${portUid}`, {
     case: 'remoteEndpoint',
