@@ -10,8 +10,10 @@ import { note } from './report.js';
 const WORKER_FLAGS = ['--optimize-for-size', '--semi-space-growth-factor=1'];
 
 const PARTS: Readonly<Record<string, readonly string[]>> = {
+  latency: [],
   sustained: [],
   routes: WORKER_FLAGS,
+  footprint: [],
 };
 
 const given = process.argv.slice(2);

@@ -1,0 +1,86 @@
+/** What a worker with 1,000 ports takes: memory, processor time when nothing happens, and time to adopt after a restart. */
+import { systemClock } from '@outboard/core';
+import { LocalStack, type Manifest } from '@outboard/local-stack';
+import { note, report, timed } from '../report.js';
+
+const BENCH = 'intent';
+const PORTS = 1_000;
+const TENANT = 'acme';
+const DPU = {
+  name: 'dpu-1',
+  serialNumber: 'OB-BENCH-1',
+  pfMacAddress: '02:0b:00:00:01:00',
+  functions: PORTS,
+};
+const WORKER = `dataplane-worker/${DPU.name}`;
+const READY_MILLISECONDS = 120_000;
+/** Long enough for every timer of the worker to have run several times. */
+const IDLE_MILLISECONDS = 30_000;
+const RESTARTS = 3;
+const MEBIBYTE = 2 ** 20;
+
+const portOn = (vfNumber: number): Manifest => ({
+  kind: 'Port',
+  metadata: { name: `port-${vfNumber}` },
+  spec: {
+    network: 'blue',
+    function: { serialNumber: DPU.serialNumber, pfMacAddress: DPU.pfMacAddress, vfNumber },
+  },
+});
+
+const tell = (metric: string, value: number, unit: string, most: number): void =>
+  report({
+    bench: BENCH,
+    metric,
+    value,
+    unit,
+    baseline: null,
+    ratio: null,
+    bar: `value <= ${most} ${unit}`,
+    ok: value <= most,
+  });
+
+const stack = await LocalStack.start({
+  name: `foot${process.pid.toString(36)}`,
+  dpus: [DPU],
+  tenants: [TENANT],
+});
+try {
+  const workspace = await stack.workspace(TENANT);
+  await workspace.apply(
+    { kind: 'Network', metadata: { name: 'blue' }, spec: {} },
+    { kind: 'Subnet', metadata: { name: 'blue-v4' }, spec: { network: 'blue', cidr: '10.0.0.0/16' } },
+  );
+  const numbers = Array.from({ length: PORTS }, (_, vfNumber) => vfNumber);
+  await Promise.all(numbers.map((vfNumber) => workspace.apply(portOn(vfNumber))));
+  for (const vfNumber of numbers) await workspace.ready(`port-${vfNumber}`, 1, READY_MILLISECONDS);
+
+  const worker = stack.stack.program(WORKER);
+  const { cpuMilliseconds: before } = worker.usage();
+  note(`${PORTS} ports are ready; the worker is watched for ${IDLE_MILLISECONDS / 1_000} s`);
+  await systemClock.delay(IDLE_MILLISECONDS);
+  const { cpuMilliseconds, residentBytes } = worker.usage();
+  tell(`worker with ${PORTS} ports: resident`, residentBytes / MEBIBYTE, 'MiB', 128);
+  const share = (100 * (cpuMilliseconds - before)) / IDLE_MILLISECONDS;
+  tell(`worker with ${PORTS} ports: processor when idle, of one core`, share, '%', 1);
+  const restarts: number[] = [];
+  for (let restart = 0; restart < RESTARTS; restart++) {
+    await worker.kill();
+    // `ready` says that everything in the kernel is adopted.
+    restarts.push(await timed(() => worker.start()));
+  }
+  tell(
+    `worker with ${PORTS} ports: killed, started, adopted (worst of ${RESTARTS})`,
+    Math.max(...restarts),
+    'ms',
+    2_000,
+  );
+  tell(
+    `worker with ${PORTS} ports: resident after adoption`,
+    worker.usage().residentBytes / MEBIBYTE,
+    'MiB',
+    128,
+  );
+} finally {
+  await stack[Symbol.asyncDispose]();
+}
