@@ -1,4 +1,6 @@
 import type {
+  AddressSet,
+  AddressSetSpec,
   FunctionIdentity,
   Intent,
   Name,
@@ -6,6 +8,8 @@ import type {
   NetworkSpec,
   Port,
   PortSpec,
+  SecurityPolicy,
+  SecurityPolicySpec,
   Subnet,
   SubnetSpec,
   TenantName,
@@ -14,11 +18,13 @@ import type {
 import type { DpuRecord, FunctionRecord, StoredRecord } from './records.js';
 
 /** The kinds that the planner decides on. */
-export type PlannedResource = Network | Subnet | Port;
+export type PlannedResource = Network | Subnet | AddressSet | SecurityPolicy | Port;
 export type PlannedKind = PlannedResource['kind'];
 export type PlannedIntent =
   | Intent<'Network', NetworkSpec>
   | Intent<'Subnet', SubnetSpec>
+  | Intent<'AddressSet', AddressSetSpec>
+  | Intent<'SecurityPolicy', SecurityPolicySpec>
   | Intent<'Port', PortSpec>;
 
 /** What a caller asks for. */

@@ -1,7 +1,6 @@
 import { invariant } from '@outboard/core';
 import type { Name } from '@outboard/model';
 import type { CompiledDocument, DocumentChange, DocumentHead } from './api.js';
-import { objectsOf } from './placement.js';
 import type { World } from './world.js';
 
 /** Where a DPU's document is, as far as its changes were taken. Sequence 0: there is no such DPU. */
@@ -18,7 +17,7 @@ export const takeDocumentChanges = (world: World, revision: number): DocumentCha
 export function compileDocument(world: World, dpu: Name): CompiledDocument {
   invariant(!world.documents.isPending(dpu), `the changes of ${dpu} are taken`);
   const entry = world.dpus.get(dpu);
-  const objects = entry ? objectsOf(entry) : [];
+  const objects = entry ? world.objectsOf(entry) : [];
   objects.sort((left, right) => (left.key < right.key ? -1 : 1));
   return { ...documentHead(world, dpu), objects };
 }

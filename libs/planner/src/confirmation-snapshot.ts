@@ -4,26 +4,27 @@ import type { DpuEntry, NetworkEntry } from './entries.js';
 import { nameKey, type World } from './world.js';
 
 /**
- * What the DPUs of a network have still to confirm: not a function of the records, so that an attempt that is undone
+ * What the DPUs of networks have still to confirm: not a function of the records, so that an attempt that is undone
  * must restore it.
  */
 export class ConfirmationSnapshot {
   readonly #unconfirmed = new Map<DpuEntry, readonly (readonly [uid: string, sequence: number])[]>();
-  readonly #network: string | undefined;
-  readonly #joining: ReadonlyMap<Name, number>;
+  readonly #joining = new Map<string, ReadonlyMap<Name, number>>();
 
   constructor(
     private readonly world: World,
-    network: NetworkEntry | undefined,
+    networks: Iterable<NetworkEntry>,
   ) {
-    const metadata = network?.record.resource.metadata;
-    this.#network = metadata && nameKey(metadata.tenant, metadata.name);
-    this.#joining = new Map(network?.joining);
-    for (const { dpu } of network?.members.values() ?? []) {
-      const entries = [...dpu.unconfirmed].map(
-        ([port, sequence]) => [port.record.resource.metadata.uid, sequence] as const,
-      );
-      this.#unconfirmed.set(dpu, entries);
+    for (const { record, members, joining } of networks) {
+      const { tenant, name } = record.resource.metadata;
+      this.#joining.set(nameKey(tenant, name), new Map(joining));
+      for (const { dpu } of members.values()) {
+        if (this.#unconfirmed.has(dpu)) continue;
+        const entries = [...dpu.unconfirmed].map(
+          ([port, sequence]) => [port.record.resource.metadata.uid, sequence] as const,
+        );
+        this.#unconfirmed.set(dpu, entries);
+      }
     }
   }
 
@@ -35,9 +36,10 @@ export class ConfirmationSnapshot {
         if (port) expectConfirmation(port, dpu, sequence);
       }
     }
-    const network = this.#network === undefined ? undefined : this.world.networks.get(this.#network);
-    if (!network) return;
-    network.joining.clear();
-    for (const [name, sequence] of this.#joining) network.joining.set(name, sequence);
+    for (const [key, before] of this.#joining) {
+      const joining = this.world.networks.get(key)?.joining;
+      joining?.clear();
+      for (const [name, sequence] of before) joining?.set(name, sequence);
+    }
   }
 }

@@ -78,6 +78,7 @@ export class Draft {
       else this.world.remove(key);
     }
     this.world.takeSettled();
+    this.world.takeRetold();
   }
 
   #note(key: RecordKey, before: StoredRecord | undefined, after: StoredRecord | undefined): void {

@@ -2,6 +2,7 @@ import type { IpAddress, IpRange, MacAddress, Name } from '@outboard/model';
 import type { AddressPool } from './allocate/address-pool.js';
 import type { ReportedProblem } from './api.js';
 import type { SharedObject } from './objects.js';
+import type { GroupEntry, GroupPlace, PolicyEntry, PolicyPresence } from './policies/entries.js';
 import type { Quarantine, ReleaseEntry } from './quarantine.js';
 import type { DpuRecord, NetworkRecord, PortRecord, SubnetRecord } from './records.js';
 
@@ -45,6 +46,12 @@ export interface PortEntry {
   placement: Placement | undefined;
   /** DPUs that have not confirmed what last changed of the port there. */
   lagging: number;
+  /** The policies that apply to it, in the order in which they are evaluated. */
+  policies: readonly PolicyEntry[];
+  /** The groups that its labels put it in. */
+  groups: readonly GroupEntry[];
+  /** As what DPUs know it because of policies; undefined: as nothing. */
+  presence: PolicyPresence | undefined;
 }
 
 /** Where a planned port is, and its neutral objects there and elsewhere. */
@@ -70,6 +77,10 @@ export interface DpuEntry {
   readonly memberships: Map<string, Member>;
   /** By key: the routers that the networks here live in. */
   readonly routers: Map<string, { readonly object: SharedObject; networks: number }>;
+  /** By key: the policies that apply to ports here. */
+  readonly ruleSets: Map<string, SharedObject>;
+  /** By key: the groups that these mean. */
+  readonly groups: Map<string, { readonly group: GroupEntry; readonly place: GroupPlace }>;
   /** Sequence that the worker has applied and read back; undefined: it has not reported since the world was loaded. */
   applied: number | undefined;
   /** By the object's key: what the worker last reported as not applied. */

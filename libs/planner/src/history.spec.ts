@@ -20,9 +20,12 @@ function checkReady(lab: Lab, { metadata, status }: Port): void {
   expect(status.propagated?.lagging).toEqual([]);
 }
 
+const isOfPolicies = ({ key }: { readonly key: string }): boolean => /^(ruleset|addressgroup)/.test(key);
+
 describe('any history of commands, inventory and reports', () => {
   it('leaves documents that are the sum of their changes and what the rows say, and nothing else', () => {
     let documentChanges = 0;
+    let changesOfPolicies = 0;
     fc.assert(
       fc.property(histories(45), (steps) => {
         const lab = new Lab();
@@ -32,10 +35,12 @@ describe('any history of commands, inventory and reports', () => {
           checkInvariants(lab);
         }
         documentChanges += lab.changes.length;
+        changesOfPolicies += lab.changes.filter(({ upserts }) => upserts.some(isOfPolicies)).length;
       }),
-      { numRuns: 50, seed: 20261122 },
+      { numRuns: 70, seed: 20261122 },
     );
     expect(documentChanges).toBeGreaterThan(200);
+    expect(changesOfPolicies).toBeGreaterThan(40);
   });
 
   it('gives no address and no segment a second meaning, however far the workers lag behind', () => {

@@ -6,7 +6,9 @@ import {
   encodeBinary,
   objectKeys,
 } from '@outboard/contracts';
-import type { IpAddress, Name, Network, Port } from '@outboard/model';
+import type { IpAddress, Name, NamedPort, Network, Port } from '@outboard/model';
+import type { PolicyEntry } from './policies/entries.js';
+import { isolates } from './policies/order.js';
 
 /** A neutral object, serialised once and shared by every document that has it. */
 export class SharedObject implements DocumentEntry {
@@ -31,7 +33,7 @@ export class SharedObject implements DocumentEntry {
 type ObjectOf<Message> = Message extends { object?: infer Value } ? Value : never;
 type NeutralObject = Exclude<ObjectOf<Parameters<typeof create<typeof DataplaneObjectSchema>>[1]>, undefined>;
 
-const share = (
+export const share = (
   key: string,
   kind: string,
   { metadata: { tenant, name } }: { metadata: { tenant: string; name: string } },
@@ -86,8 +88,13 @@ const pairsOf = ({ spec, status }: Port) =>
     macAddress: macAddress ?? status.macAddress ?? '',
   }));
 
-/** The port on the DPU that has its function. */
-export function endpointObject(port: Port, network: Network, representor: string): SharedObject {
+/** The port on the DPU that has its function, with the policies that apply to it in their order. */
+export function endpointObject(
+  port: Port,
+  network: Network,
+  representor: string,
+  policies: readonly PolicyEntry[],
+): SharedObject {
   const { metadata, spec, status } = port;
   return share(objectKeys.endpoint(metadata.uid), 'Port', port, {
     case: 'endpoint',
@@ -99,6 +106,12 @@ export function endpointObject(port: Port, network: Network, representor: string
       ipAddresses: status.addresses.map(({ ip }) => ip),
       allowedAddressPairs: pairsOf(port),
       adminUp: spec.adminState === 'UP',
+      ruleSets: policies.map(({ record }) =>
+        objectKeys.ruleSet(record.resource.metadata.uid, network.spec.router),
+      ),
+      isolatedIngress: isolates(policies, 'INGRESS'),
+      isolatedEgress: isolates(policies, 'EGRESS'),
+      namedPorts: spec.namedPorts.map(destinationPort),
     },
   });
 }
@@ -118,3 +131,13 @@ export function remoteEndpointObject(port: Port, network: Network, tunnelEndpoin
     },
   });
 }
+
+/** IP protocol numbers (IANA). */
+export const PROTOCOL_NUMBERS = { ICMP: 1, TCP: 6, UDP: 17, ICMPv6: 58 } as const;
+
+/** A named port in neutral terms. */
+export const destinationPort = ({ name, protocol, port }: NamedPort) => ({
+  name,
+  protocol: PROTOCOL_NUMBERS[protocol],
+  port,
+});

@@ -10,6 +10,7 @@ import {
   type SharedObject,
   tunnelPeerObject,
 } from './objects.js';
+import type { PolicyEntry } from './policies/entries.js';
 
 /** Whether a placement differs from another where the home DPU and where the other DPUs see it. */
 export interface PlacementDifference {
@@ -33,6 +34,7 @@ export function placementOf(
   port: Port,
   network: NetworkEntry,
   dpus: ReadonlyMap<string, DpuEntry>,
+  policies: readonly PolicyEntry[],
 ): Placement | undefined {
   const { dpu: name, representor } = port.status;
   if (name === undefined || representor === undefined) return undefined;
@@ -41,12 +43,12 @@ export function placementOf(
   invariant(dpu && tunnelEndpoint, `${name} can have ports`);
   return {
     dpu,
-    endpoint: endpointObject(port, network.record.resource, representor),
+    endpoint: endpointObject(port, network.record.resource, representor, policies),
     remote: remoteEndpointObject(port, network.record.resource, tunnelEndpoint),
   };
 }
 
-/** Every object of a DPU's document, in no order. */
+/** Every object of a DPU's document but those of policies, in no order. */
 export function objectsOf(dpu: DpuEntry): SharedObject[] {
   const objects = [...dpu.routers.values()].map(({ object }) => object);
   for (const { network } of dpu.memberships.values()) {

@@ -28,7 +28,8 @@ export function propagationOf(port: PortEntry): Propagation | undefined {
 
 /**
  * A resource as callers see it: with what is counted from the world instead of being stored, as it would change with
- * every port: `status.ports` of a network, `status.allocated` of a subnet, `status.propagated` of a port.
+ * every port: `status.ports` of a network, `status.allocated` of a subnet, `status.policies` of an address set,
+ * `status.ports` and `status.dpus` of a policy, `status.propagated` of a port.
  */
 export function present<Resource extends PlannedResource>(world: World, resource: Resource): Resource {
   const key = nameKey(resource.metadata.tenant, resource.metadata.name);
@@ -42,6 +43,15 @@ export function present<Resource extends PlannedResource>(world: World, resource
     case 'Subnet': {
       const allocated = world.subnets.get(key)?.allocated ?? 0;
       return { ...resource, status: { ...resource.status, allocated } };
+    }
+    case 'AddressSet': {
+      const policies = world.policies.addressSets.get(key)?.policies.size ?? 0;
+      return { ...resource, status: { ...resource.status, policies } };
+    }
+    case 'SecurityPolicy': {
+      const { ports, places } = world.policies.policies.get(key) ?? {};
+      const dpus = new Set([...(places?.values() ?? [])].map(({ dpu }) => dpu)).size;
+      return { ...resource, status: { ...resource.status, ports: ports?.size ?? 0, dpus } };
     }
     case 'Port': {
       const entry = world.ports.get(key);

@@ -1,4 +1,5 @@
 import {
+  type AddressSet,
   type FunctionIdentity,
   type IndexEntry,
   type IpAddress,
@@ -7,6 +8,7 @@ import {
   type Name,
   type Network,
   type Port,
+  type SecurityPolicy,
   type SegmentationId,
   type SerialNumber,
   type Subnet,
@@ -24,6 +26,18 @@ export interface NetworkRecord {
 export interface SubnetRecord {
   readonly kind: 'Subnet';
   readonly resource: Subnet;
+}
+
+/** An AddressSet as it is stored. */
+export interface AddressSetRecord {
+  readonly kind: 'AddressSet';
+  readonly resource: AddressSet;
+}
+
+/** A SecurityPolicy as it is stored. */
+export interface SecurityPolicyRecord {
+  readonly kind: 'SecurityPolicy';
+  readonly resource: SecurityPolicy;
 }
 
 /** A Port as it is stored: its allocations and its place are in its status. */
@@ -86,6 +100,8 @@ export interface ReleaseRecord {
 export type StoredRecord =
   | NetworkRecord
   | SubnetRecord
+  | AddressSetRecord
+  | SecurityPolicyRecord
   | PortRecord
   | DpuRecord
   | FunctionRecord
@@ -105,6 +121,8 @@ export function keyOf(record: StoredRecord): RecordKey {
   switch (record.kind) {
     case 'Network':
     case 'Subnet':
+    case 'AddressSet':
+    case 'SecurityPolicy':
     case 'Port': {
       const { tenant, name } = record.resource.metadata;
       return { kind: record.kind, tenant, name };

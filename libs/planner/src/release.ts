@@ -28,6 +28,8 @@ export function releaseOf(
   const waits = waitsOf(draft, network);
   // Every member has the port, and is told by this very decision that it changes or goes.
   if (port.placement) for (const name of network.members.keys()) waits[name] = draft.context.revision;
+  // Where rules mean the port by its addresses, nobody else may have them before these rules forget it.
+  if (addresses.length > 0) for (const name of dpusThatMean(port)) waits[name] = draft.context.revision;
   if (Object.keys(waits).length === 0) return undefined;
   return make(draft, network, 'Port', record.resource.metadata, {
     addresses,
@@ -35,6 +37,13 @@ export function releaseOf(
     vni: undefined,
     waits,
   });
+}
+
+function* dpusThatMean({ presence, network }: PortEntry): Generator<string> {
+  const { router } = network.record.resource.spec;
+  for (const group of presence?.members.keys() ?? []) {
+    for (const place of group.places.values()) if (place.router === router) yield place.dpu.record.name;
+  }
 }
 
 /** A DPU takes no part in a network any more: until it confirms, it may still have anything of it. */

@@ -73,7 +73,8 @@ export function writePort(
     conditions: formerConditions,
   };
   const resource: Port = { kind: 'Port', metadata, spec, status };
-  const placement = placementOf(resource, network, world.dpus);
+  const { policies } = world.policies.of(resource);
+  const placement = placementOf(resource, network, world.dpus, policies);
   const difference = comparePlacements(before?.placement, placement);
   const updates = conditionsOf(plan, placement, difference.home, formerConditions);
   const conditions = updateConditions('Port', formerConditions, updates, metadata.generation, context.now);
@@ -100,6 +101,19 @@ export function replanPort(draft: Draft, port: PortEntry, override?: DpuOverride
   const { metadata, spec } = port.record.resource;
   const desired = { metadata, spec, allocation: allocationOf(port.record.resource) };
   writePort(draft, port.network, port, desired, override ? { override } : {});
+}
+
+/** Writes of ports that other policies apply to now that their DPUs have to apply that. */
+export function writeRetold(draft: Draft): void {
+  const { revision, now } = draft.context;
+  for (const { record, placement } of draft.world.takeRetold()) {
+    if (!placement) continue;
+    const { metadata, status } = record.resource;
+    const updates = [applying(placement.dpu)];
+    const conditions = updateConditions('Port', status.conditions, updates, metadata.generation, now);
+    const resource = { ...record.resource, status: { ...status, conditions } };
+    draft.putPort({ ...record, resource, sequence: revision }, placement);
+  }
 }
 
 /** Takes over what the home DPU tells of a planned port. */

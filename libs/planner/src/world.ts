@@ -6,8 +6,9 @@ import { expectJoining, expectStored, isSettled } from './confirmation.js';
 import { Documents } from './documents.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, SubnetEntry } from './entries.js';
 import { Functions } from './functions.js';
-import { bridgeDomainObject, routerKeyOf, routerObject } from './objects.js';
-import { objectsOf, Placements, placementOf } from './placement.js';
+import { bridgeDomainObject, routerKeyOf, routerObject, type SharedObject } from './objects.js';
+import { comparePlacements, objectsOf, Placements, placementOf } from './placement.js';
+import { Policies } from './policies/policies.js';
 import { Quarantine, type ReleaseEntry } from './quarantine.js';
 import type {
   DpuRecord,
@@ -33,6 +34,8 @@ const LOAD_ORDER: readonly StoredRecord['kind'][] = [
   'Function',
   'Network',
   'Subnet',
+  'AddressSet',
+  'SecurityPolicy',
   'Port',
   'Release',
 ];
@@ -59,7 +62,10 @@ export class World {
   readonly releases = new Map<string, ReleaseEntry>();
   readonly segments: Segments;
   readonly documents = new Documents();
+  readonly policies = new Policies(this.documents, (port) => this.#replan(port));
   readonly #placements = new Placements(this.documents);
+  /** Connected ports that are told other policies, since this was last asked. */
+  readonly #retold = new Set<PortEntry>();
   /** What changes must be confirmed at; undefined while loading. */
   #revision: number | undefined;
   /** Numbers releases, whose names must be unique for ever. */
@@ -83,7 +89,7 @@ export class World {
     for (const record of records) byKind.get(record.kind)?.push(record);
     for (const ofKind of byKind.values()) for (const record of ofKind) world.put(record);
     for (const dpu of world.dpus.values()) {
-      world.documents.load(dpu.record.name, revision, objectsOf(dpu));
+      world.documents.load(dpu.record.name, revision, world.objectsOf(dpu));
     }
     world.documents.loaded();
     for (const port of world.ports.values()) expectStored(port);
@@ -112,6 +118,18 @@ export class World {
     return settled.filter(isSettled);
   }
 
+  /** Ports whose own objects are others because of policies, since the last call: their records do not say so yet. */
+  takeRetold(): PortEntry[] {
+    const retold = [...this.#retold];
+    this.#retold.clear();
+    return retold;
+  }
+
+  /** Every object of a DPU's document, in no order. */
+  objectsOf(dpu: DpuEntry): SharedObject[] {
+    return [...objectsOf(dpu), ...this.policies.objectsOf(dpu)];
+  }
+
   /** The record with that key. */
   find({ kind, tenant, name }: RecordKey): StoredRecord | undefined {
     switch (kind) {
@@ -119,6 +137,10 @@ export class World {
         return this.networks.get(nameKey(tenant, name))?.record;
       case 'Subnet':
         return this.subnets.get(nameKey(tenant, name))?.record;
+      case 'AddressSet':
+        return this.policies.addressSets.get(nameKey(tenant, name))?.record;
+      case 'SecurityPolicy':
+        return this.policies.policies.get(nameKey(tenant, name))?.record;
       case 'Port':
         return this.ports.get(nameKey(tenant, name))?.record;
       case 'Dpu':
@@ -140,6 +162,12 @@ export class World {
         break;
       case 'Subnet':
         this.#putSubnet(record);
+        break;
+      case 'AddressSet':
+        this.policies.putAddressSet(record);
+        break;
+      case 'SecurityPolicy':
+        this.policies.putPolicy(record);
         break;
       case 'Port':
         this.putPort(record);
@@ -166,6 +194,12 @@ export class World {
         break;
       case 'Subnet':
         this.#removeSubnet(nameKey(tenant, name));
+        break;
+      case 'AddressSet':
+        this.policies.removeAddressSet(tenant, name);
+        break;
+      case 'SecurityPolicy':
+        this.policies.removePolicy(tenant, name);
         break;
       case 'Port':
         this.#removePort(nameKey(tenant, name));
@@ -271,6 +305,7 @@ export class World {
     const { metadata, spec } = record.resource;
     const key = nameKey(metadata.tenant, metadata.name);
     let entry = this.ports.get(key);
+    const before = entry?.record.resource;
     if (entry && holdsTheSame(entry.record, record)) {
       entry.record = record;
     } else if (entry) {
@@ -280,21 +315,44 @@ export class World {
     } else {
       const network = this.networks.get(nameKey(metadata.tenant, spec.network));
       invariant(network, `the network of port ${key} is known`);
-      entry = { record, network, placement: undefined, lagging: 0 };
+      entry = {
+        record,
+        network,
+        placement: undefined,
+        lagging: 0,
+        policies: [],
+        groups: [],
+        presence: undefined,
+      };
       this.ports.set(key, entry);
       this.portsByUid.set(metadata.uid, entry);
       network.ports.add(entry);
       this.#indexPort(entry);
     }
-    const placement = given ?? placementOf(record.resource, entry.network, this.dpus);
+    const relabelled =
+      before?.metadata.labels !== metadata.labels || before.spec.securityPolicies !== spec.securityPolicies;
+    if (relabelled) this.policies.relabel(entry);
+    const placement = given ?? placementOf(record.resource, entry.network, this.dpus, entry.policies);
     this.#placements.place(entry, placement, this.#revision);
+    this.policies.settle(entry);
     return entry;
+  }
+
+  /** Other policies apply to a connected port. */
+  #replan(port: PortEntry): void {
+    const placement = placementOf(port.record.resource, port.network, this.dpus, port.policies);
+    if (!comparePlacements(port.placement, placement).home) return;
+    this.#placements.place(port, placement, this.#revision);
+    this.#retold.add(port);
   }
 
   #removePort(key: string): void {
     const entry = this.ports.get(key);
     invariant(entry, `${key} exists`);
     this.#placements.place(entry, undefined, this.#revision);
+    this.policies.settle(entry);
+    this.policies.forget(entry);
+    this.#retold.delete(entry);
     this.#unindexPort(entry);
     this.ports.delete(key);
     this.portsByUid.delete(entry.record.resource.metadata.uid);
@@ -338,6 +396,8 @@ export class World {
         record,
         memberships: new Map(),
         routers: new Map(),
+        ruleSets: new Map(),
+        groups: new Map(),
         applied: undefined,
         problems: new Map(),
         unconfirmed: new Map(),

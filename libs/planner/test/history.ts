@@ -1,7 +1,7 @@
 import { expect } from '@jest/globals';
 import type { IpAddress, Name } from '@outboard/model';
 import fc from 'fast-check';
-import type { DocumentChange, PlannedKind, ProblemState, ReportedProblem } from '../src/index.js';
+import type { Command, DocumentChange, PlannedKind, ProblemState, ReportedProblem } from '../src/index.js';
 import { compiledDocuments, summaryOf } from './invariants.js';
 import { identityOf, type Lab } from './lab.js';
 
@@ -73,6 +73,8 @@ const portStep = steps(
     adminState: fc.constantFrom('UP', 'DOWN'),
     offload: fc.constantFrom('PREFERRED', 'REQUIRED', 'NEVER'),
     label: fc.constantFrom('a', 'b'),
+    securityPolicies: fc.uniqueArray(fc.constantFrom('allow-a', 'lock'), { maxLength: 1 }),
+    namedPorts: fc.constantFrom([], [{ name: 'http', port: 8080 }]),
   }),
   (lab, { name, network, dpu, vfNumber, ip, withAddress, label, ...rest }) => {
     const prefix = network === 'blue' ? '10.0.0' : '10.0.1';
@@ -87,12 +89,72 @@ const portStep = steps(
   },
 );
 
+const ADDRESS_SETS = ['monitoring', 'office'] as const;
+const POLICIES = ['allow-a', 'lock', 'edge'] as const;
+
+const addressSetStep = steps(
+  'addressSet',
+  fc.record({
+    name: fc.constantFrom(...ADDRESS_SETS),
+    addresses: fc.uniqueArray(fc.constantFrom('192.0.2.1', '198.51.100.0/24', '2001:db8:50::/64'), {
+      maxLength: 3,
+    }),
+  }),
+  (lab, { name, addresses }) => void lab.tryApply('AddressSet', name, { addresses }),
+);
+
+const selector = fc.constantFrom(
+  {},
+  { matchLabels: { label: 'a' } },
+  { matchExpressions: [{ key: 'label', operator: 'NotIn', values: ['a'] }] },
+  { matchExpressions: [{ key: 'label', operator: 'In', values: ['b', 'a'] }] },
+);
+const peer = fc.oneof(
+  selector.map((portSelector) => ({ portSelector })),
+  fc.constantFrom(...ADDRESS_SETS).map((addressSet) => ({ addressSet })),
+  fc.constant({ cidrBlock: { cidr: '10.0.0.0/8', except: ['10.66.0.0/16'] } }),
+);
+const rules = fc.array(
+  fc.record({
+    peers: fc.array(peer, { maxLength: 2 }),
+    services: fc.uniqueArray(
+      fc.constantFrom(
+        { protocol: 'TCP', portName: 'http' },
+        { protocol: 'UDP', port: 53, endPort: 54 },
+        { protocol: 'ICMP', icmpType: 8 },
+      ),
+      { maxLength: 2 },
+    ),
+  }),
+  { maxLength: 2 },
+);
+
+const policyStep = steps(
+  'policy',
+  fc.record({
+    name: fc.constantFrom(...POLICIES),
+    tier: fc.constantFrom('ADMIN', 'DEFAULT', 'BASELINE'),
+    priority: fc.nat({ max: 2 }),
+    portSelector: maybe(selector),
+    ingress: rules,
+    egress: maybe(fc.constant([{ peers: [{ portSelector: {} }] }])),
+  }),
+  (lab, { name, priority, ...spec }) => {
+    lab.tryApply('SecurityPolicy', name, {
+      ...spec,
+      ...(spec.tier !== 'DEFAULT' && { priority }),
+    });
+  },
+);
+
 const deleteStep = steps(
   'delete',
   fc.constantFrom<readonly [PlannedKind, string]>(
     ...NETWORKS.map((name) => ['Network', name] as const),
     ...Object.keys(SUBNETS).map((name) => ['Subnet', name] as const),
     ...PORTS.map((name) => ['Port', name] as const),
+    ...ADDRESS_SETS.map((name) => ['AddressSet', name] as const),
+    ...POLICIES.map((name) => ['SecurityPolicy', name] as const),
   ),
   (lab, [kind, name]) => void lab.tryDelete(kind, name),
 );
@@ -157,7 +219,9 @@ const restartStep = steps('restart', fc.constant(''), (lab) => lab.restart());
 const single = fc.oneof(
   { weight: 2, arbitrary: networkStep },
   { weight: 2, arbitrary: subnetStep },
-  { weight: 8, arbitrary: portStep },
+  { weight: 12, arbitrary: portStep },
+  { weight: 1, arbitrary: addressSetStep },
+  { weight: 3, arbitrary: policyStep },
   { weight: 4, arbitrary: deleteStep },
   { weight: 2, arbitrary: dpuStep },
   { weight: 3, arbitrary: functionStep },
@@ -169,18 +233,42 @@ const single = fc.oneof(
 /** A dry run changes nothing at all, and says what the command then does. */
 const dryRunStep = steps(
   'dryRun',
-  fc.record({
-    name: fc.constantFrom(...PORTS),
-    network: fc.constantFrom(...NETWORKS),
-    dpu: fc.constantFrom(...DPUS),
-    remove: fc.boolean(),
-  }),
-  (lab, { name, network, dpu, remove }) => {
+  fc.oneof(
+    fc
+      .record({
+        name: fc.constantFrom(...PORTS),
+        network: fc.constantFrom(...NETWORKS),
+        dpu: fc.constantFrom(...DPUS),
+        label: fc.constantFrom('a', 'b'),
+      })
+      .map(
+        ({ name, network, dpu, label }) =>
+          (lab: Lab) =>
+            lab.command('Port', name, { network, function: identityOf(dpu, 0) }, { labels: { label } }),
+      ),
+    fc.record({ name: fc.constantFrom(...POLICIES), portSelector: selector, ingress: rules }).map(
+      ({ name, ...spec }) =>
+        (lab: Lab) =>
+          lab.command('SecurityPolicy', name, spec),
+    ),
+    fc
+      .constantFrom(...ADDRESS_SETS)
+      .map((name) => (lab: Lab) => lab.command('AddressSet', name, { addresses: ['203.0.113.0/24'] })),
+    fc
+      .constantFrom(
+        ...PORTS.map((name) => ['Port', name] as const),
+        ...POLICIES.map((name) => ['SecurityPolicy', name] as const),
+      )
+      .map(
+        ([kind, name]) =>
+          () =>
+            ({ operation: 'delete', kind, tenant: 'acme', name }) as const,
+      ),
+  ),
+  (lab, commandIn: (lab: Lab) => Command) => {
     const everything = () => [summaryOf(lab.world), compiledDocuments(lab.world), confirmations(lab)];
     const before = everything();
-    const command = remove
-      ? ({ operation: 'delete', kind: 'Port', tenant: 'acme', name } as const)
-      : lab.command('Port', name, { network, function: identityOf(dpu, 0) });
+    const command = commandIn(lab);
     const trial = lab.dryRun(command);
     expect(everything()).toEqual(before);
     const changes = lab.changes.length;
@@ -300,6 +388,9 @@ export function populate(lab: Lab): void {
 /** Deletes whatever there is, and lets every worker confirm it. */
 export function removeEverything(lab: Lab): void {
   for (const { resource } of lab.records('Port')) lab.delete('Port', resource.metadata.name);
+  for (const { resource } of lab.records('SecurityPolicy'))
+    lab.delete('SecurityPolicy', resource.metadata.name);
+  for (const { resource } of lab.records('AddressSet')) lab.delete('AddressSet', resource.metadata.name);
   for (const { resource } of lab.records('Subnet')) lab.delete('Subnet', resource.metadata.name);
   for (const { resource } of lab.records('Network')) lab.delete('Network', resource.metadata.name);
   for (const { name } of lab.records('Dpu')) lab.report(name as Name);

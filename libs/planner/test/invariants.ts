@@ -68,6 +68,7 @@ function checkStored(lab: Lab): void {
 export function summaryOf(world: World): unknown {
   const records = [
     ...[...world.networks.values(), ...world.subnets.values(), ...world.ports.values()],
+    ...[...world.policies.addressSets.values(), ...world.policies.policies.values()],
     ...[...world.dpus.values(), ...world.releases.values()],
   ].map(({ record }) => record);
   const networks = [...world.networks.values()].map((network) => ({
@@ -85,6 +86,27 @@ export function summaryOf(world: World): unknown {
       records: records.map((record) => JSON.stringify(record, sorted)).sort(),
       functions: [...world.functions.values()].map((record) => JSON.stringify(record, sorted)).sort(),
       networks: networks.sort((left, right) => (left.name < right.name ? -1 : 1)),
+      policies: [...world.policies.policies.values()]
+        .map(({ record, ports, namedBy, groups, places }) =>
+          [
+            record.resource.metadata.name,
+            ...[ports, namedBy].map((set) =>
+              [...set]
+                .map((port) => port.record.resource.metadata.name)
+                .sort()
+                .join(),
+            ),
+            groups
+              .map(({ id }) => id)
+              .sort()
+              .join(),
+            [...places]
+              .map(([key, place]) => `${key} ${place.ports}`)
+              .sort()
+              .join(),
+          ].join('; '),
+        )
+        .sort(),
       bindings: [...world.bindings.keys()].sort(),
       lowestVni: world.segments.lowest(),
     }),

@@ -1,6 +1,15 @@
+import { hash } from 'node:crypto';
 import { fromBinary, toJson } from '@bufbuild/protobuf';
 import { DataplaneObjectSchema } from '@outboard/contracts';
-import type { DpuRecord, NetworkRecord, PortRecord, StoredRecord } from '../src/index.js';
+import type { SecurityPeer, SecurityRule, SecurityService } from '@outboard/model';
+import type {
+  AddressSetRecord,
+  DpuRecord,
+  NetworkRecord,
+  PortRecord,
+  SecurityPolicyRecord,
+  StoredRecord,
+} from '../src/index.js';
 
 type Json = Record<string, unknown>;
 
@@ -16,6 +25,9 @@ export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocumen
   const dpus = records.filter((record): record is DpuRecord => record.kind === 'Dpu');
   const networks = records.filter((record): record is NetworkRecord => record.kind === 'Network');
   const ports = records.filter((record): record is PortRecord => record.kind === 'Port');
+  const policies = records.filter(
+    (record): record is SecurityPolicyRecord => record.kind === 'SecurityPolicy',
+  );
   const documents: ReadableDocuments = Object.fromEntries(dpus.map(({ name }) => [name, {}]));
   for (const { resource: network } of networks) {
     const { tenant, name, uid } = network.metadata;
@@ -52,21 +64,169 @@ export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocumen
       }
       for (const { resource: port } of planned) {
         const home = members.find((dpu) => dpu.name === port.status.dpu);
-        const [key, object] = portObject(port, uid, member, home);
+        const applying = policiesOf(port, policies);
+        const [key, object] = portObject(port, network, member, home, applying);
         document[key] = object;
+        if (home !== member) continue;
+        for (const policy of applying) Object.assign(document, policyObjects(policy, network, records));
       }
     }
   }
   return documents;
 }
 
+type Port = PortRecord['resource'];
+type Policy = SecurityPolicyRecord['resource'];
+type Selector = Extract<SecurityPeer, { kind: 'ports' }>['selector'];
+
+const TIER_ORDER = 'ADMIN DEFAULT BASELINE';
+
+/** The policies of a port, in the order in which they are evaluated. */
+const policiesOf = ({ metadata, spec }: Port, policies: readonly SecurityPolicyRecord[]): Policy[] =>
+  policies
+    .map(({ resource }) => resource)
+    .filter(
+      (policy) =>
+        policy.metadata.tenant === metadata.tenant &&
+        (spec.securityPolicies.includes(policy.metadata.name) ||
+          (policy.spec.portSelector !== undefined && holds(policy.spec.portSelector, metadata.labels))),
+    )
+    .map((policy) => ({
+      policy,
+      rank: TIER_ORDER.indexOf(policy.spec.tier) * 10_000 + (policy.spec.priority ?? 0),
+    }))
+    .sort(
+      (one, other) =>
+        one.rank - other.rank || (one.policy.metadata.name < other.policy.metadata.name ? -1 : 1),
+    )
+    .map(({ policy }) => policy);
+
+const holds = (
+  { matchLabels, matchExpressions }: Selector,
+  labels: Readonly<Record<string, string>>,
+): boolean =>
+  Object.entries(matchLabels).every(([key, value]) => labels[key] === value) &&
+  matchExpressions.every(({ key, operator, values }) => {
+    const isThere = key in labels;
+    if (operator === 'Exists' || operator === 'DoesNotExist') return isThere === (operator === 'Exists');
+    return (isThere && values.includes(labels[key] ?? '')) === (operator === 'In');
+  });
+
+const selectorText = ({ matchLabels, matchExpressions }: Selector): string =>
+  [
+    ...Object.entries(matchLabels).map(([key, value]) => `${key} In ${value}`),
+    ...matchExpressions.map(({ key, operator, values }) => `${key} ${operator} ${[...values].sort().join()}`),
+  ]
+    .sort()
+    .join(';');
+
+/** A policy in the router of a network, and every group that it means, with all of the group's members. */
+function policyObjects(
+  { metadata, spec }: Policy,
+  network: NetworkRecord['resource'],
+  records: readonly StoredRecord[],
+): Record<string, Json> {
+  const { tenant } = metadata;
+  const routerName = network.spec.router;
+  const router = `router/${tenant}/${routerName}`;
+  const objects: Record<string, Json> = {};
+  const peerOf = (peer: SecurityPeer): Json => {
+    if (peer.kind === 'cidr') return { cidr: withoutEmpty({ prefix: peer.cidr, except: peer.except }) };
+    const set = records.find(
+      (record): record is AddressSetRecord =>
+        record.kind === 'AddressSet' &&
+        peer.kind === 'addressSet' &&
+        record.resource.metadata.tenant === tenant &&
+        record.resource.metadata.name === peer.name,
+    )?.resource;
+    const hashed = peer.kind === 'ports' ? hash('sha256', selectorText(peer.selector)).slice(0, 16) : '';
+    const id = set?.metadata.uid ?? hashed;
+    const key = `addressgroup/${tenant}/${routerName}/${id}`;
+    const member = (address: string, source: Json, namedPorts: readonly Json[] = []): void => {
+      const value = withoutEmpty({ addressGroup: key, address, namedPorts });
+      objects[`addressgroupmember/${tenant}/${routerName}/${id}/${address}`] = {
+        source,
+        addressGroupMember: value,
+      };
+    };
+    const source = set
+      ? { kind: 'AddressSet', tenant, name: set.metadata.name }
+      : { kind: 'Router', tenant, name: routerName };
+    objects[key] = { source, addressGroup: withoutEmpty({ router, prefixes: set !== undefined }) };
+    for (const prefix of set?.spec.addresses ?? []) member(prefix.replace(/\/(32|128)$/, ''), source);
+    if (peer.kind === 'ports') {
+      for (const port of connectedIn(tenant, routerName, records)) {
+        if (!holds(peer.selector, port.metadata.labels)) continue;
+        const portSource = { kind: 'Port', tenant, name: port.metadata.name };
+        for (const { ip } of port.status.addresses)
+          member(ip, portSource, port.spec.namedPorts.map(destination));
+      }
+    }
+    return { addressGroup: key };
+  };
+  const rule = ({ name, action, peers, services }: SecurityRule): Json =>
+    withoutEmpty({
+      name,
+      action,
+      peers: peers.map(peerOf),
+      services: services.some(({ protocol }) => protocol === 'any') ? [] : services.map(serviceOf),
+    });
+  objects[`ruleset/${metadata.uid}/${routerName}`] = {
+    source: { kind: 'SecurityPolicy', tenant, name: metadata.name },
+    ruleSet: withoutEmpty({
+      policyUid: metadata.uid,
+      router,
+      tier: spec.tier,
+      ingress: spec.ingress.map(rule),
+      egress: spec.egress.map(rule),
+    }),
+  };
+  return objects;
+}
+
+const PROTOCOL: Readonly<Record<string, number>> = { ICMP: 1, TCP: 6, UDP: 17, ICMPv6: 58 };
+
+const destination = ({ name, protocol, port }: Port['spec']['namedPorts'][number]): Json => ({
+  name,
+  protocol: PROTOCOL[protocol],
+  port,
+});
+
+function serviceOf(service: SecurityService): Json {
+  const protocol = PROTOCOL[service.protocol];
+  if ('type' in service) {
+    return withoutUndefined({ protocol, icmpType: service.type, icmpCode: service.code });
+  }
+  const ports = 'ports' in service ? service.ports : undefined;
+  if (ports === undefined) return { protocol };
+  return 'name' in ports
+    ? { protocol, portName: ports.name }
+    : { protocol, firstPort: ports.first, lastPort: ports.last };
+}
+
+const connectedIn = (tenant: string, router: string, records: readonly StoredRecord[]): Port[] =>
+  records.flatMap((record) => {
+    if (record.kind !== 'Port') return [];
+    const { metadata, spec, status } = record.resource;
+    const inRouter = records.some(
+      ({ ...network }) =>
+        network.kind === 'Network' &&
+        network.resource.metadata.tenant === tenant &&
+        network.resource.metadata.name === spec.network &&
+        network.resource.spec.router === router,
+    );
+    return metadata.tenant === tenant && inRouter && status.dpu !== undefined ? [record.resource] : [];
+  });
+
 function portObject(
   { metadata, spec, status }: PortRecord['resource'],
-  networkUid: string,
+  network: NetworkRecord['resource'],
   member: DpuRecord,
   home: DpuRecord | undefined,
+  policies: readonly Policy[],
 ): [key: string, object: Json] {
   const source = { kind: 'Port', tenant: metadata.tenant, name: metadata.name };
+  const networkUid = network.metadata.uid;
   const ipAddresses = status.addresses.map(({ ip }) => ip);
   const common = { portUid: metadata.uid, networkUid, macAddress: status.macAddress };
   const allowedAddressPairs = spec.allowedAddressPairs.map(({ ip, macAddress }) => ({
@@ -88,9 +248,16 @@ function portObject(
     ipAddresses,
     allowedAddressPairs,
     adminUp: spec.adminState === 'UP',
+    ruleSets: policies.map((policy) => `ruleset/${policy.metadata.uid}/${network.spec.router}`),
+    isolatedIngress: policies.some((policy) => policy.spec.isolates.includes('INGRESS')),
+    isolatedEgress: policies.some((policy) => policy.spec.isolates.includes('EGRESS')),
+    namedPorts: spec.namedPorts.map(destination),
   });
   return [`endpoint/${metadata.uid}`, { source, endpoint }];
 }
+
+const withoutUndefined = (object: Json): Json =>
+  Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined));
 
 /** As protobuf's JSON leaves out what is empty. */
 const withoutEmpty = (object: Json): Json =>

@@ -1,8 +1,12 @@
 import type { DpuRecord, PlannedKind } from '../src/index.js';
 import { identityOf, type Lab } from './lab.js';
 
-/** One resource of a world: `[kind, tenant/name, spec]`. */
-type Item = readonly [kind: PlannedKind, key: `${string}/${string}`, spec: object];
+/** One resource of a world: `[kind, tenant/name, spec]`; `labels` in a spec are those of the resource. */
+type Item = readonly [
+  kind: PlannedKind,
+  key: `${string}/${string}`,
+  spec: { readonly labels?: Readonly<Record<string, string>>; readonly [field: string]: unknown },
+];
 
 /**
  * A complete state of intents and inventory. All that is allocated is asked for, so that no history shows: a network
@@ -16,13 +20,13 @@ export interface NamedWorld {
   readonly items: readonly Item[];
 }
 
-const network = (key: Item[1], segmentationId: number, more: object = {}): Item => [
+const network = (key: Item[1], segmentationId: number, more: Item[2] = {}): Item => [
   'Network',
   key,
   { segment: { segmentationId }, ...more },
 ];
 
-const subnet = (key: Item[1], of: string, cidr: string, more: object = {}): Item => [
+const subnet = (key: Item[1], of: string, cidr: string, more: Item[2] = {}): Item => [
   'Subnet',
   key,
   { network: of, cidr, ...more },
@@ -32,7 +36,7 @@ const port = (
   key: Item[1],
   of: string,
   at: [dpu: string, vfNumber: number] | undefined,
-  more: object,
+  more: Item[2],
 ): Item => ['Port', key, { network: of, function: at && identityOf(...at), ...more }];
 
 const TWO_FUNCTIONS = ['pf0vf0', 'pf0vf1'];
@@ -175,6 +179,76 @@ export const WORLDS: Readonly<Record<string, NamedWorld>> = {
     ],
   },
 
+  policies: {
+    about:
+      'Web may be reached by clients and monitoring, on a named port; what is allowed to all comes first. The database ' +
+      'is on a DPU of its own and knows the web ports; a port of another router is in no group of theirs.',
+    dpus: { 'dpu-1': {}, 'dpu-2': {} },
+    functions: { 'dpu-1': [...TWO_FUNCTIONS, 'pf0vf2'], 'dpu-2': TWO_FUNCTIONS },
+    items: [
+      network('acme/blue', 5001),
+      network('acme/edge', 5003, { router: 'edge' }),
+      subnet('acme/blue-v4', 'blue', '10.0.0.0/24'),
+      ['AddressSet', 'acme/monitoring', { addresses: ['192.0.2.10', '2001:db8:50::/64'] }],
+      [
+        'SecurityPolicy',
+        'acme/web',
+        {
+          portSelector: { matchLabels: { app: 'web' } },
+          ingress: [
+            {
+              name: 'clients',
+              peers: [
+                { addressSet: 'monitoring' },
+                { cidrBlock: { cidr: '10.0.0.0/8', except: ['10.66.0.0/16'] } },
+              ],
+              services: [{ protocol: 'TCP', portName: 'http' }, { protocol: 'ICMP' }],
+            },
+          ],
+        },
+      ],
+      [
+        'SecurityPolicy',
+        'acme/database',
+        {
+          ingress: [
+            {
+              peers: [{ portSelector: { matchLabels: { app: 'web' } } }],
+              services: [{ protocol: 'TCP', port: 5432 }],
+            },
+          ],
+          egress: [],
+          isolates: ['INGRESS', 'EGRESS'],
+        },
+      ],
+      [
+        'SecurityPolicy',
+        'acme/ping',
+        {
+          tier: 'ADMIN',
+          priority: 10,
+          portSelector: {},
+          ingress: [{ services: [{ protocol: 'ICMP', icmpType: 8 }] }],
+        },
+      ],
+      port('acme/web-0', 'blue', ['dpu-1', 0], {
+        macAddress: '02:00:00:00:00:01',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.10' }],
+        namedPorts: [{ name: 'http', port: 8080 }],
+        labels: { app: 'web' },
+      }),
+      port('acme/db-0', 'blue', ['dpu-2', 1], {
+        macAddress: '02:00:00:00:00:02',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.20' }],
+        securityPolicies: ['database'],
+      }),
+      port('acme/web-edge', 'edge', ['dpu-1', 2], {
+        macAddress: '02:00:00:00:00:01',
+        labels: { app: 'web' },
+      }),
+    ],
+  },
+
   'function-elsewhere': {
     about: 'A function that is told of another DPU, with another representor; the DPU is unreachable.',
     dpus: { 'dpu-1': { tunnelEndpoint: '192.0.2.77' as never }, 'dpu-2': { reachable: false } },
@@ -250,16 +324,16 @@ export function walkTo(lab: Lab, world: NamedWorld, walk: Walk): void {
 function command(lab: Lab, { items }: NamedWorld, { order, repeated }: Walk): void {
   const wanted = order === 'reversed' ? [...items].reverse() : items;
   const keys = new Set(items.map(([kind, key]) => `${kind}/${key}`));
-  for (const kind of ['Port', 'Subnet', 'Network'] as const) {
+  for (const kind of ['Port', 'SecurityPolicy', 'AddressSet', 'Subnet', 'Network'] as const) {
     for (const { resource } of lab.records(kind)) {
       const { tenant, name } = resource.metadata;
       if (!keys.has(`${kind}/${tenant}/${name}`)) lab.tryDelete(kind, name, tenant);
     }
   }
-  for (const [kind, key, spec] of wanted) {
+  for (const [kind, key, { labels = {}, ...spec }] of wanted) {
     const [tenant = '', name = ''] = key.split('/');
     for (let time = 0; time < (repeated ? 2 : 1); time++) {
-      const applied = lab.tryApply(kind, name, spec, { tenant });
+      const applied = lab.tryApply(kind, name, spec, { tenant, labels });
       // What cannot change has to go first; what holds what is asked for, too.
       if (!applied.ok && applied.error.code !== 'NOT_FOUND') lab.tryDelete(kind, name, tenant);
     }

@@ -55,6 +55,7 @@ export function realiseLinux(
         tunnelPeerObjects(object.value, segment, environment),
       );
     case 'endpoint':
+      if (object.value.ruleSets.length > 0) return unsupported('this driver does not enforce policies');
       return inSegment(object.value.networkUid, resolve, environment, (segment) =>
         endpointObjects(object.value, segment),
       );

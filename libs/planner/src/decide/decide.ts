@@ -13,9 +13,11 @@ import { Draft } from '../draft.js';
 import type { NetworkEntry } from '../entries.js';
 import { present } from '../present.js';
 import { nameKey, type World } from '../world.js';
+import { applyAddressSet, deleteAddressSet } from './address-set.js';
 import { applyNetwork, deleteNetwork } from './network.js';
 import { applyPort, deletePort } from './port.js';
 import { changesNothing, checkPreconditions, notFound } from './preconditions.js';
+import { applySecurityPolicy, deleteSecurityPolicy } from './security-policy.js';
 import { applySubnet, deleteSubnet } from './subnet.js';
 
 /**
@@ -36,7 +38,7 @@ export interface DryRun {
 
 /** What `decide` would do. The world is as before. */
 export function dryRun(world: World, command: Command, context: Context): Result<DryRun, AppError> {
-  const snapshot = new ConfirmationSnapshot(world, networkOf(world, command));
+  const snapshot = new ConfirmationSnapshot(world, networksOf(world, command));
   const draft = new Draft(world, context);
   return world.documents.attempt(() => {
     const resource = execute(draft, command);
@@ -83,18 +85,26 @@ function apply(
       return applyNetwork(draft, intent, world.networks.get(key));
     case 'Subnet':
       return applySubnet(draft, intent, world.subnets.get(key));
+    case 'AddressSet':
+      return applyAddressSet(draft, intent, world.policies.addressSets.get(key));
+    case 'SecurityPolicy':
+      return applySecurityPolicy(draft, intent, world.policies.policies.get(key));
     case 'Port':
       return applyPort(draft, intent, world.ports.get(key));
   }
 }
 
 function remove(draft: Draft, kind: PlannedKind, key: string): Result<void, AppError> {
-  const { networks, subnets, ports } = draft.world;
+  const { networks, subnets, ports, policies } = draft.world;
   switch (kind) {
     case 'Network':
       return deleteNetwork(draft, known(networks.get(key)));
     case 'Subnet':
       return deleteSubnet(draft, known(subnets.get(key)));
+    case 'AddressSet':
+      return deleteAddressSet(draft, known(policies.addressSets.get(key)));
+    case 'SecurityPolicy':
+      return deleteSecurityPolicy(draft, known(policies.policies.get(key)));
     case 'Port':
       return deletePort(draft, known(ports.get(key)));
   }
@@ -120,24 +130,37 @@ function findResource(world: World, kind: PlannedKind, key: string): PlannedReso
       return world.networks.get(key)?.record.resource;
     case 'Subnet':
       return world.subnets.get(key)?.record.resource;
+    case 'AddressSet':
+      return world.policies.addressSets.get(key)?.record.resource;
+    case 'SecurityPolicy':
+      return world.policies.policies.get(key)?.record.resource;
     case 'Port':
       return world.ports.get(key)?.record.resource;
   }
 }
 
-/** The network that a command is about, if there is one. */
-function networkOf(world: World, command: Command): NetworkEntry | undefined {
+/** The networks whose ports a command may change. */
+function networksOf(world: World, command: Command): readonly NetworkEntry[] {
   const { kind, metadata } = targetOf(command);
   const key = nameKey(metadata.tenant, metadata.name);
+  const those = (network: NetworkEntry | undefined): NetworkEntry[] => (network ? [network] : []);
   switch (kind) {
     case 'Network':
-      return world.networks.get(key);
+      return those(world.networks.get(key));
     case 'Subnet':
-      return world.subnets.get(key)?.network;
+      return those(world.subnets.get(key)?.network);
+    case 'AddressSet':
+      return [];
+    case 'SecurityPolicy':
+      return [...world.networks.values()].filter(
+        ({ record }) => record.resource.metadata.tenant === metadata.tenant,
+      );
     case 'Port': {
       const asked = command.operation === 'apply' && command.intent.kind === 'Port' && command.intent.spec;
       const existing = world.ports.get(key)?.network;
-      return existing ?? (asked ? world.networks.get(nameKey(metadata.tenant, asked.network)) : undefined);
+      return those(
+        existing ?? (asked ? world.networks.get(nameKey(metadata.tenant, asked.network)) : undefined),
+      );
     }
   }
 }

@@ -27,6 +27,7 @@ import { allocationOf, settleMtu, writePort } from '../settle.js';
 import { nameKey, type World } from '../world.js';
 import { nextMetadata } from './preconditions.js';
 import { describe, Refusal } from './refusal.js';
+import { MAX_POLICIES_OF_PORT } from './security-policy.js';
 
 type PortIntent = Intent<'Port', PortSpec>;
 
@@ -46,7 +47,7 @@ export function applyPort(
     refusal.add('spec.network', `network ${spec.network} does not exist`, 'NOT_FOUND', 'NETWORK_NOT_FOUND');
     return err(refusal.toError());
   }
-  checkPolicies(spec, refusal);
+  checkPolicies(world, intent, refusal);
   checkDpu(world, network, spec, refusal);
   if (!existing) checkQuarantine(network, refusal);
   const addresses = allocateAddresses(world, network, intent, existing, refusal);
@@ -100,11 +101,20 @@ function checkFunction(
   });
 }
 
-function checkPolicies({ securityPolicies }: PortSpec, refusal: Refusal): void {
-  for (const [index, name] of securityPolicies.entries()) {
+function checkPolicies(
+  { policies }: World,
+  { metadata: { tenant, labels }, spec }: PortIntent,
+  refusal: Refusal,
+): void {
+  for (const [index, name] of spec.securityPolicies.entries()) {
+    if (policies.policies.has(nameKey(tenant, name))) continue;
     const field = `spec.securityPolicies[${index}]`;
     refusal.add(field, `security policy ${name} does not exist`, 'NOT_FOUND', 'POLICY_NOT_FOUND');
   }
+  const total = policies.applyingTo(tenant, labels, spec.securityPolicies).length;
+  if (total <= MAX_POLICIES_OF_PORT) return;
+  const description = `make ${total} policies apply to the port, more than ${MAX_POLICIES_OF_PORT}`;
+  refusal.add('metadata.labels', description, 'RESOURCE_EXHAUSTED', 'TOO_MANY_POLICIES');
 }
 
 /** What a DPU that is known can never do is refused; what is not known yet makes the port wait. */

@@ -32,15 +32,17 @@ import type {
   ResourceDomain,
 } from '@outboard/resource-service';
 
-/** Networks, subnets and ports, as the planner decides on them. */
+/** Networks, subnets, ports and their security, as the planner decides on them. */
 export class NetworkDomain implements ResourceDomain {
   readonly api = 'network';
-  readonly kinds: readonly KindName[] = ['Network', 'Subnet', 'Port'];
+  readonly kinds: readonly KindName[] = ['Network', 'Subnet', 'AddressSet', 'SecurityPolicy', 'Port'];
   readonly rowKinds: readonly StoredRecord['kind'][] = [
     'Dpu',
     'Function',
     'Network',
     'Subnet',
+    'AddressSet',
+    'SecurityPolicy',
     'Port',
     'Release',
   ];
