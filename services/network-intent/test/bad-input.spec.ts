@@ -4,7 +4,7 @@ import { unwrap } from '@outboard/core';
 import type { Key } from '@outboard/store';
 import { functionOf, NetworkLaboratory } from './network-laboratory.js';
 
-type Kind = 'Network' | 'Subnet' | 'Port';
+type Kind = 'Network' | 'Subnet' | 'AddressSet' | 'SecurityPolicy' | 'Port';
 
 /** Fields of the violations of a refusal, and its reason. */
 const problemsOf = ({ json }: { json: { details?: readonly Record<string, unknown>[] } }): string[] =>

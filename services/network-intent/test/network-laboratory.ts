@@ -10,7 +10,7 @@ import { NetworkIntentService } from '../src/index.js';
 import { FakeAdmin, PF_MAC_ADDRESS, serialNumberOf } from './fake-admin.js';
 import { FakeWorker } from './fake-worker.js';
 
-type Kind = 'Network' | 'Subnet' | 'Port';
+type Kind = 'Network' | 'Subnet' | 'AddressSet' | 'SecurityPolicy' | 'Port';
 
 export interface Event {
   readonly name: string;
