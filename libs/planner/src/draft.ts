@@ -4,6 +4,7 @@ import type { BindingChange, Context, Decision, RecordChange } from './api.js';
 import type { Placement } from './entries.js';
 import { propagationOf } from './present.js';
 import { keyOf, type PortRecord, type RecordKey, type StoredRecord } from './records.js';
+import { healthOf } from './trouble.js';
 import type { World } from './world.js';
 
 interface Step {
@@ -60,8 +61,12 @@ export class Draft {
     this.#note(key, before, undefined);
   }
 
-  /** What was decided. Ports that are settled by it learn so first. */
+  /** What was decided. Ports that are settled by it learn so first, and networks that are rid of a problem. */
   decision(): Decision {
+    for (const network of this.world.takeRelieved()) {
+      const news = healthOf(network, this.context.now);
+      if (news) this.put(news);
+    }
     for (const { record, placement } of this.world.takeSettled()) this.putPort(record, placement);
     const changes: RecordChange[] = [];
     for (const change of this.#changes.values()) {
@@ -79,6 +84,7 @@ export class Draft {
     }
     this.world.takeSettled();
     this.world.takeRetold();
+    this.world.takeRelieved();
   }
 
   #note(key: RecordKey, before: StoredRecord | undefined, after: StoredRecord | undefined): void {

@@ -61,6 +61,14 @@ export interface Placement {
   readonly remote: SharedObject;
 }
 
+/** Problems of a network on one DPU. */
+export interface Trouble {
+  /** The worst. */
+  readonly any: ReportedProblem;
+  /** The worst of what the network's ports stand on there: its bridge domain and its router. */
+  readonly base: ReportedProblem | undefined;
+}
+
 /** A DPU's part in a network: it has at least one planned port of it. */
 export interface Member {
   readonly dpu: DpuEntry;
@@ -68,6 +76,8 @@ export interface Member {
   readonly ports: Set<PortEntry>;
   /** The DPU as the other members' tunnel peer. */
   peer: SharedObject;
+  /** What the DPU has reported of the network; undefined: no problem. */
+  trouble: Trouble | undefined;
 }
 
 /** A DPU of admin, what its document is made of, and what its worker has told. */

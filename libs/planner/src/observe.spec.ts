@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { UNDER_WAY } from '@outboard/contracts';
 import { findCondition, readinessTransition } from '@outboard/model';
 import fc from 'fast-check';
 import { checkInvariants } from '../test/invariants.js';
@@ -89,7 +90,7 @@ describe('a port', () => {
   it('is not called ready by a report whose list of problems was cut', () => {
     const lab = world();
     const problem = { key: keyOf(lab, 'web-2', 'remoteendpoint'), state: 'FAILED', message: '' } as const;
-    expect(events(lab.report('dpu-1', [problem], 2))).toEqual([]);
+    expect(events(lab.report('dpu-1', [problem], 2))).not.toContain('web-1 ready');
     expect(ready(lab, 'web-1')).toBe('False Applying: dpu-1');
     expect(events(lab.report('dpu-1', [problem]))).toEqual(['web-1 ready']);
   });
@@ -151,7 +152,8 @@ describe('propagation', () => {
     const lab = world();
     for (const dpu of DPUS) lab.report(dpu);
     const key = keyOf(lab, 'web-1', 'remoteendpoint');
-    expect(lab.report('dpu-3', [{ key, state: 'FAILED', message: '' }]).changes).toEqual([]);
+    const { changes } = lab.report('dpu-3', [{ key, state: 'FAILED', message: '' }]);
+    expect(changes.map(({ after }) => after?.kind)).toEqual(['Network']);
     expect(propagated(lab, 'web-1')).toEqual({ applied: 2, total: 3, lagging: ['dpu-3'] });
     lab.report('dpu-3');
     expect(propagated(lab, 'web-1')).toEqual({ applied: 3, total: 3, lagging: [] });
@@ -220,5 +222,120 @@ describe('reports', () => {
     );
     expect(events(lab.report('dpu-1', problems))).toEqual(['web-1 ready']);
     expect(ready(lab, 'web-2')).toBe('False Applying: dpu-2');
+  });
+});
+
+describe('a network', () => {
+  const applied = (lab: Lab): string => {
+    const condition = findCondition(lab.network('blue').status.conditions, 'Applied');
+    return `${condition?.reason}: ${condition?.message}`;
+  };
+  const problemOf = (key: string, state: ProblemState = 'FAILED', message = 'no room') => ({
+    key,
+    state,
+    message,
+  });
+  const keys = (lab: Lab) => {
+    const { uid } = lab.network('blue').metadata;
+    return { router: 'router/acme/default', domain: `bridgedomain/${uid}`, peer: `tunnelpeer/${uid}/dpu-2` };
+  };
+
+  it('shows the problems of what it is made of on each DPU, and nothing while work is under way', () => {
+    const lab = world();
+    for (const dpu of DPUS) lab.report(dpu);
+    expect(applied(lab)).toBe('NoProblem: ');
+    const { router, domain, peer } = keys(lab);
+    lab.report('dpu-1', [problemOf(domain, 'PENDING', UNDER_WAY)]);
+    expect(applied(lab)).toBe('NoProblem: ');
+    for (const key of [router, domain, peer, keyOf(lab, 'web-2', 'remoteendpoint')]) {
+      expect(events(lab.report('dpu-1', [problemOf(key)]))).toContain('blue notready');
+      expect(applied(lab)).toBe('Failed: dpu-1: no room');
+      expect(lab.report('dpu-1', [problemOf(key)]).changes).toEqual([]);
+      expect(events(lab.report('dpu-1'))).toContain('blue ready');
+    }
+    lab.report('dpu-1', [problemOf(keyOf(lab, 'web-1'))]);
+    expect(applied(lab)).toBe('NoProblem: ');
+    checkInvariants(lab);
+  });
+
+  it.each<[ProblemState, string]>([
+    ['PENDING', 'Blocked'],
+    ['FAILED', 'Failed'],
+    ['FOREIGN', 'ForeignObject'],
+    ['UNSUPPORTED', 'Unsupported'],
+  ])('tells %s as %s', (state, reason) => {
+    const lab = world();
+    lab.report('dpu-1', [problemOf(keys(lab).domain, state)]);
+    expect(applied(lab)).toBe(`${reason}: dpu-1: no room`);
+  });
+
+  it('tells the worst of its DPUs in whatever order they report, names ten of them, and how many there are', () => {
+    const names = Array.from({ length: 12 }, (_, index) => `dpu-${index + 10}`);
+    const told = [names, names.toReversed()].map((order) => {
+      const lab = new Lab();
+      lab.fleet(names, 1);
+      lab.apply('Network', 'blue', {});
+      for (const name of names) {
+        lab.apply('Port', `on-${name}`, { network: 'blue', function: identityOf(name, 0) });
+      }
+      for (const name of order) {
+        lab.report(name, [
+          problemOf(keys(lab).domain, name === 'dpu-15' ? 'FAILED' : 'PENDING', `of ${name}`),
+        ]);
+      }
+      return applied(lab);
+    });
+    const ten = names.slice(0, 10).join(', ');
+    expect(told).toEqual(Array(2).fill(`Failed: ${ten} and 2 more of 12 DPUs: of dpu-15`));
+  });
+
+  it('has a problem until the DPU tells none, leaves the network or is retired', () => {
+    const lab = world();
+    const trouble = () => lab.report('dpu-1', [problemOf(keys(lab).domain)]);
+    for (const end of [
+      () => lab.report('dpu-1'),
+      () => lab.apply('Port', 'web-1', { network: 'blue' }),
+      () => lab.retire('Dpu', 'dpu-1'),
+    ]) {
+      lab.fleet(DPUS, 2);
+      lab.apply('Port', 'web-1', { network: 'blue', function: identityOf('dpu-1', 0) });
+      for (const dpu of DPUS) lab.report(dpu);
+      trouble();
+      expect(applied(lab)).toBe('Failed: dpu-1: no room');
+      end();
+      expect(applied(lab)).toBe('NoProblem: ');
+      checkInvariants(lab);
+    }
+  });
+
+  it('keeps a problem over a restart of the service until every DPU of it has reported', () => {
+    const lab = world();
+    for (const dpu of DPUS) lab.report(dpu);
+    lab.report('dpu-1', [problemOf(keys(lab).domain)]);
+    lab.restart();
+    lab.report('dpu-2');
+    lab.report('dpu-3');
+    expect(applied(lab)).toBe('Failed: dpu-1: no room');
+    lab.report('dpu-1');
+    expect(applied(lab)).toBe('NoProblem: ');
+  });
+
+  it('has the same problem for its ports there, which wait for it; not for those that are applied, or elsewhere', () => {
+    const lab = world();
+    lab.report('dpu-2');
+    for (const [key, what] of [
+      [keys(lab).router, 'router/acme/default'],
+      [keys(lab).domain, 'network/blue'],
+    ] as const) {
+      const own = problemOf(keyOf(lab, 'web-1'), 'PENDING', 'waits for link/obb1');
+      lab.report('dpu-1', [problemOf(key, 'UNSUPPORTED', 'no VXLAN'), own]);
+      expect(ready(lab, 'web-1')).toBe(`False Unsupported: ${what}: no VXLAN`);
+      lab.report('dpu-1', [own]);
+      expect(ready(lab, 'web-1')).toBe('False Blocked: waits for link/obb1');
+    }
+    lab.report('dpu-2', [problemOf(keys(lab).domain)]);
+    expect(ready(lab, 'web-2')).toBe('True AppliedAndReadBack: dpu-2');
+    lab.report('dpu-1');
+    expect(ready(lab, 'web-1')).toBe('True AppliedAndReadBack: dpu-1');
   });
 });

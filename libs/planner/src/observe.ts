@@ -1,4 +1,6 @@
 import { objectKeys } from '@outboard/contracts';
+import { equal } from '@outboard/core';
+import { findCondition } from '@outboard/model';
 import type { Context, Decision, Report, ReportedProblem } from './api.js';
 import { confirm, expectConfirmation, isSettled } from './confirmation.js';
 import { Draft } from './draft.js';
@@ -6,6 +8,7 @@ import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
 import { replanFreed } from './project.js';
 import { confirmReleases } from './release.js';
 import { writePortHealth, writePropagation } from './settle.js';
+import { healthOf, troublesOn } from './trouble.js';
 import type { World } from './world.js';
 
 /**
@@ -40,6 +43,10 @@ export function observe(world: World, report: Report, context: Context): Decisio
     }
     for (const { network } of dpu.memberships.values()) confirmJoining(network, report, touched);
   }
+  for (const network of takeTroubles(world, dpu, touched)) {
+    const news = healthOf(network, context.now);
+    if (news) draft.put(news);
+  }
   for (const port of touched) tell(draft, dpu, port);
   const released = [...dpu.waits].filter(([, sequence]) => sequence <= report.sequence);
   replanFreed(
@@ -53,10 +60,27 @@ export function observe(world: World, report: Report, context: Context): Decisio
   return draft.decision();
 }
 
+/** What the DPU tells of its networks now; those of which that is news, or that wait for its report. */
+function takeTroubles(world: World, dpu: DpuEntry, touched: Set<PortEntry>): Set<NetworkEntry> {
+  const troubles = troublesOn(dpu, world.portsByUid);
+  const news = new Set<NetworkEntry>();
+  for (const member of dpu.memberships.values()) {
+    const { network, trouble: before } = member;
+    const after = troubles.get(network);
+    member.trouble = after;
+    if (!equal(before, after) || !isTrouble(network) !== !after) news.add(network);
+    if (!equal(before?.base, after?.base)) for (const port of member.ports) touched.add(port);
+  }
+  return news;
+}
+
+const isTrouble = ({ record }: NetworkEntry): boolean =>
+  findCondition(record.resource.status.conditions, 'Applied')?.status === 'False';
+
 /** Callers hear of a port when its home DPU tells something new, and when the last DPU has it. */
 function tell(draft: Draft, dpu: DpuEntry, port: PortEntry): void {
   if (port.placement?.dpu === dpu) {
-    writePortHealth(draft, port, dpu.problems.get(keyOn(dpu, port)));
+    writePortHealth(draft, port);
   } else if (isSettled(port)) {
     writePropagation(draft, port);
   }

@@ -11,6 +11,7 @@ import {
   tunnelPeerObject,
 } from './objects.js';
 import type { PolicyEntry } from './policies/entries.js';
+import { troublesOn } from './trouble.js';
 
 /** Whether a placement differs from another where the home DPU and where the other DPUs see it. */
 export interface PlacementDifference {
@@ -68,8 +69,13 @@ export function objectsOf(dpu: DpuEntry): SharedObject[] {
 export class Placements {
   /** Ports for which there may be no DPU to wait for any more, because one has left their network. */
   readonly left = new Set<PortEntry>();
+  /** Networks of which a DPU is not a part any more that told a problem. */
+  readonly relieved = new Set<NetworkEntry>();
 
-  constructor(private readonly documents: Documents) {}
+  constructor(
+    private readonly documents: Documents,
+    private readonly portsByUid: ReadonlyMap<string, PortEntry>,
+  ) {}
 
   /** `sequence`: that the DPUs must confirm; undefined while a stored world is loaded, when nothing changes. */
   place(port: PortEntry, next: Placement | undefined, sequence: number | undefined): void {
@@ -146,7 +152,7 @@ export class Placements {
   #join(network: NetworkEntry, dpu: DpuEntry, sequence: number | undefined): Member {
     const { name } = dpu.record;
     const { resource } = network.record;
-    const member: Member = { dpu, network, ports: new Set(), peer: peerOf(network, dpu) };
+    const member: Member = { dpu, network, ports: new Set(), peer: peerOf(network, dpu), trouble: undefined };
     const key = routerKeyOf(resource);
     const router = dpu.routers.get(key);
     if (router) router.networks++;
@@ -164,6 +170,7 @@ export class Placements {
     }
     network.members.set(name, member);
     dpu.memberships.set(resource.metadata.uid, member);
+    member.trouble = troublesOn(dpu, this.portsByUid).get(network);
     if (sequence !== undefined) network.joining.set(name, sequence);
     return member;
   }
@@ -174,6 +181,7 @@ export class Placements {
     const { resource } = network.record;
     network.members.delete(name);
     network.joining.delete(name);
+    if (member.trouble) this.relieved.add(network);
     dpu.memberships.delete(resource.metadata.uid);
     for (const port of network.ports) {
       if (!port.placement) continue;

@@ -11,7 +11,6 @@ import {
   type PortSpec,
   updateConditions,
 } from '@outboard/model';
-import type { ReportedProblem } from './api.js';
 import type { Draft } from './draft.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry } from './entries.js';
 import { comparePlacements, placementOf } from './placement.js';
@@ -27,6 +26,7 @@ import {
 import { propagationOf } from './present.js';
 import type { ReleaseRecord } from './records.js';
 import { departure } from './release.js';
+import { NO_PROBLEM, problemCondition, problemOf } from './trouble.js';
 
 type PortCondition = ConditionUpdateOf<'Port'>;
 
@@ -117,9 +117,10 @@ export function writeRetold(draft: Draft): void {
 }
 
 /** Takes over what the home DPU tells of a planned port. */
-export function writePortHealth(draft: Draft, port: PortEntry, problem: ReportedProblem | undefined): void {
+export function writePortHealth(draft: Draft, port: PortEntry): void {
   const { record, placement } = port;
   if (!placement) return;
+  const problem = problemOf(port);
   const { metadata, status } = record.resource;
   const { generation } = metadata;
   const applied = problem
@@ -134,19 +135,6 @@ export function writePortHealth(draft: Draft, port: PortEntry, problem: Reported
     draft.putPort({ ...record, resource }, placement);
   }
 }
-
-const PROBLEM_REASONS = {
-  PENDING: 'Blocked',
-  FAILED: 'Failed',
-  FOREIGN: 'ForeignObject',
-  UNSUPPORTED: 'Unsupported',
-} as const satisfies Record<ReportedProblem['state'], string>;
-
-const problemCondition = ({ state, message }: ReportedProblem): PortCondition => ({
-  type: 'Applied',
-  reason: PROBLEM_REASONS[state],
-  message,
-});
 
 const appliedOn = ({ record: { name } }: DpuEntry): PortCondition => ({
   type: 'Applied',
@@ -210,6 +198,7 @@ export function writeNetwork(
             message: `${vni} may still be used by ${namesOf(blocker)}`,
           }
         : { type: 'Planned', reason: 'SegmentAllocated', message: '' },
+      ...(findCondition(former, 'Applied') ? [] : [NO_PROBLEM]),
     ],
     metadata.generation,
     draft.context.now,

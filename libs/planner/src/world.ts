@@ -63,9 +63,9 @@ export class World {
   readonly segments: Segments;
   readonly documents = new Documents();
   readonly policies = new Policies(this.documents, (port) => this.#replan(port));
-  readonly #placements = new Placements(this.documents);
   /** Connected ports that are told other policies, since this was last asked. */
   readonly #retold = new Set<PortEntry>();
+  readonly #placements = new Placements(this.documents, this.portsByUid);
   /** What changes must be confirmed at; undefined while loading. */
   #revision: number | undefined;
   /** Numbers releases, whose names must be unique for ever. */
@@ -128,6 +128,16 @@ export class World {
   /** Every object of a DPU's document, in no order. */
   objectsOf(dpu: DpuEntry): SharedObject[] {
     return [...objectsOf(dpu), ...this.policies.objectsOf(dpu)];
+  }
+
+  /** Networks that are rid of a DPU that told a problem of them, since the last call. */
+  takeRelieved(): NetworkEntry[] {
+    const { relieved } = this.#placements;
+    const networks = [...relieved].filter(({ record }) =>
+      this.networksByUid.has(record.resource.metadata.uid),
+    );
+    relieved.clear();
+    return networks;
   }
 
   /** The record with that key. */

@@ -4,6 +4,7 @@ import {
   type AnyIntent,
   type MacAddress,
   type Name,
+  type Network,
   parseManifest,
   type SerialNumber,
   type Uid,
@@ -140,6 +141,12 @@ export class Lab {
 
   delete(kind: PlannedKind, name: string, tenant?: string): CommandDecision {
     return unwrap(this.tryDelete(kind, name, tenant));
+  }
+
+  network(name: string, tenant = 'acme'): Network {
+    const network = this.world.networks.get(`${tenant}/${name}`);
+    if (!network) throw new Error(`no network ${name}`);
+    return network.record.resource;
   }
 
   port(name: string, tenant = 'acme'): PortRecord['resource'] {

@@ -119,7 +119,7 @@ describe('events and states', () => {
     const [blue, green, ...others] = await laboratory.stateStream();
     expect(others).toEqual([]);
     expect(blue?.subject).toBe('outboard.v1alpha1.state.acme.network.network.blue');
-    expect(blue?.json).toMatchObject({ spec: { mtu: 1500 }, status: { conditions: [{}, {}, {}] } });
+    expect(blue?.json).toMatchObject({ spec: { mtu: 1500 }, status: { conditions: [{}, {}, {}, {}] } });
     expect(blue?.headers).not.toHaveProperty(HEADERS.operation);
     expect(green?.headers[HEADERS.operation]).toBe('delete');
     expect(Object.keys(green?.json ?? {})).toEqual(['apiVersion', 'kind', 'metadata']);

@@ -68,7 +68,7 @@ describe('outboard describe', () => {
 describe('outboard watch', () => {
   it('shows what is there, then a line for every change', async () => {
     const running = world.outboard('watch networks -t acme');
-    await running.shows(/^present {5}acme\/network\/blue +True +SegmentAllocated +revision \d+\n$/);
+    await running.shows(/^present {5}acme\/network\/blue +True +NoProblem +revision \d+\n$/);
     await world.outboard('apply -f -', list(network('green')));
     await running.shows(/created +acme\/network\/green/);
     await world.outboard('apply -f -', list(network('green', {}, { labels: { a: 'b' } })));

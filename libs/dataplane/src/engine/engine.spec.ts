@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { UNDER_WAY } from '@outboard/contracts';
 import { AppError, systemRandom } from '@outboard/core';
 import { ManualClock } from '@outboard/testkit';
 import type { DocumentReport } from '../document.js';
@@ -18,7 +19,6 @@ const port = (number: number, representor = `pf0vf${number}`): d.Entry =>
     ipAddresses: [`10.0.0.${number}`],
   });
 const NETWORK = [d.router(), d.bridgeDomain('net-a')];
-const UNDER_WAY = 'not applied yet';
 
 describe('the engine', () => {
   const opened: AsyncDisposable[] = [];

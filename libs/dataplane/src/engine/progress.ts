@@ -1,3 +1,4 @@
+import { UNDER_WAY } from '@outboard/contracts';
 import {
   type DocumentReport,
   type DocumentVersion,
@@ -34,8 +35,6 @@ interface OwnerState {
   /** There is something new to tell: at once, or when all is settled. */
   news: Urgency | undefined;
 }
-
-const UNDER_WAY = 'not applied yet';
 
 /** What is under way, what went wrong, and when that is worth a report. Knows nothing of drivers. */
 export class Progress {
