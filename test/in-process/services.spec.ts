@@ -125,14 +125,14 @@ class Installation {
     await stopped;
   }
 
-  async publish(kind: string, name: string, spec: object | undefined): Promise<void> {
+  async publish(kind: string, name: string, spec: object | undefined, tenant = 'acme'): Promise<void> {
     const manifest = {
       apiVersion: 'network.outboard.dev/v1alpha1',
       kind,
-      metadata: { tenant: 'acme', name },
+      metadata: { tenant, name },
       spec,
     };
-    const subject = subjects.intent({ tenant: 'acme', api: 'network', kind: kind.toLowerCase(), name });
+    const subject = subjects.intent({ tenant, api: 'network', kind: kind.toLowerCase(), name });
     const message = {
       headers: spec ? {} : { [HEADERS.operation]: 'delete' },
       body: Buffer.from(spec ? JSON.stringify(manifest) : ''),
@@ -261,5 +261,82 @@ describe('admin, network-intent and workers in one process', () => {
       'dpu-1',
       'dpu-2',
     ]);
+  });
+
+  describe('layer 1', () => {
+    const list = (tenant: string, body: object) => {
+      const answer = installation.request(tenant, 'network', 'layer1', 'list', body);
+      let isDone = false;
+      void answer.then(() => {
+        isDone = true;
+      });
+      return installation.until(() => isDone).then(() => answer);
+    };
+    const sourcesOf = (items: readonly { claims?: readonly { source: object }[] }[]) =>
+      new Set(
+        items.flatMap(({ claims = [] }) => claims.map(({ source }) => Object.values(source).join('/'))),
+      );
+
+    beforeEach(async () => {
+      await installation.publish('Network', 'blue', {}, 'globex');
+      await installation.publish('Port', 'web-0', at('dpu-1', 0));
+      await installation.publish('Port', 'db-0', at('dpu-1', 1), 'globex');
+      await installation.until(isReady('web-0'));
+      const kernel = installation.kernels.get('dpu-1') as MemoryKernel;
+      await installation.until(() => JSON.stringify(kernel.get('link/pf0vf1')?.spec).includes('"up":true'));
+    });
+
+    it('shows each tenant what its own intents have become, and everything to who may ask for all', async () => {
+      const acme = unwrap(await list('acme', { dpu: 'dpu-1' }));
+      const globex = unwrap(await list('globex', { dpu: 'dpu-1' }));
+      const all = unwrap(await list('_', { dpu: 'dpu-1' }));
+      expect(sourcesOf(acme.items)).toEqual(
+        new Set(['Router/acme/default', 'Network/acme/blue', 'Port/acme/web-0']),
+      );
+      expect(sourcesOf(globex.items)).toEqual(
+        new Set(['Router/globex/default', 'Network/globex/blue', 'Port/globex/db-0']),
+      );
+      expect(all.items).toHaveLength(acme.items.length + globex.items.length);
+      expect(acme.items.map(({ state }: { state: string }) => state)).toEqual(
+        acme.items.map(() => 'APPLIED'),
+      );
+    });
+
+    it('selects by type and by fields, and pages through all there is', async () => {
+      const selection = { dpu: 'dpu-1', type: 'link', fieldSelector: 'source.kind=Port,state!=FAILED' };
+      const whole = unwrap(await list('_', selection));
+      expect(sourcesOf(whole.items)).toEqual(new Set(['Port/acme/web-0', 'Port/globex/db-0']));
+      expect(whole.items[0]).toMatchObject({ type: 'link', wanted: { ifname: expect.any(String) } });
+      const paged: object[] = [];
+      for (let pageToken = ''; pageToken !== 'last'; ) {
+        const { items, nextPageToken = 'last' } = unwrap(
+          await list('_', { ...selection, pageSize: 1, pageToken }),
+        );
+        expect(items).toHaveLength(1);
+        paged.push(...items);
+        pageToken = nextPageToken;
+      }
+      expect(paged).toEqual(whole.items);
+    });
+
+    it('refuses what makes no sense, all at once; a token of another list, a DPU that there is not', async () => {
+      const hostile = { dpu: 'DPU', fieldSelector: 'color=red', pageSize: 501, pageToken: 'x' };
+      expect(await list('acme', hostile)).toMatchObject({
+        error: {
+          code: 'INVALID_ARGUMENT',
+          violations: ['dpu', 'pageSize', 'fieldSelector', 'pageToken'].map((field) => ({ field })),
+        },
+      });
+      expect(await list('acme', { dpu: 'dpu-1', type: 'lnk' })).toMatchObject({
+        error: { violations: [{ field: 'type', description: expect.stringContaining('link') }] },
+      });
+      const { nextPageToken } = unwrap(await list('acme', { dpu: 'dpu-1', pageSize: 1 }));
+      const elsewhere = await list('globex', { dpu: 'dpu-1', pageToken: nextPageToken });
+      expect(elsewhere).toMatchObject({ error: { violations: [{ field: 'pageToken' }] } });
+      expect(await list('acme', { dpu: 'dpu-9' })).toMatchObject({ error: { code: 'NOT_FOUND' } });
+      await installation.stop('dpu-2');
+      const away = await list('acme', { dpu: 'dpu-2' });
+      expect(away).toMatchObject({ error: { code: 'UNAVAILABLE', reason: 'WORKER_UNAVAILABLE' } });
+    });
   });
 });

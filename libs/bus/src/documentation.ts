@@ -34,7 +34,7 @@ export const SUBJECT_TABLE = {
   },
   dpu: {
     template: 'dpu.<dpu>.<channel>.<owner>',
-    kind: 'internal: delta to the worker; sync, fetch, observed and heartbeat from it, as requests',
+    kind: 'internal: delta and inspect (a request) to the worker; sync, fetch, observed and heartbeat from it, as requests',
     body: 'protobuf',
   },
   dead: {
@@ -115,7 +115,9 @@ function roleSection({ name, purpose, publish, subscribe, answers }: Role): stri
     `- subscribes to\n${list(subscribe)}`,
     `- publishes to\n${list(publish)}`,
     ...(answers === 'requests' ? ['- and to the inboxes of all roles, to answer them'] : []),
-    ...(answers === 'discovery' ? ['- and once, at once, to the inbox of whoever looks for it'] : []),
+    ...(answers === 'discovery'
+      ? ['- and once, at once, to the inbox of whoever looks for it or into it']
+      : []),
   ].join('\n');
 }
 

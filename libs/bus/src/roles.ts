@@ -9,7 +9,7 @@ export interface Role {
   readonly purpose: string;
   readonly publish: readonly string[];
   readonly subscribe: readonly string[];
-  /** Whom it may answer: every role's requests, now and then somebody who looks for it, or nobody. */
+  /** Whom it may answer: every role's requests, now and then somebody who looks for it or into it, or nobody. */
   readonly answers: 'requests' | 'discovery' | 'nothing';
 }
 
@@ -72,6 +72,7 @@ function service(name: string, api: Api): Role {
       under(`event.*.${api}.>`),
       under(`state.*.${api}.>`),
       under(`dpu.*.delta.${api}`),
+      under(`dpu.*.inspect.${api}`),
       subjects.dead(subjects.allIntents(api)),
       under('rpc.>'),
       under('intent.>'),
@@ -111,9 +112,10 @@ export const roles = {
       subscribe: [
         `${inboxPrefixOf({ name })}.>`,
         under(`dpu.${dpu}.delta.*`),
+        under(`dpu.${dpu}.inspect.*`),
         ...isDiscovered('dataplane-worker'),
       ],
-      // Only whoever discovers it: nobody else can reach it.
+      // Whoever discovers it, and the owners of its documents: nobody else can reach it.
       answers: 'discovery',
     };
   },

@@ -21,7 +21,7 @@ export const LABEL_RULE =
 export type Api = 'admin' | 'network';
 export type Verb = 'get' | 'list' | 'create' | 'update' | 'apply' | 'delete' | 'plan';
 export type Transition = 'accepted' | 'refused' | 'ready' | 'notready' | 'deleted';
-export type DpuChannel = 'delta' | 'sync' | 'fetch' | 'observed' | 'heartbeat';
+export type DpuChannel = 'delta' | 'sync' | 'fetch' | 'observed' | 'heartbeat' | 'inspect';
 
 /** What a resource is addressed by. `kind` is lower case and singular on subjects (`port`). */
 export interface ResourceAddress {

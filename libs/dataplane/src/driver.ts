@@ -17,6 +17,8 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   readonly order: readonly S['kind'][];
   /** Kinds whose removal takes long: they are removed when nothing urgent waits, many at a time. */
   readonly slowToRemove: ReadonlySet<S['kind']>;
+  /** How its objects are shown to people; absent: by their own kinds and fields. */
+  readonly view?: DriverView<S>;
   /** What was probed on this machine, available or not, each with its reason. */
   capabilities(): readonly Capability[];
   /** Where tunnels leave the DPU; undefined while there is no such device or address. */
@@ -34,6 +36,16 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   /** Tells about changes from outside and, unavoidably, about our own. Disposing ends it. */
   watch(onChange: (change: Change) => void): Disposable;
 }
+
+/** Objects of a driver as its dataplane itself names them. */
+export interface DriverView<S extends Spec> {
+  /** `link`, `route`, ...: several kinds may be of one type. */
+  typeOf(kind: S['kind']): string;
+  attributesOf(spec: S): NetlinkAttributes;
+}
+
+/** Plain JSON. */
+export type NetlinkAttributes = Readonly<Record<string, unknown>>;
 
 /** Plain data that describes one object; only fields that we set. Compared field by field (`satisfies`). */
 export interface Spec {

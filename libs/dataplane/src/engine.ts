@@ -1,6 +1,7 @@
 import type { Clock, Random } from '@outboard/core';
 import type { DocumentReport, DocumentUpdate, ObjectProblem, Source } from './document.js';
 import type { Driver, Spec } from './driver.js';
+import type { InspectPage, InspectQuery } from './inspect.js';
 
 /** Makes a DPU's dataplane what its documents say, proves it by reading it back, and keeps it so. */
 export interface DataplaneEngine<S extends Spec = Spec> extends AsyncDisposable {
@@ -21,6 +22,8 @@ export interface DataplaneEngine<S extends Spec = Spec> extends AsyncDisposable 
   plan(update: DocumentUpdate): Plan<S>;
   /** What is wanted and where it stands: at most `limit` neutral objects whose key starts with `prefix`. */
   snapshot(prefix?: string, limit?: number): EngineSnapshot<S>;
+  /** A page of the driver's objects and where each stands. Throws AppError INVALID_ARGUMENT for an unknown type. */
+  inspect(query: InspectQuery): InspectPage;
   /** Resolves when nothing is left to do now: what remains waits for a dependency, a retry or a change. */
   settled(): Promise<void>;
 }

@@ -6,4 +6,5 @@ export * from './driver-memory/memory-driver.js';
 export * from './driver-memory/memory-kernel.js';
 export { createEngine } from './engine/create-engine.js';
 export * from './engine.js';
+export * from './inspect.js';
 export type { LinuxSpec } from './realise/linux-objects.js';

@@ -8,7 +8,7 @@ export const MAX_REQUIREMENTS = 16;
 /** Characters of one selector. */
 export const MAX_SELECTOR_LENGTH = 1024;
 
-interface Requirement {
+export interface Requirement {
   readonly key: string;
   readonly value: string;
   readonly equal: boolean;
@@ -27,7 +27,14 @@ export function parseLabelSelector(text: string): Result<Selector['labels'], str
 
 /** As for labels, over the selectable fields of a kind and `metadata.name`. */
 export function parseFieldSelector(kind: AnyKind, text: string): Result<Selector['fields'], string> {
-  const known = ['metadata.name', ...kind.selectable.map(({ field }) => field)];
+  return parseSelector(['metadata.name', ...kind.selectable.map(({ field }) => field)], text);
+}
+
+/** As for labels, over these fields. */
+export function parseSelector(
+  known: readonly string[],
+  text: string,
+): Result<readonly Requirement[], string> {
   return parseRequirements(text, ({ key }) =>
     known.includes(key) ? undefined : `must select by one of ${known.join(', ')}`,
   );

@@ -25,8 +25,26 @@ export interface Plan {
   }[];
 }
 
+/** An object of a DPU's dataplane (outboard.network.v1alpha1.Layer1Object). */
+export interface Layer1Item {
+  readonly key: string;
+  readonly type: string;
+  readonly state: string;
+  readonly message?: string;
+  readonly wanted?: unknown;
+  readonly observed?: unknown;
+  readonly claims?: readonly {
+    readonly owner: string;
+    readonly object: string;
+    readonly source: { readonly kind: string; readonly tenant: string; readonly name: string };
+  }[];
+  readonly claimTotal?: number;
+}
+
 /** Largest page that services give. */
 const PAGE_SIZE = 500;
+/** Stands where a kind does, on the subjects of requests for objects of layer 1. */
+const LAYER1 = { api: 'network', kind: 'Layer1' } as const;
 /** Milliseconds that one attempt waits for its answer. */
 const ATTEMPT = 3_000;
 /** Milliseconds between two attempts. */
@@ -96,8 +114,29 @@ export class OutboardClient {
     return this.#call(kind, tenant, 'delete', { name }, { [HEADERS.messageId]: randomUUID() });
   }
 
+  /** What a DPU's dataplane is made of: all pages. `_` asks for what is of all tenants. */
+  async layer1(
+    tenant: string,
+    query: { readonly dpu: string; readonly type: string; readonly fieldSelector: string },
+  ): Promise<Result<readonly Layer1Item[], AppError>> {
+    const items: Layer1Item[] = [];
+    for (let pageToken = ''; ; ) {
+      const parameters = { ...query, pageSize: PAGE_SIZE, pageToken };
+      const page = await this.#call<{ items?: readonly Layer1Item[]; nextPageToken?: string }>(
+        LAYER1,
+        tenant,
+        'list',
+        parameters,
+      );
+      if (!page.ok) return page;
+      items.push(...(page.value.items ?? []));
+      pageToken = page.value.nextPageToken ?? '';
+      if (pageToken === '') return ok(items);
+    }
+  }
+
   async #call<Value>(
-    kind: AnyKind,
+    kind: { readonly api: Api; readonly kind: string },
     tenant: string,
     verb: Verb,
     parameters: unknown,

@@ -177,6 +177,32 @@ ${examples(['outboard -t acme delete port web-0 web-1', 'outboard delete -f exam
     );
 
   define(
+    'layer1',
+    "Show what a DPU's dataplane is made of, as its kernel names it.",
+    async () => (await import('./commands/layer1.js')).layer1,
+  )
+    .argument('<verb>', 'get')
+    .argument('[type]', 'links, addresses, neighbours, fdb, routes, elements, ... or all', 'all')
+    .requiredOption('--dpu <name>', 'which DPU')
+    .addOption(output(['table', 'wide', 'json', 'yaml']))
+    .option(
+      '--field-selector <fields>',
+      'only with these values: state=FAILED,source.kind=Port and the like, joined by commas',
+    )
+    .option('-A, --all-tenants', 'of all tenants, and what is left over of none')
+    .addHelpText(
+      'after',
+      `
+Each object tells which intent it is for, what is wanted and what was read back. Its state is WANTED
+(under way), APPLIED, PENDING, FAILED, FOREIGN, UNSUPPORTED or LEFTOVER.
+${examples([
+  'outboard -t acme layer1 get links --dpu dpu-1',
+  'outboard layer1 get fdb --dpu dpu-1 -A -o wide',
+  'outboard -t acme layer1 get --dpu dpu-1 --field-selector source.kind=Port,source.name=web-0 -o yaml',
+])}`,
+    );
+
+  define(
     'wait',
     'Wait until resources are as they should be.',
     async () => (await import('./commands/wait.js')).wait,

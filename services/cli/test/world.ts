@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { jest } from '@jest/globals';
 import { AdminService } from '@outboard/admin';
 import {
@@ -12,13 +12,16 @@ import {
 import {
   decodeBinary,
   encodeBinary,
+  type InspectRequest,
+  InspectRequestSchema,
+  InspectResponseSchema,
   InventoryReportSchema,
   ObservedReportSchema,
   SyncRequestSchema,
   SyncResponseSchema,
   subjects,
 } from '@outboard/contracts';
-import { systemClock, systemRandom, unwrap } from '@outboard/core';
+import { ok, systemClock, systemRandom, unwrap } from '@outboard/core';
 import { NetworkIntentService } from '@outboard/network-intent';
 import { openMemoryStore } from '@outboard/store';
 import { runOutboard } from '../src/run.js';
@@ -167,6 +170,32 @@ export class World implements AsyncDisposable {
     const { version } = synchronised.value;
     const report = create(ObservedReportSchema, { incarnation: 'boot-1', ...(version && { version }) });
     await this.#ask(subjects.dpu('dpu-1', 'observed', 'network'), encodeBinary(ObservedReportSchema, report));
+  }
+
+  /** The worker of `dpu-1` shows these objects, whatever it is asked for; the questions that it got. */
+  async showLayer1(
+    objects: NonNullable<MessageInitShape<typeof InspectResponseSchema>['objects']>,
+  ): Promise<readonly InspectRequest[]> {
+    const questions: InspectRequest[] = [];
+    const answer = encodeBinary(InspectResponseSchema, create(InspectResponseSchema, { objects }));
+    const service = await this.#worker?.serve({
+      name: 'dataplane-worker',
+      version: '0.1.0',
+      description: 'the worker of a test',
+      maxInFlight: 8,
+      endpoints: [
+        {
+          name: 'inspect',
+          subject: subjects.dpu('dpu-1', 'inspect', 'network'),
+          handle: async ({ body }) => {
+            questions.push(unwrap(decodeBinary(InspectRequestSchema, body)));
+            return ok({ headers: {}, body: answer });
+          },
+        },
+      ],
+    });
+    if (service) this.#parts.push(service);
+    return questions;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

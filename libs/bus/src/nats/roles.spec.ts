@@ -179,17 +179,33 @@ describe('roles', () => {
       }
     });
 
-    it('is found by discovery, and serves nothing else', async () => {
+    it('is found by discovery, and looked into by the owners of its documents; it serves nothing else', async () => {
       const worker = await as('worker-dpu-1');
       const service = { name: 'dataplane-worker', version: '1.0.0', description: '', maxInFlight: 1 };
-      await worker.serve({ ...service, endpoints: [] });
+      const endpoint = (subject: string) => ({
+        name: 'own',
+        subject,
+        handle: async () => ok(message('mine')),
+      });
+      const inspect = subjects.dpu('dpu-1', 'inspect', 'network');
+      await worker.serve({ ...service, endpoints: [endpoint(inspect)] });
       const found = unwrap(
         await (await as('operator')).request('$SRV.PING.dataplane-worker', message(), PATIENT),
       );
       expect(JSON.parse(textOf(found))).toMatchObject({ name: 'dataplane-worker' });
-      const own = subjects.dpu('dpu-1', 'sync', 'network');
-      const endpoint = { name: 'sync', subject: own, handle: async () => ok(message('mine')) };
-      await expect(worker.serve({ ...service, endpoints: [endpoint] })).rejects.toMatchObject(DENIED);
+      const owner = await as('network-intent');
+      expect(textOf(unwrap(await owner.request(inspect, message(), PATIENT)))).toBe('mine');
+      for (const role of ['admin', 'orchestrator-acme', 'operator', 'worker-dpu-2']) {
+        const reply = await (await as(role)).request(inspect, message(), PATIENT);
+        expect(refusal(reply)).toMatchObject(DENIED);
+      }
+      for (const subject of [
+        subjects.dpu('dpu-1', 'sync', 'network'),
+        subjects.dpu('dpu-2', 'inspect', 'network'),
+      ]) {
+        const forbidden = worker.serve({ ...service, endpoints: [endpoint(subject)] });
+        await expect(forbidden).rejects.toMatchObject(DENIED);
+      }
     });
   });
 

@@ -14,6 +14,7 @@ import type {
   Underlay,
 } from '../driver.js';
 import { LINUX_ORDER, LINUX_SLOW_TO_REMOVE, type LinuxSpec, namespaceKey } from '../realise/linux-objects.js';
+import { netlinkView } from '../realise/netlink-view.js';
 import { realiseLinux } from '../realise/realise.js';
 import { resultOfThrown } from './batch.js';
 import { probeCapabilities, REQUIRED } from './capabilities.js';
@@ -60,6 +61,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   readonly name = 'linux';
   readonly order = LINUX_ORDER;
   readonly slowToRemove = LINUX_SLOW_TO_REMOVE;
+  readonly view = netlinkView;
   readonly #watchers = new Set<(change: Change) => void>();
   readonly #handlers: readonly Handler[];
   readonly #byKey = new Map<string, Handler>();

@@ -19,6 +19,7 @@ export function faultyDriver<S extends Spec>(
     name: driver.name,
     order: driver.order,
     slowToRemove: driver.slowToRemove,
+    ...(driver.view && { view: driver.view }),
     capabilities: () => driver.capabilities(),
     underlay: () => driver.underlay(),
     functions: () => driver.functions(),

@@ -14,6 +14,7 @@ import type {
   Underlay,
 } from '../driver.js';
 import { LINUX_ORDER, LINUX_SLOW_TO_REMOVE, type LinuxSpec, linkKey } from '../realise/linux-objects.js';
+import { netlinkView } from '../realise/netlink-view.js';
 import { realiseLinux } from '../realise/realise.js';
 import { MemoryKernel } from './memory-kernel.js';
 
@@ -34,6 +35,7 @@ export class MemoryDriver implements Driver<LinuxSpec> {
   readonly name = 'memory';
   readonly order = LINUX_ORDER;
   readonly slowToRemove = LINUX_SLOW_TO_REMOVE;
+  readonly view = netlinkView;
   readonly kernel: MemoryKernel;
   #underlay: Underlay | undefined;
   readonly #watchers = new Set<(change: Change) => void>();

@@ -174,6 +174,11 @@ export class ApplyPass<S extends Spec> {
     return pending;
   }
 
+  /** What is wrong with a driver object. */
+  issueWith(key: string): Issue | undefined {
+    return this.#issues.get(key);
+  }
+
   /** The wanted objects that cannot be without one of these, or without one that cannot. */
   dependentsOf(lost: readonly string[]): ReadonlySet<string> {
     const { wants, tracker } = this.context;

@@ -336,4 +336,81 @@ describe('the engine', () => {
     const [waiting] = probe.engine.snapshot('endpoint/p4').objects;
     expect(waiting?.problem).toMatchObject({ state: 'PENDING', message: 'waits for link/pf0vf4' });
   });
+
+  describe('shows the objects of the dataplane', () => {
+    const all = { type: '', after: '', limit: 1000, matches: () => true };
+
+    it('under their netlink names, wanted and read back, with who wants them', async () => {
+      const probe = await start(memory());
+      await probe.apply(d.document(1, [...NETWORK, port(1)]));
+      const { objects, more } = probe.engine.inspect(all);
+      expect(more).toBe(false);
+      expect(new Set(objects.map(({ type }) => type))).toEqual(
+        new Set(['netns', 'table', 'link', 'fdb', 'neigh', 'element', 'filter']),
+      );
+      for (const { state, wanted, observed } of objects) {
+        expect(state).toBe('APPLIED');
+        expect(observed).toMatchObject(wanted ?? {});
+      }
+      const neighbour = objects.find(({ type }) => type === 'neigh');
+      expect(neighbour).toMatchObject({
+        wanted: { dst: '10.0.0.1', lladdr: MAC(1), ifname: expect.stringMatching(/^obb/) },
+        claims: [{ owner: 'network', key: 'endpoint/p1', source: { kind: 'Port', name: 'p1' } }],
+      });
+    });
+
+    it('in pages in the order of keys, each object once', async () => {
+      const probe = await start(memory());
+      await probe.apply(d.document(1, [...NETWORK, port(1), port(2), port(3)]));
+      const whole = probe.engine.inspect({ ...all, type: 'link' }).objects.map(({ key }) => key);
+      expect(whole.length).toBeGreaterThan(6);
+      const paged: string[] = [];
+      for (let more = true; more; ) {
+        const page = probe.engine.inspect({ ...all, type: 'link', limit: 2, after: paged.at(-1) ?? '' });
+        expect(page.objects.length).toBeLessThanOrEqual(2);
+        paged.push(...page.objects.map(({ key }) => key));
+        more = page.more;
+      }
+      expect(paged).toEqual(whole);
+      expect(paged).toEqual([...paged].sort());
+    });
+
+    it('with where each stands: what waits, what failed, what is foreign, what is left over', async () => {
+      const kernel = memory();
+      const driver = faultyDriver(kernel);
+      const probe = await start(driver);
+      const waiting = () => probe.engine.inspect({ ...all, matches: ({ state }) => state !== 'APPLIED' });
+      await probe.apply(d.document(1, [...NETWORK, port(1), port(4)]));
+      expect(waiting().objects).toContainEqual(
+        expect.objectContaining({ state: 'PENDING', message: 'waits for link/pf0vf4' }),
+      );
+      driver.setFault((operation) => {
+        const { kind } = operation.action === 'delete' ? operation.observed : operation.object.spec;
+        const isHit = kind === (operation.action === 'delete' ? 'sender' : 'neighbour');
+        return isHit ? { kind: 'failed', error: { code: 'EIO', message: 'injected' } } : undefined;
+      });
+      const from = probe.reports.length;
+      probe.engine.submit(d.delta(2, [port(2)], ['endpoint/p4', 'endpoint/p1']));
+      await probe.until(
+        ({ problems }) => problems.filter(({ state }) => state === 'FAILED').length > 1,
+        from,
+      );
+      const { objects } = waiting();
+      expect(objects).toContainEqual(
+        expect.objectContaining({
+          type: 'neigh',
+          state: 'FAILED',
+          message: expect.stringContaining('injected (EIO)'),
+        }),
+      );
+      const leftover = objects.find(({ state }) => state === 'LEFTOVER');
+      expect(leftover).toMatchObject({ claims: [], observed: expect.any(Object) });
+      expect(leftover?.wanted).toBeUndefined();
+    });
+
+    it('and refuses a type that the driver does not have', async () => {
+      const probe = await start(memory());
+      expect(() => probe.engine.inspect({ ...all, type: 'links' })).toThrow(AppError);
+    });
+  });
 });

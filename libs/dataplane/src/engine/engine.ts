@@ -9,8 +9,10 @@ import type {
   ObjectSnapshot,
   Plan,
 } from '../engine.js';
+import type { InspectPage, InspectQuery } from '../inspect.js';
 import { ApplyPass } from './apply-pass.js';
 import { Entry, type NeutralRecord, type Task, type Urgency } from './entry.js';
+import { inspectEntries } from './inspect.js';
 import { Progress } from './progress.js';
 import { Wants } from './wants.js';
 
@@ -164,6 +166,11 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       return { owner, epoch, sequence, complete: this.#wants.isComplete(owner), objectCount };
     });
     return { documents, objects, total };
+  }
+
+  inspect(query: InspectQuery): InspectPage {
+    const issueOf = (key: string) => this.#pass.issueWith(key);
+    return inspectEntries(this.#tracker.entries(), this.#driver, issueOf, query);
   }
 
   settled(): Promise<void> {

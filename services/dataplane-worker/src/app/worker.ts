@@ -5,6 +5,7 @@ import { DocumentFollower } from './document-follower.js';
 import { DocumentStore } from './document-store.js';
 import { Heartbeat } from './heartbeat.js';
 import { claimDataDirectory, documentsOf, type WorkerIdentity } from './identity.js';
+import { Inspector } from './inspector.js';
 import { Inventory } from './inventory.js';
 import type { Log } from './log.js';
 import { Reporter } from './reporter.js';
@@ -14,6 +15,8 @@ export const DOCUMENT_OWNERS: readonly string[] = ['network'];
 
 /** How long a worker that is ready otherwise waits for a first answer over the bus. */
 const READY_PATIENCE_MILLISECONDS = 2_000;
+/** Requests that wait or are answered at one time; each may have to look through all objects. */
+const MAX_REQUESTS = 8;
 /** How long the last reports may take when the worker ends. */
 const FAREWELL_MILLISECONDS = 500;
 
@@ -84,7 +87,7 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       if (state !== 'connected') return;
       for (const part of [reporter, inventory, heartbeat]) part.connected(bus);
     });
-    service = await serveDiscovery(bus, identity, log);
+    service = await serveRequests(bus, identity, new Inspector(dpu, owners, engine), log);
     await Promise.all(subscriptions.map(({ closed }) => closed));
   });
 
@@ -125,10 +128,14 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
   };
 }
 
-/** `$SRV.PING|INFO|STATS.dataplane-worker` finds every worker. One that may not be found works all the same. */
-async function serveDiscovery(
+/**
+ * `$SRV.PING|INFO|STATS.dataplane-worker` finds every worker, and owners look into it. One that may not be found or
+ * looked into works all the same.
+ */
+async function serveRequests(
   bus: Bus,
   { dpu, workerVersion }: WorkerIdentity,
+  { endpoints }: Inspector,
   log: Log,
 ): Promise<Subscription | undefined> {
   try {
@@ -136,11 +143,11 @@ async function serveDiscovery(
       name: 'dataplane-worker',
       version: workerVersion,
       description: `dataplane worker of ${dpu}`,
-      endpoints: [],
-      maxInFlight: 1,
+      endpoints,
+      maxInFlight: MAX_REQUESTS,
     });
   } catch (failure) {
-    log.warn({ err: failure }, 'the worker cannot be discovered');
+    log.warn({ err: failure }, 'the worker cannot be discovered or looked into');
     return undefined;
   }
 }

@@ -1,9 +1,11 @@
 import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
+import { parseRequestSubject } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
 import { ResourceProjection, ResourceService, TombstoneSweeper } from '@outboard/resource-service';
 import { OutboxRelay, type Store } from '@outboard/store';
 import { NetworkDomain } from '../domain/network-domain.js';
 import { inventoryChangeOf } from '../domain/projection.js';
+import { Layer1 } from './layer1.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 export interface NetworkIntentServiceOptions {
@@ -17,6 +19,7 @@ export interface NetworkIntentServiceOptions {
 export class NetworkIntentService implements AsyncDisposable {
   readonly #resources: ResourceService;
   readonly #gateway: WorkerGateway;
+  readonly #layer1: Layer1;
   readonly #inventory: ResourceProjection;
   readonly #relay: OutboxRelay;
   readonly #tombstones: TombstoneSweeper;
@@ -42,6 +45,7 @@ export class NetworkIntentService implements AsyncDisposable {
     });
     this.#gateway = new WorkerGateway(this.#resources, domain, store.epoch);
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'network' });
+    this.#layer1 = new Layer1(bus, (dpu) => this.#resources.query(() => domain.knowsDpu(dpu)));
     // What is projected is stored with the rest: this service plans alone, too.
     this.#inventory = new ResourceProjection({
       bus,
@@ -66,6 +70,8 @@ export class NetworkIntentService implements AsyncDisposable {
   }
 
   handleRequest(request: Received): Promise<Result<Message, AppError>> {
+    const { kind, verb } = parseRequestSubject(request.subject) ?? {};
+    if (kind === 'layer1' && verb === 'list') return this.#layer1.list(request);
     return this.#resources.handleRequest(request);
   }
 

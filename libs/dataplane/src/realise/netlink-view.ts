@@ -1,0 +1,123 @@
+import type { DriverView, NetlinkAttributes } from '../driver.js';
+import { parsePrefix } from './addresses.js';
+import { GUARD_SETS, GUARD_TABLE, guardComment } from './guard-table.js';
+import type { LinuxSpec, RouteNextHop, RouteSpec, SenderSpec } from './linux-objects.js';
+
+/** What netlink calls each kind of object. */
+const TYPES = {
+  namespace: 'netns',
+  guard: 'table',
+  bridge: 'link',
+  tunnel: 'link',
+  veth: 'link',
+  port: 'link',
+  bridgeentry: 'fdb',
+  tunnelentry: 'fdb',
+  neighbour: 'neigh',
+  sender: 'element',
+  route: 'route',
+  gate: 'filter',
+  representor: 'link',
+} as const satisfies Readonly<Record<LinuxSpec['kind'], string>>;
+
+/**
+ * Linux objects as rtnetlink and nfnetlink name them (Documentation/netlink/specs/rt-link.yaml, rt-neigh.yaml,
+ * rt-route.yaml, tc.yaml, nftables.yaml), in lowerCamel. Where the kernel has the index of a device stands its name;
+ * `netns` is the namespace, absent for the DPU's own.
+ */
+export const netlinkView: DriverView<LinuxSpec> = {
+  typeOf: (kind) => TYPES[kind],
+  attributesOf(spec): NetlinkAttributes {
+    switch (spec.kind) {
+      case 'namespace':
+        return { name: spec.name, forwarding: spec.forwarding };
+      case 'guard':
+        return {
+          netns: spec.namespace,
+          nfgenFamily: 'bridge',
+          name: GUARD_TABLE,
+          userdata: guardComment(spec.revision),
+          rules: spec.rules,
+        };
+      case 'bridge':
+        return { ...linkOf(spec), address: spec.mac, linkinfo: { kind: 'bridge' } };
+      case 'tunnel': {
+        const { vni, local, destinationPort, learning, flood, neighbourSuppression } = spec;
+        const data = { id: vni, local, port: destinationPort, learning };
+        const slaveData = { learning, unicastFlood: flood, neighSuppress: neighbourSuppression };
+        return {
+          ...linkOf(spec),
+          master: spec.bridge,
+          linkinfo: { kind: 'vxlan', data, slaveKind: 'bridge', slaveData },
+        };
+      }
+      case 'veth': {
+        const peer = { netns: spec.namespace, ifname: spec.peer };
+        const { name, mtu, up } = spec;
+        return { ...linkOf({ name, mtu, up }), linkinfo: { kind: 'veth', data: { peer } } };
+      }
+      case 'port': {
+        const slaveData = { learning: spec.learning, unicastFlood: spec.flood };
+        return {
+          ...linkOf(spec),
+          master: spec.bridge,
+          linkinfo: { kind: 'veth', slaveKind: 'bridge', slaveData },
+        };
+      }
+      case 'representor':
+        return linkOf(spec);
+      case 'bridgeentry':
+        return { netns: spec.namespace, ifname: spec.port, master: spec.bridge, lladdr: spec.mac };
+      case 'tunnelentry':
+        return { netns: spec.namespace, ifname: spec.tunnel, lladdr: spec.mac, dst: spec.destination };
+      case 'neighbour':
+        return { netns: spec.namespace, ifname: spec.bridge, dst: spec.address, lladdr: spec.mac };
+      case 'sender':
+        return {
+          netns: spec.namespace,
+          nfgenFamily: 'bridge',
+          table: GUARD_TABLE,
+          set: setOf(spec),
+          key: [spec.port, spec.mac, ...(spec.source === undefined ? [] : [spec.source])].join(' . '),
+        };
+      case 'route':
+        return { netns: spec.namespace, dst: spec.destination, ...nextHopsOf(spec) };
+      case 'gate': {
+        const parms = { eaction: 'egress redir', ifname: spec.target };
+        const act = [{ kind: 'mirred', options: { parms } }];
+        return { ifname: spec.device, parent: 'ingress', kind: 'u32', options: { act } };
+      }
+    }
+  },
+};
+
+function linkOf(link: { namespace?: string; name: string; mtu: number; up: boolean }): NetlinkAttributes {
+  const { namespace, name, mtu, up } = link;
+  return {
+    ...(namespace === undefined ? {} : { netns: namespace }),
+    ifname: name,
+    mtu,
+    ifiFlags: up ? ['up'] : [],
+  };
+}
+
+/** The set in which its element is; of an IPv6 one, that of the sender, beside that of the targets it advertises. */
+function setOf({ source }: SenderSpec): string {
+  const prefix = source === undefined ? undefined : parsePrefix(source);
+  if (prefix === undefined) return GUARD_SETS.macs;
+  const isSingle = prefix.length === prefix.bits;
+  if (prefix.bits === 32) return isSingle ? GUARD_SETS.ipv4 : GUARD_SETS.ipv4Prefixes;
+  return isSingle ? GUARD_SETS.ipv6 : GUARD_SETS.ipv6Prefixes;
+}
+
+function nextHopsOf({ nextHops }: RouteSpec): NetlinkAttributes {
+  const [only, ...others] = nextHops;
+  if (only === undefined) return { rtmType: 'unreachable' };
+  if (others.length === 0) return hopOf(only);
+  return { multipath: nextHops.map((hop) => ({ ...hopOf(hop), rtnhHops: hop.weight - 1 })) };
+}
+
+const hopOf = ({ gateway, device }: RouteNextHop): NetlinkAttributes => ({
+  gateway,
+  ...(device === undefined ? {} : { oif: device }),
+});
