@@ -48,6 +48,8 @@ class Fleet {
           tunnelEndpoint: tunnelEndpoint as never,
           underlayMtu: 1500,
           hardwareOffload: false,
+          labels: {},
+          encapsulations: ['VXLAN'],
           reachable: true,
         },
       });

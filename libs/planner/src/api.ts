@@ -1,11 +1,15 @@
 import type {
   AddressSet,
   AddressSetSpec,
+  EncapsulationPolicy,
+  EncapsulationPolicySpec,
   FunctionIdentity,
   Intent,
   Name,
   Network,
   NetworkSpec,
+  PhysicalNetwork,
+  PhysicalNetworkSpec,
   Port,
   PortSpec,
   SecurityPolicy,
@@ -18,9 +22,18 @@ import type {
 import type { DpuRecord, FunctionRecord, StoredRecord } from './records.js';
 
 /** The kinds that the planner decides on. */
-export type PlannedResource = Network | Subnet | AddressSet | SecurityPolicy | Port;
+export type PlannedResource =
+  | PhysicalNetwork
+  | EncapsulationPolicy
+  | Network
+  | Subnet
+  | AddressSet
+  | SecurityPolicy
+  | Port;
 export type PlannedKind = PlannedResource['kind'];
 export type PlannedIntent =
+  | Intent<'PhysicalNetwork', PhysicalNetworkSpec>
+  | Intent<'EncapsulationPolicy', EncapsulationPolicySpec>
   | Intent<'Network', NetworkSpec>
   | Intent<'Subnet', SubnetSpec>
   | Intent<'AddressSet', AddressSetSpec>

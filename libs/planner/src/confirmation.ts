@@ -1,6 +1,21 @@
 import { findCondition } from '@outboard/model';
 import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
 
+/** The DPUs that have an object of a port that is placed: all of its network, but where the fabric learns only its own. */
+export function* dpusThatKnow({ network, placement }: PortEntry): Generator<DpuEntry> {
+  if (!placement) return;
+  if (network.physical) yield placement.dpu;
+  else for (const { dpu } of network.members.values()) yield dpu;
+}
+
+/** Whether a DPU of the port's network has an object of the port. */
+export const knows = (dpu: DpuEntry, { network, placement }: PortEntry): boolean =>
+  placement !== undefined && (placement.dpu === dpu || !network.physical);
+
+/** Whether a DPU has still to confirm that it takes part in the network, so that the port is not known everywhere. */
+export const isJoining = ({ network: { joining, physical }, placement }: PortEntry): boolean =>
+  physical ? placement !== undefined && joining.has(placement.dpu.record.name) : joining.size > 0;
+
 /** A port is another than its DPU knows: it must confirm the sequence. */
 export function expectConfirmation(port: PortEntry, dpu: DpuEntry, sequence: number): void {
   if (!dpu.unconfirmed.has(port)) port.lagging++;
@@ -12,9 +27,9 @@ export function confirm(port: PortEntry, dpu: DpuEntry): void {
 }
 
 /** Whether the port is stored as not known everywhere, though no DPU lags any more. */
-export function isSettled({ placement, lagging, network, record }: PortEntry): boolean {
-  const stored = record.resource.status.propagated;
-  if (!placement || lagging > 0 || network.joining.size > 0 || !stored) return false;
+export function isSettled(port: PortEntry): boolean {
+  const stored = port.record.resource.status.propagated;
+  if (!port.placement || port.lagging > 0 || isJoining(port) || !stored) return false;
   return stored.applied < stored.total;
 }
 
@@ -24,7 +39,7 @@ export function expectStored(port: PortEntry): void {
   const { propagated } = port.record.resource.status;
   const propagating = !propagated || propagated.applied < propagated.total;
   if (!propagating && isApplied(port)) return;
-  for (const { dpu } of port.network.members.values()) {
+  for (const dpu of dpusThatKnow(port)) {
     if (propagating || dpu === port.placement.dpu) expectConfirmation(port, dpu, port.record.sequence);
   }
 }

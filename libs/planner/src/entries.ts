@@ -2,6 +2,7 @@ import type { IpAddress, IpRange, MacAddress, Name } from '@outboard/model';
 import type { AddressPool } from './allocate/address-pool.js';
 import type { ReportedProblem } from './api.js';
 import type { SharedObject } from './objects.js';
+import type { PhysicalNetworkEntry } from './physical-networks.js';
 import type { GroupEntry, GroupPlace, PolicyEntry, PolicyPresence } from './policies/entries.js';
 import type { Quarantine, ReleaseEntry } from './quarantine.js';
 import type { DpuRecord, NetworkRecord, PortRecord, SubnetRecord } from './records.js';
@@ -9,8 +10,10 @@ import type { DpuRecord, NetworkRecord, PortRecord, SubnetRecord } from './recor
 /** A network with all that must be found from it. */
 export interface NetworkEntry {
   record: NetworkRecord;
-  /** The same bytes on every DPU that takes part. */
-  bridgeDomain: SharedObject;
+  /** What carries it without tunnels; undefined: it is in tunnels. */
+  readonly physical: PhysicalNetworkEntry | undefined;
+  /** By uplink; with tunnels there is one, the same bytes on every DPU that takes part. */
+  readonly bridgeDomains: Map<string, SharedObject>;
   readonly router: SharedObject;
   readonly subnets: Map<Name, SubnetEntry>;
   readonly ports: Set<PortEntry>;
@@ -54,11 +57,11 @@ export interface PortEntry {
   presence: PolicyPresence | undefined;
 }
 
-/** Where a planned port is, and its neutral objects there and elsewhere. */
+/** Where a planned port is, and its neutral objects there and elsewhere: nowhere else, where the fabric learns. */
 export interface Placement {
   readonly dpu: DpuEntry;
   readonly endpoint: SharedObject;
-  readonly remote: SharedObject;
+  readonly remote: SharedObject | undefined;
 }
 
 /** Problems of a network on one DPU. */
@@ -74,8 +77,9 @@ export interface Member {
   readonly dpu: DpuEntry;
   readonly network: NetworkEntry;
   readonly ports: Set<PortEntry>;
-  /** The DPU as the other members' tunnel peer. */
-  peer: SharedObject;
+  bridgeDomain: SharedObject;
+  /** The DPU as the other members' tunnel peer; undefined: the network has no tunnels. */
+  peer: SharedObject | undefined;
   /** What the DPU has reported of the network; undefined: no problem. */
   trouble: Trouble | undefined;
 }

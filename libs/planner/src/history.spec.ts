@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { findCondition, type Port } from '@outboard/model';
+import { findCondition, type Name, type Port, type SegmentationId } from '@outboard/model';
 import fc from 'fast-check';
 import { contendedHistories, histories, populate, removeEverything } from '../test/history.js';
 import { checkApplied, checkInvariants, compiledDocuments } from '../test/invariants.js';
@@ -72,7 +72,14 @@ describe('any history of commands, inventory and reports', () => {
         removeEverything(lab);
         for (const document of Object.values(compiledDocuments(lab.world))) expect(document).toEqual({});
         expect(lab.records('Release')).toEqual([]);
-        expect(lab.world.segments.lowest()).toBe(4096);
+        const { defaultSegment } = lab.world.encapsulationPolicies.inForceFor('acme');
+        const vlans = {
+          ...defaultSegment,
+          networkType: 'VLAN',
+          physicalNetwork: 'physnet1' as Name,
+        } as const;
+        expect(lab.world.segments.lowest(defaultSegment)).toBe(4096);
+        expect(lab.world.segments.lowest({ ...vlans, minimum: 100 as SegmentationId })).toBe(100);
         checkInvariants(lab);
       }),
       { numRuns: 100, seed: 4096 },

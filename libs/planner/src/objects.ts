@@ -6,7 +6,7 @@ import {
   encodeBinary,
   objectKeys,
 } from '@outboard/contracts';
-import type { IpAddress, Name, NamedPort, Network, Port } from '@outboard/model';
+import type { DeviceName, IpAddress, Name, NamedPort, Network, Port } from '@outboard/model';
 import type { PolicyEntry } from './policies/entries.js';
 import { isolates } from './policies/order.js';
 
@@ -61,17 +61,32 @@ export function routerObject({ metadata: { tenant }, spec: { router } }: Network
   );
 }
 
-export function bridgeDomainObject(network: Network): SharedObject {
+/** `uplink`: of the DPU, for networks without tunnels. */
+export function bridgeDomainObject(network: Network, uplink: DeviceName | undefined): SharedObject {
   const { metadata, status } = network;
   return share(objectKeys.bridgeDomain(metadata.uid), 'Network', network, {
     case: 'bridgeDomain',
     value: {
       networkUid: metadata.uid,
       router: routerKeyOf(network),
-      vni: status.segment?.segmentationId ?? 0,
       mtu: status.mtu ?? 0,
+      ...encapsulationOf(status.segment, uplink),
     },
   });
+}
+
+function encapsulationOf(segment: Network['status']['segment'], uplink: DeviceName | undefined) {
+  const { networkType = 'VXLAN', segmentationId: id = 0 } = segment ?? {};
+  switch (networkType) {
+    case 'VXLAN':
+      return { vni: id };
+    case 'GENEVE':
+      return { vni: id, networkType };
+    case 'VLAN':
+      return { networkType, vlanId: id, uplink: uplink ?? '' };
+    case 'FLAT':
+      return { networkType, uplink: uplink ?? '' };
+  }
 }
 
 export function tunnelPeerObject(network: Network, dpu: Name, tunnelEndpoint: IpAddress): SharedObject {

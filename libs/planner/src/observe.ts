@@ -2,7 +2,7 @@ import { objectKeys } from '@outboard/contracts';
 import { equal } from '@outboard/core';
 import { findCondition } from '@outboard/model';
 import type { Context, Decision, Report, ReportedProblem } from './api.js';
-import { confirm, expectConfirmation, isSettled } from './confirmation.js';
+import { confirm, expectConfirmation, isSettled, knows } from './confirmation.js';
 import { Draft } from './draft.js';
 import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
 import { replanFreed } from './project.js';
@@ -90,7 +90,7 @@ function tell(draft: Draft, dpu: DpuEntry, port: PortEntry): void {
 function confirmJoining(network: NetworkEntry, { dpu, sequence }: Report, touched: Set<PortEntry>): void {
   if ((network.joining.get(dpu) ?? Infinity) > sequence) return;
   network.joining.delete(dpu);
-  if (network.joining.size > 0) return;
+  if (network.joining.size > 0 && !network.physical) return;
   for (const port of network.ports) if (isSettled(port)) touched.add(port);
 }
 
@@ -98,7 +98,7 @@ function confirmJoining(network: NetworkEntry, { dpu, sequence }: Report, touche
 function expectAgain(dpu: DpuEntry, sequence: number, touched: Set<PortEntry>): void {
   for (const { network } of dpu.memberships.values()) {
     for (const port of network.ports) {
-      if (!port.placement || port.record.sequence <= sequence) continue;
+      if (!knows(dpu, port) || port.record.sequence <= sequence) continue;
       expectConfirmation(port, dpu, port.record.sequence);
       touched.add(port);
     }
@@ -114,7 +114,7 @@ function keyOn(dpu: DpuEntry, { record, placement }: PortEntry): string {
 /** The port whose object has that key in the DPU's document. */
 function portOf(world: World, dpu: DpuEntry, key: string): PortEntry | undefined {
   const port = world.portsByUid.get(key.slice(key.indexOf('/') + 1));
-  return port?.placement && port.network.members.get(dpu.record.name) && keyOn(dpu, port) === key
+  return port && knows(dpu, port) && port.network.members.has(dpu.record.name) && keyOn(dpu, port) === key
     ? port
     : undefined;
 }

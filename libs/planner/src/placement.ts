@@ -1,15 +1,17 @@
 import { invariant } from '@outboard/core';
 import type { Port } from '@outboard/model';
-import { confirm, expectConfirmation, isSettled } from './confirmation.js';
+import { confirm, dpusThatKnow, expectConfirmation, isSettled } from './confirmation.js';
 import type { Documents } from './documents.js';
 import type { DpuEntry, Member, NetworkEntry, Placement, PortEntry } from './entries.js';
 import {
+  bridgeDomainObject,
   endpointObject,
   remoteEndpointObject,
   routerKeyOf,
   type SharedObject,
   tunnelPeerObject,
 } from './objects.js';
+import type { PhysicalNetworks } from './physical-networks.js';
 import type { PolicyEntry } from './policies/entries.js';
 import { troublesOn } from './trouble.js';
 
@@ -27,7 +29,8 @@ export function comparePlacements(
     const differ = before !== after;
     return { home: differ, remote: differ };
   }
-  return { home: !after.endpoint.equals(before.endpoint), remote: !after.remote.equals(before.remote) };
+  const remote = after.remote !== before.remote && !after.remote?.equals(before.remote);
+  return { home: !after.endpoint.equals(before.endpoint), remote };
 }
 
 /** The placement of a port whose status names its DPU and representor; undefined: it is not planned. */
@@ -40,23 +43,26 @@ export function placementOf(
   const { dpu: name, representor } = port.status;
   if (name === undefined || representor === undefined) return undefined;
   const dpu = dpus.get(name);
-  const tunnelEndpoint = dpu?.record.tunnelEndpoint;
-  invariant(dpu && tunnelEndpoint, `${name} can have ports`);
-  return {
-    dpu,
-    endpoint: endpointObject(port, network.record.resource, representor, policies),
-    remote: remoteEndpointObject(port, network.record.resource, tunnelEndpoint),
-  };
+  invariant(dpu, `${name} is known`);
+  const { resource } = network.record;
+  const endpoint = endpointObject(port, resource, representor, policies);
+  if (network.physical) return { dpu, endpoint, remote: undefined };
+  const { tunnelEndpoint } = dpu.record;
+  invariant(tunnelEndpoint, `${name} can have ports`);
+  return { dpu, endpoint, remote: remoteEndpointObject(port, resource, tunnelEndpoint) };
 }
 
 /** Every object of a DPU's document but those of policies, in no order. */
 export function objectsOf(dpu: DpuEntry): SharedObject[] {
   const objects = [...dpu.routers.values()].map(({ object }) => object);
-  for (const { network } of dpu.memberships.values()) {
-    objects.push(network.bridgeDomain);
-    for (const other of network.members.values()) if (other.dpu !== dpu) objects.push(other.peer);
+  for (const { network, bridgeDomain } of dpu.memberships.values()) {
+    objects.push(bridgeDomain);
+    for (const { dpu: other, peer } of network.members.values()) {
+      if (other !== dpu && peer) objects.push(peer);
+    }
     for (const { placement } of network.ports) {
-      if (placement) objects.push(placement.dpu === dpu ? placement.endpoint : placement.remote);
+      const object = placement?.dpu === dpu ? placement.endpoint : placement?.remote;
+      if (object) objects.push(object);
     }
   }
   return objects;
@@ -74,6 +80,7 @@ export class Placements {
 
   constructor(
     private readonly documents: Documents,
+    private readonly physicalNetworks: PhysicalNetworks,
     private readonly portsByUid: ReadonlyMap<string, PortEntry>,
   ) {}
 
@@ -83,24 +90,45 @@ export class Placements {
     if (previous && previous.dpu === next?.dpu) {
       this.#replace(port, previous, next, sequence);
     } else {
-      // Nowhere in between, so that a DPU that leaves or joins because of this port handles only the others.
-      port.placement = undefined;
       if (previous) this.#remove(port, previous);
       if (next) this.#add(port, next, sequence);
     }
     port.placement = next;
   }
 
-  /** The network's own object has changed. */
-  replaceBridgeDomain(network: NetworkEntry, next: SharedObject): void {
-    const previous = network.bridgeDomain;
-    network.bridgeDomain = next;
-    for (const { dpu } of network.members.values()) this.documents.replace(dpu.record.name, previous, next);
+  /** What a network's own object says has changed. */
+  replaceBridgeDomains(network: NetworkEntry): void {
+    network.bridgeDomains.clear();
+    for (const member of network.members.values()) this.#replaceBridgeDomain(member);
+  }
+
+  /** Where the DPU's uplinks lead has changed. */
+  replaceUplinks(dpu: DpuEntry): void {
+    for (const member of dpu.memberships.values()) {
+      if (member.network.physical) this.#replaceBridgeDomain(member);
+    }
+  }
+
+  #replaceBridgeDomain(member: Member): void {
+    const previous = member.bridgeDomain;
+    member.bridgeDomain = this.#bridgeDomainOf(member.network, member.dpu);
+    this.documents.replace(member.dpu.record.name, previous, member.bridgeDomain);
+  }
+
+  #bridgeDomainOf({ record, physical, bridgeDomains }: NetworkEntry, dpu: DpuEntry): SharedObject {
+    const uplink = physical && this.physicalNetworks.uplink(physical, dpu.record);
+    invariant(uplink ?? !physical, `${dpu.record.name} is attached to the physical network of its port`);
+    const known = bridgeDomains.get(uplink ?? '');
+    if (known) return known;
+    const object = bridgeDomainObject(record.resource, uplink);
+    bridgeDomains.set(uplink ?? '', object);
+    return object;
   }
 
   /** The DPU's tunnels end elsewhere. Its ports are placed again by the caller. */
   replacePeers(dpu: DpuEntry): void {
     for (const member of dpu.memberships.values()) {
+      if (member.network.physical) continue;
       const previous = member.peer;
       member.peer = peerOf(member.network, dpu);
       for (const other of member.network.members.values()) {
@@ -116,7 +144,7 @@ export class Placements {
       if (sequence !== undefined) expectConfirmation(port, next.dpu, sequence);
     }
     if (!changed.remote) return;
-    for (const { dpu } of port.network.members.values()) {
+    for (const dpu of dpusThatKnow(port)) {
       if (dpu === next.dpu) continue;
       this.documents.replace(dpu.record.name, previous.remote, next.remote);
       if (sequence !== undefined) expectConfirmation(port, dpu, sequence);
@@ -128,7 +156,8 @@ export class Placements {
     const home = next.dpu.record.name;
     const member = network.members.get(home) ?? this.#join(network, next.dpu, sequence);
     member.ports.add(port);
-    for (const { dpu } of network.members.values()) {
+    port.placement = next;
+    for (const dpu of dpusThatKnow(port)) {
       const object = dpu === next.dpu ? next.endpoint : next.remote;
       this.documents.replace(dpu.record.name, undefined, object);
       if (sequence !== undefined) expectConfirmation(port, dpu, sequence);
@@ -138,11 +167,13 @@ export class Placements {
   #remove(port: PortEntry, previous: Placement): void {
     const { network } = port;
     const home = previous.dpu.record.name;
-    for (const { dpu } of network.members.values()) {
+    for (const dpu of dpusThatKnow(port)) {
       const object = dpu === previous.dpu ? previous.endpoint : previous.remote;
       this.documents.replace(dpu.record.name, object, undefined);
       confirm(port, dpu);
     }
+    // Nowhere in between, so that a DPU that leaves or joins because of this port handles only the others.
+    port.placement = undefined;
     const member = network.members.get(home);
     invariant(member, `${home} takes part in the network of its port`);
     member.ports.delete(port);
@@ -152,7 +183,14 @@ export class Placements {
   #join(network: NetworkEntry, dpu: DpuEntry, sequence: number | undefined): Member {
     const { name } = dpu.record;
     const { resource } = network.record;
-    const member: Member = { dpu, network, ports: new Set(), peer: peerOf(network, dpu), trouble: undefined };
+    const member: Member = {
+      dpu,
+      network,
+      ports: new Set(),
+      bridgeDomain: this.#bridgeDomainOf(network, dpu),
+      peer: network.physical ? undefined : peerOf(network, dpu),
+      trouble: undefined,
+    };
     const key = routerKeyOf(resource);
     const router = dpu.routers.get(key);
     if (router) router.networks++;
@@ -160,7 +198,7 @@ export class Placements {
       dpu.routers.set(key, { object: network.router, networks: 1 });
       this.documents.replace(name, undefined, network.router);
     }
-    this.documents.replace(name, undefined, network.bridgeDomain);
+    this.documents.replace(name, undefined, member.bridgeDomain);
     for (const other of network.members.values()) {
       this.documents.replace(name, undefined, other.peer);
       this.documents.replace(other.dpu.record.name, undefined, member.peer);
@@ -184,7 +222,7 @@ export class Placements {
     if (member.trouble) this.relieved.add(network);
     dpu.memberships.delete(resource.metadata.uid);
     for (const port of network.ports) {
-      if (!port.placement) continue;
+      if (!port.placement?.remote) continue;
       this.documents.replace(name, port.placement.remote, undefined);
       confirm(port, dpu);
       if (isSettled(port)) this.left.add(port);
@@ -193,7 +231,7 @@ export class Placements {
       this.documents.replace(name, other.peer, undefined);
       this.documents.replace(other.dpu.record.name, member.peer, undefined);
     }
-    this.documents.replace(name, network.bridgeDomain, undefined);
+    this.documents.replace(name, member.bridgeDomain, undefined);
     const key = routerKeyOf(resource);
     const router = dpu.routers.get(key);
     invariant(router, `${name} has the router of its network`);

@@ -9,6 +9,7 @@ import {
   type PortAddressStatus,
   type PortSpec,
   type PortStatus,
+  segmentText,
   type Uid,
 } from '@outboard/model';
 import type { NetworkEntry } from './entries.js';
@@ -17,27 +18,47 @@ import type { DpuRecord } from './records.js';
 import type { World } from './world.js';
 
 /**
- * What VXLAN (RFC 7348) adds to an IP packet, in bytes: the inner Ethernet header (14), VXLAN (8), UDP (8) and the
- * outer IP header (20 or 40).
+ * What tunnels add to an IP packet, in bytes, over IPv4 and IPv6: the inner Ethernet header (14), VXLAN (8, RFC 7348) or
+ * GENEVE without options (8, RFC 8926), UDP (8) and the outer IP header (20 or 40).
  */
-const VXLAN_OVERHEAD = { 4: 50, 6: 70 } as const;
+const TUNNEL_OVERHEAD = {
+  VXLAN: { 4: 50, 6: 70 },
+  GENEVE: { 4: 50, 6: 70 },
+} as const;
+type TunnelType = keyof typeof TUNNEL_OVERHEAD;
 
 /** RFC 8200: every link that carries IPv6 takes this. */
 const MIN_MTU = 1280;
 const MAX_MTU = 9000;
 
-/** Largest IP packet that a network can carry over the DPU's underlay; undefined: the underlay is not known. */
-export function overlayMtu({ tunnelEndpoint, underlayMtu }: DpuRecord): number | undefined {
+/** Whether tunnels can reach the DPU. */
+export const hasUnderlay = ({ tunnelEndpoint, underlayMtu }: DpuRecord): boolean =>
+  tunnelEndpoint !== undefined && underlayMtu !== undefined;
+
+/**
+ * Largest IP packet that a network can carry on the DPU: of its physical network, or over the underlay. Undefined: the
+ * underlay is not known.
+ */
+export function carriedMtu(
+  { physical, record }: NetworkEntry,
+  { tunnelEndpoint, underlayMtu }: DpuRecord,
+): number | undefined {
+  if (physical) return physical.record.resource.spec.mtu;
   if (tunnelEndpoint === undefined || underlayMtu === undefined) return undefined;
-  return Math.min(underlayMtu - VXLAN_OVERHEAD[ipFamily(tunnelEndpoint)], MAX_MTU);
+  const type = (record.resource.status.segment?.networkType ?? 'VXLAN') as TunnelType;
+  return Math.min(underlayMtu - TUNNEL_OVERHEAD[type][ipFamily(tunnelEndpoint)], MAX_MTU);
 }
 
 /** The MTU that the network has: the asked one, or what the smallest underlay of its DPUs carries. */
-export function effectiveMtu({ record, members }: NetworkEntry): Mtu | undefined {
+export function effectiveMtu(network: NetworkEntry): Mtu | undefined {
+  const { record, members, physical } = network;
   const asked = record.resource.spec.mtu;
+  if (physical) return asked ?? physical.record.resource.spec.mtu;
   if (asked !== undefined || members.size === 0) return asked;
   let smallest = MAX_MTU;
-  for (const { dpu } of members.values()) smallest = Math.min(smallest, overlayMtu(dpu.record) ?? MAX_MTU);
+  for (const { dpu } of members.values()) {
+    smallest = Math.min(smallest, carriedMtu(network, dpu.record) ?? MAX_MTU);
+  }
   return smallest as Mtu;
 }
 
@@ -77,21 +98,31 @@ export function planPort(
   if (found.representor === undefined) return wait('RepresentorUnknown', `${found.dpu}: ${found.name}`);
   const dpu = override?.name === found.dpu ? override.record : world.dpus.get(found.dpu)?.record;
   if (!dpu) return wait('FunctionUnknown', `${found.name} is of ${found.dpu}, which is not known`);
-  const obstacle = obstacleOf(network, spec, dpu) ?? quarantineOf(world, network, uid, allocation);
+  const obstacle = obstacleOf(world, network, spec, dpu) ?? quarantineOf(world, network, uid, allocation);
   return obstacle ?? { planned: true, dpu, representor: found.representor };
 }
 
 /** What the DPU lacks for the port. */
 export function obstacleOf(
-  { record: { resource } }: NetworkEntry,
+  world: World,
+  network: NetworkEntry,
   { offload }: PortSpec,
   dpu: DpuRecord,
 ): Exclude<Plan, { planned: true }> | undefined {
-  const carried = overlayMtu(dpu);
+  const { physical, record } = network;
+  const { spec, status } = record.resource;
   const refuse = (reason: Unplanned['reason'], message: string) =>
     ({ planned: false, reason, message }) as const;
+  const networkType = status.segment?.networkType ?? 'VXLAN';
+  if (!dpu.encapsulations.includes(networkType)) {
+    return refuse('EncapsulationUnsupported', `${dpu.name} cannot realise ${networkType}`);
+  }
+  if (physical && !world.physicalNetworks.uplink(physical, dpu)) {
+    return refuse('NotAttached', `${dpu.name} has no uplink to ${physical.record.resource.metadata.name}`);
+  }
+  const carried = carriedMtu(network, dpu);
   if (carried === undefined) return refuse('UnderlayUnknown', dpu.name);
-  const needed = resource.spec.mtu ?? MIN_MTU;
+  const needed = spec.mtu ?? MIN_MTU;
   if (carried < needed) {
     return refuse('UnderlayTooSmall', `${dpu.name} carries ${carried} bytes, ${needed} are needed`);
   }
@@ -109,9 +140,11 @@ function quarantineOf(
   { macAddress, addresses }: Allocation,
 ): Plan | undefined {
   const { metadata, status } = network.record.resource;
-  const vni = status.segment?.segmentationId;
-  const segment = vni !== undefined && world.segments.blocker(vni, metadata.uid);
-  if (segment) return wait('SegmentQuarantined', `${vni} may still be used by ${namesOf(segment)}`);
+  const { segment } = status;
+  const release = segment && world.segments.blocker(segment, metadata.uid);
+  if (release) {
+    return wait('SegmentQuarantined', `${segmentText(segment)} may still be used by ${namesOf(release)}`);
+  }
   const blocker = (value: IpAddress | MacAddress, release: ReleaseEntry | undefined): Plan | undefined =>
     release && wait('AddressQuarantined', `${value} may still be used by ${namesOf(release)}`);
   const ofMac = blocker(macAddress, network.quarantinedMacAddresses.blocker(macAddress, uid));

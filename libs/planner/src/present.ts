@@ -1,5 +1,6 @@
 import type { Name, Propagation } from '@outboard/model';
 import type { PlannedResource } from './api.js';
+import { dpusThatKnow, knows } from './confirmation.js';
 import type { PortEntry } from './entries.js';
 import { nameKey, type World } from './world.js';
 
@@ -9,31 +10,45 @@ const MAX_LAGGING = 10;
 /** How far a port is known on the DPUs of its network; undefined: it is not planned. */
 export function propagationOf(port: PortEntry): Propagation | undefined {
   if (!port.placement) return undefined;
-  const { members, joining } = port.network;
+  const { members, joining, physical } = port.network;
+  const total = physical ? 1 : members.size;
   let behind = port.lagging;
   for (const name of joining.keys()) {
-    const member = members.get(name);
-    if (member && !member.dpu.unconfirmed.has(port)) behind++;
+    const dpu = members.get(name)?.dpu;
+    if (dpu && knows(dpu, port) && !dpu.unconfirmed.has(port)) behind++;
   }
   const lagging: Name[] = [];
   if (behind > 0) {
-    for (const [name, { dpu }] of members) {
+    for (const dpu of dpusThatKnow(port)) {
+      const { name } = dpu.record;
       if (!dpu.unconfirmed.has(port) && !joining.has(name)) continue;
       lagging.push(name);
       if (lagging.length === Math.min(behind, MAX_LAGGING)) break;
     }
   }
-  return { applied: members.size - behind, total: members.size, lagging };
+  return { applied: total - behind, total, lagging };
 }
 
 /**
  * A resource as callers see it: with what is counted from the world instead of being stored, as it would change with
  * every port: `status.ports` of a network, `status.allocated` of a subnet, `status.policies` of an address set,
- * `status.ports` and `status.dpus` of a policy, `status.propagated` of a port.
+ * `status.ports` and `status.dpus` of a policy, `status.propagated` of a port, `status.dpus` and `status.networks` of a
+ * physical network.
  */
 export function present<Resource extends PlannedResource>(world: World, resource: Resource): Resource {
   const key = nameKey(resource.metadata.tenant, resource.metadata.name);
   switch (resource.kind) {
+    case 'PhysicalNetwork': {
+      const entry = world.physicalNetworks.get(resource.metadata.name);
+      if (!entry) return resource;
+      const attached = [...world.dpus.values()].filter(({ record }) =>
+        world.physicalNetworks.uplink(entry, record),
+      );
+      const { size: networks } = entry.networks;
+      return { ...resource, status: { ...resource.status, dpus: attached.length, networks } };
+    }
+    case 'EncapsulationPolicy':
+      return resource;
     case 'Network': {
       const members = world.networks.get(key)?.members.values() ?? [];
       let ports = 0;

@@ -3,7 +3,7 @@ import { functionIdentityKey, type Name } from '@outboard/model';
 import type { Context, Decision, InventoryChange } from './api.js';
 import { Draft } from './draft.js';
 import type { PortEntry } from './entries.js';
-import { overlayMtu } from './plan.js';
+import { hasUnderlay } from './plan.js';
 import type { DpuRecord, FunctionRecord } from './records.js';
 import { confirmReleases, type FreedValues } from './release.js';
 import { replanPort, settleMtu, writeNetwork } from './settle.js';
@@ -43,8 +43,13 @@ function removeFunction(draft: Draft, name: Name): void {
 function putDpu(draft: Draft, record: DpuRecord): void {
   const { world } = draft;
   const before = world.dpus.get(record.name)?.record;
-  const after = overlayMtu(record) === undefined ? withUnderlayOf(record, before) : record;
+  const after = hasUnderlay(record) ? record : withUnderlayOf(record, before);
   if (equal(before, after)) return;
+  // Ports leave before the DPU becomes one that cannot have them.
+  if (before && !equal(before.labels, after.labels)) {
+    const placed = [...portsOfDpu(world, record.name)].filter(({ placement }) => placement);
+    replan(draft, placed, { name: record.name, record: after });
+  }
   draft.put(after);
   replan(draft, portsOfDpu(world, record.name));
 }

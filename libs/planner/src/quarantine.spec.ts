@@ -178,7 +178,7 @@ describe('a segment that was released', () => {
     expect(vniOf(lab, 'red')).toBe(101);
     expect(lab.tryApply('Network', 'green', {})).toMatchObject({
       ok: false,
-      error: { reason: 'VNI_EXHAUSTED' },
+      error: { reason: 'SEGMENTS_EXHAUSTED' },
     });
     lab.restart();
     for (const dpu of DPUS) lab.report(dpu);
@@ -195,7 +195,7 @@ describe('a segment that was released', () => {
     lab.report('dpu-1');
     lab.apply('Network', 'red', { segment: { segmentationId: 100 } });
     lab.apply('Port', 'web-2', { network: 'red', function: identityOf('dpu-1', 0) });
-    expect(planned(lab, 'web-2')).toBe('SegmentQuarantined: 100 may still be used by dpu-2');
+    expect(planned(lab, 'web-2')).toBe('SegmentQuarantined: VXLAN 100 may still be used by dpu-2');
     const readyOf = () => findCondition(lab.records('Network')[0]?.resource.status.conditions ?? [], 'Ready');
     expect(readyOf()).toMatchObject({ status: 'False', reason: 'SegmentQuarantined' });
     lab.report('dpu-2');

@@ -1,20 +1,36 @@
 import {
   type AddressSet,
+  type EncapsulationPolicy,
   type FunctionIdentity,
   type IndexEntry,
   type IpAddress,
   kindOf,
+  type Labels,
   type MacAddress,
   type Name,
   type Network,
+  type NetworkType,
+  type PhysicalNetwork,
   type Port,
   type SecurityPolicy,
-  type SegmentationId,
+  type Segment,
   type SerialNumber,
   type Subnet,
   type TenantName,
   type Uid,
 } from '@outboard/model';
+
+/** A PhysicalNetwork as it is stored. */
+export interface PhysicalNetworkRecord {
+  readonly kind: 'PhysicalNetwork';
+  readonly resource: PhysicalNetwork;
+}
+
+/** An EncapsulationPolicy as it is stored. */
+export interface EncapsulationPolicyRecord {
+  readonly kind: 'EncapsulationPolicy';
+  readonly resource: EncapsulationPolicy;
+}
 
 /** A Network as it is stored. */
 export interface NetworkRecord {
@@ -53,6 +69,9 @@ export interface DpuRecord {
   readonly kind: 'Dpu';
   readonly name: Name;
   readonly serialNumber: SerialNumber | undefined;
+  readonly labels: Labels;
+  /** What its dataplane can realise. */
+  readonly encapsulations: readonly NetworkType[];
   /** Where tunnels to this DPU end, as was last told; undefined: it never was, nothing is planned there. */
   readonly tunnelEndpoint: IpAddress | undefined;
   /** Bytes of the largest IP packet of the underlay, as was last told. */
@@ -91,13 +110,15 @@ export interface ReleaseRecord {
   };
   readonly addresses: readonly IpAddress[];
   readonly macAddress: MacAddress | undefined;
-  readonly vni: SegmentationId | undefined;
+  readonly segment: Segment | undefined;
   /** Sequence that each DPU must have applied. */
   readonly waits: Readonly<Record<string, number>>;
 }
 
 /** Everything that the store keeps for the planner: one row each. */
 export type StoredRecord =
+  | PhysicalNetworkRecord
+  | EncapsulationPolicyRecord
   | NetworkRecord
   | SubnetRecord
   | AddressSetRecord
@@ -119,6 +140,8 @@ const NO_TENANT = '_';
 
 export function keyOf(record: StoredRecord): RecordKey {
   switch (record.kind) {
+    case 'PhysicalNetwork':
+    case 'EncapsulationPolicy':
     case 'Network':
     case 'Subnet':
     case 'AddressSet':

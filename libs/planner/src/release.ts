@@ -1,4 +1,5 @@
-import type { IpAddress, MacAddress, Metadata, SegmentationId } from '@outboard/model';
+import type { IpAddress, MacAddress, Metadata, Segment } from '@outboard/model';
+import { dpusThatKnow } from './confirmation.js';
 import type { Draft } from './draft.js';
 import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
 import type { ReleaseEntry } from './quarantine.js';
@@ -26,15 +27,15 @@ export function releaseOf(
   if (addresses.length === 0 && macAddress === undefined) return undefined;
   if (record.sequence === 0) return undefined;
   const waits = waitsOf(draft, network);
-  // Every member has the port, and is told by this very decision that it changes or goes.
-  if (port.placement) for (const name of network.members.keys()) waits[name] = draft.context.revision;
+  // Who has the port is told by this very decision that it changes or goes.
+  for (const dpu of dpusThatKnow(port)) waits[dpu.record.name] = draft.context.revision;
   // Where rules mean the port by its addresses, nobody else may have them before these rules forget it.
   if (addresses.length > 0) for (const name of dpusThatMean(port)) waits[name] = draft.context.revision;
   if (Object.keys(waits).length === 0) return undefined;
   return make(draft, network, 'Port', record.resource.metadata, {
     addresses,
     macAddress,
-    vni: undefined,
+    segment: undefined,
     waits,
   });
 }
@@ -56,7 +57,7 @@ export const departure = (
   make(draft, network, 'Port', port, {
     addresses: [],
     macAddress: undefined,
-    vni: undefined,
+    segment: undefined,
     waits: { [dpu.record.name]: draft.context.revision },
   });
 
@@ -64,12 +65,12 @@ export const departure = (
 export function segmentReleaseOf(
   draft: Draft,
   network: NetworkEntry,
-  vni: SegmentationId,
+  segment: Segment,
 ): ReleaseRecord | undefined {
   const waits = waitsOf(draft, network);
   if (Object.keys(waits).length === 0) return undefined;
   const { metadata } = network.record.resource;
-  return make(draft, network, 'Network', metadata, { addresses: [], macAddress: undefined, vni, waits });
+  return make(draft, network, 'Network', metadata, { addresses: [], macAddress: undefined, segment, waits });
 }
 
 /** DPUs that may have anything of a network that its documents have no more, and what each must confirm. */
@@ -90,7 +91,7 @@ function make(
   network: NetworkEntry,
   kind: 'Network' | 'Port',
   { tenant, name, uid }: Metadata,
-  given: Pick<ReleaseRecord, 'addresses' | 'macAddress' | 'vni' | 'waits'>,
+  given: Pick<ReleaseRecord, 'addresses' | 'macAddress' | 'segment' | 'waits'>,
 ): ReleaseRecord {
   return {
     kind: 'Release',
@@ -107,10 +108,10 @@ export function confirmReleases(draft: Draft, releases: Iterable<ReleaseEntry>, 
   for (const release of [...releases]) {
     draft.world.confirmRelease(release, dpu);
     if (release.pending.size > 0) continue;
-    const { name, networkUid, vni, macAddress, addresses } = release.record;
+    const { name, networkUid, segment, macAddress, addresses } = release.record;
     draft.remove({ kind: 'Release', tenant: '_', name });
-    const segment = vni === undefined ? undefined : draft.world.segments.holder(vni);
-    if (segment) freed.networks.add(segment);
+    const holder = segment && draft.world.segments.holder(segment);
+    if (holder) freed.networks.add(holder);
     const network = draft.world.networksByUid.get(networkUid);
     const holders = [
       macAddress && network?.macAddresses.get(macAddress),

@@ -9,6 +9,7 @@ import {
   type NetworkStatus,
   type Port,
   type PortSpec,
+  segmentText,
   updateConditions,
 } from '@outboard/model';
 import type { Draft } from './draft.js';
@@ -184,8 +185,8 @@ export function writeNetwork(
   status: Pick<NetworkStatus, 'segment' | 'mtu'>,
   former: readonly Condition[],
 ): void {
-  const vni = status.segment?.segmentationId;
-  const blocker = vni === undefined ? undefined : draft.world.segments.blocker(vni, metadata.uid);
+  const { segment, mtu } = status;
+  const blocker = segment && draft.world.segments.blocker(segment, metadata.uid);
   const conditions = updateConditions(
     'Network',
     former,
@@ -195,7 +196,7 @@ export function writeNetwork(
         ? {
             type: 'Planned',
             reason: 'SegmentQuarantined',
-            message: `${vni} may still be used by ${namesOf(blocker)}`,
+            message: `${segmentText(segment)} may still be used by ${namesOf(blocker)}`,
           }
         : { type: 'Planned', reason: 'SegmentAllocated', message: '' },
       ...(findCondition(former, 'Applied') ? [] : [NO_PROBLEM]),
@@ -203,7 +204,6 @@ export function writeNetwork(
     metadata.generation,
     draft.context.now,
   );
-  const { segment, mtu } = status;
   const resource: Network = {
     kind: 'Network',
     metadata,

@@ -1,18 +1,21 @@
 import { invariant, unreachable } from '@outboard/core';
-import { functionIdentityKey, type Name, prefixRange } from '@outboard/model';
-import { Segments, type VniRange } from './allocate/segments.js';
+import { FIRST_DEFAULT_VNI, functionIdentityKey, MAX_VNI, type Name, prefixRange } from '@outboard/model';
+import { Segments } from './allocate/segments.js';
 import { fillPool, poolOf, settleAddress, settleAddressIn } from './allocate/subnet-pool.js';
 import { expectJoining, expectStored, isSettled } from './confirmation.js';
 import { Documents } from './documents.js';
+import { EncapsulationPolicies } from './encapsulation-policies.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, SubnetEntry } from './entries.js';
 import { Functions } from './functions.js';
-import { bridgeDomainObject, routerKeyOf, routerObject, type SharedObject } from './objects.js';
+import { routerKeyOf, routerObject, type SharedObject } from './objects.js';
+import { PhysicalNetworks } from './physical-networks.js';
 import { comparePlacements, objectsOf, Placements, placementOf } from './placement.js';
 import { Policies } from './policies/policies.js';
 import { Quarantine, type ReleaseEntry } from './quarantine.js';
 import type {
   DpuRecord,
   NetworkRecord,
+  PhysicalNetworkRecord,
   PortRecord,
   RecordKey,
   ReleaseRecord,
@@ -20,18 +23,26 @@ import type {
   SubnetRecord,
 } from './records.js';
 
+/** Inclusive. */
+export interface VniRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 export interface WorldOptions {
-  /** What networks without an asked identifier get. */
+  /** What networks without an asked identifier get while there is no policy. */
   readonly vniRange: VniRange;
 }
 
 /** The reserved and commonly hand-assigned identifiers below 4096 are left to explicit requests. */
-export const DEFAULT_WORLD_OPTIONS: WorldOptions = { vniRange: { first: 4096, last: 2 ** 24 - 1 } };
+export const DEFAULT_WORLD_OPTIONS: WorldOptions = { vniRange: { first: FIRST_DEFAULT_VNI, last: MAX_VNI } };
 
 /** Records must be taken over in this order: each kind refers only to kinds before it. */
 const LOAD_ORDER: readonly StoredRecord['kind'][] = [
   'Dpu',
   'Function',
+  'PhysicalNetwork',
+  'EncapsulationPolicy',
   'Network',
   'Subnet',
   'AddressSet',
@@ -60,19 +71,21 @@ export class World {
   readonly dpus = new Map<string, DpuEntry>();
   readonly functions = new Functions();
   readonly releases = new Map<string, ReleaseEntry>();
-  readonly segments: Segments;
+  readonly physicalNetworks = new PhysicalNetworks();
+  readonly encapsulationPolicies: EncapsulationPolicies;
+  readonly segments = new Segments();
   readonly documents = new Documents();
   readonly policies = new Policies(this.documents, (port) => this.#replan(port));
   /** Connected ports that are told other policies, since this was last asked. */
   readonly #retold = new Set<PortEntry>();
-  readonly #placements = new Placements(this.documents, this.portsByUid);
+  readonly #placements = new Placements(this.documents, this.physicalNetworks, this.portsByUid);
   /** What changes must be confirmed at; undefined while loading. */
   #revision: number | undefined;
   /** Numbers releases, whose names must be unique for ever. */
   #releaseNumber = 0;
 
   private constructor(options: WorldOptions) {
-    this.segments = new Segments(options.vniRange);
+    this.encapsulationPolicies = new EncapsulationPolicies(options.vniRange);
   }
 
   /**
@@ -143,6 +156,10 @@ export class World {
   /** The record with that key. */
   find({ kind, tenant, name }: RecordKey): StoredRecord | undefined {
     switch (kind) {
+      case 'PhysicalNetwork':
+        return this.physicalNetworks.get(name)?.record;
+      case 'EncapsulationPolicy':
+        return this.encapsulationPolicies.get(name);
       case 'Network':
         return this.networks.get(nameKey(tenant, name))?.record;
       case 'Subnet':
@@ -167,6 +184,12 @@ export class World {
   /** Takes a record over in the place of the one with its key, if there is one. */
   put(record: StoredRecord): void {
     switch (record.kind) {
+      case 'PhysicalNetwork':
+        this.#putPhysicalNetwork(record);
+        break;
+      case 'EncapsulationPolicy':
+        this.encapsulationPolicies.put(record);
+        break;
       case 'Network':
         this.#putNetwork(record);
         break;
@@ -199,6 +222,12 @@ export class World {
   /** Forgets a record. Nothing may refer to it. */
   remove({ kind, tenant, name }: RecordKey): void {
     switch (kind) {
+      case 'PhysicalNetwork':
+        this.physicalNetworks.remove(name);
+        break;
+      case 'EncapsulationPolicy':
+        this.encapsulationPolicies.remove(name);
+        break;
       case 'Network':
         this.#removeNetwork(nameKey(tenant, name));
         break;
@@ -228,6 +257,14 @@ export class World {
     }
   }
 
+  /** Uplinks of DPUs may lead elsewhere now: also those of other physical networks, which give way to each other. */
+  #putPhysicalNetwork(record: PhysicalNetworkRecord): void {
+    this.physicalNetworks.put(record);
+    for (const { networks } of this.physicalNetworks.values()) {
+      for (const network of networks) this.#placements.replaceBridgeDomains(network);
+    }
+  }
+
   #putNetwork(record: NetworkRecord): void {
     const { metadata, status } = record.resource;
     const key = nameKey(metadata.tenant, metadata.name);
@@ -236,13 +273,17 @@ export class World {
       const before = entry.record.resource.status;
       entry.record = record;
       if (before.mtu !== status.mtu || before.segment !== status.segment) {
-        this.#placements.replaceBridgeDomain(entry, bridgeDomainObject(record.resource));
+        this.#placements.replaceBridgeDomains(entry);
       }
       return;
     }
+    const { segment } = status;
+    const physical = segment?.physicalNetwork && this.physicalNetworks.get(segment.physicalNetwork);
+    invariant(physical || !segment?.physicalNetwork, `the physical network of ${key} is known`);
     const created: NetworkEntry = {
       record,
-      bridgeDomain: bridgeDomainObject(record.resource),
+      physical: physical || undefined,
+      bridgeDomains: new Map(),
       router: routerObject(record.resource),
       subnets: new Map(),
       ports: new Set(),
@@ -257,8 +298,8 @@ export class World {
     };
     this.networks.set(key, created);
     this.networksByUid.set(metadata.uid, created);
-    const vni = status.segment?.segmentationId;
-    if (vni !== undefined) this.segments.take(vni, created);
+    created.physical?.networks.add(created);
+    if (segment) this.segments.take(segment, created);
   }
 
   #removeNetwork(key: string): void {
@@ -270,8 +311,8 @@ export class World {
     const { metadata, status } = entry.record.resource;
     this.networks.delete(key);
     this.networksByUid.delete(metadata.uid);
-    const vni = status.segment?.segmentationId;
-    if (vni !== undefined) this.segments.release(vni);
+    entry.physical?.networks.delete(entry);
+    if (status.segment) this.segments.release(status.segment);
   }
 
   #putSubnet(record: SubnetRecord): void {
@@ -418,6 +459,7 @@ export class World {
     const before = entry.record;
     entry.record = record;
     if (before.tunnelEndpoint !== record.tunnelEndpoint) this.#placements.replacePeers(entry);
+    if (before.labels !== record.labels) this.#placements.replaceUplinks(entry);
   }
 
   #removeDpu(name: Name): void {
@@ -440,7 +482,7 @@ export class World {
       dpu.waits.set(entry, sequence);
       network?.stragglers.set(name, (network.stragglers.get(name) ?? 0) + 1);
     }
-    if (record.vni !== undefined) this.segments.quarantine(record.vni, entry);
+    if (record.segment) this.segments.quarantine(record.segment, entry);
     if (!network) return;
     if (record.macAddress) network.quarantinedMacAddresses.add(record.macAddress, entry);
     for (const address of record.addresses) {
@@ -457,7 +499,7 @@ export class World {
     for (const dpu of entry.pending) this.confirmRelease(entry, dpu);
     const network = this.networksByUid.get(record.networkUid);
     network?.releases.delete(entry);
-    if (record.vni !== undefined) this.segments.free(record.vni, entry);
+    if (record.segment) this.segments.free(record.segment, entry);
     if (!network) return;
     if (record.macAddress) network.quarantinedMacAddresses.delete(record.macAddress, entry);
     for (const address of record.addresses) {

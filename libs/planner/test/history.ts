@@ -1,5 +1,5 @@
 import { expect } from '@jest/globals';
-import type { IpAddress, Name } from '@outboard/model';
+import { type IpAddress, type Name, NETWORK_TYPES, type NetworkType } from '@outboard/model';
 import fc from 'fast-check';
 import type { Command, DocumentChange, PlannedKind, ProblemState, ReportedProblem } from '../src/index.js';
 import { compiledDocuments, summaryOf } from './invariants.js';
@@ -21,11 +21,13 @@ const steps = <Input>(name: string, inputs: fc.Arbitrary<Input>, run: (lab: Lab,
     }),
   );
 
-const NETWORKS = ['blue', 'red'] as const;
+const NETWORKS = ['blue', 'red', 'fabric'] as const;
+const PREFIXES = { blue: '10.0.0', red: '10.0.1', fabric: '10.0.2' } as const;
 const SUBNETS = {
   'blue-v4': { network: 'blue', cidr: '10.0.0.0/29' },
   'blue-v6': { network: 'blue', cidr: '2001:db8::/64' },
   'red-v4': { network: 'red', cidr: '10.0.1.0/29' },
+  'fabric-v4': { network: 'fabric', cidr: '10.0.2.0/29' },
 } as const;
 const DPUS = ['dpu-1', 'dpu-2', 'dpu-3'] as const;
 const PORTS = ['web-0', 'web-1', 'web-2', 'db-0', 'db-1'] as const;
@@ -34,16 +36,31 @@ const FUNCTIONS = 2;
 const maybe = <Value>(arbitrary: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
   fc.option(arbitrary, { nil: undefined });
 
+const VLAN = { networkType: 'VLAN', physicalNetwork: 'physnet1' } as const;
+const FLAT = { networkType: 'FLAT', physicalNetwork: 'physnet1' } as const;
+/** What networks ask for: on the fabric mostly. */
+const SEGMENTS = [
+  {},
+  { segmentationId: 7000 },
+  { segmentationId: 7001 },
+  { networkType: 'GENEVE' },
+  { networkType: 'GENEVE', segmentationId: 7000 },
+  VLAN,
+  { ...VLAN, segmentationId: 100 },
+  { ...VLAN, segmentationId: 102 },
+  FLAT,
+];
+
 const networkStep = steps(
   'network',
   fc.record({
     name: fc.constantFrom(...NETWORKS),
     router: fc.constantFrom('default', 'edge'),
-    vni: maybe(fc.constantFrom(7000, 7001)),
+    segment: fc.constantFrom(...SEGMENTS),
     mtu: maybe(fc.constantFrom(1300, 1440, 8000)),
   }),
-  (lab, { name, router, vni, mtu }) => {
-    lab.tryApply('Network', name, { router, mtu, segment: { segmentationId: vni } });
+  (lab, { name, router, segment, mtu }) => {
+    lab.tryApply('Network', name, { router, mtu, segment });
   },
 );
 
@@ -77,8 +94,10 @@ const portStep = steps(
     namedPorts: fc.constantFrom([], [{ name: 'http', port: 8080 }]),
   }),
   (lab, { name, network, dpu, vfNumber, ip, withAddress, label, ...rest }) => {
-    const prefix = network === 'blue' ? '10.0.0' : '10.0.1';
-    const address = { subnet: `${network}-v4`, ip: ip === undefined ? undefined : `${prefix}.${ip}` };
+    const address = {
+      subnet: `${network}-v4`,
+      ip: ip === undefined ? undefined : `${PREFIXES[network]}.${ip}`,
+    };
     const spec = {
       network,
       function: dpu && identityOf(dpu, vfNumber),
@@ -147,6 +166,41 @@ const policyStep = steps(
   },
 );
 
+const physicalNetworkStep = steps(
+  'physicalNetwork',
+  fc.record({
+    name: fc.constantFrom('physnet1', 'physnet2'),
+    mtu: fc.constantFrom(1500, 1400),
+    vlans: fc.constantFrom([100, 101], [100, 103]),
+    uplink: fc.constantFrom('up1', 'up2'),
+    who: fc.constantFrom(
+      { dpus: [...DPUS] },
+      { dpus: ['dpu-1'] },
+      { dpuSelector: { matchLabels: { rack: 'r1' } } },
+    ),
+  }),
+  (lab, { name, mtu, vlans: [minimum, maximum], uplink, who }) => {
+    lab.tryApply('PhysicalNetwork', name, {
+      mtu,
+      vlanRanges: [{ minimum, maximum }],
+      attachments: [{ uplink, ...who }],
+    });
+  },
+);
+
+const encapsulationPolicyStep = steps(
+  'encapsulationPolicy',
+  fc.record({
+    name: fc.constantFrom('default', 'of-acme'),
+    defaultSegment: fc.constantFrom({ networkType: 'VXLAN' }, { networkType: 'GENEVE' }, VLAN),
+    allowed: fc.subarray([{ networkType: 'VXLAN' }, { networkType: 'GENEVE', minimum: 7000 }, VLAN, FLAT]),
+  }),
+  (lab, { name, defaultSegment, allowed }) => {
+    const tenant = name === 'default' ? undefined : 'acme';
+    lab.tryApply('EncapsulationPolicy', name, { tenant, defaultSegment, allowed });
+  },
+);
+
 const deleteStep = steps(
   'delete',
   fc.constantFrom<readonly [PlannedKind, string]>(
@@ -155,6 +209,10 @@ const deleteStep = steps(
     ...PORTS.map((name) => ['Port', name] as const),
     ...ADDRESS_SETS.map((name) => ['AddressSet', name] as const),
     ...POLICIES.map((name) => ['SecurityPolicy', name] as const),
+    ['PhysicalNetwork', 'physnet1'],
+    ['PhysicalNetwork', 'physnet2'],
+    ['EncapsulationPolicy', 'default'],
+    ['EncapsulationPolicy', 'of-acme'],
   ),
   (lab, [kind, name]) => void lab.tryDelete(kind, name),
 );
@@ -167,6 +225,8 @@ const dpuStep = steps(
     underlayMtu: fc.constantFrom(1500, 1400, 9000),
     hardwareOffload: fc.boolean(),
     reachable: fc.boolean(),
+    labels: fc.constantFrom({ rack: 'r1' }, { rack: 'r2' }),
+    encapsulations: fc.constantFrom<readonly NetworkType[]>(NETWORK_TYPES, NETWORK_TYPES, ['VXLAN']),
   }),
   (lab, { name, tunnelEndpoint, ...fields }) => {
     lab.dpu(name, { ...fields, tunnelEndpoint: tunnelEndpoint as IpAddress | undefined });
@@ -219,6 +279,8 @@ const restartStep = steps('restart', fc.constant(''), (lab) => lab.restart());
 const single = fc.oneof(
   { weight: 2, arbitrary: networkStep },
   { weight: 2, arbitrary: subnetStep },
+  { weight: 2, arbitrary: physicalNetworkStep },
+  { weight: 2, arbitrary: encapsulationPolicyStep },
   { weight: 12, arbitrary: portStep },
   { weight: 1, arbitrary: addressSetStep },
   { weight: 3, arbitrary: policyStep },
@@ -250,6 +312,15 @@ const dryRunStep = steps(
       ({ name, ...spec }) =>
         (lab: Lab) =>
           lab.command('SecurityPolicy', name, spec),
+    ),
+    fc.record({ uplink: fc.constantFrom('up1', 'up3'), mtu: fc.constantFrom(1500, 1400) }).map(
+      ({ uplink, mtu }) =>
+        (lab: Lab) =>
+          lab.command('PhysicalNetwork', 'physnet1', {
+            mtu,
+            vlanRanges: [{ minimum: 100, maximum: 103 }],
+            attachments: [{ uplink, dpus: DPUS }],
+          }),
     ),
     fc
       .constantFrom(...ADDRESS_SETS)
@@ -381,7 +452,15 @@ export const contendedHistories = (maxLength: number): fc.Arbitrary<Step[]> =>
 /** DPUs with functions, networks with subnets: what most steps need to do anything. */
 export function populate(lab: Lab): void {
   lab.fleet(DPUS, FUNCTIONS);
-  for (const name of NETWORKS) lab.apply('Network', name, {});
+  lab.apply('PhysicalNetwork', 'physnet1', {
+    vlanRanges: [{ minimum: 100, maximum: 103 }],
+    attachments: [{ uplink: 'up1', dpus: DPUS }],
+  });
+  lab.apply('EncapsulationPolicy', 'default', {
+    defaultSegment: { networkType: 'VXLAN' },
+    allowed: [{ networkType: 'VXLAN' }, { networkType: 'GENEVE' }, VLAN, FLAT],
+  });
+  for (const name of NETWORKS) lab.apply('Network', name, { segment: name === 'fabric' ? VLAN : {} });
   for (const [name, spec] of Object.entries(SUBNETS)) lab.apply('Subnet', name, spec);
 }
 
@@ -393,5 +472,8 @@ export function removeEverything(lab: Lab): void {
   for (const { resource } of lab.records('AddressSet')) lab.delete('AddressSet', resource.metadata.name);
   for (const { resource } of lab.records('Subnet')) lab.delete('Subnet', resource.metadata.name);
   for (const { resource } of lab.records('Network')) lab.delete('Network', resource.metadata.name);
+  for (const kind of ['EncapsulationPolicy', 'PhysicalNetwork'] as const) {
+    for (const { resource } of lab.records(kind)) lab.delete(kind, resource.metadata.name);
+  }
   for (const { name } of lab.records('Dpu')) lab.report(name as Name);
 }

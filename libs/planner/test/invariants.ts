@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import { DocumentDigest } from '@outboard/contracts';
-import { findCondition, type Name } from '@outboard/model';
+import { findCondition, type Name, type SegmentRange } from '@outboard/model';
+import { admit, askOf } from '../src/decide/admission.js';
 import { compileDocument, present, World } from '../src/index.js';
 import type { Lab } from './lab.js';
 import { expectedDocuments, type ReadableDocuments, readable } from './oracle.js';
@@ -27,6 +28,17 @@ export function checkInvariants(lab: Lab): void {
   checkStored(lab);
   checkApplied(lab);
   checkClaims(lab);
+  checkAdmitted(lab);
+}
+
+/** The policy in force allows what networks ask for, whatever became of policies since. */
+function checkAdmitted(lab: Lab): void {
+  for (const { resource } of lab.records('Network')) {
+    const { metadata } = resource;
+    const asked = askOf(resource);
+    const policy = lab.world.encapsulationPolicies.inForceFor(metadata.tenant);
+    expect([policy.name, asked, admit(policy, asked).ok]).toEqual([policy.name, asked, true]);
+  }
 }
 
 /** No status claims more than the workers have reported. */
@@ -47,9 +59,10 @@ function checkClaims(lab: Lab): void {
     };
     const network = lab.world.networks.get(`${metadata.tenant}/${resource.spec.network}`);
     const members = [...(network?.members.keys() ?? [])];
-    expect(propagated?.total).toBe(members.length);
-    expect(propagated?.applied).toBeLessThanOrEqual(members.filter(has).length);
-    for (const dpu of members) if (!has(dpu)) expect(propagated?.lagging).toContain(dpu);
+    const concerned = network?.physical ? members.filter((dpu) => dpu === status.dpu) : members;
+    expect(propagated?.total).toBe(concerned.length);
+    expect(propagated?.applied).toBeLessThanOrEqual(concerned.filter(has).length);
+    for (const dpu of concerned) if (!has(dpu)) expect(propagated?.lagging).toContain(dpu);
     if (findCondition(status.conditions, 'Applied')?.status === 'True') {
       expect(has(status.dpu)).toBe(true);
       expect(lab.problems.get(status.dpu)).not.toContain(`endpoint/${metadata.uid}`);
@@ -64,12 +77,19 @@ function checkStored(lab: Lab): void {
   expect(compiledDocuments(again)).toEqual(compiledDocuments(lab.world));
 }
 
+const LOWEST = [
+  ['VXLAN', undefined, 4096, 9999],
+  ['GENEVE', undefined, 4096, 9999],
+  ['VLAN', 'physnet1', 100, 103],
+  ['FLAT', 'physnet1', 0, 0],
+];
+
 /** Everything in a world that is a function of the records. */
 export function summaryOf(world: World): unknown {
   const records = [
     ...[...world.networks.values(), ...world.subnets.values(), ...world.ports.values()],
     ...[...world.policies.addressSets.values(), ...world.policies.policies.values()],
-    ...[...world.dpus.values(), ...world.releases.values()],
+    ...[...world.dpus.values(), ...world.releases.values(), ...world.physicalNetworks.values()],
   ].map(({ record }) => record);
   const networks = [...world.networks.values()].map((network) => ({
     name: network.record.resource.metadata.name,
@@ -83,6 +103,9 @@ export function summaryOf(world: World): unknown {
   }));
   return JSON.parse(
     JSON.stringify({
+      encapsulationPolicies: [...world.encapsulationPolicies.values()]
+        .map((record) => JSON.stringify(record, sorted))
+        .sort(),
       records: records.map((record) => JSON.stringify(record, sorted)).sort(),
       functions: [...world.functions.values()].map((record) => JSON.stringify(record, sorted)).sort(),
       networks: networks.sort((left, right) => (left.name < right.name ? -1 : 1)),
@@ -108,7 +131,9 @@ export function summaryOf(world: World): unknown {
         )
         .sort(),
       bindings: [...world.bindings.keys()].sort(),
-      lowestVni: world.segments.lowest(),
+      lowest: LOWEST.map(([networkType, physicalNetwork, minimum, maximum]) =>
+        world.segments.lowest({ networkType, physicalNetwork, minimum, maximum } as SegmentRange),
+      ),
     }),
   );
 }
@@ -135,7 +160,10 @@ export function checkApplied(lab: Lab): void {
         string,
         Record<string, unknown> | undefined
       >;
-      if (bridgeDomain) mean(`vni ${bridgeDomain.vni}`, bridgeDomain.networkUid);
+      if (bridgeDomain) {
+        const { networkUid, networkType = 'VXLAN', vni, vlanId, uplink = '' } = bridgeDomain;
+        mean(`${networkType} ${vni ?? vlanId ?? ''} ${uplink}`, networkUid);
+      }
       const port = endpoint ?? remoteEndpoint;
       if (!port) continue;
       mean(`${port.networkUid} ${port.macAddress}`, port.portUid);

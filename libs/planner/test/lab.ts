@@ -2,11 +2,14 @@ import { DocumentDigest } from '@outboard/contracts';
 import { type AppError, type Result, unwrap } from '@outboard/core';
 import {
   type AnyIntent,
+  findKind,
   type MacAddress,
   type Name,
+  NETWORK_TYPES,
   type Network,
   parseManifest,
   type SerialNumber,
+  SYSTEM_TENANT,
   type Uid,
 } from '@outboard/model';
 import {
@@ -40,6 +43,9 @@ export interface ApplyOptions {
   readonly resourceVersion?: string;
   readonly existence?: 'create' | 'update';
 }
+
+/** The tenant of resources that name none. */
+const homeOf = (kind: string): string => (findKind(kind)?.scope === 'system' ? SYSTEM_TENANT : 'acme');
 
 type Documents = Map<string, Map<string, Uint8Array>>;
 
@@ -97,7 +103,7 @@ export class Lab {
   }
 
   intent(kind: string, name: string, spec: object, options: ApplyOptions = {}): AnyIntent {
-    const { tenant = 'acme', labels = {}, uid, resourceVersion } = options;
+    const { tenant = homeOf(kind), labels = {}, uid, resourceVersion } = options;
     const apiVersion = 'network.outboard.dev/v1alpha1';
     const metadata = { tenant, name, labels, uid, resourceVersion };
     return unwrap(parseManifest(JSON.parse(JSON.stringify({ apiVersion, kind, metadata, spec }))));
@@ -135,7 +141,7 @@ export class Lab {
     return unwrap(this.tryApply(kind, name, spec, options));
   }
 
-  tryDelete(kind: PlannedKind, name: string, tenant = 'acme'): Result<CommandDecision, AppError> {
+  tryDelete(kind: PlannedKind, name: string, tenant = homeOf(kind)): Result<CommandDecision, AppError> {
     return this.decide({ operation: 'delete', kind, tenant, name });
   }
 
@@ -161,6 +167,8 @@ export class Lab {
       kind: 'Dpu',
       name: name as Name,
       serialNumber: identityOf(name, 0).serialNumber,
+      labels: {},
+      encapsulations: NETWORK_TYPES,
       tunnelEndpoint: `192.0.2.${name.replace(/\D/g, '')}` as NonNullable<DpuRecord['tunnelEndpoint']>,
       underlayMtu: 1500,
       hardwareOffload: false,

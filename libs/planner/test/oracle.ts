@@ -1,11 +1,12 @@
 import { hash } from 'node:crypto';
 import { fromBinary, toJson } from '@bufbuild/protobuf';
 import { DataplaneObjectSchema } from '@outboard/contracts';
-import type { SecurityPeer, SecurityRule, SecurityService } from '@outboard/model';
+import { type SecurityPeer, type SecurityRule, type SecurityService, uplinkOf } from '@outboard/model';
 import type {
   AddressSetRecord,
   DpuRecord,
   NetworkRecord,
+  PhysicalNetworkRecord,
   PortRecord,
   SecurityPolicyRecord,
   StoredRecord,
@@ -24,6 +25,9 @@ export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocumen
   const records = [...rows];
   const dpus = records.filter((record): record is DpuRecord => record.kind === 'Dpu');
   const networks = records.filter((record): record is NetworkRecord => record.kind === 'Network');
+  const physicals = records.filter(
+    (record): record is PhysicalNetworkRecord => record.kind === 'PhysicalNetwork',
+  );
   const ports = records.filter((record): record is PortRecord => record.kind === 'Port');
   const policies = records.filter(
     (record): record is SecurityPolicyRecord => record.kind === 'SecurityPolicy',
@@ -51,12 +55,13 @@ export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocumen
         bridgeDomain: {
           networkUid: uid,
           router,
-          vni: network.status.segment?.segmentationId,
           mtu: network.status.mtu,
+          ...encapsulation(network.status.segment, member, physicals),
         },
       };
+      const isPhysical = network.status.segment?.physicalNetwork !== undefined;
       for (const peer of members) {
-        if (peer === member) continue;
+        if (peer === member || isPhysical) continue;
         document[`tunnelpeer/${uid}/${peer.name}`] = {
           source,
           tunnelPeer: { networkUid: uid, tunnelEndpoint: peer.tunnelEndpoint },
@@ -64,6 +69,7 @@ export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocumen
       }
       for (const { resource: port } of planned) {
         const home = members.find((dpu) => dpu.name === port.status.dpu);
+        if (isPhysical && home !== member) continue;
         const applying = policiesOf(port, policies);
         const [key, object] = portObject(port, network, member, home, applying);
         document[key] = object;
@@ -217,6 +223,24 @@ const connectedIn = (tenant: string, router: string, records: readonly StoredRec
     );
     return metadata.tenant === tenant && inRouter && status.dpu !== undefined ? [record.resource] : [];
   });
+
+/** The uplink is that of the first physical network by name, of those that claim it. */
+function encapsulation(
+  segment: NetworkRecord['resource']['status']['segment'],
+  dpu: DpuRecord,
+  physicals: readonly PhysicalNetworkRecord[],
+): Json {
+  const { networkType, segmentationId: id, physicalNetwork } = segment ?? {};
+  if (networkType === 'VXLAN') return { vni: id };
+  if (networkType === 'GENEVE') return { vni: id, networkType };
+  const uplinks = physicals
+    .map(({ resource: { metadata, spec } }) => ({ name: metadata.name, uplink: uplinkOf(spec, dpu) }))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
+  const uplink = uplinks.find(({ name }) => name === physicalNetwork)?.uplink;
+  const owner = uplinks.find((other) => other.uplink === uplink)?.name;
+  if (owner !== physicalNetwork) throw new Error(`${uplink} of ${dpu.name} leads to ${owner}`);
+  return { networkType, uplink, ...(networkType === 'VLAN' && { vlanId: id }) };
+}
 
 function portObject(
   { metadata, spec, status }: PortRecord['resource'],

@@ -249,6 +249,78 @@ export const WORLDS: Readonly<Record<string, NamedWorld>> = {
     ],
   },
 
+  geneve: {
+    about:
+      'All networks are encapsulated as GENEVE, unless they ask for VXLAN: as the policy of everybody says.',
+    dpus: { 'dpu-1': {}, 'dpu-2': { underlayMtu: 1400 } },
+    functions: { 'dpu-1': TWO_FUNCTIONS, 'dpu-2': TWO_FUNCTIONS },
+    items: [
+      [
+        'EncapsulationPolicy',
+        '_/default',
+        {
+          defaultSegment: { networkType: 'GENEVE' },
+          allowed: [{ networkType: 'GENEVE' }, { networkType: 'VXLAN' }],
+        },
+      ],
+      ['Network', 'acme/gen', { segment: { networkType: 'GENEVE', segmentationId: 5001 } }],
+      ['Network', 'acme/old', { segment: { networkType: 'VXLAN', segmentationId: 5001 } }],
+      port('acme/web-0', 'gen', ['dpu-1', 0], { macAddress: '02:00:00:00:00:01' }),
+      port('acme/web-1', 'gen', ['dpu-2', 0], { macAddress: '02:00:00:00:00:02' }),
+      port('acme/db-0', 'old', ['dpu-1', 1], { macAddress: '02:00:00:00:00:03' }),
+    ],
+  },
+
+  fabric: {
+    about:
+      'VLAN and FLAT networks by uplinks that differ, of DPUs without an underlay; one DPU is not attached, one has no VLANs.',
+    dpus: {
+      'dpu-1': { labels: { rack: 'r1' }, tunnelEndpoint: undefined },
+      'dpu-2': { labels: { rack: 'r2' } },
+      'dpu-3': {},
+      'dpu-4': { labels: { rack: 'r1' }, encapsulations: ['VXLAN', 'FLAT'] },
+    },
+    functions: {
+      'dpu-1': TWO_FUNCTIONS,
+      'dpu-2': TWO_FUNCTIONS,
+      'dpu-3': TWO_FUNCTIONS,
+      'dpu-4': TWO_FUNCTIONS,
+    },
+    items: [
+      [
+        'PhysicalNetwork',
+        '_/physnet1',
+        {
+          mtu: 9000,
+          vlanRanges: [{ minimum: 100, maximum: 199 }],
+          attachments: [
+            { uplink: 'p9', dpus: ['dpu-2'] },
+            { uplink: 'p0', dpuSelector: { matchExpressions: [{ key: 'rack', operator: 'Exists' }] } },
+          ],
+        },
+      ],
+      [
+        'EncapsulationPolicy',
+        '_/of-acme',
+        {
+          tenant: 'acme',
+          defaultSegment: { networkType: 'GENEVE' },
+          allowed: [
+            { networkType: 'VLAN', physicalNetwork: 'physnet1', minimum: 100, maximum: 149 },
+            { networkType: 'FLAT', physicalNetwork: 'physnet1' },
+          ],
+        },
+      ],
+      ['Network', 'acme/tagged', { segment: { networkType: 'VLAN', segmentationId: 101 }, mtu: 1500 }],
+      ['Network', 'acme/bare', { segment: { networkType: 'FLAT' } }],
+      port('acme/web-0', 'tagged', ['dpu-1', 0], { macAddress: '02:00:00:00:00:01' }),
+      port('acme/web-1', 'tagged', ['dpu-2', 0], { macAddress: '02:00:00:00:00:02' }),
+      port('acme/web-2', 'tagged', ['dpu-3', 0], { macAddress: '02:00:00:00:00:03' }),
+      port('acme/db-0', 'bare', ['dpu-1', 1], { macAddress: '02:00:00:00:00:01' }),
+      port('acme/db-1', 'bare', ['dpu-4', 1], { macAddress: '02:00:00:00:00:02' }),
+    ],
+  },
+
   'function-elsewhere': {
     about: 'A function that is told of another DPU, with another representor; the DPU is unreachable.',
     dpus: { 'dpu-1': { tunnelEndpoint: '192.0.2.77' as never }, 'dpu-2': { reachable: false } },
@@ -321,10 +393,20 @@ export function walkTo(lab: Lab, world: NamedWorld, walk: Walk): void {
   throw new Error(`not there after ${MAX_ROUNDS} rounds`);
 }
 
+const ORDER_OF_DELETION = [
+  'Port',
+  'SecurityPolicy',
+  'AddressSet',
+  'Subnet',
+  'Network',
+  'EncapsulationPolicy',
+  'PhysicalNetwork',
+] as const;
+
 function command(lab: Lab, { items }: NamedWorld, { order, repeated }: Walk): void {
   const wanted = order === 'reversed' ? [...items].reverse() : items;
   const keys = new Set(items.map(([kind, key]) => `${kind}/${key}`));
-  for (const kind of ['Port', 'SecurityPolicy', 'AddressSet', 'Subnet', 'Network'] as const) {
+  for (const kind of ORDER_OF_DELETION) {
     for (const { resource } of lab.records(kind)) {
       const { tenant, name } = resource.metadata;
       if (!keys.has(`${kind}/${tenant}/${name}`)) lab.tryDelete(kind, name, tenant);

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MAX_BODY_BYTES, subjects } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
+import type { PlannedKind } from '@outboard/planner';
 import type { Key } from '@outboard/store';
 import { functionOf, NetworkLaboratory } from './network-laboratory.js';
 
-type Kind = 'Network' | 'Subnet' | 'AddressSet' | 'SecurityPolicy' | 'Port';
+type Kind = PlannedKind;
 
 /** Fields of the violations of a refusal, and its reason. */
 const problemsOf = ({ json }: { json: { details?: readonly Record<string, unknown>[] } }): string[] =>
@@ -18,7 +19,7 @@ describe('an intent that breaks a rule is refused by an event that tells the fie
   let revisions: unknown;
   const kept = (): unknown =>
     laboratory.store.read((snapshot) =>
-      (['Network', 'Subnet', 'Port'] as const).map((kind) =>
+      (['PhysicalNetwork', 'EncapsulationPolicy', 'Network', 'Subnet', 'Port'] as const).map((kind) =>
         snapshot
           .list(kind, { limit: 10_000 })
           .rows.map(({ key, revision }: { key: Key; revision: number }) => [key.name, revision]),
@@ -66,7 +67,7 @@ describe('an intent that breaks a rule is refused by an event that tells the fie
       'Network',
       'n',
       { segment: { segmentationId: 5001 } },
-      ['VNI_TAKEN', 'spec.segment.segmentationId'],
+      ['SEGMENT_TAKEN', 'spec.segment.segmentationId'],
     ],
     [
       'a segment beyond 24 bits',
@@ -79,8 +80,49 @@ describe('an intent that breaks a rule is refused by an event that tells the fie
       'an unknown encapsulation',
       'Network',
       'n',
-      { segment: { networkType: 'VLAN' } },
+      { segment: { networkType: 'GRE' } },
       ['spec.segment.networkType'],
+    ],
+    [
+      'an encapsulation that no policy allows',
+      'Network',
+      'n',
+      { segment: { networkType: 'VLAN' } },
+      ['SEGMENT_OUTSIDE_POLICY', 'spec.segment.networkType'],
+    ],
+    [
+      'a VLAN of no fabric, and a tenant that is no name',
+      'EncapsulationPolicy',
+      'e',
+      { tenant: 'a.b', defaultSegment: { networkType: 'VLAN' } },
+      ['spec.tenant', 'spec.defaultSegment.physicalNetwork'],
+    ],
+    [
+      'an unknown physical network',
+      'EncapsulationPolicy',
+      'e',
+      {
+        defaultSegment: { networkType: 'VLAN', physicalNetwork: 'nowhere' },
+        allowed: [{ networkType: 'VXLAN', maximum: 9999 }],
+      },
+      ['PHYSICAL_NETWORK_NOT_FOUND', 'spec.defaultSegment.physicalNetwork'],
+    ],
+    [
+      'a policy that forbids what a network asks for',
+      'EncapsulationPolicy',
+      'e',
+      { defaultSegment: { networkType: 'GENEVE' } },
+      ['POLICY_IN_USE', 'spec.allowed'],
+    ],
+    [
+      'VLANs beyond 12 bits, and DPUs both named and selected',
+      'PhysicalNetwork',
+      'f',
+      {
+        vlanRanges: [{ minimum: 1, maximum: 4095 }],
+        attachments: [{ uplink: 'p0', dpus: ['dpu-1'], dpuSelector: {} }],
+      },
+      ['spec.vlanRanges[0].maximum', 'spec.attachments[0]'],
     ],
     [
       'a change of what cannot change',

@@ -9,22 +9,27 @@ export interface DpuOptions {
   readonly address?: string;
   readonly mtu?: number;
   readonly isHealthy?: boolean;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** Names of those that are available. */
+  readonly capabilities?: readonly string[];
 }
 
 const metadata = (name: string) => ({ tenant: '_', name, uid: UID, generation: 1, resourceVersion: '1' });
 
 export const serialNumberOf = (dpu: string): string => `SN-${dpu}`;
 
-function dpuOf(name: string, { address, mtu = 1500, isHealthy = true }: DpuOptions): object {
+function dpuOf(name: string, options: DpuOptions): object {
+  const { address, mtu = 1500, isHealthy = true, labels = {}, capabilities = [] } = options;
   const number = Number(name.replace(/\D/g, ''));
   const status = isHealthy ? 'True' : 'False';
   const reason = isHealthy ? 'LeaseRenewed' : 'LeaseExpired';
   return {
     apiVersion: 'admin.outboard.dev/v1alpha1',
     kind: 'Dpu',
-    metadata: metadata(name),
+    metadata: { ...metadata(name), labels },
     status: {
       serialNumber: serialNumberOf(name),
+      capabilities: capabilities.map((capability) => ({ name: capability, available: true })),
       underlay: { device: 'up0', address: address ?? `10.255.${number >> 8}.${number & 255}`, mtu },
       conditions: [{ type: 'Healthy', status, reason, lastTransitionTime: '2026-01-01T00:00:00Z' }],
     },

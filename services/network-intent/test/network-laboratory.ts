@@ -1,7 +1,8 @@
 import { type Delivery, InProcessBroker, type Message, type Received, STREAMS } from '@outboard/bus';
 import { HEADERS, subjects, type Verb } from '@outboard/contracts';
 import { type AppError, ok, type Result, systemRandom, unwrap } from '@outboard/core';
-import { findCondition, type Network, type Port } from '@outboard/model';
+import { findCondition, kindOf, type Network, type Port, SYSTEM_TENANT } from '@outboard/model';
+import type { PlannedKind } from '@outboard/planner';
 import { intentConsumer } from '@outboard/resource-service';
 import { settled, until } from '@outboard/resource-service/testing';
 import { openMemoryStore, type Store } from '@outboard/store';
@@ -10,7 +11,7 @@ import { NetworkIntentService } from '../src/index.js';
 import { FakeAdmin, PF_MAC_ADDRESS, serialNumberOf } from './fake-admin.js';
 import { FakeWorker } from './fake-worker.js';
 
-type Kind = 'Network' | 'Subnet' | 'AddressSet' | 'SecurityPolicy' | 'Port';
+type Kind = PlannedKind;
 
 export interface Event {
   readonly name: string;
@@ -26,6 +27,9 @@ export const functionOf = (dpu: string, vfNumber: number) => ({
   pfMacAddress: PF_MAC_ADDRESS,
   vfNumber,
 });
+
+/** The tenant of resources of which none is said. */
+const homeOf = (kind: Kind): string => (kindOf({ kind }).scope === 'system' ? SYSTEM_TENANT : 'acme');
 
 /** The network-intent service with everything around it: admin, workers, and callers that publish intents. */
 export class NetworkLaboratory {
@@ -128,7 +132,7 @@ export class NetworkLaboratory {
     kind: Kind,
     name: string,
     spec: object | undefined,
-    { tenant = 'acme', messageId = `id-${++this.#ids}`, labels = {} } = {},
+    { tenant = homeOf(kind), messageId = `id-${++this.#ids}`, labels = {} } = {},
   ): Promise<string> {
     const headers = spec ? {} : { [HEADERS.operation]: 'delete' };
     const manifest = {

@@ -14,7 +14,9 @@ import type { NetworkEntry } from '../entries.js';
 import { present } from '../present.js';
 import { nameKey, type World } from '../world.js';
 import { applyAddressSet, deleteAddressSet } from './address-set.js';
+import { applyEncapsulationPolicy, deleteEncapsulationPolicy } from './encapsulation-policy.js';
 import { applyNetwork, deleteNetwork } from './network.js';
+import { applyPhysicalNetwork, deletePhysicalNetwork } from './physical-network.js';
 import { applyPort, deletePort } from './port.js';
 import { changesNothing, checkPreconditions, notFound } from './preconditions.js';
 import { applySecurityPolicy, deleteSecurityPolicy } from './security-policy.js';
@@ -80,7 +82,12 @@ function apply(
   key: string,
 ): Result<void, AppError> {
   const { world } = draft;
+  const { name } = intent.metadata;
   switch (intent.kind) {
+    case 'PhysicalNetwork':
+      return applyPhysicalNetwork(draft, intent, world.physicalNetworks.get(name));
+    case 'EncapsulationPolicy':
+      return applyEncapsulationPolicy(draft, intent, world.encapsulationPolicies.get(name));
     case 'Network':
       return applyNetwork(draft, intent, world.networks.get(key));
     case 'Subnet':
@@ -95,8 +102,13 @@ function apply(
 }
 
 function remove(draft: Draft, kind: PlannedKind, key: string): Result<void, AppError> {
-  const { networks, subnets, ports, policies } = draft.world;
+  const { physicalNetworks, encapsulationPolicies, networks, subnets, ports, policies } = draft.world;
+  const name = key.slice(key.indexOf('/') + 1);
   switch (kind) {
+    case 'PhysicalNetwork':
+      return deletePhysicalNetwork(draft, known(physicalNetworks.get(name)));
+    case 'EncapsulationPolicy':
+      return deleteEncapsulationPolicy(draft, known(encapsulationPolicies.get(name)));
     case 'Network':
       return deleteNetwork(draft, known(networks.get(key)));
     case 'Subnet':
@@ -125,18 +137,9 @@ const targetOf = (command: Command): Parameters<typeof checkPreconditions>[0] & 
 };
 
 function findResource(world: World, kind: PlannedKind, key: string): PlannedResource | undefined {
-  switch (kind) {
-    case 'Network':
-      return world.networks.get(key)?.record.resource;
-    case 'Subnet':
-      return world.subnets.get(key)?.record.resource;
-    case 'AddressSet':
-      return world.policies.addressSets.get(key)?.record.resource;
-    case 'SecurityPolicy':
-      return world.policies.policies.get(key)?.record.resource;
-    case 'Port':
-      return world.ports.get(key)?.record.resource;
-  }
+  const [tenant = '', name = ''] = key.split('/');
+  const record = world.find({ kind, tenant, name });
+  return record && 'resource' in record ? record.resource : undefined;
 }
 
 /** The networks whose ports a command may change. */
@@ -145,6 +148,10 @@ function networksOf(world: World, command: Command): readonly NetworkEntry[] {
   const key = nameKey(metadata.tenant, metadata.name);
   const those = (network: NetworkEntry | undefined): NetworkEntry[] => (network ? [network] : []);
   switch (kind) {
+    case 'PhysicalNetwork':
+      return [...world.physicalNetworks.values()].flatMap(({ networks }) => [...networks]);
+    case 'EncapsulationPolicy':
+      return [];
     case 'Network':
       return those(world.networks.get(key));
     case 'Subnet':

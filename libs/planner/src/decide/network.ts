@@ -1,41 +1,50 @@
-import { type AppError, err, ok, type Result } from '@outboard/core';
-import { checkUpdate, type Intent, type Name, type NetworkSpec, type SegmentationId } from '@outboard/model';
+import { type AppError, equal, err, ok, type Result } from '@outboard/core';
+import {
+  checkUpdate,
+  type Intent,
+  type Mtu,
+  type Name,
+  type NetworkSpec,
+  type Segment,
+} from '@outboard/model';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry } from '../entries.js';
-import { overlayMtu } from '../plan.js';
+import { carriedMtu } from '../plan.js';
 import { keyOf } from '../records.js';
 import { segmentReleaseOf } from '../release.js';
 import { replanPort, settleMtu, writeNetwork } from '../settle.js';
+import type { World } from '../world.js';
+import { askOf } from './admission.js';
 import { nextMetadata } from './preconditions.js';
 import { describe, firstUsers, inUse, Refusal } from './refusal.js';
+import { checkAdmission, chooseSegment } from './segment.js';
 
 export function applyNetwork(
   draft: Draft,
   intent: Intent<'Network', NetworkSpec>,
   existing: NetworkEntry | undefined,
 ): Result<void, AppError> {
+  const { world } = draft;
+  const { spec } = intent;
+  const { tenant } = intent.metadata;
   const refusal = new Refusal();
   const before = existing?.record.resource;
   if (before) refusal.addAll(checkUpdate(before, intent));
-  const vni = before?.status.segment?.segmentationId ?? chooseVni(draft, intent.spec, refusal);
-  const { networkType = 'VXLAN' } = intent.spec.segment;
-  if (networkType !== 'VXLAN') {
-    const description = `${networkType} cannot be planned yet`;
-    refusal.add('spec.segment.networkType', description, 'UNIMPLEMENTED', 'ENCAPSULATION_UNAVAILABLE');
+  const allocated = before?.status.segment;
+  const segment = allocated ?? chooseSegment(world, tenant, spec.segment, refusal);
+  // What was allowed when it was asked for is not asked again.
+  if (allocated && !equal(before.spec.segment, spec.segment)) {
+    checkAdmission(world, tenant, askOf({ ...before, spec }), refusal);
   }
-  if (existing) checkMtu(intent.spec, existing, refusal);
-  if (vni === undefined || !refusal.isEmpty) return err(refusal.toError());
+  const physicalMtu = segment && physicalMtuOf(world, segment);
+  checkMtu(spec, physicalMtu, existing, refusal);
+  if (segment === undefined || !refusal.isEmpty) return err(refusal.toError());
 
-  const segment = before?.status.segment ?? {
-    networkType: 'VXLAN' as const,
-    segmentationId: vni,
-    physicalNetwork: undefined,
-  };
   // The MTU of a network that exists is settled below, with its ports.
-  const mtu = before ? before.status.mtu : intent.spec.mtu;
+  const mtu = before ? before.status.mtu : (spec.mtu ?? physicalMtu);
   const metadata = nextMetadata(intent, before, draft.context);
-  writeNetwork(draft, metadata, intent.spec, { segment, mtu }, before?.status.conditions ?? []);
-  if (!existing || before?.spec.mtu === intent.spec.mtu) return ok(undefined);
+  writeNetwork(draft, metadata, spec, { segment, mtu }, before?.status.conditions ?? []);
+  if (!existing || before?.spec.mtu === spec.mtu) return ok(undefined);
   settleMtu(draft, existing);
   // A smaller MTU may let ports in that no underlay could carry.
   for (const port of existing.ports) if (!port.placement) replanPort(draft, port);
@@ -48,8 +57,8 @@ export function deleteNetwork(draft: Draft, network: NetworkEntry): Result<void,
   const { resource } = network.record;
   const total = network.ports.size + network.subnets.size;
   if (total > 0) return err(inUse(describe(resource), firstUsers(usersOf(network)), total));
-  const vni = resource.status.segment?.segmentationId;
-  const release = vni === undefined ? undefined : segmentReleaseOf(draft, network, vni);
+  const { segment } = resource.status;
+  const release = segment && segmentReleaseOf(draft, network, segment);
   // Addresses mean something only in the network: with it goes what was released of them.
   for (const { record } of [...network.releases]) draft.remove(keyOf(record));
   draft.remove(keyOf(network.record));
@@ -62,38 +71,29 @@ function* usersOf({ ports, subnets }: NetworkEntry): Generator<string> {
   for (const { record } of ports) yield describe(record.resource);
 }
 
-function chooseVni({ world }: Draft, { segment }: NetworkSpec, refusal: Refusal): SegmentationId | undefined {
-  const asked = segment.segmentationId;
-  if (asked === undefined) {
-    const vni = world.segments.lowest();
-    if (vni !== undefined) return vni;
-    const { first, last } = world.segments.range;
-    refusal.add(
-      'spec.segment.segmentationId',
-      `no identifier of ${first}-${last} is free`,
-      'RESOURCE_EXHAUSTED',
-      'VNI_EXHAUSTED',
-      { range: `${first}-${last}` },
-    );
-    return undefined;
-  }
-  const holder = world.segments.holder(asked);
-  if (!holder) return asked;
-  refusal.add(
-    'spec.segment.segmentationId',
-    `${asked} is held by ${describe(holder.record.resource)}`,
-    'ALREADY_EXISTS',
-    'VNI_TAKEN',
-    { holder: describe(holder.record.resource) },
-  );
-  return undefined;
-}
+const physicalMtuOf = (world: World, { physicalNetwork }: Segment): Mtu | undefined =>
+  physicalNetwork === undefined
+    ? undefined
+    : world.physicalNetworks.get(physicalNetwork)?.record.resource.spec.mtu;
 
-/** An MTU that a DPU of the network cannot carry would drop packets of ports that run. */
-function checkMtu({ mtu }: NetworkSpec, { members }: NetworkEntry, refusal: Refusal): void {
+/** An MTU that a DPU of the network, or its fabric, cannot carry would drop packets of ports that run. */
+function checkMtu(
+  { mtu }: NetworkSpec,
+  physicalMtu: Mtu | undefined,
+  network: NetworkEntry | undefined,
+  refusal: Refusal,
+): void {
   if (mtu === undefined) return;
+  if (physicalMtu !== undefined) {
+    if (mtu <= physicalMtu) return;
+    const description = `its physical network carries ${physicalMtu} bytes`;
+    refusal.add('spec.mtu', description, 'FAILED_PRECONDITION', 'MTU_EXCEEDS_PHYSICAL_NETWORK');
+    return;
+  }
   const tooSmall: Name[] = [];
-  for (const [name, { dpu }] of members) if ((overlayMtu(dpu.record) ?? mtu) < mtu) tooSmall.push(name);
+  for (const [name, { dpu }] of network?.members ?? []) {
+    if (network && (carriedMtu(network, dpu.record) ?? mtu) < mtu) tooSmall.push(name);
+  }
   if (tooSmall.length === 0) return;
   const names = firstUsers(tooSmall).join(', ');
   refusal.add(

@@ -121,10 +121,15 @@ function checkPolicies(
 function checkDpu(world: World, network: NetworkEntry, spec: PortSpec, refusal: Refusal): void {
   const found = spec.function && world.functions.withIdentity(functionIdentityKey(spec.function));
   const dpu = found && world.dpus.get(found.dpu)?.record;
-  const obstacle = dpu && obstacleOf(network, spec, dpu);
+  const obstacle = dpu && obstacleOf(world, network, spec, dpu);
   if (obstacle?.reason === 'NoHardware') {
     const metadata = { dpu: dpu?.name ?? '' };
     refusal.add('spec.offload', obstacle.message, 'FAILED_PRECONDITION', 'OFFLOAD_UNAVAILABLE', metadata);
+  }
+  if (obstacle?.reason === 'EncapsulationUnsupported') {
+    const metadata = { dpu: dpu?.name ?? '' };
+    const reason = 'ENCAPSULATION_UNSUPPORTED';
+    refusal.add('spec.network', obstacle.message, 'FAILED_PRECONDITION', reason, metadata);
   }
   if (obstacle?.reason === 'UnderlayTooSmall') {
     const metadata = { dpu: dpu?.name ?? '' };

@@ -84,7 +84,7 @@ const CASES: readonly Case[] = [
     (lab) => lab.tryApply('Network', 'x', { segment: { segmentationId: 7000 } }),
     {
       code: 'ALREADY_EXISTS',
-      reason: 'VNI_TAKEN',
+      reason: 'SEGMENT_TAKEN',
       problems: ['spec.segment.segmentationId: 7000 is held by network acme/red'],
     },
   ],
@@ -109,7 +109,7 @@ const CASES: readonly Case[] = [
     },
     {
       code: 'RESOURCE_EXHAUSTED',
-      reason: 'VNI_EXHAUSTED',
+      reason: 'SEGMENTS_EXHAUSTED',
       problems: ['spec.segment.segmentationId: no identifier of 100-102 is free'],
     },
   ],

@@ -32,13 +32,23 @@ import type {
   ResourceDomain,
 } from '@outboard/resource-service';
 
-/** Networks, subnets, ports and their security, as the planner decides on them. */
+/** The kinds of the network API, as the planner decides on them. */
 export class NetworkDomain implements ResourceDomain {
   readonly api = 'network';
-  readonly kinds: readonly KindName[] = ['Network', 'Subnet', 'AddressSet', 'SecurityPolicy', 'Port'];
+  readonly kinds: readonly KindName[] = [
+    'PhysicalNetwork',
+    'EncapsulationPolicy',
+    'Network',
+    'Subnet',
+    'AddressSet',
+    'SecurityPolicy',
+    'Port',
+  ];
   readonly rowKinds: readonly StoredRecord['kind'][] = [
     'Dpu',
     'Function',
+    'PhysicalNetwork',
+    'EncapsulationPolicy',
     'Network',
     'Subnet',
     'AddressSet',

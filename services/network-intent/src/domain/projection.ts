@@ -1,4 +1,12 @@
-import { type Dpu, type DpuFunction, functionIdentityOf, isConnected, type Name } from '@outboard/model';
+import {
+  type Dpu,
+  type DpuFunction,
+  functionIdentityOf,
+  isConnected,
+  type Name,
+  NETWORK_TYPES,
+  type NetworkType,
+} from '@outboard/model';
 import type { DpuRecord, FunctionRecord, InventoryChange } from '@outboard/planner';
 import type { ProjectedChange } from '@outboard/resource-service';
 
@@ -13,12 +21,21 @@ export function inventoryChangeOf({ kind, name, resource }: ProjectedChange): In
   return record ? { operation: 'put', record } : { operation: 'remove', kind, name: name as Name };
 }
 
+/** What a DPU's capabilities let it realise. VXLAN is what every driver has, or it realises nothing and says so. */
+const encapsulationsOf = (capabilities: Dpu['status']['capabilities']): NetworkType[] => {
+  const has = (type: NetworkType): boolean =>
+    capabilities.some(({ name, available }) => name === type.toLowerCase() && available);
+  return NETWORK_TYPES.filter((type) => type === 'VXLAN' || has(type));
+};
+
 function dpuRecordOf(dpu: Dpu): DpuRecord {
   const { metadata, status } = dpu;
   return {
     kind: 'Dpu',
     name: metadata.name,
     serialNumber: status.serialNumber,
+    labels: metadata.labels,
+    encapsulations: encapsulationsOf(status.capabilities),
     tunnelEndpoint: status.underlay?.address,
     underlayMtu: status.underlay?.mtu,
     hardwareOffload: status.capabilities.some(

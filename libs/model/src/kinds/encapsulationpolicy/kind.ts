@@ -27,7 +27,7 @@ export const encapsulationPolicyKind = {
     'One policy is in force for a tenant: its own if there is one, else the one without a tenant. They are not merged.',
     'A second policy for the same tenant, or a second one without a tenant, is refused (`POLICY_EXISTS`).',
     'A policy decides when a network is created. Networks that exist keep their segment whatever becomes of it.',
-    'What a network asks for in its spec is always allowed by the policy in force: a policy is not created, changed or deleted while a network of its tenants would ask for what is then not allowed; these are named (`POLICY_IN_USE`). A tenant gives way by leaving the segment out of the spec, which keeps the segment; the default may change at any time for networks that ask for nothing.',
+    'What a network asks for in its spec is always allowed by the policy in force: a policy is not created, changed or deleted while a network of its tenants would ask for what is then not allowed; these are named (`POLICY_IN_USE`, of a delete `IN_USE`). A tenant gives way by leaving the segment out of the spec, which keeps the segment; the default may change at any time for networks that ask for nothing.',
   ],
   schema: EncapsulationPolicySchema,
   reasons: ENCAPSULATION_POLICY_REASONS,
