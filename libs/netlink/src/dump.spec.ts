@@ -72,7 +72,7 @@ class ScriptedChannel implements DumpChannel {
 }
 
 const take = async (channel: ScriptedChannel): Promise<unknown> =>
-  (await takeDump(channel, new Writer(), link.dump())).map(({ ifname }) => ifname);
+  await takeDump(channel, new Writer(), link.dump(), ({ ifname }) => ifname);
 
 const EINTR = 4;
 const EOPNOTSUPP = 95;

@@ -19,29 +19,34 @@ const ATTEMPTS = 5;
 /** What a dump needs of its channel. */
 export type DumpChannel = Pick<Channel, 'reserve' | 'send' | 'receive'>;
 
-/** All values in one consistent picture, taken again while the kernel says that the table changed under it. */
-export async function takeDump<Output>(
+/** What to keep of a value; undefined: nothing. */
+export type Keep<Output, Kept> = (value: Output) => Kept | undefined;
+
+/** What `keep` makes of the values of one consistent picture, taken again while the kernel says that the table changed under it. */
+export async function takeDump<Output, Kept>(
   channel: DumpChannel,
   writer: Writer,
   request: Request<Output>,
-): Promise<Output[]> {
+  keep: Keep<Output, Kept>,
+): Promise<Kept[]> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const values = await dumpOnce(channel, writer, request);
+    const values = await dumpOnce(channel, writer, request, keep);
     if (values !== undefined) return values;
   }
   throw new NetlinkError(describe(request), constants.errno.EINTR, 'the table kept changing');
 }
 
-async function dumpOnce<Output>(
+async function dumpOnce<Output, Kept>(
   channel: DumpChannel,
   writer: Writer,
   request: Request<Output>,
-): Promise<Output[] | undefined> {
+  keep: Keep<Output, Kept>,
+): Promise<Kept[] | undefined> {
   const sequence = channel.reserve(1);
   writer.length = 0;
   appendMessage(writer, request, sequence);
   channel.send(writer);
-  const values: Output[] = [];
+  const values: Kept[] = [];
   let interrupted = false;
   let done = false;
   let refusal: unknown;
@@ -58,7 +63,8 @@ async function dumpOnce<Output>(
       } else if (type === request.family.newType && refusal === undefined) {
         // A dump must be read to its end even if it cannot be used: until then the kernel starts no other.
         try {
-          values.push(request.family.read(source, offset, end));
+          const value = keep(request.family.read(source, offset, end));
+          if (value !== undefined) values.push(value);
         } catch (failure) {
           refusal = failure;
         }

@@ -12,7 +12,7 @@ import { appendMessage, Channel, describe, NetlinkError, NLMSG, readAcknowledgem
 import { Writer } from './codec/bytes.js';
 import { DecodeError } from './codec/errors.js';
 import { type Message, NLM_F, type ProtocolName, type Request } from './codec/family.js';
-import { takeDump } from './dump.js';
+import { type Keep, takeDump } from './dump.js';
 import { commit } from './transaction.js';
 
 export interface SocketOptions {
@@ -134,11 +134,14 @@ export class NetlinkSocket implements Disposable {
   /**
    * All values, as one consistent picture: a dump that the kernel interrupted because the table changed under it is
    * taken again, up to 5 times; then NetlinkError EINTR. Yields to the event loop. Dumps run one after the other.
+   * `keep` is asked about each value as it is read: of a large table, only what it returns has to exist at once.
    */
-  dump<Output>(request: Request<Output>): Promise<Output[]> {
+  dump<Output>(request: Request<Output>): Promise<Output[]>;
+  dump<Output, Kept>(request: Request<Output>, keep: Keep<Output, Kept>): Promise<Kept[]>;
+  dump<Output>(request: Request<Output>, keep: Keep<Output, unknown> = (value) => value): Promise<unknown[]> {
     return this.#dumps.exclusive((channel) => {
       requireProtocol(channel, request);
-      return takeDump(channel, sharedWriter, request);
+      return takeDump(channel, sharedWriter, request, keep);
     });
   }
 

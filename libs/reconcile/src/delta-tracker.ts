@@ -31,20 +31,25 @@ export class DeltaTracker<Wanted, Observed, Entry extends Tracked<Wanted, Observ
     private readonly create: (key: string) => Entry,
   ) {}
 
-  /** Undefined: it is not wanted any more. Returns the entry, also when that was the last that was known of it. */
-  want(key: string, wanted: Wanted | undefined): Entry {
-    const entry = this.#entries.get(key) ?? this.#add(key);
-    entry.wanted = wanted;
-    this.#compare(entry);
+  /** The entry of a key, a new one if nothing is known of it: to be told at once what is wanted or observed. */
+  at(key: string): Entry {
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known;
+    const entry = this.create(key);
+    this.#entries.set(key, entry);
     return entry;
   }
 
-  /** Undefined: it is not there. */
-  observe(key: string, observed: Observed | undefined): Entry {
-    const entry = this.#entries.get(key) ?? this.#add(key);
+  /** Undefined: it is not wanted any more. An entry that is neither wanted nor observed is forgotten. */
+  want(entry: Entry, wanted: Wanted | undefined): void {
+    entry.wanted = wanted;
+    this.#compare(entry);
+  }
+
+  /** Undefined: it is not there. An entry that is neither wanted nor observed is forgotten. */
+  observe(entry: Entry, observed: Observed | undefined): void {
     entry.observed = observed;
     this.#compare(entry);
-    return entry;
   }
 
   get(key: string): Entry | undefined {
@@ -57,12 +62,6 @@ export class DeltaTracker<Wanted, Observed, Entry extends Tracked<Wanted, Observ
 
   entries(): IterableIterator<Entry> {
     return this.#entries.values();
-  }
-
-  #add(key: string): Entry {
-    const entry = this.create(key);
-    this.#entries.set(key, entry);
-    return entry;
   }
 
   #compare(entry: Entry): void {

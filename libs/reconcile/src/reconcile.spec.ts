@@ -29,8 +29,8 @@ describe('DeltaTracker', () => {
         const wanted = new Map<string, number | undefined>();
         const observed = new Map<string, number | undefined>();
         for (const { side, key, value } of steps) {
-          if (side === 'want') tracker.want(key, value);
-          else tracker.observe(key, value);
+          if (side === 'want') tracker.want(tracker.at(key), value);
+          else tracker.observe(tracker.at(key), value);
           (side === 'want' ? wanted : observed).set(key, value);
         }
         for (const key of ['a', 'b', 'c']) {

@@ -209,11 +209,9 @@ async function observeOne(place: Place, key: string): Promise<Observed[]> {
 
 /** All of a namespace, in two dumps. */
 async function observeAll(place: Place): Promise<Observed[]> {
-  const [forwarding, neighbours] = await Promise.all([
-    place.route.dump(neighbour.dump({ ndmFamily: AF.BRIDGE })),
-    place.route.dump(neighbour.dump({ ndmFamily: AF.UNSPEC })),
-  ]);
-  return [...forwarding, ...neighbours].flatMap((entry) => observedOf(place, entry) ?? []);
+  const dumpOf = (ndmFamily: number): Promise<Observed[]> =>
+    place.route.dump(neighbour.dump({ ndmFamily }), (entry) => observedOf(place, entry));
+  return (await dumpOf(AF.BRIDGE)).concat(await dumpOf(AF.UNSPEC));
 }
 
 /** A neighbour message as one of ours, or as something that stands where ours might; undefined: of no interest. */

@@ -14,7 +14,8 @@ import { type Device, deviceOf } from './device.js';
 import { observedOf } from './entries.js';
 import type { Place } from './place.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
-import { observedRoute, reachabilityKey } from './routes.js';
+import { RouteReader } from './route-reader.js';
+import { reachabilityKey } from './routes.js';
 import { senderKeyOf } from './senders.js';
 
 /** What events of one place amount to. */
@@ -62,7 +63,9 @@ function digestOne(place: Place, event: NetlinkEvent, digest: Digest): void {
       // Of others only their coming matters: they may stand where ours was.
       const { value } = event;
       const foreign = value.rtmProtocol !== OUTBOARD_PROTOCOL && value.rtmTable === RT_TABLE.MAIN;
-      const seen = observedRoute(place, foreign ? { ...value, rtmProtocol: OUTBOARD_PROTOCOL } : value);
+      const seen = new RouteReader(place).read(
+        foreign ? { ...value, rtmProtocol: OUTBOARD_PROTOCOL } : value,
+      );
       if (seen !== undefined) changed.add(seen.key);
       if (foreign) changed.add(reachabilityKey(place.name));
       return;

@@ -3,7 +3,6 @@ import {
   type BatchFailure,
   type Message,
   NetlinkError,
-  type Route,
   type RouteInput,
   RT_TABLE,
   RTN,
@@ -18,7 +17,6 @@ import {
   type RouteSpec,
   routeKey,
 } from '../realise/linux-objects.js';
-import { byGateway } from '../realise/next-hops.js';
 import { DONE, resultOfFailure, sendSteps } from './batch.js';
 import { groupBy } from './group-by.js';
 import {
@@ -34,6 +32,7 @@ import {
 import type { Place } from './place.js';
 import type { Places } from './places.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
+import { RouteReader, unspecified } from './route-reader.js';
 
 /** Up to so many of a namespace are asked for one by one; for more, its tables are listed. */
 const SINGLE_GETS = 64;
@@ -79,7 +78,7 @@ export class Routes implements Handler {
       const { namespace, destination } = observedOf(operations[index] as DeleteOperation, 'route');
       const place = this.places.router(namespace);
       // With the protocol the kernel removes ours only.
-      const message = route.remove({ ...headerOf(destination), rtmProtocol: OUTBOARD_PROTOCOL });
+      const message = route.remove(routeBody(destination));
       return place === undefined ? undefined : { place, message };
     });
     for (const [index, failure] of failures)
@@ -151,55 +150,68 @@ function resultOf(spec: RouteSpec, failure: { code: string; message: string }): 
   return { kind: 'missing', dependency: reachabilityKey(spec.namespace), message };
 }
 
-function headerOf(destination: string): RouteInput {
+/** Where a route leads, as the kernel puts it. */
+type Way = Pick<RouteInput, 'rtmType' | 'rtmFlags' | 'gateway' | 'oif' | 'multipath'>;
+
+/** A route of ours in the main table; one literal, for there are many. */
+function routeBody(
+  destination: string,
+  { rtmType, rtmFlags, gateway, oif, multipath }: Way = {},
+): RouteInput {
   const slash = destination.indexOf('/');
   return {
     rtmFamily: destination.includes(':') ? AF.INET6 : AF.INET,
     rtmDstLen: Number(destination.slice(slash + 1)),
     rtmTable: RT_TABLE.MAIN,
+    rtmProtocol: OUTBOARD_PROTOCOL,
+    rtmType,
+    rtmFlags,
     dst: destination.slice(0, slash),
+    gateway,
+    oif,
+    multipath,
   };
 }
 
 function putMessage(place: Place, spec: RouteSpec, create: boolean): Message | OperationResult {
-  const [first, ...others] = spec.nextHops;
-  const header = { ...headerOf(spec.destination), rtmProtocol: OUTBOARD_PROTOCOL };
-  const made = (body: RouteInput): Message => (create ? route.create(body) : route.replace(body));
-  if (first === undefined) return made({ ...header, rtmType: RTN.UNREACHABLE });
   for (const { device } of spec.nextHops)
     if (device !== undefined && place.device(device) === undefined) return missing(linkKey(device));
-  const indexOf = (device: string): number => place.device(device)?.index ?? 0;
-  if (others.length === 0) {
+  const body = routeBody(spec.destination, wayOf(place, spec.nextHops));
+  return create ? route.create(body) : route.replace(body);
+}
+
+function wayOf(place: Place, nextHops: readonly RouteNextHop[]): Way {
+  const [first] = nextHops;
+  if (first === undefined) return { rtmType: RTN.UNREACHABLE };
+  const indexOf = (device: string): number | undefined => place.device(device)?.index;
+  if (nextHops.length === 1) {
     const { gateway, device } = first;
-    const where = device === undefined ? {} : { oif: indexOf(device), rtmFlags: RTNH_F.ONLINK };
-    return made({ ...header, rtmType: RTN.UNICAST, gateway, ...where });
+    if (device === undefined) return { rtmType: RTN.UNICAST, gateway };
+    return { rtmType: RTN.UNICAST, rtmFlags: RTNH_F.ONLINK, gateway, oif: indexOf(device) };
   }
-  const multipath = spec.nextHops.map(({ gateway, device, weight }) => ({
+  const multipath = nextHops.map(({ gateway, device, weight }) => ({
     gateway,
     rtnhHops: weight - 1,
     ...(device === undefined ? {} : { rtnhIfindex: indexOf(device), rtnhFlags: RTNH_F.ONLINK }),
   }));
-  return made({ ...header, rtmType: RTN.UNICAST, multipath });
+  return { rtmType: RTN.UNICAST, multipath };
 }
 
 /** The protocol of the route to exactly that destination; undefined if there is none. */
 async function protocolOf(place: Place, destination: string): Promise<number | undefined> {
-  const { rtmFamily = AF.INET, rtmDstLen, dst } = headerOf(destination);
+  const { rtmFamily = AF.INET, rtmDstLen, dst } = routeBody(destination);
   const routes = await place.route.dump(route.dump({ rtmFamily, rtmTable: RT_TABLE.MAIN }));
   return routes.find((each) => each.rtmDstLen === rtmDstLen && (each.dst ?? unspecified(rtmFamily)) === dst)
     ?.rtmProtocol;
 }
 
 async function observeAll(place: Place): Promise<Observed[]> {
-  const found: Observed[] = [];
-  for (const rtmFamily of [AF.INET, AF.INET6]) {
+  const reader = new RouteReader(place);
+  const dumpOf = (rtmFamily: number): Promise<Observed[]> => {
     const filter = { rtmFamily, rtmTable: RT_TABLE.MAIN, rtmProtocol: OUTBOARD_PROTOCOL };
-    for (const each of await place.route.dump(route.dump(filter))) {
-      const observed = observedRoute(place, each);
-      if (observed !== undefined) found.push(observed);
-    }
-  }
-  return found;
+    return place.route.dump(route.dump(filter), (message) => reader.read(message));
+  };
+  return (await dumpOf(AF.INET)).concat(await dumpOf(AF.INET6));
 }
 
 async function observeSome(place: Place, keys: readonly string[]): Promise<Observed[]> {
@@ -224,13 +236,13 @@ async function observeSome(place: Place, keys: readonly string[]): Promise<Obser
  * prefix hides it, and an unreachable one answers with an error: then only a list tells.
  */
 async function observeOne(place: Place, key: string): Promise<Observed | undefined | 'uncertain'> {
-  const { rtmFamily, dst, rtmDstLen = 0 } = headerOf(key.slice(routeKey(place.name, '').length));
+  const { rtmFamily, dst, rtmDstLen = 0 } = routeBody(key.slice(routeKey(place.name, '').length));
   const bits = rtmFamily === AF.INET6 ? 128 : 32;
   try {
     const answer = await place.route.get(
       route.get({ rtmFamily, rtmDstLen: bits, rtmFlags: RTM_F_FIB_MATCH, dst }),
     );
-    const observed = observedRoute(place, answer);
+    const observed = new RouteReader(place).read(answer);
     if (observed?.key === key) return observed;
     return answer.rtmDstLen > rtmDstLen || answer.rtmTable !== RT_TABLE.MAIN ? 'uncertain' : undefined;
   } catch (failure) {
@@ -238,37 +250,3 @@ async function observeOne(place: Place, key: string): Promise<Observed | undefin
     return failure.code === 'ENETUNREACH' ? undefined : 'uncertain';
   }
 }
-
-/** A route message as one of ours; undefined for all others. */
-export function observedRoute(place: Place, message: Route): Observed | undefined {
-  if (message.rtmProtocol !== OUTBOARD_PROTOCOL || message.rtmTable !== RT_TABLE.MAIN) return undefined;
-  const { rtmFamily, rtmDstLen, dst = unspecified(rtmFamily) } = message;
-  const destination = `${dst}/${rtmDstLen}`;
-  const spec: RouteSpec = {
-    kind: 'route',
-    namespace: place.name,
-    destination,
-    nextHops: nextHopsOf(place, message),
-  };
-  return {
-    key: routeKey(place.name, destination),
-    spec,
-    within: namespaceKey(place.name),
-    ownership: { kind: 'owned' },
-  };
-}
-
-function nextHopsOf(place: Place, message: Route): RouteNextHop[] {
-  if (message.rtmType !== RTN.UNICAST) return [];
-  const { multipath, gateway = '', oif = 0 } = message;
-  if (multipath === undefined) return [{ gateway, device: place.deviceAt(oif)?.name ?? '', weight: 1 }];
-  return multipath
-    .map(({ gateway = '', rtnhIfindex, rtnhHops }) => ({
-      gateway,
-      device: place.deviceAt(rtnhIfindex)?.name ?? '',
-      weight: rtnhHops + 1,
-    }))
-    .sort(byGateway);
-}
-
-const unspecified = (family: number): string => (family === AF.INET6 ? '::' : '0.0.0.0');

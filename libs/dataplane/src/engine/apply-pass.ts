@@ -88,12 +88,12 @@ export class ApplyPass<S extends Spec> {
       for (const entry of entries) this.#failed(entry, `${entry.key} cannot be read back: ${message}`);
       return;
     }
-    for (const entry of entries) this.readBack(entry, found.get(entry.key));
+    for (const { key } of entries) this.readBack(this.context.tracker.at(key), found.get(key));
   }
 
   /** What an object is like after it was worked on. */
-  readBack(worked: Entry<S>, found: ObservedObject<S> | undefined): void {
-    const entry = this.#note(worked.key, found);
+  readBack(entry: Entry<S>, found: ObservedObject<S> | undefined): void {
+    this.#note(entry, found);
     if (entry.pending === undefined) this.#settle(entry);
     // What is wanted has changed meanwhile: that is not the driver's fault.
     else if (entry.lane >= 0) return;
@@ -115,7 +115,8 @@ export class ApplyPass<S extends Spec> {
       this.#wake(waits.wake(key));
       return;
     }
-    const entry = this.#note(key, found);
+    const entry = tracker.at(key);
+    this.#note(entry, found);
     this.#wake(waits.wake(key), entry);
     if (entry.pending === undefined) {
       if (entry.urgency === undefined || pendingBefore !== undefined) this.#settle(entry);
@@ -345,23 +346,23 @@ export class ApplyPass<S extends Spec> {
   }
 
   /** Notes what a key is like; wakes what waited for it, and buries what went with it. */
-  #note(key: string, found: ObservedObject<S> | undefined): Entry<S> {
+  #note(entry: Entry<S>, found: ObservedObject<S> | undefined): void {
     const { tracker, waits, wants, lost } = this.context;
-    const before = tracker.get(key)?.observed;
-    const entry = tracker.observe(key, found);
+    const { key, observed: before } = entry;
+    tracker.observe(entry, found);
     if (found !== undefined) {
       if (before === undefined) this.#wake(waits.wake(key), entry);
-      return entry;
+      return;
     }
     if (before !== undefined && wants.isNeeded(key)) lost(key);
     const children = this.#goingWith.get(key);
-    if (children === undefined) return entry;
+    if (children === undefined) return;
     this.#goingWith.delete(key);
     for (const child of children) {
-      const own = this.#note(child, undefined);
+      const own = tracker.at(child);
+      this.#note(own, undefined);
       if (own.pending === undefined) this.#settle(own);
     }
-    return entry;
   }
 
   /** They wait no longer for what `cause` was about: nobody is told that this is done before they are. */

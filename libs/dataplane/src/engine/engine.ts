@@ -30,9 +30,12 @@ const OBSERVE_RETRY_MILLISECONDS = 500;
 const BACKOFF = { initial: 10, maximum: 30_000 };
 
 /** Lanes of records: urgent before bulk, and in each what claims before what releases, so that nothing is removed that stays. */
-const RECORD_LANES = { urgent: { present: 0, gone: 1 }, bulk: { structure: 2, present: 3, gone: 4 } };
+const RECORD_LANES = {
+  urgent: { structure: 0, present: 0, gone: 1 },
+  bulk: { structure: 2, present: 3, gone: 4 },
+};
 /** What others live in: without it they would only wait. */
-const STRUCTURE = /^(router|bridgedomain)\//;
+const isStructure = (key: string): boolean => key.startsWith('router/') || key.startsWith('bridgedomain/');
 
 /**
  * The loop. One turn: look again at what events made doubtful, realise changed records, carry out what is urgent, then
@@ -102,7 +105,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   async start(): Promise<void> {
     this.#watch = this.#driver.watch((change) => this.#changed(change));
     for (const object of await this.#driver.observe({ kind: 'all' }))
-      this.#tracker.observe(object.key, object);
+      this.#tracker.observe(this.#tracker.at(object.key), object);
     this.#started = true;
     this.#scheduleResync();
     this.#running = this.#run();
@@ -258,10 +261,10 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   }
 
   #queueRecord(record: NeutralRecord<S>, urgency: Urgency): void {
-    const { present, structure, gone } = { structure: 0, ...RECORD_LANES[urgency] };
-    const first = urgency === 'bulk' && STRUCTURE.test(record.key) ? structure : present;
+    const { present, structure, gone } = RECORD_LANES[urgency];
     this.#progress.open(record, record.alone, urgency);
-    this.#records.add(record, record.bytes === undefined ? gone : first);
+    if (record.bytes === undefined) this.#records.add(record, gone);
+    else this.#records.add(record, isStructure(record.key) ? structure : present);
   }
 
   #retry(keys: readonly string[]): void {
@@ -371,25 +374,26 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     // What our own operations caused was told before it returned; from now on it is about something later.
     for (const entry of entries) entry.stage = 'verifying';
     const work = async (): Promise<void> => {
-      const found = new Map((await observation).map((object) => [object.key, object]));
+      const objects = await observation;
       let count = 0;
-      const pause = async (): Promise<void> => {
+      for (const object of objects) {
         if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
-      };
+        this.#found(object, scope, startedAt);
+      }
       for (const entry of entries) {
-        await pause();
-        // Worked on meanwhile, and read back with that.
+        if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
+        // Others were found, or worked on meanwhile, and read back with that.
         if (entry.stage !== 'verifying') continue;
         entry.stage = 'idle';
-        this.#pass.readBack(entry, found.get(entry.key));
+        if (this.#tracker.get(entry.key) === entry) this.#pass.readBack(entry, undefined);
       }
       if (scope.kind === 'keys') return;
-      const known = [...this.#tracker.entries()].map(({ key }) => key);
-      for (const key of new Set([...found.keys(), ...known])) {
-        await pause();
+      const absent = new Set([...this.#tracker.entries()].map(({ key }) => key));
+      for (const { key } of objects) absent.delete(key);
+      for (const key of absent) {
+        if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
         const entry = this.#tracker.get(key);
-        if (entry === undefined || (entry.turn <= startedAt && entry.stage === 'idle'))
-          this.#pass.seen(key, found.get(key), 'bulk');
+        if (entry !== undefined && isUntouched(entry, startedAt)) this.#pass.seen(key, undefined, 'bulk');
       }
       this.#requeue(this.#waits.wakeAll());
     };
@@ -410,6 +414,16 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       });
   }
 
+  /** An object that a look in the background found; it began at the turn `startedAt`. */
+  #found(object: ObservedObject<S>, scope: Scope, startedAt: number): void {
+    const entry = this.#tracker.get(object.key);
+    if (entry?.stage === 'verifying') {
+      entry.stage = 'idle';
+      this.#pass.readBack(entry, object);
+    } else if (entry === undefined || (scope.kind === 'all' && isUntouched(entry, startedAt)))
+      this.#pass.seen(object.key, object, 'bulk');
+  }
+
   #scheduleResync(): void {
     const { resyncMilliseconds, clock } = this.options;
     if (resyncMilliseconds === undefined) return;
@@ -428,3 +442,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     }
   }
 }
+
+/** Nobody has worked on it since that turn: what was seen of it then is still true. */
+const isUntouched = <S extends Spec>({ turn, stage }: Entry<S>, since: number): boolean =>
+  turn <= since && stage === 'idle';

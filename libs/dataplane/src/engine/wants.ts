@@ -1,10 +1,10 @@
-import { fromBinary } from '@bufbuild/protobuf';
-import { type DataplaneObject, DataplaneObjectSchema } from '@outboard/contracts';
+import type { DataplaneObject } from '@outboard/contracts';
 import { AppError } from '@outboard/core';
 import type { DeltaTracker } from '@outboard/reconcile';
 import type { DocumentUpdate, DocumentVersion } from '../document.js';
 import type { Driver, DriverObject, ObservedObject, Spec } from '../driver.js';
 import { type Entry, eachNeed, NeutralRecord, NOBODY, sameSpec } from './entry.js';
+import { ObjectReader } from './object-reader.js';
 import { SourceReader } from './source-reader.js';
 
 interface Document<S extends Spec> {
@@ -32,6 +32,7 @@ export class Wants<S extends Spec> {
   readonly #dependents = new Map<string, number>();
   readonly #parsed = new Map<Uint8Array, DataplaneObject>();
   readonly #sources = new SourceReader();
+  readonly #objects = new ObjectReader();
 
   constructor(
     private readonly driver: Pick<Driver<S>, 'realise'>,
@@ -54,14 +55,13 @@ export class Wants<S extends Spec> {
     const { records } = document;
     const { complete } = update;
     for (const [key, bytes] of complete ?? update.upserts ?? []) {
-      const before = records.get(key)?.bytes;
-      if (before === undefined || Buffer.compare(before, bytes) !== 0)
-        changed.push(this.#replace(document, update.owner, key, bytes));
+      const before = records.get(key);
+      if (before?.bytes === undefined || Buffer.compare(before.bytes, bytes) !== 0)
+        changed.push(this.#replace(document, update.owner, key, bytes, before));
     }
-    const listed = complete === undefined ? (update.deletes ?? []) : [...records.keys()];
-    for (const key of listed) {
-      if (complete?.has(key) !== true && records.has(key))
-        changed.push(this.#replace(document, update.owner, key, undefined));
+    for (const key of complete === undefined ? (update.deletes ?? []) : missingIn(complete, records)) {
+      const before = records.get(key);
+      if (before !== undefined) changed.push(this.#replace(document, update.owner, key, undefined, before));
     }
     document.version = update.version;
     document.complete ||= complete !== undefined;
@@ -144,8 +144,9 @@ export class Wants<S extends Spec> {
     owner: string,
     key: string,
     bytes: Uint8Array | undefined,
+    before: NeutralRecord<S> | undefined,
   ): NeutralRecord<S> {
-    const former = document.records.get(key) ?? document.gone.get(key);
+    const former = before ?? document.gone.get(key);
     const source =
       bytes === undefined ? (former?.source ?? this.#sources.nowhere) : this.#sources.read(bytes);
     const record = new NeutralRecord<S>(owner, key, bytes, source);
@@ -198,7 +199,7 @@ export class Wants<S extends Spec> {
     record.blocked = undefined;
     if (record.bytes === undefined) return;
     try {
-      const object = fromBinary(DataplaneObjectSchema, record.bytes);
+      const object = this.#objects.read(record.bytes);
       const realisation = this.driver.realise(record.key, object, (key) => this.#resolve(record.owner, key));
       record.references = realisation.references;
       if (realisation.kind === 'realised') record.objects = realisation.objects;
@@ -221,7 +222,7 @@ export class Wants<S extends Spec> {
     const known = this.#parsed.get(record.bytes);
     if (known !== undefined) return known;
     try {
-      const object = fromBinary(DataplaneObjectSchema, record.bytes);
+      const object = this.#objects.read(record.bytes);
       if (this.#parsed.size >= REMEMBERED_OBJECTS) this.#parsed.clear();
       this.#parsed.set(record.bytes, object);
       return object;
@@ -245,17 +246,21 @@ export class Wants<S extends Spec> {
   }
 
   #claim(key: string, record: NeutralRecord<S>, claims: boolean): Entry<S> {
-    const before = this.tracker.get(key);
+    const entry = this.tracker.at(key);
     let all: readonly NeutralRecord<S>[] = claims ? record.alone : NOBODY;
-    if (before !== undefined && before.claims.length > 0) {
-      const others = before.claims.filter((claim) => claim !== record);
+    if (entry.claims.length > 0) {
+      const others = entry.claims.filter((claim) => claim !== record);
       if (others.length > 0) all = [...others, ...all].sort(byOwnerAndKey);
-      if (before.wanted !== undefined) this.#count(before.wanted, -1);
+      if (entry.wanted !== undefined) this.#count(entry.wanted, -1);
     }
-    const object = chosen(all.flatMap(({ objects }) => objects.find((each) => each.key === key) ?? []));
+    const claimed = (each: NeutralRecord<S>): DriverObject<S> | undefined =>
+      each.objects.find((object) => object.key === key);
+    const [only] = all;
+    const object =
+      all.length > 1 ? chosen(all.flatMap((each) => claimed(each) ?? [])) : only && claimed(only);
     if (object !== undefined) this.#count(object, 1);
-    const entry = this.tracker.want(key, object);
     entry.claims = all;
+    this.tracker.want(entry, object);
     return entry;
   }
 
@@ -274,6 +279,12 @@ function chosen<S extends Spec>(objects: readonly DriverObject<S>[]): DriverObje
   if (!first?.guess) return first;
   const certain = others.find(({ guess }) => !guess);
   return certain ?? (others.every(({ spec }) => sameSpec(spec, first.spec)) ? first : undefined);
+}
+
+/** The keys of `records` that a complete document, which is among them already, does not have. */
+function missingIn(complete: ReadonlyMap<string, unknown>, records: ReadonlyMap<string, unknown>): string[] {
+  if (complete.size === records.size) return [];
+  return [...records.keys()].filter((key) => !complete.has(key));
 }
 
 function byOwnerAndKey<S extends Spec>(one: NeutralRecord<S>, other: NeutralRecord<S>): number {

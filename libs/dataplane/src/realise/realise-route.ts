@@ -20,19 +20,30 @@ interface Ways {
   readonly links: readonly string[];
 }
 
+/** Where the routes of a router stand. */
+interface Home {
+  readonly dpu: string;
+  readonly router: string;
+  readonly namespace: string;
+  /** Of the namespace. */
+  readonly key: string;
+}
+
 const knownWays = new Map<string, Ways>();
+/** Of the route before: neighbours in a table have the same router, and mostly the very same next hops. */
+let lastHops: readonly NextHop[] | undefined;
+let lastWays: Ways | undefined;
+let lastHome: Home | undefined;
 
 /** A Route as the kernel's. Throws AppError INVALID_ARGUMENT. */
 export function routeObject(route: Route, dpu: string): DriverObject<LinuxSpec> {
   const problems = new Problems();
-  if (!ROUTER_KEY.test(route.router)) problems.add('router', 'must be the key of a Router');
+  const { namespace, key: home } = homeOf(route.router, dpu, problems);
   const prefix = parsePrefix(route.destination);
   if (prefix === undefined) problems.add('destination', 'must be an IPv4 or IPv6 prefix');
   const { nextHops, links } = waysOf(route.nextHops, problems);
   if (problems.total > 0 || prefix === undefined) throw problems.toError();
-  const namespace = namespaceName(dpu, route.router);
   const destination = formatPrefix(prefix);
-  const home = namespaceKey(namespace);
   return {
     key: routeKey(namespace, destination),
     spec: { kind: 'route', namespace, destination, nextHops },
@@ -41,7 +52,24 @@ export function routeObject(route: Route, dpu: string): DriverObject<LinuxSpec> 
   };
 }
 
+function homeOf(router: string, dpu: string, problems: Problems): Home {
+  if (lastHome?.router === router && lastHome.dpu === dpu) return lastHome;
+  if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
+  const namespace = namespaceName(dpu, router);
+  const home = { dpu, router, namespace, key: namespaceKey(namespace) };
+  if (problems.total === 0) lastHome = home;
+  return home;
+}
+
 function waysOf(hops: readonly NextHop[], problems: Problems): Ways {
+  if (hops === lastHops && lastWays !== undefined) return lastWays;
+  const ways = findWays(hops, problems);
+  // A broken one is told of with each of its routes.
+  [lastHops, lastWays] = problems.total > 0 ? [] : [hops, ways];
+  return ways;
+}
+
+function findWays(hops: readonly NextHop[], problems: Problems): Ways {
   const id = hops.map(({ gateway, weight, networkUid }) => `${gateway} ${weight} ${networkUid}`).join(' ');
   const known = knownWays.get(id);
   if (known !== undefined) return known;

@@ -75,9 +75,11 @@ export function realiseLinux(
   }
 }
 
+const NO_REFERENCES: readonly string[] = [];
+
 const realised = (
   objects: readonly DriverObject<LinuxSpec>[],
-  references: readonly string[] = [],
+  references: readonly string[] = NO_REFERENCES,
 ): Realisation<LinuxSpec> => ({ kind: 'realised', objects, references });
 
 /** For members of a network: needs the network's bridge domain, and is realised anew when that changes. */

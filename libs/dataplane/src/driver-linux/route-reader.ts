@@ -1,0 +1,67 @@
+import { AF, type Route, RT_TABLE, RTN } from '@outboard/netlink';
+import { namespaceKey, type RouteNextHop, routeKey } from '../realise/linux-objects.js';
+import { byGateway } from '../realise/next-hops.js';
+import type { Observed } from './handler.js';
+import type { Place } from './place.js';
+import { OUTBOARD_PROTOCOL } from './protocol.js';
+
+const OWNED = { kind: 'owned' } as const;
+
+/** Route messages of one namespace as objects of ours. Neighbours in a table that lead to the same place share it. */
+export class RouteReader {
+  readonly #within: string;
+  readonly #keyPrefix: string;
+  #last: { readonly message: Route; readonly nextHops: readonly RouteNextHop[] } | undefined;
+
+  constructor(private readonly place: Place) {
+    this.#within = namespaceKey(place.name);
+    this.#keyPrefix = routeKey(place.name, '');
+  }
+
+  /** Undefined for a route that is not in the main table, or not ours. */
+  read(message: Route): Observed | undefined {
+    const { rtmProtocol, rtmTable, rtmFamily, rtmDstLen, dst = unspecified(rtmFamily) } = message;
+    if (rtmProtocol !== OUTBOARD_PROTOCOL || rtmTable !== RT_TABLE.MAIN) return undefined;
+    const destination = `${dst}/${rtmDstLen}`;
+    const nextHops = this.#nextHopsOf(message);
+    return {
+      key: this.#keyPrefix + destination,
+      spec: { kind: 'route', namespace: this.place.name, destination, nextHops },
+      within: this.#within,
+      ownership: OWNED,
+    };
+  }
+
+  #nextHopsOf(message: Route): readonly RouteNextHop[] {
+    if (this.#last === undefined || !leadToTheSame(this.#last.message, message))
+      this.#last = { message, nextHops: this.#readNextHops(message) };
+    return this.#last.nextHops;
+  }
+
+  #readNextHops(message: Route): RouteNextHop[] {
+    if (message.rtmType !== RTN.UNICAST) return [];
+    const { multipath, gateway = '', oif = 0 } = message;
+    if (multipath === undefined) return [{ gateway, device: this.#deviceAt(oif), weight: 1 }];
+    return multipath
+      .map(({ gateway = '', rtnhIfindex, rtnhHops }) => ({
+        gateway,
+        device: this.#deviceAt(rtnhIfindex),
+        weight: rtnhHops + 1,
+      }))
+      .sort(byGateway);
+  }
+
+  #deviceAt(index: number): string {
+    return this.place.deviceAt(index)?.name ?? '';
+  }
+}
+
+/** The address of a default route, which the kernel leaves out. */
+export const unspecified = (family: number): string => (family === AF.INET6 ? '::' : '0.0.0.0');
+
+const leadToTheSame = (one: Route, other: Route): boolean =>
+  one.rtmType === other.rtmType &&
+  one.gateway === other.gateway &&
+  one.oif === other.oif &&
+  one.multipath === undefined &&
+  other.multipath === undefined;
