@@ -42,6 +42,8 @@ export const objectKeys = {
   endpoint: (portUid: string): string => `endpoint/${portUid}`,
   remoteEndpoint: (portUid: string): string => `remoteendpoint/${portUid}`,
   route: (routerKey: string, destination: string): string => `route/${routerKey}/${destination}`,
+  routerInterface: (networkUid: string): string => `routerinterface/${networkUid}`,
+  egressGateway: (tenant: string, name: string): string => `egressgateway/${tenant}/${name}`,
   ruleSet: (policyUid: string, router: string): string => `ruleset/${policyUid}/${router}`,
   addressGroup: (tenant: string, router: string, id: string): string =>
     `addressgroup/${tenant}/${router}/${id}`,

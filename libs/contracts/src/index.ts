@@ -13,6 +13,23 @@ export * from './gen/outboard/network/v1alpha1/layer1_pb.js';
 export * from './gen/outboard/network/v1alpha1/network_pb.js';
 export * from './gen/outboard/network/v1alpha1/physical_network_pb.js';
 export * from './gen/outboard/network/v1alpha1/port_pb.js';
+// The resource shares its name with the object of the dataplane.
+export {
+  type DpuProblem,
+  DpuProblemSchema,
+  type ExternalGateway,
+  ExternalGatewaySchema,
+  type RouteNextHop,
+  RouteNextHopSchema,
+  type Router as RouterResource,
+  RouterSchema as RouterResourceSchema,
+  type RouterSpec,
+  RouterSpecSchema,
+  type RouterStatus,
+  RouterStatusSchema,
+  type StaticRoute,
+  StaticRouteSchema,
+} from './gen/outboard/network/v1alpha1/router_pb.js';
 export * from './gen/outboard/network/v1alpha1/security_policy_pb.js';
 export * from './gen/outboard/network/v1alpha1/subnet_pb.js';
 export * from './headers.js';

@@ -33,6 +33,7 @@ const EVERYTHING: readonly d.Entry[] = [
   d.router(),
   d.bridgeDomain(NET),
   d.bridgeDomain(OTHER, { vni: 101, mtu: 1400 }),
+  d.routerInterface(NET, ['10.0.1.1/24', 'fd00:1::1/64']),
   d.tunnelPeer(NET, '10.254.0.2'),
   d.tunnelPeer(NET, '10.254.0.3'),
   d.endpoint('port-1', NET, {
@@ -73,6 +74,7 @@ const without = (entries: readonly d.Entry[], ...keys: readonly string[]): d.Ent
 const CHANGED: readonly d.Entry[] = [
   d.router(),
   d.bridgeDomain(NET, { mtu: 1440 }),
+  d.routerInterface(NET, ['10.0.1.254/24', 'fd00:1::1/64'], { macAddress: '0e:00:00:00:00:02' }),
   d.bridgeDomain(OTHER, { vni: 102, mtu: 1400 }),
   d.tunnelPeer(NET, '10.254.0.3'),
   d.tunnelPeer(NET, '10.254.0.4'),

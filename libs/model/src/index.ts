@@ -16,6 +16,7 @@ export { uplinkOf } from './kinds/physicalnetwork/parse.js';
 export * from './kinds/physicalnetwork/spec.js';
 export { functionIdentityKey } from './kinds/port/references.js';
 export * from './kinds/port/spec.js';
+export * from './kinds/router/spec.js';
 export * from './kinds/securitypolicy/spec.js';
 export { allocatableRanges, gatewayOf } from './kinds/subnet/parse.js';
 export * from './kinds/subnet/spec.js';

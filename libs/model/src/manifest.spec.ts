@@ -42,6 +42,9 @@ const subnet = (spec: object) => ({
   spec: { network: 'blue', cidr: '10.0.1.0/24', ...spec },
 });
 const network = (spec: object) => ({ ...port({}), kind: 'Network', spec });
+const router = (spec: object) => ({ ...port({}), kind: 'Router', spec });
+const route = (destination: string, ...addresses: string[]) =>
+  router({ routes: [{ destination, nextHops: addresses.map((address) => ({ address })) }] });
 const system = (kind: string, spec: object) => ({ ...port({}), kind, metadata: { name: 'default' }, spec });
 const encapsulationPolicy = (spec: object) => system('EncapsulationPolicy', spec);
 const allowing = (...allowed: readonly object[]) =>
@@ -345,6 +348,56 @@ describe('a manifest', () => {
         'must be 1 to 16777215',
       ],
       [network({ router: 'Blue' }), 'spec.router', LABEL],
+      [
+        route('10.8.0.1/16', '10.0.1.5'),
+        'spec.routes[0].destination',
+        'must have no host bits; did you mean 10.8.0.0/16?',
+      ],
+      [
+        route('224.0.0.0/4', '10.0.1.5'),
+        'spec.routes[0].destination',
+        'must not overlap 224.0.0.0/3, which is never forwarded',
+      ],
+      [route('10.8.0.0/16'), 'spec.routes[0].nextHops', 'is required'],
+      [
+        route('10.8.0.0/16', 'fd00::5'),
+        'spec.routes[0].nextHops[0].address',
+        'must be an IPv4 address, as the destination is',
+      ],
+      [
+        route('10.8.0.0/16', '10.0.1.5', '10.0.1.5'),
+        'spec.routes[0].nextHops[1].address',
+        'must be given once; spec.routes[0].nextHops[0].address has it already',
+      ],
+      [
+        router({ routes: [{ destination: '::/0', nextHops: [{ address: 'fd00::5', weight: 257 }] }] }),
+        'spec.routes[0].nextHops[0].weight',
+        'must be 1 to 256',
+      ],
+      [
+        router({
+          routes: ['10.8.0.0/16', '10.8.0.0/16'].map((destination) => ({
+            destination,
+            nextHops: [{ address: '10.0.1.5' }],
+          })),
+        }),
+        'spec.routes[1].destination',
+        'must be given once; spec.routes[0].destination has it already',
+      ],
+      [
+        router({
+          routes: [{ destination: '0.0.0.0/0', nextHops: [{ address: '10.0.1.5' }] }],
+          externalGateway: { sourceNat: 'DPU_ADDRESS' },
+        }),
+        'spec.routes[0].destination',
+        'must not be the default route: the external gateway is that',
+      ],
+      [router({ externalGateway: {} }), 'spec.externalGateway.sourceNat', 'is required'],
+      [
+        router({ externalGateway: { sourceNat: 'NO' } }),
+        'spec.externalGateway.sourceNat',
+        'must be DPU_ADDRESS',
+      ],
       [
         dpu({ serialNumber: '-x' }),
         'spec.serialNumber',

@@ -8,6 +8,7 @@ import { functionKind } from './kinds/function/kind.js';
 import { networkKind } from './kinds/network/kind.js';
 import { physicalNetworkKind } from './kinds/physicalnetwork/kind.js';
 import { portKind } from './kinds/port/kind.js';
+import { routerKind } from './kinds/router/kind.js';
 import { securityPolicyKind } from './kinds/securitypolicy/kind.js';
 import { subnetKind } from './kinds/subnet/kind.js';
 import type { Intent } from './resource.js';
@@ -18,6 +19,7 @@ const DEFINITIONS = [
   functionKind,
   physicalNetworkKind,
   encapsulationPolicyKind,
+  routerKind,
   networkKind,
   subnetKind,
   addressSetKind,

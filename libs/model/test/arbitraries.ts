@@ -37,10 +37,12 @@ import {
   type PhysicalNetwork,
   type Port,
   type PortName,
+  PROBLEM_STATES,
   prefixAddress,
   prefixLength,
   prefixOf,
   type ResourceOf,
+  type Router,
   RULE_ACTIONS,
   type RuleAction,
   type SecurityPeer,
@@ -237,6 +239,43 @@ export const subnet: fc.Arbitrary<Subnet> = fc.record({
     gateway: maybe(ipAddress),
     allocated: fc.nat(),
     conditions: conditions('Subnet'),
+  }),
+});
+
+const staticRoute = ipPrefix.chain((destination) =>
+  fc.record({
+    destination: fc.constant(destination),
+    nextHops: fc.uniqueArray(
+      fc.record({
+        address: ipAddress.filter((address) => ipFamily(address) === ipFamily(destination)),
+        weight: fc.integer({ min: 1, max: 256 }),
+      }),
+      { minLength: 1, maxLength: 4, selector: ({ address }) => address },
+    ),
+  }),
+);
+
+export const router: fc.Arbitrary<Router> = fc.record({
+  kind: fc.constant('Router' as const),
+  metadata: tenantMetadata,
+  spec: fc.record({
+    routes: fc.uniqueArray(staticRoute, { maxLength: 3, selector: ({ destination }) => destination }),
+    externalGateway: maybe(fc.constant({ sourceNat: 'DPU_ADDRESS' as const })),
+  }),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    networks: fc.nat(),
+    dpus: fc.nat(),
+    problems: fc.array(
+      fc.record({
+        dpu: name,
+        object: fc.string(),
+        state: fc.constantFrom(...PROBLEM_STATES),
+        message: fc.string(),
+      }),
+      { maxLength: 2 },
+    ),
+    conditions: conditions('Router'),
   }),
 });
 
@@ -504,6 +543,7 @@ export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<K
   Network: network,
   PhysicalNetwork: physicalNetwork,
   Port: port,
+  Router: router,
   SecurityPolicy: securityPolicy,
   Subnet: subnet,
 };

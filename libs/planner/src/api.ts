@@ -12,6 +12,9 @@ import type {
   PhysicalNetworkSpec,
   Port,
   PortSpec,
+  ProblemState,
+  Router,
+  RouterSpec,
   SecurityPolicy,
   SecurityPolicySpec,
   Subnet,
@@ -21,10 +24,13 @@ import type {
 } from '@outboard/model';
 import type { DpuRecord, FunctionRecord, StoredRecord } from './records.js';
 
+export type { ProblemState };
+
 /** The kinds that the planner decides on. */
 export type PlannedResource =
   | PhysicalNetwork
   | EncapsulationPolicy
+  | Router
   | Network
   | Subnet
   | AddressSet
@@ -34,6 +40,7 @@ export type PlannedKind = PlannedResource['kind'];
 export type PlannedIntent =
   | Intent<'PhysicalNetwork', PhysicalNetworkSpec>
   | Intent<'EncapsulationPolicy', EncapsulationPolicySpec>
+  | Intent<'Router', RouterSpec>
   | Intent<'Network', NetworkSpec>
   | Intent<'Subnet', SubnetSpec>
   | Intent<'AddressSet', AddressSetSpec>
@@ -122,9 +129,6 @@ export interface DocumentObject {
 export interface CompiledDocument extends DocumentHead {
   readonly objects: readonly DocumentObject[];
 }
-
-/** States of an object that is not applied and read back, by the worker protocol. */
-export type ProblemState = 'PENDING' | 'FAILED' | 'FOREIGN' | 'UNSUPPORTED';
 
 export interface ReportedProblem {
   readonly key: string;

@@ -1,5 +1,5 @@
 import { findCondition } from '@outboard/model';
-import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
+import type { DpuEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
 
 /** The DPUs that have an object of a port that is placed: all of its network, but where the fabric learns only its own. */
 export function* dpusThatKnow({ network, placement }: PortEntry): Generator<DpuEntry> {
@@ -44,12 +44,21 @@ export function expectStored(port: PortEntry): void {
   }
 }
 
-/** A stored network's DPU of which no port was ever applied may not know yet that it takes part. */
-export function expectJoining({ members, joining }: NetworkEntry): void {
+/**
+ * A stored network's DPU of which no port was ever applied may not know yet that it takes part. One that only routes to
+ * the network tells with its next report, which is of `revision` or later.
+ */
+export function expectJoining({ members, joining }: NetworkEntry, revision: number): void {
   for (const [name, { ports }] of members) {
     if ([...ports].some(isApplied)) continue;
-    joining.set(name, Math.min(...[...ports].map(({ record }) => record.sequence)));
+    joining.set(name, Math.min(revision, ...[...ports].map(({ record }) => record.sequence)));
   }
+}
+
+/** A stored router that was not known to be applied everywhere still waits for the DPUs that route for it. */
+export function expectRouter({ record, hosts, unconfirmed }: RouterEntry, revision: number): void {
+  if (!record || findCondition(record.resource.status.conditions, 'Applied')?.status === 'True') return;
+  for (const name of hosts.keys()) unconfirmed.set(name, revision);
 }
 
 const isApplied = ({ record }: PortEntry): boolean =>

@@ -23,6 +23,8 @@ export class Draft {
   >();
 
   readonly #version: string;
+  /** Networks, by uid, of which something was released: DPUs that leave them are waited for already. */
+  readonly #released = new Set<string>();
 
   constructor(
     readonly world: World,
@@ -38,7 +40,13 @@ export class Draft {
     const key = keyOf(revised);
     const before = this.world.find(key);
     this.world.put(revised);
+    if (revised.kind === 'Release') this.#released.add(revised.networkUid);
     this.#note(key, before, revised);
+  }
+
+  /** Whether something of the network is released by this decision. */
+  releases(networkUid: string): boolean {
+    return this.#released.has(networkUid);
   }
 
   /** A port goes to a place that is known already, and gets its propagation, which is known only afterwards. */
@@ -85,6 +93,7 @@ export class Draft {
     this.world.takeSettled();
     this.world.takeRetold();
     this.world.takeRelieved();
+    this.world.takeTouched();
   }
 
   #note(key: RecordKey, before: StoredRecord | undefined, after: StoredRecord | undefined): void {

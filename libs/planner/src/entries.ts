@@ -5,7 +5,29 @@ import type { SharedObject } from './objects.js';
 import type { PhysicalNetworkEntry } from './physical-networks.js';
 import type { GroupEntry, GroupPlace, PolicyEntry, PolicyPresence } from './policies/entries.js';
 import type { Quarantine, ReleaseEntry } from './quarantine.js';
-import type { DpuRecord, NetworkRecord, PortRecord, SubnetRecord } from './records.js';
+import type { DpuRecord, NetworkRecord, PortRecord, RouterRecord, SubnetRecord } from './records.js';
+
+/** A router: of a resource, or a tenant's default router that nobody has configured. */
+export interface RouterEntry {
+  /** Key of its object, which every DPU has where a network of it is. */
+  readonly key: string;
+  readonly tenant: string;
+  readonly name: string;
+  readonly object: SharedObject;
+  /** Undefined: nobody has configured it. */
+  record: RouterRecord | undefined;
+  readonly networks: Set<NetworkEntry>;
+  /** Of all its networks. */
+  readonly subnets: Set<SubnetEntry>;
+  /** DPUs that route for it, by name: those that have ports of networks with subnets. */
+  readonly hosts: Map<Name, { readonly dpu: DpuEntry; ports: number }>;
+  /** What `hosts` have of the resource: routes, the way out. */
+  own: readonly SharedObject[];
+  /** Next hops that are left out of `own`, as nobody can be there yet. */
+  unknownNextHops: readonly string[];
+  /** Hosts that have not confirmed the last change of `own`, and the sequence of that. */
+  readonly unconfirmed: Map<Name, number>;
+}
 
 /** A network with all that must be found from it. */
 export interface NetworkEntry {
@@ -14,10 +36,14 @@ export interface NetworkEntry {
   readonly physical: PhysicalNetworkEntry | undefined;
   /** By uplink; with tunnels there is one, the same bytes on every DPU that takes part. */
   readonly bridgeDomains: Map<string, SharedObject>;
-  readonly router: SharedObject;
+  /** The gateway on every DPU that takes part; undefined: nothing is routed. */
+  gateway: SharedObject | undefined;
+  readonly router: RouterEntry;
   readonly subnets: Map<Name, SubnetEntry>;
   readonly ports: Set<PortEntry>;
-  /** DPUs that have ports of the network, by name. */
+  /** How many of `ports` have a place. */
+  placed: number;
+  /** DPUs that have ports of the network, or route to it, by name. */
   readonly members: Map<Name, Member>;
   /** Members that have not confirmed yet that they take part, and the sequence of that. */
   readonly joining: Map<Name, number>;
@@ -72,13 +98,16 @@ export interface Trouble {
   readonly base: ReportedProblem | undefined;
 }
 
-/** A DPU's part in a network: it has at least one planned port of it. */
+/** A DPU's part in a network: it has planned ports of it, or routes between them and ports of other networks. */
 export interface Member {
   readonly dpu: DpuEntry;
   readonly network: NetworkEntry;
   readonly ports: Set<PortEntry>;
   bridgeDomain: SharedObject;
-  /** The DPU as the other members' tunnel peer; undefined: the network has no tunnels. */
+  /**
+   * The DPU as the other members' tunnel peer, which it is while it has ports: others need not hear broadcasts.
+   * Undefined: the network has no tunnels.
+   */
   peer: SharedObject | undefined;
   /** What the DPU has reported of the network; undefined: no problem. */
   trouble: Trouble | undefined;
@@ -89,8 +118,8 @@ export interface DpuEntry {
   record: DpuRecord;
   /** By the network's uid. */
   readonly memberships: Map<string, Member>;
-  /** By key: the routers that the networks here live in. */
-  readonly routers: Map<string, { readonly object: SharedObject; networks: number }>;
+  /** The routers that the networks here live in, each with the number of these. */
+  readonly routers: Map<RouterEntry, number>;
   /** By key: the policies that apply to ports here. */
   readonly ruleSets: Map<string, SharedObject>;
   /** By key: the groups that these mean. */

@@ -6,7 +6,19 @@ import {
   encodeBinary,
   objectKeys,
 } from '@outboard/contracts';
-import type { DeviceName, IpAddress, Name, NamedPort, Network, Port } from '@outboard/model';
+import {
+  type DeviceName,
+  type IpAddress,
+  type MacAddress,
+  type Name,
+  type NamedPort,
+  type Network,
+  type Port,
+  prefixLength,
+  type Router,
+  type StaticRoute,
+  type Subnet,
+} from '@outboard/model';
 import type { PolicyEntry } from './policies/entries.js';
 import { isolates } from './policies/order.js';
 
@@ -51,14 +63,54 @@ export const share = (
 export const routerKeyOf = ({ metadata, spec }: Network): string =>
   objectKeys.router(metadata.tenant, spec.router);
 
-export function routerObject({ metadata: { tenant }, spec: { router } }: Network): SharedObject {
-  const metadata = { tenant, name: router };
-  return share(
-    objectKeys.router(tenant, router),
+export const routerObject = (tenant: string, name: string): SharedObject =>
+  share(
+    objectKeys.router(tenant, name),
     'Router',
-    { metadata },
-    { case: 'router', value: metadata },
+    { metadata: { tenant, name } },
+    { case: 'router', value: { tenant, name } },
   );
+
+/** A next hop, and the network that it is in. */
+export interface PlannedNextHop {
+  readonly gateway: IpAddress;
+  readonly weight: number;
+  readonly networkUid: string;
+}
+
+/** Without next hops the destination is unreachable. */
+export function routeObject(
+  router: Router,
+  { destination }: StaticRoute,
+  nextHops: readonly PlannedNextHop[],
+): SharedObject {
+  const key = objectKeys.router(router.metadata.tenant, router.metadata.name);
+  return share(objectKeys.route(key, destination), 'Router', router, {
+    case: 'route',
+    value: { router: key, destination, nextHops: nextHops.map((hop) => ({ ...hop })) },
+  });
+}
+
+export function egressGatewayObject(router: Router): SharedObject {
+  const { tenant, name } = router.metadata;
+  return share(objectKeys.egressGateway(tenant, name), 'Router', router, {
+    case: 'egressGateway',
+    value: { router: objectKeys.router(tenant, name) },
+  });
+}
+
+/** The gateway of a network, with an address in each of its subnets. */
+export function routerInterfaceObject(
+  network: Network,
+  subnets: readonly Subnet[],
+  macAddress: MacAddress,
+): SharedObject {
+  const networkUid = network.metadata.uid;
+  const addresses = subnets.map(({ spec, status }) => `${status.gateway}/${prefixLength(spec.cidr)}`).sort();
+  return share(objectKeys.routerInterface(networkUid), 'Network', network, {
+    case: 'routerInterface',
+    value: { router: routerKeyOf(network), networkUid, macAddress, addresses },
+  });
 }
 
 /** `uplink`: of the DPU, for networks without tunnels. */

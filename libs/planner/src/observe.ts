@@ -4,10 +4,11 @@ import { findCondition } from '@outboard/model';
 import type { Context, Decision, Report, ReportedProblem } from './api.js';
 import { confirm, expectConfirmation, isSettled, knows } from './confirmation.js';
 import { Draft } from './draft.js';
-import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
+import type { DpuEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
 import { replanFreed } from './project.js';
 import { confirmReleases } from './release.js';
 import { writePortHealth, writePropagation } from './settle.js';
+import { rewriteRouter, routersWithNews } from './settle-touched.js';
 import { healthOf, troublesOn } from './trouble.js';
 import type { World } from './world.js';
 
@@ -48,6 +49,9 @@ export function observe(world: World, report: Report, context: Context): Decisio
     if (news) draft.put(news);
   }
   for (const port of touched) tell(draft, dpu, port);
+  const routers = routersWithNews(world, before, problems);
+  if (complete) confirmRouters(dpu, report.sequence, routers);
+  for (const router of routers) rewriteRouter(draft, router);
   const released = [...dpu.waits].filter(([, sequence]) => sequence <= report.sequence);
   replanFreed(
     draft,
@@ -92,6 +96,15 @@ function confirmJoining(network: NetworkEntry, { dpu, sequence }: Report, touche
   network.joining.delete(dpu);
   if (network.joining.size > 0 && !network.physical) return;
   for (const port of network.ports) if (isSettled(port)) touched.add(port);
+}
+
+/** The DPU has what last changed of its routers. */
+function confirmRouters(dpu: DpuEntry, sequence: number, touched: Set<RouterEntry>): void {
+  for (const router of dpu.routers.keys()) {
+    if ((router.unconfirmed.get(dpu.record.name) ?? Infinity) > sequence) continue;
+    router.unconfirmed.delete(dpu.record.name);
+    touched.add(router);
+  }
 }
 
 /** The DPU has lost what it had confirmed: its ports that changed since wait again. */

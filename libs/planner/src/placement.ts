@@ -1,18 +1,26 @@
 import { invariant } from '@outboard/core';
-import type { Port } from '@outboard/model';
+import type { Name, Port } from '@outboard/model';
 import { confirm, dpusThatKnow, expectConfirmation, isSettled } from './confirmation.js';
 import type { Documents } from './documents.js';
-import type { DpuEntry, Member, NetworkEntry, Placement, PortEntry } from './entries.js';
+import type {
+  DpuEntry,
+  Member,
+  NetworkEntry,
+  Placement,
+  PortEntry,
+  RouterEntry,
+  SubnetEntry,
+} from './entries.js';
 import {
   bridgeDomainObject,
   endpointObject,
   remoteEndpointObject,
-  routerKeyOf,
   type SharedObject,
   tunnelPeerObject,
 } from './objects.js';
 import type { PhysicalNetworks } from './physical-networks.js';
 import type { PolicyEntry } from './policies/entries.js';
+import { gatewayOfNetwork, hasNextHopIn, isActive, ownObjectsOf } from './routing.js';
 import { troublesOn } from './trouble.js';
 
 /** Whether a placement differs from another where the home DPU and where the other DPUs see it. */
@@ -54,11 +62,16 @@ export function placementOf(
 
 /** Every object of a DPU's document but those of policies, in no order. */
 export function objectsOf(dpu: DpuEntry): SharedObject[] {
-  const objects = [...dpu.routers.values()].map(({ object }) => object);
+  const objects: SharedObject[] = [];
+  for (const router of dpu.routers.keys()) {
+    objects.push(router.object);
+    if (router.hosts.has(dpu.record.name)) objects.push(...router.own);
+  }
   for (const { network, bridgeDomain } of dpu.memberships.values()) {
     objects.push(bridgeDomain);
-    for (const { dpu: other, peer } of network.members.values()) {
-      if (other !== dpu && peer) objects.push(peer);
+    if (network.gateway) objects.push(network.gateway);
+    for (const { dpu: other, peer, ports } of network.members.values()) {
+      if (other !== dpu && peer && ports.size > 0) objects.push(peer);
     }
     for (const { placement } of network.ports) {
       const object = placement?.dpu === dpu ? placement.endpoint : placement?.remote;
@@ -68,15 +81,25 @@ export function objectsOf(dpu: DpuEntry): SharedObject[] {
   return objects;
 }
 
+/** What placing has done to others than the port, and what follows from that is not written yet. */
+export interface Touched {
+  /** Networks that DPUs have come to or left, with those that left. */
+  readonly networks: Map<NetworkEntry, Set<Name>>;
+  /** Routers whose DPUs or own objects have changed. */
+  readonly routers: Set<RouterEntry>;
+}
+
 /**
  * Puts ports in their places and keeps every document in step: a port change touches its home DPU and, as far as they
- * see it, the other members of its network; the first and last port of a network on a DPU bring and take all else.
+ * see it, the other members of its network; the first and last port of a network on a DPU bring and take all else; the
+ * first and last port of a router on a DPU bring and take everything of all of its networks that are routed to.
  */
 export class Placements {
   /** Ports for which there may be no DPU to wait for any more, because one has left their network. */
   readonly left = new Set<PortEntry>();
   /** Networks of which a DPU is not a part any more that told a problem. */
   readonly relieved = new Set<NetworkEntry>();
+  readonly touched: Touched = { networks: new Map(), routers: new Set() };
 
   constructor(
     private readonly documents: Documents,
@@ -90,7 +113,7 @@ export class Placements {
     if (previous && previous.dpu === next?.dpu) {
       this.#replace(port, previous, next, sequence);
     } else {
-      if (previous) this.#remove(port, previous);
+      if (previous) this.#remove(port, previous, sequence);
       if (next) this.#add(port, next, sequence);
     }
     port.placement = next;
@@ -125,12 +148,52 @@ export class Placements {
     return object;
   }
 
+  /** The network's subnets have changed: it gets its gateway, loses it, or gets one with other addresses. */
+  replaceGateway(network: NetworkEntry, sequence: number | undefined): void {
+    const previous = network.gateway;
+    const next = gatewayOfNetwork(network);
+    if (next ? next.equals(previous) : !previous) return;
+    const members = [...network.members.values()];
+    for (const { dpu } of members) this.documents.replace(dpu.record.name, previous, next);
+    const wasActive = isActive(network);
+    network.gateway = next;
+    if (previous && next) return;
+    for (const { dpu, ports } of members) {
+      if (ports.size > 0) this.#host(network.router, dpu, next ? ports.size : -ports.size, sequence);
+    }
+    if (isActive(network) !== wasActive) this.#activate(network, sequence);
+  }
+
+  /** These subnets can be reached from now on, or not any more: next hops may be in them. */
+  reroute(router: RouterEntry, subnets: Iterable<SubnetEntry>, sequence: number | undefined): void {
+    const resource = router.record?.resource;
+    if (resource && hasNextHopIn(resource, subnets)) this.replaceOwn(router, sequence);
+  }
+
+  /** The router's resource, or what its next hops are in, has changed. */
+  replaceOwn(router: RouterEntry, sequence: number | undefined): void {
+    const before = new Map(router.own.map((object) => [object.key, object]));
+    const { own, unknownNextHops } = ownObjectsOf(router);
+    const after = new Map(own.map((object) => [object.key, object]));
+    const keys = [...new Set([...before.keys(), ...after.keys()])];
+    const changed = keys.filter((key) => !(after.get(key)?.equals(before.get(key)) ?? false));
+    router.own = own;
+    router.unknownNextHops = unknownNextHops;
+    this.touched.routers.add(router);
+    if (changed.length === 0) return;
+    for (const name of router.hosts.keys()) {
+      for (const key of changed) this.documents.replace(name, before.get(key), after.get(key));
+      if (sequence !== undefined) router.unconfirmed.set(name, sequence);
+    }
+  }
+
   /** The DPU's tunnels end elsewhere. Its ports are placed again by the caller. */
   replacePeers(dpu: DpuEntry): void {
     for (const member of dpu.memberships.values()) {
       if (member.network.physical) continue;
       const previous = member.peer;
       member.peer = peerOf(member.network, dpu);
+      if (member.ports.size === 0) continue;
       for (const other of member.network.members.values()) {
         if (other !== member) this.documents.replace(other.dpu.record.name, previous, member.peer);
       }
@@ -156,6 +219,8 @@ export class Placements {
     const home = next.dpu.record.name;
     const member = network.members.get(home) ?? this.#join(network, next.dpu, sequence);
     member.ports.add(port);
+    if (member.ports.size === 1) this.#tellPeer(member, undefined, member.peer);
+    this.#count(network, next.dpu, 1, sequence);
     port.placement = next;
     for (const dpu of dpusThatKnow(port)) {
       const object = dpu === next.dpu ? next.endpoint : next.remote;
@@ -164,7 +229,7 @@ export class Placements {
     }
   }
 
-  #remove(port: PortEntry, previous: Placement): void {
+  #remove(port: PortEntry, previous: Placement, sequence: number | undefined): void {
     const { network } = port;
     const home = previous.dpu.record.name;
     for (const dpu of dpusThatKnow(port)) {
@@ -177,7 +242,64 @@ export class Placements {
     const member = network.members.get(home);
     invariant(member, `${home} takes part in the network of its port`);
     member.ports.delete(port);
-    if (member.ports.size === 0) this.#leave(member);
+    if (member.ports.size === 0) this.#tellPeer(member, member.peer, undefined);
+    this.#count(network, previous.dpu, -1, sequence);
+    this.#adjust(network, previous.dpu, sequence);
+  }
+
+  /** The other members hear that the DPU takes part in their broadcasts, or that it does not any more. */
+  #tellPeer(
+    { dpu, network }: Member,
+    before: SharedObject | undefined,
+    after: SharedObject | undefined,
+  ): void {
+    for (const other of network.members.values()) {
+      if (other.dpu !== dpu) this.documents.replace(other.dpu.record.name, before, after);
+    }
+  }
+
+  /** The network has more (or less) ports on a DPU. */
+  #count(network: NetworkEntry, dpu: DpuEntry, ports: number, sequence: number | undefined): void {
+    const wasActive = isActive(network);
+    network.placed += ports;
+    if (network.gateway) this.#host(network.router, dpu, ports, sequence);
+    if (isActive(network) !== wasActive) this.#activate(network, sequence);
+  }
+
+  /** The router has more (or less) ports of networks with subnets on a DPU: the first and the last matter. */
+  #host(router: RouterEntry, dpu: DpuEntry, ports: number, sequence: number | undefined): void {
+    const { hosts, own } = router;
+    const { name } = dpu.record;
+    const before = hosts.get(name)?.ports ?? 0;
+    const after = before + ports;
+    if (after > 0) hosts.set(name, { dpu, ports: after });
+    else hosts.delete(name);
+    if (before > 0 && after > 0) return;
+    router.unconfirmed.delete(name);
+    this.touched.routers.add(router);
+    for (const object of own) {
+      this.documents.replace(name, after > 0 ? undefined : object, after > 0 ? object : undefined);
+    }
+    for (const network of router.networks) this.#adjust(network, dpu, sequence);
+  }
+
+  /** The network is routed to from now on, or not any more. */
+  #activate(network: NetworkEntry, sequence: number | undefined): void {
+    const { router, subnets } = network;
+    for (const { dpu } of [...router.hosts.values(), ...network.members.values()]) {
+      this.#adjust(network, dpu, sequence);
+    }
+    this.reroute(router, subnets.values(), sequence);
+  }
+
+  /** Whether a DPU takes part in a network follows from its ports, and from those of the router. */
+  #adjust(network: NetworkEntry, dpu: DpuEntry, sequence: number | undefined): void {
+    const { name } = dpu.record;
+    const member = network.members.get(name);
+    const routes = isActive(network) && network.router.hosts.has(name);
+    const wanted = routes || (member !== undefined && member.ports.size > 0);
+    if (wanted && !member) this.#join(network, dpu, sequence);
+    if (!wanted && member) this.#leave(member);
   }
 
   #join(network: NetworkEntry, dpu: DpuEntry, sequence: number | undefined): Member {
@@ -191,17 +313,14 @@ export class Placements {
       peer: network.physical ? undefined : peerOf(network, dpu),
       trouble: undefined,
     };
-    const key = routerKeyOf(resource);
-    const router = dpu.routers.get(key);
-    if (router) router.networks++;
-    else {
-      dpu.routers.set(key, { object: network.router, networks: 1 });
-      this.documents.replace(name, undefined, network.router);
-    }
+    const { router } = network;
+    const networks = dpu.routers.get(router) ?? 0;
+    dpu.routers.set(router, networks + 1);
+    if (networks === 0) this.documents.replace(name, undefined, router.object);
     this.documents.replace(name, undefined, member.bridgeDomain);
+    if (network.gateway) this.documents.replace(name, undefined, network.gateway);
     for (const other of network.members.values()) {
-      this.documents.replace(name, undefined, other.peer);
-      this.documents.replace(other.dpu.record.name, undefined, member.peer);
+      if (other.ports.size > 0) this.documents.replace(name, undefined, other.peer);
     }
     for (const { placement } of network.ports) {
       if (placement) this.documents.replace(name, undefined, placement.remote);
@@ -210,6 +329,7 @@ export class Placements {
     dpu.memberships.set(resource.metadata.uid, member);
     member.trouble = troublesOn(dpu, this.portsByUid).get(network);
     if (sequence !== undefined) network.joining.set(name, sequence);
+    this.#touch(network).delete(name);
     return member;
   }
 
@@ -228,16 +348,25 @@ export class Placements {
       if (isSettled(port)) this.left.add(port);
     }
     for (const other of network.members.values()) {
-      this.documents.replace(name, other.peer, undefined);
-      this.documents.replace(other.dpu.record.name, member.peer, undefined);
+      if (other.ports.size > 0) this.documents.replace(name, other.peer, undefined);
     }
+    if (network.gateway) this.documents.replace(name, network.gateway, undefined);
     this.documents.replace(name, member.bridgeDomain, undefined);
-    const key = routerKeyOf(resource);
-    const router = dpu.routers.get(key);
-    invariant(router, `${name} has the router of its network`);
-    if (--router.networks > 0) return;
-    dpu.routers.delete(key);
-    this.documents.replace(name, router.object, undefined);
+    this.#touch(network).add(name);
+    const { router } = network;
+    const networks = dpu.routers.get(router);
+    invariant(networks, `${name} has the router of its network`);
+    if (networks > 1) dpu.routers.set(router, networks - 1);
+    else {
+      dpu.routers.delete(router);
+      this.documents.replace(name, router.object, undefined);
+    }
+  }
+
+  #touch(network: NetworkEntry): Set<Name> {
+    const left = this.touched.networks.get(network) ?? new Set();
+    this.touched.networks.set(network, left);
+    return left;
   }
 }
 

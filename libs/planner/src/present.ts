@@ -49,6 +49,11 @@ export function present<Resource extends PlannedResource>(world: World, resource
     }
     case 'EncapsulationPolicy':
       return resource;
+    case 'Router': {
+      const router = world.routers.get(key);
+      const counted = { networks: router?.networks.size ?? 0, dpus: router?.hosts.size ?? 0 };
+      return { ...resource, status: { ...resource.status, ...counted } };
+    }
     case 'Network': {
       const members = world.networks.get(key)?.members.values() ?? [];
       let ports = 0;

@@ -7,6 +7,7 @@ import { hasUnderlay } from './plan.js';
 import type { DpuRecord, FunctionRecord } from './records.js';
 import { confirmReleases, type FreedValues } from './release.js';
 import { replanPort, settleMtu, writeNetwork } from './settle.js';
+import { settleTouched } from './settle-touched.js';
 import type { World } from './world.js';
 
 /**
@@ -52,6 +53,9 @@ function putDpu(draft: Draft, record: DpuRecord): void {
   }
   draft.put(after);
   replan(draft, portsOfDpu(world, record.name));
+  // Its underlay may have become smaller or larger.
+  for (const { network } of world.dpus.get(record.name)?.memberships.values() ?? [])
+    settleMtu(draft, network);
 }
 
 /**
@@ -88,12 +92,8 @@ export function replanFreed(draft: Draft, { ports, networks }: FreedValues): voi
 }
 
 function replan(draft: Draft, ports: Iterable<PortEntry>, override?: Parameters<typeof replanPort>[2]): void {
-  const networks = new Set<PortEntry['network']>();
-  for (const port of ports) {
-    replanPort(draft, port, override);
-    networks.add(port.network);
-  }
-  for (const network of networks) settleMtu(draft, network);
+  for (const port of ports) replanPort(draft, port, override);
+  settleTouched(draft);
 }
 
 function boundPorts(world: World, functions: Iterable<FunctionRecord>): Set<PortEntry> {

@@ -12,6 +12,7 @@ import {
   type NetworkType,
   type PhysicalNetwork,
   type Port,
+  type Router,
   type SecurityPolicy,
   type Segment,
   type SerialNumber,
@@ -36,6 +37,12 @@ export interface EncapsulationPolicyRecord {
 export interface NetworkRecord {
   readonly kind: 'Network';
   readonly resource: Network;
+}
+
+/** A Router as it is stored. */
+export interface RouterRecord {
+  readonly kind: 'Router';
+  readonly resource: Router;
 }
 
 /** A Subnet as it is stored. */
@@ -119,6 +126,7 @@ export interface ReleaseRecord {
 export type StoredRecord =
   | PhysicalNetworkRecord
   | EncapsulationPolicyRecord
+  | RouterRecord
   | NetworkRecord
   | SubnetRecord
   | AddressSetRecord
@@ -142,6 +150,7 @@ export function keyOf(record: StoredRecord): RecordKey {
   switch (record.kind) {
     case 'PhysicalNetwork':
     case 'EncapsulationPolicy':
+    case 'Router':
     case 'Network':
     case 'Subnet':
     case 'AddressSet':

@@ -1,7 +1,7 @@
-import type { IpAddress, MacAddress, Metadata, Segment } from '@outboard/model';
+import type { IpAddress, MacAddress, Metadata, Name, Segment } from '@outboard/model';
 import { dpusThatKnow } from './confirmation.js';
 import type { Draft } from './draft.js';
-import type { DpuEntry, NetworkEntry, PortEntry } from './entries.js';
+import type { NetworkEntry, PortEntry } from './entries.js';
 import type { ReleaseEntry } from './quarantine.js';
 import type { ReleaseRecord } from './records.js';
 
@@ -47,18 +47,13 @@ function* dpusThatMean({ presence, network }: PortEntry): Generator<string> {
   }
 }
 
-/** A DPU takes no part in a network any more: until it confirms, it may still have anything of it. */
-export const departure = (
-  draft: Draft,
-  network: NetworkEntry,
-  port: Metadata,
-  dpu: DpuEntry,
-): ReleaseRecord =>
-  make(draft, network, 'Port', port, {
+/** DPUs take no part in a network any more: until they confirm, they may still have anything of it. */
+export const departure = (draft: Draft, network: NetworkEntry, dpus: Iterable<Name>): ReleaseRecord =>
+  make(draft, network, 'Network', network.record.resource.metadata, {
     addresses: [],
     macAddress: undefined,
     segment: undefined,
-    waits: { [dpu.record.name]: draft.context.revision },
+    waits: Object.fromEntries([...dpus].map((name) => [name, draft.context.revision])),
   });
 
 /** The segment of a network that is deleted; undefined: no DPU can have it. */

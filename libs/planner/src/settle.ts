@@ -26,7 +26,6 @@ import {
 } from './plan.js';
 import { propagationOf } from './present.js';
 import type { ReleaseRecord } from './records.js';
-import { departure } from './release.js';
 import { NO_PROBLEM, problemCondition, problemOf } from './trouble.js';
 
 type PortCondition = ConditionUpdateOf<'Port'>;
@@ -79,7 +78,6 @@ export function writePort(
   const difference = comparePlacements(before?.placement, placement);
   const updates = conditionsOf(plan, placement, difference.home, formerConditions);
   const conditions = updateConditions('Port', formerConditions, updates, metadata.generation, context.now);
-  const home = before?.placement?.dpu;
   const changed = difference.home || difference.remote;
   const next = { ...status, conditions };
   const known = before?.record.resource;
@@ -92,9 +90,6 @@ export function writePort(
   } as const;
   draft.putPort(record, placement);
   if (options.released) draft.put(options.released);
-  else if (home && !network.members.has(home.record.name)) {
-    draft.put(departure(draft, network, metadata, home));
-  }
 }
 
 /** Plans a stored port again, as something that it depends on has changed. */

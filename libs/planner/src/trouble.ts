@@ -18,6 +18,10 @@ function worst(
   return difference < 0 || (difference === 0 && one.key <= other.key) ? one : other;
 }
 
+/** Work under way is no trouble, and would only make conditions flap. */
+export const isUnderWay = ({ state, message }: ReportedProblem): boolean =>
+  state === 'PENDING' && message === UNDER_WAY;
+
 /** What the DPU has reported of the networks that it takes part in; a network without problems is not among them. */
 export function troublesOn(
   dpu: DpuEntry,
@@ -25,8 +29,7 @@ export function troublesOn(
 ): Map<NetworkEntry, Trouble> {
   const troubles = new Map<NetworkEntry, Trouble>();
   for (const problem of dpu.problems.values()) {
-    // Work under way is no trouble, and would only make conditions flap.
-    if (problem.state === 'PENDING' && problem.message === UNDER_WAY) continue;
+    if (isUnderWay(problem)) continue;
     for (const network of networksOf(dpu, problem.key, portsByUid)) {
       const before = troubles.get(network);
       const isBase = /^(router|bridgedomain)\//.test(problem.key);
@@ -52,6 +55,7 @@ function networksOf(
         .map(({ network }) => network)
         .filter(({ record }) => routerKeyOf(record.resource) === key);
     case 'bridgedomain':
+    case 'routerinterface':
     case 'tunnelpeer': {
       const member = memberships.get(uid);
       return member ? [member.network] : [];

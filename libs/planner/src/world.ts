@@ -2,14 +2,14 @@ import { invariant, unreachable } from '@outboard/core';
 import { FIRST_DEFAULT_VNI, functionIdentityKey, MAX_VNI, type Name, prefixRange } from '@outboard/model';
 import { Segments } from './allocate/segments.js';
 import { fillPool, poolOf, settleAddress, settleAddressIn } from './allocate/subnet-pool.js';
-import { expectJoining, expectStored, isSettled } from './confirmation.js';
+import { expectJoining, expectRouter, expectStored, isSettled } from './confirmation.js';
 import { Documents } from './documents.js';
 import { EncapsulationPolicies } from './encapsulation-policies.js';
-import type { DpuEntry, NetworkEntry, Placement, PortEntry, SubnetEntry } from './entries.js';
+import type { DpuEntry, NetworkEntry, Placement, PortEntry, RouterEntry, SubnetEntry } from './entries.js';
 import { Functions } from './functions.js';
-import { routerKeyOf, routerObject, type SharedObject } from './objects.js';
+import { routerObject, type SharedObject } from './objects.js';
 import { PhysicalNetworks } from './physical-networks.js';
-import { comparePlacements, objectsOf, Placements, placementOf } from './placement.js';
+import { comparePlacements, objectsOf, Placements, placementOf, type Touched } from './placement.js';
 import { Policies } from './policies/policies.js';
 import { Quarantine, type ReleaseEntry } from './quarantine.js';
 import type {
@@ -19,6 +19,7 @@ import type {
   PortRecord,
   RecordKey,
   ReleaseRecord,
+  RouterRecord,
   StoredRecord,
   SubnetRecord,
 } from './records.js';
@@ -43,6 +44,7 @@ const LOAD_ORDER: readonly StoredRecord['kind'][] = [
   'Function',
   'PhysicalNetwork',
   'EncapsulationPolicy',
+  'Router',
   'Network',
   'Subnet',
   'AddressSet',
@@ -59,11 +61,10 @@ export const nameKey = (tenant: string, name: string): string => `${tenant}/${na
  * follow from it: all of it a function of the records, but for what the workers have confirmed since it was loaded.
  */
 export class World {
+  readonly routers = new Map<string, RouterEntry>();
   readonly networks = new Map<string, NetworkEntry>();
   readonly networksByUid = new Map<string, NetworkEntry>();
   readonly subnets = new Map<string, SubnetEntry>();
-  /** By the key of the router object. */
-  readonly subnetsByRouter = new Map<string, Set<SubnetEntry>>();
   readonly ports = new Map<string, PortEntry>();
   readonly portsByUid = new Map<string, PortEntry>();
   /** Who has bound which function, by the function's identity. */
@@ -106,7 +107,10 @@ export class World {
     }
     world.documents.loaded();
     for (const port of world.ports.values()) expectStored(port);
-    for (const network of world.networks.values()) expectJoining(network);
+    for (const network of world.networks.values()) expectJoining(network, revision);
+    for (const router of world.routers.values()) expectRouter(router, revision);
+    // What is stored was settled when it was.
+    world.takeTouched();
     world.#revision = revision;
     return world;
   }
@@ -129,6 +133,15 @@ export class World {
     const settled = [...left].filter((port) => this.portsByUid.has(port.record.resource.metadata.uid));
     left.clear();
     return settled.filter(isSettled);
+  }
+
+  /** What has followed from decisions for others than the ports that they were about, since the last call. */
+  takeTouched(): Touched {
+    const { networks, routers } = this.#placements.touched;
+    const touched = { networks: new Map(networks), routers: new Set(routers) };
+    networks.clear();
+    routers.clear();
+    return touched;
   }
 
   /** Ports whose own objects are others because of policies, since the last call: their records do not say so yet. */
@@ -160,6 +173,8 @@ export class World {
         return this.physicalNetworks.get(name)?.record;
       case 'EncapsulationPolicy':
         return this.encapsulationPolicies.get(name);
+      case 'Router':
+        return this.routers.get(nameKey(tenant, name))?.record;
       case 'Network':
         return this.networks.get(nameKey(tenant, name))?.record;
       case 'Subnet':
@@ -189,6 +204,9 @@ export class World {
         break;
       case 'EncapsulationPolicy':
         this.encapsulationPolicies.put(record);
+        break;
+      case 'Router':
+        this.#putRouter(record);
         break;
       case 'Network':
         this.#putNetwork(record);
@@ -228,6 +246,9 @@ export class World {
       case 'EncapsulationPolicy':
         this.encapsulationPolicies.remove(name);
         break;
+      case 'Router':
+        this.#removeRouter(nameKey(tenant, name));
+        break;
       case 'Network':
         this.#removeNetwork(nameKey(tenant, name));
         break;
@@ -265,6 +286,49 @@ export class World {
     }
   }
 
+  #putRouter(record: RouterRecord): void {
+    const { metadata, spec } = record.resource;
+    const entry = this.#routerOf(metadata.tenant, metadata.name);
+    const before = entry.record?.resource.spec;
+    entry.record = record;
+    if (before !== spec) this.#placements.replaceOwn(entry, this.#revision);
+  }
+
+  #removeRouter(key: string): void {
+    const entry = this.routers.get(key);
+    invariant(entry, `${key} exists`);
+    entry.record = undefined;
+    this.#placements.replaceOwn(entry, this.#revision);
+    this.#forgetRouter(entry);
+  }
+
+  /** The router of that name, which need not have a resource. */
+  #routerOf(tenant: string, name: string): RouterEntry {
+    const key = nameKey(tenant, name);
+    const known = this.routers.get(key);
+    if (known) return known;
+    const object = routerObject(tenant, name);
+    const created: RouterEntry = {
+      key: object.key,
+      tenant,
+      name,
+      object,
+      record: undefined,
+      networks: new Set(),
+      subnets: new Set(),
+      hosts: new Map(),
+      own: [],
+      unknownNextHops: [],
+      unconfirmed: new Map(),
+    };
+    this.routers.set(key, created);
+    return created;
+  }
+
+  #forgetRouter({ record, networks, tenant, name }: RouterEntry): void {
+    if (!record && networks.size === 0) this.routers.delete(nameKey(tenant, name));
+  }
+
   #putNetwork(record: NetworkRecord): void {
     const { metadata, status } = record.resource;
     const key = nameKey(metadata.tenant, metadata.name);
@@ -284,9 +348,11 @@ export class World {
       record,
       physical: physical || undefined,
       bridgeDomains: new Map(),
-      router: routerObject(record.resource),
+      gateway: undefined,
+      router: this.#routerOf(metadata.tenant, record.resource.spec.router),
       subnets: new Map(),
       ports: new Set(),
+      placed: 0,
       members: new Map(),
       joining: new Map(),
       addresses: new Map(),
@@ -296,6 +362,7 @@ export class World {
       releases: new Set(),
       stragglers: new Map(),
     };
+    created.router.networks.add(created);
     this.networks.set(key, created);
     this.networksByUid.set(metadata.uid, created);
     created.physical?.networks.add(created);
@@ -309,6 +376,8 @@ export class World {
       `${key} is not in use`,
     );
     const { metadata, status } = entry.record.resource;
+    entry.router.networks.delete(entry);
+    this.#forgetRouter(entry.router);
     this.networks.delete(key);
     this.networksByUid.delete(metadata.uid);
     entry.physical?.networks.delete(entry);
@@ -326,11 +395,10 @@ export class World {
       const created = { record, network, range, pool: poolOf(record.resource), allocated: 0 };
       this.subnets.set(key, created);
       network.subnets.set(metadata.name, created);
-      const router = routerKeyOf(network.record.resource);
-      const others = this.subnetsByRouter.get(router);
-      if (others) others.add(created);
-      else this.subnetsByRouter.set(router, new Set([created]));
+      network.router.subnets.add(created);
       fillPool(created);
+      this.#placements.replaceGateway(network, this.#revision);
+      this.#placements.reroute(network.router, [created], this.#revision);
       return;
     }
     const before = entry.record.resource;
@@ -338,17 +406,18 @@ export class World {
     if (before.spec === spec && before.status.gateway === status.gateway) return;
     entry.pool = poolOf(record.resource);
     fillPool(entry);
+    this.#placements.replaceGateway(entry.network, this.#revision);
   }
 
   #removeSubnet(key: string): void {
     const entry = this.subnets.get(key);
     invariant(entry && entry.allocated === 0, `${key} is not in use`);
     this.subnets.delete(key);
-    entry.network.subnets.delete(entry.record.resource.metadata.name);
-    const router = routerKeyOf(entry.network.record.resource);
-    const others = this.subnetsByRouter.get(router);
-    others?.delete(entry);
-    if (others?.size === 0) this.subnetsByRouter.delete(router);
+    const { network } = entry;
+    network.subnets.delete(entry.record.resource.metadata.name);
+    network.router.subnets.delete(entry);
+    this.#placements.replaceGateway(network, this.#revision);
+    this.#placements.reroute(network.router, [entry], this.#revision);
   }
 
   /** A port that goes to that place; unless it is given, to the one that its status names. */

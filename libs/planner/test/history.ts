@@ -64,6 +64,26 @@ const networkStep = steps(
   },
 );
 
+const routerStep = steps(
+  'router',
+  fc.record({
+    name: fc.constantFrom('default', 'edge'),
+    gates: fc.subarray(['10.0.0.2', '10.0.1.2', '10.0.0.3', '172.16.0.1'], { minLength: 1 }),
+    wide: fc.boolean(),
+    external: fc.boolean(),
+  }),
+  (lab, { name, gates, wide, external }) => {
+    const nextHops = gates.map((address, index) => ({ address, weight: index + 1 }));
+    lab.tryApply('Router', name, {
+      routes: [
+        { destination: wide ? '10.0.0.0/8' : '10.8.0.0/16', nextHops },
+        { destination: 'fd00::/8', nextHops: [{ address: '2001:db8::5' }] },
+      ],
+      externalGateway: external ? { sourceNat: 'DPU_ADDRESS' } : undefined,
+    });
+  },
+);
+
 const subnetStep = steps(
   'subnet',
   fc.record({
@@ -204,6 +224,8 @@ const encapsulationPolicyStep = steps(
 const deleteStep = steps(
   'delete',
   fc.constantFrom<readonly [PlannedKind, string]>(
+    ['Router', 'default'],
+    ['Router', 'edge'],
     ...NETWORKS.map((name) => ['Network', name] as const),
     ...Object.keys(SUBNETS).map((name) => ['Subnet', name] as const),
     ...PORTS.map((name) => ['Port', name] as const),
@@ -277,6 +299,7 @@ const wellStep = steps('well', fc.constantFrom(...DPUS), (lab, dpu) => void lab.
 const restartStep = steps('restart', fc.constant(''), (lab) => lab.restart());
 
 const single = fc.oneof(
+  { weight: 2, arbitrary: routerStep },
   { weight: 2, arbitrary: networkStep },
   { weight: 2, arbitrary: subnetStep },
   { weight: 2, arbitrary: physicalNetworkStep },
@@ -373,6 +396,7 @@ function confirmations({ world }: Lab): unknown {
       [...network.joining].sort(),
       [...network.stragglers].sort(),
     ]),
+    routers: [...world.routers.values()].map(({ key, unconfirmed }) => [key, [...unconfirmed].sort()]),
     lagging: [...world.ports.values()].map((port) => `${uidOf(port)} ${port.lagging}`).sort(),
   };
 }
@@ -475,5 +499,6 @@ export function removeEverything(lab: Lab): void {
   for (const kind of ['EncapsulationPolicy', 'PhysicalNetwork'] as const) {
     for (const { resource } of lab.records(kind)) lab.delete(kind, resource.metadata.name);
   }
+  for (const { resource } of lab.records('Router')) lab.delete('Router', resource.metadata.name);
   for (const { name } of lab.records('Dpu')) lab.report(name as Name);
 }

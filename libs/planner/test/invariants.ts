@@ -90,7 +90,8 @@ export function summaryOf(world: World): unknown {
     ...[...world.networks.values(), ...world.subnets.values(), ...world.ports.values()],
     ...[...world.policies.addressSets.values(), ...world.policies.policies.values()],
     ...[...world.dpus.values(), ...world.releases.values(), ...world.physicalNetworks.values()],
-  ].map(({ record }) => record);
+    ...world.routers.values(),
+  ].flatMap(({ record }) => record ?? []);
   const networks = [...world.networks.values()].map((network) => ({
     name: network.record.resource.metadata.name,
     addresses: [...network.addresses.keys()].sort(),
@@ -109,6 +110,13 @@ export function summaryOf(world: World): unknown {
       records: records.map((record) => JSON.stringify(record, sorted)).sort(),
       functions: [...world.functions.values()].map((record) => JSON.stringify(record, sorted)).sort(),
       networks: networks.sort((left, right) => (left.name < right.name ? -1 : 1)),
+      routers: [...world.routers.values()]
+        .map(({ key, hosts, networks }) => [
+          key,
+          networks.size,
+          [...hosts].map(([name, { ports }]) => `${name}:${ports}`).sort(),
+        ])
+        .sort(),
       policies: [...world.policies.policies.values()]
         .map(({ record, ports, namedBy, groups, places }) =>
           [

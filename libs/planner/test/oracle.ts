@@ -1,13 +1,22 @@
 import { hash } from 'node:crypto';
 import { fromBinary, toJson } from '@bufbuild/protobuf';
 import { DataplaneObjectSchema } from '@outboard/contracts';
-import { type SecurityPeer, type SecurityRule, type SecurityService, uplinkOf } from '@outboard/model';
+import {
+  type Network,
+  type Port,
+  prefixContains,
+  type SecurityPeer,
+  type SecurityRule,
+  type SecurityService,
+  type Subnet,
+  uplinkOf,
+} from '@outboard/model';
 import type {
   AddressSetRecord,
   DpuRecord,
   NetworkRecord,
   PhysicalNetworkRecord,
-  PortRecord,
+  RouterRecord,
   SecurityPolicyRecord,
   StoredRecord,
 } from '../src/index.js';
@@ -23,33 +32,30 @@ export const readable = (object: Uint8Array): Json =>
 /** What every DPU's document must be, spelled out from the stored rows without any index or increment. */
 export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocuments {
   const records = [...rows];
-  const dpus = records.filter((record): record is DpuRecord => record.kind === 'Dpu');
-  const networks = records.filter((record): record is NetworkRecord => record.kind === 'Network');
-  const physicals = records.filter(
-    (record): record is PhysicalNetworkRecord => record.kind === 'PhysicalNetwork',
-  );
-  const ports = records.filter((record): record is PortRecord => record.kind === 'Port');
-  const policies = records.filter(
-    (record): record is SecurityPolicyRecord => record.kind === 'SecurityPolicy',
-  );
+  const all = <Kind extends StoredRecord['kind']>(kind: Kind) =>
+    records.filter((record): record is Extract<StoredRecord, { kind: Kind }> => record.kind === kind);
+  const dpus = all('Dpu');
+  const physicals = all('PhysicalNetwork');
+  const policies = all('SecurityPolicy');
+  const views = all('Network').map((record) => viewOf(record, records));
   const documents: ReadableDocuments = Object.fromEntries(dpus.map(({ name }) => [name, {}]));
-  for (const { resource: network } of networks) {
-    const { tenant, name, uid } = network.metadata;
-    const planned = ports.filter(
-      ({ resource }) =>
-        resource.metadata.tenant === tenant &&
-        resource.spec.network === name &&
-        resource.status.dpu !== undefined,
-    );
-    const members = dpus.filter((dpu) => planned.some(({ resource }) => resource.status.dpu === dpu.name));
+  for (const view of views) {
+    const { network, router, source } = view;
+    const { uid } = network.metadata;
+    const neighbours = views.filter((other) => other.router === router);
+    const homes = (wanted: (other: View) => boolean) =>
+      new Set(neighbours.filter(wanted).flatMap(({ planned }) => planned.map(({ dpu }) => dpu)));
+    const hosts = homes(({ subnets }) => subnets.length > 0);
+    const own = homes((other) => other === view);
+    const routed = view.subnets.length > 0 && view.planned.length > 0;
+    const members = dpus.filter(({ name }) => own.has(name) || (routed && hosts.has(name)));
     for (const member of members) {
       const document = documents[member.name] ?? {};
-      const source = { kind: 'Network', tenant, name };
-      const router = `router/${tenant}/${network.spec.router}`;
       document[router] = {
-        source: { kind: 'Router', tenant, name: network.spec.router },
-        router: { tenant, name: network.spec.router },
+        source: { kind: 'Router', tenant: source.tenant, name: network.spec.router },
+        router: { tenant: source.tenant, name: network.spec.router },
       };
+      if (hosts.has(member.name)) Object.assign(document, routerObjects(router, neighbours, all('Router')));
       document[`bridgedomain/${uid}`] = {
         source,
         bridgeDomain: {
@@ -59,16 +65,17 @@ export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocumen
           ...encapsulation(network.status.segment, member, physicals),
         },
       };
+      if (view.subnets.length > 0) document[`routerinterface/${uid}`] = gateway(view);
       const isPhysical = network.status.segment?.physicalNetwork !== undefined;
-      for (const peer of members) {
-        if (peer === member || isPhysical) continue;
+      for (const peer of dpus) {
+        if (peer === member || isPhysical || !own.has(peer.name)) continue;
         document[`tunnelpeer/${uid}/${peer.name}`] = {
           source,
           tunnelPeer: { networkUid: uid, tunnelEndpoint: peer.tunnelEndpoint },
         };
       }
-      for (const { resource: port } of planned) {
-        const home = members.find((dpu) => dpu.name === port.status.dpu);
+      for (const { port, dpu } of view.planned) {
+        const home = dpus.find(({ name }) => name === dpu);
         if (isPhysical && home !== member) continue;
         const applying = policiesOf(port, policies);
         const [key, object] = portObject(port, network, member, home, applying);
@@ -81,7 +88,82 @@ export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocumen
   return documents;
 }
 
-type Port = PortRecord['resource'];
+/** A network with what is in it. */
+interface View {
+  readonly network: Network;
+  /** Key of its router. */
+  readonly router: string;
+  readonly source: { readonly kind: 'Network'; readonly tenant: string; readonly name: string };
+  readonly subnets: readonly Subnet[];
+  readonly planned: readonly { readonly port: Port; readonly dpu: string }[];
+}
+
+function viewOf({ resource: network }: NetworkRecord, records: readonly StoredRecord[]): View {
+  const { tenant, name } = network.metadata;
+  const isIn = ({ metadata, spec }: Port | Subnet): boolean =>
+    metadata.tenant === tenant && spec.network === name;
+  const isPhysical = network.status.segment?.physicalNetwork !== undefined;
+  return {
+    network,
+    router: `router/${tenant}/${network.spec.router}`,
+    source: { kind: 'Network', tenant, name },
+    // Without tunnels the gateway is the fabric's.
+    subnets: records.flatMap((record) =>
+      record.kind === 'Subnet' && isIn(record.resource) && !isPhysical ? [record.resource] : [],
+    ),
+    planned: records.flatMap((record) => {
+      const port = record.kind === 'Port' && isIn(record.resource) ? record.resource : undefined;
+      return port?.status.dpu === undefined ? [] : [{ port, dpu: port.status.dpu }];
+    }),
+  };
+}
+
+/** One MAC address for all gateways of a router, wherever they are. */
+export const gatewayMacAddress = (router: string): string =>
+  `0e:${(hash('sha256', router, 'hex').slice(0, 10).match(/../g) ?? []).join(':')}`;
+
+const gateway = ({ network, router, source, subnets }: View): Json => ({
+  source,
+  routerInterface: {
+    router,
+    networkUid: network.metadata.uid,
+    macAddress: gatewayMacAddress(router),
+    addresses: subnets.map(({ spec, status }) => `${status.gateway}/${spec.cidr.split('/')[1]}`).sort(),
+  },
+});
+
+/** What the DPUs that route have of a router's resource. */
+function routerObjects(
+  router: string,
+  networks: readonly View[],
+  routers: readonly RouterRecord[],
+): ReadableDocuments[string] {
+  const resource = routers.find(
+    ({ resource: { metadata } }) => `router/${metadata.tenant}/${metadata.name}` === router,
+  )?.resource;
+  if (!resource) return {};
+  const { tenant, name } = resource.metadata;
+  const source = { kind: 'Router', tenant, name };
+  const objects: ReadableDocuments[string] = {};
+  for (const { destination, nextHops } of resource.spec.routes) {
+    const known = nextHops.flatMap(({ address, weight }) => {
+      const holder = networks.find(({ subnets }) =>
+        subnets.some(({ spec }) => prefixContains(spec.cidr, address)),
+      );
+      if (!holder || holder.planned.length === 0) return [];
+      return [{ gateway: address, weight, networkUid: holder.network.metadata.uid }];
+    });
+    objects[`route/${router}/${destination}`] = {
+      source,
+      route: withoutEmpty({ router, destination, nextHops: known }),
+    };
+  }
+  if (resource.spec.externalGateway) {
+    objects[`egressgateway/${tenant}/${name}`] = { source, egressGateway: { router } };
+  }
+  return objects;
+}
+
 type Policy = SecurityPolicyRecord['resource'];
 type Selector = Extract<SecurityPeer, { kind: 'ports' }>['selector'];
 
@@ -129,7 +211,7 @@ const selectorText = ({ matchLabels, matchExpressions }: Selector): string =>
 /** A policy in the router of a network, and every group that it means, with all of the group's members. */
 function policyObjects(
   { metadata, spec }: Policy,
-  network: NetworkRecord['resource'],
+  network: Network,
   records: readonly StoredRecord[],
 ): Record<string, Json> {
   const { tenant } = metadata;
@@ -243,8 +325,8 @@ function encapsulation(
 }
 
 function portObject(
-  { metadata, spec, status }: PortRecord['resource'],
-  network: NetworkRecord['resource'],
+  { metadata, spec, status }: Port,
+  network: Network,
   member: DpuRecord,
   home: DpuRecord | undefined,
   policies: readonly Policy[],

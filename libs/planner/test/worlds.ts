@@ -26,6 +26,8 @@ const network = (key: Item[1], segmentationId: number, more: Item[2] = {}): Item
   { segment: { segmentationId }, ...more },
 ];
 
+const router = (key: Item[1], spec: Item[2]): Item => ['Router', key, spec];
+
 const subnet = (key: Item[1], of: string, cidr: string, more: Item[2] = {}): Item => [
   'Subnet',
   key,
@@ -156,12 +158,58 @@ export const WORLDS: Readonly<Record<string, NamedWorld>> = {
     dpus: { 'dpu-1': {} },
     functions: { 'dpu-1': ['pf0vf0', 'pf0vf1', 'pf0vf2'] },
     items: [
+      router('acme/edge', {}),
       network('acme/plain', 5004),
       network('acme/red', 5002),
       network('acme/edge', 5003, { router: 'edge' }),
       port('acme/web-0', 'plain', ['dpu-1', 0], { macAddress: '02:00:00:00:00:01' }),
       port('acme/web-1', 'red', ['dpu-1', 1], { macAddress: '02:00:00:00:00:01' }),
       port('acme/gate', 'edge', ['dpu-1', 2], { macAddress: '02:00:00:00:00:01' }),
+    ],
+  },
+
+  routed: {
+    about:
+      'A network on dpu-1 and one on dpu-1 and dpu-2 in one router: both are on both, broadcasts go where ports are. Routes and a way out; dpu-3 has another router, and a network without subnets of this one.',
+    dpus: { 'dpu-1': {}, 'dpu-2': {}, 'dpu-3': {} },
+    functions: { 'dpu-1': TWO_FUNCTIONS, 'dpu-2': TWO_FUNCTIONS, 'dpu-3': TWO_FUNCTIONS },
+    items: [
+      router('acme/default', {
+        routes: [
+          {
+            destination: '10.8.0.0/16',
+            nextHops: [{ address: '10.0.0.10', weight: 3 }, { address: '10.0.1.10' }],
+          },
+          { destination: '10.9.0.0/16', nextHops: [{ address: '10.0.0.10' }, { address: '192.0.2.1' }] },
+          { destination: 'fd08::/16', nextHops: [{ address: '2001:db8::10' }] },
+        ],
+        externalGateway: { sourceNat: 'DPU_ADDRESS' },
+      }),
+      router('acme/edge', {}),
+      network('acme/blue', 5001),
+      network('acme/red', 5002),
+      network('acme/far', 5003, { router: 'edge' }),
+      network('acme/plain', 5004),
+      subnet('acme/blue-v4', 'blue', '10.0.0.0/24'),
+      subnet('acme/red-v4', 'red', '10.0.1.0/24'),
+      subnet('acme/far-v4', 'far', '10.0.0.0/16', { gateway: '10.0.0.254' }),
+      port('acme/web-0', 'blue', ['dpu-1', 0], {
+        macAddress: '02:00:00:00:00:01',
+        addresses: [{ subnet: 'blue-v4', ip: '10.0.0.10' }],
+      }),
+      port('acme/db-0', 'red', ['dpu-1', 1], {
+        macAddress: '02:00:00:00:00:02',
+        addresses: [{ subnet: 'red-v4', ip: '10.0.1.10' }],
+      }),
+      port('acme/db-1', 'red', ['dpu-2', 0], {
+        macAddress: '02:00:00:00:00:03',
+        addresses: [{ subnet: 'red-v4', ip: '10.0.1.11' }],
+      }),
+      port('acme/far-0', 'far', ['dpu-3', 0], {
+        macAddress: '02:00:00:00:00:01',
+        addresses: [{ subnet: 'far-v4', ip: '10.0.0.10' }],
+      }),
+      port('acme/plain-0', 'plain', ['dpu-3', 1], { macAddress: '02:00:00:00:00:01' }),
     ],
   },
 
@@ -187,6 +235,7 @@ export const WORLDS: Readonly<Record<string, NamedWorld>> = {
     functions: { 'dpu-1': [...TWO_FUNCTIONS, 'pf0vf2'], 'dpu-2': TWO_FUNCTIONS },
     items: [
       network('acme/blue', 5001),
+      router('acme/edge', {}),
       network('acme/edge', 5003, { router: 'edge' }),
       subnet('acme/blue-v4', 'blue', '10.0.0.0/24'),
       ['AddressSet', 'acme/monitoring', { addresses: ['192.0.2.10', '2001:db8:50::/64'] }],
@@ -399,6 +448,7 @@ const ORDER_OF_DELETION = [
   'AddressSet',
   'Subnet',
   'Network',
+  'Router',
   'EncapsulationPolicy',
   'PhysicalNetwork',
 ] as const;

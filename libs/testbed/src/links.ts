@@ -28,7 +28,7 @@ import {
  * Device indexes that we fix where we create, so that nothing has to be asked for afterwards. The kernel heeds the
  * index of a veth's peer only if the other end has one too (drivers/net/veth.c).
  */
-const LOOPBACK = 1;
+export const LOOPBACK = 1;
 const UNDERLAY = 100;
 const MANAGEMENT = 101;
 const UNDERLAY_PORTS = 1000;

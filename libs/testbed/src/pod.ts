@@ -9,7 +9,7 @@ import {
   type Request,
   upFlags,
 } from '@outboard/netlink';
-import { addressMessage, applyAll, defaultRouteMessage, loopbackUp } from './links.js';
+import { addressMessage, applyAll, defaultRouteMessage, LOOPBACK, loopbackUp } from './links.js';
 import type { Dpu, Endpoint, Host } from './places.js';
 import type { FunctionPlan } from './plan.js';
 import { setSysctls } from './sysctl.js';
@@ -143,6 +143,13 @@ export class Pod implements Endpoint {
     }
     this.#attachments.delete(device);
     dpu.free(own);
+  }
+
+  /** Gives the pod an address that no function of it has: what others are routed to it for. */
+  async addAddress(ip: string): Promise<void> {
+    const prefixLength = isIP(ip) === 6 ? 128 : 32;
+    const messages = [addressMessage(LOOPBACK, { ip, prefixLength })];
+    await applyAll(this.#socket, `address ${ip} of pod ${this.name}`, messages);
   }
 
   /** Closes the handles; what is attached stays where it is. */

@@ -27,12 +27,13 @@ describe('a kind', () => {
 
   it('all means those of the tenant, and with all tenants also those of none', () => {
     const kinds = (scope: typeof ACME) => kindsByArgument('all', scope).map(({ kind }) => kind);
-    expect(kinds(ACME)).toEqual(['Network', 'Subnet', 'AddressSet', 'SecurityPolicy', 'Port']);
+    expect(kinds(ACME)).toEqual(['Router', 'Network', 'Subnet', 'AddressSet', 'SecurityPolicy', 'Port']);
     expect(kinds(ALL)).toEqual([
       'Dpu',
       'Function',
       'PhysicalNetwork',
       'EncapsulationPolicy',
+      'Router',
       'Network',
       'Subnet',
       'AddressSet',

@@ -24,7 +24,7 @@ export interface ProgramOptions {
 const HELP_WIDTH = 100;
 
 const KIND_HELP = `
-Kinds: dpu, function, physicalnetwork, encapsulationpolicy, network, subnet, addressset,
+Kinds: dpu, function, physicalnetwork, encapsulationpolicy, router, network, subnet, addressset,
 securitypolicy, port; the plural is understood as well. Several are joined by commas, all stands
 for all of a tenant (with -A also for those that belong to none).`;
 

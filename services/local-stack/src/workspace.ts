@@ -85,7 +85,7 @@ export class Workspace implements AsyncDisposable {
     await pod.attach(this.testbed.dpu(status.dpu ?? ''), spec.function?.vfNumber, {
       mtu: status.mtu ?? 0,
       macAddress: status.macAddress ?? '',
-      addresses: status.addresses.map(({ ip, prefixLength }) => ({ ip, prefixLength })),
+      addresses: status.addresses.map(({ gateway, ...address }) => ({ ...address, gateway: gateway ?? '' })),
     });
   }
 

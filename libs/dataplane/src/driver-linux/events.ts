@@ -1,5 +1,6 @@
 import { AF, type NetlinkEvent, NFPROTO, RT_TABLE, TC_CLSACT } from '@outboard/netlink';
 import type { Change } from '../driver.js';
+import { FIXED_TABLE_NAMES, FIXED_TABLES } from '../realise/fixed-tables.js';
 import { GUARD_TABLE } from '../realise/guard-table.js';
 import {
   bridgeEntryKey,
@@ -10,8 +11,10 @@ import {
   tunnelEntryKey,
 } from '../realise/linux-objects.js';
 import { DEVICE_PREFIXES } from '../realise/names.js';
+import { observedAddress } from './addresses.js';
 import { type Device, deviceOf } from './device.js';
 import { observedOf } from './entries.js';
+import { FAMILIES } from './guards.js';
 import type { Place } from './place.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 import { RouteReader } from './route-reader.js';
@@ -50,10 +53,15 @@ function digestOne(place: Place, event: NetlinkEvent, digest: Digest): void {
     case 'bridgePort':
       if (event.value.ifname !== undefined) changed.add(linkKey(event.value.ifname));
       return;
-    case 'address':
+    case 'address': {
       digest.addresses = true;
       changed.add(reachabilityKey(place.name));
+      const seen = observedAddress(place, event.value);
+      if (seen !== undefined) changed.add(seen.key);
+      // With its last address, a device silently loses its routes.
+      if (seen?.within !== undefined && event.operation === 'delete') digest.lost.add(seen.within);
       return;
+    }
     case 'neighbour': {
       const key = keyOfEntry(place, event);
       if (key !== undefined) changed.add(key);
@@ -126,10 +134,13 @@ function digestTable(
   { changed, lost }: Digest,
 ): void {
   const table = 'table' in value ? value.table : 'name' in value ? value.name : undefined;
-  if (value.nfgenFamily !== NFPROTO.BRIDGE || table !== GUARD_TABLE) return;
+  const fixed = FIXED_TABLE_NAMES.find(
+    (name) => FIXED_TABLES[name].table === table && FAMILIES[FIXED_TABLES[name].family] === value.nfgenFamily,
+  );
+  if (fixed === undefined) return;
   // The table's elements go with it.
   const gone = operation === 'delete' && (family === 'nftTable' || family === 'nftSet');
-  (gone ? lost : changed).add(guardKey(place.name));
+  (gone ? lost : changed).add(guardKey(place.name, fixed));
 }
 
 /** The key of a neighbour or forwarding entry, also of one that is going, of which the kernel tells less. */

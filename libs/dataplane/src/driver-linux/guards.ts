@@ -2,7 +2,12 @@ import { spawn } from 'node:child_process';
 import { runIn } from '@outboard/ffi';
 import { NetlinkError, NFPROTO, nftRule, nftTable } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
-import { GUARD_TABLE, guardScript } from '../realise/guard-table.js';
+import {
+  FIXED_TABLE_NAMES,
+  FIXED_TABLES,
+  type FixedTableName,
+  tableComment,
+} from '../realise/fixed-tables.js';
 import { guardKey, namespaceKey } from '../realise/linux-objects.js';
 import { DONE, resultOfThrown } from './batch.js';
 import {
@@ -12,6 +17,7 @@ import {
   type Observed,
   observedOf,
   type PutOperation,
+  secondOf,
   specOf,
 } from './handler.js';
 import type { Place } from './place.js';
@@ -19,17 +25,19 @@ import type { Places } from './places.js';
 
 const COMMENT = /outboard revision (\d+)/;
 
-/** The table that checks what ports send. Its fixed part is the one thing that nft(8) is started for, once per router. */
+export const FAMILIES = { bridge: NFPROTO.BRIDGE, inet: NFPROTO.INET } as const;
+
+/** Tables of fixed rules, the one thing that nft(8) is started for: once per table and router. */
 export class Guards implements Handler {
   constructor(private readonly places: Places) {}
 
   async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
     return Promise.all(
       operations.map(async (operation) => {
-        const { namespace } = specOf(operation, 'guard');
+        const { namespace, table } = specOf(operation, 'guard');
         const place = this.places.router(namespace);
         if (place === undefined) return missing(namespaceKey(namespace));
-        return load(place);
+        return load(place, table);
       }),
     );
   }
@@ -37,11 +45,13 @@ export class Guards implements Handler {
   async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
     return Promise.all(
       operations.map(async (operation) => {
-        const place = this.places.router(observedOf(operation, 'guard').namespace);
+        const { namespace, table } = observedOf(operation, 'guard');
+        const place = this.places.router(namespace);
         if (place === undefined) return DONE;
+        const { family, table: name } = FIXED_TABLES[table];
         try {
           const { failures } = await place.netfilter.transaction([
-            nftTable.remove({ nfgenFamily: NFPROTO.BRIDGE, name: GUARD_TABLE }),
+            nftTable.remove({ nfgenFamily: FAMILIES[family], name }),
           ]);
           const [failure] = failures;
           return failure === undefined || failure.code === 'ENOENT' ? DONE : resultOfThrown(failure);
@@ -53,35 +63,35 @@ export class Guards implements Handler {
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
-    const places =
+    const wanted =
       keys === 'all'
-        ? [...this.places.routers()]
-        : keys.flatMap((key) => this.places.router(key.slice(guardKey('').length)) ?? []);
-    const found = await Promise.all(places.map(observeGuard));
+        ? [...this.places.routers()].flatMap((place) => FIXED_TABLE_NAMES.map((table) => ({ place, table })))
+        : keys.flatMap((key) => {
+            const place = this.places.router(secondOf(key));
+            const table = FIXED_TABLE_NAMES.find((name) => place && key === guardKey(place.name, name));
+            return place && table ? [{ place, table }] : [];
+          });
+    const found = await Promise.all(wanted.map(({ place, table }) => observeGuard(place, table)));
     return found.flatMap((one) => one ?? []);
   }
 }
 
-async function observeGuard(place: Place): Promise<Observed | undefined> {
+async function observeGuard(place: Place, table: FixedTableName): Promise<Observed | undefined> {
+  const { family, table: name } = FIXED_TABLES[table];
+  const nfgenFamily = FAMILIES[family];
   try {
-    const table = await place.netfilter.get(nftTable.get({ nfgenFamily: NFPROTO.BRIDGE, name: GUARD_TABLE }));
-    const key = guardKey(place.name);
+    const found = await place.netfilter.get(nftTable.get({ nfgenFamily, name }));
+    const key = guardKey(place.name, table);
     const within = namespaceKey(place.name);
-    const comment = Buffer.from(table.userdata ?? []).toString('latin1');
+    const comment = Buffer.from(found.userdata ?? []).toString('latin1');
     const revision = COMMENT.exec(comment)?.[1];
+    const common = { kind: 'guard', namespace: place.name, table } as const;
     if (revision === undefined) {
-      const spec = { kind: 'guard', namespace: place.name, revision: 0, rules: 0 } as const;
+      const spec = { ...common, revision: 0, rules: 0 };
       return { key, spec, within, ownership: { kind: 'foreign', found: 'a table of the same name' } };
     }
-    const rules = await place.netfilter.dump(
-      nftRule.dump({ nfgenFamily: NFPROTO.BRIDGE, table: GUARD_TABLE }),
-    );
-    const spec = {
-      kind: 'guard',
-      namespace: place.name,
-      revision: Number(revision),
-      rules: rules.length,
-    } as const;
+    const { length: rules } = await place.netfilter.dump(nftRule.dump({ nfgenFamily, table: name }));
+    const spec = { ...common, revision: Number(revision), rules };
     return { key, spec, within, ownership: { kind: 'owned' } };
   } catch (failure) {
     if (failure instanceof NetlinkError && failure.code === 'ENOENT') return undefined;
@@ -90,8 +100,8 @@ async function observeGuard(place: Place): Promise<Observed | undefined> {
 }
 
 /** Runs `nft -f -` in the namespace. A child that is started in there stays there; the wait for it is elsewhere. */
-async function load(place: Place): Promise<OperationResult> {
-  const existing = await observeGuard(place);
+async function load(place: Place, table: FixedTableName): Promise<OperationResult> {
+  const existing = await observeGuard(place, table);
   if (existing?.ownership.kind === 'foreign') return existing.ownership;
   let child: ReturnType<typeof spawn> | undefined;
   runIn(place.namespace, () => {
@@ -114,6 +124,7 @@ async function load(place: Place): Promise<OperationResult> {
         resolve({ kind: 'failed', error: { code: `EXIT${status}`, message: text.split('\n', 1)[0] ?? '' } });
     });
     child?.stdin?.on('error', () => undefined);
-    child?.stdin?.end(guardScript());
+    const { script, revision } = FIXED_TABLES[table];
+    child?.stdin?.end(script(tableComment(revision)));
   });
 }

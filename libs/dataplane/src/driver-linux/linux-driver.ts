@@ -16,6 +16,7 @@ import type {
 import { LINUX_ORDER, LINUX_SLOW_TO_REMOVE, type LinuxSpec, namespaceKey } from '../realise/linux-objects.js';
 import { netlinkView } from '../realise/netlink-view.js';
 import { realiseLinux } from '../realise/realise.js';
+import { Addresses } from './addresses.js';
 import { resultOfThrown } from './batch.js';
 import { probeCapabilities, REQUIRED } from './capabilities.js';
 import { Entries } from './entries.js';
@@ -46,6 +47,7 @@ const HANDLERS = [
   { Handler: Namespaces, keys: ['namespace'], kinds: ['namespace'] },
   { Handler: Guards, keys: ['guard'], kinds: ['guard'] },
   { Handler: Links, keys: ['link'], kinds: ['bridge', 'tunnel', 'veth', 'port', 'representor'] },
+  { Handler: Addresses, keys: ['address'], kinds: ['address'] },
   {
     Handler: Entries,
     keys: ['bridgeentry', 'tunnelentry', 'neighbour'],

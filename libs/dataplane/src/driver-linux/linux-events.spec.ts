@@ -109,12 +109,6 @@ describe('the Linux driver', () => {
 
   it('wakes a route whose gateway becomes reachable, and leaves alone a route that is not ours', async () => {
     const probe = await EngineProbe.start(driver);
-    const router = (): NetlinkSocket => {
-      const namespace = NetworkNamespace.open({ name: namespaceName(name, d.ROUTER) });
-      const socket = NetlinkSocket.open({ namespace });
-      namespace.close();
-      return socket;
-    };
     const entries = [
       d.router(),
       d.bridgeDomain('net-a'),
@@ -127,23 +121,14 @@ describe('the Linux driver', () => {
         message: expect.stringMatching(/^10\.7\.0\.0\/16: .*\(ENETUNREACH\)$/),
       }),
     ]);
-    const socket = router();
     try {
-      const { ifiIndex } = (await linkByName(socket, bridgeName('net-a'))) ?? { ifiIndex: 0 };
-      const own = {
-        ifaFamily: AF.INET,
-        ifaPrefixlen: 24,
-        ifaIndex: ifiIndex,
-        local: '10.0.1.1',
-        address: '10.0.1.1',
-      };
-      await socket.send(address.create(own));
-      await probe.until(({ problems }) => problems.length === 0);
+      const routed = [...entries, d.routerInterface('net-a', ['10.0.1.1/24'])];
+      probe.engine.submit(d.document(2, routed));
+      await probe.until(({ problems, version }) => version.sequence === 2n && problems.length === 0);
       // The kernel's own route to the network stands where this one would.
-      const foreign = await probe.apply(d.document(2, [...entries, d.route('10.0.1.0/24')]));
+      const foreign = await probe.apply(d.document(3, [...routed, d.route('10.0.1.0/24')]));
       expect(foreign.problems).toEqual([expect.objectContaining({ state: 'FOREIGN' })]);
     } finally {
-      socket.close();
       await probe[Symbol.asyncDispose]();
     }
   });

@@ -17,7 +17,22 @@ import {
 import { Place } from './place.js';
 import type { Places } from './places.js';
 
-const FORWARDING = ['/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding'];
+/** What a router's kernel must do otherwise than by default, or than the machine was told to. */
+const SETTINGS: readonly (readonly [path: string, value: string])[] = (
+  [
+    ['ipv4/ip_forward', '1'],
+    ['ipv6/conf/all/forwarding', '1'],
+    // A gateway forwards itself what a neighbour of the sender could: the sender may not be allowed to talk to it.
+    ['ipv4/conf/all/send_redirects', '0'],
+    ['ipv4/conf/default/send_redirects', '0'],
+    // Who may send as whom is checked at the port; routes need not lead back the same way.
+    ['ipv4/conf/all/rp_filter', '0'],
+    ['ipv4/conf/default/rp_filter', '0'],
+    // Several next hops share flows, not pairs of hosts.
+    ['ipv4/fib_multipath_hash_policy', '1'],
+    ['ipv6/fib_multipath_hash_policy', '1'],
+  ] as const
+).map(([path, value]) => [`/proc/sys/net/${path}`, value]);
 
 /** Routers' namespaces. The mark is the alias of `lo`. */
 export class Namespaces implements Handler {
@@ -75,7 +90,7 @@ export class Namespaces implements Handler {
     try {
       if (isPristine(place)) return [];
       const found = 'a namespace without our mark';
-      const spec = { kind: 'namespace', name, router: '', forwarding: false } as const;
+      const spec = { kind: 'namespace', name, router: '', settings: false } as const;
       return [{ key, spec, ownership: { kind: 'foreign', found } }];
     } finally {
       place.close();
@@ -85,12 +100,12 @@ export class Namespaces implements Handler {
   #observed(place: Place): Observed {
     const { name } = place;
     const mark = this.places.markOf(place);
-    const forwarding = runIn(place.namespace, () =>
-      FORWARDING.every((path) => readFileSync(path, 'latin1').trim() === '1'),
+    const settings = runIn(place.namespace, () =>
+      SETTINGS.every(([path, value]) => readFileSync(path, 'latin1').trim() === value),
     );
     return {
       key: namespaceKey(name),
-      spec: { kind: 'namespace', name, router: mark?.key ?? '', forwarding },
+      spec: { kind: 'namespace', name, router: mark?.key ?? '', settings },
       ownership: { kind: 'owned', ...(mark === undefined ? {} : { owner: mark.owner }) },
     };
   }
@@ -111,7 +126,7 @@ export class Namespaces implements Handler {
     await place.route.send(link.change({ ifname: 'lo', ifalias: alias, ...upFlags() }));
     await place.lookAtDevice('lo');
     runIn(place.namespace, () => {
-      for (const path of FORWARDING) writeFileSync(path, '1');
+      for (const [path, value] of SETTINGS) writeFileSync(path, value);
     });
     this.places.enter(place);
     return DONE;

@@ -76,7 +76,8 @@ export class Senders implements Handler {
     const changes = specs.map((spec, index): Change => ({ index, spec }));
     const byPlace = groupBy(changes, ({ index, spec }) => {
       const place = this.places.router(spec.namespace);
-      if (place === undefined && tolerate.length === 0) results[index] = missing(guardKey(spec.namespace));
+      if (place === undefined && tolerate.length === 0)
+        results[index] = missing(guardKey(spec.namespace, 'ports'));
       return place;
     });
     for (const [place, own] of byPlace) {
@@ -127,7 +128,7 @@ async function transact(
 
 /** Without the table there is no set to put something into: that is a matter of waiting, not of failing. */
 const failureOf = (place: Place, failure: BatchFailure): OperationResult =>
-  failure.code === 'ENOENT' ? missing(guardKey(place.name)) : resultOfFailure(failure);
+  failure.code === 'ENOENT' ? missing(guardKey(place.name, 'ports')) : resultOfFailure(failure);
 
 async function observeOne(place: Place, key: string): Promise<Observed[]> {
   const [, , port = '', mac = '', ...rest] = key.split('/');
@@ -194,7 +195,7 @@ function observed(
   return {
     key: senderKey(namespace, port, mac, source),
     spec: { kind: 'sender', namespace, port, mac, ...(source === undefined ? {} : { source }) },
-    within: guardKey(namespace),
+    within: guardKey(namespace, 'ports'),
     ownership: { kind: 'owned' },
   };
 }

@@ -35,6 +35,14 @@ export function parsePrefix(text: string): Prefix | undefined {
   return { address: hasHostBits ? firstAddress(address, length) : address, length, bits };
 }
 
+/** The address of an interface with its prefix length, canonical; undefined if it is none. */
+export function interfaceAddress(text: string): string | undefined {
+  const slash = text.indexOf('/');
+  const address = canonicalAddress(text.slice(0, Math.max(slash, 0)));
+  const prefix = parsePrefix(text);
+  return address === undefined || prefix === undefined ? undefined : `${address}/${prefix.length}`;
+}
+
 export const formatPrefix = ({ address, length }: Prefix): string => `${address}/${length}`;
 
 /** First and last address of a prefix, as bytes. */

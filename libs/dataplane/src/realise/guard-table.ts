@@ -18,9 +18,6 @@ export const GUARD_SETS = {
 /** Changes with the table's fixed part; one of another revision is loaded anew. */
 export const GUARD_REVISION = 1;
 
-/** Marks the table as ours, of this revision. */
-export const guardComment = (revision: number): string => `outboard revision ${revision}`;
-
 const V4 = 'iifname . ether saddr . ip saddr';
 const V6 = 'iifname . ether saddr . ip6 saddr';
 const TARGET = 'iifname . ether saddr . @th,64,128';
@@ -78,7 +75,7 @@ const BASE_RULE = 'iifname "obp*" goto port';
 export const GUARD_RULES = 1 + Object.values(CHAINS).reduce((count, rules) => count + rules.length, 0);
 
 /** For `nft -f -`: replaces the table, whatever it was, in one transaction. */
-export function guardScript(): string {
+export function guardScript(comment: string): string {
   const set = (name: string, type: string, flags = ''): string => `  set ${name} { typeof ${type}; ${flags}}`;
   const chain = (name: string, rules: readonly string[]): string =>
     `  chain ${name} {\n${rules.map((rule) => `    ${rule}`).join('\n')}\n  }`;
@@ -86,7 +83,7 @@ export function guardScript(): string {
     `table bridge ${GUARD_TABLE}`,
     `delete table bridge ${GUARD_TABLE}`,
     `table bridge ${GUARD_TABLE} {`,
-    `  comment "${guardComment(GUARD_REVISION)}"`,
+    `  comment "${comment}"`,
     set(GUARD_SETS.macs, 'iifname . ether saddr'),
     set(GUARD_SETS.ipv4, V4),
     set(GUARD_SETS.ipv4Prefixes, V4, 'flags interval; '),

@@ -1,3 +1,5 @@
+import type { FixedTableName } from './fixed-tables.js';
+
 /**
  * What neutral objects become on Linux. Devices whose name starts with `obv` stand in the DPU's namespace, `obb`,
  * `obx` and `obp` in a router's; each name is unique within the DPU, so that keys of devices, and of what goes with
@@ -10,6 +12,7 @@ export type LinuxSpec =
   | TunnelSpec
   | VethSpec
   | PortSpec
+  | AddressSpec
   | BridgeEntrySpec
   | TunnelEntrySpec
   | NeighbourSpec
@@ -24,14 +27,18 @@ export interface NamespaceSpec {
   readonly name: string;
   /** Key of the Router, which the namespace bears as its mark whoever wants it. */
   readonly router: string;
-  /** Of IPv4 and IPv6. */
-  readonly forwarding: boolean;
+  /** What a router's kernel settings are, all of them as wanted: forwarding, and how. */
+  readonly settings: boolean;
 }
 
-/** The nftables table that checks what ports send; without entries everything from a port is dropped. `guard/<namespace>`. */
+/**
+ * An nftables table of fixed rules. That of the ports checks what they send: without entries everything from a port is
+ * dropped. `guard/<namespace>/<table>`.
+ */
 export interface GuardSpec {
   readonly kind: 'guard';
   readonly namespace: string;
+  readonly table: FixedTableName;
   readonly revision: number;
   /** How many it has in all its chains. */
   readonly rules: number;
@@ -84,6 +91,15 @@ export interface PortSpec {
   readonly up: boolean;
   readonly learning: boolean;
   readonly flood: boolean;
+}
+
+/** An address of the namespace's own: of a gateway. `address/<device>/<address>/<prefix length>`. */
+export interface AddressSpec {
+  readonly kind: 'address';
+  readonly namespace: string;
+  readonly device: string;
+  /** Canonical, with the prefix length (`10.0.1.1/24`). */
+  readonly address: string;
 }
 
 /** A static entry of a bridge's forwarding database. `bridgeentry/<bridge>/<mac>`. */
@@ -173,6 +189,7 @@ export const LINUX_ORDER = [
   'tunnel',
   'veth',
   'port',
+  'address',
   'bridgeentry',
   'tunnelentry',
   'neighbour',
@@ -199,7 +216,8 @@ export const VXLAN_PORT = 4789;
 
 export const linkKey = (name: string): string => `link/${name}`;
 export const namespaceKey = (name: string): string => `namespace/${name}`;
-export const guardKey = (namespace: string): string => `guard/${namespace}`;
+export const guardKey = (namespace: string, table: FixedTableName): string => `guard/${namespace}/${table}`;
+export const addressKey = (device: string, address: string): string => `address/${device}/${address}`;
 export const bridgeEntryKey = (bridge: string, mac: string): string => `bridgeentry/${bridge}/${mac}`;
 export const tunnelEntryKey = (tunnel: string, mac: string, destination: string): string =>
   mac === NULL_MAC ? `tunnelentry/${tunnel}/flood/${destination}` : `tunnelentry/${tunnel}/${mac}`;

@@ -22,6 +22,9 @@ function hash(text: string): string {
   return value;
 }
 
+/** True for devices of a router that have addresses: those of its gateways. */
+export const isAddressedDevice = (name: string): boolean => name.startsWith(DEVICE_PREFIXES.bridge);
+
 export const bridgeName = (networkUid: string): string => `${DEVICE_PREFIXES.bridge}${hash(networkUid)}`;
 export const tunnelName = (networkUid: string, vni: number): string =>
   `${DEVICE_PREFIXES.tunnel}${hash(`${networkUid} ${vni}`)}`;

@@ -1,6 +1,7 @@
 import type { DriverView, NetlinkAttributes } from '../driver.js';
 import { parsePrefix } from './addresses.js';
-import { GUARD_SETS, GUARD_TABLE, guardComment } from './guard-table.js';
+import { FIXED_TABLES, tableComment } from './fixed-tables.js';
+import { GUARD_SETS, GUARD_TABLE } from './guard-table.js';
 import type { LinuxSpec, RouteNextHop, RouteSpec, SenderSpec } from './linux-objects.js';
 
 /** What netlink calls each kind of object. */
@@ -11,6 +12,7 @@ const TYPES = {
   tunnel: 'link',
   veth: 'link',
   port: 'link',
+  address: 'addr',
   bridgeentry: 'fdb',
   tunnelentry: 'fdb',
   neighbour: 'neigh',
@@ -21,7 +23,7 @@ const TYPES = {
 } as const satisfies Readonly<Record<LinuxSpec['kind'], string>>;
 
 /**
- * Linux objects as rtnetlink and nfnetlink name them (Documentation/netlink/specs/rt-link.yaml, rt-neigh.yaml,
+ * Linux objects as rtnetlink and nfnetlink name them (Documentation/netlink/specs/rt-addr.yaml, rt-link.yaml, rt-neigh.yaml,
  * rt-route.yaml, tc.yaml, nftables.yaml), in lowerCamel. Where the kernel has the index of a device stands its name;
  * `netns` is the namespace, absent for the DPU's own.
  */
@@ -30,13 +32,13 @@ export const netlinkView: DriverView<LinuxSpec> = {
   attributesOf(spec): NetlinkAttributes {
     switch (spec.kind) {
       case 'namespace':
-        return { name: spec.name, forwarding: spec.forwarding };
+        return { name: spec.name, settings: spec.settings };
       case 'guard':
         return {
           netns: spec.namespace,
-          nfgenFamily: 'bridge',
-          name: GUARD_TABLE,
-          userdata: guardComment(spec.revision),
+          nfgenFamily: FIXED_TABLES[spec.table].family,
+          name: FIXED_TABLES[spec.table].table,
+          userdata: tableComment(spec.revision),
           rules: spec.rules,
         };
       case 'bridge':
@@ -66,6 +68,10 @@ export const netlinkView: DriverView<LinuxSpec> = {
       }
       case 'representor':
         return linkOf(spec);
+      case 'address': {
+        const [address, ifaPrefixlen] = spec.address.split('/');
+        return { netns: spec.namespace, ifname: spec.device, address, ifaPrefixlen: Number(ifaPrefixlen) };
+      }
       case 'bridgeentry':
         return { netns: spec.namespace, ifname: spec.port, master: spec.bridge, lladdr: spec.mac };
       case 'tunnelentry':

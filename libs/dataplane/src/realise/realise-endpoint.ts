@@ -75,8 +75,8 @@ function senderObjects(
   const sender = (mac: string, source: string | undefined): DriverObject<LinuxSpec> => ({
     key: senderKey(namespace, port, mac, source),
     spec: { kind: 'sender', namespace, port, mac, ...(source === undefined ? {} : { source }) },
-    after: [guardKey(namespace)],
-    within: guardKey(namespace),
+    after: [guardKey(namespace, 'ports')],
+    within: guardKey(namespace, 'ports'),
   });
   const macs = new Set([mac, ...senders.map((each) => each.mac)]);
   const sources = senders

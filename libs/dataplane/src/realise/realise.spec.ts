@@ -51,11 +51,11 @@ const endpoint = (fields: Partial<Parameters<typeof d.endpoint>[2]> = {}): d.Ent
   d.endpoint('port-1', NET, { macAddress: MAC, representor: 'pf0vf0', ipAddresses: ['10.0.1.5'], ...fields });
 
 describe('a bridge domain', () => {
-  it('is a bridge and a VXLAN device in the namespace of its router, behind the guard', () => {
+  it('is a bridge and a VXLAN device in the namespace of its router, behind the guards', () => {
     const objects = objectsOf(d.bridgeDomain(NET));
-    expect(objects.map(({ spec }) => spec.kind)).toEqual(['namespace', 'guard', 'bridge', 'tunnel']);
-    const [namespace, guard, bridge, tunnel] = objects;
-    expect(bridge?.after).toEqual([namespace?.key, guard?.key]);
+    expect(objects.map(({ spec }) => spec.kind)).toEqual(['namespace', 'guard', 'guard', 'bridge', 'tunnel']);
+    const [namespace, ports, gateways, bridge, tunnel] = objects;
+    expect(bridge?.after).toEqual([namespace?.key, ports?.key, gateways?.key]);
     expect(tunnel?.spec).toMatchObject({ vni: 100, local: '10.254.0.1', learning: false, flood: false });
   });
 
@@ -69,6 +69,31 @@ describe('a bridge domain', () => {
     expect(realise(d.bridgeDomain(NET), [], { ...UNDERLAY, mtu: 1500 })).toMatchObject({ kind: 'realised' });
     const v6 = { ...UNDERLAY, address: 'fd00::1', mtu: 1519 };
     expect(realise(d.bridgeDomain(NET), [], v6)).toMatchObject({ kind: 'unsupported' });
+  });
+});
+
+describe('a gateway', () => {
+  const gateway = d.routerInterface(NET, ['10.0.1.1/24', 'FD00:1:0::1/64']);
+
+  it('is the bridge, with its address, as a host of each subnet', () => {
+    const objects = objectsOf(gateway);
+    expect(objects.map(({ key }) => key.replace(/obb\w+/, 'bridge'))).toEqual([
+      'address/bridge/10.0.1.1/24',
+      'address/bridge/fd00:1::1/64',
+    ]);
+    const [bridge] = objectsOf(d.bridgeDomain(NET), [gateway]).filter(({ spec }) => spec.kind === 'bridge');
+    expect(bridge?.spec).toMatchObject({ mac: d.GATEWAY_MAC });
+    expect(objects.map(({ after }) => after)).toEqual([[bridge?.key], [bridge?.key]]);
+  });
+
+  it('is refused with all that is wrong of it', () => {
+    const wrong = ['10.0.1.1', '10.0.1.1/33', 'here/24', '10.0.1.1/24'];
+    expect(problemsOf(d.routerInterface(NET, wrong, { macAddress: '01:00:00:00:00:00' }))).toEqual([
+      'macAddress',
+      'addresses[0]',
+      'addresses[1]',
+      'addresses[2]',
+    ]);
   });
 });
 

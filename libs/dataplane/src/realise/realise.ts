@@ -4,13 +4,15 @@ import type {
   DataplaneObject,
   Endpoint,
   RemoteEndpoint,
+  RouterInterface,
   TunnelPeer,
 } from '@outboard/contracts';
 import { Problems, unreachable } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../driver.js';
-import { canonicalAddress, parsePrefix } from './addresses.js';
-import { GUARD_REVISION, GUARD_RULES } from './guard-table.js';
+import { canonicalAddress, interfaceAddress, parsePrefix } from './addresses.js';
+import { FIXED_TABLES, type FixedTableName } from './fixed-tables.js';
 import {
+  addressKey,
   guardKey,
   type LinuxSpec,
   linkKey,
@@ -49,7 +51,7 @@ export function realiseLinux(
         namespaceObjects(`router/${object.value.tenant}/${object.value.name}`, environment.dpu),
       );
     case 'bridgeDomain':
-      return bridgeDomain(object.value, environment);
+      return bridgeDomain(object.value, resolve, environment);
     case 'tunnelPeer':
       return inSegment(object.value.networkUid, resolve, environment, (segment) =>
         tunnelPeerObjects(object.value, segment, environment),
@@ -65,6 +67,11 @@ export function realiseLinux(
       );
     case 'route':
       return realised([routeObject(object.value, environment.dpu)]);
+    case 'routerInterface':
+      return inSegment(object.value.networkUid, resolve, environment, (segment) =>
+        gatewayObjects(object.value, segment),
+      );
+    case 'egressGateway':
     case 'ruleSet':
     case 'addressGroup':
     case 'addressGroupMember':
@@ -110,17 +117,24 @@ function namespaceObjects(router: string, dpu: string): readonly DriverObject<Li
   const namespace = namespaceName(dpu, router);
   const key = namespaceKey(namespace);
   return [
-    { key, spec: { kind: 'namespace', name: namespace, router, forwarding: true }, after: [] },
-    {
-      key: guardKey(namespace),
-      spec: { kind: 'guard', namespace, revision: GUARD_REVISION, rules: GUARD_RULES },
-      after: [key],
-      within: key,
-    },
+    { key, spec: { kind: 'namespace', name: namespace, router, settings: true }, after: [] },
+    fixedTable(namespace, 'ports'),
+    fixedTable(namespace, 'gateways'),
   ];
 }
 
-function bridgeDomain(domain: BridgeDomain, environment: LinuxEnvironment): Realisation<LinuxSpec> {
+function fixedTable(namespace: string, table: FixedTableName): DriverObject<LinuxSpec> {
+  const { revision, rules } = FIXED_TABLES[table];
+  const home = namespaceKey(namespace);
+  const spec = { kind: 'guard', namespace, table, revision, rules } as const;
+  return { key: guardKey(namespace, table), spec, after: [home], within: home };
+}
+
+function bridgeDomain(
+  domain: BridgeDomain,
+  resolve: Resolve,
+  environment: LinuxEnvironment,
+): Realisation<LinuxSpec> {
   const { networkUid, router, vni, mtu } = domain;
   const problems = new Problems();
   if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
@@ -137,12 +151,15 @@ function bridgeDomain(domain: BridgeDomain, environment: LinuxEnvironment): Real
   const namespace = namespaceName(dpu, router);
   const [bridge, tunnel] = [bridgeName(networkUid), tunnelName(networkUid, vni)];
   const home = namespaceKey(namespace);
-  return realised([
+  const gateway = `routerinterface/${networkUid}`;
+  const found = resolve(gateway)?.object;
+  const mac = found?.case === 'routerInterface' ? found.value.macAddress : bridgeMac(networkUid);
+  const objects: DriverObject<LinuxSpec>[] = [
     ...namespaceObjects(router, dpu),
     {
       key: linkKey(bridge),
-      spec: { kind: 'bridge', namespace, name: bridge, mac: bridgeMac(networkUid), mtu, up: true },
-      after: [home, guardKey(namespace)],
+      spec: { kind: 'bridge', namespace, name: bridge, mac, mtu, up: true },
+      after: [home, guardKey(namespace, 'ports'), guardKey(namespace, 'gateways')],
     },
     {
       key: linkKey(tunnel),
@@ -162,7 +179,30 @@ function bridgeDomain(domain: BridgeDomain, environment: LinuxEnvironment): Real
       },
       after: [linkKey(bridge)],
     },
-  ]);
+  ];
+  return realised(objects, [gateway]);
+}
+
+/** The gateway of a network: the bridge itself, as a host of it, whose address is set with the bridge. */
+function gatewayObjects(
+  { macAddress: mac, addresses }: RouterInterface,
+  { namespace, bridge }: Segment,
+): readonly DriverObject<LinuxSpec>[] {
+  const problems = new Problems();
+  macAddress('macAddress', mac, problems);
+  const objects = addresses.map((text, index): DriverObject<LinuxSpec> => {
+    const address = interfaceAddress(text);
+    if (address === undefined) problems.add(`addresses[${index}]`, 'must be an address and a prefix length');
+    const within = linkKey(bridge);
+    return {
+      key: addressKey(bridge, address ?? ''),
+      spec: { kind: 'address', namespace, device: bridge, address: address ?? '' },
+      after: [within],
+      within,
+    };
+  });
+  if (problems.total > 0) throw problems.toError();
+  return objects;
 }
 
 const unsupported = (why: string): Realisation<LinuxSpec> => ({ kind: 'unsupported', why, references: [] });

@@ -16,6 +16,8 @@ function entry(kind: string, key: string, object: ObjectInit, name = key.split('
 }
 
 export const ROUTER = 'router/acme/main';
+/** Of a router's gateways. */
+export const GATEWAY_MAC = '0e:00:00:00:00:01';
 
 export const router = (tenant = 'acme', name = 'main'): Entry =>
   entry('Router', `router/${tenant}/${name}`, { case: 'router', value: { tenant, name } });
@@ -80,6 +82,16 @@ export const route = (
     },
     'main',
   );
+
+export const routerInterface = (
+  networkUid: string,
+  addresses: readonly string[],
+  fields: { router?: string; macAddress?: string } = {},
+): Entry =>
+  entry('Network', `routerinterface/${networkUid}`, {
+    case: 'routerInterface',
+    value: { router: ROUTER, networkUid, macAddress: GATEWAY_MAC, addresses: [...addresses], ...fields },
+  });
 
 /** The whole document of an owner. */
 export const document = (sequence: number, entries: readonly Entry[], owner = 'network'): DocumentUpdate => ({

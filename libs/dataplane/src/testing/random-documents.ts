@@ -33,6 +33,9 @@ export function randomDocuments(count: number, seed = 1): d.Entry[][] {
       homes.set(network, router);
       const vni = 100 + (chance(0.7) ? index : index + 10);
       entries.push(d.bridgeDomain(network, { router, vni, mtu: pick([1400, 1450]) }));
+      // No next hop below is in these: the kernel refuses one on another link than its prefix.
+      const addresses = [`10.8.${index}.254/24`, `fd00:8:${index}::ffff/64`].filter(() => chance(0.6));
+      if (chance(0.6)) entries.push(d.routerInterface(network, addresses, { router }));
     }
     for (const router of ROUTERS) {
       const [, tenant, name] = router.split('/');

@@ -107,13 +107,14 @@ describe('allocation', () => {
     expect(ipsOf(lab, 'web-1')).toEqual(['10.2.0.2', '10.0.0.3', '2001:db8::3']);
   });
 
-  it("tells a subnet's ports of a new gateway, without touching any document", () => {
+  it("tells a subnet's ports of a new gateway, and each DPU's gateway of its new address", () => {
     const lab = world();
     lab.apply('Port', 'web-0', { network: 'blue', function: identityOf('dpu-1', 0) });
     const changes = lab.changes.length;
     lab.apply('Subnet', 'blue-v4', { network: 'blue', cidr: '10.0.0.0/28', gateway: '10.0.0.14' });
     expect(lab.port('web-0').status.addresses[0]?.gateway).toBe('10.0.0.14');
-    expect(lab.changes).toHaveLength(changes);
+    const [change] = lab.changes.slice(changes);
+    expect(change?.upserts.map(({ key }) => key.split('/')[0])).toEqual(['routerinterface']);
     lab.apply('Port', 'web-1', { network: 'blue' });
     expect(ipsOf(lab, 'web-1')[0]).toBe('10.0.0.1');
   });
@@ -185,7 +186,7 @@ describe('an apply', () => {
     });
     expect(lab.changes).toHaveLength(1);
     expect(lab.changes[0]).toMatchObject({ dpu: 'dpu-1', sequence: lab.revision, deletes: [] });
-    expect(lab.changes[0]?.upserts).toHaveLength(3);
+    expect(lab.changes[0]?.upserts).toHaveLength(4);
     checkInvariants(lab);
   });
 });
@@ -252,13 +253,14 @@ describe('what a change touches', () => {
           'remoteendpoint',
           'remoteendpoint',
           'router',
+          'routerinterface',
           'tunnelpeer',
           'tunnelpeer',
         ],
         deletes: [],
       },
     });
-    expect(touched(lab, () => lab.delete('Port', 'web-3'))['dpu-3']?.deletes).toHaveLength(8);
+    expect(touched(lab, () => lab.delete('Port', 'web-3'))['dpu-3']?.deletes).toHaveLength(9);
   });
 
   it('is both DPUs and nothing between when a port moves', () => {
@@ -267,7 +269,15 @@ describe('what a change touches', () => {
     expect(touched(lab, act)).toEqual({
       'dpu-1': {
         upserts: [],
-        deletes: ['bridgedomain', 'endpoint', 'remoteendpoint', 'remoteendpoint', 'router', 'tunnelpeer'],
+        deletes: [
+          'bridgedomain',
+          'endpoint',
+          'remoteendpoint',
+          'remoteendpoint',
+          'router',
+          'routerinterface',
+          'tunnelpeer',
+        ],
       },
       'dpu-2': { upserts: ['endpoint'], deletes: ['remoteendpoint', 'tunnelpeer'] },
     });

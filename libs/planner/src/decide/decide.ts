@@ -10,8 +10,9 @@ import type {
 } from '../api.js';
 import { ConfirmationSnapshot } from '../confirmation-snapshot.js';
 import { Draft } from '../draft.js';
-import type { NetworkEntry } from '../entries.js';
+import type { RouterEntry } from '../entries.js';
 import { present } from '../present.js';
+import { settleTouched } from '../settle-touched.js';
 import { nameKey, type World } from '../world.js';
 import { applyAddressSet, deleteAddressSet } from './address-set.js';
 import { applyEncapsulationPolicy, deleteEncapsulationPolicy } from './encapsulation-policy.js';
@@ -19,6 +20,7 @@ import { applyNetwork, deleteNetwork } from './network.js';
 import { applyPhysicalNetwork, deletePhysicalNetwork } from './physical-network.js';
 import { applyPort, deletePort } from './port.js';
 import { changesNothing, checkPreconditions, notFound } from './preconditions.js';
+import { applyRouter, deleteRouter } from './router.js';
 import { applySecurityPolicy, deleteSecurityPolicy } from './security-policy.js';
 import { applySubnet, deleteSubnet } from './subnet.js';
 
@@ -40,7 +42,7 @@ export interface DryRun {
 
 /** What `decide` would do. The world is as before. */
 export function dryRun(world: World, command: Command, context: Context): Result<DryRun, AppError> {
-  const snapshot = new ConfirmationSnapshot(world, networksOf(world, command));
+  const snapshot = new ConfirmationSnapshot(world, routersOf(world, command));
   const draft = new Draft(world, context);
   return world.documents.attempt(() => {
     const resource = execute(draft, command);
@@ -67,11 +69,13 @@ function execute(draft: Draft, command: Command): Result<PlannedResource, AppErr
     // As it was, with what is counted: the world will not have it any more.
     const resource = present(world, existing);
     const deleted = remove(draft, target.kind, key);
+    settleTouched(draft);
     return deleted.ok ? ok(resource) : deleted;
   }
   if (existing && changesNothing(command.intent, existing)) return ok(present(world, existing));
   const applied = apply(draft, command, key);
   if (!applied.ok) return applied;
+  settleTouched(draft);
   const resource = findResource(world, target.kind, key);
   return resource ? ok(present(world, resource)) : err(notFound(target));
 }
@@ -88,6 +92,8 @@ function apply(
       return applyPhysicalNetwork(draft, intent, world.physicalNetworks.get(name));
     case 'EncapsulationPolicy':
       return applyEncapsulationPolicy(draft, intent, world.encapsulationPolicies.get(name));
+    case 'Router':
+      return applyRouter(draft, intent, world.routers.get(key));
     case 'Network':
       return applyNetwork(draft, intent, world.networks.get(key));
     case 'Subnet':
@@ -102,13 +108,16 @@ function apply(
 }
 
 function remove(draft: Draft, kind: PlannedKind, key: string): Result<void, AppError> {
-  const { physicalNetworks, encapsulationPolicies, networks, subnets, ports, policies } = draft.world;
+  const { physicalNetworks, encapsulationPolicies, routers, networks, subnets, ports, policies } =
+    draft.world;
   const name = key.slice(key.indexOf('/') + 1);
   switch (kind) {
     case 'PhysicalNetwork':
       return deletePhysicalNetwork(draft, known(physicalNetworks.get(name)));
     case 'EncapsulationPolicy':
       return deleteEncapsulationPolicy(draft, known(encapsulationPolicies.get(name)));
+    case 'Router':
+      return deleteRouter(draft, known(routers.get(key)));
     case 'Network':
       return deleteNetwork(draft, known(networks.get(key)));
     case 'Subnet':
@@ -142,32 +151,32 @@ function findResource(world: World, kind: PlannedKind, key: string): PlannedReso
   return record && 'resource' in record ? record.resource : undefined;
 }
 
-/** The networks whose ports a command may change. */
-function networksOf(world: World, command: Command): readonly NetworkEntry[] {
+/** The routers in which a command may change anything. */
+function routersOf(world: World, command: Command): Iterable<RouterEntry> {
   const { kind, metadata } = targetOf(command);
   const key = nameKey(metadata.tenant, metadata.name);
-  const those = (network: NetworkEntry | undefined): NetworkEntry[] => (network ? [network] : []);
+  const those = (router: RouterEntry | undefined): RouterEntry[] => (router ? [router] : []);
   switch (kind) {
     case 'PhysicalNetwork':
-      return [...world.physicalNetworks.values()].flatMap(({ networks }) => [...networks]);
+      return [...world.physicalNetworks.values()].flatMap(({ networks }) =>
+        [...networks].map(({ router }) => router),
+      );
     case 'EncapsulationPolicy':
       return [];
+    case 'Router':
+      return those(world.routers.get(key));
     case 'Network':
-      return those(world.networks.get(key));
-    case 'Subnet':
-      return those(world.subnets.get(key)?.network);
+      return those(world.networks.get(key)?.router);
     case 'AddressSet':
       return [];
     case 'SecurityPolicy':
-      return [...world.networks.values()].filter(
-        ({ record }) => record.resource.metadata.tenant === metadata.tenant,
-      );
-    case 'Port': {
-      const asked = command.operation === 'apply' && command.intent.kind === 'Port' && command.intent.spec;
-      const existing = world.ports.get(key)?.network;
-      return those(
-        existing ?? (asked ? world.networks.get(nameKey(metadata.tenant, asked.network)) : undefined),
-      );
+      return [...world.routers.values()].filter(({ tenant }) => tenant === metadata.tenant);
+    default: {
+      const existing = kind === 'Subnet' ? world.subnets.get(key) : world.ports.get(key);
+      if (existing || command.operation === 'delete') return those(existing?.network.router);
+      const { spec } = command.intent;
+      const asked = 'network' in spec ? nameKey(metadata.tenant, spec.network) : '';
+      return those(world.networks.get(asked)?.router);
     }
   }
 }

@@ -1,6 +1,7 @@
 import { type AppError, equal, err, ok, type Result } from '@outboard/core';
 import {
   checkUpdate,
+  DEFAULT_ROUTER,
   type Intent,
   type Mtu,
   type Name,
@@ -13,15 +14,17 @@ import { carriedMtu } from '../plan.js';
 import { keyOf } from '../records.js';
 import { segmentReleaseOf } from '../release.js';
 import { replanPort, settleMtu, writeNetwork } from '../settle.js';
-import type { World } from '../world.js';
+import { nameKey, type World } from '../world.js';
 import { askOf } from './admission.js';
 import { nextMetadata } from './preconditions.js';
 import { describe, firstUsers, inUse, Refusal } from './refusal.js';
 import { checkAdmission, chooseSegment } from './segment.js';
 
+type NetworkIntent = Intent<'Network', NetworkSpec>;
+
 export function applyNetwork(
   draft: Draft,
-  intent: Intent<'Network', NetworkSpec>,
+  intent: NetworkIntent,
   existing: NetworkEntry | undefined,
 ): Result<void, AppError> {
   const { world } = draft;
@@ -30,6 +33,7 @@ export function applyNetwork(
   const refusal = new Refusal();
   const before = existing?.record.resource;
   if (before) refusal.addAll(checkUpdate(before, intent));
+  else checkRouter(world, intent, refusal);
   const allocated = before?.status.segment;
   const segment = allocated ?? chooseSegment(world, tenant, spec.segment, refusal);
   // What was allowed when it was asked for is not asked again.
@@ -75,6 +79,13 @@ const physicalMtuOf = (world: World, { physicalNetwork }: Segment): Mtu | undefi
   physicalNetwork === undefined
     ? undefined
     : world.physicalNetworks.get(physicalNetwork)?.record.resource.spec.mtu;
+
+/** Every tenant has its default router; another must be made first. */
+function checkRouter(world: World, { metadata, spec }: NetworkIntent, refusal: Refusal): void {
+  const { router } = spec;
+  if (router === DEFAULT_ROUTER || world.routers.get(nameKey(metadata.tenant, router))?.record) return;
+  refusal.add('spec.router', `router ${router} does not exist`, 'NOT_FOUND', 'ROUTER_NOT_FOUND');
+}
 
 /** An MTU that a DPU of the network, or its fabric, cannot carry would drop packets of ports that run. */
 function checkMtu(

@@ -17,13 +17,14 @@ import {
   type Subnet,
   type Uid,
 } from '@outboard/model';
+import { gatewayMacAddressOf } from '../allocate/gateway-mac-address.js';
 import { macAddressOf } from '../allocate/mac-address.js';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry, PortEntry, SubnetEntry } from '../entries.js';
 import { obstacleOf } from '../plan.js';
 import { keyOf } from '../records.js';
 import { MAX_RELEASES_PER_NETWORK, releaseOf } from '../release.js';
-import { allocationOf, settleMtu, writePort } from '../settle.js';
+import { allocationOf, writePort } from '../settle.js';
 import { nameKey, type World } from '../world.js';
 import { nextMetadata } from './preconditions.js';
 import { describe, Refusal } from './refusal.js';
@@ -61,7 +62,6 @@ export function applyPort(
   const allocation = { macAddress, addresses: current && equal(current, addresses) ? current : addresses };
   const released = existing && releaseOf(draft, existing, givenUp(existing, macAddress, addresses));
   writePort(draft, network, existing, { metadata, spec, allocation }, { released });
-  settleMtu(draft, network);
   return ok(undefined);
 }
 
@@ -71,7 +71,6 @@ export function deletePort(draft: Draft, port: PortEntry): Result<void, AppError
   const release = releaseOf(draft, port, { macAddress, addresses: addresses.map(({ ip }) => ip) });
   draft.remove(keyOf(port.record));
   if (release) draft.put(release);
-  settleMtu(draft, port.network);
   return ok(undefined);
 }
 
@@ -255,6 +254,10 @@ function checkMacAddress(
   existing: PortEntry | undefined,
   refusal: Refusal,
 ): void {
+  if (macAddress === gatewayMacAddressOf(network.router.key)) {
+    const description = `${macAddress} is the address of the gateways of ${network.record.resource.spec.router}`;
+    refusal.add('spec.macAddress', description, 'ALREADY_EXISTS', 'MAC_ADDRESS_TAKEN');
+  }
   const holder = macAddress && network.macAddresses.get(macAddress);
   if (!holder || holder === existing) return;
   const description = `${macAddress} is held by ${describe(holder.record.resource)}`;

@@ -10,7 +10,6 @@ import {
 } from '@outboard/model';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry, SubnetEntry } from '../entries.js';
-import { routerKeyOf } from '../objects.js';
 import { keyOf } from '../records.js';
 import { nameKey } from '../world.js';
 import { nextMetadata } from './preconditions.js';
@@ -29,7 +28,7 @@ export function applySubnet(
   const network = existing?.network ?? world.networks.get(nameKey(intent.metadata.tenant, spec.network));
   if (!network)
     refusal.add('spec.network', `network ${spec.network} does not exist`, 'NOT_FOUND', 'NETWORK_NOT_FOUND');
-  else if (!existing) checkOverlaps(draft, spec, network, refusal);
+  else if (!existing) checkOverlaps(spec, network, refusal);
 
   const gateway = gatewayOf(spec);
   const holder = existing?.network.addresses.get(gateway);
@@ -73,14 +72,14 @@ function* usersOf({ network, record }: SubnetEntry): Generator<string> {
 }
 
 /** Subnets of one router share its routes, so that overlaps would be ambiguous. */
-function checkOverlaps(
-  { world }: Draft,
-  { cidr }: SubnetSpec,
-  network: NetworkEntry,
-  refusal: Refusal,
-): void {
+function checkOverlaps({ cidr }: SubnetSpec, network: NetworkEntry, refusal: Refusal): void {
+  const routes = network.router.record?.resource.spec.routes ?? [];
+  if (routes.some(({ destination }) => destination === cidr)) {
+    const description = `${cidr} is the destination of a static route of router ${network.record.resource.spec.router}`;
+    refusal.add('spec.cidr', description, 'FAILED_PRECONDITION', 'ROUTE_IS_SUBNET');
+  }
   const range = prefixRange(cidr);
-  for (const other of world.subnetsByRouter.get(routerKeyOf(network.record.resource)) ?? []) {
+  for (const other of network.router.subnets) {
     if (!rangesOverlap(range, other.range)) continue;
     const { resource } = other.record;
     const description = `overlaps ${resource.spec.cidr} of ${describe(resource)}, in the same router`;

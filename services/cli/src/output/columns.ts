@@ -85,6 +85,14 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('ATTACHMENT', 'status.attachment'),
     ],
   },
+  Router: {
+    usual: [
+      at('SOURCE-NAT', 'spec.externalGateway.sourceNat'),
+      count('NETWORKS', 'status.networks'),
+      count('DPUS', 'status.dpus'),
+    ],
+    wide: [],
+  },
   PhysicalNetwork: {
     usual: [at('MTU', 'spec.mtu'), count('DPUS', 'status.dpus'), count('NETWORKS', 'status.networks')],
     wide: [],

@@ -38,6 +38,7 @@ export class NetworkDomain implements ResourceDomain {
   readonly kinds: readonly KindName[] = [
     'PhysicalNetwork',
     'EncapsulationPolicy',
+    'Router',
     'Network',
     'Subnet',
     'AddressSet',
@@ -49,6 +50,7 @@ export class NetworkDomain implements ResourceDomain {
     'Function',
     'PhysicalNetwork',
     'EncapsulationPolicy',
+    'Router',
     'Network',
     'Subnet',
     'AddressSet',

@@ -1,11 +1,15 @@
 import type { Accessor, IndexEntry, Reference } from '../../kind.js';
+import { DEFAULT_ROUTER } from './parse.js';
 import { segmentText } from './segment.js';
 import type { Network, NetworkSpec } from './spec.js';
 
-export const networkReferences = ({ segment: { physicalNetwork } }: NetworkSpec): Reference[] =>
-  physicalNetwork === undefined
+/** Every tenant has its default router. */
+export const networkReferences = ({ router, segment: { physicalNetwork } }: NetworkSpec): Reference[] => [
+  ...(router === DEFAULT_ROUTER ? [] : [{ field: 'spec.router', kind: 'Router', name: router }]),
+  ...(physicalNetwork === undefined
     ? []
-    : [{ field: 'spec.segment.physicalNetwork', kind: 'PhysicalNetwork', name: physicalNetwork }];
+    : [{ field: 'spec.segment.physicalNetwork', kind: 'PhysicalNetwork', name: physicalNetwork }]),
+];
 
 export function networkIndexes({ metadata, spec, status: { segment } }: Network): IndexEntry[] {
   const entries: IndexEntry[] = [

@@ -1,0 +1,114 @@
+import { type Address, AF, address, IFA_F, type Message } from '@outboard/netlink';
+import type { OperationResult } from '../driver.js';
+import { type AddressSpec, addressKey, linkKey } from '../realise/linux-objects.js';
+import { isAddressedDevice } from '../realise/names.js';
+import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
+import type { Device } from './device.js';
+import { groupBy } from './group-by.js';
+import {
+  type DeleteOperation,
+  type Handler,
+  missing,
+  type Observed,
+  observedOf,
+  type PutOperation,
+  secondOf,
+  specOf,
+} from './handler.js';
+import type { Place } from './place.js';
+import type { Places } from './places.js';
+
+/** Up to so many devices of a namespace are asked for one by one; for more, all of its addresses are listed. */
+const SINGLE_DEVICES = 16;
+
+/** Addresses of routers. On devices of ours all are ours. */
+export class Addresses implements Handler {
+  constructor(private readonly places: Places) {}
+
+  async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+    const results: OperationResult[] = operations.map(() => DONE);
+    const steps: Step[] = [];
+    for (const [index, operation] of operations.entries()) {
+      const spec = specOf(operation, 'address');
+      const place = this.places.router(spec.namespace);
+      const device = place?.device(spec.device);
+      if (place === undefined || device === undefined) results[index] = missing(linkKey(spec.device));
+      else steps.push({ index, socket: place.route, message: putMessage(spec, device) });
+    }
+    for (const [index, failure] of await sendSteps(steps)) results[index] = resultOfFailure(failure);
+    return results;
+  }
+
+  async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+    const results: OperationResult[] = operations.map(() => DONE);
+    const steps: Step[] = [];
+    for (const [index, operation] of operations.entries()) {
+      const spec = observedOf(operation, 'address');
+      const place = this.places.router(spec.namespace);
+      const device = place?.device(spec.device);
+      // Without its device it is gone.
+      if (place === undefined || device === undefined) continue;
+      const message = address.remove(bodyOf(spec, device));
+      steps.push({ index, socket: place.route, message, tolerate: ['EADDRNOTAVAIL', 'ENODEV'] });
+    }
+    for (const [index, failure] of await sendSteps(steps)) results[index] = resultOfFailure(failure);
+    return results;
+  }
+
+  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+    if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
+    const wanted = new Set(keys);
+    const found: Observed[] = [];
+    for (const [place, own] of groupBy(keys, (key) => this.places.withDevice(secondOf(key))))
+      found.push(...(await observeDevices(place, new Set(own.map(secondOf)))));
+    return found.filter(({ key }) => wanted.has(key));
+  }
+}
+
+function bodyOf({ address: text }: AddressSpec, { index: ifaIndex }: Device) {
+  const slash = text.indexOf('/');
+  const own = text.slice(0, slash);
+  const ipv6 = own.includes(':');
+  return {
+    ifaFamily: ipv6 ? AF.INET6 : AF.INET,
+    ifaPrefixlen: Number(text.slice(slash + 1)),
+    ifaIndex,
+    address: own,
+    ...(ipv6 ? {} : { local: own }),
+  };
+}
+
+/** The same address is on every DPU: to look for duplicates would find them. */
+const putMessage = (spec: AddressSpec, device: Device): Message =>
+  address.replace({ ...bodyOf(spec, device), flags: IFA_F.NODAD });
+
+async function observeAll(place: Place): Promise<Observed[]> {
+  const addresses = await place.route.dump(address.dump());
+  return addresses.flatMap((each) => observedAddress(place, each) ?? []);
+}
+
+async function observeDevices(place: Place, names: ReadonlySet<string>): Promise<Observed[]> {
+  if (names.size > SINGLE_DEVICES) return observeAll(place);
+  const found: Observed[] = [];
+  for (const name of names) {
+    const device = place.device(name);
+    if (device === undefined) continue;
+    const addresses = await place.route.dump(address.dump({ ifaIndex: device.index }));
+    found.push(...addresses.flatMap((each) => observedAddress(place, each) ?? []));
+  }
+  return found;
+}
+
+/** An address message as one of ours; undefined for those of devices that get none of us. */
+export function observedAddress(place: Place, message: Address): Observed | undefined {
+  const device = place.deviceAt(message.ifaIndex);
+  const own = message.local ?? message.address;
+  if (device === undefined || own === undefined || !isAddressedDevice(device.name)) return undefined;
+  const text = `${own}/${message.ifaPrefixlen}`;
+  return {
+    key: addressKey(device.name, text),
+    spec: { kind: 'address', namespace: place.name, device: device.name, address: text },
+    within: linkKey(device.name),
+    ownership: { kind: 'owned' },
+  };
+}

@@ -1,0 +1,160 @@
+import { expect } from '@jest/globals';
+import { NetworkNamespace } from '@outboard/netlink';
+import { type Pod, Testbed } from '@outboard/testbed';
+import { LinuxDriver } from '../src/driver-linux/linux-driver.js';
+import type { LinuxSpec } from '../src/realise/linux-objects.js';
+import { namespaceName } from '../src/realise/names.js';
+import * as d from '../src/testing/documents.js';
+import { EngineProbe } from '../src/testing/engine-probe.js';
+
+/** A port of a network with its pod; the last bytes of its addresses are its number. */
+export interface LabPort {
+  readonly name: string;
+  readonly network: LabNetwork;
+  readonly dpu: string;
+  readonly vf: number;
+  readonly number: number;
+  /** What it may send as besides. */
+  readonly allowed?: readonly string[];
+}
+
+export interface LabNetwork {
+  readonly uid: string;
+  /** Key of the Router. */
+  readonly router: string;
+  readonly vni: number;
+  /** The first three bytes of its IPv4 addresses, `10.0.1`, and the prefix of its IPv6 addresses, `fd00:1`. */
+  readonly ipv4: string;
+  readonly ipv6: string;
+}
+
+export const MTU = 1450;
+export const macOf = ({ network, number }: LabPort): string =>
+  `02:00:5e:00:${(network.vni & 0xff).toString(16).padStart(2, '0')}:${number.toString(16).padStart(2, '0')}`;
+export const addressesOf = ({ network, number }: LabPort): [ipv4: string, ipv6: string] => [
+  `${network.ipv4}.${number}`,
+  `${network.ipv6}::${number}`,
+];
+export const gatewaysOf = ({ ipv4, ipv6 }: LabNetwork): [ipv4: string, ipv6: string] => [
+  `${ipv4}.1`,
+  `${ipv6}::1`,
+];
+
+/** Two DPUs with drivers of their own, and pods: what stands between documents and packets. */
+export class PacketLab implements AsyncDisposable {
+  readonly #drivers = new Map<string, LinuxDriver>();
+  readonly #probes = new Map<string, EngineProbe<LinuxSpec>>();
+  #sequence = 0;
+
+  private constructor(
+    readonly testbed: Testbed,
+    readonly name: string,
+    readonly ports: readonly LabPort[],
+  ) {}
+
+  /** Pods for all ports, and drivers that have nothing to do yet. */
+  static async open(name: string, ports: readonly LabPort[], underlayMtu = 1500): Promise<PacketLab> {
+    const testbed = await Testbed.create({
+      name,
+      underlayMtu,
+      dpus: ['dpu-1', 'dpu-2'].map((dpu, index) => ({
+        name: dpu,
+        serialNumber: `S${index}`,
+        pfMacAddress: `08:c0:eb:00:00:0${index + 1}`,
+        functions: 8,
+      })),
+    });
+    const lab = new PacketLab(testbed, name, ports);
+    for (const dpu of testbed.dpus.keys()) await lab.startWorker(dpu);
+    for (const port of ports) {
+      const dpu = testbed.dpu(port.dpu);
+      const pod = await testbed.createPod({ name: port.name, host: dpu.host.name });
+      const gateways = gatewaysOf(port.network);
+      await pod.attach(dpu, port.vf, {
+        mtu: MTU,
+        macAddress: macOf(port),
+        addresses: addressesOf(port).map((ip, index) => ({
+          ip,
+          prefixLength: index === 0 ? 24 : 64,
+          gateway: gateways[index] ?? '',
+        })),
+      });
+    }
+    return lab;
+  }
+
+  pod(name: string): Pod {
+    return this.testbed.pod(name);
+  }
+
+  /** The name that a DPU's driver goes by: part of the names of its namespaces. */
+  driverName(dpu: string): string {
+    return `${this.name}${this.testbed.dpu(dpu).plan.number}`;
+  }
+
+  namespaceOf(dpu: string, router: string): string {
+    return namespaceName(this.driverName(dpu), router);
+  }
+
+  async startWorker(dpu: string): Promise<void> {
+    const { plan } = this.testbed.dpu(dpu);
+    const driver = await LinuxDriver.open({
+      dpu: this.driverName(dpu),
+      underlayDevice: plan.underlay.device,
+      namespace: NetworkNamespace.open({ name: plan.namespace }),
+    });
+    this.#drivers.set(dpu, driver);
+    this.#probes.set(dpu, await EngineProbe.start(driver));
+  }
+
+  async stopWorker(dpu: string): Promise<void> {
+    await this.#probes.get(dpu)?.[Symbol.asyncDispose]();
+    await this.#drivers.get(dpu)?.[Symbol.asyncDispose]();
+  }
+
+  /** Waits until the DPU has applied exactly this, without a problem. */
+  async apply(dpu: string, entries: readonly d.Entry[]): Promise<void> {
+    const report = await this.#probes.get(dpu)?.apply(d.document(++this.#sequence, entries));
+    expect(report?.problems).toEqual([]);
+  }
+
+  /** What a planner would make of the ports for a DPU: all networks everywhere, each with its gateway. */
+  entriesFor(dpu: string): d.Entry[] {
+    const networks = new Set(this.ports.map(({ network }) => network));
+    const routers = new Set([...networks].map(({ router }) => router));
+    const homes = (network: LabNetwork): Set<string> =>
+      new Set(this.ports.filter((port) => port.network === network).map((port) => port.dpu));
+    return [
+      ...[...routers].map((key) => d.router(...(key.split('/').slice(1) as [string, string]))),
+      ...[...networks].flatMap((network) => [
+        d.bridgeDomain(network.uid, { vni: network.vni, mtu: MTU, router: network.router }),
+        d.routerInterface(network.uid, [`${network.ipv4}.1/24`, `${network.ipv6}::1/64`], {
+          router: network.router,
+        }),
+        ...[...homes(network)]
+          .filter((other) => other !== dpu)
+          .map((other) => d.tunnelPeer(network.uid, this.#underlayOf(other))),
+      ]),
+      ...this.ports.map((port) => {
+        const common = { macAddress: macOf(port), ipAddresses: addressesOf(port) };
+        if (port.dpu !== dpu) {
+          const tunnelEndpoint = this.#underlayOf(port.dpu);
+          return d.remoteEndpoint(port.name, port.network.uid, { ...common, tunnelEndpoint });
+        }
+        const allowedAddressPairs = (port.allowed ?? []).map((ip) => ({ ip, macAddress: '' }));
+        const representor = `pf0vf${port.vf}`;
+        return d.endpoint(port.name, port.network.uid, { ...common, representor, allowedAddressPairs });
+      }),
+    ];
+  }
+
+  #underlayOf(dpu: string): string {
+    return this.testbed.dpu(dpu).plan.underlay.addresses[0]?.ip ?? '';
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const dpu of this.testbed.dpus.keys()) await this.stopWorker(dpu);
+    for (const left of NetworkNamespace.list(`ob-${this.name}`)) NetworkNamespace.remove(left);
+    await this.testbed.dispose();
+  }
+}

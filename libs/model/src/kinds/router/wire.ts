@@ -1,0 +1,51 @@
+import { create } from '@bufbuild/protobuf';
+import {
+  type RouterSpec as RouterSpecMessage,
+  RouterSpecSchema,
+  type RouterStatus as RouterStatusMessage,
+  RouterStatusSchema,
+} from '@outboard/contracts';
+import type { Problems } from '@outboard/core';
+import { all, oneOf, required } from '../../fields.js';
+import { parseName } from '../../values.js';
+import { PROBLEM_STATES, type RouterSpec, type RouterStatus } from './spec.js';
+
+const parseProblemState = oneOf(PROBLEM_STATES);
+
+export const routerSpecToMessage = ({ routes, externalGateway }: RouterSpec): RouterSpecMessage =>
+  create(RouterSpecSchema, {
+    routes: routes.map(({ destination, nextHops }) => ({
+      destination,
+      nextHops: nextHops.map(({ address, weight }) => ({ address, weight })),
+    })),
+    ...(externalGateway && { externalGateway: { sourceNat: externalGateway.sourceNat } }),
+  });
+
+export function parseRouterStatus(
+  message: RouterStatusMessage = create(RouterStatusSchema),
+  problems: Problems,
+): Omit<RouterStatus, 'conditions'> | undefined {
+  const found = message.problems.map(({ dpu, object, state, message: text }, index) => {
+    const field = `status.problems[${index}]`;
+    const name = required(problems, `${field}.dpu`, dpu, parseName);
+    const parsed = required(problems, `${field}.state`, state, parseProblemState);
+    return name && parsed && { dpu: name, object, state: parsed, message: text };
+  });
+  const dpuProblems = all(found);
+  if (dpuProblems === undefined) return undefined;
+  const { observedGeneration, networks, dpus } = message;
+  return { observedGeneration, networks, dpus, problems: dpuProblems };
+}
+
+export const routerStatusToMessage = ({
+  observedGeneration,
+  networks,
+  dpus,
+  problems,
+}: RouterStatus): RouterStatusMessage =>
+  create(RouterStatusSchema, {
+    observedGeneration,
+    networks,
+    dpus,
+    problems: problems.map((problem) => ({ ...problem })),
+  });

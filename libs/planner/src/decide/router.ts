@@ -1,0 +1,45 @@
+import { type AppError, err, ok, type Result } from '@outboard/core';
+import { DEFAULT_ROUTER, type Intent, type RouterSpec } from '@outboard/model';
+import type { Draft } from '../draft.js';
+import type { RouterEntry } from '../entries.js';
+import { keyOf } from '../records.js';
+import { writeRouter } from '../settle-touched.js';
+import { nextMetadata } from './preconditions.js';
+import { describe, firstUsers, inUse, Refusal } from './refusal.js';
+
+/** `entry`: of the resource, or of networks that name the tenant's default router. */
+export function applyRouter(
+  draft: Draft,
+  intent: Intent<'Router', RouterSpec>,
+  entry: RouterEntry | undefined,
+): Result<void, AppError> {
+  const refusal = new Refusal();
+  for (const [index, { destination }] of intent.spec.routes.entries()) {
+    const subnet = [...(entry?.subnets ?? [])].find(
+      ({ record }) => record.resource.spec.cidr === destination,
+    );
+    if (!subnet) continue;
+    const description = `${destination} is ${describe(subnet.record.resource)}, which is reached directly`;
+    const field = `spec.routes[${index}].destination`;
+    refusal.add(field, description, 'FAILED_PRECONDITION', 'ROUTE_IS_SUBNET');
+  }
+  if (!refusal.isEmpty) return err(refusal.toError());
+  const before = entry?.record?.resource;
+  const metadata = nextMetadata(intent, before, draft.context);
+  writeRouter(draft, metadata, intent.spec, before?.status);
+  return ok(undefined);
+}
+
+/** Refused while networks name it; of the default router, which all tenants have, only what was configured goes. */
+export function deleteRouter(draft: Draft, { record, networks }: RouterEntry): Result<void, AppError> {
+  if (!record) return ok(undefined);
+  if (networks.size > 0 && record.resource.metadata.name !== DEFAULT_ROUTER) {
+    return err(inUse(describe(record.resource), firstUsers(usersOf(networks)), networks.size));
+  }
+  draft.remove(keyOf(record));
+  return ok(undefined);
+}
+
+function* usersOf(networks: RouterEntry['networks']): Generator<string> {
+  for (const { record } of networks) yield describe(record.resource);
+}

@@ -1,0 +1,67 @@
+import { ipFamily, ipToNumber, type RouteNextHop, type Router, rangeContains } from '@outboard/model';
+import { gatewayMacAddressOf } from './allocate/gateway-mac-address.js';
+import type { NetworkEntry, RouterEntry, SubnetEntry } from './entries.js';
+import {
+  egressGatewayObject,
+  type PlannedNextHop,
+  routeObject,
+  routerInterfaceObject,
+  type SharedObject,
+} from './objects.js';
+
+/**
+ * Whether the network is routed to: then it is on every DPU that routes for its router (asymmetric integrated routing
+ * and bridging: a packet is routed where it comes from, and bridged from there on).
+ */
+export const isActive = ({ gateway, placed }: NetworkEntry): boolean => gateway !== undefined && placed > 0;
+
+/** The gateway of a network; undefined: it has no subnets, or no tunnels, and then its gateway is the fabric's. */
+export function gatewayOfNetwork({
+  record,
+  router,
+  subnets,
+  physical,
+}: NetworkEntry): SharedObject | undefined {
+  if (subnets.size === 0 || physical) return undefined;
+  const resources = [...subnets.values()].map((subnet) => subnet.record.resource);
+  return routerInterfaceObject(record.resource, resources, gatewayMacAddressOf(router.key));
+}
+
+/** What the DPUs that route for the router have of its resource. */
+export function ownObjectsOf(router: RouterEntry): Pick<RouterEntry, 'own' | 'unknownNextHops'> {
+  const resource = router.record?.resource;
+  if (!resource) return { own: [], unknownNextHops: [] };
+  const { routes, externalGateway } = resource.spec;
+  const unknownNextHops: string[] = [];
+  const own = routes.map((route) => {
+    const known = route.nextHops.flatMap((hop): PlannedNextHop[] => {
+      const network = networkOfHop(router, hop);
+      if (!network) unknownNextHops.push(`${route.destination} via ${hop.address}`);
+      const { address: gateway, weight } = hop;
+      return network ? [{ gateway, weight, networkUid: network.record.resource.metadata.uid }] : [];
+    });
+    return routeObject(resource, route, known);
+  });
+  if (externalGateway) own.push(egressGatewayObject(resource));
+  return { own, unknownNextHops };
+}
+
+/** The network with connected ports that a next hop is in. */
+function networkOfHop({ subnets }: RouterEntry, { address }: RouteNextHop): NetworkEntry | undefined {
+  const family = ipFamily(address);
+  const value = ipToNumber(address);
+  for (const { network, range } of subnets) {
+    if (range.family !== family || value < range.first || value > range.last) continue;
+    return isActive(network) ? network : undefined;
+  }
+  return undefined;
+}
+
+/** Whether a next hop of the router may be in one of the subnets. */
+export function hasNextHopIn(router: Router, subnets: Iterable<SubnetEntry>): boolean {
+  const ranges = [...subnets].map(({ range }) => range);
+  if (ranges.length === 0) return false;
+  return router.spec.routes.some(({ nextHops }) =>
+    nextHops.some(({ address }) => ranges.some((range) => rangeContains(range, address))),
+  );
+}
