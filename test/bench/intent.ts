@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { note } from './report.js';
 
 /** Those of services/dataplane-worker/src/main.ts. */
-const WORKER_FLAGS = ['--optimize-for-size', '--semi-space-growth-factor=1'];
+const WORKER_FLAGS = ['--heap-growing-percent=20', '--semi-space-growth-factor=1'];
 
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   latency: [],
