@@ -32,7 +32,7 @@ function open(store: Store = openMemoryStore()) {
   const writer = new GroupWriter({
     store,
     reload: () => counter.reload(),
-    committed: (revision) => commits.push(revision),
+    committed: (_, { revision }) => commits.push(revision),
   });
   return { store, counter, commits, writer };
 }

@@ -1,5 +1,5 @@
 import { AppError, err, type Result } from '@outboard/core';
-import type { CommitRefusal, Store } from '@outboard/store';
+import type { Batch, CommitRefusal, Committed, Store } from '@outboard/store';
 import { GroupTransaction, type Transaction } from './transaction.js';
 
 /**
@@ -12,8 +12,8 @@ export interface GroupWriterOptions {
   readonly store: Store;
   /** Makes the in-memory projection equal to the store again, after work that did not end in a commit. */
   reload(): void;
-  /** Called after each commit, with its revision. Must not throw. */
-  committed(revision: number): void;
+  /** Called after each commit. Must not throw. */
+  committed(batch: Batch, committed: Committed): void;
   /** Called in every group that writes, before its commit: what the whole group causes together (one delta per DPU). */
   finish?(transaction: GroupTransaction): void;
   /** Pieces of work in one commit. */
@@ -139,13 +139,14 @@ export class GroupWriter implements AsyncDisposable {
       this.#restore();
       const { transaction, values } = this.#decide(group);
       if (transaction.isEmpty) return { values };
-      const result = await store.commit(transaction.toBatch());
+      const batch = transaction.toBatch();
+      const result = await store.commit(batch);
       if (!result.ok) return { error: errorOf(result.error), together: result.error.kind !== 'unavailable' };
       if (result.value.revision !== transaction.revision) {
         const message = 'another writer has changed the store';
         return { error: new AppError('INTERNAL', message, { reason: 'FOREIGN_WRITER' }), together: false };
       }
-      committed(transaction.revision);
+      committed(batch, result.value);
       return { values };
     } catch (thrown) {
       return { error: AppError.from(thrown), together: true };

@@ -8,7 +8,7 @@ import {
 } from '@outboard/contracts';
 import { AppError, type Clock, err, ok, type Random, type Result, uuidv7 } from '@outboard/core';
 import type { Uid } from '@outboard/model';
-import type { Key, OutboxRelay, Store } from '@outboard/store';
+import type { Batch, Committed, Key, OutboxRelay, Store } from '@outboard/store';
 import { ANSWER_MARKS, AnswerRetention } from './answer-retention.js';
 import type { Command, DomainChange, DomainContext, ResourceDomain } from './domain.js';
 import { GroupWriter } from './group-writer.js';
@@ -78,7 +78,7 @@ export class ResourceService implements AsyncDisposable {
         this.#needsRevision = true;
         this.#load();
       },
-      committed: () => this.#committed(),
+      committed: (batch, committed) => this.#committed(batch, committed),
       finish: (transaction) => this.#finish(transaction),
     });
   }
@@ -174,8 +174,8 @@ export class ResourceService implements AsyncDisposable {
     reloaded?.();
   }
 
-  #committed(): void {
-    this.#options.relay.notify();
+  #committed({ outbox }: Batch, { outboxSequence }: Committed): void {
+    this.#options.relay.committed(outbox, outboxSequence);
     this.#forgetOldAnswers();
     if (!this.#needsRevision) return;
     try {

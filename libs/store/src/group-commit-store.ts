@@ -1,4 +1,4 @@
-import { AppError, err, ok, type Result } from '@outboard/core';
+import { AppError, err, type Result } from '@outboard/core';
 import { CheckedSnapshot } from './checked-snapshot.js';
 import { checkLimit, checkSequences, measureBatch } from './limits.js';
 import type { Batch, CommitRefusal, Committed, NotPromise, Snapshot, Store } from './port.js';
@@ -9,8 +9,8 @@ export type Change =
   | { readonly kind: 'markPublished'; readonly sequences: readonly number[] }
   | { readonly kind: 'forgetAnswers'; readonly before: number; readonly limit: number };
 
-/** The revision of a commit, or how many rows another change removed. */
-export type Outcome = Result<number, CommitRefusal>;
+/** What a commit wrote, or how many rows another change removed. */
+export type Outcome = Result<Committed | number, CommitRefusal>;
 
 /** What an adapter adds to the store that this file makes of it. */
 export interface Backend {
@@ -72,19 +72,18 @@ export class GroupCommitStore implements Store {
   }
 
   async commit(batch: Batch): Promise<Result<Committed, CommitRefusal>> {
-    const outcome = await this.#enqueue({ kind: 'commit', batch }, measureBatch(batch));
-    return outcome.ok ? ok({ revision: outcome.value }) : outcome;
+    return this.#enqueue<Committed>({ kind: 'commit', batch }, measureBatch(batch));
   }
 
   async markPublished(sequences: readonly number[]): Promise<void> {
     if (sequences.length === 0) return;
     checkSequences(sequences);
-    removedOrThrow(await this.#enqueue({ kind: 'markPublished', sequences }, sequences.length * 8));
+    removedOrThrow(await this.#enqueue<number>({ kind: 'markPublished', sequences }, sequences.length * 8));
   }
 
   async forgetAnswersBefore(revision: number, limit: number): Promise<number> {
     checkLimit(limit);
-    return removedOrThrow(await this.#enqueue({ kind: 'forgetAnswers', before: revision, limit }, 0));
+    return removedOrThrow(await this.#enqueue<number>({ kind: 'forgetAnswers', before: revision, limit }, 0));
   }
 
   /** Writes everything that was called before, then closes. */
@@ -98,13 +97,17 @@ export class GroupCommitStore implements Store {
     await this.#backend.close();
   }
 
-  #enqueue(change: Change, bytes: number): Promise<Outcome> {
+  /** The backend answers each kind of change with its own kind of value. */
+  #enqueue<Value extends Committed | number>(
+    change: Change,
+    bytes: number,
+  ): Promise<Result<Value, CommitRefusal>> {
     if (this.#closing) return Promise.resolve(unavailable(closedError()));
     if (this.#waiting.length >= WAITING_CHANGES || this.#waitingBytes + bytes > WAITING_BYTES) {
       return Promise.resolve(unavailable(queueFullError()));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ change, bytes, resolve, reject });
+      this.#waiting.push({ change, bytes, resolve: resolve as Waiting['resolve'], reject });
       this.#waitingBytes += bytes;
       this.#schedule();
     });
@@ -153,7 +156,7 @@ export class GroupCommitStore implements Store {
   }
 }
 
-const unavailable = (error: AppError): Outcome => err({ kind: 'unavailable', error });
+const unavailable = (error: AppError): Result<never, CommitRefusal> => err({ kind: 'unavailable', error });
 
 function closedError(): AppError {
   return new AppError('FAILED_PRECONDITION', 'the store is closed', { reason: 'STORE_CLOSED' });
@@ -167,7 +170,7 @@ function queueFullError(): AppError {
   );
 }
 
-function removedOrThrow(outcome: Outcome): number {
+function removedOrThrow(outcome: Result<number, CommitRefusal>): number {
   if (outcome.ok) return outcome.value;
   throw outcome.error.kind === 'unavailable' ? outcome.error.error : new Error(JSON.stringify(outcome.error));
 }

@@ -95,15 +95,52 @@ describe('the outbox relay', () => {
     expect(broker.received).toEqual(['a', 'b', 'c']);
   });
 
-  it('has at most 256 messages in flight and sends the next ones as they are acknowledged', async () => {
+  it('does not read back what it is given with the commit', async () => {
+    let reads = 0;
+    const counted: Store = {
+      epoch: store.epoch,
+      read: (query) => {
+        reads++;
+        return store.read(query);
+      },
+      commit: (batch) => store.commit(batch),
+      markPublished: (sequences) => store.markPublished(sequences),
+      forgetAnswersBefore: (revision, limit) => store.forgetAnswersBefore(revision, limit),
+      [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+    };
+    const running = start({ store: counted });
+    await until(() => reads > 0);
+    reads = 0;
+    for (const ids of [['a', 'b'], ['c']]) {
+      const batch = newBatch({ outbox: ids.map((id) => newMessage(id)) });
+      running.committed(batch.outbox, unwrap(await store.commit(batch)).outboxSequence);
+    }
+    await until(() => broker.received.length === 3);
+    expect(broker.received).toEqual(['a', 'b', 'c']);
+    expect(reads).toBe(0);
+  });
+
+  it('reads what it missed before what it is given', async () => {
+    const running = start();
+    await commit('a', 'b');
+    const batch = newBatch({ outbox: [newMessage('c')] });
+    running.committed(batch.outbox, unwrap(await store.commit(batch)).outboxSequence);
+    await until(() => broker.received.length === 3);
+    expect(broker.received).toEqual(['a', 'b', 'c']);
+  });
+
+  it('has at most 256 messages in flight, and sends the next ones when a quarter of them is acknowledged', async () => {
     await commit(...numbered(600));
     start();
     await until(() => broker.inFlight.length === 256);
     for (let turn = 0; turn < 5; turn++) await nextTurn();
     expect(broker.inFlight).toHaveLength(256);
-    broker.answer('m7');
+    for (const id of numbered(63)) broker.answer(id);
+    for (let turn = 0; turn < 5; turn++) await nextTurn();
+    expect(broker.received).toHaveLength(256);
+    broker.answer('m63');
     await until(() => broker.inFlight.length === 256);
-    expect(broker.received).toEqual(numbered(257));
+    expect(broker.received).toEqual(numbered(320));
     broker.decide = () => ok(undefined);
     broker.answerAll();
     await until(() => broker.received.length === 600);

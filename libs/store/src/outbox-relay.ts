@@ -1,5 +1,5 @@
 import { AppError, type Clock, type Random, type Result, systemClock, systemRandom } from '@outboard/core';
-import type { PendingMessage, Store } from './port.js';
+import type { OutboxMessage, PendingMessage, Store } from './port.js';
 
 export interface OutboxRelayOptions {
   readonly store: Store;
@@ -23,6 +23,8 @@ export interface RelayFailure {
 /** Publishes in flight, and their bodies: what a broker that stops answering can hold in memory. */
 const WINDOW_MESSAGES = 256;
 const WINDOW_BYTES = 8 * 1024 * 1024;
+/** A window that was full is filled again when so many places are free: single messages cost a system call each. */
+const REFILL_MESSAGES = WINDOW_MESSAGES / 4;
 /**
  * Acknowledged messages are marked together, so that marking costs a disk flush now and then instead of one per commit.
  * What is lost by a crash in between is published again, and dropped by its id.
@@ -37,7 +39,7 @@ const LAST_BACKOFF_MILLISECONDS = 5_000;
 /**
  * Publishes a store's outbox: in order, at least once, several at a time. After a failure nothing more is sent; what is
  * in flight is awaited, and after a backoff the relay goes on from the first message that was not acknowledged, one at
- * a time until the broker takes one. Call `notify` after commits that wrote messages.
+ * a time until the broker takes one. Call `committed` after commits that wrote messages.
  */
 export class OutboxRelay implements AsyncDisposable {
   readonly #store: Store;
@@ -51,6 +53,8 @@ export class OutboxRelay implements AsyncDisposable {
   #cursor = 0;
   /** There may be messages after the cursor. */
   #more = true;
+  /** The window was full, and not enough of it is free yet. */
+  #full = false;
   readonly #inFlight = new Map<number, PendingMessage>();
   #inFlightBytes = 0;
   readonly #acknowledged = new Set<number>();
@@ -79,7 +83,21 @@ export class OutboxRelay implements AsyncDisposable {
     return this.#failure;
   }
 
-  /** There may be new messages. Cheap: call it after every commit. */
+  /**
+   * A commit wrote these messages, the last of them with that sequence. While the relay keeps up they are sent as they
+   * are; otherwise they are read from the store in their turn.
+   */
+  committed(messages: readonly OutboxMessage[], last: number): void {
+    let sequence = last - messages.length;
+    const follows = sequence === this.#cursor && this.#resumeAt === undefined;
+    if (follows && this.#read.length < WINDOW_MESSAGES) {
+      for (const message of messages) this.#read.push({ ...message, sequence: ++sequence });
+      this.#cursor = last;
+      this.#schedule();
+    } else this.notify();
+  }
+
+  /** There may be new messages. */
   notify(): void {
     this.#more = true;
     this.#schedule();
@@ -115,6 +133,8 @@ export class OutboxRelay implements AsyncDisposable {
 
   #send(): void {
     const window = this.#failure ? 1 : WINDOW_MESSAGES;
+    if (this.#full && this.#inFlight.size > WINDOW_MESSAGES - REFILL_MESSAGES) return;
+    this.#full = false;
     if (this.#acknowledged.size >= UNMARKED_MESSAGES) return;
     if (this.#read.length === 0 && this.#more && this.#hasRoom(window)) this.#readPending();
     let sent = 0;
@@ -126,6 +146,7 @@ export class OutboxRelay implements AsyncDisposable {
       void this.#publish(message);
     }
     this.#read.splice(0, sent);
+    this.#full = this.#inFlight.size === WINDOW_MESSAGES;
     if (this.#read.length === 0 && this.#more && this.#hasRoom(window)) this.#schedule();
   }
 

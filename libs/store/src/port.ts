@@ -77,6 +77,8 @@ export type CommitRefusal =
 export interface Committed {
   /** The store's revision of this commit; every row that it wrote carries it. */
   readonly revision: number;
+  /** Sequence of the newest message that was ever put into the outbox, by this commit or before; 0: none was. */
+  readonly outboxSequence: number;
 }
 
 /** One page of rows in key order (tenant, name). */

@@ -71,7 +71,7 @@ class MemoryBackend implements Backend, Snapshot, CurrentState {
     for (const remembered of batch.remember) {
       this.#answers.set(remembered.messageId, { remembered, revision: this.revision });
     }
-    return ok(this.revision);
+    return ok({ revision: this.revision, outboxSequence: this.#outboxSequence });
   }
 
   #remove(key: Key): void {

@@ -54,7 +54,6 @@ export class StoredRow {
 
 /** The index entries of all rows; the key's columns are here too, so that a search is in key order without sorting. */
 @Entity('index_entry', { withoutRowid: true })
-@Index('index_entry_unique', ['indexName', 'value'], { unique: true, where: '"is_unique" = 1' })
 export class StoredIndexEntry {
   @PrimaryColumn('text', { name: 'index_name' })
   indexName!: string;

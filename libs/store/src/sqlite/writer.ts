@@ -159,7 +159,7 @@ export class SqliteWriter {
     for (const { messageId, fingerprint, answer } of batch.remember) {
       this.#insertAnswer.run(revision, messageId, fingerprint, answer);
     }
-    return ok(revision);
+    return ok({ revision, outboxSequence: state.outboxSequence });
   }
 
   #deleteEntries({ kind, tenant, name }: Key, { indexes }: Found): void {
