@@ -73,6 +73,7 @@ describe('the outbox relay', () => {
       publish: broker.publish,
       onFailure: (failure) => failures.push(failure),
       clock,
+      windowMessages: 256,
       random: { bytes: (count) => new Uint8Array(count), fraction: () => 0.5 },
       ...options,
     });

@@ -9,6 +9,8 @@ export interface OutboxRelayOptions {
   onFailure?(failure: RelayFailure): void;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Publishes in flight at most; default 1024. */
+  readonly windowMessages?: number;
   /** How long disposing waits for publishes in flight; default 5000. */
   readonly drainMilliseconds?: number;
 }
@@ -21,10 +23,12 @@ export interface RelayFailure {
 }
 
 /** Publishes in flight, and their bodies: what a broker that stops answering can hold in memory. */
-const WINDOW_MESSAGES = 256;
+const DEFAULT_WINDOW_MESSAGES = 1024;
 const WINDOW_BYTES = 8 * 1024 * 1024;
-/** A window that was full is filled again when so many places are free: single messages cost a system call each. */
-const REFILL_MESSAGES = WINDOW_MESSAGES / 4;
+/** A window that was full is filled again when that part of it is free: single messages cost a system call each. */
+const REFILL = 1 / 4;
+/** Messages that wait in memory for a place in the window; what is committed beyond them is read when its turn comes. */
+const HELD_MESSAGES = 4096;
 /**
  * Acknowledged messages are marked together, so that marking costs a disk flush now and then instead of one per commit.
  * What is lost by a crash in between is published again, and dropped by its id.
@@ -46,6 +50,7 @@ export class OutboxRelay implements AsyncDisposable {
   readonly #options: OutboxRelayOptions;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #window: number;
 
   /** Read but not sent, oldest first. */
   #read: PendingMessage[] = [];
@@ -75,6 +80,7 @@ export class OutboxRelay implements AsyncDisposable {
     this.#store = options.store;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
+    this.#window = options.windowMessages ?? DEFAULT_WINDOW_MESSAGES;
     this.notify();
   }
 
@@ -90,7 +96,7 @@ export class OutboxRelay implements AsyncDisposable {
   committed(messages: readonly OutboxMessage[], last: number): void {
     let sequence = last - messages.length;
     const follows = sequence === this.#cursor && this.#resumeAt === undefined;
-    if (follows && this.#read.length < WINDOW_MESSAGES) {
+    if (follows && this.#read.length < HELD_MESSAGES) {
       for (const message of messages) this.#read.push({ ...message, sequence: ++sequence });
       this.#cursor = last;
       this.#schedule();
@@ -132,8 +138,8 @@ export class OutboxRelay implements AsyncDisposable {
   }
 
   #send(): void {
-    const window = this.#failure ? 1 : WINDOW_MESSAGES;
-    if (this.#full && this.#inFlight.size > WINDOW_MESSAGES - REFILL_MESSAGES) return;
+    const window = this.#failure ? 1 : this.#window;
+    if (this.#full && this.#inFlight.size > this.#window * (1 - REFILL)) return;
     this.#full = false;
     if (this.#acknowledged.size >= UNMARKED_MESSAGES) return;
     if (this.#read.length === 0 && this.#more && this.#hasRoom(window)) this.#readPending();
@@ -146,7 +152,7 @@ export class OutboxRelay implements AsyncDisposable {
       void this.#publish(message);
     }
     this.#read.splice(0, sent);
-    this.#full = this.#inFlight.size === WINDOW_MESSAGES;
+    this.#full = this.#inFlight.size === this.#window;
     if (this.#read.length === 0 && this.#more && this.#hasRoom(window)) this.#schedule();
   }
 
@@ -156,7 +162,7 @@ export class OutboxRelay implements AsyncDisposable {
 
   #readPending(): void {
     try {
-      const pending = this.#store.read((snapshot) => snapshot.pendingMessages(WINDOW_MESSAGES, this.#cursor));
+      const pending = this.#store.read((snapshot) => snapshot.pendingMessages(this.#window, this.#cursor));
       this.#more = pending.length > 0;
       this.#cursor = pending.at(-1)?.sequence ?? this.#cursor;
       this.#read = pending.filter(({ sequence }) => !this.#acknowledged.has(sequence));

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { connectNats, STREAMS, type StreamBus } from '@outboard/bus';
 import { SUBJECT_PREFIX } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
-import { Program } from '@outboard/testbed';
+import { Program, SERVICE_FLAGS } from '@outboard/testbed';
 import { type NatsServer, startNatsServer } from '@outboard/testkit';
 import { note, report } from '../report.js';
 import { Fleet, networkIntents, portIntent, publishIntents } from './fleet.js';
@@ -57,7 +57,7 @@ async function measure(durability: 'NORMAL' | 'FULL', server: NatsServer, folder
   await fleet.publishInventory(bus);
   const service = new Program({
     name: 'network-intent',
-    command: [process.execPath, '--enable-source-maps', main],
+    command: [process.execPath, '--enable-source-maps', ...SERVICE_FLAGS, main],
     logFile: join(folder, `${durability}.log`),
     environment: {
       OUTBOARD_NATS_URL: server.url,
