@@ -186,13 +186,17 @@ function compareIdle(idle: readonly number[], bare: readonly number[]): void {
 }
 
 async function bareAttaches(): Promise<number[]> {
-  using bare = await BareAttach.open(`ob${name}`, WARM_UP + SAMPLES);
-  const milliseconds: number[] = [];
-  for (let number = 0; number < WARM_UP + SAMPLES; number++) {
-    milliseconds.push(await bare.attach(number));
-    await systemClock.delay(1);
+  const bare = await BareAttach.open(`ob${name}`, WARM_UP + SAMPLES);
+  try {
+    const milliseconds: number[] = [];
+    for (let number = 0; number < WARM_UP + SAMPLES; number++) {
+      milliseconds.push(await bare.attach(number));
+      await systemClock.delay(PAUSE_MILLISECONDS);
+    }
+    return milliseconds.slice(WARM_UP);
+  } finally {
+    bare[Symbol.dispose]();
   }
-  return milliseconds.slice(WARM_UP);
 }
 
 const stack = await LocalStack.start({ name, dpus: DPUS, tenants: [TENANT], storeDurability: durability });
