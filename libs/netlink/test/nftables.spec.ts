@@ -2,13 +2,20 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { NetworkNamespace } from '@outboard/ffi';
 import {
   destroy,
+  IP_CT_DIR,
   link,
   NetlinkSocket,
   NFPROTO,
+  NFT_CMP,
+  NFT_CT,
   NFT_DATA_VERDICT,
+  NFT_META,
+  NFT_OBJECT,
+  NFT_REG,
   NFT_SET,
   NFT_VERDICT,
   nftChain,
+  nftObject,
   nftRule,
   nftSet,
   nftSetElement,
@@ -178,6 +185,59 @@ describe('a transaction', () => {
     expect((await socket.transaction([gone])).failures).toEqual([]);
     expect((await socket.transaction([gone])).failures).toEqual([]);
     expect(await socket.dump(nftTable.dump())).toMatchObject([{ name: 'ob' }]);
+  });
+
+  it('makes rules of expressions, which are read as they were made and mean to nft(8) what they are', async () => {
+    const expressions = [
+      { name: 'ct', data: { key: NFT_CT.SRC_IP, direction: IP_CT_DIR.ORIGINAL, dreg: NFT_REG.R1 } },
+      {
+        name: 'bitwise',
+        data: {
+          sreg: 1,
+          dreg: 1,
+          len: 4,
+          mask: { value: bytes(255, 0, 0, 0) },
+          xor: { value: bytes(0, 0, 0, 0) },
+        },
+      },
+      { name: 'cmp', data: { sreg: 1, op: NFT_CMP.EQ, data: { value: bytes(10, 0, 0, 0) } } },
+      { name: 'ct', data: { key: NFT_CT.DST_IP, direction: IP_CT_DIR.ORIGINAL, dreg: NFT_REG.R1 } },
+      { name: 'lookup', data: { set: 'hosts', sreg: NFT_REG.R1 } },
+      { name: 'meta', data: { key: NFT_META.L4PROTO, dreg: NFT_REG.R1 } },
+      { name: 'cmp', data: { sreg: 1, op: NFT_CMP.NEQ, data: { value: bytes(6) } } },
+      { name: 'objref', data: { immType: NFT_OBJECT.COUNTER, immName: 'seen' } },
+      {
+        name: 'immediate',
+        data: { dreg: NFT_REG.VERDICT, data: { verdict: { code: NFT_VERDICT.GOTO, chain: 'other' } } },
+      },
+    ];
+    const rule = nftRule.append({ ...inet, chain: 'made', expressions });
+    const { failures } = await socket.transaction([
+      nftSet.create({ ...inet, name: 'hosts', id: 1, keyType: 7, keyLen: 4 }),
+      nftObject.append({ ...inet, name: 'seen', type: NFT_OBJECT.COUNTER, data: {} }),
+      nftChain.append({ ...inet, name: 'made' }),
+      nftRule.remove({ ...inet, chain: 'made' }),
+      rule,
+      rule,
+    ]);
+    expect(failures).toEqual([]);
+    const rules = await socket.dump(nftRule.dump({ ...inet, chain: 'made' }));
+    expect(rules).toHaveLength(2);
+    for (const each of rules) expect(each.expressions).toMatchObject(expressions);
+    const text =
+      'ct original ip saddr 10.0.0.0/8 ct original ip daddr @hosts meta l4proto != tcp counter name "seen" goto other';
+    expect(
+      listed()
+        .split('\n')
+        .filter((line) => line.trim() === text),
+    ).toHaveLength(2);
+    expect(
+      await socket.get(nftObject.get({ ...inet, name: 'seen', type: NFT_OBJECT.COUNTER })),
+    ).toMatchObject({
+      name: 'seen',
+      use: 2,
+      data: { packets: 0n, bytes: 0n },
+    });
   });
 
   it('of tens of thousands of elements takes several transactions; one that is too large is refused unsent', async () => {

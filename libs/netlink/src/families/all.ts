@@ -3,7 +3,7 @@ import { link } from './link.js';
 import { namespaceId } from './namespace-id.js';
 import { neighbour } from './neighbour.js';
 import { nexthop } from './nexthop.js';
-import { nftChain, nftGeneration, nftRule, nftSet, nftSetElement, nftTable } from './nftables.js';
+import { nftChain, nftGeneration, nftObject, nftRule, nftSet, nftSetElement, nftTable } from './nftables.js';
 import { route } from './route.js';
 import { rule } from './rule.js';
 import { filter, qdisc } from './traffic-control.js';
@@ -24,5 +24,6 @@ export const FAMILIES = {
   nftRule,
   nftSet,
   nftSetElement,
+  nftObject,
   nftGeneration,
 } as const;

@@ -1,5 +1,5 @@
 import { defineFamily, type InputOf, type OutputOf } from '../codec/family.js';
-import { be32, be64, binary, sbe32, string } from '../codec/scalars.js';
+import { be32, be64, binary, sbe32, string, u8 } from '../codec/scalars.js';
 import { list, nested, selected } from '../codec/table.js';
 
 /** `nfgenFamily` of tables (linux/netfilter.h). */
@@ -28,6 +28,25 @@ export const NFT_VERDICT = {
   RETURN: 0xfffffffb,
 } as const;
 
+/** Registers: the verdict, four of 16 bytes, and the same room as 16 of 4 bytes, from `R32` on. */
+export const NFT_REG = { VERDICT: 0, R1: 1, R32: 8 } as const;
+export const NFT_CMP = { EQ: 0, NEQ: 1, LT: 2, LTE: 3, GT: 4, GTE: 5 } as const;
+/** What `meta` and `ct` load (`key`). */
+export const NFT_META = { MARK: 3, L4PROTO: 16 } as const;
+export const NFT_CT = {
+  PROTOCOL: 10,
+  PROTO_SRC: 11,
+  PROTO_DST: 12,
+  SRC_IP: 19,
+  DST_IP: 20,
+  SRC_IP6: 21,
+  DST_IP6: 22,
+} as const;
+/** `direction` of `ct`. */
+export const IP_CT_DIR = { ORIGINAL: 0, REPLY: 1 } as const;
+/** `type` of an object. */
+export const NFT_OBJECT = { COUNTER: 1 } as const;
+
 const SUBSYSTEM = 10 << 8;
 const nfgenmsg = { nfgenFamily: 'u8', version: 'u8', resId: 'be16' } as const;
 
@@ -37,8 +56,36 @@ const data = nested({
 });
 
 const counter = nested({ bytes: [1, be64], packets: [2, be64] });
-/** Statements attached to elements; those that are not listed keep their name and lose their data. */
-const expression = nested({ name: [1, string], data: [2, selected('name', { counter })] });
+/** Expressions of rules and elements; those that are not listed keep their name and lose their data. */
+const expression = nested({
+  name: [1, string],
+  data: [
+    2,
+    selected('name', {
+      counter,
+      immediate: nested({ dreg: [1, be32], data: [2, data] }),
+      bitwise: nested({
+        sreg: [1, be32],
+        dreg: [2, be32],
+        len: [3, be32],
+        mask: [4, data],
+        xor: [5, data],
+        op: [6, be32],
+      }),
+      lookup: nested({
+        set: [1, string],
+        sreg: [2, be32],
+        dreg: [3, be32],
+        setId: [4, be32],
+        flags: [5, be32],
+      }),
+      cmp: nested({ sreg: [1, be32], op: [2, be32], data: [3, data] }),
+      meta: nested({ dreg: [1, be32], key: [2, be32], sreg: [3, be32] }),
+      ct: nested({ dreg: [1, be32], key: [2, be32], direction: [3, u8], sreg: [4, be32] }),
+      objref: nested({ immType: [1, be32], immName: [2, string] }),
+    }),
+  ],
+});
 
 export const nftTable = defineFamily({
   name: 'nftTable',
@@ -75,7 +122,10 @@ export const nftChain = defineFamily({
   operations: { new: SUBSYSTEM | 3, get: SUBSYSTEM | 4, delete: SUBSYSTEM | 5 },
 });
 
-/** Rules, to be observed and deleted: their expressions are named, not interpreted (nft(8) loads them). */
+/**
+ * Rules; without a handle, a removal takes all rules of the chain. Of expressions that the table does not have, reading
+ * tells the name.
+ */
 export const nftRule = defineFamily({
   name: 'nftRule',
   protocol: 'netfilter',
@@ -154,6 +204,23 @@ export const nftSetElement = defineFamily({
   operations: { new: SUBSYSTEM | 12, get: SUBSYSTEM | 13, delete: SUBSYSTEM | 14 },
 });
 
+/** Named objects that rules refer to. */
+export const nftObject = defineFamily({
+  name: 'nftObject',
+  protocol: 'netfilter',
+  header: nfgenmsg,
+  attributes: {
+    table: [1, string],
+    name: [2, string],
+    type: [3, be32],
+    data: [4, counter],
+    use: [5, be32],
+    handle: [6, be64],
+    userdata: [8, binary],
+  },
+  operations: { new: SUBSYSTEM | 18, get: SUBSYSTEM | 19, delete: SUBSYSTEM | 20 },
+});
+
 /** The ruleset's generation, which every committed transaction announces. */
 export const nftGeneration = defineFamily({
   name: 'nftGeneration',
@@ -170,6 +237,7 @@ const DESTROY = new Map([
   [nftRule.deleteType, SUBSYSTEM | 28],
   [nftSet.deleteType, SUBSYSTEM | 29],
   [nftSetElement.deleteType, SUBSYSTEM | 30],
+  [nftObject.deleteType, SUBSYSTEM | 31],
 ]);
 
 /** Turns a removal into one that succeeds where there is nothing to remove: idempotent within a transaction. */
@@ -189,4 +257,9 @@ export type NftSetInput = InputOf<typeof nftSet>;
 export type NftSet = OutputOf<typeof nftSet>;
 export type NftSetElementInput = InputOf<typeof nftSetElement>;
 export type NftSetElement = OutputOf<typeof nftSetElement>;
+export type NftObjectInput = InputOf<typeof nftObject>;
+export type NftObject = OutputOf<typeof nftObject>;
+/** An expression as rules have it. */
+export type NftExpression = NonNullable<NftRuleInput['expressions']>[number];
+export type NftExpressionOutput = NonNullable<NftRule['expressions']>[number];
 export type NftGeneration = OutputOf<typeof nftGeneration>;
