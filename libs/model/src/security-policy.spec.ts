@@ -94,10 +94,10 @@ describe('a security policy', () => {
       rule({ services: Array(33).fill({ protocol: 'TCP' }) }),
     ],
     [
-      'spec must have at most 1024 pairs of a peer and a service, not 1025',
+      'spec must have at most 512 pairs of a peer and a service, not 513',
       policy({
         ingress: [
-          ...Array(2).fill({ peers: Array(16).fill({ addressSet: 'a' }), services: Array(32).fill({}) }),
+          ...Array(1).fill({ peers: Array(16).fill({ addressSet: 'a' }), services: Array(32).fill({}) }),
           {},
         ].map((each, index) => ({ ...each, name: `r${index}` })),
       }),

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import {
   filter,
   filterInfo,
@@ -16,6 +17,12 @@ import {
 } from '@outboard/netlink';
 import type { Capability } from '../driver.js';
 import { NAMESPACE_PREFIX } from '../realise/names.js';
+
+/** Switches of a namespace, all to be on. */
+export const BRIDGE_FILTERING = [
+  '/proc/sys/net/bridge/bridge-nf-call-iptables',
+  '/proc/sys/net/bridge/bridge-nf-call-ip6tables',
+] as const;
 
 type LinkKind = NonNullable<LinkInput['linkinfo']>;
 
@@ -51,7 +58,7 @@ async function probe(): Promise<Capability[]> {
         await tryOut(kind, socket, [link.create({ ifname: `obprobe-${kind.slice(0, 6)}`, linkinfo })]),
       );
     found.push(await tryOut('tc-redirect', socket, redirectMessages()));
-    found.push(await tryNftables(namespace), await tryNft());
+    found.push(await tryNftables(namespace), await tryNft(), tryBridgeNetfilter(namespace));
     return found;
   } finally {
     socket.close();
@@ -98,6 +105,12 @@ async function tryNftables(namespace: NetworkNamespace): Promise<Capability> {
   } catch (failure) {
     return { name, available: false, reason: failure instanceof Error ? failure.message : String(failure) };
   }
+}
+
+/** What shows bridged packets to the rules and the connection tracking of IP. */
+function tryBridgeNetfilter(namespace: NetworkNamespace): Capability {
+  const available = namespace.run(() => BRIDGE_FILTERING.every((path) => existsSync(path)));
+  return { name: 'bridge-netfilter', available, reason: available ? '' : 'br_netfilter is not loaded' };
 }
 
 /** The program: it loads the fixed part of the guard. */

@@ -1,25 +1,33 @@
-import { AF, type NetlinkEvent, NFPROTO, RT_TABLE, TC_CLSACT } from '@outboard/netlink';
+import { AF, type NetlinkEvent, RT_TABLE, TC_CLSACT } from '@outboard/netlink';
 import type { Change } from '../driver.js';
 import { FIXED_TABLE_NAMES, FIXED_TABLES } from '../realise/fixed-tables.js';
-import { GUARD_TABLE } from '../realise/guard-table.js';
+import { GUARD_SETS, GUARD_TABLE } from '../realise/guard-table.js';
 import {
   bridgeEntryKey,
   gateKey,
   guardKey,
   linkKey,
   neighbourKey,
+  policyChainKey,
+  policyCounterKey,
+  policySetKey,
   tunnelEntryKey,
 } from '../realise/linux-objects.js';
 import { DEVICE_PREFIXES } from '../realise/names.js';
+import { isGroupSet } from '../realise/policy-names.js';
+import { POLICY_HOOK_CHAINS, POLICY_TABLE } from '../realise/policy-table.js';
 import { observedAddress } from './addresses.js';
 import { type Device, deviceOf } from './device.js';
 import { observedOf } from './entries.js';
 import { FAMILIES } from './guards.js';
 import type { Place } from './place.js';
+import { policyElementKeyOf } from './policy-elements.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 import { RouteReader } from './route-reader.js';
 import { reachabilityKey } from './routes.js';
 import { senderKeyOf } from './senders.js';
+
+const SENDER_SETS: ReadonlySet<string> = new Set(Object.values(GUARD_SETS));
 
 /** What events of one place amount to. */
 export interface Digest {
@@ -93,17 +101,29 @@ function digestOne(place: Place, event: NetlinkEvent, digest: Digest): void {
     case 'nftSet':
       digestTable(place, event, digest);
       return;
+    case 'nftObject':
+      if (event.value.table !== POLICY_TABLE || event.value.name === undefined) return;
+      changed.add(policyCounterKey(place.name, event.value.name));
+      return;
     case 'nftSetElement':
-      if (event.value.nfgenFamily !== NFPROTO.BRIDGE || event.value.table !== GUARD_TABLE) return;
-      for (const { key, keyEnd } of event.value.elements ?? []) {
-        if (key?.value === undefined) continue;
-        const ends = keyEnd?.value === undefined ? {} : { keyEnd: keyEnd.value };
-        const sender = senderKeyOf(place, { key: key.value, ...ends });
-        if (sender !== undefined) changed.add(sender);
-      }
+      digestElements(place, event, digest);
       return;
     default:
       return;
+  }
+}
+
+function digestElements(place: Place, { value }: EventOf<'nftSetElement'>, { changed }: Digest): void {
+  const { table, set = '', elements = [] } = value;
+  if (table !== GUARD_TABLE && table !== POLICY_TABLE) return;
+  for (const element of elements) {
+    const { key: first, keyEnd } = element;
+    if (first?.value === undefined) continue;
+    const ends = keyEnd?.value === undefined ? {} : { keyEnd: keyEnd.value };
+    const key = SENDER_SETS.has(set)
+      ? senderKeyOf(place, { key: first.value, ...ends })
+      : policyElementKeyOf(place, set, element);
+    if (key !== undefined) changed.add(key);
   }
 }
 
@@ -138,9 +158,25 @@ function digestTable(
     (name) => FIXED_TABLES[name].table === table && FAMILIES[FIXED_TABLES[name].family] === value.nfgenFamily,
   );
   if (fixed === undefined) return;
-  // The table's elements go with it.
-  const gone = operation === 'delete' && (family === 'nftTable' || family === 'nftSet');
-  (gone ? lost : changed).add(guardKey(place.name, fixed));
+  const { key, holds } = (fixed === 'policies' && policyObjectOf(place, family, value)) || {
+    key: guardKey(place.name, fixed),
+    holds: family === 'nftTable' || family === 'nftSet',
+  };
+  // What was in it goes with it.
+  (operation === 'delete' && holds ? lost : changed).add(key);
+}
+
+/** What of policies and ports the event is about; undefined: the guard itself. `holds`: other objects are in it. */
+function policyObjectOf(
+  { name: namespace }: Place,
+  family: 'nftTable' | 'nftChain' | 'nftRule' | 'nftSet',
+  value: EventOf<'nftTable' | 'nftChain' | 'nftRule' | 'nftSet'>['value'],
+): { readonly key: string; readonly holds: boolean } | undefined {
+  const name = ('name' in value ? value.name : undefined) ?? '';
+  if (family === 'nftSet' && isGroupSet(name)) return { key: policySetKey(namespace, name), holds: true };
+  const chain = 'chain' in value ? value.chain : family === 'nftChain' ? name : undefined;
+  if (chain === undefined || POLICY_HOOK_CHAINS.has(chain)) return undefined;
+  return { key: policyChainKey(namespace, chain), holds: false };
 }
 
 /** The key of a neighbour or forwarding entry, also of one that is going, of which the kernel tells less. */

@@ -5,6 +5,7 @@ import type { OperationResult } from '../driver.js';
 import {
   FIXED_TABLE_NAMES,
   FIXED_TABLES,
+  type FixedTable,
   type FixedTableName,
   tableComment,
 } from '../realise/fixed-tables.js';
@@ -90,13 +91,24 @@ async function observeGuard(place: Place, table: FixedTableName): Promise<Observ
       const spec = { ...common, revision: 0, rules: 0 };
       return { key, spec, within, ownership: { kind: 'foreign', found: 'a table of the same name' } };
     }
-    const { length: rules } = await place.netfilter.dump(nftRule.dump({ nfgenFamily, table: name }));
-    const spec = { ...common, revision: Number(revision), rules };
+    const spec = { ...common, revision: Number(revision), rules: await fixedRules(place, table) };
     return { key, spec, within, ownership: { kind: 'owned' } };
   } catch (failure) {
     if (failure instanceof NetlinkError && failure.code === 'ENOENT') return undefined;
     throw failure;
   }
+}
+
+/** How many rules the chains have that never change. */
+async function fixedRules(place: Place, table: FixedTableName): Promise<number> {
+  const { family, table: name, chains }: FixedTable = FIXED_TABLES[table];
+  const where = { nfgenFamily: FAMILIES[family], table: name };
+  let count = 0;
+  for (const chain of chains ?? [undefined]) {
+    const rules = await place.netfilter.dump(nftRule.dump(chain === undefined ? where : { ...where, chain }));
+    count += rules.length;
+  }
+  return count;
 }
 
 /** Runs `nft -f -` in the namespace. A child that is started in there stays there; the wait for it is elsewhere. */

@@ -30,6 +30,10 @@ import { Links } from './links.js';
 import { Namespaces } from './namespaces.js';
 import type { Place } from './place.js';
 import { Places } from './places.js';
+import { PolicyChains } from './policy-chains.js';
+import { PolicyCounters, type RuleCounter, readCounters } from './policy-counters.js';
+import { PolicyElements } from './policy-elements.js';
+import { PolicySets } from './policy-sets.js';
 import { Routes } from './routes.js';
 import { Senders } from './senders.js';
 
@@ -54,6 +58,10 @@ const HANDLERS = [
     kinds: ['bridgeentry', 'tunnelentry', 'neighbour'],
   },
   { Handler: Senders, keys: ['sender'], kinds: ['sender'] },
+  { Handler: PolicySets, keys: ['policyset'], kinds: ['policyset'] },
+  { Handler: PolicyElements, keys: ['policyelement'], kinds: ['policymember', 'policyport'] },
+  { Handler: PolicyCounters, keys: ['policycounter'], kinds: ['policycounter'] },
+  { Handler: PolicyChains, keys: ['policychain'], kinds: ['rulechain', 'portchain'] },
   { Handler: Routes, keys: ['route'], kinds: ['route'] },
   { Handler: Gates, keys: ['gate'], kinds: ['gate'] },
 ] as const;
@@ -71,6 +79,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   readonly #places: Places;
   /** Why nothing can be realised on this machine; undefined if it can. */
   readonly #lacking: string | undefined;
+  readonly #noPolicies: string | undefined;
   #underlay: Underlay | undefined;
   #lookingAtUnderlay: Promise<void> | undefined;
 
@@ -84,6 +93,10 @@ export class LinuxDriver implements Driver<LinuxSpec> {
       ({ name, available }) => !available && (REQUIRED as readonly string[]).includes(name),
     );
     if (lacking !== undefined) this.#lacking = `this machine has no ${lacking.name}: ${lacking.reason}`;
+    const filtering = probed.find(({ name }) => name === 'bridge-netfilter');
+    if (filtering?.available !== true) {
+      this.#noPolicies = `this machine cannot enforce policies on bridged ports: ${filtering?.reason}`;
+    }
     this.#handlers = HANDLERS.map(({ Handler, keys, kinds }) => {
       const handler = new Handler(places);
       for (const key of keys) this.#byKey.set(key, handler);
@@ -125,9 +138,13 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     return functionsAmong(this.#places.dpu.devices());
   }
 
-  realise(_key: string, object: DataplaneObject, resolve: Resolve): Realisation<LinuxSpec> {
+  realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<LinuxSpec> {
     if (this.#lacking !== undefined) return { kind: 'unsupported', why: this.#lacking, references: [] };
-    return realiseLinux(object, resolve, { dpu: this.options.dpu, underlay: this.#underlay });
+    return realiseLinux(key, object, resolve, {
+      dpu: this.options.dpu,
+      underlay: this.#underlay,
+      noPolicies: this.#noPolicies,
+    });
   }
 
   async observe(scope: Scope): Promise<readonly ObservedObject<LinuxSpec>[]> {
@@ -171,6 +188,11 @@ export class LinuxDriver implements Driver<LinuxSpec> {
       start = end;
     }
     return results;
+  }
+
+  /** What the rules of all policies here, and the isolation of ports, have decided on since they came. */
+  ruleCounters(): Promise<readonly RuleCounter[]> {
+    return readCounters(this.#places);
   }
 
   watch(onChange: (change: Change) => void): Disposable {

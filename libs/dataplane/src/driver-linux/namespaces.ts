@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { AppError } from '@outboard/core';
 import { libc, MS_BIND, runIn } from '@outboard/ffi';
 import { link, NetworkNamespace, upFlags } from '@outboard/netlink';
@@ -6,6 +6,7 @@ import type { OperationResult } from '../driver.js';
 import { namespaceKey } from '../realise/linux-objects.js';
 import { aliasOf } from '../realise/names.js';
 import { DONE, resultOfThrown } from './batch.js';
+import { BRIDGE_FILTERING } from './capabilities.js';
 import {
   type DeleteOperation,
   type Handler,
@@ -33,6 +34,12 @@ const SETTINGS: readonly (readonly [path: string, value: string])[] = (
     ['ipv6/fib_multipath_hash_policy', '1'],
   ] as const
 ).map(([path, value]) => [`/proc/sys/net/${path}`, value]);
+
+/** All settings; those that show bridged packets to policies only where the kernel can do that. */
+const settingsHere = (): readonly (readonly [path: string, value: string])[] => [
+  ...SETTINGS,
+  ...BRIDGE_FILTERING.filter((path) => existsSync(path)).map((path) => [path, '1'] as const),
+];
 
 /** Routers' namespaces. The mark is the alias of `lo`. */
 export class Namespaces implements Handler {
@@ -101,7 +108,7 @@ export class Namespaces implements Handler {
     const { name } = place;
     const mark = this.places.markOf(place);
     const settings = runIn(place.namespace, () =>
-      SETTINGS.every(([path, value]) => readFileSync(path, 'latin1').trim() === value),
+      settingsHere().every(([path, value]) => readFileSync(path, 'latin1').trim() === value),
     );
     return {
       key: namespaceKey(name),
@@ -126,7 +133,7 @@ export class Namespaces implements Handler {
     await place.route.send(link.change({ ifname: 'lo', ifalias: alias, ...upFlags() }));
     await place.lookAtDevice('lo');
     runIn(place.namespace, () => {
-      for (const [path, value] of SETTINGS) writeFileSync(path, value);
+      for (const [path, value] of settingsHere()) writeFileSync(path, value);
     });
     this.places.enter(place);
     return DONE;

@@ -1,8 +1,8 @@
-import { type BatchFailure, type Message, NetlinkError, NFPROTO, nftSetElement } from '@outboard/netlink';
+import { type Message, NetlinkError, NFPROTO, nftSetElement } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { GUARD_SETS, GUARD_TABLE } from '../realise/guard-table.js';
 import { guardKey, type SenderSpec, senderKey } from '../realise/linux-objects.js';
-import { DONE, resultOfFailure, resultOfThrown } from './batch.js';
+import { DONE, resultOfFailure } from './batch.js';
 import { groupBy } from './group-by.js';
 import {
   type DeleteOperation,
@@ -14,20 +14,13 @@ import {
   secondOf,
   specOf,
 } from './handler.js';
+import { type ChangeOptions, carryOut } from './nft-transactions.js';
 import type { Place } from './place.js';
 import type { Places } from './places.js';
 import { type SenderElement, senderElements, senderOf } from './sender-elements.js';
 
 /** Up to so many are asked for one by one; for more the sets are read as a whole. */
 const SINGLE_GETS = 48;
-/** Far below what a transaction can carry, and short enough to let others in between. */
-const OPERATIONS_PER_TRANSACTION = 500;
-
-interface Change {
-  readonly index: number;
-  readonly spec: SenderSpec;
-}
-
 type MessageOf = (set: string, element: SenderElement) => Message;
 
 const attributesOf = (set: string, { key, keyEnd }: SenderElement) => ({
@@ -43,12 +36,16 @@ export class Senders implements Handler {
 
   put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
     const specs = operations.map((operation) => specOf(operation, 'sender'));
-    return this.#change(specs, [], (set, element) => nftSetElement.replace(attributesOf(set, element)));
+    return this.#change(
+      specs,
+      { withoutPlace: ({ namespace }) => missing(guardKey(namespace, 'ports')) },
+      (set, element) => nftSetElement.replace(attributesOf(set, element)),
+    );
   }
 
   remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
     const specs = operations.map((operation) => observedOf(operation, 'sender'));
-    return this.#change(specs, ['ENOENT'], (set, element) =>
+    return this.#change(specs, { tolerate: ['ENOENT'], withoutPlace: () => DONE }, (set, element) =>
       nftSetElement.remove(attributesOf(set, element)),
     );
   }
@@ -67,68 +64,24 @@ export class Senders implements Handler {
     return found;
   }
 
-  async #change(
+  #change(
     specs: readonly SenderSpec[],
-    tolerate: readonly string[],
+    options: Pick<ChangeOptions, 'tolerate' | 'withoutPlace'>,
     messageOf: MessageOf,
   ): Promise<OperationResult[]> {
-    const results: OperationResult[] = specs.map(() => DONE);
-    const changes = specs.map((spec, index): Change => ({ index, spec }));
-    const byPlace = groupBy(changes, ({ index, spec }) => {
-      const place = this.places.router(spec.namespace);
-      if (place === undefined && tolerate.length === 0)
-        results[index] = missing(guardKey(spec.namespace, 'ports'));
-      return place;
+    const changes = specs.map(({ namespace, port, mac, source }, index) => ({
+      index,
+      namespace,
+      messages: senderElements(port, mac, source).map((element) => messageOf(element.set, element)),
+    }));
+    // Without the table there is no set to put something into: that is a matter of waiting, not of failing.
+    return carryOut(this.places, changes, {
+      ...options,
+      failureOf: ({ namespace }, failure) =>
+        failure.code === 'ENOENT' ? missing(guardKey(namespace, 'ports')) : resultOfFailure(failure),
     });
-    for (const [place, own] of byPlace) {
-      for (let start = 0; start < own.length; start += OPERATIONS_PER_TRANSACTION) {
-        const part = own.slice(start, start + OPERATIONS_PER_TRANSACTION);
-        for (const [index, result] of await transact(place, part, tolerate, messageOf))
-          results[index] = result;
-      }
-    }
-    return results;
   }
 }
-
-/**
- * A transaction is all or nothing: what it names as failed is left out, and the rest tried again, until it succeeds.
- * Each round leaves something out, so it ends.
- */
-async function transact(
-  place: Place,
-  changes: readonly Change[],
-  tolerate: readonly string[],
-  messageOf: MessageOf,
-): Promise<Map<number, OperationResult>> {
-  const results = new Map<number, OperationResult>();
-  let steps = changes.flatMap(({ index, spec: { port, mac, source } }) =>
-    senderElements(port, mac, source).map((element) => ({ index, message: messageOf(element.set, element) })),
-  );
-  while (steps.length > 0) {
-    let failures: readonly BatchFailure[];
-    try {
-      ({ failures } = await place.netfilter.transaction(steps.map(({ message }) => message)));
-    } catch (failure) {
-      for (const { index } of steps) results.set(index, resultOfThrown(failure));
-      return results;
-    }
-    if (failures.length === 0) return results;
-    const absent = new Set<number>();
-    for (const failure of failures) {
-      const step = steps[failure.index];
-      if (step === undefined) continue;
-      if (tolerate.includes(failure.code)) absent.add(failure.index);
-      else results.set(step.index, failureOf(place, failure));
-    }
-    steps = steps.filter(({ index }, position) => !absent.has(position) && !results.has(index));
-  }
-  return results;
-}
-
-/** Without the table there is no set to put something into: that is a matter of waiting, not of failing. */
-const failureOf = (place: Place, failure: BatchFailure): OperationResult =>
-  failure.code === 'ENOENT' ? missing(guardKey(place.name, 'ports')) : resultOfFailure(failure);
 
 async function observeOne(place: Place, key: string): Promise<Observed[]> {
   const [, , port = '', mac = '', ...rest] = key.split('/');

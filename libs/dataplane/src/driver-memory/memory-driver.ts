@@ -84,8 +84,12 @@ export class MemoryDriver implements Driver<LinuxSpec> {
     });
   }
 
-  realise(_key: string, object: DataplaneObject, resolve: Resolve): Realisation<LinuxSpec> {
-    return realiseLinux(object, resolve, { dpu: this.options.dpu, underlay: this.#underlay });
+  realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<LinuxSpec> {
+    return realiseLinux(key, object, resolve, {
+      dpu: this.options.dpu,
+      underlay: this.#underlay,
+      noPolicies: undefined,
+    });
   }
 
   async observe(scope: Scope): Promise<readonly ObservedObject<LinuxSpec>[]> {

@@ -11,6 +11,8 @@ export function canonicalAddress(text: string): string | undefined {
   }
 }
 
+export type IpFamily = 4 | 6;
+
 export interface Prefix {
   /** First address, canonical. */
   readonly address: string;

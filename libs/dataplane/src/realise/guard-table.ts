@@ -1,3 +1,5 @@
+import { MARKS, PORT_SETS } from './port-sets.js';
+
 export const GUARD_TABLE = 'outboard';
 
 /**
@@ -16,7 +18,7 @@ export const GUARD_SETS = {
 } as const;
 
 /** Changes with the table's fixed part; one of another revision is loaded anew. */
-export const GUARD_REVISION = 1;
+export const GUARD_REVISION = 2;
 
 const V4 = 'iifname . ether saddr . ip saddr';
 const V6 = 'iifname . ether saddr . ip6 saddr';
@@ -69,16 +71,58 @@ const CHAINS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-const BASE_RULE = 'iifname "obp*" goto port';
+/** Chains on hooks of the bridge; who a port is, for its policies. */
+const HOOKS: Hooks = {
+  // All before br_netfilter (-1 and 0), so that nothing else sees what is not allowed.
+  prerouting: [
+    'prerouting priority -300',
+    [
+      `meta mark set ${MARKS.none}`,
+      `iifname "obp*" meta mark set iifname map @${PORT_SETS.identities}`,
+      `iifname "obp*" meta mark ${MARKS.none} counter drop`,
+      'iifname "obp*" goto port',
+    ],
+  ],
+  forward: [
+    'forward priority -300',
+    [
+      `meta mark set ${MARKS.elsewhere}`,
+      `oifname "obp*" meta mark set oifname map @${PORT_SETS.identities}`,
+      `oifname "obp*" meta mark ${MARKS.elsewhere} counter drop`,
+    ],
+  ],
+  // What was routed was judged for the port that has the address: it goes to that one, or to one without policies.
+  output: [
+    'output priority -300',
+    [
+      `meta mark ${MARKS.none} accept`,
+      `oifname . meta mark @${PORT_SETS.identified} accept`,
+      `oifname @${PORT_SETS.policed} counter drop`,
+    ],
+  ],
+};
+
+/** Chains on hooks, by name: the hook with its priority, and the rules. */
+export type Hooks = Readonly<Record<string, readonly [hook: string, rules: readonly string[]]>>;
 
 /** How many rules the table has: whether one was added or taken away is told by their number. */
-export const GUARD_RULES = 1 + Object.values(CHAINS).reduce((count, rules) => count + rules.length, 0);
+export const GUARD_RULES = [
+  ...Object.values(CHAINS),
+  ...Object.values(HOOKS).map(([, rules]) => rules),
+].reduce((count, rules) => count + rules.length, 0);
+
+const block = (head: string, lines: readonly string[]): string =>
+  `  ${head} {\n${lines.map((line) => `    ${line}`).join('\n')}\n  }`;
+
+/** Chains on hooks, as nft(8) reads them. */
+export const hookBlocks = (hooks: Hooks): string[] =>
+  Object.entries(hooks).map(([name, [hook, rules]]) =>
+    block(`chain ${name}`, [`type filter hook ${hook}; policy accept;`, ...rules]),
+  );
 
 /** For `nft -f -`: replaces the table, whatever it was, in one transaction. */
 export function guardScript(comment: string): string {
   const set = (name: string, type: string, flags = ''): string => `  set ${name} { typeof ${type}; ${flags}}`;
-  const chain = (name: string, rules: readonly string[]): string =>
-    `  chain ${name} {\n${rules.map((rule) => `    ${rule}`).join('\n')}\n  }`;
   return [
     `table bridge ${GUARD_TABLE}`,
     `delete table bridge ${GUARD_TABLE}`,
@@ -91,12 +135,11 @@ export function guardScript(comment: string): string {
     set(GUARD_SETS.ipv6Prefixes, V6, 'flags interval; '),
     set(GUARD_SETS.targets, TARGET),
     set(GUARD_SETS.targetPrefixes, TARGET, 'flags interval; '),
-    ...Object.entries(CHAINS).map(([name, rules]) => chain(name, rules)),
-    '  chain prerouting {',
-    // Before br_netfilter (0), so that nothing else sees what is not allowed.
-    '    type filter hook prerouting priority -300; policy accept;',
-    `    ${BASE_RULE}`,
-    '  }',
+    `  map ${PORT_SETS.identities} { typeof iifname : meta mark; }`,
+    set(PORT_SETS.identified, 'oifname . meta mark'),
+    set(PORT_SETS.policed, 'oifname'),
+    ...Object.entries(CHAINS).map(([name, rules]) => block(`chain ${name}`, rules)),
+    ...hookBlocks(HOOKS),
     '}',
     '',
   ].join('\n');

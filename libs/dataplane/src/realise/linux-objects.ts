@@ -1,4 +1,5 @@
 import type { FixedTableName } from './fixed-tables.js';
+import { BRIDGE_PORT_SETS } from './port-sets.js';
 
 /**
  * What neutral objects become on Linux. Devices whose name starts with `obv` stand in the DPU's namespace, `obb`,
@@ -17,6 +18,10 @@ export type LinuxSpec =
   | TunnelEntrySpec
   | NeighbourSpec
   | SenderSpec
+  | PolicySetSpec
+  | PolicyElementSpec
+  | PolicyCounterSpec
+  | PolicyChainSpec
   | RouteSpec
   | GateSpec
   | RepresentorSpec;
@@ -146,6 +151,67 @@ export interface SenderSpec {
   readonly source?: string;
 }
 
+/** The addresses of a group, of one family. What it may hold is part of its name. `policyset/<namespace>/<name>`. */
+export interface PolicySetSpec {
+  readonly kind: 'policyset';
+  readonly namespace: string;
+  readonly name: string;
+  readonly keyLength: 4 | 16 | 8 | 20;
+  /** Whether elements are prefixes; otherwise they are addresses. */
+  readonly prefixes: boolean;
+}
+
+/**
+ * An element of the policies' sets and maps, bytes in hexadecimal. `policymember`: of a group or a named port; comes
+ * before rules that mean it. `policyport`: who a port is and where its policies are; comes behind these.
+ * `policyelement/<namespace>/<set>/<key>[-<end>]`.
+ */
+export interface PolicyElementSpec {
+  readonly kind: 'policymember' | 'policyport';
+  readonly namespace: string;
+  readonly set: string;
+  readonly key: string;
+  /** Last of a range. */
+  readonly end?: string;
+  /** Of maps: a value, `accept`, or `goto <chain>`. */
+  readonly data?: string;
+}
+
+/** Counts packets and bytes that a rule decided on. It outlives changes of the rule. `policycounter/<namespace>/<name>`. */
+export interface PolicyCounterSpec {
+  readonly kind: 'policycounter';
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Rules of a policy in one direction, or (`portchain`) which policies a port has. Changed as a whole. `policychain/<namespace>/<name>`. */
+export interface PolicyChainSpec {
+  readonly kind: 'rulechain' | 'portchain';
+  readonly namespace: string;
+  readonly name: string;
+  readonly rules: readonly (readonly RuleExpression[])[];
+}
+
+/** What the kernel's virtual machine does, in its words (linux/netfilter/nf_tables.h); bytes in hexadecimal. */
+export type RuleExpression =
+  | { readonly name: 'ct'; readonly key: number; readonly dreg: number; readonly direction?: number }
+  | { readonly name: 'meta'; readonly key: number; readonly dreg?: number; readonly sreg?: number }
+  | {
+      readonly name: 'bitwise';
+      readonly sreg: number;
+      readonly dreg: number;
+      readonly len: number;
+      readonly mask: string;
+      readonly xor: string;
+    }
+  | { readonly name: 'cmp'; readonly sreg: number; readonly op: number; readonly data: string }
+  | { readonly name: 'lookup'; readonly set: string; readonly sreg: number }
+  | { readonly name: 'load'; readonly dreg: number; readonly data: string }
+  | { readonly name: 'count'; readonly counter: string }
+  | { readonly name: 'verdict'; readonly code: RuleVerdict; readonly chain?: string };
+
+export type RuleVerdict = 'accept' | 'drop' | 'return' | 'jump' | 'goto';
+
 /** `route/<namespace>/<destination>`. */
 export interface RouteSpec {
   readonly kind: 'route';
@@ -194,12 +260,21 @@ export const LINUX_ORDER = [
   'tunnelentry',
   'neighbour',
   'sender',
+  'policyset',
+  'policymember',
+  'policycounter',
+  'rulechain',
+  'portchain',
+  'policyport',
   'route',
   'gate',
   'representor',
 ] as const satisfies readonly LinuxSpec['kind'][];
 
-/** Removing these blocks the kernel for 16-20 ms and more. */
+/**
+ * Removing devices blocks the kernel for 16-20 ms and more. What rules refer to goes when no rule does any more, so
+ * that it has to wait for the rules that take the place of those that did.
+ */
 export const LINUX_SLOW_TO_REMOVE: ReadonlySet<LinuxSpec['kind']> = new Set([
   'namespace',
   'guard',
@@ -207,6 +282,10 @@ export const LINUX_SLOW_TO_REMOVE: ReadonlySet<LinuxSpec['kind']> = new Set([
   'tunnel',
   'veth',
   'port',
+  'policyset',
+  'policycounter',
+  'rulechain',
+  'portchain',
 ]);
 
 export const NULL_MAC = '00:00:00:00:00:00';
@@ -218,6 +297,9 @@ export const linkKey = (name: string): string => `link/${name}`;
 export const namespaceKey = (name: string): string => `namespace/${name}`;
 export const guardKey = (namespace: string, table: FixedTableName): string => `guard/${namespace}/${table}`;
 export const addressKey = (device: string, address: string): string => `address/${device}/${address}`;
+/** The table that has a set of ports or policies. */
+export const setHome = (namespace: string, set: string): string =>
+  guardKey(namespace, BRIDGE_PORT_SETS.has(set) ? 'ports' : 'policies');
 export const bridgeEntryKey = (bridge: string, mac: string): string => `bridgeentry/${bridge}/${mac}`;
 export const tunnelEntryKey = (tunnel: string, mac: string, destination: string): string =>
   mac === NULL_MAC ? `tunnelentry/${tunnel}/flood/${destination}` : `tunnelentry/${tunnel}/${mac}`;
@@ -234,3 +316,13 @@ export const senderKey = (
 export const routeKey = (namespace: string, destination: string): string =>
   `route/${namespace}/${destination}`;
 export const gateKey = (device: string): string => `gate/${device}`;
+export const policySetKey = (namespace: string, name: string): string => `policyset/${namespace}/${name}`;
+export const policyCounterKey = (namespace: string, name: string): string =>
+  `policycounter/${namespace}/${name}`;
+export const policyChainKey = (namespace: string, name: string): string => `policychain/${namespace}/${name}`;
+export const policyElementKey = (
+  namespace: string,
+  set: string,
+  key: string,
+  end: string | undefined,
+): string => `policyelement/${namespace}/${set}/${end === undefined ? key : `${key}-${end}`}`;

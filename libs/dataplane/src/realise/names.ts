@@ -1,4 +1,5 @@
 import { hash as digest } from 'node:crypto';
+import { LEAST_PORT_MARK } from './port-sets.js';
 
 /** Every name of ours starts so: namespaces with `ob-`, devices with `ob` and a letter for their role. */
 export const NAMESPACE_PREFIX = 'ob-';
@@ -41,6 +42,10 @@ export const vethName = (portUid: string, networkUid: string): string =>
   `${DEVICE_PREFIXES.veth}${hash(`${portUid} ${networkUid}`)}`;
 export const portName = (portUid: string, networkUid: string): string =>
   `${DEVICE_PREFIXES.port}${hash(`${portUid} ${networkUid}`)}`;
+
+/** What packets from and to a port bear while they are judged. Two ports with the same one do not stand together. */
+export const portMark = (portUid: string, networkUid: string): number =>
+  Math.max(LEAST_PORT_MARK, Number.parseInt(hash(`${portUid} ${networkUid}`).slice(0, 8), 16) & 0x7fffffff);
 
 const namespaces = new Map<string, string>();
 

@@ -3,6 +3,7 @@ import { parsePrefix } from './addresses.js';
 import { FIXED_TABLES, tableComment } from './fixed-tables.js';
 import { GUARD_SETS, GUARD_TABLE } from './guard-table.js';
 import type { LinuxSpec, RouteNextHop, RouteSpec, SenderSpec } from './linux-objects.js';
+import { policyAttributes } from './policy-view.js';
 
 /** What netlink calls each kind of object. */
 const TYPES = {
@@ -17,6 +18,12 @@ const TYPES = {
   tunnelentry: 'fdb',
   neighbour: 'neigh',
   sender: 'element',
+  policyset: 'set',
+  policymember: 'element',
+  policyport: 'element',
+  policycounter: 'object',
+  rulechain: 'chain',
+  portchain: 'chain',
   route: 'route',
   gate: 'filter',
   representor: 'link',
@@ -86,6 +93,13 @@ export const netlinkView: DriverView<LinuxSpec> = {
           set: setOf(spec),
           key: [spec.port, spec.mac, ...(spec.source === undefined ? [] : [spec.source])].join(' . '),
         };
+      case 'policyset':
+      case 'policymember':
+      case 'policyport':
+      case 'policycounter':
+      case 'rulechain':
+      case 'portchain':
+        return policyAttributes(spec);
       case 'route':
         return { netns: spec.namespace, dst: spec.destination, ...nextHopsOf(spec) };
       case 'gate': {

@@ -12,13 +12,14 @@ export interface ParsedEndpoint extends Member {
 }
 
 /**
- * An attached port: a veth into the router's namespace, what the bridge knows about it, what it may send as, and last
- * the gates (each side's traffic redirected to the other) and the representor, which comes up when all that is there.
+ * An attached port: a veth into the router's namespace, what the bridge knows about it, what it may send as, who it is
+ * to policies and which apply (`policies`), and last the gates (each side's traffic redirected to the other) and the representor, which comes up when all that is there.
  * Administratively down, the gates are closed and both sides are down.
  */
 export function realiseEndpoint(
   endpoint: ParsedEndpoint,
   segment: Segment,
+  policies: readonly DriverObject<LinuxSpec>[],
 ): readonly DriverObject<LinuxSpec>[] {
   const { portUid, representor, adminUp, mac, addresses, pairs } = endpoint;
   const { networkUid, namespace, bridge, mtu } = segment;
@@ -26,7 +27,7 @@ export function realiseEndpoint(
   const senders = senderObjects(endpoint, namespace, port);
   // Another port may answer for an address that several share: then only learning tells where it is now.
   const shared = otherMacs(mac, pairs).size > 0;
-  const guarded = [linkKey(veth), linkKey(port), ...senders.map(({ key }) => key)];
+  const guarded = [linkKey(veth), linkKey(port), ...[...senders, ...policies].map(({ key }) => key)];
   const gates = [
     gate(representor, veth, guarded, representor),
     { ...gate(veth, representor, guarded, representor), within: linkKey(veth) },
@@ -46,6 +47,7 @@ export function realiseEndpoint(
     ...memberEntries(namespace, bridge, port, mac, addresses),
     ...pairEntries(namespace, bridge, port, endpoint),
     ...senders,
+    ...policies,
     ...(adminUp ? gates : []),
     {
       key: linkKey(representor),

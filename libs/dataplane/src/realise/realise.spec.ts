@@ -15,19 +15,20 @@ const NET = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';
 const MAC = '02:00:5e:00:10:05';
 
 function realise(
-  [, bytes]: d.Entry,
+  [key, bytes]: d.Entry,
   others: readonly d.Entry[] = [d.bridgeDomain(NET)],
   underlay: Underlay | 'none' = UNDERLAY,
 ): Realisation<LinuxSpec> {
   const known = new Map(others);
   const parse = (found: Uint8Array) => fromBinary(DataplaneObjectSchema, found);
   return realiseLinux(
+    key,
     parse(bytes),
     (reference) => {
       const found = known.get(reference);
       return found === undefined ? undefined : parse(found);
     },
-    { dpu: 'dpu-1', underlay: underlay === 'none' ? undefined : underlay },
+    { dpu: 'dpu-1', underlay: underlay === 'none' ? undefined : underlay, noPolicies: undefined },
   );
 }
 
@@ -53,9 +54,10 @@ const endpoint = (fields: Partial<Parameters<typeof d.endpoint>[2]> = {}): d.Ent
 describe('a bridge domain', () => {
   it('is a bridge and a VXLAN device in the namespace of its router, behind the guards', () => {
     const objects = objectsOf(d.bridgeDomain(NET));
-    expect(objects.map(({ spec }) => spec.kind)).toEqual(['namespace', 'guard', 'guard', 'bridge', 'tunnel']);
-    const [namespace, ports, gateways, bridge, tunnel] = objects;
-    expect(bridge?.after).toEqual([namespace?.key, ports?.key, gateways?.key]);
+    const kinds = objects.map(({ spec }) => spec.kind);
+    expect(kinds).toEqual(['namespace', 'guard', 'guard', 'guard', 'bridge', 'tunnel']);
+    const [namespace, ports, policies, gateways, bridge, tunnel] = objects;
+    expect(bridge?.after).toEqual([namespace?.key, ports?.key, policies?.key, gateways?.key]);
     expect(tunnel?.spec).toMatchObject({ vni: 100, local: '10.254.0.1', learning: false, flood: false });
   });
 

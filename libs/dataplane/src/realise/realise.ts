@@ -5,12 +5,13 @@ import type {
   Endpoint,
   RemoteEndpoint,
   RouterInterface,
+  RuleSet,
   TunnelPeer,
 } from '@outboard/contracts';
 import { Problems, unreachable } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../driver.js';
 import { canonicalAddress, interfaceAddress, parsePrefix } from './addresses.js';
-import { FIXED_TABLES, type FixedTableName } from './fixed-tables.js';
+import { FIXED_TABLE_NAMES, FIXED_TABLES, type FixedTableName } from './fixed-tables.js';
 import {
   addressKey,
   guardKey,
@@ -22,7 +23,9 @@ import {
   VXLAN_PORT,
 } from './linux-objects.js';
 import { bridgeMac, bridgeName, namespaceName, tunnelName } from './names.js';
+import { portPolicyObjects, ruleSetsOf } from './port-policies.js';
 import { realiseEndpoint } from './realise-endpoint.js';
+import { addressGroupMember, addressGroupObjects, checkNamedPorts, ruleSet } from './realise-policy.js';
 import { ROUTER_KEY, routeObject } from './realise-route.js';
 import { memberEntries, otherMacs, type Pair, pairEntries, type Segment } from './segment.js';
 
@@ -31,6 +34,8 @@ export interface LinuxEnvironment {
   /** Name of the DPU: takes part in the names of namespaces. */
   readonly dpu: string;
   readonly underlay: Underlay | undefined;
+  /** Why policies cannot be enforced; undefined: they can. */
+  readonly noPolicies: string | undefined;
 }
 
 /** Bytes that VXLAN adds to an IP packet: Ethernet, VXLAN, UDP and the outer IP header (RFC 7348 section 5). */
@@ -41,6 +46,7 @@ const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
 /** One neutral object on Linux; a pure function. Throws AppError INVALID_ARGUMENT with every problem of the object. */
 export function realiseLinux(
+  key: string,
   { object }: DataplaneObject,
   resolve: Resolve,
   environment: LinuxEnvironment,
@@ -57,10 +63,7 @@ export function realiseLinux(
         tunnelPeerObjects(object.value, segment, environment),
       );
     case 'endpoint':
-      if (object.value.ruleSets.length > 0) return unsupported('this driver does not enforce policies');
-      return inSegment(object.value.networkUid, resolve, environment, (segment) =>
-        endpointObjects(object.value, segment),
-      );
+      return endpoint(object.value, resolve, environment);
     case 'remoteEndpoint':
       return inSegment(object.value.networkUid, resolve, environment, (segment) =>
         remoteEndpointObjects(object.value, segment, environment),
@@ -71,10 +74,15 @@ export function realiseLinux(
       return inSegment(object.value.networkUid, resolve, environment, (segment) =>
         gatewayObjects(object.value, segment),
       );
-    case 'egressGateway':
     case 'ruleSet':
+      return withPolicies(environment, () => ruleSet(object.value, resolve, environment.dpu));
     case 'addressGroup':
+      return withPolicies(environment, () =>
+        realised(addressGroupObjects(key, object.value, environment.dpu)),
+      );
     case 'addressGroupMember':
+      return withPolicies(environment, () => addressGroupMember(object.value, resolve, environment.dpu));
+    case 'egressGateway':
     case undefined:
       return { kind: 'unsupported', why: 'this driver does not know this kind of object', references: [] };
     default:
@@ -88,6 +96,25 @@ const realised = (
   objects: readonly DriverObject<LinuxSpec>[],
   references: readonly string[] = NO_REFERENCES,
 ): Realisation<LinuxSpec> => ({ kind: 'realised', objects, references });
+
+const withPolicies = (
+  { noPolicies }: LinuxEnvironment,
+  realise: () => Realisation<LinuxSpec>,
+): Realisation<LinuxSpec> => (noPolicies === undefined ? realise() : unsupported(noPolicies));
+
+/** Waits for the rule sets that apply to it, too: without one of them nothing of the port is there. */
+function endpoint(value: Endpoint, resolve: Resolve, environment: LinuxEnvironment): Realisation<LinuxSpec> {
+  const isPoliced = value.ruleSets.length > 0 || value.isolatedIngress || value.isolatedEgress;
+  if (isPoliced && environment.noPolicies !== undefined) return unsupported(environment.noPolicies);
+  const policies = ruleSetsOf(value, resolve);
+  const realisation: Realisation<LinuxSpec> =
+    policies.kind === 'missing'
+      ? { kind: 'missing', dependency: policies.key, references: [] }
+      : inSegment(value.networkUid, resolve, environment, (segment) =>
+          endpointObjects(value, segment, policies.ruleSets),
+        );
+  return { ...realisation, references: [...realisation.references, ...value.ruleSets] };
+}
 
 /** For members of a network: needs the network's bridge domain, and is realised anew when that changes. */
 function inSegment(
@@ -118,8 +145,7 @@ function namespaceObjects(router: string, dpu: string): readonly DriverObject<Li
   const key = namespaceKey(namespace);
   return [
     { key, spec: { kind: 'namespace', name: namespace, router, settings: true }, after: [] },
-    fixedTable(namespace, 'ports'),
-    fixedTable(namespace, 'gateways'),
+    ...FIXED_TABLE_NAMES.map((table) => fixedTable(namespace, table)),
   ];
 }
 
@@ -159,7 +185,7 @@ function bridgeDomain(
     {
       key: linkKey(bridge),
       spec: { kind: 'bridge', namespace, name: bridge, mac, mtu, up: true },
-      after: [home, guardKey(namespace, 'ports'), guardKey(namespace, 'gateways')],
+      after: [home, ...FIXED_TABLE_NAMES.map((table) => guardKey(namespace, table))],
     },
     {
       key: linkKey(tunnel),
@@ -218,15 +244,22 @@ function tunnelPeerObjects(
   return [tunnelEntry(namespace, tunnel, NULL_MAC, destination)];
 }
 
-function endpointObjects(endpoint: Endpoint, segment: Segment): readonly DriverObject<LinuxSpec>[] {
+function endpointObjects(
+  endpoint: Endpoint,
+  segment: Segment,
+  ruleSets: readonly RuleSet[],
+): readonly DriverObject<LinuxSpec>[] {
   const problems = new Problems();
   const { portUid, representor, adminUp } = endpoint;
   if (!/^[^\s/:]{1,15}$/.test(representor)) problems.add('representor', 'must be the name of a device');
   const mac = macAddress('macAddress', endpoint.macAddress, problems);
   const addresses = ipAddresses(endpoint.ipAddresses, problems);
   const pairs = addressPairs(endpoint.allowedAddressPairs, mac, problems);
+  checkNamedPorts(endpoint.namedPorts, problems);
   if (problems.total > 0) throw problems.toError();
-  return realiseEndpoint({ portUid, representor, adminUp, mac, addresses, pairs }, segment);
+  const prefixes = addresses.flatMap((address) => parsePrefix(address) ?? []);
+  const policies = portPolicyObjects(endpoint, segment, ruleSets, prefixes);
+  return realiseEndpoint({ portUid, representor, adminUp, mac, addresses, pairs }, segment, policies);
 }
 
 function addressPairs(pairs: readonly AllowedAddressPair[], own: string, problems: Problems): Pair[] {

@@ -1,5 +1,5 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { DataplaneObjectSchema } from '@outboard/contracts';
+import { DataplaneObjectSchema, type RuleSchema } from '@outboard/contracts';
 import type { DocumentUpdate } from '../document.js';
 
 type ObjectInit = NonNullable<MessageInitShape<typeof DataplaneObjectSchema>['object']>;
@@ -46,6 +46,10 @@ export const endpoint = (
     ipAddresses?: string[];
     allowedAddressPairs?: { ip: string; macAddress: string }[];
     adminUp?: boolean;
+    ruleSets?: string[];
+    isolatedIngress?: boolean;
+    isolatedEgress?: boolean;
+    namedPorts?: { name: string; protocol: number; port: number }[];
   },
 ): Entry =>
   entry('Port', `endpoint/${portUid}`, {
@@ -66,6 +70,41 @@ export const remoteEndpoint = (
   entry('Port', `remoteendpoint/${portUid}`, {
     case: 'remoteEndpoint',
     value: { portUid, networkUid, ...fields },
+  });
+
+/** The key of a policy's rule set in the router of the other objects. */
+export const ruleSetKey = (policyUid: string): string => `ruleset/${policyUid}/main`;
+
+export const ruleSet = (
+  policyUid: string,
+  rules: { tier?: string; ingress?: RuleInit[]; egress?: RuleInit[] },
+): Entry =>
+  entry('SecurityPolicy', ruleSetKey(policyUid), {
+    case: 'ruleSet',
+    value: { policyUid, router: ROUTER, tier: 'DEFAULT', ...rules },
+  });
+
+export type RuleInit = MessageInitShape<typeof RuleSchema>;
+
+export const groupKey = (id: string): string => `addressgroup/acme/main/${id}`;
+
+/** A peer of a rule. */
+export const inGroup = (id: string) => ({ peer: { case: 'addressGroup' as const, value: groupKey(id) } });
+export const inPrefix = (prefix: string, ...except: string[]) => ({
+  peer: { case: 'cidr' as const, value: { prefix, except } },
+});
+
+export const addressGroup = (id: string, prefixes = false): Entry =>
+  entry('Router', groupKey(id), { case: 'addressGroup', value: { router: ROUTER, prefixes } });
+
+export const groupMember = (
+  id: string,
+  address: string,
+  namedPorts: { name: string; protocol: number; port: number }[] = [],
+): Entry =>
+  entry('Port', `addressgroupmember/acme/main/${id}/${address}`, {
+    case: 'addressGroupMember',
+    value: { addressGroup: groupKey(id), address, namedPorts },
   });
 
 export const route = (

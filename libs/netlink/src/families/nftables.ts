@@ -34,6 +34,7 @@ export const NFT_CMP = { EQ: 0, NEQ: 1, LT: 2, LTE: 3, GT: 4, GTE: 5 } as const;
 /** What `meta` and `ct` load (`key`). */
 export const NFT_META = { MARK: 3, L4PROTO: 16 } as const;
 export const NFT_CT = {
+  L3PROTOCOL: 7,
   PROTOCOL: 10,
   PROTO_SRC: 11,
   PROTO_DST: 12,

@@ -21,7 +21,7 @@ export const securityPolicyKind = {
     'Policies of tier ADMIN are asked first, the lowest priority before others (equal ones by name): ALLOW and DENY are final, PASS goes on to DEFAULT. If none decides, policies of tier DEFAULT add up: what one allows is allowed, and a port that one of them isolates is denied everything else. Only for a port that none isolates policies of tier BASELINE are asked, by priority. What nobody decides is allowed.',
     'A change also counts for connections that are under way: what is not allowed any more ends.',
     'Neighbour discovery, and what a port needs for it, is always allowed; ARP is not subject to policies.',
-    'At most 1024 pairs of a peer and a service in all rules of a policy. At most 256 policies apply to a port.',
+    'At most 512 pairs of a peer and a service in all rules of a policy. At most 256 policies apply to a port.',
   ],
   schema: SecurityPolicySchema,
   reasons: SECURITY_POLICY_REASONS,

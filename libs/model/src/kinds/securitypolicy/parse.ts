@@ -27,7 +27,7 @@ export const MAX_RULES = 64;
 export const MAX_PEERS = 16;
 export const MAX_SERVICES = 32;
 /** Pairs of a peer and a service in all rules of a policy: what a dataplane without sets of both has to compare. */
-export const MAX_MATCHES = 1024;
+export const MAX_MATCHES = 512;
 
 const parseTier = oneOf(TIERS);
 const parseDirection = oneOf(DIRECTIONS);

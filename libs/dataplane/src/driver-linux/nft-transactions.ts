@@ -1,0 +1,100 @@
+import { type BatchFailure, type Message, NFPROTO } from '@outboard/netlink';
+import type { OperationResult } from '../driver.js';
+import { GUARD_TABLE } from '../realise/guard-table.js';
+import { POLICY_TABLE } from '../realise/policy-table.js';
+import { BRIDGE_PORT_SETS } from '../realise/port-sets.js';
+import { DONE, resultOfFailure, resultOfThrown } from './batch.js';
+import { groupBy } from './group-by.js';
+import type { Place } from './place.js';
+import type { Places } from './places.js';
+
+/** Messages of one transaction, about: far below what one can carry, and short enough to let others in between. */
+const MESSAGES_PER_TRANSACTION = 1000;
+
+/** The messages of one operation: they succeed or fail together. */
+export interface Change {
+  readonly index: number;
+  readonly namespace: string;
+  readonly messages: readonly Message[];
+}
+
+export interface ChangeOptions {
+  /** Codes that mean that a message had nothing to do. */
+  readonly tolerate?: readonly string[];
+  /** What becomes of an operation whose namespace is not there. */
+  readonly withoutPlace: (change: Change) => OperationResult;
+  readonly failureOf?: (change: Change, failure: BatchFailure) => OperationResult;
+}
+
+/** Where a set of ports or policies is, and without one chains and counters. */
+export const policyTable = (set = ''): { readonly nfgenFamily: number; readonly table: string } =>
+  BRIDGE_PORT_SETS.has(set)
+    ? { nfgenFamily: NFPROTO.BRIDGE, table: GUARD_TABLE }
+    : { nfgenFamily: NFPROTO.INET, table: POLICY_TABLE };
+
+/** Carries out changes of nftables, those of a namespace in as few transactions as they fit in; one result per change. */
+export async function carryOut(
+  places: Places,
+  changes: readonly Change[],
+  options: ChangeOptions,
+): Promise<OperationResult[]> {
+  const results: OperationResult[] = changes.map(() => DONE);
+  const byPlace = groupBy(changes, (change) => {
+    const place = places.router(change.namespace);
+    if (place === undefined) results[change.index] = options.withoutPlace(change);
+    return place;
+  });
+  for (const [place, own] of byPlace) {
+    for (const part of parts(own)) {
+      for (const [index, result] of await transact(place, part, options)) results[index] = result;
+    }
+  }
+  return results;
+}
+
+function* parts(changes: readonly Change[]): Generator<readonly Change[]> {
+  let part: Change[] = [];
+  let size = 0;
+  for (const change of changes) {
+    if (part.length > 0 && size + change.messages.length > MESSAGES_PER_TRANSACTION) {
+      yield part;
+      part = [];
+      size = 0;
+    }
+    part.push(change);
+    size += change.messages.length;
+  }
+  if (part.length > 0) yield part;
+}
+
+/**
+ * A transaction is all or nothing: a change that it names as failed is left out, and the rest tried again, until it
+ * succeeds. Each round leaves something out, so it ends.
+ */
+async function transact(
+  place: Place,
+  changes: readonly Change[],
+  { tolerate = [], failureOf }: ChangeOptions,
+): Promise<Map<number, OperationResult>> {
+  const results = new Map<number, OperationResult>();
+  let steps = changes.flatMap((change) => change.messages.map((message) => ({ change, message })));
+  while (steps.length > 0) {
+    let failures: readonly BatchFailure[];
+    try {
+      ({ failures } = await place.netfilter.transaction(steps.map(({ message }) => message)));
+    } catch (failure) {
+      for (const { change } of steps) results.set(change.index, resultOfThrown(failure));
+      return results;
+    }
+    if (failures.length === 0) return results;
+    const idle = new Set<number>();
+    for (const failure of failures) {
+      const step = steps[failure.index];
+      if (step === undefined) continue;
+      if (tolerate.includes(failure.code)) idle.add(failure.index);
+      else results.set(step.change.index, failureOf?.(step.change, failure) ?? resultOfFailure(failure));
+    }
+    steps = steps.filter(({ change }, position) => !idle.has(position) && !results.has(change.index));
+  }
+  return results;
+}

@@ -1,0 +1,196 @@
+import {
+  type BatchFailure,
+  type Message,
+  NetlinkError,
+  NFT_OBJECT,
+  NFT_REG,
+  NFT_VERDICT,
+  type NftExpression,
+  type NftExpressionOutput,
+  type NftRule,
+  nftChain,
+  nftRule,
+} from '@outboard/netlink';
+import type { OperationResult } from '../driver.js';
+import {
+  guardKey,
+  type PolicyChainSpec,
+  policyChainKey,
+  type RuleExpression,
+  type RuleVerdict,
+} from '../realise/linux-objects.js';
+import { isPortChain } from '../realise/policy-names.js';
+import { POLICY_HOOK_CHAINS } from '../realise/policy-table.js';
+import { DONE, resultOfFailure } from './batch.js';
+import { groupBy } from './group-by.js';
+import {
+  type DeleteOperation,
+  type Handler,
+  missing,
+  type Observed,
+  type PutOperation,
+  secondOf,
+} from './handler.js';
+import { carryOut, policyTable } from './nft-transactions.js';
+import type { Place } from './place.js';
+import type { Places } from './places.js';
+
+const CODES: Readonly<Record<RuleVerdict, number>> = {
+  accept: NFT_VERDICT.ACCEPT,
+  drop: NFT_VERDICT.DROP,
+  return: NFT_VERDICT.RETURN,
+  jump: NFT_VERDICT.JUMP,
+  goto: NFT_VERDICT.GOTO,
+};
+const VERDICTS = new Map(Object.entries(CODES).map(([name, code]) => [code, name as RuleVerdict]));
+
+const bytesOf = (hex: string): { readonly value: Uint8Array } => ({
+  value: Uint8Array.from(Buffer.from(hex, 'hex')),
+});
+const hexOf = (data: { value?: Uint8Array } | undefined): string =>
+  Buffer.from(data?.value ?? []).toString('hex');
+
+/** Chains of policies and ports. A chain changes as a whole, in one transaction: no packet sees half of it. */
+export class PolicyChains implements Handler {
+  constructor(private readonly places: Places) {}
+
+  put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+    const specs = operations.map(({ object }) => object.spec as PolicyChainSpec);
+    const changes = specs.map((spec, index) => ({
+      index,
+      namespace: spec.namespace,
+      messages: putMessages(spec),
+    }));
+    return carryOut(this.places, changes, {
+      withoutPlace: ({ namespace }) => missing(guardKey(namespace, 'policies')),
+      failureOf: ({ index }, failure) => failureOf(specs[index] as PolicyChainSpec, failure),
+    });
+  }
+
+  remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+    const changes = operations.map(({ observed }, index) => {
+      const { namespace, name } = observed as PolicyChainSpec;
+      return { index, namespace, messages: [nftChain.remove({ ...policyTable(), name })] };
+    });
+    return carryOut(this.places, changes, { tolerate: ['ENOENT'], withoutPlace: () => DONE });
+  }
+
+  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+    if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
+    const found: Observed[] = [];
+    for (const [place, own] of groupBy(keys, (key) => this.places.router(secondOf(key)))) {
+      for (const key of own) {
+        const name = key.slice(policyChainKey(place.name, '').length);
+        if (!(await exists(place, name))) continue;
+        const rules = await place.netfilter.dump(nftRule.dump({ ...policyTable(), chain: name }));
+        found.push(observed(place, name, rules));
+      }
+    }
+    return found;
+  }
+}
+
+function putMessages({ name, rules }: PolicyChainSpec): Message[] {
+  const chain = { ...policyTable(), chain: name };
+  return [
+    nftChain.append({ ...policyTable(), name }),
+    nftRule.remove(chain),
+    ...rules.map((rule) => nftRule.append({ ...chain, expressions: rule.map(toKernel) })),
+  ];
+}
+
+/** What a rule names is there by now, or the table is gone. */
+const failureOf = ({ namespace }: PolicyChainSpec, failure: BatchFailure): OperationResult =>
+  failure.code === 'ENOENT' ? missing(guardKey(namespace, 'policies')) : resultOfFailure(failure);
+
+async function exists(place: Place, name: string): Promise<boolean> {
+  try {
+    await place.netfilter.get(nftChain.get({ ...policyTable(), name }));
+    return true;
+  } catch (failure) {
+    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return false;
+    throw failure;
+  }
+}
+
+async function observeAll(place: Place): Promise<Observed[]> {
+  const { nfgenFamily, table } = policyTable();
+  const chains = (await place.netfilter.dump(nftChain.dump({ nfgenFamily }))).filter(
+    (chain) => chain.table === table && !POLICY_HOOK_CHAINS.has(chain.name ?? ''),
+  );
+  if (chains.length === 0) return [];
+  const rules = await place.netfilter.dump(nftRule.dump({ nfgenFamily, table }));
+  const byChain = groupBy(rules, ({ chain }) => chain);
+  return chains.map(({ name = '' }) => observed(place, name, byChain.get(name) ?? []));
+}
+
+function observed({ name: namespace }: Place, name: string, rules: readonly NftRule[]): Observed {
+  const spec: PolicyChainSpec = {
+    kind: isPortChain(name) ? 'portchain' : 'rulechain',
+    namespace,
+    name,
+    rules: rules.map(({ expressions }) => (expressions ?? []).map(fromKernel)),
+  };
+  const key = policyChainKey(namespace, name);
+  return { key, spec, within: guardKey(namespace, 'policies'), ownership: { kind: 'owned' } };
+}
+
+function toKernel(expression: RuleExpression): NftExpression {
+  switch (expression.name) {
+    case 'ct':
+    case 'meta':
+    case 'lookup': {
+      const { name, ...data } = expression;
+      return { name, data };
+    }
+    case 'bitwise': {
+      const { name, mask, xor, ...data } = expression;
+      return { name, data: { ...data, mask: bytesOf(mask), xor: bytesOf(xor) } };
+    }
+    case 'cmp': {
+      const { name, data, ...rest } = expression;
+      return { name, data: { ...rest, data: bytesOf(data) } };
+    }
+    case 'load':
+      return { name: 'immediate', data: { dreg: expression.dreg, data: bytesOf(expression.data) } };
+    case 'count':
+      return { name: 'objref', data: { immType: NFT_OBJECT.COUNTER, immName: expression.counter } };
+    case 'verdict': {
+      const { code, chain } = expression;
+      const verdict = { code: CODES[code], ...(chain === undefined ? {} : { chain }) };
+      return { name: 'immediate', data: { dreg: NFT_REG.VERDICT, data: { verdict } } };
+    }
+  }
+}
+
+/** As `toKernel` was given it; of what it never gives, something that equals nothing. */
+function fromKernel({ name = '', data = {} }: NftExpressionOutput): RuleExpression {
+  const { key = -1, dreg = -1, sreg = -1 } = data;
+  switch (name) {
+    case 'ct':
+      return { name, key, dreg, ...(data.direction === undefined ? {} : { direction: data.direction }) };
+    case 'meta':
+      return {
+        name,
+        key,
+        ...(data.dreg === undefined ? {} : { dreg }),
+        ...(data.sreg === undefined ? {} : { sreg }),
+      };
+    case 'lookup':
+      return { name, set: data.set ?? '', sreg };
+    case 'bitwise':
+      return { name, sreg, dreg, len: data.len ?? 0, mask: hexOf(data.mask), xor: hexOf(data.xor) };
+    case 'cmp':
+      return { name, sreg, op: data.op ?? -1, data: hexOf(data.data) };
+    case 'objref':
+      return { name: 'count', counter: data.immName ?? '' };
+    case 'immediate': {
+      const verdict = data.data?.verdict;
+      if (verdict === undefined) return { name: 'load', dreg, data: hexOf(data.data) };
+      const code = VERDICTS.get(verdict.code ?? -1) ?? 'drop';
+      return { name: 'verdict', code, ...(verdict.chain === undefined ? {} : { chain: verdict.chain }) };
+    }
+    default:
+      return { name: 'count', counter: `an expression ${name}` };
+  }
+}

@@ -1,0 +1,102 @@
+import { NetlinkError, NFT_OBJECT, type NftObject, nftObject } from '@outboard/netlink';
+import type { OperationResult } from '../driver.js';
+import { guardKey, policyCounterKey } from '../realise/linux-objects.js';
+import { DONE, resultOfFailure } from './batch.js';
+import { groupBy } from './group-by.js';
+import {
+  type DeleteOperation,
+  type Handler,
+  missing,
+  type Observed,
+  observedOf,
+  type PutOperation,
+  secondOf,
+  specOf,
+} from './handler.js';
+import { carryOut, policyTable } from './nft-transactions.js';
+import type { Place } from './place.js';
+import type { Places } from './places.js';
+
+/** What a rule has decided on; `name` as `policy-names.ts` makes it. */
+export interface RuleCounter {
+  readonly namespace: string;
+  readonly name: string;
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
+const counter = (name: string) => ({ ...policyTable(), name, type: NFT_OBJECT.COUNTER });
+
+/** Counters of rules, which stay when the rules change. */
+export class PolicyCounters implements Handler {
+  constructor(private readonly places: Places) {}
+
+  put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+    const changes = operations.map((operation, index) => {
+      const { namespace, name } = specOf(operation, 'policycounter');
+      return { index, namespace, messages: [nftObject.append({ ...counter(name), data: {} })] };
+    });
+    return carryOut(this.places, changes, {
+      withoutPlace: ({ namespace }) => missing(guardKey(namespace, 'policies')),
+      failureOf: ({ namespace }, failure) =>
+        failure.code === 'ENOENT' ? missing(guardKey(namespace, 'policies')) : resultOfFailure(failure),
+    });
+  }
+
+  remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+    const changes = operations.map((operation, index) => {
+      const { namespace, name } = observedOf(operation, 'policycounter');
+      return { index, namespace, messages: [nftObject.remove(counter(name))] };
+    });
+    return carryOut(this.places, changes, { tolerate: ['ENOENT'], withoutPlace: () => DONE });
+  }
+
+  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+    if (keys === 'all') {
+      const all = await Promise.all([...this.places.routers()].map(dump));
+      return all.flatMap(({ place, counters }) => counters.map(({ name = '' }) => observed(place, name)));
+    }
+    const found: Observed[] = [];
+    for (const [place, own] of groupBy(keys, (key) => this.places.router(secondOf(key)))) {
+      for (const key of own) {
+        const name = key.slice(policyCounterKey(place.name, '').length);
+        if ((await get(place, name)) !== undefined) found.push(observed(place, name));
+      }
+    }
+    return found;
+  }
+}
+
+/** Every counter of a rule, in all routers. */
+export async function readCounters(places: Places): Promise<readonly RuleCounter[]> {
+  const all = await Promise.all([...places.routers()].map(dump));
+  return all.flatMap(({ place, counters }) =>
+    counters.map(({ name = '', data }) => ({
+      namespace: place.name,
+      name,
+      packets: data?.packets ?? 0n,
+      bytes: data?.bytes ?? 0n,
+    })),
+  );
+}
+
+async function get(place: Place, name: string): Promise<NftObject | undefined> {
+  try {
+    return await place.netfilter.get(nftObject.get(counter(name)));
+  } catch (failure) {
+    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return undefined;
+    throw failure;
+  }
+}
+
+async function dump(place: Place): Promise<{ readonly place: Place; readonly counters: NftObject[] }> {
+  const counters = await place.netfilter.dump(nftObject.dump({ ...policyTable(), type: NFT_OBJECT.COUNTER }));
+  return { place, counters };
+}
+
+const observed = ({ name: namespace }: Place, name: string): Observed => ({
+  key: policyCounterKey(namespace, name),
+  spec: { kind: 'policycounter', namespace, name },
+  within: guardKey(namespace, 'policies'),
+  ownership: { kind: 'owned' },
+});

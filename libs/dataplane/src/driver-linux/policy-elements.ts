@@ -1,0 +1,181 @@
+import {
+  type BatchFailure,
+  destroy,
+  type Message,
+  NetlinkError,
+  NFT_VERDICT,
+  type NftSetElement,
+  nftSet,
+  nftSetElement,
+} from '@outboard/netlink';
+import type { OperationResult } from '../driver.js';
+import {
+  type PolicyElementSpec,
+  policyChainKey,
+  policyElementKey,
+  policySetKey,
+  setHome,
+} from '../realise/linux-objects.js';
+import { elementKind, isGroupSet } from '../realise/policy-names.js';
+import { NAMED_PORT_SETS, PORT_SETS } from '../realise/port-sets.js';
+import { DONE, resultOfFailure } from './batch.js';
+import { groupBy } from './group-by.js';
+import {
+  type DeleteOperation,
+  type Handler,
+  missing,
+  type Observed,
+  type PutOperation,
+  secondOf,
+} from './handler.js';
+import { type Change, carryOut, policyTable } from './nft-transactions.js';
+import type { Place } from './place.js';
+import type { Places } from './places.js';
+
+/** Up to so many of a set are asked for one by one; for more the set is read as a whole. */
+const SINGLE_GETS = 48;
+
+type Element = NonNullable<NftSetElement['elements']>[number];
+
+const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
+const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+
+/** Elements of the policies' sets and maps, by raw nfnetlink transactions: what comes and goes with ports. */
+export class PolicyElements implements Handler {
+  constructor(private readonly places: Places) {}
+
+  put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+    const specs = operations.map(({ object }) => object.spec as PolicyElementSpec);
+    const changes = specs.map((spec, index) => ({
+      index,
+      namespace: spec.namespace,
+      messages: putMessages(spec),
+    }));
+    return carryOut(this.places, changes, {
+      withoutPlace: ({ index, namespace }) => missing(setHome(namespace, specs[index]?.set ?? '')),
+      failureOf: ({ index }, failure) => failureOf(specs[index] as PolicyElementSpec, failure),
+    });
+  }
+
+  remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+    const changes = operations.map(({ observed }, index): Change => {
+      const { namespace, set, key, end } = observed as PolicyElementSpec;
+      return { index, namespace, messages: [nftSetElement.remove(attributes(set, key, end))] };
+    });
+    return carryOut(this.places, changes, { tolerate: ['ENOENT'], withoutPlace: () => DONE });
+  }
+
+  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+    if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
+    const found: Observed[] = [];
+    for (const [place, own] of groupBy(keys, (key) => this.places.router(secondOf(key)))) {
+      for (const [set, ofSet] of groupBy(own, (key) => key.split('/')[2])) {
+        const wanted = new Set(ofSet);
+        if (ofSet.length > SINGLE_GETS) {
+          found.push(...(await dumpSet(place, set)).filter(({ key }) => wanted.has(key)));
+        } else for (const key of ofSet) found.push(...(await observeOne(place, set, key)));
+      }
+    }
+    return found;
+  }
+}
+
+const attributes = (set: string, key: string, end: string | undefined, data?: string) => ({
+  ...policyTable(set),
+  set,
+  elements: [
+    {
+      key: { value: bytesOf(key) },
+      ...(end === undefined ? {} : { keyEnd: { value: bytesOf(end) } }),
+      ...(data === undefined ? {} : { data: dataOf(data) }),
+    },
+  ],
+});
+
+function dataOf(data: string) {
+  if (data === 'accept') return { verdict: { code: NFT_VERDICT.ACCEPT } };
+  if (data.startsWith('goto ')) {
+    return { verdict: { code: NFT_VERDICT.GOTO, chain: data.slice('goto '.length) } };
+  }
+  return { value: bytesOf(data) };
+}
+
+/** An element keeps its data as long as it is there: one with data is taken away and added, in one transaction. */
+function putMessages({ set, key, end, data }: PolicyElementSpec): Message[] {
+  const add = nftSetElement.replace(attributes(set, key, end, data));
+  return data === undefined ? [add] : [destroy(nftSetElement.remove(attributes(set, key, end))), add];
+}
+
+/** Without its set or chain it has to wait, which is no failure. */
+function failureOf({ namespace, set, data }: PolicyElementSpec, failure: BatchFailure): OperationResult {
+  if (failure.code !== 'ENOENT') return resultOfFailure(failure);
+  if (data?.startsWith('goto ')) return missing(policyChainKey(namespace, data.slice('goto '.length)));
+  return missing(isGroupSet(set) ? policySetKey(namespace, set) : setHome(namespace, set));
+}
+
+async function observeOne(place: Place, set: string, key: string): Promise<Observed[]> {
+  const [first = '', end] = (key.split('/')[3] ?? '').split('-');
+  try {
+    const { elements } = await place.netfilter.get(nftSetElement.get(attributes(set, first, end)));
+    return (elements ?? []).flatMap((element) => {
+      const found = observedElement(place, set, element);
+      return found?.key === key ? [found] : [];
+    });
+  } catch (failure) {
+    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
+    throw failure;
+  }
+}
+
+async function observeAll(place: Place): Promise<Observed[]> {
+  const sets = (await place.netfilter.dump(nftSet.dump(policyTable()))).flatMap(({ name = '' }) =>
+    isGroupSet(name) ? [name] : [],
+  );
+  const fixed = [...Object.values(PORT_SETS), ...Object.values(NAMED_PORT_SETS)];
+  const found: Observed[] = [];
+  for (const set of [...fixed, ...sets]) for (const object of await dumpSet(place, set)) found.push(object);
+  return found;
+}
+
+async function dumpSet(place: Place, set: string): Promise<Observed[]> {
+  try {
+    const messages = await place.netfilter.dump(nftSetElement.dump({ ...policyTable(set), set }));
+    return messages.flatMap(({ elements }) =>
+      (elements ?? []).flatMap((element) => observedElement(place, set, element) ?? []),
+    );
+  } catch (failure) {
+    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
+    throw failure;
+  }
+}
+
+/** The key of an element of these sets; undefined for one that is none. */
+export const policyElementKeyOf = (
+  { name }: Place,
+  set: string,
+  { key, keyEnd }: Element,
+): string | undefined =>
+  key?.value && policyElementKey(name, set, hexOf(key.value), keyEnd?.value && hexOf(keyEnd.value));
+
+function observedElement(place: Place, set: string, element: Element): Observed | undefined {
+  const { key: first, keyEnd, data } = element;
+  const key = policyElementKeyOf(place, set, element);
+  if (first?.value === undefined || key === undefined) return undefined;
+  const text = data && textOf(data);
+  const spec: PolicyElementSpec = {
+    kind: elementKind(set),
+    namespace: place.name,
+    set,
+    key: hexOf(first.value),
+    ...(keyEnd?.value === undefined ? {} : { end: hexOf(keyEnd.value) }),
+    ...(text === undefined ? {} : { data: text }),
+  };
+  const within = isGroupSet(set) ? policySetKey(place.name, set) : setHome(place.name, set);
+  return { key, spec, within, ownership: { kind: 'owned' } };
+}
+
+function textOf({ value, verdict }: NonNullable<Element['data']>): string {
+  if (value !== undefined) return hexOf(value);
+  if (verdict?.code === NFT_VERDICT.ACCEPT) return 'accept';
+  return verdict?.code === NFT_VERDICT.GOTO ? `goto ${verdict.chain}` : `verdict ${verdict?.code}`;
+}

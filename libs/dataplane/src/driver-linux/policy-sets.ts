@@ -1,0 +1,107 @@
+import { NetlinkError, NFT_SET, type NftSet, nftSet } from '@outboard/netlink';
+import type { OperationResult } from '../driver.js';
+import { guardKey, type PolicySetSpec, policySetKey } from '../realise/linux-objects.js';
+import { isGroupSet } from '../realise/policy-names.js';
+import { DONE } from './batch.js';
+import { groupBy } from './group-by.js';
+import {
+  type DeleteOperation,
+  type Handler,
+  missing,
+  type Observed,
+  observedOf,
+  type PutOperation,
+  secondOf,
+  specOf,
+} from './handler.js';
+import { carryOut, policyTable } from './nft-transactions.js';
+import type { Place } from './place.js';
+import type { Places } from './places.js';
+
+/** nft(8)'s numbers of data types, by which it shows elements; of several parts 6 bits each (2: protocol family). */
+const NFT_TYPE = { 4: 7, 16: 8, 8: (2 << 6) | 7, 20: (2 << 6) | 8 } as const;
+
+/** The sets that groups of addresses are. */
+export class PolicySets implements Handler {
+  constructor(private readonly places: Places) {}
+
+  put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+    const changes = operations.map((operation, index) => {
+      const { namespace, name, keyLength, prefixes } = specOf(operation, 'policyset');
+      const ranges = {
+        flags: NFT_SET.INTERVAL | NFT_SET.CONCAT,
+        desc: { concat: [{ len: 1 }, { len: keyLength - 4 }] },
+      };
+      const message = nftSet.append({
+        ...policyTable(),
+        name,
+        // Unique in its transaction.
+        id: index + 1,
+        keyType: NFT_TYPE[keyLength],
+        keyLen: keyLength,
+        ...(prefixes ? ranges : {}),
+      });
+      return { index, namespace, messages: [message] };
+    });
+    return carryOut(this.places, changes, {
+      withoutPlace: ({ namespace }) => missing(guardKey(namespace, 'policies')),
+      failureOf: ({ namespace }, failure) =>
+        failure.code === 'ENOENT'
+          ? missing(guardKey(namespace, 'policies'))
+          : { kind: 'failed', error: { code: failure.code, message: failure.message } },
+    });
+  }
+
+  remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+    const changes = operations.map((operation, index) => {
+      const { namespace, name } = observedOf(operation, 'policyset');
+      return { index, namespace, messages: [nftSet.remove({ ...policyTable(), name })] };
+    });
+    return carryOut(this.places, changes, { tolerate: ['ENOENT'], withoutPlace: () => DONE });
+  }
+
+  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+    if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
+    const found: Observed[] = [];
+    for (const [place, own] of groupBy(keys, (key) => this.places.router(secondOf(key)))) {
+      for (const key of own) found.push(...(await observeOne(place, key)));
+    }
+    return found;
+  }
+}
+
+async function observeOne(place: Place, key: string): Promise<Observed[]> {
+  const name = key.slice(policySetKey(place.name, '').length);
+  try {
+    return [observed(place, await place.netfilter.get(nftSet.get({ ...policyTable(), name })))];
+  } catch (failure) {
+    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
+    throw failure;
+  }
+}
+
+async function observeAll(place: Place): Promise<Observed[]> {
+  try {
+    const sets = await place.netfilter.dump(nftSet.dump(policyTable()));
+    return sets.filter(({ name = '' }) => isGroupSet(name)).map((set) => observed(place, set));
+  } catch (failure) {
+    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
+    throw failure;
+  }
+}
+
+function observed({ name: namespace }: Place, { name = '', keyLen, flags = 0 }: NftSet): Observed {
+  const spec: PolicySetSpec = {
+    kind: 'policyset',
+    namespace,
+    name,
+    keyLength: (keyLen ?? 0) as PolicySetSpec['keyLength'],
+    prefixes: (flags & NFT_SET.INTERVAL) !== 0,
+  };
+  return {
+    key: policySetKey(namespace, name),
+    spec,
+    within: guardKey(namespace, 'policies'),
+    ownership: { kind: 'owned' },
+  };
+}

@@ -1,0 +1,45 @@
+import type { IpFamily } from './addresses.js';
+import type { PolicyElementSpec, PolicySetSpec } from './linux-objects.js';
+import { PORT_SETS } from './port-sets.js';
+
+export type PolicyDirection = 'ingress' | 'egress';
+
+/** The set of a group's addresses of one family; `id` is the last part of the group's key. */
+export const groupSetName = (id: string, family: IpFamily, prefixes: boolean): string =>
+  `${prefixes ? 'prefixes' : 'group'}${family}-${id}`;
+
+/**
+ * What stands before an address in sets of prefixes, in hexadecimal: the protocol family. The kernel has ranges of
+ * arbitrary width only for keys of several parts.
+ */
+export const prefixKeyHead = (family: IpFamily): string => (family === 4 ? '02000000' : '0a000000');
+
+/** Bytes of a key. */
+export const groupKeyLength = (family: IpFamily, prefixes: boolean): PolicySetSpec['keyLength'] => {
+  if (prefixes) return family === 4 ? 8 : 20;
+  return family === 4 ? 4 : 16;
+};
+
+/** True for what `groupSetName` can give. */
+export const isGroupSet = (name: string): boolean => /^(group|prefixes)[46]-/.test(name);
+
+/** The rules of a policy, or of a port (by its device), in a direction. */
+export const ruleChainName = (direction: PolicyDirection, policyUid: string): string =>
+  `${direction}-rules-${policyUid}`;
+export const portChainName = (direction: PolicyDirection, device: string): string =>
+  `${direction}-port-${device}`;
+
+/** Whether a chain of that name is a port's. */
+export const isPortChain = (name: string): boolean => /^(ingress|egress)-port-/.test(name);
+
+export const ruleCounterName = (direction: PolicyDirection, policyUid: string, rule: string): string =>
+  `${direction}-${policyUid}-${rule}`;
+/** Of what nobody allowed of an isolated port. */
+export const deniedCounterName = (direction: PolicyDirection, device: string): string =>
+  `${direction}-denied-${device}`;
+
+const PORT_SET_NAMES: ReadonlySet<string> = new Set(Object.values(PORT_SETS));
+
+/** What an element of that set is. */
+export const elementKind = (set: string): PolicyElementSpec['kind'] =>
+  PORT_SET_NAMES.has(set) ? 'policyport' : 'policymember';
