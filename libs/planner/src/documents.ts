@@ -2,7 +2,7 @@ import { DocumentDigest } from '@outboard/contracts';
 import { invariant } from '@outboard/core';
 import type { Name } from '@outboard/model';
 import type { DocumentChange, DocumentHead, DocumentObject } from './api.js';
-import type { SharedObject } from './objects.js';
+import type { SharedObject } from './shared-object.js';
 
 interface Replacement {
   readonly before: SharedObject | undefined;

@@ -5,7 +5,12 @@ import {
   type SegmentRange,
 } from '@outboard/model';
 import type { EncapsulationPolicyRecord } from './records.js';
-import type { VniRange } from './world.js';
+
+/** Inclusive. */
+export interface VniRange {
+  readonly first: number;
+  readonly last: number;
+}
 
 /** The rules in force for a tenant. */
 export interface PolicyInForce extends Pick<EncapsulationPolicySpec, 'defaultSegment' | 'allowed'> {

@@ -1,12 +1,6 @@
 import { type DeviceName, uplinkOf } from '@outboard/model';
-import type { NetworkEntry } from './entries.js';
+import type { PhysicalNetworkEntry } from './entries.js';
 import type { DpuRecord, PhysicalNetworkRecord } from './records.js';
-
-/** A physical network with the networks that it carries. */
-export interface PhysicalNetworkEntry {
-  record: PhysicalNetworkRecord;
-  readonly networks: Set<NetworkEntry>;
-}
 
 /** The physical networks, and who is attached to which. */
 export class PhysicalNetworks {

@@ -7,20 +7,15 @@ import type {
   Member,
   NetworkEntry,
   Placement,
+  PolicyEntry,
   PortEntry,
   RouterEntry,
   SubnetEntry,
 } from './entries.js';
-import {
-  bridgeDomainObject,
-  endpointObject,
-  remoteEndpointObject,
-  type SharedObject,
-  tunnelPeerObject,
-} from './objects.js';
+import { bridgeDomainObject, endpointObject, remoteEndpointObject, tunnelPeerObject } from './objects.js';
 import type { PhysicalNetworks } from './physical-networks.js';
-import type { PolicyEntry } from './policies/entries.js';
 import { gatewayOfNetwork, hasNextHopIn, isActive, ownObjectsOf } from './routing.js';
+import type { SharedObject } from './shared-object.js';
 import { troublesOn } from './trouble.js';
 
 /** Whether a placement differs from another where the home DPU and where the other DPUs see it. */

@@ -1,13 +1,8 @@
 import { ipFamily, ipToNumber, type RouteNextHop, type Router, rangeContains } from '@outboard/model';
 import { gatewayMacAddressOf } from './allocate/gateway-mac-address.js';
 import type { NetworkEntry, RouterEntry, SubnetEntry } from './entries.js';
-import {
-  egressGatewayObject,
-  type PlannedNextHop,
-  routeObject,
-  routerInterfaceObject,
-  type SharedObject,
-} from './objects.js';
+import { egressGatewayObject, type PlannedNextHop, routeObject, routerInterfaceObject } from './objects.js';
+import type { SharedObject } from './shared-object.js';
 
 /**
  * Whether the network is routed to: then it is on every DPU that routes for its router (asymmetric integrated routing

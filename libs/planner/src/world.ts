@@ -4,10 +4,10 @@ import { Segments } from './allocate/segments.js';
 import { fillPool, poolOf, settleAddress, settleAddressIn } from './allocate/subnet-pool.js';
 import { expectJoining, expectRouter, expectStored, isSettled } from './confirmation.js';
 import { Documents } from './documents.js';
-import { EncapsulationPolicies } from './encapsulation-policies.js';
+import { EncapsulationPolicies, type VniRange } from './encapsulation-policies.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, RouterEntry, SubnetEntry } from './entries.js';
 import { Functions } from './functions.js';
-import { routerObject, type SharedObject } from './objects.js';
+import { routerObject } from './objects.js';
 import { PhysicalNetworks } from './physical-networks.js';
 import { comparePlacements, objectsOf, Placements, placementOf, type Touched } from './placement.js';
 import { Policies } from './policies/policies.js';
@@ -23,12 +23,7 @@ import type {
   StoredRecord,
   SubnetRecord,
 } from './records.js';
-
-/** Inclusive. */
-export interface VniRange {
-  readonly first: number;
-  readonly last: number;
-}
+import type { SharedObject } from './shared-object.js';
 
 export interface WorldOptions {
   /** What networks without an asked identifier get while there is no policy. */

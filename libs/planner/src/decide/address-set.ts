@@ -1,7 +1,7 @@
 import { type AppError, err, ok, type Result } from '@outboard/core';
 import { type AddressSetSpec, checkUpdate, type Intent, updateConditions } from '@outboard/model';
 import type { Draft } from '../draft.js';
-import type { AddressSetEntry } from '../policies/entries.js';
+import type { AddressSetEntry } from '../entries.js';
 import { keyOf } from '../records.js';
 import { nextMetadata } from './preconditions.js';
 import { describe, firstUsers, inUse, Refusal } from './refusal.js';

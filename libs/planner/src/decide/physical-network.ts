@@ -8,8 +8,7 @@ import {
   uplinkOf,
 } from '@outboard/model';
 import type { Draft } from '../draft.js';
-import type { NetworkEntry } from '../entries.js';
-import type { PhysicalNetworkEntry } from '../physical-networks.js';
+import type { NetworkEntry, PhysicalNetworkEntry } from '../entries.js';
 import { keyOf } from '../records.js';
 import { replanPort, settleMtu } from '../settle.js';
 import type { World } from '../world.js';

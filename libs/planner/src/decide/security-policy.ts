@@ -8,8 +8,7 @@ import {
   updateConditions,
 } from '@outboard/model';
 import type { Draft } from '../draft.js';
-import type { PortEntry } from '../entries.js';
-import type { PolicyEntry } from '../policies/entries.js';
+import type { PolicyEntry, PortEntry } from '../entries.js';
 import { keyOf } from '../records.js';
 import { writeRetold } from '../settle.js';
 import { nameKey, type World } from '../world.js';

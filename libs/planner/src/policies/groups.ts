@@ -10,14 +10,14 @@ import {
 } from '@outboard/model';
 import type { Documents } from '../documents.js';
 import type { DpuEntry, PortEntry } from '../entries.js';
-import type { SharedObject } from '../objects.js';
 import {
   type AddressSetEntry,
   type GroupEntry,
   type GroupPlace,
   type PolicyEntry,
   placeKey,
-} from './entries.js';
+} from '../entries.js';
+import type { SharedObject } from '../shared-object.js';
 import { groupObject, prefixMember } from './objects.js';
 import { SelectorIndex } from './selector-index.js';
 

@@ -15,8 +15,9 @@ import {
   type SecurityRule,
   type SecurityService,
 } from '@outboard/model';
-import { destinationPort, PROTOCOL_NUMBERS, type SharedObject, share } from '../objects.js';
-import type { GroupEntry } from './entries.js';
+import type { GroupEntry } from '../entries.js';
+import { destinationPort, PROTOCOL_NUMBERS } from '../objects.js';
+import { type SharedObject, share } from '../shared-object.js';
 
 type Source = Parameters<typeof share>[2];
 

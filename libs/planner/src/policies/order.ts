@@ -1,5 +1,5 @@
 import { type Direction, type SecurityPolicy, TIERS } from '@outboard/model';
-import type { PolicyEntry } from './entries.js';
+import type { PolicyEntry } from '../entries.js';
 
 /** The order in which policies are evaluated: by tier, priority and name. */
 export function inEvaluationOrder(policies: Iterable<PolicyEntry>): readonly PolicyEntry[] {

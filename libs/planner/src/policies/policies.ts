@@ -2,8 +2,6 @@ import { invariant } from '@outboard/core';
 import type { LabelSelector, Labels, Name, Port, SecurityPolicy, TenantName } from '@outboard/model';
 import type { Documents } from '../documents.js';
 import type { DpuEntry, PortEntry } from '../entries.js';
-import type { SharedObject } from '../objects.js';
-import type { AddressSetRecord, SecurityPolicyRecord } from '../records.js';
 import {
   type AddressSetEntry,
   type GroupEntry,
@@ -12,7 +10,9 @@ import {
   type PolicyPresence,
   type PortPolicies,
   placeKey,
-} from './entries.js';
+} from '../entries.js';
+import type { AddressSetRecord, SecurityPolicyRecord } from '../records.js';
+import type { SharedObject } from '../shared-object.js';
 import { Groups } from './groups.js';
 import { portMembers, ruleSetObject } from './objects.js';
 import { inEvaluationOrder, meansTheSameToPorts } from './order.js';
