@@ -29,12 +29,16 @@ type LinkKind = NonNullable<LinkInput['linkinfo']>;
 /** What the realisation needs, in the words that a refusal shows. */
 export const REQUIRED = ['bridge', 'vxlan', 'veth', 'tc-redirect', 'nftables-bridge', 'nft'] as const;
 
+/** The index of the veth that is tried out, upon which a VLAN device is tried out. */
+const VETH = 100;
+
 const KINDS: Readonly<Record<string, LinkKind>> = {
   bridge: { kind: 'bridge' },
   vxlan: { kind: 'vxlan', data: { id: 1, port: 4789 } },
   veth: { kind: 'veth', data: { peer: { ifname: 'obprobe-peer' } } },
   vrf: { kind: 'vrf', data: { table: 10 } },
   geneve: { kind: 'geneve', data: { id: 1, remote: '192.0.2.1' } },
+  vlan: { kind: 'vlan', data: { id: 1 } },
   'vlan-filtering': { kind: 'bridge', data: { vlanFiltering: true } },
 };
 
@@ -54,10 +58,10 @@ async function probe(): Promise<Capability[]> {
   try {
     const found: Capability[] = [];
     for (const [kind, linkinfo] of Object.entries(KINDS))
-      found.push(
-        await tryOut(kind, socket, [link.create({ ifname: `obprobe-${kind.slice(0, 6)}`, linkinfo })]),
-      );
-    found.push(await tryOut('tc-redirect', socket, redirectMessages()));
+      found.push(await tryOut(kind, socket, [linkMessage(kind, linkinfo)]));
+    const redirect = await tryOut('tc-redirect', socket, redirectMessages());
+    // An uplink is joined to a network as a representor is.
+    found.push(redirect, { ...redirect, name: 'flat' });
     found.push(await tryNftables(namespace), await tryNft(), tryBridgeNetfilter(namespace));
     return found;
   } finally {
@@ -78,6 +82,14 @@ async function tryOut(
   const reason = failure.message === '' ? failure.code : `${failure.message} (${failure.code})`;
   return { name, available: false, reason };
 }
+
+const linkMessage = (kind: string, linkinfo: LinkKind): Message =>
+  link.create({
+    ifname: `obprobe-${kind.slice(0, 6)}`,
+    linkinfo,
+    ...(kind === 'veth' && { ifiIndex: VETH }),
+    ...(kind === 'vlan' && { link: VETH }),
+  });
 
 /** On `lo`, which every namespace has. */
 function redirectMessages(): Message[] {

@@ -24,11 +24,19 @@ export interface Device {
   readonly kind: string;
   /** Index of the bridge it is a port of; 0: none. */
   readonly master: number;
-  /** Index of the veth's other end, in its own namespace. */
+  /** Index of the veth's other end, or of the device that a VLAN is of, in its own namespace. */
   readonly peer: number;
   readonly vxlan: { readonly vni: number; readonly local: string; readonly port: number } | undefined;
+  readonly geneve: { readonly vni: number; readonly remote: string; readonly port: number } | undefined;
+  /** Of a VLAN device. */
+  readonly vlanId: number;
   readonly bridgePort:
-    | { readonly learning: boolean; readonly flood: boolean; readonly neighbourSuppression: boolean }
+    | {
+        readonly learning: boolean;
+        readonly flood: boolean;
+        readonly neighbourSuppression: boolean;
+        readonly isolated: boolean;
+      }
     | undefined;
   readonly address: string;
   readonly permanentAddress: string;
@@ -55,6 +63,15 @@ export function deviceOf(link: Link): Device {
       kind === 'vxlan' && data !== undefined
         ? { vni: Number(data.id ?? 0), local: data.local ?? data.local6 ?? '', port: Number(data.port ?? 0) }
         : undefined,
+    geneve:
+      kind === 'geneve' && data !== undefined
+        ? {
+            vni: Number(data.id ?? 0),
+            remote: data.remote ?? data.remote6 ?? '',
+            port: Number(data.port ?? 0),
+          }
+        : undefined,
+    vlanId: kind === 'vlan' ? Number(data?.id ?? 0) : 0,
     bridgePort:
       port === undefined
         ? undefined
@@ -62,6 +79,7 @@ export function deviceOf(link: Link): Device {
             learning: port.learning ?? true,
             flood: port.unicastFlood ?? true,
             neighbourSuppression: port.neighSuppress ?? false,
+            isolated: port.isolated ?? false,
           },
     address: link.address ?? '',
     permanentAddress: link.permAddress ?? '',

@@ -13,6 +13,8 @@ const device = (name: string, more: Partial<Device> = {}): Device => ({
   master: 0,
   peer: 0,
   vxlan: undefined,
+  geneve: undefined,
+  vlanId: 0,
   bridgePort: undefined,
   address: '02:00:00:00:00:01',
   permanentAddress: '',

@@ -3,6 +3,7 @@ import {
   filter,
   filterInfo,
   type Message,
+  matchAll,
   qdisc,
   redirectAll,
   TC_CLSACT,
@@ -10,7 +11,7 @@ import {
 } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { gateKey, linkKey } from '../realise/linux-objects.js';
-import { DEVICE_PREFIXES } from '../realise/names.js';
+import { peerOfVeth } from '../realise/names.js';
 import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
 import type { Device } from './device.js';
 import {
@@ -27,6 +28,9 @@ import type { Places } from './places.js';
 /** The priority of our filters: our mark on them. Filters of others before it go first. */
 export const GATE_PRIORITY = 200;
 const ETH_P_ALL = 3;
+const ETH_P_8021Q = 0x8100;
+/** Goes first: what it matches is left to the device, as a filter without an action lets it pass. */
+const PASS_PRIORITY = GATE_PRIORITY - 1;
 /** The first filter of the first hash table of u32: `800::800`. */
 const GATE_HANDLE = 0x80000800;
 const CLSACT_HANDLE = 0xffff0000;
@@ -39,6 +43,20 @@ const where = ({ index: ifindex }: Device) => ({
   kind: 'u32',
 });
 
+/** All filters there; u32 numbers the hash table of a second priority as it likes. */
+const wherePasses = ({ index: ifindex }: Device) => ({
+  ifindex,
+  parent: TC_CLSACT.INGRESS,
+  info: filterInfo(PASS_PRIORITY, ETH_P_8021Q),
+  kind: 'u32',
+});
+
+/** A filter, not one of u32's hash tables. */
+const isNode = ({ kind, handle }: Filter): boolean => kind === 'u32' && (handle & 0xfff) !== 0;
+
+/** ENOENT: no filter. EINVAL: no qdisc. */
+const GONE = ['ENOENT', 'EINVAL', 'ENODEV'];
+
 /** Redirects of everything that comes in by a device: what joins a representor and a veth, at the price of neither bridge nor move. */
 export class Gates implements Handler {
   constructor(private readonly places: Places) {}
@@ -48,7 +66,7 @@ export class Gates implements Handler {
     const steps: Step[] = [];
     const { dpu } = this.places;
     for (const [index, operation] of operations.entries()) {
-      const { device: name, target: targetName } = specOf(operation, 'gate');
+      const { device: name, target: targetName, passTagged } = specOf(operation, 'gate');
       const device = dpu.device(name);
       const target = dpu.device(targetName);
       if (device === undefined || target === undefined) {
@@ -61,7 +79,9 @@ export class Gates implements Handler {
       // The qdisc may be another's: it is used, and left when we go.
       const clsact = { ifindex: device.index, handle: CLSACT_HANDLE, parent: TC_H.CLSACT, kind: 'clsact' };
       step(qdisc.create(clsact), ['EEXIST']);
+      step(filter.remove(wherePasses(device)), GONE);
       step(filter.replace({ ...where(device), options: redirectAll(target.index) }));
+      if (passTagged) step(filter.create({ ...wherePasses(device), options: matchAll() }));
     }
     for (const [index, failure] of await sendSteps(steps)) {
       const operation = operations[index];
@@ -80,9 +100,9 @@ export class Gates implements Handler {
     for (const [index, operation] of operations.entries()) {
       const device = dpu.device(observedOf(operation, 'gate').device);
       if (device === undefined) continue;
-      // ENOENT: no filter. EINVAL: no qdisc.
-      const tolerate = ['ENOENT', 'EINVAL', 'ENODEV'];
-      steps.push({ index, socket: dpu.route, message: filter.remove(where(device)), tolerate });
+      for (const place of [where(device), wherePasses(device)]) {
+        steps.push({ index, socket: dpu.route, message: filter.remove(place), tolerate: GONE });
+      }
     }
     for (const [index, failure] of await sendSteps(steps)) results[index] = resultOfFailure(failure);
     return results;
@@ -114,7 +134,7 @@ export class Gates implements Handler {
     const key = gateKey(device.name);
     const own = filters.filter(({ info, handle }) => info >>> 16 === GATE_PRIORITY && handle !== 0);
     const gate = own.find(({ handle, kind }) => handle === GATE_HANDLE && kind === 'u32');
-    const within = device.name.startsWith(DEVICE_PREFIXES.veth) ? { within: linkKey(device.name) } : {};
+    const within = peerOfVeth(device.name) === undefined ? {} : { within: linkKey(device.name) };
     if (gate === undefined) {
       const [other] = own.filter(({ kind }) => kind !== 'u32');
       if (other === undefined) return undefined;
@@ -127,7 +147,8 @@ export class Gates implements Handler {
     const keys = gate.options?.sel?.keys ?? [];
     // Anything but "all of it, redirected" is no gate, however it came to be.
     const intact = action?.kind === 'mirred' && keys.every(({ mask }) => mask === 0) && own.length <= 2;
-    const spec = { kind: 'gate', device: device.name, target: intact ? target : '' } as const;
+    const passTagged = filters.some((each) => each.info >>> 16 === PASS_PRIORITY && isNode(each));
+    const spec = { kind: 'gate', device: device.name, target: intact ? target : '', passTagged } as const;
     return { key, spec, ...within, ownership: { kind: 'owned' } };
   }
 }

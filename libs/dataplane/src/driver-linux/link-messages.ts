@@ -1,10 +1,12 @@
 import { IFF, type LinkInput, link, type Message, upFlags } from '@outboard/netlink';
 import type {
   BridgeSpec,
+  GeneveSpec,
   PortSpec,
   RepresentorSpec,
   TunnelSpec,
   VethSpec,
+  VlanSpec,
 } from '../realise/linux-objects.js';
 import { ADDR_GEN_MODE_NONE, OUTBOARD_GROUP } from './device.js';
 
@@ -39,6 +41,37 @@ export function createTunnel(spec: TunnelSpec, netNsFd: number, master: number):
   });
 }
 
+/** As `createTunnel`. The source address of its packets is the one that the DPU's routes choose towards the peer. */
+export function createGeneve(spec: GeneveSpec, netNsFd: number, master: number): Message {
+  const { name, mtu, vni, remote, destinationPort: port } = spec;
+  const peer = remote.includes(':') ? { remote6: remote } : { remote };
+  return link.create({
+    ...born,
+    ifname: name,
+    mtu,
+    netNsFd,
+    master,
+    linkinfo: { kind: 'geneve', data: { id: vni, ...peer, port, ttl: TUNNEL_TTL } },
+  });
+}
+
+/** Sent in the DPU's namespace, where the uplink is, while the device is born in the router's. */
+export const createVlan = (
+  { name, mtu, vlanId: id }: VlanSpec,
+  netNsFd: number,
+  master: number,
+  uplink: number,
+): Message =>
+  link.create({
+    ...born,
+    ifname: name,
+    mtu,
+    netNsFd,
+    master,
+    link: uplink,
+    linkinfo: { kind: 'vlan', data: { id } },
+  });
+
 /** Both ends at once, each where it belongs; the kernel would take 20 ms to move one. The peer must be born down. */
 export const createVeth = ({ name, mtu, peer }: VethSpec, netNsFd: number): Message =>
   link.create({
@@ -50,7 +83,7 @@ export const createVeth = ({ name, mtu, peer }: VethSpec, netNsFd: number): Mess
 
 /** What can be changed at any time, and what could not be said at birth: the alias, and that it is no host. */
 export const settle = (
-  spec: BridgeSpec | TunnelSpec | PortSpec,
+  spec: BridgeSpec | TunnelSpec | GeneveSpec | VlanSpec | PortSpec,
   ifalias: string,
   more: LinkInput = {},
 ): Message =>
@@ -71,7 +104,7 @@ export const settleRepresentor = ({ name, mtu, up }: RepresentorSpec, ifalias: s
   link.change({ ifname: name, ifalias, mtu, ...upFlags(up) });
 
 /** What it is as a port of its bridge. The kernel takes this only of a device that is one already. */
-export const settleBridgePort = (spec: TunnelSpec | PortSpec): Message =>
+export const settleBridgePort = (spec: TunnelSpec | GeneveSpec | VlanSpec | PortSpec): Message =>
   link.change({
     ifname: spec.name,
     linkinfo: {
@@ -79,7 +112,8 @@ export const settleBridgePort = (spec: TunnelSpec | PortSpec): Message =>
       slaveData: {
         learning: spec.learning,
         unicastFlood: spec.flood,
-        ...(spec.kind === 'tunnel' ? { neighSuppress: spec.neighbourSuppression } : {}),
+        ...('neighbourSuppression' in spec ? { neighSuppress: spec.neighbourSuppression } : {}),
+        ...('isolated' in spec ? { isolated: spec.isolated } : {}),
       },
     },
   });

@@ -1,15 +1,17 @@
 import { link } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { type LinuxSpec, linkKey, namespaceKey } from '../realise/linux-objects.js';
-import { aliasOf, DEVICE_PREFIXES, parseAlias } from '../realise/names.js';
+import { aliasOf, DEVICE_PREFIXES, parseAlias, peerOfVeth, vethOfPeer } from '../realise/names.js';
 import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
 import { DELETION_GROUP, type Device, ownershipOf } from './device.js';
 import type { DeleteOperation, Handler, Observed, PutOperation } from './handler.js';
 import { missing } from './handler.js';
 import {
   createBridge,
+  createGeneve,
   createTunnel,
   createVeth,
+  createVlan,
   settle,
   settleBridgePort,
   settleRepresentor,
@@ -21,7 +23,18 @@ import { isRouterDevice, type Places } from './places.js';
 /** Up to so many are asked for one by one; for more, all of a namespace are listed. */
 const SINGLE_GETS = 64;
 
-type LinkSpec = Extract<LinuxSpec, { kind: 'bridge' | 'tunnel' | 'veth' | 'port' | 'representor' }>;
+/** What a device is as a port of a bridge before it is one. */
+const NO_BRIDGE_PORT: NonNullable<Device['bridgePort']> = {
+  learning: true,
+  flood: true,
+  neighbourSuppression: false,
+  isolated: false,
+};
+
+type LinkSpec = Extract<
+  LinuxSpec,
+  { kind: 'bridge' | 'tunnel' | 'geneve' | 'vlan' | 'veth' | 'port' | 'representor' }
+>;
 
 /** What one operation still needs: the device made, or only settled. */
 interface Work {
@@ -32,7 +45,7 @@ interface Work {
   readonly place: Place;
 }
 
-/** Devices: bridges, tunnels, veths, their peers as ports, and borrowed representors. */
+/** Devices: bridges, tunnels, VLANs, veths, their peers as ports, and borrowed representors. */
 export class Links implements Handler {
   constructor(private readonly places: Places) {}
 
@@ -107,7 +120,7 @@ export class Links implements Handler {
   }
 
   async #lookAtPeer(veth: string): Promise<void> {
-    const peer = peerName(veth);
+    const peer = peerOfVeth(veth) ?? '';
     await this.places.withDevice(peer)?.lookAtDevice(peer);
   }
 
@@ -136,6 +149,19 @@ export class Links implements Handler {
           device.vxlan?.vni === spec.vni &&
           device.vxlan.local === spec.local &&
           device.vxlan.port === spec.destinationPort
+        );
+      case 'geneve':
+        return (
+          place.name === spec.namespace &&
+          device.geneve?.vni === spec.vni &&
+          device.geneve.remote === spec.remote &&
+          device.geneve.port === spec.destinationPort
+        );
+      case 'vlan':
+        return (
+          place.name === spec.namespace &&
+          device.vlanId === spec.vlanId &&
+          this.places.dpu.deviceAt(device.peer)?.name === spec.uplink
         );
       case 'veth':
         return device.kind === 'veth' && this.#peerOf(device)?.place.name === spec.namespace;
@@ -180,11 +206,13 @@ export class Links implements Handler {
     switch (spec.kind) {
       case 'bridge':
         return { index, socket: place.route, message: createBridge(spec) };
-      case 'tunnel': {
+      case 'tunnel':
+      case 'geneve':
+      case 'vlan': {
         const bridge = place.device(spec.bridge);
         if (bridge === undefined) return missing(linkKey(spec.bridge));
-        const message = createTunnel(spec, place.namespace?.descriptor ?? -1, bridge.index);
-        return { index, socket: this.places.dpu.route, message };
+        const message = this.#bornInRouter(spec, place, bridge);
+        return 'kind' in message ? message : { index, socket: this.places.dpu.route, message };
       }
       case 'veth': {
         const home = this.places.router(spec.namespace)?.namespace;
@@ -192,10 +220,24 @@ export class Links implements Handler {
         return { index, socket: place.route, message: createVeth(spec, home.descriptor) };
       }
       case 'port':
-        return missing(linkKey(spec.name.replace(DEVICE_PREFIXES.port, DEVICE_PREFIXES.veth)));
+        return missing(linkKey(vethOfPeer(spec.name) ?? spec.name));
       case 'representor':
         return missing(linkKey(spec.name));
     }
+  }
+
+  /** Asked for in the DPU's namespace, where packets leave; the device is born in the router's, as a port of the bridge. */
+  #bornInRouter(
+    spec: Extract<LinkSpec, { kind: 'tunnel' | 'geneve' | 'vlan' }>,
+    place: Place,
+    bridge: Device,
+  ): Step['message'] | OperationResult {
+    const home = place.namespace?.descriptor ?? -1;
+    if (spec.kind === 'tunnel') return createTunnel(spec, home, bridge.index);
+    if (spec.kind === 'geneve') return createGeneve(spec, home, bridge.index);
+    const uplink = this.places.dpu.device(spec.uplink);
+    if (uplink === undefined) return missing(linkKey(spec.uplink));
+    return createVlan(spec, home, bridge.index, uplink.index);
   }
 
   async #settle(works: readonly Work[]): Promise<ReadonlyMap<number, OperationResult>> {
@@ -224,13 +266,14 @@ export class Links implements Handler {
 
   /** The other end of a veth of ours, if it is what its name says. */
   #peerOf(veth: Device): { place: Place; device: Device } | undefined {
-    const place = this.places.withDevice(peerName(veth.name));
-    const device = place?.device(peerName(veth.name));
+    const name = peerOfVeth(veth.name) ?? '';
+    const place = this.places.withDevice(name);
+    const device = place?.device(name);
     return place !== undefined && device?.peer === veth.index ? { place, device } : undefined;
   }
 
   #vethOf(port: Device): Device | undefined {
-    const veth = this.places.dpu.device(port.name.replace(DEVICE_PREFIXES.port, DEVICE_PREFIXES.veth));
+    const veth = this.places.dpu.device(vethOfPeer(port.name) ?? '');
     return veth?.index === port.peer ? veth : undefined;
   }
 
@@ -246,12 +289,13 @@ export class Links implements Handler {
     const { name, mtu, up } = device;
     const { name: namespace } = place;
     const bridge = place.deviceAt(device.master)?.name ?? '';
-    const { learning = true, flood = true, neighbourSuppression = false } = device.bridgePort ?? {};
+    const { learning, flood, neighbourSuppression, isolated } = device.bridgePort ?? NO_BRIDGE_PORT;
     if (name === 'lo') return undefined;
     if (place === this.places.dpu) {
-      if (!name.startsWith(DEVICE_PREFIXES.veth)) return { spec: { kind: 'representor', name, mtu, up } };
+      const peer = peerOfVeth(name);
+      if (peer === undefined) return { spec: { kind: 'representor', name, mtu, up } };
       const home = this.#peerOf(device)?.place.name ?? '';
-      return { spec: { kind: 'veth', name, namespace: home, peer: peerName(name), mtu, up } };
+      return { spec: { kind: 'veth', name, namespace: home, peer, mtu, up } };
     }
     if (name.startsWith(DEVICE_PREFIXES.bridge))
       return { spec: { kind: 'bridge', namespace, name, mac: device.address, mtu, up } };
@@ -260,15 +304,24 @@ export class Links implements Handler {
       const port = { bridge, learning, flood, neighbourSuppression };
       return { spec: { kind: 'tunnel', namespace, name, vni, local, destinationPort, mtu, up, ...port } };
     }
-    if (name.startsWith(DEVICE_PREFIXES.port)) {
-      const within = linkKey(name.replace(DEVICE_PREFIXES.port, DEVICE_PREFIXES.veth));
+    if (name.startsWith(DEVICE_PREFIXES.geneve)) {
+      const { vni = 0, remote = '', port: destinationPort = 0 } = device.geneve ?? {};
+      const port = { bridge, learning, flood, neighbourSuppression, isolated };
+      return { spec: { kind: 'geneve', namespace, name, vni, remote, destinationPort, mtu, up, ...port } };
+    }
+    if (name.startsWith(DEVICE_PREFIXES.vlan)) {
+      const uplink = this.places.dpu.deviceAt(device.peer)?.name ?? '';
+      const { vlanId } = device;
+      return { spec: { kind: 'vlan', namespace, name, bridge, uplink, vlanId, mtu, up, learning, flood } };
+    }
+    const veth = vethOfPeer(name);
+    if (veth !== undefined) {
+      const within = linkKey(veth);
       return { spec: { kind: 'port', namespace, name, bridge, mtu, up, learning, flood }, within };
     }
     return undefined;
   }
 }
-
-const peerName = (veth: string): string => veth.replace(DEVICE_PREFIXES.veth, DEVICE_PREFIXES.port);
 
 /** Deletes devices, all of a namespace at once: the kernel waits as long for fifty as for one. Off the main thread. */
 async function removeDevices(

@@ -50,7 +50,11 @@ export interface LinuxDriverOptions {
 const HANDLERS = [
   { Handler: Namespaces, keys: ['namespace'], kinds: ['namespace'] },
   { Handler: Guards, keys: ['guard'], kinds: ['guard'] },
-  { Handler: Links, keys: ['link'], kinds: ['bridge', 'tunnel', 'veth', 'port', 'representor'] },
+  {
+    Handler: Links,
+    keys: ['link'],
+    kinds: ['bridge', 'tunnel', 'geneve', 'vlan', 'veth', 'port', 'representor'],
+  },
   { Handler: Addresses, keys: ['address'], kinds: ['address'] },
   {
     Handler: Entries,
@@ -80,6 +84,8 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   /** Why nothing can be realised on this machine; undefined if it can. */
   readonly #lacking: string | undefined;
   readonly #noPolicies: string | undefined;
+  /** What the machine lacks of what only some objects need. */
+  readonly #lacks: ReadonlyMap<string, string>;
   #underlay: Underlay | undefined;
   #lookingAtUnderlay: Promise<void> | undefined;
 
@@ -97,6 +103,9 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     if (filtering?.available !== true) {
       this.#noPolicies = `this machine cannot enforce policies on bridged ports: ${filtering?.reason}`;
     }
+    this.#lacks = new Map(
+      probed.flatMap(({ name, available, reason }) => (available ? [] : [[name, reason] as const])),
+    );
     this.#handlers = HANDLERS.map(({ Handler, keys, kinds }) => {
       const handler = new Handler(places);
       for (const key of keys) this.#byKey.set(key, handler);
@@ -144,6 +153,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
       dpu: this.options.dpu,
       underlay: this.#underlay,
       noPolicies: this.#noPolicies,
+      lacks: this.#lacks,
     });
   }
 

@@ -10,7 +10,14 @@ import {
 import { Place, type PlaceOptions } from './place.js';
 
 const DIRECTORY = '/run/netns';
-const ROUTER_DEVICES = [DEVICE_PREFIXES.bridge, DEVICE_PREFIXES.tunnel, DEVICE_PREFIXES.port];
+const ROUTER_DEVICES = [
+  DEVICE_PREFIXES.bridge,
+  DEVICE_PREFIXES.tunnel,
+  DEVICE_PREFIXES.geneve,
+  DEVICE_PREFIXES.vlan,
+  DEVICE_PREFIXES.port,
+  DEVICE_PREFIXES.fabric,
+];
 
 /** True for names of devices that stand in routers' namespaces. */
 export const isRouterDevice = (name: string): boolean =>

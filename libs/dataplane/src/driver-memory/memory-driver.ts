@@ -46,7 +46,7 @@ export class MemoryDriver implements Driver<LinuxSpec> {
   }
 
   capabilities(): readonly Capability[] {
-    return [{ name: 'vxlan', available: true, reason: '' }];
+    return ['vxlan', 'geneve', 'vlan', 'flat'].map((name) => ({ name, available: true, reason: '' }));
   }
 
   underlay(): Underlay | undefined {
@@ -89,6 +89,7 @@ export class MemoryDriver implements Driver<LinuxSpec> {
       dpu: this.options.dpu,
       underlay: this.#underlay,
       noPolicies: undefined,
+      lacks: new Map(),
     });
   }
 
@@ -159,6 +160,8 @@ function blocks(spec: LinuxSpec, key: string): boolean {
   switch (spec.kind) {
     case 'bridge':
     case 'tunnel':
+    case 'geneve':
+    case 'vlan':
       return key === `namespace/${spec.namespace}`;
     case 'gate':
       return key === linkKey(spec.target);

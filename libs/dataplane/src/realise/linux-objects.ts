@@ -2,8 +2,8 @@ import type { FixedTableName } from './fixed-tables.js';
 import { BRIDGE_PORT_SETS } from './port-sets.js';
 
 /**
- * What neutral objects become on Linux. Devices whose name starts with `obv` stand in the DPU's namespace, `obb`,
- * `obx` and `obp` in a router's; each name is unique within the DPU, so that keys of devices, and of what goes with
+ * What neutral objects become on Linux. Devices whose name starts with `obv` or `obu` stand in the DPU's namespace, `obb`,
+ * `obx`, `obg`, `obl`, `obp` and `obf` in a router's; each name is unique within the DPU, so that keys of devices, and of what goes with
  * them, need no namespace.
  */
 export type LinuxSpec =
@@ -11,6 +11,8 @@ export type LinuxSpec =
   | GuardSpec
   | BridgeSpec
   | TunnelSpec
+  | GeneveSpec
+  | VlanSpec
   | VethSpec
   | PortSpec
   | AddressSpec
@@ -74,6 +76,40 @@ export interface TunnelSpec {
   /** Unicast to unknown addresses. */
   readonly flood: boolean;
   readonly neighbourSuppression: boolean;
+}
+
+/**
+ * A GENEVE device to one peer: a port of the bridge, while its encapsulating socket stays in the DPU's namespace. Isolated,
+ * so that what comes from one peer is not sent on to another. `link/<name>`.
+ */
+export interface GeneveSpec {
+  readonly kind: 'geneve';
+  readonly namespace: string;
+  readonly name: string;
+  readonly bridge: string;
+  readonly vni: number;
+  readonly remote: string;
+  readonly destinationPort: number;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly learning: boolean;
+  readonly flood: boolean;
+  readonly neighbourSuppression: boolean;
+  readonly isolated: boolean;
+}
+
+/** A VLAN of an uplink of the DPU, as a port of the bridge. `link/<name>`. */
+export interface VlanSpec {
+  readonly kind: 'vlan';
+  readonly namespace: string;
+  readonly name: string;
+  readonly bridge: string;
+  readonly uplink: string;
+  readonly vlanId: number;
+  readonly mtu: number;
+  readonly up: boolean;
+  readonly learning: boolean;
+  readonly flood: boolean;
 }
 
 /** A port's veth: this end in the DPU's namespace, born with its peer in the router's. `link/<name>`. */
@@ -234,6 +270,8 @@ export interface GateSpec {
   readonly kind: 'gate';
   readonly device: string;
   readonly target: string;
+  /** What bears a VLAN tag stays: VLAN devices upon the device get it. */
+  readonly passTagged?: boolean;
 }
 
 /** A borrowed device. `link/<name>`. */
@@ -253,6 +291,8 @@ export const LINUX_ORDER = [
   'guard',
   'bridge',
   'tunnel',
+  'geneve',
+  'vlan',
   'veth',
   'port',
   'address',
@@ -280,6 +320,8 @@ export const LINUX_SLOW_TO_REMOVE: ReadonlySet<LinuxSpec['kind']> = new Set([
   'guard',
   'bridge',
   'tunnel',
+  'geneve',
+  'vlan',
   'veth',
   'port',
   'policyset',
@@ -292,6 +334,8 @@ export const NULL_MAC = '00:00:00:00:00:00';
 
 /** The IANA port of VXLAN (RFC 7348). */
 export const VXLAN_PORT = 4789;
+/** The IANA port of GENEVE (RFC 8926). */
+export const GENEVE_PORT = 6081;
 
 export const linkKey = (name: string): string => `link/${name}`;
 export const namespaceKey = (name: string): string => `namespace/${name}`;

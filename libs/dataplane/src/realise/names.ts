@@ -3,7 +3,34 @@ import { LEAST_PORT_MARK } from './port-sets.js';
 
 /** Every name of ours starts so: namespaces with `ob-`, devices with `ob` and a letter for their role. */
 export const NAMESPACE_PREFIX = 'ob-';
-export const DEVICE_PREFIXES = { bridge: 'obb', tunnel: 'obx', veth: 'obv', port: 'obp' } as const;
+export const DEVICE_PREFIXES = {
+  bridge: 'obb',
+  tunnel: 'obx',
+  geneve: 'obg',
+  vlan: 'obl',
+  veth: 'obv',
+  port: 'obp',
+  uplink: 'obu',
+  fabric: 'obf',
+} as const;
+
+/** The ends of a veth, in the DPU's namespace and in a router's: of a port, and of a bridge that is joined to a fabric. */
+const VETH_ENDS = [
+  [DEVICE_PREFIXES.veth, DEVICE_PREFIXES.port],
+  [DEVICE_PREFIXES.uplink, DEVICE_PREFIXES.fabric],
+] as const;
+
+/** The name of the end in a router's namespace of the veth with that name; undefined: no veth of ours is called so. */
+export function peerOfVeth(veth: string): string | undefined {
+  const [own, other] = VETH_ENDS.find(([prefix]) => veth.startsWith(prefix)) ?? [];
+  return own === undefined ? undefined : veth.replace(own, other ?? '');
+}
+
+/** The name of the end in the DPU's namespace of the veth whose other end has that name. */
+export function vethOfPeer(peer: string): string | undefined {
+  const [other, own] = VETH_ENDS.find(([, prefix]) => peer.startsWith(prefix)) ?? [];
+  return own === undefined ? undefined : peer.replace(own, other ?? '');
+}
 
 /** Linux allows device names of 15 bytes: 3 for the role, 12 hexadecimal digits (48 bits) for whose it is. */
 const DEVICE_DIGITS = 12;
@@ -36,6 +63,18 @@ export const tunnelName = (networkUid: string, vni: number): string =>
  */
 export const bridgeMac = (networkUid: string): string =>
   `0e:${(hash(`${networkUid} bridge`).slice(0, 10).match(/../g) ?? []).join(':')}`;
+
+/** One for each peer, as GENEVE devices have no table of remote addresses. */
+export const geneveName = (networkUid: string, vni: number, remote: string): string =>
+  `${DEVICE_PREFIXES.geneve}${hash(`${networkUid} ${vni} ${remote}`)}`;
+
+/** What a network has of an uplink: a VLAN device, or the ends of a veth. */
+export const vlanName = (networkUid: string, uplink: string, vlanId: number): string =>
+  `${DEVICE_PREFIXES.vlan}${hash(`${networkUid} ${uplink} ${vlanId}`)}`;
+export const uplinkName = (networkUid: string, uplink: string): string =>
+  `${DEVICE_PREFIXES.uplink}${hash(`${networkUid} ${uplink}`)}`;
+export const fabricName = (networkUid: string, uplink: string): string =>
+  `${DEVICE_PREFIXES.fabric}${hash(`${networkUid} ${uplink}`)}`;
 
 /** A port that moves to another network gets another veth: the peer cannot be moved cheaply. */
 export const vethName = (portUid: string, networkUid: string): string =>

@@ -11,6 +11,8 @@ const TYPES = {
   guard: 'table',
   bridge: 'link',
   tunnel: 'link',
+  geneve: 'link',
+  vlan: 'link',
   veth: 'link',
   port: 'link',
   address: 'addr',
@@ -59,6 +61,22 @@ export const netlinkView: DriverView<LinuxSpec> = {
           master: spec.bridge,
           linkinfo: { kind: 'vxlan', data, slaveKind: 'bridge', slaveData },
         };
+      }
+      case 'geneve': {
+        const { vni: id, remote, destinationPort: port, learning, flood, neighbourSuppression } = spec;
+        const slaveData = {
+          learning,
+          unicastFlood: flood,
+          neighSuppress: neighbourSuppression,
+          isolated: spec.isolated,
+        };
+        const linkinfo = { kind: 'geneve', data: { id, remote, port }, slaveKind: 'bridge', slaveData };
+        return { ...linkOf(spec), master: spec.bridge, linkinfo };
+      }
+      case 'vlan': {
+        const slaveData = { learning: spec.learning, unicastFlood: spec.flood };
+        const linkinfo = { kind: 'vlan', data: { id: spec.vlanId }, slaveKind: 'bridge', slaveData };
+        return { ...linkOf(spec), link: spec.uplink, master: spec.bridge, linkinfo };
       }
       case 'veth': {
         const peer = { netns: spec.namespace, ifname: spec.peer };

@@ -18,6 +18,7 @@ function realise(
   [key, bytes]: d.Entry,
   others: readonly d.Entry[] = [d.bridgeDomain(NET)],
   underlay: Underlay | 'none' = UNDERLAY,
+  lacks: ReadonlyMap<string, string> = new Map(),
 ): Realisation<LinuxSpec> {
   const known = new Map(others);
   const parse = (found: Uint8Array) => fromBinary(DataplaneObjectSchema, found);
@@ -28,7 +29,12 @@ function realise(
       const found = known.get(reference);
       return found === undefined ? undefined : parse(found);
     },
-    { dpu: 'dpu-1', underlay: underlay === 'none' ? undefined : underlay, noPolicies: undefined },
+    {
+      dpu: 'dpu-1',
+      underlay: underlay === 'none' ? undefined : underlay,
+      noPolicies: undefined,
+      lacks,
+    },
   );
 }
 
@@ -38,9 +44,9 @@ function objectsOf(entry: d.Entry, others?: readonly d.Entry[]): readonly Driver
   return realisation.objects;
 }
 
-function problemsOf(entry: d.Entry): string[] {
+function problemsOf(entry: d.Entry, others?: readonly d.Entry[]): string[] {
   try {
-    realise(entry);
+    realise(entry, others);
   } catch (failure) {
     if (failure instanceof AppError) return failure.violations.map(({ field }) => field);
     throw failure;
@@ -96,6 +102,102 @@ describe('a gateway', () => {
       'addresses[1]',
       'addresses[2]',
     ]);
+  });
+});
+
+describe('a bridge domain of GENEVE', () => {
+  const domain = d.bridgeDomain(NET, { networkType: 'GENEVE' });
+
+  it('is a bridge, with a port for each peer that sends nothing on to another peer', () => {
+    expect(objectsOf(domain).at(-1)?.spec.kind).toBe('bridge');
+    const [first, ...none] = objectsOf(d.tunnelPeer(NET, '10.254.0.2'), [domain]);
+    const [second] = objectsOf(d.tunnelPeer(NET, '10.254.0.3'), [domain]);
+    expect(none).toEqual([]);
+    expect(first?.key).not.toBe(second?.key);
+    expect(first?.spec).toMatchObject({
+      kind: 'geneve',
+      vni: 100,
+      remote: '10.254.0.2',
+      destinationPort: 6081,
+      learning: false,
+      flood: false,
+      isolated: true,
+    });
+  });
+
+  it('knows a remote port behind the device to its DPU', () => {
+    const remote = { macAddress: MAC, tunnelEndpoint: '10.254.0.2', ipAddresses: ['10.0.1.5'] };
+    const objects = objectsOf(d.remoteEndpoint('p', NET, remote), [domain]);
+    const [device] = objectsOf(d.tunnelPeer(NET, '10.254.0.2'), [domain]);
+    expect(objects.map(({ spec }) => spec.kind)).toEqual(['bridgeentry', 'neighbour']);
+    expect(objects[0]?.after).toEqual([device?.key]);
+  });
+
+  it('is unsupported where the kernel lacks the device, telling why', () => {
+    const lacks = new Map([['geneve', 'Unknown device type (EOPNOTSUPP)']]);
+    expect(realise(domain, [], UNDERLAY, lacks)).toMatchObject({
+      kind: 'unsupported',
+      why: 'this machine has no geneve: Unknown device type (EOPNOTSUPP)',
+    });
+    expect(realise(d.bridgeDomain(NET), [], UNDERLAY, lacks)).toMatchObject({ kind: 'realised' });
+  });
+});
+
+describe('a bridge domain on a fabric', () => {
+  const vlan = d.bridgeDomain(NET, { networkType: 'VLAN', vlanId: 101, uplink: 'p1', mtu: 1500 });
+  const flat = d.bridgeDomain(NET, { networkType: 'FLAT', uplink: 'p1', mtu: 1500 });
+
+  it('needs no underlay', () => {
+    for (const domain of [vlan, flat]) {
+      expect(realise(domain, [], 'none')).toMatchObject({ kind: 'realised' });
+    }
+  });
+
+  it('is a bridge with the VLAN of the uplink as a port that learns', () => {
+    const port = objectsOf(vlan).at(-1);
+    expect(port?.spec).toMatchObject({
+      kind: 'vlan',
+      uplink: 'p1',
+      vlanId: 101,
+      learning: true,
+      flood: true,
+    });
+    expect(port?.requires).toEqual(['link/p1']);
+  });
+
+  it('or a veth to the untagged frames of the uplink, gates last', () => {
+    const objects = objectsOf(flat).slice(-4);
+    expect(objects.map(({ spec }) => spec.kind)).toEqual(['veth', 'port', 'gate', 'gate']);
+    const [veth, port, inward, outward] = objects;
+    expect(inward?.spec).toMatchObject({ device: 'p1', passTagged: true });
+    for (const gate of [inward, outward]) expect(gate?.after).toEqual([veth?.key, port?.key]);
+  });
+
+  it('does not take all of the uplink that carries the tunnels', () => {
+    const domain = d.bridgeDomain(NET, { networkType: 'FLAT', uplink: UNDERLAY.device });
+    expect(realise(domain)).toMatchObject({
+      kind: 'unsupported',
+      why: 'p0 carries the tunnels of this DPU, and a FLAT network takes all of it',
+    });
+    const tagged = d.bridgeDomain(NET, { networkType: 'VLAN', vlanId: 101, uplink: UNDERLAY.device });
+    expect(realise(tagged)).toMatchObject({ kind: 'realised' });
+  });
+
+  it('has no tunnels', () => {
+    const remote = { macAddress: MAC, tunnelEndpoint: '10.254.0.2' };
+    for (const entry of [d.tunnelPeer(NET, '10.254.0.2'), d.remoteEndpoint('p', NET, remote)]) {
+      expect(problemsOf(entry, [vlan])).toEqual(['networkUid']);
+    }
+  });
+
+  it.each<[fields: Parameters<typeof d.bridgeDomain>[1], problem: string]>([
+    [{ networkType: 'GRE' }, 'networkType'],
+    [{ networkType: 'VLAN', vlanId: 4095, uplink: 'p1' }, 'vlanId'],
+    [{ networkType: 'VLAN', vlanId: 1 }, 'uplink'],
+    [{ networkType: 'FLAT', uplink: 'a/b' }, 'uplink'],
+    [{ networkType: 'GENEVE', vni: 0 }, 'vni'],
+  ])('is refused with %j', (fields, problem) => {
+    expect(problemsOf(d.bridgeDomain(NET, fields))).toEqual([problem]);
   });
 });
 

@@ -12,18 +12,20 @@ import { Problems, unreachable } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../driver.js';
 import { canonicalAddress, interfaceAddress, parsePrefix } from './addresses.js';
 import { FIXED_TABLE_NAMES, FIXED_TABLES, type FixedTableName } from './fixed-tables.js';
-import {
-  addressKey,
-  guardKey,
-  type LinuxSpec,
-  linkKey,
-  NULL_MAC,
-  namespaceKey,
-  tunnelEntryKey,
-  VXLAN_PORT,
-} from './linux-objects.js';
-import { bridgeMac, bridgeName, namespaceName, tunnelName } from './names.js';
+import { addressKey, guardKey, type LinuxSpec, linkKey, NULL_MAC, namespaceKey } from './linux-objects.js';
+import { bridgeMac, bridgeName, namespaceName } from './names.js';
 import { portPolicyObjects, ruleSetsOf } from './port-policies.js';
+import {
+  checkEncapsulation,
+  deviceTowards,
+  encapsulationObjects,
+  ipVersion,
+  isOnFabric,
+  obstacleOf,
+  peerObjects,
+  remoteEntries,
+} from './realise-encapsulation.js';
+
 import { realiseEndpoint } from './realise-endpoint.js';
 import { addressGroupMember, addressGroupObjects, checkNamedPorts, ruleSet } from './realise-policy.js';
 import { ROUTER_KEY, routeObject } from './realise-route.js';
@@ -36,12 +38,11 @@ export interface LinuxEnvironment {
   readonly underlay: Underlay | undefined;
   /** Why policies cannot be enforced; undefined: they can. */
   readonly noPolicies: string | undefined;
+  /** Names of capabilities that the machine lacks, each with the reason. */
+  readonly lacks: ReadonlyMap<string, string>;
 }
 
-/** Bytes that VXLAN adds to an IP packet: Ethernet, VXLAN, UDP and the outer IP header (RFC 7348 section 5). */
-const VXLAN_OVERHEAD = { 4: 50, 6: 70 } as const;
 const MIN_MTU = 1280;
-const MAX_VNI = 0xffffff;
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
 /** One neutral object on Linux; a pure function. Throws AppError INVALID_ARGUMENT with every problem of the object. */
@@ -127,13 +128,14 @@ function inSegment(
   const references = [key];
   const domain = resolve(key)?.object;
   if (domain?.case !== 'bridgeDomain') return { kind: 'missing', dependency: key, references };
-  const { router, vni, mtu } = domain.value;
+  const { router, networkType, vni, mtu } = domain.value;
   return realised(
     objects({
       networkUid,
       namespace: namespaceName(environment.dpu, router),
       bridge: bridgeName(networkUid),
-      tunnel: tunnelName(networkUid, vni),
+      networkType,
+      vni,
       mtu,
     }),
     references,
@@ -161,50 +163,28 @@ function bridgeDomain(
   resolve: Resolve,
   environment: LinuxEnvironment,
 ): Realisation<LinuxSpec> {
-  const { networkUid, router, vni, mtu } = domain;
+  const { networkUid, router, mtu } = domain;
   const problems = new Problems();
   if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
-  if (vni < 1 || vni > MAX_VNI) problems.add('vni', `must be 1 to ${MAX_VNI}`);
   if (mtu < MIN_MTU) problems.add('mtu', `must be at least ${MIN_MTU}`);
+  checkEncapsulation(domain, problems);
   if (problems.total > 0) throw problems.toError();
-  const { underlay, dpu } = environment;
-  if (underlay === undefined) return unsupported('there is no underlay for tunnels on this DPU');
-  const overhead = VXLAN_OVERHEAD[familyOf(underlay.address)];
-  if (mtu + overhead > underlay.mtu) {
-    const needed = `packets of ${mtu} bytes need ${mtu + overhead} when encapsulated`;
-    return unsupported(`${needed}, ${underlay.device} carries ${underlay.mtu}`);
-  }
-  const namespace = namespaceName(dpu, router);
-  const [bridge, tunnel] = [bridgeName(networkUid), tunnelName(networkUid, vni)];
+  const obstacle = obstacleOf(domain, environment);
+  if (obstacle !== undefined) return unsupported(obstacle);
+  const namespace = namespaceName(environment.dpu, router);
+  const bridge = bridgeName(networkUid);
   const home = namespaceKey(namespace);
   const gateway = `routerinterface/${networkUid}`;
   const found = resolve(gateway)?.object;
   const mac = found?.case === 'routerInterface' ? found.value.macAddress : bridgeMac(networkUid);
   const objects: DriverObject<LinuxSpec>[] = [
-    ...namespaceObjects(router, dpu),
+    ...namespaceObjects(router, environment.dpu),
     {
       key: linkKey(bridge),
       spec: { kind: 'bridge', namespace, name: bridge, mac, mtu, up: true },
       after: [home, ...FIXED_TABLE_NAMES.map((table) => guardKey(namespace, table))],
     },
-    {
-      key: linkKey(tunnel),
-      spec: {
-        kind: 'tunnel',
-        namespace,
-        name: tunnel,
-        bridge,
-        vni,
-        local: underlay.address,
-        destinationPort: VXLAN_PORT,
-        mtu,
-        up: true,
-        learning: false,
-        flood: false,
-        neighbourSuppression: true,
-      },
-      after: [linkKey(bridge)],
-    },
+    ...encapsulationObjects(domain, namespace, bridge, environment.underlay),
   ];
   return realised(objects, [gateway]);
 }
@@ -235,13 +215,14 @@ const unsupported = (why: string): Realisation<LinuxSpec> => ({ kind: 'unsupport
 
 function tunnelPeerObjects(
   { tunnelEndpoint }: TunnelPeer,
-  { namespace, tunnel }: Segment,
+  segment: Segment,
   { underlay }: LinuxEnvironment,
 ): readonly DriverObject<LinuxSpec>[] {
   const problems = new Problems();
   const destination = tunnelDestination(tunnelEndpoint, underlay, problems);
+  checkTunnelled(segment, problems);
   if (problems.total > 0) throw problems.toError();
-  return [tunnelEntry(namespace, tunnel, NULL_MAC, destination)];
+  return peerObjects(segment, destination);
 }
 
 function endpointObjects(
@@ -274,7 +255,7 @@ function addressPairs(pairs: readonly AllowedAddressPair[], own: string, problem
 
 function remoteEndpointObjects(
   remote: RemoteEndpoint,
-  { namespace, bridge, tunnel }: Segment,
+  segment: Segment,
   { underlay }: LinuxEnvironment,
 ): readonly DriverObject<LinuxSpec>[] {
   const problems = new Problems();
@@ -282,36 +263,22 @@ function remoteEndpointObjects(
   const addresses = ipAddresses(remote.ipAddresses, problems);
   const pairs = addressPairs(remote.allowedAddressPairs, mac, problems);
   const destination = tunnelDestination(remote.tunnelEndpoint, underlay, problems);
+  checkTunnelled(segment, problems);
   if (problems.total > 0) throw problems.toError();
-  const guessed = [...otherMacs(mac, pairs)].map(
-    (other): DriverObject<LinuxSpec> => ({
-      ...tunnelEntry(namespace, tunnel, other, destination),
-      guess: true,
-    }),
-  );
+  const { namespace, bridge } = segment;
+  const device = deviceTowards(segment, destination);
   return [
-    tunnelEntry(namespace, tunnel, mac, destination),
-    ...memberEntries(namespace, bridge, tunnel, mac, addresses),
-    ...guessed,
-    ...pairEntries(namespace, bridge, tunnel, { mac, addresses, pairs }),
+    ...remoteEntries(segment, destination, mac, otherMacs(mac, pairs)),
+    ...memberEntries(namespace, bridge, device, mac, addresses),
+    ...pairEntries(namespace, bridge, device, { mac, addresses, pairs }),
   ];
 }
 
-function tunnelEntry(
-  namespace: string,
-  tunnel: string,
-  mac: string,
-  destination: string,
-): DriverObject<LinuxSpec> {
-  return {
-    key: tunnelEntryKey(tunnel, mac, destination),
-    spec: { kind: 'tunnelentry', namespace, tunnel, mac, destination },
-    after: [linkKey(tunnel)],
-    within: linkKey(tunnel),
-  };
+/** What a fabric carries, it also learns: nobody tells who is where. */
+function checkTunnelled({ networkType }: Segment, problems: Problems): void {
+  if (isOnFabric(networkType))
+    problems.add('networkUid', `must be a network with tunnels, not ${networkType}`);
 }
-
-const familyOf = (address: string): 4 | 6 => (address.includes(':') ? 6 : 4);
 
 function macAddress(field: string, text: string, problems: Problems): string {
   const mac = text.toLowerCase();
@@ -332,7 +299,7 @@ function ipAddresses(texts: readonly string[], problems: Problems): string[] {
 function tunnelDestination(text: string, underlay: Underlay | undefined, problems: Problems): string {
   const address = canonicalAddress(text);
   if (address === undefined) problems.add('tunnelEndpoint', 'must be an IP address');
-  else if (underlay !== undefined && familyOf(address) !== familyOf(underlay.address))
+  else if (underlay !== undefined && ipVersion(address) !== ipVersion(underlay.address))
     problems.add('tunnelEndpoint', `must be of the same family as the underlay's ${underlay.address}`);
   return address ?? '';
 }

@@ -7,7 +7,8 @@ export interface Segment {
   readonly networkUid: string;
   readonly namespace: string;
   readonly bridge: string;
-  readonly tunnel: string;
+  readonly networkType: string;
+  readonly vni: number;
   readonly mtu: number;
 }
 

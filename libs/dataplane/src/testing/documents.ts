@@ -24,7 +24,14 @@ export const router = (tenant = 'acme', name = 'main'): Entry =>
 
 export const bridgeDomain = (
   networkUid: string,
-  fields: { router?: string; vni?: number; mtu?: number } = {},
+  fields: {
+    router?: string;
+    vni?: number;
+    mtu?: number;
+    networkType?: string;
+    uplink?: string;
+    vlanId?: number;
+  } = {},
 ): Entry =>
   entry('Network', `bridgedomain/${networkUid}`, {
     case: 'bridgeDomain',

@@ -161,9 +161,14 @@ export const filter = defineFamily({
 export const filterInfo = (priority: number, etherType: number): number =>
   ((priority << 16) | ((etherType & 0xff) << 8) | (etherType >> 8)) >>> 0;
 
+/** u32's options for everything, without an action: it passes. */
+export const matchAll = (): FilterInput['options'] => ({
+  sel: { flags: TC_U32_TERMINAL, keys: [{ mask: 0, val: 0, off: 0, offmask: 0 }] },
+});
+
 /** A u32 filter's options that send every packet out of another device: what attaches a representor. */
 export const redirectAll = (ifindex: number): FilterInput['options'] => ({
-  sel: { flags: TC_U32_TERMINAL, keys: [{ mask: 0, val: 0, off: 0, offmask: 0 }] },
+  ...matchAll(),
   act: [
     { kind: 'mirred', options: { parms: { action: TC_ACT_STOLEN, eaction: TCA_EGRESS_REDIR, ifindex } } },
   ],
