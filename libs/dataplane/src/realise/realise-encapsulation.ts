@@ -1,6 +1,7 @@
 import type { BridgeDomain } from '@outboard/contracts';
 import type { Problems } from '@outboard/core';
 import type { DriverObject, Underlay } from '../driver.js';
+import type { LinuxEnvironment } from './environment.js';
 import {
   GENEVE_PORT,
   gateKey,
@@ -11,7 +12,6 @@ import {
   VXLAN_PORT,
 } from './linux-objects.js';
 import { fabricName, geneveName, tunnelName, uplinkName, vlanName } from './names.js';
-import type { LinuxEnvironment } from './realise.js';
 import type { Segment } from './segment.js';
 
 /**

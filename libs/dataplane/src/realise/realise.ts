@@ -11,6 +11,7 @@ import type {
 import { Problems, unreachable } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../driver.js';
 import { canonicalAddress, interfaceAddress, parsePrefix } from './addresses.js';
+import type { LinuxEnvironment } from './environment.js';
 import { FIXED_TABLE_NAMES, FIXED_TABLES, type FixedTableName } from './fixed-tables.js';
 import { addressKey, guardKey, type LinuxSpec, linkKey, NULL_MAC, namespaceKey } from './linux-objects.js';
 import { bridgeMac, bridgeName, namespaceName } from './names.js';
@@ -30,17 +31,6 @@ import { realiseEndpoint } from './realise-endpoint.js';
 import { addressGroupMember, addressGroupObjects, checkNamedPorts, ruleSet } from './realise-policy.js';
 import { ROUTER_KEY, routeObject } from './realise-route.js';
 import { memberEntries, otherMacs, type Pair, pairEntries, type Segment } from './segment.js';
-
-/** What the realisation depends on besides the objects. */
-export interface LinuxEnvironment {
-  /** Name of the DPU: takes part in the names of namespaces. */
-  readonly dpu: string;
-  readonly underlay: Underlay | undefined;
-  /** Why policies cannot be enforced; undefined: they can. */
-  readonly noPolicies: string | undefined;
-  /** Names of capabilities that the machine lacks, each with the reason. */
-  readonly lacks: ReadonlyMap<string, string>;
-}
 
 const MIN_MTU = 1280;
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
