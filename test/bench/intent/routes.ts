@@ -28,7 +28,7 @@ const FUNCTIONS = 256;
 const ATTACH_EVERY_MILLISECONDS = 10;
 const BRIDGE = 2;
 
-const name = `bench-${process.pid.toString(36)}`;
+const name = `bench${process.pid.toString(36)}`;
 
 /** An engine and what it reports. */
 class Worker implements AsyncDisposable {
@@ -196,7 +196,7 @@ try {
   await benchAttach(worker, routes);
 } finally {
   await worker?.[Symbol.asyncDispose]();
-  for (const left of NetworkNamespace.list(`ob-${name}`)) NetworkNamespace.remove(left);
+  for (const left of NetworkNamespace.list(`ob-${name}-`)) NetworkNamespace.remove(left);
   await testbed.dispose();
   NetworkNamespace.remove(`ob${name}`);
   rmSync(folder, { recursive: true });
