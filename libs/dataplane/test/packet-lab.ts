@@ -118,8 +118,12 @@ export class PacketLab implements AsyncDisposable {
     expect(report?.problems).toEqual([]);
   }
 
-  /** What a planner would make of the ports for a DPU: all networks everywhere, each with its gateway. */
-  entriesFor(dpu: string): d.Entry[] {
+  /**
+   * What a planner would make of the ports for a DPU: all networks everywhere, each with its gateway.
+   *
+   * @param policies what it would say of ports because of policies, by their names.
+   */
+  entriesFor(dpu: string, policies: Readonly<Record<string, d.EndpointFields>> = {}): d.Entry[] {
     const networks = new Set(this.ports.map(({ network }) => network));
     const routers = new Set([...networks].map(({ router }) => router));
     const homes = (network: LabNetwork): Set<string> =>
@@ -143,7 +147,12 @@ export class PacketLab implements AsyncDisposable {
         }
         const allowedAddressPairs = (port.allowed ?? []).map((ip) => ({ ip, macAddress: '' }));
         const representor = `pf0vf${port.vf}`;
-        return d.endpoint(port.name, port.network.uid, { ...common, representor, allowedAddressPairs });
+        return d.endpoint(port.name, port.network.uid, {
+          ...common,
+          representor,
+          allowedAddressPairs,
+          ...policies[port.name],
+        });
       }),
     ];
   }

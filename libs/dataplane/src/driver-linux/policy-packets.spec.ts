@@ -46,12 +46,10 @@ const ipv4 = (name: string): string => `10.0.1.${PORTS[name]?.number}`;
 const ipv6 = (name: string): string => `fd00:1::${PORTS[name]?.number}`;
 const macOf = (name: string): string => `02:00:5e:00:b1:${PORTS[name]?.number}`;
 
-type PortFields = Partial<Parameters<typeof d.endpoint>[2]>;
-
 /** Policies as a planner would tell them: their objects, and what ports say of them. */
 interface Policies {
   readonly objects?: readonly d.Entry[];
-  readonly ports?: Readonly<Record<string, PortFields>>;
+  readonly ports?: Readonly<Record<string, d.EndpointFields>>;
 }
 
 function entriesFor(
@@ -104,7 +102,11 @@ const pass = (fields: Omit<d.RuleInit, '$typeName'> = {}): d.RuleInit => ({
   ...fields,
 });
 /** The server under these policies. */
-const serverUnder = (objects: readonly d.Entry[], fields: PortFields, ...policies: string[]): Policies => ({
+const serverUnder = (
+  objects: readonly d.Entry[],
+  fields: d.EndpointFields,
+  ...policies: string[]
+): Policies => ({
   objects,
   ports: { server: { ...fields, ruleSets: policies.map(d.ruleSetKey) } },
 });

@@ -44,20 +44,20 @@ export const tunnelPeer = (networkUid: string, tunnelEndpoint: string): Entry =>
     value: { networkUid, tunnelEndpoint },
   });
 
+export interface EndpointFields {
+  ipAddresses?: string[];
+  allowedAddressPairs?: { ip: string; macAddress: string }[];
+  adminUp?: boolean;
+  ruleSets?: string[];
+  isolatedIngress?: boolean;
+  isolatedEgress?: boolean;
+  namedPorts?: { name: string; protocol: number; port: number }[];
+}
+
 export const endpoint = (
   portUid: string,
   networkUid: string,
-  fields: {
-    macAddress: string;
-    representor: string;
-    ipAddresses?: string[];
-    allowedAddressPairs?: { ip: string; macAddress: string }[];
-    adminUp?: boolean;
-    ruleSets?: string[];
-    isolatedIngress?: boolean;
-    isolatedEgress?: boolean;
-    namedPorts?: { name: string; protocol: number; port: number }[];
-  },
+  fields: { macAddress: string; representor: string } & EndpointFields,
 ): Entry =>
   entry('Port', `endpoint/${portUid}`, {
     case: 'endpoint',
