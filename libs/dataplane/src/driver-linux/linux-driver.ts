@@ -83,7 +83,6 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   readonly #places: Places;
   /** Why nothing can be realised on this machine; undefined if it can. */
   readonly #lacking: string | undefined;
-  readonly #noPolicies: string | undefined;
   /** What the machine lacks of what only some objects need. */
   readonly #lacks: ReadonlyMap<string, string>;
   #underlay: Underlay | undefined;
@@ -99,10 +98,6 @@ export class LinuxDriver implements Driver<LinuxSpec> {
       ({ name, available }) => !available && (REQUIRED as readonly string[]).includes(name),
     );
     if (lacking !== undefined) this.#lacking = `this machine has no ${lacking.name}: ${lacking.reason}`;
-    const filtering = probed.find(({ name }) => name === 'bridge-netfilter');
-    if (filtering?.available !== true) {
-      this.#noPolicies = `this machine cannot enforce policies on bridged ports: ${filtering?.reason}`;
-    }
     this.#lacks = new Map(
       probed.flatMap(({ name, available, reason }) => (available ? [] : [[name, reason] as const])),
     );
@@ -152,7 +147,6 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     return realiseLinux(key, object, resolve, {
       dpu: this.options.dpu,
       underlay: this.#underlay,
-      noPolicies: this.#noPolicies,
       lacks: this.#lacks,
     });
   }

@@ -88,7 +88,6 @@ export class MemoryDriver implements Driver<LinuxSpec> {
     return realiseLinux(key, object, resolve, {
       dpu: this.options.dpu,
       underlay: this.#underlay,
-      noPolicies: undefined,
       lacks: new Map(),
     });
   }

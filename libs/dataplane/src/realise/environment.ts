@@ -5,8 +5,6 @@ export interface LinuxEnvironment {
   /** Name of the DPU: takes part in the names of namespaces. */
   readonly dpu: string;
   readonly underlay: Underlay | undefined;
-  /** Why policies cannot be enforced; undefined: they can. */
-  readonly noPolicies: string | undefined;
   /** Names of capabilities that the machine lacks, each with the reason. */
   readonly lacks: ReadonlyMap<string, string>;
 }

@@ -12,7 +12,7 @@ const NET = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';
 function realise(
   [key, bytes]: d.Entry,
   others: readonly d.Entry[] = [],
-  noPolicies?: string,
+  lacks: ReadonlyMap<string, string> = new Map(),
 ): Realisation<LinuxSpec> {
   const parse = (found: Uint8Array) => fromBinary(DataplaneObjectSchema, found);
   const known = new Map([d.bridgeDomain(NET), ...others]);
@@ -21,7 +21,7 @@ function realise(
     return found && parse(found);
   };
   const underlay = { device: 'p0', address: '10.254.0.1', mtu: 1600 };
-  return realiseLinux(key, parse(bytes), resolve, { dpu: 'dpu-1', underlay, noPolicies });
+  return realiseLinux(key, parse(bytes), resolve, { dpu: 'dpu-1', underlay, lacks });
 }
 
 function objectsOf(entry: d.Entry, others?: readonly d.Entry[]): readonly DriverObject<LinuxSpec>[] {
@@ -97,11 +97,15 @@ describe('a port', () => {
     const fields = { ruleSets: [d.ruleSetKey('p')] };
     expect(realise(endpoint(fields))).toMatchObject({ kind: 'missing', dependency: 'ruleset/p/main' });
     const policy = d.ruleSet('p', {});
-    expect(realise(endpoint(fields), [policy], 'no')).toMatchObject({ kind: 'unsupported', why: 'no' });
-    expect(realise(endpoint({ isolatedIngress: true }), [], 'no')).toMatchObject({ kind: 'unsupported' });
-    expect(realise(endpoint(), [], 'no')).toMatchObject({ kind: 'realised' });
+    const no = new Map([['bridge-netfilter', 'it is not loaded']]);
+    expect(realise(endpoint(fields), [policy], no)).toMatchObject({
+      kind: 'unsupported',
+      why: 'policies cannot be enforced here: it is not loaded',
+    });
+    expect(realise(endpoint({ isolatedIngress: true }), [], no)).toMatchObject({ kind: 'unsupported' });
+    expect(realise(endpoint(), [], no)).toMatchObject({ kind: 'realised' });
     for (const entry of [policy, d.addressGroup('g'), d.groupMember('g', '10.0.0.1')]) {
-      expect(realise(entry, [d.addressGroup('g')], 'no')).toMatchObject({ kind: 'unsupported', why: 'no' });
+      expect(realise(entry, [d.addressGroup('g')], no)).toMatchObject({ kind: 'unsupported' });
     }
   });
 

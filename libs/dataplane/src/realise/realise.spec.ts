@@ -32,7 +32,6 @@ function realise(
     {
       dpu: 'dpu-1',
       underlay: underlay === 'none' ? undefined : underlay,
-      noPolicies: undefined,
       lacks,
     },
   );

@@ -88,15 +88,22 @@ const realised = (
   references: readonly string[] = NO_REFERENCES,
 ): Realisation<LinuxSpec> => ({ kind: 'realised', objects, references });
 
+/** Why policies cannot be enforced; undefined: they can. */
+function noPolicies({ lacks }: LinuxEnvironment): Realisation<LinuxSpec> | undefined {
+  const reason = lacks.get('bridge-netfilter');
+  return reason === undefined ? undefined : unsupported(`policies cannot be enforced here: ${reason}`);
+}
+
 const withPolicies = (
-  { noPolicies }: LinuxEnvironment,
+  environment: LinuxEnvironment,
   realise: () => Realisation<LinuxSpec>,
-): Realisation<LinuxSpec> => (noPolicies === undefined ? realise() : unsupported(noPolicies));
+): Realisation<LinuxSpec> => noPolicies(environment) ?? realise();
 
 /** Waits for the rule sets that apply to it, too: without one of them nothing of the port is there. */
 function endpoint(value: Endpoint, resolve: Resolve, environment: LinuxEnvironment): Realisation<LinuxSpec> {
   const isPoliced = value.ruleSets.length > 0 || value.isolatedIngress || value.isolatedEgress;
-  if (isPoliced && environment.noPolicies !== undefined) return unsupported(environment.noPolicies);
+  const obstacle = isPoliced ? noPolicies(environment) : undefined;
+  if (obstacle !== undefined) return obstacle;
   const policies = ruleSetsOf(value, resolve);
   const realisation: Realisation<LinuxSpec> =
     policies.kind === 'missing'
