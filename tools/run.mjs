@@ -16,6 +16,7 @@ const SYSTEM_PROGRAMS = {
   'nats-server': 'nats-server',
   ip: 'iproute2',
   nft: 'nftables',
+  'ovs-vswitchd': 'openvswitch-switch',
   ping: 'iputils-ping',
   nsenter: 'util-linux',
   gcc: 'gcc',
@@ -76,10 +77,27 @@ function installSystemPackages() {
   say(`setup: installing system packages: ${packages.join(' ')}`);
   const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   mustRun('apt-get', ['update', '-q'], { env: environment, stdio: ['ignore', 'ignore', 'inherit'] });
-  mustRun('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], {
-    env: environment,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  withoutStartingServices(() =>
+    mustRun('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], {
+      env: environment,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    }),
+  );
+}
+
+/** Only programs are wanted: Debian asks this file whether a package may start its services. */
+function withoutStartingServices(action) {
+  const policy = '/usr/sbin/policy-rc.d';
+  if (existsSync(policy)) {
+    action();
+    return;
+  }
+  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+  try {
+    action();
+  } finally {
+    rmSync(policy);
+  }
 }
 
 /** node-gyp looks for Node's headers on the network unless it is told that they lie beside Node. */

@@ -170,6 +170,8 @@ export function driverConformance<S extends Spec>(
     readonly walks: number;
     /** Of all operations, every how many-th fails once. */
     readonly faultStride: number;
+    /** False: it enforces no policies yet; its documents have none. */
+    readonly policies?: boolean;
   },
 ): void {
   jest.setTimeout(TEST_MILLISECONDS);
@@ -191,7 +193,8 @@ export function driverConformance<S extends Spec>(
     const stop = async (): Promise<void> => {
       for (const each of opened.splice(0)) await each[Symbol.asyncDispose]();
     };
-    const whole = (entries: readonly d.Entry[]): DocumentUpdate => d.document(++sequence, entries);
+    const whole = (entries: readonly d.Entry[]): DocumentUpdate =>
+      d.document(++sequence, options.policies === false ? d.withoutPolicies(entries) : entries);
 
     beforeEach(async () => {
       world = await openWorld();

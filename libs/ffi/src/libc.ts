@@ -42,6 +42,13 @@ const sockFprog = koffi.struct({ len: 'uint16_t', filter: 'const void *' });
 const SOCK_FPROG_LENGTH = 16;
 const SOCK_FILTER_LENGTH = 8;
 const SO_ATTACH_FILTER = 26;
+/** struct ifreq of SIOCETHTOOL (linux/if.h): a device, and where the command is. */
+const ifreq = koffi.struct({
+  name: koffi.array('uint8_t', 16),
+  data: 'const void *',
+  rest: koffi.array('uint8_t', 16),
+});
+const SIOCETHTOOL = 0x8946;
 const raw = {
   socket: library.func('int socket(int, int, int)'),
   bind: library.func('int bind(int, const void *, uint32_t)'),
@@ -70,6 +77,7 @@ const raw = {
   epollWait: library.func('int epoll_wait(int, void *, int, int)'),
   eventfd: library.func('int eventfd(unsigned int, int)'),
   flock: library.func('int flock(int, int)'),
+  ethtool: library.func('ioctl', 'int', ['int', 'unsigned long', koffi.pointer(ifreq)]),
   read: library.func('int64_t read(int, void *, size_t)'),
   write: library.func('int64_t write(int, const void *, size_t)'),
 };
@@ -214,6 +222,13 @@ export const libc = {
   /** read(2) into a buffer; returns the bytes read. */
   read: (descriptor: number, bytes: Uint8Array): number =>
     checked('read', raw.read(descriptor, bytes, bytes.length)),
+  /** ioctl(2) with SIOCETHTOOL: `command` is one of the structures of linux/ethtool.h as bytes, which is only read. */
+  ethtool: (descriptor: number, device: string, command: Uint8Array): void => {
+    const name = new Uint8Array(16);
+    name.set(Buffer.from(device).subarray(0, 15));
+    const request = { name, data: command, rest: new Uint8Array(16) };
+    checked('ioctl', raw.ethtool(descriptor, SIOCETHTOOL, request), device);
+  },
   /** write(2) of bytes to a descriptor. */
   write: (descriptor: number, bytes: Uint8Array): number =>
     checked('write', raw.write(descriptor, bytes, bytes.length)),

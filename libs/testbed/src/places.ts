@@ -2,6 +2,7 @@ import { AppError } from '@outboard/core';
 import { link, linkByName, NetlinkSocket, type NetworkNamespace, upFlags } from '@outboard/netlink';
 import { applyAll, dpuMessages, functionMessage } from './links.js';
 import type { Machine } from './machine.js';
+import { stopChecksumOffload } from './offload.js';
 import { type DpuPlan, type FunctionPlan, hostIndexOf } from './plan.js';
 
 /** Where traffic can start and end: pods, hosts, DPUs, the control namespace. Probes work between any two. */
@@ -99,6 +100,7 @@ export class Dpu implements Endpoint {
       ...dpuMessages(this.plan),
       ...this.plan.functions.map((own) => functionMessage(own, this.mtu, descriptor)),
     ]);
+    for (const own of this.plan.functions) this.#finish(own);
   }
 
   /**
@@ -129,7 +131,12 @@ export class Dpu implements Endpoint {
     await applyAll(this.socket, `make ${own.representor} of ${this.name}`, [
       functionMessage(own, this.mtu, descriptor),
     ]);
+    this.#finish(own);
     return hostIndexOf(own);
+  }
+
+  #finish({ hostDevice }: FunctionPlan): void {
+    if (!this.plan.checksumOffload) stopChecksumOffload(this.host.namespace, hostDevice);
   }
 
   close(): void {

@@ -14,6 +14,8 @@ export interface DpuSpecification {
   readonly host?: string;
   /** Inside 10.254.0.0/24; absent: 10.254.0.N for the Nth DPU. */
   readonly underlayAddress?: string;
+  /** Whether its functions leave checksums to the DPU, which one that forwards in user space cannot do. Default true. */
+  readonly checksumOffload?: boolean;
 }
 
 export interface TestbedSpecification {
@@ -46,6 +48,7 @@ export interface DpuPlan {
   readonly underlay: { readonly device: string; readonly addresses: readonly PrefixedAddress[] };
   readonly management: { readonly device: string; readonly addresses: readonly PrefixedAddress[] };
   readonly functions: readonly FunctionPlan[];
+  readonly checksumOffload: boolean;
 }
 
 export interface PrefixedAddress {
@@ -131,6 +134,7 @@ function planDpu(prefix: string, dpu: DpuSpecification, number: number): DpuPlan
     host: dpu.host ?? defaultHost(name),
     namespace: `${prefix}dpu.${name}`,
     number,
+    checksumOffload: dpu.checksumOffload ?? true,
     underlay: {
       device: UNDERLAY_DEVICE,
       addresses: [

@@ -45,6 +45,8 @@ export interface StackOptions {
   readonly leaseMilliseconds?: number;
   /** How often a worker compares everything; 0: never; absent: the worker's default. */
   readonly resyncSeconds?: number;
+  /** The dataplane driver of workers by DPU name; absent: the worker's default. */
+  readonly drivers?: Readonly<Record<string, string>>;
   /** More environment variables for services and workers. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Port on 127.0.0.1 at which clients outside reach the bus; absent: any free one. */
@@ -214,13 +216,15 @@ export class Stack {
   }
 
   #workerVariables({ plan }: Dpu): Record<string, string> {
-    const { resyncSeconds } = this.options;
+    const { resyncSeconds, drivers } = this.options;
+    const driver = drivers?.[plan.name];
     return {
       OUTBOARD_DPU_NAME: plan.name,
       OUTBOARD_DPU_SERIAL_NUMBER: plan.serialNumber,
       OUTBOARD_DPU_HOST: plan.host,
       OUTBOARD_DPU_PF_MAC_ADDRESS: plan.pfMacAddress,
       OUTBOARD_UNDERLAY_DEVICE: plan.underlay.device,
+      ...(driver !== undefined && { OUTBOARD_DRIVER: driver }),
       ...(resyncSeconds !== undefined && { OUTBOARD_RESYNC_SECONDS: String(resyncSeconds) }),
     };
   }

@@ -11,6 +11,7 @@ import {
   withSocket,
 } from './links.js';
 import { Machine, machineProgram } from './machine.js';
+import { stopChecksumOffload } from './offload.js';
 import { type Leftovers, MARK, Ownership, removeLeftovers } from './ownership.js';
 import { Dpu, type Endpoint, Host } from './places.js';
 import {
@@ -259,6 +260,10 @@ export class Testbed implements AsyncDisposable {
       await applyAll(host.socket, `host ${host.name}`, [loopbackUp()]);
     }
     for (const dpu of this.dpus.values()) await dpu.boot();
+    // What leaves a machine by a real cable has its checksums; a veth would carry it without.
+    if (plan.dpus.every(({ checksumOffload }) => checksumOffload)) return;
+    for (const { namespace, plan: own } of this.dpus.values())
+      stopChecksumOffload(namespace, own.underlay.device);
   }
 }
 

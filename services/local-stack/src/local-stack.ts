@@ -10,7 +10,7 @@ import {
 } from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
-import { decodeResource, type Port } from '@outboard/model';
+import { type Dpu, decodeResource, type Port } from '@outboard/model';
 import { link, NetlinkSocket } from '@outboard/netlink';
 import { type DpuSpecification, Stack, type StackOptions, Testbed } from '@outboard/testbed';
 import { Workspace } from './workspace.js';
@@ -26,6 +26,7 @@ export interface LocalStackOptions
       | 'resyncSeconds'
       | 'environment'
       | 'clientPort'
+      | 'drivers'
     >
   > {
   /** Name of the testbed; unique on the machine. */
@@ -53,8 +54,17 @@ export const EXAMPLE_DPUS: readonly DpuSpecification[] = [
   { name: 'dpu-b', serialNumber: 'OB-SIM-0002', pfMacAddress: '02:0b:00:00:02:00', functions: 16 },
 ];
 
-/** The tenants of the manifests in `examples/`. */
-const EXAMPLE_TENANTS = ['acme', 'globex'];
+/** The tenants of the manifests in `examples/two-tenants`. */
+export const EXAMPLE_TENANTS = ['acme', 'globex'];
+
+/** Two more, on Open vSwitch, and the tenant of `examples/open-vswitch`, whose network spans both drivers. */
+export const OVS_EXAMPLE = {
+  dpus: [
+    { name: 'dpu-c', serialNumber: 'OB-SIM-0003', pfMacAddress: '02:0b:00:00:03:00', functions: 16 },
+    { name: 'dpu-d', serialNumber: 'OB-SIM-0004', pfMacAddress: '02:0b:00:00:04:00', functions: 16 },
+  ],
+  tenant: 'initech',
+} as const;
 
 /** Everything of Outboard on one machine: a testbed, the bus with its roles, the services, a worker on every DPU. */
 export class LocalStack implements AsyncDisposable {
@@ -79,7 +89,8 @@ export class LocalStack implements AsyncDisposable {
     } = options;
     const testbed = await Testbed.create({
       name,
-      dpus,
+      // What forwards in user space cannot fill in checksums for its functions.
+      dpus: dpus.map((dpu) => ({ ...dpu, checksumOffload: passed.drivers?.[dpu.name] !== 'ovs' })),
       ...(directory !== undefined && { directory }),
       ...(underlayMtu !== undefined && { underlayMtu }),
     });
@@ -150,6 +161,19 @@ export class LocalStack implements AsyncDisposable {
       pageToken = page.nextPageToken;
       if (pageToken === '') return ports;
     }
+  }
+
+  /** The DPUs as their workers describe them: name, driver, what was probed. */
+  async dpus(): Promise<readonly Dpu[]> {
+    const body = Buffer.from(JSON.stringify({ pageSize: 500 }));
+    const subject = subjects.rpc('_', 'admin', 'dpu', 'list');
+    const bus = await this.operator();
+    const reply = unwrap(await bus.request(subject, { headers: {}, body }, { deadlineMilliseconds: 5_000 }));
+    const { items } = JSON.parse(Buffer.from(reply.body).toString()) as { items: unknown[] };
+    return items.flatMap((item) => {
+      const dpu = unwrap(decodeResource(item));
+      return dpu.kind === 'Dpu' ? [dpu] : [];
+    });
   }
 
   /** Keys of the endpoints that have devices in a DPU's own namespace, as the marks on these say. */

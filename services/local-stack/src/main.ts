@@ -1,17 +1,20 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { AppError } from '@outboard/core';
-import { LocalStack } from './local-stack.js';
+import { EXAMPLE_DPUS, EXAMPLE_TENANTS, LocalStack, OVS_EXAMPLE } from './local-stack.js';
 import { tour } from './tour.js';
 
 const USAGE = `usage: npm start [-- --once] [--port PORT] [--directory DIRECTORY]
-  Starts nats-server, the services and two DPUs with their workers in network namespaces of their own, publishes the
-  manifests of examples/two-tenants and shows with real packets what came of them.
+  Starts nats-server, the services and four DPUs with their workers in network namespaces of their own, two on the
+  Linux kernel and two on Open vSwitch, publishes the manifests of examples/two-tenants and examples/open-vswitch, and
+  shows with real packets what came of them.
   --once       prove it, remove everything, and exit with 0 or 1
   --port       where clients on this machine reach NATS; default 4222
   --directory  for stores, logs and credentials; default .outboard/local-stack`;
 
-const EXAMPLES = fileURLToPath(new URL('../../../examples/two-tenants', import.meta.url));
+const EXAMPLES = ['two-tenants', 'open-vswitch'].map((folder) =>
+  fileURLToPath(new URL(`../../../examples/${folder}`, import.meta.url)),
+);
 const DIRECTORY = fileURLToPath(new URL('../../../.outboard/local-stack', import.meta.url));
 
 const started = performance.now();
@@ -42,6 +45,9 @@ async function main(): Promise<number> {
   const stack = await LocalStack.start({
     name: 'local',
     directory: values.directory,
+    dpus: [...EXAMPLE_DPUS, ...OVS_EXAMPLE.dpus],
+    drivers: Object.fromEntries(OVS_EXAMPLE.dpus.map(({ name }) => [name, 'ovs'])),
+    tenants: [...EXAMPLE_TENANTS, OVS_EXAMPLE.tenant],
     ...(values.once ? {} : { clientPort: port }),
   });
   try {

@@ -24,12 +24,14 @@ interface TenantTour {
   readonly pods: readonly Pod[];
 }
 
-/** Publishes the manifests of a folder, one file a tenant, and proves with real packets what came of them. */
-export async function tour(stack: LocalStack, examples: string, say: Say): Promise<void> {
+/** Publishes the manifests of folders, one file a tenant, and proves with real packets what came of them. */
+export async function tour(stack: LocalStack, examples: readonly string[], say: Say): Promise<void> {
   const tenants: TenantTour[] = [];
-  for (const file of readdirSync(examples).sort()) {
-    tenants.push(await publish(stack, join(examples, file), say));
-  }
+  for (const folder of examples)
+    for (const file of readdirSync(folder).sort())
+      tenants.push(await publish(stack, join(folder, file), say));
+  for (const { metadata, status } of await stack.dpus())
+    say(`${metadata.name} forwards with the driver ${status.driver}`);
   const servers = await Promise.all(
     tenants.flatMap(({ pods }) => pods.map((pod) => EchoServer.listen(pod, ECHO_PORT))),
   );

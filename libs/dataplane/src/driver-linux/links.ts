@@ -47,7 +47,7 @@ interface Work {
 
 /** Devices: bridges, tunnels, VLANs, veths, their peers as ports, and borrowed representors. */
 export class Links implements Handler {
-  constructor(private readonly places: Places) {}
+  constructor(private readonly places: Pick<Places, 'dpu' | 'router' | 'routers' | 'withDevice'>) {}
 
   async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
     const results: OperationResult[] = operations.map(() => DONE);

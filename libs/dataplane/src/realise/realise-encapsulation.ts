@@ -51,7 +51,7 @@ export function checkEncapsulation(
 /** Why the bridge domain cannot be had on this DPU; undefined: it can. */
 export function obstacleOf(
   { networkType, uplink, mtu }: Encapsulation,
-  { underlay, lacks }: LinuxEnvironment,
+  { underlay, lacks }: Pick<LinuxEnvironment, 'underlay' | 'lacks'>,
 ): string | undefined {
   const lacking = lacks.get((networkType || 'VXLAN').toLowerCase());
   if (lacking !== undefined) return `this machine has no ${networkType.toLowerCase()}: ${lacking}`;

@@ -32,7 +32,7 @@ import { addressGroupMember, addressGroupObjects, checkNamedPorts, ruleSet } fro
 import { ROUTER_KEY, routeObject } from './realise-route.js';
 import { memberEntries, otherMacs, type Pair, pairEntries, type Segment } from './segment.js';
 
-const MIN_MTU = 1280;
+export const MIN_MTU = 1280;
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
 /** One neutral object on Linux; a pure function. Throws AppError INVALID_ARGUMENT with every problem of the object. */
@@ -240,7 +240,7 @@ function endpointObjects(
   return realiseEndpoint({ portUid, representor, adminUp, mac, addresses, pairs }, segment, policies);
 }
 
-function addressPairs(pairs: readonly AllowedAddressPair[], own: string, problems: Problems): Pair[] {
+export function addressPairs(pairs: readonly AllowedAddressPair[], own: string, problems: Problems): Pair[] {
   return pairs.flatMap(({ ip, macAddress: text }, index) => {
     const field = `allowedAddressPairs[${index}]`;
     const source = parsePrefix(ip);
@@ -277,7 +277,7 @@ function checkTunnelled({ networkType }: Segment, problems: Problems): void {
     problems.add('networkUid', `must be a network with tunnels, not ${networkType}`);
 }
 
-function macAddress(field: string, text: string, problems: Problems): string {
+export function macAddress(field: string, text: string, problems: Problems): string {
   const mac = text.toLowerCase();
   if (!MAC.test(mac) || mac === NULL_MAC || Number.parseInt(mac.slice(0, 2), 16) & 1) {
     problems.add(field, 'must be a unicast MAC address such as 02:00:5e:00:10:05');
@@ -285,7 +285,7 @@ function macAddress(field: string, text: string, problems: Problems): string {
   return mac;
 }
 
-function ipAddresses(texts: readonly string[], problems: Problems): string[] {
+export function ipAddresses(texts: readonly string[], problems: Problems): string[] {
   return texts.map((text, index) => {
     const address = canonicalAddress(text);
     if (address === undefined) problems.add(`ipAddresses[${index}]`, 'must be an IP address');
@@ -293,7 +293,7 @@ function ipAddresses(texts: readonly string[], problems: Problems): string[] {
   });
 }
 
-function tunnelDestination(text: string, underlay: Underlay | undefined, problems: Problems): string {
+export function tunnelDestination(text: string, underlay: Underlay | undefined, problems: Problems): string {
   const address = canonicalAddress(text);
   if (address === undefined) problems.add('tunnelEndpoint', 'must be an IP address');
   else if (underlay !== undefined && ipVersion(address) !== ipVersion(underlay.address))

@@ -48,6 +48,18 @@ export interface Member {
 export const otherMacs = (mac: string, pairs: readonly Pair[]): ReadonlySet<string> =>
   new Set(pairs.map((pair) => pair.mac).filter((each) => each !== mac));
 
+/** The host addresses of pairs that only one MAC address has, with that; its own addresses are known otherwise. */
+export function pairNeighbours({ addresses, pairs }: Member): { address: string; mac: string }[] {
+  const holders = new Map<string, Set<string>>();
+  for (const { mac: holder, source } of pairs) {
+    if (source.length < source.bits || addresses.includes(source.address)) continue;
+    holders.set(source.address, (holders.get(source.address) ?? new Set()).add(holder));
+  }
+  return [...holders].flatMap(([address, [mac, another]]) =>
+    mac === undefined || another !== undefined ? [] : [{ address, mac }],
+  );
+}
+
 /**
  * How a bridge knows a member by its allowed pairs: their MAC addresses, and who has which host address. Several ports
  * may have the same pair, and nobody knows which of them uses it: these are guesses.
@@ -56,18 +68,13 @@ export function pairEntries(
   namespace: string,
   bridge: string,
   port: string,
-  { mac, addresses, pairs }: Member,
+  member: Member,
 ): DriverObject<LinuxSpec>[] {
-  const holders = new Map<string, Set<string>>();
-  for (const { mac: holder, source } of pairs) {
-    if (source.length < source.bits || addresses.includes(source.address)) continue;
-    holders.set(source.address, (holders.get(source.address) ?? new Set()).add(holder));
-  }
-  const macs = [...otherMacs(mac, pairs)].flatMap((other) =>
+  const macs = [...otherMacs(member.mac, member.pairs)].flatMap((other) =>
     memberEntries(namespace, bridge, port, other, []),
   );
-  const neighbours = [...holders].flatMap(([address, [holder, another]]) =>
-    holder === undefined || another !== undefined ? [] : [neighbourEntry(namespace, bridge, address, holder)],
+  const neighbours = pairNeighbours(member).map(({ address, mac }) =>
+    neighbourEntry(namespace, bridge, address, mac),
   );
   return [...macs, ...neighbours].map((object) => ({ ...object, guess: true }));
 }

@@ -1,4 +1,4 @@
-import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { DataplaneObjectSchema, type RuleSchema } from '@outboard/contracts';
 import type { DocumentUpdate } from '../document.js';
 
@@ -138,6 +138,17 @@ export const routerInterface = (
     case: 'routerInterface',
     value: { router: ROUTER, networkUid, macAddress: GATEWAY_MAC, addresses: [...addresses], ...fields },
   });
+
+/** The same for a driver that enforces no policies: open ports, no rules, no groups. */
+export function withoutPolicies(entries: readonly Entry[]): Entry[] {
+  return entries.flatMap(([key, bytes]): Entry[] => {
+    if (/^(ruleset|addressgroup|addressgroupmember)\//.test(key)) return [];
+    const value = fromBinary(DataplaneObjectSchema, bytes);
+    if (value.object.case !== 'endpoint') return [[key, bytes]];
+    Object.assign(value.object.value, { ruleSets: [], isolatedIngress: false, isolatedEgress: false });
+    return [[key, toBinary(DataplaneObjectSchema, value)]];
+  });
+}
 
 /** The whole document of an owner. */
 export const document = (sequence: number, entries: readonly Entry[], owner = 'network'): DocumentUpdate => ({

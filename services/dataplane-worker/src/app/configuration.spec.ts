@@ -14,6 +14,7 @@ const CHOICES = [
   'OUTBOARD_DPU_PF_MAC_ADDRESS',
   'OUTBOARD_UNDERLAY_DEVICE',
   'OUTBOARD_RESYNC_SECONDS',
+  'OUTBOARD_DRIVER',
 ];
 
 function read(variables: Readonly<Record<string, string>>) {
@@ -31,6 +32,8 @@ describe('the configuration of a worker', () => {
       OUTBOARD_DPU_PF_MAC_ADDRESS: '08-C0-EB-8A-D7-8A',
       OUTBOARD_UNDERLAY_DEVICE: 'p0',
       OUTBOARD_RESYNC_SECONDS: '0',
+      OUTBOARD_DRIVER: 'ovs',
+      OUTBOARD_OVS_DIRECTORY: '/run/openvswitch',
     });
     expect(faults).toEqual([]);
     expect(configuration).toMatchObject({
@@ -40,6 +43,8 @@ describe('the configuration of a worker', () => {
       pfMacAddress: '08:c0:eb:8a:d7:8a',
       underlayDevice: 'p0',
       resyncMilliseconds: undefined,
+      driver: 'ovs',
+      ovsDirectory: '/run/openvswitch',
     });
   });
 
@@ -51,6 +56,8 @@ describe('the configuration of a worker', () => {
       pfMacAddress: '',
       underlayDevice: 'up0',
       resyncMilliseconds: 60_000,
+      driver: 'linux',
+      ovsDirectory: undefined,
     });
   });
 
@@ -68,6 +75,7 @@ describe('the configuration of a worker', () => {
       OUTBOARD_DPU_PF_MAC_ADDRESS: '01:00:5e:00:00:01',
       OUTBOARD_UNDERLAY_DEVICE: 'a-name-that-is-too-long',
       OUTBOARD_RESYNC_SECONDS: '1.5',
+      OUTBOARD_DRIVER: 'windows',
     });
     expect(faults).toEqual([...Object.keys(COMPLETE), ...CHOICES].sort());
     expect(violations).toContainEqual({

@@ -5,6 +5,10 @@ import {
   readCommonConfiguration,
 } from '@outboard/service-shell/process';
 
+const DRIVERS = ['linux', 'ovs'] as const;
+/** What the dataplane is made of: the kernel's bridges and tunnels, or Open vSwitch. */
+export type DriverName = (typeof DRIVERS)[number];
+
 export interface WorkerConfiguration extends CommonConfiguration {
   readonly dpu: string;
   readonly serialNumber: string;
@@ -13,6 +17,9 @@ export interface WorkerConfiguration extends CommonConfiguration {
   /** Of the first physical function, as the host sees it, lower case with colons; empty: what the driver finds. */
   readonly pfMacAddress: string;
   readonly underlayDevice: string;
+  readonly driver: DriverName;
+  /** Run directory of an Open vSwitch that somebody else keeps running; undefined: the worker runs one of its own. */
+  readonly ovsDirectory: string | undefined;
   /** Undefined: the dataplane is compared with its documents only when something happens. */
   readonly resyncMilliseconds: number | undefined;
 }
@@ -66,6 +73,8 @@ export function readConfiguration(environment: EnvironmentReader): WorkerConfigu
       'the name of a network device, 1-15 characters',
       DEFAULT_UNDERLAY_DEVICE,
     ),
+    driver: environment.oneOf('OUTBOARD_DRIVER', DRIVERS, 'linux'),
+    ovsDirectory: environment.optionalPath('OUTBOARD_OVS_DIRECTORY'),
     resyncMilliseconds: resyncSeconds === 0 ? undefined : resyncSeconds * 1_000,
   };
 }

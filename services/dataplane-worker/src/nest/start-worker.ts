@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { machine, release } from 'node:os';
+import { join } from 'node:path';
 import { type Bus, connectNats, inboxPrefixOf, roles } from '@outboard/bus';
 import { systemClock, systemRandom } from '@outboard/core';
-import { createEngine, LinuxDriver } from '@outboard/dataplane';
+import { createEngine, type Driver, LinuxDriver, OvsDriver, type Spec } from '@outboard/dataplane';
 import type { WorkerConfiguration } from '../app/configuration.js';
 import { connectEventually } from '../app/connect.js';
 import type { WorkerIdentity } from '../app/identity.js';
@@ -13,10 +14,10 @@ import { createDataplaneWorker, type DataplaneWorker, DOCUMENT_OWNERS } from '..
 
 /** The worker on this machine: its kernel, its disk, and the bus as soon as that can be reached. */
 export async function startWorker(configuration: WorkerConfiguration, log: Log): Promise<DataplaneWorker> {
-  const { dpu, underlayDevice, resyncMilliseconds, dataDirectory } = configuration;
+  const { resyncMilliseconds, dataDirectory } = configuration;
   const owners = DOCUMENT_OWNERS;
   const environment = { clock: systemClock, random: systemRandom };
-  const driver = await LinuxDriver.open({ dpu, underlayDevice });
+  const driver = await openDriver(configuration);
   const engine = createEngine({ driver, owners, resyncMilliseconds, ...environment });
   const end = new AbortController();
   const bus = connectEventually(() => connect(configuration), { ...environment, log, signal: end.signal });
@@ -51,6 +52,20 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
       await connected?.[Symbol.asyncDispose]();
     },
   };
+}
+
+function openDriver(configuration: WorkerConfiguration): Promise<Driver<Spec>> {
+  const { driver, dpu, underlayDevice, dataDirectory, ovsDirectory } = configuration;
+  switch (driver) {
+    case 'linux':
+      return LinuxDriver.open({ dpu, underlayDevice });
+    case 'ovs':
+      return OvsDriver.open({
+        underlayDevice,
+        directory: ovsDirectory ?? join(dataDirectory, 'openvswitch'),
+        managed: ovsDirectory === undefined,
+      });
+  }
 }
 
 /** The seed is read at each attempt: it may be written after the worker has started. */

@@ -1,0 +1,151 @@
+import {
+  type FieldName,
+  type FieldValue,
+  fieldAt,
+  fieldBits,
+  fieldHeader,
+  type PortNames,
+  portName,
+  portNumber,
+  readField,
+  writeField,
+} from './fields.js';
+import type { Writer } from './writer.js';
+
+/** What a flow or a bucket does with a packet, in order; the names are those of ovs-actions(7). */
+export type Action =
+  /** A port's name, or `IN_PORT`. */
+  | { readonly output: string }
+  | { readonly group: number }
+  | { readonly set: FieldName; readonly to: FieldValue }
+  /** The last bits of a field into the last ones of another: as many as the smaller of them has. */
+  | { readonly move: FieldName; readonly into: FieldName }
+  /** Goes through a table, and comes back. */
+  | { readonly resubmit: number }
+  | { readonly pushVlan: true }
+  | { readonly popVlan: true }
+  | { readonly decrementTtl: true }
+  /** The instruction that ends a flow. */
+  | { readonly goto: number };
+
+const ACTION = {
+  OUTPUT: 0,
+  PUSH_VLAN: 17,
+  POP_VLAN: 18,
+  GROUP: 22,
+  DEC_TTL: 24,
+  SET_FIELD: 25,
+  COPY_FIELD: 28,
+};
+const EXPERIMENTER = 0xffff;
+const NICIRA = 0x2320;
+const RESUBMIT_TABLE = 14;
+const RESUBMIT_IN_PORT = 0xfff8;
+const ETHERTYPE_VLAN = 0x8100;
+const INSTRUCTION = { GOTO_TABLE: 1, APPLY_ACTIONS: 4 };
+
+/** Throws UnknownPort. */
+export function writeActions(writer: Writer, actions: readonly Action[], ports: PortNames): void {
+  for (const action of actions) writeAction(writer, action, ports);
+}
+
+function writeAction(writer: Writer, action: Action, ports: PortNames): void {
+  if ('output' in action) {
+    writer.u16(ACTION.OUTPUT).u16(16).u32(portNumber(action.output, ports)).u16(0).zeros(6);
+  } else if ('group' in action) {
+    writer.u16(ACTION.GROUP).u16(8).u32(action.group);
+  } else if ('set' in action) {
+    const start = writer.length;
+    writer.u16(ACTION.SET_FIELD).u16(0);
+    writeField(writer, action.set, action.to, ports);
+    writer.pad(start).u16At(start + 2, writer.length - start);
+  } else if ('move' in action) {
+    const { move, into } = action;
+    const bits = Math.min(fieldBits(move), fieldBits(into));
+    writer.u16(ACTION.COPY_FIELD).u16(24).u16(bits).u16(0).u16(0).zeros(2);
+    writer.u32(fieldHeader(move)).u32(fieldHeader(into)).zeros(4);
+  } else if ('resubmit' in action) {
+    writer.u16(EXPERIMENTER).u16(16).u32(NICIRA).u16(RESUBMIT_TABLE).u16(RESUBMIT_IN_PORT);
+    writer.u8(action.resubmit).zeros(3);
+  } else if ('pushVlan' in action) {
+    writer.u16(ACTION.PUSH_VLAN).u16(8).u16(ETHERTYPE_VLAN).zeros(2);
+  } else if ('popVlan' in action) {
+    writer.u16(ACTION.POP_VLAN).u16(8).zeros(4);
+  } else if ('decrementTtl' in action) {
+    writer.u16(ACTION.DEC_TTL).u16(8).zeros(4);
+  } else throw new Error('goto_table is an instruction');
+}
+
+/** Actions as they were written; what we never write becomes text that equals nothing of ours. */
+export function readActions(source: Buffer, start: number, end: number, ports: PortNames): Action[] {
+  const actions: Action[] = [];
+  for (let at = start; at + 8 <= end; ) {
+    const length = Math.max(8, source.readUInt16BE(at + 2));
+    actions.push(readAction(source, at, length, ports));
+    at += length;
+  }
+  return actions;
+}
+
+function readAction(source: Buffer, at: number, length: number, ports: PortNames): Action {
+  switch (source.readUInt16BE(at)) {
+    case ACTION.OUTPUT:
+      return { output: portName(source.readUInt32BE(at + 4), ports) };
+    case ACTION.GROUP:
+      return { group: source.readUInt32BE(at + 4) };
+    case ACTION.SET_FIELD: {
+      const { field, value } = readField(source, at + 4, ports);
+      return field === undefined ? unknown(source, at, length) : { set: field, to: value };
+    }
+    case ACTION.COPY_FIELD: {
+      const from = fieldAt(source, at + 12);
+      const into = fieldAt(source, at + 16);
+      if (from.field === undefined || into.field === undefined) return unknown(source, at, length);
+      const whole = source.readUInt16BE(at + 4) === Math.min(fieldBits(from.field), fieldBits(into.field));
+      const first = source.readUInt32BE(at + 6) === 0;
+      return whole && first ? { move: from.field, into: into.field } : unknown(source, at, length);
+    }
+    case EXPERIMENTER:
+      return source.readUInt32BE(at + 4) === NICIRA && source.readUInt16BE(at + 8) === RESUBMIT_TABLE
+        ? { resubmit: source.readUInt8(at + 12) }
+        : unknown(source, at, length);
+    case ACTION.PUSH_VLAN:
+      return { pushVlan: true };
+    case ACTION.POP_VLAN:
+      return { popVlan: true };
+    case ACTION.DEC_TTL:
+      return { decrementTtl: true };
+    default:
+      return unknown(source, at, length);
+  }
+}
+
+const unknown = (source: Buffer, at: number, length: number): Action => ({
+  output: `unknown action ${source.toString('hex', at, at + length)}`,
+});
+
+/** A flow's instructions: its actions, and where it goes then. */
+export function writeInstructions(writer: Writer, actions: readonly Action[], ports: PortNames): void {
+  const applied = actions.filter((action) => !('goto' in action));
+  if (applied.length > 0) {
+    const start = writer.length;
+    writer.u16(INSTRUCTION.APPLY_ACTIONS).u16(0).zeros(4);
+    writeActions(writer, applied, ports);
+    writer.u16At(start + 2, writer.length - start);
+  }
+  for (const action of actions)
+    if ('goto' in action) writer.u16(INSTRUCTION.GOTO_TABLE).u16(8).u8(action.goto).zeros(3);
+}
+
+export function readInstructions(source: Buffer, start: number, end: number, ports: PortNames): Action[] {
+  const actions: Action[] = [];
+  for (let at = start; at + 8 <= end; ) {
+    const length = Math.max(8, source.readUInt16BE(at + 2));
+    const type = source.readUInt16BE(at);
+    if (type === INSTRUCTION.APPLY_ACTIONS) actions.push(...readActions(source, at + 8, at + length, ports));
+    else if (type === INSTRUCTION.GOTO_TABLE) actions.push({ goto: source.readUInt8(at + 4) });
+    else actions.push(unknown(source, at, length));
+    at += length;
+  }
+  return actions;
+}

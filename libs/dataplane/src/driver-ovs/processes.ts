@@ -1,0 +1,107 @@
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { AppError } from '@outboard/core';
+import type { NetworkNamespace } from '@outboard/netlink';
+
+const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
+const PID_FILES = { database: 'ovsdb-server.pid', switch: 'ovs-vswitchd.pid' } as const;
+const STOP_POLL_MILLISECONDS = 10;
+const STOP_POLLS = 500;
+
+export const databaseSocket = (directory: string): string => join(directory, 'db.sock');
+export const bridgeSocket = (directory: string, bridge: string): string => join(directory, `${bridge}.mgmt`);
+
+/**
+ * Sees to it that an Open vSwitch runs in a namespace, with all its files in a directory of its own. It outlives who
+ * started it, so that traffic does; one that runs is left alone. Throws AppError FAILED_PRECONDITION with what the
+ * programs said.
+ */
+export async function ensureRunning(
+  directory: string,
+  namespace: NetworkNamespace | undefined,
+): Promise<void> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const run = (program: string, args: readonly string[]): Promise<void> =>
+    runProgram(program, args, directory, namespace);
+  const database = join(directory, 'conf.db');
+  if (!existsSync(database)) await run('ovsdb-tool', ['create', database, SCHEMA]);
+  const socket = databaseSocket(directory);
+  await run('ovsdb-server', [
+    ...daemon(directory, 'ovsdb-server', PID_FILES.database),
+    `--remote=punix:${socket}`,
+    database,
+  ]);
+  await run('ovs-vswitchd', [...daemon(directory, 'ovs-vswitchd', PID_FILES.switch), `unix:${socket}`]);
+}
+
+/** Ends it, for whoever wants its traffic to end. */
+export async function stopSwitch(directory: string): Promise<void> {
+  for (const file of [PID_FILES.switch, PID_FILES.database]) {
+    const pid = pidIn(join(directory, file));
+    if (pid === undefined) continue;
+    signal(pid, 'SIGTERM');
+    for (let polls = 0; polls < STOP_POLLS && signal(pid, 0); polls++) await pause(STOP_POLL_MILLISECONDS);
+  }
+}
+
+/** Process id of the switch itself; undefined if it has none. */
+export const switchPid = (directory: string): number | undefined => pidIn(join(directory, PID_FILES.switch));
+
+/** The monitoring parent restarts what crashes; the program returns when the daemon works. */
+const daemon = (directory: string, name: string, pidFile: string): string[] => [
+  '--detach',
+  '--no-chdir',
+  '--monitor',
+  `--pidfile=${join(directory, pidFile)}`,
+  `--log-file=${join(directory, `${name}.log`)}`,
+  `--unixctl=${join(directory, `${name}.ctl`)}`,
+];
+
+function runProgram(
+  program: string,
+  args: readonly string[],
+  directory: string,
+  namespace: NetworkNamespace | undefined,
+): Promise<void> {
+  const variables = { OVS_RUNDIR: directory, OVS_DBDIR: directory, OVS_LOGDIR: directory };
+  const start = () =>
+    spawn(program, [...args], {
+      env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin`, ...variables },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+  const child = namespace === undefined ? start() : namespace.run(start);
+  return new Promise((resolve, reject) => {
+    let said = '';
+    child.stderr.on('data', (bytes: Buffer) => {
+      said = `${said}${bytes}`.slice(-2000);
+    });
+    const failed = (why: string): void => reject(new AppError('FAILED_PRECONDITION', `${program}: ${why}`));
+    child.on('error', ({ message }) => failed(message));
+    // Not `close`: daemons may keep what they were given.
+    child.on('exit', (status) => {
+      if (status === 0 || said.includes('already running')) resolve();
+      else failed(said.trim() || `it ended with ${status}`);
+      child.stderr.destroy();
+    });
+  });
+}
+
+function pidIn(file: string): number | undefined {
+  try {
+    return Number(readFileSync(file, 'utf8')) || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** False if there is no such process. */
+function signal(pid: number, name: NodeJS.Signals | 0): boolean {
+  try {
+    process.kill(pid, name);
+    return true;
+  } catch {
+    return false;
+  }
+}

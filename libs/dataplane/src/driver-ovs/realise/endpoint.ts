@@ -1,0 +1,101 @@
+import type { DriverObject } from '../../driver.js';
+import { formatPrefix, parsePrefix } from '../../realise/addresses.js';
+import { linkKey } from '../../realise/linux-objects.js';
+import type { ParsedEndpoint } from '../../realise/realise-endpoint.js';
+import type { Pair } from '../../realise/segment.js';
+import type { Match } from '../openflow/fields.js';
+import { flowObject, memberFlows, pairObjects, questionFor, reachObjects } from './members.js';
+import { identity, type OvsSpec, PIPELINE_KEY, portKey, TABLE } from './ovs-objects.js';
+import { ARP_REQUEST, IS, ND } from './pipeline.js';
+import type { Segment } from './segment.js';
+
+type Objects = readonly DriverObject<OvsSpec>[];
+
+const LINK_LOCAL = 'fe80::/10';
+/** What is sent before there is an address: duplicate address detection and joining groups (MLD, MLDv2). */
+const BEFORE_ADDRESS = [ND.SOLICITATION, 131, 143] as const;
+
+/**
+ * An attached port: the representor as a port of the bridge, what it may send, how it is known and reached, then the
+ * gate by which its packets come in, and last the representor, which goes up when all that is there.
+ * Administratively down, it has no gate, nothing is sent to it, and it is down.
+ */
+export function endpointObjects(endpoint: ParsedEndpoint, segment: Segment): Objects {
+  const { portUid, representor, adminUp, mac, addresses } = endpoint;
+  const port = portKey(representor);
+  const member = identity('port', portUid);
+  const gate = flowObject(
+    TABLE.INGRESS,
+    10,
+    { in_port: representor },
+    [{ set: 'metadata', to: segment.metadata }, { goto: TABLE.PROTOCOLS }],
+    [port, PIPELINE_KEY],
+  );
+  return [
+    {
+      key: port,
+      spec: { kind: 'port', name: representor, type: 'system', options: {}, attached: true },
+      after: [],
+      requires: [linkKey(representor)],
+    },
+    ...senderFlows(endpoint),
+    ...memberFlows(segment, member, mac, addresses),
+    ...pairObjects(segment, member, endpoint),
+    // Its own addresses are not answered for: it would take that for a conflict.
+    ...addresses.map((address) =>
+      flowObject(
+        TABLE.ANSWERS,
+        20,
+        { in_port: representor, ...questionFor(address) },
+        [{ goto: TABLE.FORWARD }],
+        [port],
+      ),
+    ),
+    ...(adminUp ? [...reachObjects(segment, member, {}, [{ output: representor }], [port]), gate] : []),
+    {
+      key: linkKey(representor),
+      spec: { kind: 'representor', name: representor, mtu: segment.mtu, up: adminUp },
+      after: adminUp ? [gate.key] : [port],
+    },
+  ];
+}
+
+/** The frames that a port may send; all others end here. */
+function senderFlows({ representor, mac, addresses, pairs }: ParsedEndpoint): Objects {
+  const after = [portKey(representor)];
+  const allow = (table: number, eth_src: string, match: Match): DriverObject<OvsSpec> =>
+    flowObject(
+      table,
+      10,
+      { in_port: representor, eth_src, ...match },
+      [{ goto: table === TABLE.TARGETS ? TABLE.SENDERS : TABLE.ANSWERS }],
+      after,
+    );
+  const macs = new Set([mac, ...pairs.map((pair) => pair.mac)]);
+  const anySource = [...macs].flatMap((own) => [
+    // Probes (RFC 5227) claim nothing.
+    allow(TABLE.SENDERS, own, { ...IS.arp, arp_op: ARP_REQUEST, arp_spa: '0.0.0.0', arp_sha: own }),
+    allow(TABLE.SENDERS, own, { ...IS.ipv6, ipv6_src: LINK_LOCAL }),
+    ...BEFORE_ADDRESS.map((type) => allow(TABLE.SENDERS, own, { ...IS.icmpv6(type), ipv6_src: '::' })),
+    // Link-local addresses are the guest's own business, under its own MAC address.
+    allow(TABLE.TARGETS, own, { ...IS.icmpv6(ND.ADVERTISEMENT), nd_target: LINK_LOCAL }),
+  ]);
+  const own = addresses.flatMap((address) => parsePrefix(address) ?? []);
+  const sources: readonly Pair[] = [...own.map((source) => ({ mac, source })), ...pairs];
+  const bySource = sources.flatMap(({ mac: from, source }) => {
+    // A field whose mask is empty is not matched at all.
+    const value = source.length === source.bits ? source.address : formatPrefix(source);
+    const is = <Name extends keyof Match>(name: Name): Match =>
+      source.length === 0 ? {} : { [name]: value };
+    return source.bits === 32
+      ? [
+          allow(TABLE.SENDERS, from, { ...IS.ipv4, ...is('ipv4_src') }),
+          allow(TABLE.SENDERS, from, { ...IS.arp, arp_sha: from, ...is('arp_spa') }),
+        ]
+      : [
+          allow(TABLE.SENDERS, from, { ...IS.ipv6, ...is('ipv6_src') }),
+          allow(TABLE.TARGETS, from, { ...IS.icmpv6(ND.ADVERTISEMENT), ...is('nd_target') }),
+        ];
+  });
+  return [...new Map([...anySource, ...bySource].map((each) => [each.key, each])).values()];
+}

@@ -1,0 +1,275 @@
+import type {
+  BridgeDomain,
+  DataplaneObject,
+  Endpoint,
+  RemoteEndpoint,
+  Route,
+  TunnelPeer,
+} from '@outboard/contracts';
+import { Problems } from '@outboard/core';
+import type { DriverObject, Realisation, Resolve, Underlay } from '../../driver.js';
+import { canonicalAddress, parsePrefix } from '../../realise/addresses.js';
+import { GENEVE_PORT, VXLAN_PORT } from '../../realise/linux-objects.js';
+import { addressPairs, ipAddresses, MIN_MTU, macAddress, tunnelDestination } from '../../realise/realise.js';
+import {
+  checkEncapsulation,
+  ipVersion,
+  isOnFabric,
+  obstacleOf,
+} from '../../realise/realise-encapsulation.js';
+import { ROUTER_KEY } from '../../realise/realise-route.js';
+import { endpointObjects } from './endpoint.js';
+import { gatewayObjects } from './gateway.js';
+import { flowObject, memberFlows, pairObjects, reachObjects } from './members.js';
+import {
+  groupKey,
+  identity,
+  type OvsSpec,
+  PIPELINE_KEY,
+  portKey,
+  TABLE,
+  TUNNEL_PORTS,
+  UPLINK_PATCH,
+} from './ovs-objects.js';
+import { FROM_HERE, FROM_OUTSIDE, PIPELINE, PIPELINE_REVISION } from './pipeline.js';
+import { routeObjects } from './route.js';
+import { floodGroup, type Segment, type Tunnel } from './segment.js';
+
+/** What the realisation depends on besides the objects. */
+export interface OvsEnvironment {
+  readonly underlay: Underlay | undefined;
+}
+
+const VLAN_PRESENT = 0x1000;
+const NOTHING: ReadonlyMap<string, string> = new Map();
+
+type Objects = readonly DriverObject<OvsSpec>[];
+
+/** One neutral object on Open vSwitch; a pure function. Throws AppError INVALID_ARGUMENT with every problem of it. */
+export function realiseOvs(
+  { object }: DataplaneObject,
+  resolve: Resolve,
+  environment: OvsEnvironment,
+): Realisation<OvsSpec> {
+  switch (object.case) {
+    case 'router':
+      return realised([pipelineObject]);
+    case 'bridgeDomain':
+      return bridgeDomain(object.value, environment);
+    case 'tunnelPeer':
+      return inSegment(object.value.networkUid, resolve, (segment) =>
+        tunnelPeer(object.value, segment, environment),
+      );
+    case 'endpoint':
+      if (isPoliced(object.value)) return unsupported('this driver does not enforce policies');
+      return inSegment(object.value.networkUid, resolve, (segment) => endpoint(object.value, segment));
+    case 'remoteEndpoint':
+      return inSegment(object.value.networkUid, resolve, (segment) =>
+        remoteEndpoint(object.value, segment, environment),
+      );
+    case 'routerInterface':
+      return inSegment(object.value.networkUid, resolve, (segment) => gatewayObjects(object.value, segment));
+    case 'route':
+      return route(object.value);
+    default:
+      return unsupported('this driver does not know this kind of object');
+  }
+}
+
+/** A port is never connected without the rules that it was to have. */
+const isPoliced = ({ ruleSets, isolatedIngress, isolatedEgress }: Endpoint): boolean =>
+  ruleSets.length > 0 || isolatedIngress || isolatedEgress;
+
+const realised = (objects: Objects, references: readonly string[] = []): Realisation<OvsSpec> => ({
+  kind: 'realised',
+  objects,
+  references,
+});
+const unsupported = (why: string): Realisation<OvsSpec> => ({ kind: 'unsupported', why, references: [] });
+
+const pipelineObject: DriverObject<OvsSpec> = {
+  key: PIPELINE_KEY,
+  spec: { kind: 'pipeline', revision: PIPELINE_REVISION, flows: PIPELINE.length },
+  after: [],
+};
+
+/** For members of a network: needs the network's bridge domain, and is realised anew when that changes. */
+function inSegment(
+  networkUid: string,
+  resolve: Resolve,
+  objects: (segment: Segment) => Objects,
+): Realisation<OvsSpec> {
+  const key = `bridgedomain/${networkUid}`;
+  const domain = resolve(key)?.object;
+  if (domain?.case !== 'bridgeDomain') return { kind: 'missing', dependency: key, references: [key] };
+  return realised(objects(segmentOf(domain.value)), [key]);
+}
+
+function segmentOf({ networkUid, mtu, vni, networkType }: BridgeDomain): Segment {
+  const tunnel: Tunnel | undefined = isOnFabric(networkType)
+    ? undefined
+    : { port: networkType === 'GENEVE' ? TUNNEL_PORTS.geneve : TUNNEL_PORTS.vxlan, vni };
+  return { networkUid, metadata: identity('network', networkUid), mtu, tunnel };
+}
+
+function bridgeDomain(domain: BridgeDomain, { underlay }: OvsEnvironment): Realisation<OvsSpec> {
+  const segment = segmentOf(domain);
+  const problems = new Problems();
+  if (!ROUTER_KEY.test(domain.router)) problems.add('router', 'must be the key of a Router');
+  if (domain.mtu < MIN_MTU) problems.add('mtu', `must be at least ${MIN_MTU}`);
+  checkEncapsulation(domain, problems);
+  if (problems.total > 0) throw problems.toError();
+  const obstacle = obstacleOf(domain, { underlay, lacks: NOTHING });
+  if (obstacle !== undefined) return unsupported(obstacle);
+  const group = floodGroup(segment);
+  return realised([
+    pipelineObject,
+    { key: groupKey(group), spec: { kind: 'group', id: group, type: 'all' }, after: [] },
+    flowObject(
+      TABLE.FORWARD,
+      10,
+      { metadata: segment.metadata, eth_dst: '01:00:00:00:00:00/01:00:00:00:00:00' },
+      [{ group }],
+      [groupKey(group)],
+    ),
+    ...(segment.tunnel === undefined
+      ? uplinkObjects(domain, segment, underlay?.device)
+      : tunnelObjects(segment, segment.tunnel, underlay?.address ?? '')),
+  ]);
+}
+
+/** The tunnel port, one for all networks, and what comes in by it with the network's identifier. */
+function tunnelObjects({ metadata }: Segment, { port, vni }: Tunnel, address: string): Objects {
+  const type = port === TUNNEL_PORTS.geneve ? 'geneve' : 'vxlan';
+  const options = {
+    key: 'flow',
+    remote_ip: 'flow',
+    local_ip: address,
+    dst_port: String(type === 'geneve' ? GENEVE_PORT : VXLAN_PORT),
+  };
+  const spec: OvsSpec = { kind: 'port', name: port, type, options, attached: true };
+  return [
+    { key: portKey(port), spec, after: [] },
+    flowObject(
+      TABLE.INGRESS,
+      20,
+      { in_port: port, tun_id: vni },
+      [{ set: 'metadata', to: metadata }, FROM_OUTSIDE, { goto: TABLE.FORWARD }],
+      [portKey(port), PIPELINE_KEY],
+    ),
+  ];
+}
+
+/** A network on a device of the DPU: what is unknown, and what is for all, goes there; what comes from there does not. */
+function uplinkObjects(domain: BridgeDomain, segment: Segment, underlayDevice: string | undefined): Objects {
+  const { uplink, vlanId, networkType } = domain;
+  const { metadata } = segment;
+  const tagged = networkType === 'VLAN';
+  const shared = uplink === underlayDevice;
+  const name = shared ? UPLINK_PATCH.integration : uplink;
+  const member = identity('uplink', uplink);
+  const vlan = tagged ? VLAN_PRESENT + vlanId : 0;
+  return [
+    {
+      key: portKey(name),
+      spec: {
+        kind: 'port',
+        name,
+        type: shared ? 'patch' : 'system',
+        options: shared ? { peer: UPLINK_PATCH.underlay } : {},
+        attached: true,
+      },
+      after: [],
+    },
+    flowObject(
+      TABLE.INGRESS,
+      20,
+      { in_port: name, vlan_vid: vlan },
+      [
+        ...(tagged ? ([{ popVlan: true }] as const) : []),
+        { set: 'metadata', to: metadata },
+        FROM_OUTSIDE,
+        { goto: TABLE.FORWARD },
+      ],
+      [portKey(name), PIPELINE_KEY],
+    ),
+    ...reachObjects(
+      segment,
+      member,
+      FROM_HERE,
+      [...(tagged ? ([{ pushVlan: true }, { set: 'vlan_vid', to: vlan }] as const) : []), { output: name }],
+      [portKey(name)],
+    ),
+    flowObject(TABLE.FORWARD, 5, { metadata }, [{ set: 'xreg0', to: member }, { goto: TABLE.OUTPUT }], []),
+  ];
+}
+
+function tunnelPeer({ tunnelEndpoint }: TunnelPeer, segment: Segment, { underlay }: OvsEnvironment): Objects {
+  const problems = new Problems();
+  const destination = tunnelDestination(tunnelEndpoint, underlay, problems);
+  if (segment.tunnel === undefined) problems.add('networkUid', 'must be of a network with tunnels');
+  if (problems.total > 0) throw problems.toError();
+  return peerObjects(segment, destination);
+}
+
+function remoteEndpoint(remote: RemoteEndpoint, segment: Segment, { underlay }: OvsEnvironment): Objects {
+  const problems = new Problems();
+  const mac = macAddress('macAddress', remote.macAddress, problems);
+  const addresses = ipAddresses(remote.ipAddresses, problems);
+  const pairs = addressPairs(remote.allowedAddressPairs, mac, problems);
+  const destination = tunnelDestination(remote.tunnelEndpoint, underlay, problems);
+  if (segment.tunnel === undefined) problems.add('networkUid', 'must be of a network with tunnels');
+  if (problems.total > 0) throw problems.toError();
+  const member = peerMember(destination);
+  // The way to the other DPU, whoever wants it; that copies go there is for the peer to say.
+  const way = peerObjects(segment, destination).filter(({ spec }) => spec.kind === 'flow');
+  return [
+    ...way,
+    ...memberFlows(segment, member, mac, addresses),
+    ...pairObjects(segment, member, { mac, addresses, pairs }),
+  ];
+}
+
+const peerMember = (destination: string): string => identity('peer', destination);
+
+function peerObjects(segment: Segment, destination: string): Objects {
+  const { tunnel } = segment;
+  if (tunnel === undefined) return [];
+  const { port, vni } = tunnel;
+  const address = ipVersion(destination) === 4 ? 'tun_dst' : 'tun_ipv6_dst';
+  return reachObjects(
+    segment,
+    peerMember(destination),
+    FROM_HERE,
+    [{ set: 'tun_id', to: vni }, { set: address, to: destination }, { output: port }],
+    [portKey(port)],
+  );
+}
+
+function endpoint(value: Endpoint, segment: Segment): Objects {
+  const problems = new Problems();
+  const { portUid, representor, adminUp } = value;
+  if (!/^[^\s/:]{1,15}$/.test(representor)) problems.add('representor', 'must be the name of a device');
+  const mac = macAddress('macAddress', value.macAddress, problems);
+  const addresses = ipAddresses(value.ipAddresses, problems);
+  const pairs = addressPairs(value.allowedAddressPairs, mac, problems);
+  if (problems.total > 0) throw problems.toError();
+  return endpointObjects({ portUid, representor, adminUp, mac, addresses, pairs }, segment);
+}
+
+function route({ router, destination, nextHops }: Route): Realisation<OvsSpec> {
+  const problems = new Problems();
+  if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
+  const prefix = parsePrefix(destination);
+  if (prefix === undefined) problems.add('destination', 'must be an IPv4 or IPv6 prefix');
+  const hops = nextHops.map(({ gateway, weight, networkUid }, index) => {
+    const address = canonicalAddress(gateway);
+    if (address === undefined) problems.add(`nextHops[${index}].gateway`, 'must be an IP address');
+    if (weight < 1 || weight > 256) problems.add(`nextHops[${index}].weight`, 'must be 1 to 256');
+    return { gateway: address ?? '', weight, networkUid };
+  });
+  if (problems.total > 0 || prefix === undefined) throw problems.toError();
+  if (hops.some(({ networkUid }) => networkUid === ''))
+    return unsupported('a next hop must name the network that its gateway is on');
+  return realised([pipelineObject, ...routeObjects(identity('router', router), prefix, hops)]);
+}
