@@ -2,15 +2,16 @@ import { type Direction, type SecurityPolicy, TIERS } from '@outboard/model';
 import type { PolicyEntry } from '../entries.js';
 
 /** The order in which policies are evaluated: by tier, priority and name. */
-export function inEvaluationOrder(policies: Iterable<PolicyEntry>): readonly PolicyEntry[] {
-  return [...policies].sort(({ record: { resource: one } }, { record: { resource: other } }) => {
-    const tiers = TIERS.indexOf(one.spec.tier) - TIERS.indexOf(other.spec.tier);
-    if (tiers !== 0) return tiers;
-    const priorities = (one.spec.priority ?? 0) - (other.spec.priority ?? 0);
-    if (priorities !== 0) return priorities;
-    return one.metadata.name < other.metadata.name ? -1 : 1;
-  });
+export function compareInEvaluation(one: SecurityPolicy, other: SecurityPolicy): number {
+  const tiers = TIERS.indexOf(one.spec.tier) - TIERS.indexOf(other.spec.tier);
+  if (tiers !== 0) return tiers;
+  const priorities = (one.spec.priority ?? 0) - (other.spec.priority ?? 0);
+  if (priorities !== 0) return priorities;
+  return one.metadata.name < other.metadata.name ? -1 : 1;
 }
+
+export const inEvaluationOrder = (policies: Iterable<PolicyEntry>): readonly PolicyEntry[] =>
+  [...policies].sort((one, other) => compareInEvaluation(one.record.resource, other.record.resource));
 
 /** Whether one of the policies isolates its ports in that direction. */
 export const isolates = (policies: readonly PolicyEntry[], direction: Direction): boolean =>

@@ -2,6 +2,7 @@ import { invariant } from '@outboard/core';
 import type { LabelSelector, Labels, Name, Port, SecurityPolicy, TenantName } from '@outboard/model';
 import type { Documents } from '../documents.js';
 import type { DpuEntry, PortEntry } from '../entries.js';
+import { PortClasses } from '../reachability/classes.js';
 import {
   type AddressSetEntry,
   type GroupEntry,
@@ -37,6 +38,8 @@ interface Tenant {
 export class Policies {
   readonly policies = new Map<string, PolicyEntry>();
   readonly addressSets = new Map<string, AddressSetEntry>();
+  /** Ports that policies treat alike. */
+  readonly classes = new PortClasses();
   readonly #groups: Groups;
   readonly #tenants = new Map<TenantName, Tenant>();
 
@@ -118,6 +121,7 @@ export class Policies {
 
   /** A port goes; it has no place any more. */
   forget(port: PortEntry): void {
+    this.classes.remove(port);
     for (const policy of port.policies) policy.namedBy.delete(port);
     this.#apply(port, NONE);
     this.#tenantOf(port.record.resource.metadata.tenant).ports.remove(port);
@@ -125,6 +129,7 @@ export class Policies {
 
   /** A port has come to its place, left it, or has other policies, groups or addresses: DPUs learn the difference. */
   settle(port: PortEntry): void {
+    this.classes.put(port);
     const before = port.presence;
     const after = this.#presenceOf(port);
     if (before === after) return;

@@ -1,0 +1,341 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { unwrap } from '@outboard/core';
+import type { IpAddress, IpFamily, Name, Protocol, TenantName } from '@outboard/model';
+import fc from 'fast-check';
+import { identityOf, Lab } from '../../test/lab.js';
+import type { Command, FlowChange, PlannedKind } from '../index.js';
+import { differenceOf, explain } from '../index.js';
+
+let lab: Lab;
+
+interface Probe {
+  readonly protocol: Protocol;
+  readonly service: number;
+}
+const PING: Probe = { protocol: 'ICMP', service: 8 * 256 };
+const HTTP: Probe = { protocol: 'TCP', service: 80 };
+
+const explained = (from: string, to: string, { protocol, service }: Probe, source?: string) =>
+  unwrap(
+    explain(lab.world, {
+      tenant: 'acme' as TenantName,
+      from: from as Name,
+      source: source as IpAddress | undefined,
+      to: /[.:]/.test(to)
+        ? { kind: 'address', address: to as IpAddress }
+        : { kind: 'port', name: to as Name },
+      protocol,
+      service,
+    }),
+  );
+
+const port = (name: string, dpu: string, vfNumber: number, app: string, spec: object = {}) =>
+  lab.command(
+    'Port',
+    name,
+    { network: 'blue', function: identityOf(dpu, vfNumber), ...spec },
+    { labels: { app } },
+  );
+
+const policy = (name: string, spec: object) => lab.command('SecurityPolicy', name, spec);
+const app = (value: string) => ({ portSelector: { matchLabels: { app: value } } });
+
+/** Two networks; of the first, ports web-0 and db-0 on one DPU, web-1 on another. */
+beforeEach(() => {
+  lab = new Lab();
+  lab.fleet(['dpu-1', 'dpu-2'], 8);
+  for (const [network, digit] of [
+    ['blue', 1],
+    ['red', 2],
+  ] as const) {
+    lab.apply('Network', network, {});
+    lab.apply('Subnet', `${network}-v4`, { network, cidr: `10.0.${digit}.0/24` });
+    lab.apply('Subnet', `${network}-v6`, { network, cidr: `fd00:${digit}::/64` });
+  }
+  for (const [name, dpu, vfNumber, label] of [
+    ['web-0', 'dpu-1', 0, 'web'],
+    ['db-0', 'dpu-1', 1, 'db'],
+    ['web-1', 'dpu-2', 0, 'web'],
+  ] as const) {
+    unwrap(lab.decide(port(name, dpu, vfNumber, label)));
+  }
+});
+
+describe('the verdict of a flow', () => {
+  it('between ports that no policy selects is ALLOWED, hop by hop', () => {
+    const { verdict, reason, path, notReady } = explained('web-0', 'web-1', HTTP);
+    expect({ verdict, reason }).toEqual({ verdict: 'ALLOWED', reason: 'NoPolicyApplies' });
+    expect(path.map(({ kind, dpu, name }) => `${dpu}: ${kind} ${name}`)).toEqual([
+      'dpu-1: port port web-0',
+      'dpu-1: representor pf0vf0',
+      'dpu-1: bridgeDomain network blue',
+      'dpu-1: tunnel VXLAN 4096',
+      'dpu-2: bridgeDomain network blue',
+      'dpu-2: representor pf0vf0',
+      'dpu-2: port port web-1',
+    ]);
+    expect(notReady).toEqual(['web-0', 'web-1']);
+  });
+
+  it('on the same DPU has no tunnel on its path, and waits for nothing that is Ready', () => {
+    lab.report('dpu-1');
+    lab.report('dpu-2');
+    const { path, notReady } = explained('web-0', 'db-0', PING);
+    expect(path.map(({ kind }) => kind)).not.toContain('tunnel');
+    expect(notReady).toEqual([]);
+  });
+
+  it('names the rule or the policy that decides, and ends where the packet ends', () => {
+    unwrap(
+      lab.decide(
+        policy('db', {
+          ...app('db'),
+          ingress: [{ name: 'web', peers: [app('web')], services: [{ protocol: 'TCP', port: 80 }] }],
+        }),
+      ),
+    );
+    const decided = { direction: 'INGRESS', policy: 'db', tier: 'DEFAULT' };
+    expect(explained('web-1', 'db-0', HTTP)).toMatchObject({
+      verdict: 'ALLOWED',
+      reason: 'RuleAllows',
+      decidedBy: [{ ...decided, rule: 'web' }],
+    });
+    const isolated = explained('web-1', 'db-0', PING);
+    expect(isolated).toMatchObject({ verdict: 'DENIED', reason: 'Isolated', decidedBy: [decided] });
+    expect(isolated.path.at(-1)).toMatchObject({ kind: 'bridgeDomain', dpu: 'dpu-1' });
+    // The other direction is open.
+    expect(explained('db-0', 'web-1', PING).verdict).toBe('ALLOWED');
+  });
+
+  it('follows the tiers: ADMIN is final unless it passes, DEFAULT isolates, BASELINE comes last', () => {
+    const everybody = { portSelector: {} };
+    const deny = (services: object[]) => [{ name: 'no', action: 'DENY', services }];
+    const tcp = { protocol: 'TCP' };
+    unwrap(
+      lab.decide(policy('baseline', { tier: 'BASELINE', priority: 1, ...everybody, ingress: deny([tcp]) })),
+    );
+    expect(explained('web-0', 'web-1', HTTP)).toMatchObject({
+      reason: 'RuleDenies',
+      decidedBy: [{ tier: 'BASELINE', rule: 'no' }],
+    });
+    unwrap(lab.decide(policy('default', { ...app('web'), ingress: [{ name: 'all', services: [tcp] }] })));
+    expect(explained('web-0', 'web-1', HTTP)).toMatchObject({ decidedBy: [{ tier: 'DEFAULT' }] });
+    const pass = { name: 'pass', action: 'PASS', services: [{ protocol: 'TCP', port: 80 }] };
+    unwrap(
+      lab.decide(
+        policy('admin', {
+          tier: 'ADMIN',
+          priority: 1,
+          ...everybody,
+          ingress: [pass, ...deny([tcp])],
+        }),
+      ),
+    );
+    expect(explained('web-0', 'web-1', HTTP)).toMatchObject({
+      verdict: 'ALLOWED',
+      decidedBy: [{ tier: 'DEFAULT', rule: 'all' }],
+    });
+    expect(explained('web-0', 'web-1', { ...HTTP, service: 81 })).toMatchObject({
+      verdict: 'DENIED',
+      decidedBy: [{ tier: 'ADMIN', rule: 'no' }],
+    });
+  });
+
+  it('from an address that is not the port’s is DENIED, but for those of allowed pairs', () => {
+    expect(explained('web-0', 'web-1', PING, '10.0.1.77').reason).toBe('SourceNotAllowed');
+    unwrap(lab.decide(port('web-0', 'dpu-1', 0, 'web', { allowedAddressPairs: [{ ip: '10.0.1.77' }] })));
+    expect(explained('web-0', 'web-1', PING, '10.0.1.77').verdict).toBe('ALLOWED');
+    expect(explained('web-1', '10.0.1.77', PING).verdict).toBe('ALLOWED');
+  });
+
+  it('is UNREACHABLE where there is no way, and says why', () => {
+    unwrap(lab.decide(port('down', 'dpu-2', 1, 'web', { adminState: 'DOWN' })));
+    lab.apply('Port', 'nowhere', { network: 'blue' });
+    unwrap(lab.decide(port('red-0', 'dpu-2', 2, 'web', { network: 'red' })));
+    const reasons = (pairs: readonly (readonly [string, string])[]) =>
+      pairs.map(([from, to]) => explained(from, to, PING).reason);
+    expect(
+      reasons([
+        ['web-0', 'down'],
+        ['down', 'web-0'],
+        ['web-0', 'nowhere'],
+        ['web-0', '10.0.1.250'],
+        ['web-0', 'red-0'],
+        ['web-0', '192.0.2.1'],
+      ]),
+    ).toEqual(['AdminDown', 'AdminDown', 'NotConnected', 'UnknownAddress', 'NotInNetwork', 'NotInNetwork']);
+    expect(explained('web-0', 'fd00:1::99', PING).reason).toBe('NoAddress');
+  });
+
+  it('cannot be told of a port that there is not', () => {
+    expect(
+      explain(lab.world, {
+        tenant: 'globex' as TenantName,
+        from: 'web-0' as Name,
+        source: undefined,
+        to: { kind: 'port', name: 'web-1' as Name },
+        ...HTTP,
+      }),
+    ).toMatchObject({ error: { code: 'NOT_FOUND' } });
+  });
+});
+
+describe('the difference that a command makes', () => {
+  const PROBES: readonly Probe[] = [
+    PING,
+    HTTP,
+    { protocol: 'TCP', service: 81 },
+    { protocol: 'UDP', service: 53 },
+    { protocol: 'ICMPv6', service: 128 * 256 },
+  ];
+  const NAMES = ['web-0', 'db-0', 'web-1', 'extra'];
+
+  const familyOf = (protocol: Protocol): IpFamily => (protocol === 'ICMPv6' ? 6 : 4);
+
+  /** Every flow that is possible now, port by port. */
+  function possible(): Set<string> {
+    const flows = NAMES.filter((name) => lab.world.ports.has(`acme/${name}`));
+    return new Set(
+      flows.flatMap((from) =>
+        flows.flatMap((to) =>
+          PROBES.filter((probe) => from !== to && explained(from, to, probe).verdict === 'ALLOWED').map(
+            ({ protocol, service }) => `${from} ${to} ${protocol} ${service}`,
+          ),
+        ),
+      ),
+    );
+  }
+
+  const told = (flows: readonly FlowChange[], wanted: FlowChange['change']): Set<string> =>
+    new Set(
+      flows
+        .filter(({ change }) => change === wanted)
+        .flatMap(({ from, to, services, family }) =>
+          from.names.flatMap((one) =>
+            to.names.flatMap((other) =>
+              PROBES.filter(
+                ({ protocol, service }) =>
+                  one !== other &&
+                  family === familyOf(protocol) &&
+                  services.some(
+                    ({ protocol: p, first = 0, last = 65_535 }) =>
+                      p === protocol && first <= service && service <= last,
+                  ),
+              ).map(({ protocol, service }) => `${one} ${other} ${protocol} ${service}`),
+            ),
+          ),
+        ),
+    );
+
+  const label = fc.constantFrom('web', 'db', 'cache');
+  const peer = fc.oneof(
+    label.map(app),
+    fc.constantFrom('10.0.1.0/24', '10.0.1.2/31', 'fd00::/16', '0.0.0.0/0').map((cidr) => ({
+      cidrBlock: { cidr },
+    })),
+    fc.constant({ cidrBlock: { cidr: '10.0.0.0/8', except: ['10.0.1.3/32'] } }),
+    fc.constant({ addressSet: 'office' }),
+  );
+  const service = fc.constantFrom(
+    { protocol: 'TCP' },
+    { protocol: 'TCP', port: 80, endPort: 90 },
+    { protocol: 'TCP', portName: 'http' },
+    { protocol: 'UDP', port: 53 },
+    { protocol: 'ICMP', icmpType: 8 },
+    { protocol: 'ICMPv6' },
+  );
+  interface Rule {
+    readonly name: string;
+    readonly action: string;
+    readonly peers: readonly object[];
+    readonly services: readonly object[];
+  }
+  const rulesWith = (actions: readonly string[]): fc.Arbitrary<Rule[]> =>
+    fc
+      .array(
+        fc.record({
+          action: fc.constantFrom(...actions),
+          peers: fc.array(peer, { maxLength: 2 }),
+          services: fc.array(service, { maxLength: 2 }),
+        }),
+        { maxLength: 2 },
+      )
+      .map((rules) => rules.map((rule, index) => ({ name: `r${index}`, ...rule })));
+  /** Where others than ports may be reached, no port can be named. */
+  const toPorts = (rules: fc.Arbitrary<Rule[]>) =>
+    rules.map((list) =>
+      list.map((rule) => ({
+        ...rule,
+        services: rule.services.filter(
+          (one) =>
+            !('portName' in one) ||
+            (rule.peers.length > 0 && rule.peers.every((each) => 'portSelector' in each)),
+        ),
+      })),
+    );
+  const selected = fc.option(label, { nil: undefined });
+  const spec = (tier: string, actions: readonly string[], priority: number | undefined) =>
+    fc
+      .record({ chosen: selected, ingress: rulesWith(actions), egress: toPorts(rulesWith(actions)) })
+      .map(({ chosen, ...rules }) => ({
+        tier,
+        ...(priority !== undefined && { priority }),
+        portSelector: chosen === undefined ? {} : app(chosen).portSelector,
+        ...rules,
+      }));
+  const policySpec = fc.oneof(
+    spec('ADMIN', ['ALLOW', 'DENY', 'PASS'], 1),
+    spec('DEFAULT', ['ALLOW'], undefined),
+    spec('BASELINE', ['ALLOW', 'DENY'], 1),
+  );
+  type Step = () => Command;
+  const step: fc.Arbitrary<Step> = fc.oneof(
+    fc.record({ name: fc.constantFrom('p', 'q', 'r'), body: policySpec }).map(
+      ({ name, body }) =>
+        () =>
+          policy(name, body),
+    ),
+    fc
+      .constantFrom<[PlannedKind, string]>(['SecurityPolicy', 'p'], ['Port', 'extra'])
+      .map(([kind, name]) => () => ({ operation: 'delete' as const, kind, tenant: 'acme', name })),
+    fc
+      .constantFrom(['10.0.1.2/32'], ['10.0.1.0/30', 'fd00:1::/64'], [])
+      .map((addresses) => () => lab.command('AddressSet', 'office', { addresses })),
+    fc.record({ chosen: label, adminState: fc.constantFrom('UP', 'DOWN'), named: fc.boolean() }).map(
+      ({ chosen, adminState, named }) =>
+        () =>
+          port('extra', 'dpu-2', 1, chosen, {
+            adminState,
+            ...(named && { namedPorts: [{ name: 'http', protocol: 'TCP', port: 81 }] }),
+          }),
+    ),
+  );
+
+  it('is exactly what begins and what stops to be possible, port by port, whatever is changed', () => {
+    let changes = 0;
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), (steps) => {
+        lab.restart();
+        for (const name of ['p', 'q', 'r']) lab.tryDelete('SecurityPolicy', name);
+        lab.tryDelete('Port', 'extra');
+        lab.apply('AddressSet', 'office', { addresses: ['10.0.1.4/32'] });
+        for (const make of steps) {
+          const command = make();
+          const before = possible();
+          const planned = lab.dryRun(command);
+          if (!planned.ok) continue;
+          const difference = differenceOf(lab.world, command, planned.value.decision.resource);
+          expect(possible()).toEqual(before);
+          unwrap(lab.decide(command));
+          const after = possible();
+          const flows = difference?.flows ?? [];
+          expect(told(flows, 'BEGINS')).toEqual(new Set([...after].filter((flow) => !before.has(flow))));
+          expect(told(flows, 'STOPS')).toEqual(new Set([...before].filter((flow) => !after.has(flow))));
+          changes += flows.length;
+        }
+      }),
+      { numRuns: 60 },
+    );
+    expect(changes).toBeGreaterThan(100);
+  });
+});
