@@ -119,6 +119,17 @@ export interface DocumentChange extends DocumentHead {
   readonly deletes: readonly string[];
 }
 
+/** What changes in one DPU's document, object by object. */
+export interface DocumentDifference {
+  readonly dpu: Name;
+  /** Serialised DataplaneObjects; `before` undefined: it is new; `after` undefined: it goes. */
+  readonly objects: readonly {
+    readonly key: string;
+    readonly before: Uint8Array | undefined;
+    readonly after: Uint8Array | undefined;
+  }[];
+}
+
 /** One entry of a document: a serialised DataplaneObject. The bytes are shared and must not be written to. */
 export interface DocumentObject {
   readonly key: string;

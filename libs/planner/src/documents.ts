@@ -1,8 +1,11 @@
 import { DocumentDigest } from '@outboard/contracts';
 import { invariant } from '@outboard/core';
 import type { Name } from '@outboard/model';
-import type { DocumentChange, DocumentHead, DocumentObject } from './api.js';
+
+import type { DocumentChange, DocumentDifference, DocumentHead, DocumentObject } from './api.js';
+
 import type { SharedObject } from './shared-object.js';
+
 
 interface Replacement {
   readonly before: SharedObject | undefined;
@@ -76,6 +79,20 @@ export class Documents {
   /** What `take` would give. */
   preview(revision: number): DocumentChange[] {
     return [...this.#pending].map(([dpu, replacements]) => this.#change(dpu, replacements, revision));
+  }
+
+  /** What has changed, object by object, in the order of DPUs and keys. */
+  differences(): DocumentDifference[] {
+    const byName = (one: string, other: string): number => (one < other ? -1 : 1);
+    return [...this.#pending]
+      .map(([dpu, replacements]) => ({
+        dpu,
+        objects: [...replacements]
+          .filter(([, { before, after }]) => before !== after && !after?.equals(before))
+          .map(([key, { before, after }]) => ({ key, before: before?.object, after: after?.object }))
+          .sort((one, other) => byName(one.key, other.key)),
+      }))
+      .sort((one, other) => byName(one.dpu, other.dpu));
   }
 
   /**

@@ -3,6 +3,7 @@ import type { Bus } from '@outboard/bus';
 import { type Api, HEADERS, MAX_BODY_BYTES, subjects, type Verb } from '@outboard/contracts';
 import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
 import { type AnyKind, kindToken, type ResourceJson } from '@outboard/model';
+import type { ExplanationJson } from './output/explanation.js';
 
 export interface ResourceList {
   readonly items: readonly ResourceJson[];
@@ -15,14 +16,44 @@ export interface ListOptions {
   readonly fieldSelector?: string;
 }
 
-/** What a service would change: rows by `Kind/tenant/name`, and objects in the documents of DPUs, by key. */
+/** What a service would change: rows by `Kind/tenant/name`, objects in the documents of DPUs, flows between ports. */
 export interface Plan {
   readonly changed: readonly string[];
   readonly documents: readonly {
     readonly dpu: string;
+    /** Keys. */
     readonly upserts: readonly string[];
     readonly deletes: readonly string[];
+    /** As many of these as an answer has room for. */
+    readonly objects?: readonly {
+      readonly key: string;
+      readonly before?: Readonly<Record<string, unknown>>;
+      readonly after?: Readonly<Record<string, unknown>>;
+    }[];
   }[];
+  /** Absent: a kind that opens and closes nothing by itself. */
+  readonly flows?: readonly PlannedFlow[];
+  readonly flowTotal?: number;
+}
+
+/** Flows between ports of two sorts that begin or stop to be possible. */
+export interface PlannedFlow {
+  readonly change: 'BEGINS' | 'STOPS';
+  readonly family: 4 | 6;
+  readonly from: PlannedPorts;
+  readonly to: PlannedPorts;
+  readonly services: readonly {
+    readonly protocol: string;
+    readonly first?: number;
+    readonly last?: number;
+  }[];
+}
+
+export interface PlannedPorts {
+  readonly network: string;
+  /** The first of them. */
+  readonly names: readonly string[];
+  readonly total: number;
 }
 
 /** An object of a DPU's dataplane (outboard.network.v1alpha1.Layer1Object). */
@@ -112,6 +143,11 @@ export class OutboardClient {
 
   delete(kind: AnyKind, tenant: string, name: string): Promise<Result<ResourceJson, AppError>> {
     return this.#call(kind, tenant, 'delete', { name }, { [HEADERS.messageId]: randomUUID() });
+  }
+
+  /** What becomes of a flow (outboard.network.v1alpha1.ExplainRequest). */
+  explain(tenant: string, question: object): Promise<Result<ExplanationJson, AppError>> {
+    return this.#call({ api: 'network', kind: 'Port' }, tenant, 'explain', question);
   }
 
   /** What a DPU's dataplane is made of: all pages. `_` asks for what is of all tenants. */

@@ -177,6 +177,28 @@ ${examples(['outboard -t acme delete port web-0 web-1', 'outboard delete -f exam
     );
 
   define(
+    'explain',
+    'Tell what becomes of a flow: the verdict, what decides, and the way hop by hop.',
+    async () => (await import('./commands/explain.js')).explain,
+  )
+    .requiredOption('--from <port>', 'port/NAME that begins it')
+    .requiredOption('--to <port>', 'port/NAME or an address')
+    .requiredOption('--protocol <protocol>', 'tcp, udp, icmp or icmpv6')
+    .option('--port <number>', 'destination port of tcp and udp')
+    .option('--icmp-type <number>', 'default: an echo request')
+    .option('--source <address>', "default: the port's own")
+    .addOption(output(['text', 'json']))
+    .addHelpText(
+      'after',
+      `
+What is told holds once the DPUs have applied what is planned; ports that are not Ready are named.
+${examples([
+  'outboard -t acme explain --from port/web-0 --to port/db-0 --protocol tcp --port 5432',
+  'outboard -t acme explain --from web-0 --to 10.0.2.9 --protocol icmp -o json',
+])}`,
+    );
+
+  define(
     'layer1',
     "Show what a DPU's dataplane is made of, as its kernel names it.",
     async () => (await import('./commands/layer1.js')).layer1,

@@ -5,6 +5,7 @@ import type {
   CommandDecision,
   Context,
   DocumentChange,
+  DocumentDifference,
   PlannedKind,
   PlannedResource,
 } from '../api.js';
@@ -38,6 +39,7 @@ export function decide(world: World, command: Command, context: Context): Result
 export interface DryRun {
   readonly decision: CommandDecision;
   readonly documents: readonly DocumentChange[];
+  readonly differences: readonly DocumentDifference[];
 }
 
 /** What `decide` would do. The world is as before. */
@@ -49,9 +51,10 @@ export function dryRun(world: World, command: Command, context: Context): Result
     if (!resource.ok) return resource;
     const decision = { ...draft.decision(), resource: resource.value };
     const documents = world.documents.preview(context.revision);
+    const differences = world.documents.differences();
     draft.undo();
     snapshot.restore();
-    return ok({ decision, documents });
+    return ok({ decision, documents, differences });
   });
 }
 

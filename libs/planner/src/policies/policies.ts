@@ -2,7 +2,6 @@ import { invariant } from '@outboard/core';
 import type { LabelSelector, Labels, Name, Port, SecurityPolicy, TenantName } from '@outboard/model';
 import type { Documents } from '../documents.js';
 import type { DpuEntry, PortEntry } from '../entries.js';
-import { PortClasses } from '../reachability/classes.js';
 import {
   type AddressSetEntry,
   type GroupEntry,
@@ -12,6 +11,7 @@ import {
   type PortPolicies,
   placeKey,
 } from '../entries.js';
+import { PortClasses } from '../reachability/classes.js';
 import type { AddressSetRecord, SecurityPolicyRecord } from '../records.js';
 import type { SharedObject } from '../shared-object.js';
 import { Groups } from './groups.js';

@@ -115,17 +115,28 @@ export function differenceOf(
       }
     }
   };
+  const parts = new Map<NetworkEntry, readonly Part[]>();
+  const partsIn = (network: NetworkEntry): readonly Part[] => {
+    const known = parts.get(network) ?? partsOf(world, network, change);
+    parts.set(network, known);
+    return known;
+  };
   for (const network of change.networks) {
-    const parts = partsOf(world, network, change);
-    const touched = parts.filter(({ before, after }) => before !== after);
-    for (const part of touched) {
-      for (const other of parts) {
+    const touched = partsIn(network).filter(({ before, after }) => before !== after);
+    for (const other of reachedFrom(network).flatMap(partsIn)) {
+      for (const part of touched) {
         compare(part, other);
         if (other.before === other.after) compare(other, part);
       }
     }
   }
   return { flows, total };
+}
+
+/** The networks whose ports a network's ports reach: itself, and what its router joins it with. */
+function reachedFrom(network: NetworkEntry): readonly NetworkEntry[] {
+  if (!network.gateway) return [network];
+  return [...network.router.networks].filter(({ gateway }) => gateway !== undefined);
 }
 
 function changeOf(world: World, isDeleted: boolean, planned: PlannedResource): Change | undefined {

@@ -9,11 +9,14 @@ import {
   type NamedPort,
   type Protocol,
   prefixContains,
+  prefixLength,
   prefixOf,
+  rangeContains,
   type TenantName,
   type Tier,
 } from '@outboard/model';
-import type { Placement, PortEntry } from '../entries.js';
+import type { NetworkEntry, Placement, PortEntry, RouterEntry, SubnetEntry } from '../entries.js';
+import { isActive } from '../routing.js';
 import { nameKey, type World } from '../world.js';
 import { type AddressSets, type Decider, type Peer, type Slice, slicesOf } from './evaluate.js';
 import { includes, isOfFamily, placeOf } from './services.js';
@@ -45,7 +48,10 @@ export type VerdictReason =
   | 'AdminDown'
   | 'NoAddress'
   | 'UnknownAddress'
-  | 'NotInNetwork';
+  | 'NotRouted'
+  | 'NoRoute'
+  | 'LeavesRouter'
+  | 'GatewayAnswersPingsOnly';
 
 /** A rule, or for want of one the policy, that has decided in one direction. */
 export interface DecidedBy {
@@ -58,7 +64,7 @@ export interface DecidedBy {
 
 /** A station of a packet, in the order in which it passes them. */
 export interface Hop {
-  readonly kind: 'port' | 'representor' | 'bridgeDomain' | 'tunnel';
+  readonly kind: 'port' | 'representor' | 'bridgeDomain' | 'router' | 'tunnel' | 'uplink';
   readonly name: string;
   readonly dpu: Name | undefined;
   /** What happens there, for people. */
@@ -104,7 +110,7 @@ export function explain(world: World, flow: Flow): Result<Explanation, AppError>
 function follow(
   world: World,
   flow: Flow,
-  { from, source, destination, to }: Ends,
+  { from, source, destination, to: directly }: Ends,
   route: Route,
 ): Explanation {
   route.source = source;
@@ -117,25 +123,48 @@ function follow(
     return route.denied('SourceNotAllowed', message, undefined);
   }
   const place = placeOf(flow.protocol, flow.service);
-  const namedPorts = to?.record.resource.spec.namedPorts ?? [];
-  const egress = decide(world, from, 'EGRESS', peerOf(destination, to, from), namedPorts, place);
+  const namedPorts = directly?.record.resource.spec.namedPorts ?? [];
+  const egress = decide(world, from, 'EGRESS', peerOf(destination, directly, from), namedPorts, place);
   if (!route.decided('EGRESS', egress)) return route.deniedBy(from, 'EGRESS', egress);
+  const dpu = home.dpu.record.name;
+  route.hop('bridgeDomain', dpu, networkName(from.network), `looks up ${destination}`);
+  let to = directly;
   if (!isOnLink(from, destination)) {
-    return route.unreachable('NotInNetwork', `no subnet of ${networkName(from)} has ${destination}`);
+    const { name } = from.network.router;
+    if (!from.network.gateway) {
+      const message = `${networkName(from.network)} does not reach ${destination}, and has no gateway here`;
+      return route.unreachable('NotRouted', message);
+    }
+    route.hop('router', dpu, `router ${name}`, `routes to ${destination}`);
+    const next = routed(from.network.router, destination);
+    if (next === 'gateway') {
+      return isPing(flow)
+        ? route.allowed('the gateway answers')
+        : route.unreachable('GatewayAnswersPingsOnly', `${destination} is a gateway of router ${name}`);
+    }
+    if (next === 'outside') return route.leaves(`leaves ${dpu} with the address of its uplink`);
+    if (next === undefined) {
+      return route.unreachable('NoRoute', `router ${name} has no way to ${destination}`);
+    }
+    to = holderIn(next.network, next.address);
+    route.hop('bridgeDomain', dpu, networkName(next.network), `looks up ${next.address}`);
   }
-  route.hop('bridgeDomain', home.dpu.record.name, networkName(from), `looks up ${destination}`);
-  if (!to) return route.unreachable('UnknownAddress', `no port of ${networkName(from)} has ${destination}`);
-  if (to.network !== from.network) {
-    const message = `${nameOf(to)} is in ${networkName(to)}, not in ${networkName(from)}`;
-    return route.unreachable('NotInNetwork', message);
-  }
+  if (!to) return route.unreachable('UnknownAddress', `no port has ${destination}`);
   const far = to.placement;
   if (far && far.dpu !== home.dpu) {
     const { name, tunnelEndpoint } = far.dpu.record;
-    route.hop('tunnel', home.dpu.record.name, segmentOf(from), `to ${tunnelEndpoint} on ${name}`);
-    route.hop('bridgeDomain', name, networkName(to), `looks up ${destination}`);
+    if (to.network.physical) route.hop('uplink', dpu, segmentOf(to), `over the fabric to ${name}`);
+    else route.hop('tunnel', dpu, segmentOf(to), `to ${tunnelEndpoint} on ${name}`);
+    route.hop('bridgeDomain', name, networkName(to.network), `looks up ${destination}`);
   }
-  const ingress = decide(world, to, 'INGRESS', peerOf(source, holderOf(from, source), to), namedPorts, place);
+  const ingress = decide(
+    world,
+    to,
+    'INGRESS',
+    peerOf(source, holderOf(from.network.router, from.network, source), to),
+    namedPorts,
+    place,
+  );
   if (far && !route.decided('INGRESS', ingress)) return route.deniedBy(to, 'INGRESS', ingress);
   if (far)
     route.hop('representor', far.dpu.record.name, to.record.resource.status.representor ?? '', 'goes out');
@@ -177,9 +206,14 @@ class Route {
     return isAllowed;
   }
 
-  allowed(): Explanation {
+  allowed(message = ''): Explanation {
     const reason = this.#decidedBy.length > 0 ? 'RuleAllows' : 'NoPolicyApplies';
-    return this.#end('ALLOWED', reason, '');
+    return this.#end('ALLOWED', reason, message);
+  }
+
+  /** Out of what is known here. */
+  leaves(message: string): Explanation {
+    return this.#end('ALLOWED', 'LeavesRouter', message);
   }
 
   deniedBy(port: PortEntry, direction: Direction, { by }: Slice): Explanation {
@@ -236,33 +270,66 @@ function endsOf(flow: Flow, from: PortEntry, to: PortEntry | undefined): Ends | 
     const source = flow.source ?? addressOf(from, family);
     const destination = flow.to.kind === 'address' ? flow.to.address : to && addressOf(to, family);
     if (!source || !destination || ipFamily(destination) !== family) continue;
-    return { from, source, destination, to: to ?? holderOf(from, destination) };
+    return { from, source, destination, to: to ?? holderOf(from.network.router, from.network, destination) };
   }
   return undefined;
 }
 
-/** The port of the network that has an address, as its own or, where that is one port only, by a pair. */
-function holderOf({ network }: PortEntry, address: IpAddress): PortEntry | undefined {
+/** The port that has an address: in its own network, or in another of its router. */
+function holderOf(router: RouterEntry, network: NetworkEntry, address: IpAddress): PortEntry | undefined {
+  const own = holderIn(network, address);
+  if (own || !network.gateway) return own;
+  const subnet = subnetOf(router, address);
+  return subnet && holderIn(subnet.network, address);
+}
+
+/** As its own or, where that is one port only, by an allowed address pair. */
+function holderIn(network: NetworkEntry, address: IpAddress): PortEntry | undefined {
   const owner = network.addresses.get(address);
   if (owner) return owner;
   const [only, ...others] = [...network.ports].filter((port) => hasPair(port, address));
   return others.length === 0 ? only : undefined;
 }
 
+/** The subnet that is routed to and holds an address. */
+function subnetOf({ subnets }: RouterEntry, address: IpAddress): SubnetEntry | undefined {
+  return [...subnets].find(({ network, range }) => isActive(network) && rangeContains(range, address));
+}
+
+/**
+ * Where a router sends what is for an address: into a network of its own, there to this address; to one of its own
+ * gateways; or outside. Undefined: nowhere.
+ */
+function routed(
+  router: RouterEntry,
+  address: IpAddress,
+): { readonly network: NetworkEntry; readonly address: IpAddress } | 'gateway' | 'outside' | undefined {
+  const subnet = subnetOf(router, address);
+  if (subnet?.record.resource.status.gateway === address) return 'gateway';
+  if (subnet) return { network: subnet.network, address };
+  const { routes = [], externalGateway } = router.record?.resource.spec ?? {};
+  const [best] = routes
+    .filter(({ destination }) => prefixContains(destination, address))
+    .sort((one, other) => prefixLength(other.destination) - prefixLength(one.destination));
+  // Of several next hops one is as good as another: which one a flow takes is the kernel's choice.
+  for (const { address: hop } of best?.nextHops ?? []) {
+    const network = subnetOf(router, hop)?.network;
+    if (network) return { network, address: hop };
+  }
+  return !best && externalGateway && ipFamily(address) === 4 ? 'outside' : undefined;
+}
+
+const isPing = ({ protocol, service }: Flow): boolean =>
+  (protocol === 'ICMP' && service >> 8 === 8) || (protocol === 'ICMPv6' && service >> 8 === 128);
+
 /** How rules see who has an address: as a member of groups by the addresses that are its own, and only if connected. */
 function peerOf(address: IpAddress, holder: PortEntry | undefined, { network }: PortEntry): Peer {
   const isMember =
     holder?.placement !== undefined &&
-    holder.network.addresses.get(address) === holder &&
-    sharesRouter(holder, network.record.resource);
+    holder.network.router === network.router &&
+    holder.network.addresses.get(address) === holder;
   return { address, labels: isMember ? holder.record.resource.metadata.labels : undefined };
 }
-
-const sharesRouter = (
-  { network: { record } }: PortEntry,
-  { metadata, spec }: PortEntry['network']['record']['resource'],
-): boolean =>
-  record.resource.metadata.tenant === metadata.tenant && record.resource.spec.router === spec.router;
 
 /** The slice in which a place is. */
 function decide(
@@ -315,7 +382,7 @@ const isReady = ({ record }: PortEntry): boolean =>
 
 const plainName = ({ record }: PortEntry): Name => record.resource.metadata.name;
 const nameOf = (port: PortEntry): string => `port ${plainName(port)}`;
-const networkName = ({ network }: PortEntry): string => `network ${network.record.resource.metadata.name}`;
+const networkName = ({ record }: NetworkEntry): string => `network ${record.resource.metadata.name}`;
 
 function segmentOf({ network }: PortEntry): string {
   const { segment } = network.record.resource.status;

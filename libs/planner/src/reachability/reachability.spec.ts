@@ -160,11 +160,40 @@ describe('the verdict of a flow', () => {
         ['down', 'web-0'],
         ['web-0', 'nowhere'],
         ['web-0', '10.0.1.250'],
-        ['web-0', 'red-0'],
         ['web-0', '192.0.2.1'],
+        ['web-0', '10.0.2.9'],
       ]),
-    ).toEqual(['AdminDown', 'AdminDown', 'NotConnected', 'UnknownAddress', 'NotInNetwork', 'NotInNetwork']);
+    ).toEqual(['AdminDown', 'AdminDown', 'NotConnected', 'UnknownAddress', 'NoRoute', 'UnknownAddress']);
     expect(explained('web-0', 'fd00:1::99', PING).reason).toBe('NoAddress');
+  });
+
+  it('follows the router: into its other networks, along its routes, to its gateways and outside', () => {
+    unwrap(lab.decide(port('red-0', 'dpu-2', 2, 'web', { network: 'red' })));
+    lab.apply('Router', 'default', {
+      routes: [{ destination: '198.51.100.0/24', nextHops: [{ address: '10.0.2.2' }] }],
+    });
+    const across = explained('web-0', 'red-0', PING);
+    expect(across.verdict).toBe('ALLOWED');
+    expect(across.path.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+      'port port web-0',
+      'representor pf0vf0',
+      'bridgeDomain network blue',
+      'router router default',
+      'bridgeDomain network red',
+      'tunnel VXLAN 4097',
+      'bridgeDomain network red',
+      'representor pf0vf2',
+      'port port red-0',
+    ]);
+    expect(explained('web-0', '198.51.100.7', PING).path.at(-1)).toMatchObject({ name: 'port red-0' });
+    expect(explained('web-0', '10.0.2.1', PING).verdict).toBe('ALLOWED');
+    expect(explained('web-0', '10.0.2.1', HTTP).reason).toBe('GatewayAnswersPingsOnly');
+    expect(explained('web-0', '192.0.2.1', HTTP).reason).toBe('NoRoute');
+    lab.apply('Router', 'default', { externalGateway: { sourceNat: 'DPU_ADDRESS' } });
+    expect(explained('web-0', '192.0.2.1', HTTP)).toMatchObject({
+      verdict: 'ALLOWED',
+      reason: 'LeavesRouter',
+    });
   });
 
   it('cannot be told of a port that there is not', () => {
@@ -188,7 +217,7 @@ describe('the difference that a command makes', () => {
     { protocol: 'UDP', service: 53 },
     { protocol: 'ICMPv6', service: 128 * 256 },
   ];
-  const NAMES = ['web-0', 'db-0', 'web-1', 'extra'];
+  const NAMES = ['web-0', 'db-0', 'web-1', 'extra', 'red-0'];
 
   const familyOf = (protocol: Protocol): IpFamily => (protocol === 'ICMPv6' ? 6 : 4);
 
@@ -313,6 +342,7 @@ describe('the difference that a command makes', () => {
 
   it('is exactly what begins and what stops to be possible, port by port, whatever is changed', () => {
     let changes = 0;
+    unwrap(lab.decide(port('red-0', 'dpu-2', 2, 'cache', { network: 'red' })));
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), (steps) => {
         lab.restart();

@@ -25,6 +25,36 @@ describe('a plan', () => {
     expect(lines.at(-1)).toBe('    and 3 more');
   });
 
+  it('shows what is another in an object, and which flows begin or stop to be possible', () => {
+    const endpoint = (adminUp: boolean) => ({
+      source: { kind: 'Port' },
+      endpoint: { portUid: 'a', adminUp, ipAddresses: ['10.0.0.1'] },
+    });
+    const objects = [{ key: 'endpoint/a', before: endpoint(true), after: endpoint(false) }];
+    const from = { network: 'blue', names: ['a'], total: 1 };
+    const to = { network: 'red', names: ['b', 'c'], total: 7 };
+    const services = [
+      { protocol: 'TCP', first: 80, last: 90 },
+      { protocol: 'UDP' },
+      { protocol: 'ICMP', first: 2048, last: 2303 },
+    ];
+    expect(
+      formatPlan('port/a', 'configured', {
+        changed: ['Port/acme/a'],
+        documents: [{ dpu: 'dpu-1', upserts: ['endpoint/a'], deletes: [], objects }],
+        flows: [{ change: 'STOPS', family: 4, from, to, services }],
+        flowTotal: 3,
+      }),
+    ).toEqual([
+      'port/a would be configured',
+      '  on dpu-1: 1 objects set, 0 removed',
+      '    set endpoint/a',
+      '      endpoint.adminUp: true -> false',
+      '  port/a (blue) to port/b port/c and 5 more (red) over IPv4: TCP 80-90, UDP, ICMP type 8 is possible no more',
+      '  and 2 more flows that begin or stop to be possible',
+    ]);
+  });
+
   it('of what no DPU needs, or what changes nothing, says so', () => {
     const nothing = { changed: ['Network/acme/blue'], documents: [] };
     expect(formatPlan('network/blue', 'created', nothing)).toEqual([

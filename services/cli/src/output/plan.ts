@@ -1,8 +1,10 @@
-import type { Plan } from '../client.js';
+import type { Plan, PlannedFlow, PlannedPorts } from '../client.js';
 import { printable } from '../failure.js';
 
 /** Objects of one DPU that are listed; of the others the number is told. */
 const MAX_OBJECTS = 20;
+/** Likewise of flows. */
+const MAX_FLOWS = 20;
 
 export type PlannedResult = 'created' | 'configured' | 'unchanged';
 
@@ -10,15 +12,67 @@ export type PlannedResult = 'created' | 'configured' | 'unchanged';
 export function formatPlan(name: string, result: PlannedResult, plan: Plan): readonly string[] {
   if (result === 'unchanged') return [`${name} would stay unchanged`];
   const lines = [`${name} would be ${result}`];
-  for (const { dpu, upserts, deletes } of plan.documents) {
-    const objects = [...upserts.map((key) => `set ${key}`), ...deletes.map((key) => `remove ${key}`)];
+  for (const { dpu, upserts, deletes, objects = [] } of plan.documents) {
+    const shown = new Map(objects.map((object) => [object.key, object]));
     lines.push(`  on ${dpu}: ${upserts.length} objects set, ${deletes.length} removed`);
-    lines.push(...objects.slice(0, MAX_OBJECTS).map((object) => `    ${object}`));
-    const rest = objects.length - MAX_OBJECTS;
+    for (const key of [...upserts, ...deletes].slice(0, MAX_OBJECTS)) {
+      const { before, after } = shown.get(key) ?? {};
+      lines.push(`    ${upserts.includes(key) ? 'set' : 'remove'} ${key}`);
+      lines.push(...differenceOf(before, after).map((line) => `      ${line}`));
+    }
+    const rest = upserts.length + deletes.length - MAX_OBJECTS;
     if (rest > 0) lines.push(`    and ${rest} more`);
   }
   if (plan.documents.length === 0) lines.push('  no DPU needs anything for it');
-  return lines.map(printable);
+  return [...lines, ...flowLines(plan)].map(printable);
+}
+
+/** The fields in which an object differs from what it was; of a new one all, of one that goes none. */
+function differenceOf(before: object | undefined, after: object | undefined): readonly string[] {
+  if (!after) return [];
+  const former = new Map(fieldsOf(before ?? {}));
+  const latter = fieldsOf(after);
+  const names = new Set([...former.keys(), ...latter.map(([name]) => name)]);
+  const now = new Map(latter);
+  return [...names].flatMap((name) => {
+    const [was, is] = [former.get(name), now.get(name)];
+    if (was === is || name.startsWith('source.')) return [];
+    if (was === undefined) return [`${name}: ${is}`];
+    return [`${name}: ${was} -> ${is ?? '(none)'}`];
+  });
+}
+
+/** `endpoint.adminUp`: every value with the path to it. */
+function fieldsOf(value: object, path = ''): readonly (readonly [string, string])[] {
+  return Object.entries(value).flatMap(([name, inner]) => {
+    const at = path === '' ? name : `${path}.${name}`;
+    if (typeof inner !== 'object' || inner === null) return [[at, String(inner)] as const];
+    return fieldsOf(inner, at);
+  });
+}
+
+function flowLines({ flows = [], flowTotal = 0 }: Plan): readonly string[] {
+  const lines = flows.slice(0, MAX_FLOWS).map(({ change, family, from, to, services }) => {
+    const verb = change === 'BEGINS' ? 'begins to be possible' : 'is possible no more';
+    const what = services.map(serviceText).join(', ');
+    return `  ${portsText(from)} to ${portsText(to)} over IPv${family}: ${what} ${verb}`;
+  });
+  const rest = flowTotal - lines.length;
+  return rest > 0 ? [...lines, `  and ${rest} more flows that begin or stop to be possible`] : lines;
+}
+
+function portsText({ network, names, total }: PlannedPorts): string {
+  const rest = total - names.length;
+  return `${names.map((name) => `port/${name}`).join(' ')}${rest > 0 ? ` and ${rest} more` : ''} (${network})`;
+}
+
+function serviceText({ protocol, first, last }: PlannedFlow['services'][number]): string {
+  if (protocol === 'OTHER') return 'other protocols';
+  if (first === undefined || last === undefined) return protocol;
+  if (!protocol.startsWith('ICMP'))
+    return first === last ? `${protocol} ${first}` : `${protocol} ${first}-${last}`;
+  const [type, lastType] = [first >> 8, last >> 8];
+  return type === lastType ? `${protocol} type ${type}` : `${protocol} types ${type}-${lastType}`;
 }
 
 /** A resource that needs others of the same call, so that it can be planned only after them. */

@@ -5,6 +5,7 @@ import { ResourceProjection, ResourceService, TombstoneSweeper } from '@outboard
 import { OutboxRelay, type Store } from '@outboard/store';
 import { NetworkDomain } from '../domain/network-domain.js';
 import { inventoryChangeOf } from '../domain/projection.js';
+import { explanationReply, parseExplain } from './explain.js';
 import { Layer1 } from './layer1.js';
 import { WorkerGateway } from './worker-gateway.js';
 
@@ -17,6 +18,7 @@ export interface NetworkIntentServiceOptions {
 
 /** Networks, subnets and ports, and the documents that follow from them: the service, whatever shell it runs in. */
 export class NetworkIntentService implements AsyncDisposable {
+  readonly #domain = new NetworkDomain();
   readonly #resources: ResourceService;
   readonly #gateway: WorkerGateway;
   readonly #layer1: Layer1;
@@ -25,7 +27,7 @@ export class NetworkIntentService implements AsyncDisposable {
   readonly #tombstones: TombstoneSweeper;
 
   constructor({ bus, store, clock, random }: NetworkIntentServiceOptions) {
-    const domain = new NetworkDomain();
+    const domain = this.#domain;
     this.#relay = new OutboxRelay({
       store,
       clock,
@@ -72,7 +74,15 @@ export class NetworkIntentService implements AsyncDisposable {
   handleRequest(request: Received): Promise<Result<Message, AppError>> {
     const { kind, verb } = parseRequestSubject(request.subject) ?? {};
     if (kind === 'layer1' && verb === 'list') return this.#layer1.list(request);
+    if (kind === 'port' && verb === 'explain') return this.#explain(request);
     return this.#resources.handleRequest(request);
+  }
+
+  async #explain(request: Received): Promise<Result<Message, AppError>> {
+    const flow = parseExplain(request);
+    if (!flow.ok) return flow;
+    const explained = await this.#resources.query(() => this.#domain.explain(flow.value));
+    return explained.ok ? ok(explanationReply(explained.value)) : explained;
   }
 
   handleIntent(delivery: Delivery): Promise<Settlement> {

@@ -7,8 +7,12 @@ import {
   type DocumentChange,
   type DocumentHead,
   decide,
+  differenceOf,
   documentHead,
   dryRun,
+  type Explanation,
+  explain,
+  type Flow,
   type InventoryChange,
   indexesOf,
   keyOf,
@@ -31,6 +35,7 @@ import type {
   ProjectedChange,
   ResourceDomain,
 } from '@outboard/resource-service';
+import { planText } from './plan-text.js';
 
 /** The kinds of the network API, as the planner decides on them. */
 export class NetworkDomain implements ResourceDomain {
@@ -79,20 +84,13 @@ export class NetworkDomain implements ResourceDomain {
   plan(command: Command, context: DomainContext): Result<unknown, AppError> {
     const planned = dryRun(this.#world, command as PlannerCommand, context);
     if (!planned.ok) return planned;
-    const { decision, documents } = planned.value;
-    return ok({
-      changed: decision.changes.flatMap(({ before, after }) => {
-        const record = after ?? before;
-        return record ? [Object.values(keyOf(record)).join('/')] : [];
-      }),
-      documents: documents
-        .map(({ dpu, upserts, deletes }) => ({
-          dpu,
-          upserts: upserts.map(({ key }) => key).sort(),
-          deletes: deletes.toSorted(),
-        }))
-        .sort((one, other) => (one.dpu < other.dpu ? -1 : 1)),
-    });
+    const { resource } = planned.value.decision;
+    return ok(planText(planned.value, differenceOf(this.#world, command as PlannerCommand, resource)));
+  }
+
+  /** What becomes of a flow. */
+  explain(flow: Flow): Result<Explanation, AppError> {
+    return explain(this.#world, flow);
   }
 
   resourceOf(record: unknown): AnyResource {
