@@ -1,11 +1,8 @@
 import { DocumentDigest } from '@outboard/contracts';
 import { invariant } from '@outboard/core';
 import type { Name } from '@outboard/model';
-
 import type { DocumentChange, DocumentDifference, DocumentHead, DocumentObject } from './api.js';
-
 import type { SharedObject } from './shared-object.js';
-
 
 interface Replacement {
   readonly before: SharedObject | undefined;

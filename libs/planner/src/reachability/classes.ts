@@ -1,5 +1,4 @@
 import type { NetworkEntry, PortEntry } from '../entries.js';
-import { isUp } from './explain.js';
 
 /** Ports of a network that policies treat alike, but for addresses: nobody can tell them apart by what they are. */
 export interface PortClass {
@@ -46,6 +45,10 @@ export class PortClasses {
     return this.#byNetwork.get(network)?.values() ?? [];
   }
 }
+
+/** Whether anything of the port comes in or goes out. */
+export const isUp = ({ placement, record }: PortEntry): boolean =>
+  placement !== undefined && record.resource.spec.adminState === 'UP';
 
 /** All that rules may look at, besides addresses. */
 function keyOf(port: PortEntry): string {

@@ -17,8 +17,9 @@ import type { Command, PlannedResource } from '../api.js';
 import type { NetworkEntry, PortEntry } from '../entries.js';
 import { compareInEvaluation } from '../policies/order.js';
 import { nameKey, type World } from '../world.js';
+import { isUp } from './classes.js';
 import { type AddressSets, allowedBy, rulesOf, slicesOf } from './evaluate.js';
-import { addressSetsOf, isUp } from './explain.js';
+import { addressSetsOf } from './explain.js';
 import {
   both,
   EVERYTHING,

@@ -18,6 +18,7 @@ import {
 import type { NetworkEntry, Placement, PortEntry, RouterEntry, SubnetEntry } from '../entries.js';
 import { isActive } from '../routing.js';
 import { nameKey, type World } from '../world.js';
+import { isUp } from './classes.js';
 import { type AddressSets, type Decider, type Peer, type Slice, slicesOf } from './evaluate.js';
 import { includes, isOfFamily, placeOf } from './services.js';
 
@@ -373,9 +374,6 @@ const isOnLink = ({ record }: PortEntry, destination: IpAddress): boolean =>
 
 export const addressOf = ({ record }: PortEntry, family: IpFamily): IpAddress | undefined =>
   record.resource.status.addresses.find(({ ip }) => ipFamily(ip) === family)?.ip;
-
-export const isUp = ({ placement, record }: PortEntry): boolean =>
-  placement !== undefined && record.resource.spec.adminState === 'UP';
 
 const isReady = ({ record }: PortEntry): boolean =>
   findCondition(record.resource.status.conditions, 'Ready')?.status === 'True';
