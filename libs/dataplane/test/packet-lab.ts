@@ -1,11 +1,11 @@
 import { expect } from '@jest/globals';
-import { NetworkNamespace } from '@outboard/netlink';
 import { type Pod, Testbed } from '@outboard/testbed';
-import { LinuxDriver } from '../src/driver-linux/linux-driver.js';
-import type { LinuxSpec } from '../src/realise/linux-objects.js';
+import type { Driver, Spec } from '../src/driver.js';
 import { namespaceName } from '../src/realise/names.js';
 import * as d from '../src/testing/documents.js';
 import { EngineProbe } from '../src/testing/engine-probe.js';
+import { linuxPackets } from './packet-worlds.js';
+import type { PacketWorld } from './packets-suite.js';
 
 /** A port of a network with its pod; the last bytes of its addresses are its number. */
 export interface LabPort {
@@ -42,18 +42,24 @@ export const gatewaysOf = ({ ipv4, ipv6 }: LabNetwork): [ipv4: string, ipv6: str
 
 /** Two DPUs with drivers of their own, and pods: what stands between documents and packets. */
 export class PacketLab implements AsyncDisposable {
-  readonly #drivers = new Map<string, LinuxDriver>();
-  readonly #probes = new Map<string, EngineProbe<LinuxSpec>>();
+  readonly #drivers = new Map<string, Driver<Spec>>();
+  readonly #probes = new Map<string, EngineProbe<Spec>>();
   #sequence = 0;
 
   private constructor(
     readonly testbed: Testbed,
     readonly name: string,
     readonly ports: readonly LabPort[],
+    private readonly world: PacketWorld,
   ) {}
 
   /** Pods for all ports, and drivers that have nothing to do yet. */
-  static async open(name: string, ports: readonly LabPort[], underlayMtu = 1500): Promise<PacketLab> {
+  static async open(
+    name: string,
+    ports: readonly LabPort[],
+    underlayMtu = 1500,
+    world: PacketWorld = linuxPackets(name),
+  ): Promise<PacketLab> {
     const testbed = await Testbed.create({
       name,
       underlayMtu,
@@ -62,9 +68,10 @@ export class PacketLab implements AsyncDisposable {
         serialNumber: `S${index}`,
         pfMacAddress: `08:c0:eb:00:00:0${index + 1}`,
         functions: 8,
+        checksumOffload: world.checksumOffload(dpu),
       })),
     });
-    const lab = new PacketLab(testbed, name, ports);
+    const lab = new PacketLab(testbed, name, ports, world);
     for (const dpu of testbed.dpus.keys()) await lab.startWorker(dpu);
     for (const port of ports) {
       const dpu = testbed.dpu(port.dpu);
@@ -97,12 +104,7 @@ export class PacketLab implements AsyncDisposable {
   }
 
   async startWorker(dpu: string): Promise<void> {
-    const { plan } = this.testbed.dpu(dpu);
-    const driver = await LinuxDriver.open({
-      dpu: this.driverName(dpu),
-      underlayDevice: plan.underlay.device,
-      namespace: NetworkNamespace.open({ name: plan.namespace }),
-    });
+    const driver = await this.world.open(this.testbed.dpu(dpu));
     this.#drivers.set(dpu, driver);
     this.#probes.set(dpu, await EngineProbe.start(driver));
   }
@@ -163,7 +165,7 @@ export class PacketLab implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const dpu of this.testbed.dpus.keys()) await this.stopWorker(dpu);
-    for (const left of NetworkNamespace.list(`ob-${this.name}`)) NetworkNamespace.remove(left);
+    await this.world[Symbol.asyncDispose]();
     await this.testbed.dispose();
   }
 }

@@ -27,6 +27,7 @@ const RED = '0192f3c1-0000-7000-8000-0000000000ed';
 const RED_ROUTER = 'router/red/main';
 const MTU = 1450;
 const IPV6_HEADER = 40;
+const UDP_DESTINATION = 14 + 20 + 2;
 const ICMPV6_SOLICITATION = 135;
 
 interface Port {
@@ -54,13 +55,13 @@ const ipv4 = (number: number): string => `10.0.1.${number}`;
 const ipv6 = (number: number): string => `fd00:1::${number}`;
 
 /** What a planner would make of the ports for a DPU. */
-function entriesFor(dpu: string, ports: readonly Port[] = PORTS): d.Entry[] {
+function documentFor(networkType: string, dpu: string, ports: readonly Port[]): d.Entry[] {
   const others = Object.keys(VTEPS).filter((name) => name !== dpu);
   return [
     d.router(),
     d.router('red', 'main'),
-    d.bridgeDomain(BLUE, { vni: 100, mtu: MTU }),
-    d.bridgeDomain(RED, { vni: 200, mtu: MTU, router: RED_ROUTER }),
+    d.bridgeDomain(BLUE, { vni: 100, mtu: MTU, networkType }),
+    d.bridgeDomain(RED, { vni: 200, mtu: MTU, router: RED_ROUTER, networkType }),
     ...others.flatMap((other) => [BLUE, RED].map((network) => d.tunnelPeer(network, VTEPS[other] ?? ''))),
     ...ports.map((port) => {
       const { name, network, vf, number, pair } = port;
@@ -84,8 +85,15 @@ export interface PacketWorld extends AsyncDisposable {
   checksumOffload(dpu: string): boolean;
 }
 
+/** IANA's ports of tunnels. */
+const UDP_PORTS = { VXLAN: 4789, GENEVE: 6081 } as const;
+
 /** What every driver has to do with real packets, between two DPUs, which need not have the same driver. */
-export function driverPackets(title: string, openWorld: (name: string) => PacketWorld): void {
+export function driverPackets(
+  title: string,
+  openWorld: (name: string) => PacketWorld,
+  encapsulation: keyof typeof UDP_PORTS = 'VXLAN',
+): void {
   describe(`${title}: packets between pods`, () => {
     const name = `p${process.pid.toString(36)}`;
     const world = openWorld(name);
@@ -93,6 +101,8 @@ export function driverPackets(title: string, openWorld: (name: string) => Packet
     let sequence = 0;
     const drivers = new Map<string, Driver<Spec>>();
     const probes = new Map<string, EngineProbe<Spec>>();
+    const entriesFor = (dpu: string, ports: readonly Port[] = PORTS): d.Entry[] =>
+      documentFor(encapsulation, dpu, ports);
     const pod = (podName: string): Pod => testbed.pod(podName);
 
     const startWorker = async (dpu: string): Promise<void> => {
@@ -166,6 +176,26 @@ export function driverPackets(title: string, openWorld: (name: string) => Packet
         server: to,
         client: { ip: ipv4(11) },
       });
+    });
+
+    it('cross the fabric in the encapsulation that their network has', async () => {
+      const dpu = testbed.dpu('dpu-1');
+      const seen = new Set<number>();
+      const capture = await FrameCapture.open(dpu, dpu.plan.underlay.device, (frame) => {
+        // Between addresses of IPv4: the destination's port stands behind two headers without options.
+        if (encapsulated(frame) !== undefined) seen.add(frame.readUInt16BE(UDP_DESTINATION));
+        return true;
+      });
+      try {
+        await waitReachable(pod('blue-1'), ipv4(21));
+        await waitUntil('something crosses the fabric', async () => {
+          void capture.report;
+          return seen.size > 0 ? undefined : 'nothing';
+        });
+        expect([...seen]).toEqual([UDP_PORTS[encapsulation]]);
+      } finally {
+        capture[Symbol.dispose]();
+      }
     });
 
     it('of tenants with the same addresses stay apart', async () => {
