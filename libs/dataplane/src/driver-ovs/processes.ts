@@ -46,8 +46,15 @@ export async function stopSwitch(directory: string): Promise<void> {
   }
 }
 
-/** Process id of the switch itself; undefined if it has none. */
-export const switchPid = (directory: string): number | undefined => pidIn(join(directory, PID_FILES.switch));
+/** Ids of the processes that have left theirs, which live unless they were killed. */
+export function processIds(directory: string): { readonly database?: number; readonly switch?: number } {
+  const ids: { database?: number; switch?: number } = {};
+  for (const name of ['database', 'switch'] as const) {
+    const pid = pidIn(join(directory, PID_FILES[name]));
+    if (pid !== undefined) ids[name] = pid;
+  }
+  return ids;
+}
 
 /** The monitoring parent restarts what crashes; the program returns when the daemon works. */
 const daemon = (directory: string, name: string, pidFile: string): string[] => [

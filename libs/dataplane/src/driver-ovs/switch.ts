@@ -86,7 +86,10 @@ export class Switch implements AsyncDisposable {
     if (this.#directory < 0) this.#directory = openSync(directory, 'r');
     const place = `/proc/self/fd/${this.#directory}`;
     this.#database ??= await Database.open(databaseSocket(place), {
-      onPorts: (names) => this.listener.onPorts(names),
+      // Until there is a bridge to talk to, nobody has seen anything that could have changed.
+      onPorts: (names) => {
+        if (this.#client !== undefined) this.listener.onPorts(names);
+      },
       onClosed: () => this.#lost(),
     });
     await this.#makeBridges(this.#database);
