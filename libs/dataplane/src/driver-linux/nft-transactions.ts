@@ -1,4 +1,4 @@
-import { type BatchFailure, type Message, NFPROTO } from '@outboard/netlink';
+import { type BatchFailure, type Message, NetlinkError, NFPROTO } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { GUARD_TABLE } from '../realise/guard-table.js';
 import { POLICY_TABLE } from '../realise/policy-table.js';
@@ -31,6 +31,16 @@ export const policyTable = (set = ''): { readonly nfgenFamily: number; readonly 
   BRIDGE_PORT_SETS.has(set)
     ? { nfgenFamily: NFPROTO.BRIDGE, table: GUARD_TABLE }
     : { nfgenFamily: NFPROTO.INET, table: POLICY_TABLE };
+
+/** What a look at something finds; undefined: it is not there, or what it is in. */
+export async function ifThere<Found>(look: () => Promise<Found>): Promise<Found | undefined> {
+  try {
+    return await look();
+  } catch (failure) {
+    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return undefined;
+    throw failure;
+  }
+}
 
 /** Carries out changes of nftables, those of a namespace in as few transactions as they fit in; one result per change. */
 export async function carryOut(

@@ -1,7 +1,6 @@
 import {
   type BatchFailure,
   type Message,
-  NetlinkError,
   NFT_OBJECT,
   NFT_REG,
   NFT_VERDICT,
@@ -31,7 +30,7 @@ import {
   type PutOperation,
   secondOf,
 } from './handler.js';
-import { carryOut, policyTable } from './nft-transactions.js';
+import { carryOut, ifThere, policyTable } from './nft-transactions.js';
 import type { Place } from './place.js';
 import type { Places } from './places.js';
 
@@ -82,8 +81,7 @@ export class PolicyChains implements Handler {
       for (const key of own) {
         const name = key.slice(policyChainKey(place.name, '').length);
         if (!(await exists(place, name))) continue;
-        const rules = await place.netfilter.dump(nftRule.dump({ ...policyTable(), chain: name }));
-        found.push(observed(place, name, rules));
+        found.push(observed(place, name, await rulesOf(place, name)));
       }
     }
     return found;
@@ -103,15 +101,8 @@ function putMessages({ name, rules }: PolicyChainSpec): Message[] {
 const failureOf = ({ namespace }: PolicyChainSpec, failure: BatchFailure): OperationResult =>
   failure.code === 'ENOENT' ? missing(guardKey(namespace, 'policies')) : resultOfFailure(failure);
 
-async function exists(place: Place, name: string): Promise<boolean> {
-  try {
-    await place.netfilter.get(nftChain.get({ ...policyTable(), name }));
-    return true;
-  } catch (failure) {
-    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return false;
-    throw failure;
-  }
-}
+const exists = async (place: Place, name: string): Promise<boolean> =>
+  (await ifThere(() => place.netfilter.get(nftChain.get({ ...policyTable(), name })))) !== undefined;
 
 async function observeAll(place: Place): Promise<Observed[]> {
   const { nfgenFamily, table } = policyTable();
@@ -119,10 +110,16 @@ async function observeAll(place: Place): Promise<Observed[]> {
     (chain) => chain.table === table && !POLICY_HOOK_CHAINS.has(chain.name ?? ''),
   );
   if (chains.length === 0) return [];
-  const rules = await place.netfilter.dump(nftRule.dump({ nfgenFamily, table }));
+  const rules = await rulesOf(place);
   const byChain = groupBy(rules, ({ chain }) => chain);
   return chains.map(({ name = '' }) => observed(place, name, byChain.get(name) ?? []));
 }
+
+/** The rules of a chain, or of all; none where it is not. */
+const rulesOf = async (place: Place, chain?: string): Promise<readonly NftRule[]> =>
+  (await ifThere(() =>
+    place.netfilter.dump(nftRule.dump({ ...policyTable(), ...(chain === undefined ? {} : { chain }) })),
+  )) ?? [];
 
 function observed({ name: namespace }: Place, name: string, rules: readonly NftRule[]): Observed {
   const spec: PolicyChainSpec = {

@@ -1,4 +1,4 @@
-import { NetlinkError, NFT_OBJECT, type NftObject, nftObject } from '@outboard/netlink';
+import { NFT_OBJECT, type NftObject, nftObject } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { guardKey, policyCounterKey } from '../realise/linux-objects.js';
 import { DONE, resultOfFailure } from './batch.js';
@@ -13,7 +13,7 @@ import {
   secondOf,
   specOf,
 } from './handler.js';
-import { carryOut, policyTable } from './nft-transactions.js';
+import { carryOut, ifThere, policyTable } from './nft-transactions.js';
 import type { Place } from './place.js';
 import type { Places } from './places.js';
 
@@ -80,18 +80,14 @@ export async function readCounters(places: Places): Promise<readonly RuleCounter
   );
 }
 
-async function get(place: Place, name: string): Promise<NftObject | undefined> {
-  try {
-    return await place.netfilter.get(nftObject.get(counter(name)));
-  } catch (failure) {
-    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return undefined;
-    throw failure;
-  }
-}
+const get = (place: Place, name: string): Promise<NftObject | undefined> =>
+  ifThere(() => place.netfilter.get(nftObject.get(counter(name))));
 
-async function dump(place: Place): Promise<{ readonly place: Place; readonly counters: NftObject[] }> {
-  const counters = await place.netfilter.dump(nftObject.dump({ ...policyTable(), type: NFT_OBJECT.COUNTER }));
-  return { place, counters };
+async function dump(
+  place: Place,
+): Promise<{ readonly place: Place; readonly counters: readonly NftObject[] }> {
+  const request = nftObject.dump({ ...policyTable(), type: NFT_OBJECT.COUNTER });
+  return { place, counters: (await ifThere(() => place.netfilter.dump(request))) ?? [] };
 }
 
 const observed = ({ name: namespace }: Place, name: string): Observed => ({

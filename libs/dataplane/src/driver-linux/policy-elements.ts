@@ -2,10 +2,8 @@ import {
   type BatchFailure,
   destroy,
   type Message,
-  NetlinkError,
   NFT_VERDICT,
   type NftSetElement,
-  nftSet,
   nftSetElement,
 } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
@@ -28,9 +26,10 @@ import {
   type PutOperation,
   secondOf,
 } from './handler.js';
-import { type Change, carryOut, policyTable } from './nft-transactions.js';
+import { type Change, carryOut, ifThere, policyTable } from './nft-transactions.js';
 import type { Place } from './place.js';
 import type { Places } from './places.js';
+import { groupSets } from './policy-sets.js';
 
 /** Up to so many of a set are asked for one by one; for more the set is read as a whole. */
 const SINGLE_GETS = 48;
@@ -115,38 +114,30 @@ function failureOf({ namespace, set, data }: PolicyElementSpec, failure: BatchFa
 
 async function observeOne(place: Place, set: string, key: string): Promise<Observed[]> {
   const [first = '', end] = (key.split('/')[3] ?? '').split('-');
-  try {
-    const { elements } = await place.netfilter.get(nftSetElement.get(attributes(set, first, end)));
-    return (elements ?? []).flatMap((element) => {
-      const found = observedElement(place, set, element);
-      return found?.key === key ? [found] : [];
-    });
-  } catch (failure) {
-    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
-    throw failure;
-  }
+  const found = await ifThere(() => place.netfilter.get(nftSetElement.get(attributes(set, first, end))));
+  return (found?.elements ?? []).flatMap((element) => {
+    const one = observedElement(place, set, element);
+    return one?.key === key ? [one] : [];
+  });
 }
 
 async function observeAll(place: Place): Promise<Observed[]> {
-  const sets = (await place.netfilter.dump(nftSet.dump(policyTable()))).flatMap(({ name = '' }) =>
-    isGroupSet(name) ? [name] : [],
-  );
+  const ofGroups = (await groupSets(place)).flatMap(({ name }) => name ?? []);
   const fixed = [...Object.values(PORT_SETS), ...Object.values(NAMED_PORT_SETS)];
   const found: Observed[] = [];
-  for (const set of [...fixed, ...sets]) for (const object of await dumpSet(place, set)) found.push(object);
+  for (const set of [...fixed, ...ofGroups]) {
+    for (const object of await dumpSet(place, set)) found.push(object);
+  }
   return found;
 }
 
 async function dumpSet(place: Place, set: string): Promise<Observed[]> {
-  try {
-    const messages = await place.netfilter.dump(nftSetElement.dump({ ...policyTable(set), set }));
-    return messages.flatMap(({ elements }) =>
-      (elements ?? []).flatMap((element) => observedElement(place, set, element) ?? []),
-    );
-  } catch (failure) {
-    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
-    throw failure;
-  }
+  const messages = await ifThere(() =>
+    place.netfilter.dump(nftSetElement.dump({ ...policyTable(set), set })),
+  );
+  return (messages ?? []).flatMap(({ elements }) =>
+    (elements ?? []).flatMap((element) => observedElement(place, set, element) ?? []),
+  );
 }
 
 /** The key of an element of these sets; undefined for one that is none. */

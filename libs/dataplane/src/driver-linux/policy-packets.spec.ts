@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { systemClock } from '@outboard/core';
@@ -608,6 +609,27 @@ describe('policies of ports', () => {
     expect(await allowed.stop()).toMatchObject({ lost: 0 });
     expect(await denied.stop()).toMatchObject({ received: 0 });
     expect(applied).toEqual([]);
+  });
+
+  it('are there again when somebody took all rules away, while the worker is there or before it comes', async () => {
+    const policies = groupPolicy('far');
+    await enforce(policies);
+    const flush = (): void => {
+      const namespace = NetworkNamespace.open({ name: namespaceName(dpuName('dpu-1'), d.ROUTER) });
+      namespace.run(() => execFileSync('nft', ['flush', 'ruleset']));
+      namespace.close();
+    };
+    const repaired = probes.get('dpu-1')?.until((report) => report.repaired > 0);
+    flush();
+    await repaired;
+    await probes.get('dpu-1')?.engine.settled();
+    const tried = fromClients('tcp 80');
+    expect(await possibleOf(tried)).toEqual(textsOf(tried.filter(({ from }) => from === 'far')));
+    await stopWorker('dpu-1');
+    flush();
+    await startWorker('dpu-1');
+    await applyTo('dpu-1', entriesFor('dpu-1', policies));
+    expect(await possibleOf(tried)).toEqual(textsOf(tried.filter(({ from }) => from === 'far')));
   });
 
   it('never let anything through that neither the former nor the next allow, whichever step fails', async () => {

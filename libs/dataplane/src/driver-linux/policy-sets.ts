@@ -1,4 +1,4 @@
-import { NetlinkError, NFT_SET, type NftSet, nftSet } from '@outboard/netlink';
+import { NFT_SET, type NftSet, nftSet } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { guardKey, type PolicySetSpec, policySetKey } from '../realise/linux-objects.js';
 import { isGroupSet } from '../realise/policy-names.js';
@@ -14,7 +14,7 @@ import {
   secondOf,
   specOf,
 } from './handler.js';
-import { carryOut, policyTable } from './nft-transactions.js';
+import { carryOut, ifThere, policyTable } from './nft-transactions.js';
 import type { Place } from './place.js';
 import type { Places } from './places.js';
 
@@ -72,22 +72,17 @@ export class PolicySets implements Handler {
 
 async function observeOne(place: Place, key: string): Promise<Observed[]> {
   const name = key.slice(policySetKey(place.name, '').length);
-  try {
-    return [observed(place, await place.netfilter.get(nftSet.get({ ...policyTable(), name })))];
-  } catch (failure) {
-    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
-    throw failure;
-  }
+  const set = await ifThere(() => place.netfilter.get(nftSet.get({ ...policyTable(), name })));
+  return set === undefined ? [] : [observed(place, set)];
 }
 
-async function observeAll(place: Place): Promise<Observed[]> {
-  try {
-    const sets = await place.netfilter.dump(nftSet.dump(policyTable()));
-    return sets.filter(({ name = '' }) => isGroupSet(name)).map((set) => observed(place, set));
-  } catch (failure) {
-    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
-    throw failure;
-  }
+const observeAll = async (place: Place): Promise<Observed[]> =>
+  (await groupSets(place)).map((set) => observed(place, set));
+
+/** The sets of groups; none where there is no table. */
+export async function groupSets(place: Place): Promise<readonly NftSet[]> {
+  const sets = await ifThere(() => place.netfilter.dump(nftSet.dump(policyTable())));
+  return (sets ?? []).filter(({ name = '' }) => isGroupSet(name));
 }
 
 function observed({ name: namespace }: Place, { name = '', keyLen, flags = 0 }: NftSet): Observed {
