@@ -1,27 +1,34 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { LocalStack, type Workspace } from '@outboard/local-stack';
+import { LocalStack, type Manifest, type Workspace } from '@outboard/local-stack';
 import { isReady, type Router } from '@outboard/model';
 import { EchoServer, type Pod, ping, tcpEcho, waitReachable, waitUnreachable } from '@outboard/testbed';
-import { BLUE, port } from './manifests.js';
+import { parseAllDocuments } from 'yaml';
+import { functionOf } from './manifests.js';
 
 const ECHO_PORT = 7000;
 const READY_MILLISECONDS = 10_000;
+const EXAMPLE = new URL('../../examples/routing/acme.yaml', import.meta.url);
+const SERVER = { ip: '10.254.0.250', port: 7001 };
+const NAMES = ['shop-web', 'shop-app', 'shop-db', 'shop-gate'];
 
-/** A second network beside `blue`, with addresses that both tenants use. */
-const RED = [
-  { kind: 'Network', metadata: { name: 'red' }, spec: {} },
-  { kind: 'Subnet', metadata: { name: 'red-v4' }, spec: { network: 'red', cidr: '10.0.2.0/24' } },
-  { kind: 'Subnet', metadata: { name: 'red-v6' }, spec: { network: 'red', cidr: 'fd00:0:2::/64' } },
-] as const;
+const example = (): Manifest[] =>
+  parseAllDocuments(readFileSync(EXAMPLE, 'utf8')).map((document) => {
+    const { kind, metadata, spec } = document.toJS() as Manifest;
+    return { kind, metadata: { name: metadata.name }, spec };
+  });
 
-const inBlue = (ip: string) => ({ addresses: [{ subnet: 'blue-v4', ip }, { subnet: 'blue-v6' }] });
-const inRed = (ip: string) => ({
-  network: 'red',
-  addresses: [{ subnet: 'red-v4', ip }, { subnet: 'red-v6' }],
-});
+/** The example for another tenant: the same addresses, other functions, and a third host in `back`. */
+const theirs = (): Manifest[] =>
+  example().map(({ kind, metadata, spec }) => {
+    const vfNumber = (spec.function as { vfNumber?: number } | undefined)?.vfNumber;
+    if (vfNumber === undefined) return { kind, metadata, spec };
+    const dpu = metadata.name === 'shop-web' || metadata.name === 'shop-app' ? 'dpu-a' : 'dpu-b';
+    return { kind, metadata, spec: { ...spec, function: functionOf(dpu, vfNumber + 2) } };
+  });
 
 /** Everything runs for real: nats-server, the services and a worker on each of two DPUs, as processes. */
-describe('the networks of a tenant', () => {
+describe('the networks of a router', () => {
   let stack: LocalStack;
   let acme: Workspace;
   const pods = new Map<string, Pod>();
@@ -39,24 +46,28 @@ describe('the networks of a tenant', () => {
     return pod;
   };
   const router = (): Router | undefined => {
-    const resource = acme.state.get(acme.address('Router', 'default'));
+    const resource = acme.state.get(acme.address('Router', 'shop'));
     return resource?.kind === 'Router' ? resource : undefined;
   };
+  const routerIsReady = (generation: number) =>
+    acme.state.until(
+      'the router is ready',
+      () => {
+        const { metadata, status } = router() ?? {};
+        return (metadata?.generation === generation && isReady(status?.conditions ?? [])) || undefined;
+      },
+      READY_MILLISECONDS,
+    );
 
   beforeAll(async () => {
     stack = await LocalStack.start({ name: 'routing' });
     acme = await stack.workspace('acme');
     const globex = await stack.workspace('globex');
-    for (const [index, workspace] of [acme, globex].entries()) {
-      await workspace.apply(
-        ...BLUE,
-        ...RED,
-        port('web', 'dpu-a', 4 * index, inBlue('10.0.1.11')),
-        port('app', 'dpu-a', 4 * index + 1, inRed(`10.0.2.${11 + index}`)),
-        port('db', 'dpu-b', 4 * index, inRed('10.0.2.21')),
-      );
-      for (const name of ['web', 'app', 'db']) await connect(workspace, name);
-    }
+    await acme.apply(...example());
+    await globex.apply(...theirs());
+    for (const workspace of [acme, globex]) for (const name of NAMES) await connect(workspace, name);
+    await stack.testbed.addFabricAddress('underlay', SERVER.ip, 24);
+    servers.push(await EchoServer.listen(stack.testbed.fabric, SERVER.port));
   }, 60_000);
 
   afterAll(async () => {
@@ -65,45 +76,54 @@ describe('the networks of a tenant', () => {
   }, 30_000);
 
   it('reach each other over their gateways, on the same DPU and across, over IPv4 and IPv6', async () => {
-    for (const name of ['acme-app', 'acme-db']) {
-      for (const address of podOf(name).addresses) await waitReachable(podOf('acme-web'), address);
+    for (const name of ['acme-shop-app', 'acme-shop-db']) {
+      for (const address of podOf(name).addresses) await waitReachable(podOf('acme-shop-web'), address);
       const [ip = ''] = podOf(name).addresses;
-      expect(await tcpEcho(podOf('acme-web'), { ip, port: ECHO_PORT })).toMatchObject({
+      expect(await tcpEcho(podOf('acme-shop-web'), { ip, port: ECHO_PORT })).toMatchObject({
         server: name,
-        client: { ip: '10.0.1.11' },
+        client: { ip: '10.1.0.11' },
       });
     }
   });
 
-  it('reach no network of another tenant, whatever addresses it has', async () => {
-    const outcome = await tcpEcho(podOf('globex-web'), { ip: '10.0.2.21', port: ECHO_PORT });
-    expect(outcome).toMatchObject({ server: 'globex-db' });
-    const report = await ping(podOf('globex-web'), '10.0.2.11', { timeoutMilliseconds: 200 });
+  it('reach none of another tenant, whatever addresses they have', async () => {
+    for (const tenant of ['acme', 'globex']) {
+      const outcome = await tcpEcho(podOf(`${tenant}-shop-web`), { ip: '10.2.0.21', port: ECHO_PORT });
+      expect(outcome).toMatchObject({ server: `${tenant}-shop-db` });
+    }
+    await acme.apply({
+      kind: 'Port',
+      metadata: { name: 'shop-far' },
+      spec: {
+        network: 'front',
+        function: functionOf('dpu-b', 12),
+        addresses: [{ subnet: 'front-v4', ip: '10.1.0.31' }],
+      },
+    });
+    await connect(acme, 'shop-far');
+    // On a DPU that had no port of its network, and for one on another.
+    await waitReachable(podOf('acme-shop-db'), '10.1.0.31');
+    await waitReachable(podOf('acme-shop-far'), '10.2.0.11');
+    const report = await ping(podOf('globex-shop-app'), '10.1.0.31', { timeoutMilliseconds: 200 });
     expect(report.received).toBe(0);
   });
 
-  it('reach a DPU that had none of them with its first port, and a port that moves there', async () => {
-    await acme.apply(port('far', 'dpu-b', 1, inBlue('10.0.1.31')));
-    const far = await connect(acme, 'far');
-    await waitReachable(far, '10.0.2.11');
-    await waitReachable(podOf('acme-db'), '10.0.1.31');
+  it('have a way out, on which both tenants are seen as the DPU that they leave from', async () => {
+    await routerIsReady(1);
+    const outcomes = await Promise.all(
+      ['acme-shop-web', 'globex-shop-web', 'acme-shop-db'].map((name) => tcpEcho(podOf(name), SERVER)),
+    );
+    const clients = outcomes.map((outcome) => (outcome.kind === 'echoed' ? outcome.client.ip : outcome));
+    expect(clients).toEqual(['10.254.0.1', '10.254.0.1', '10.254.0.2']);
   });
 
-  it('have routes over a port that forwards, until they are taken away', async () => {
-    await acme.apply(
-      port('gate', 'dpu-b', 2, { ...inRed('10.0.2.41'), allowedAddressPairs: [{ ip: '10.8.0.0/16' }] }),
-    );
-    const gate = await connect(acme, 'gate');
-    await gate.addAddress('10.8.0.1');
-    await acme.apply({
-      kind: 'Router',
-      metadata: { name: 'default' },
-      spec: { routes: [{ destination: '10.8.0.0/16', nextHops: [{ address: '10.0.2.41' }] }] },
-    });
-    await waitReachable(podOf('acme-web'), '10.8.0.1');
-    const isApplied = () => isReady(router()?.status.conditions ?? []) || undefined;
-    await acme.state.until('the router is ready', isApplied, READY_MILLISECONDS);
-    await acme.delete('Router', 'default');
-    await waitUnreachable(podOf('acme-web'), '10.8.0.1');
+  it('have routes over a port that forwards, until these and the way out are taken away', async () => {
+    await podOf('acme-shop-gate').addAddress('10.8.0.1');
+    await waitReachable(podOf('acme-shop-web'), '10.8.0.1');
+    await acme.apply({ kind: 'Router', metadata: { name: 'shop' }, spec: {} });
+    await waitUnreachable(podOf('acme-shop-web'), '10.8.0.1');
+    await waitUnreachable(podOf('acme-shop-web'), SERVER.ip);
+    await waitReachable(podOf('globex-shop-web'), SERVER.ip);
+    await routerIsReady(2);
   });
 });

@@ -100,6 +100,7 @@ const EVERYTHING: readonly d.Entry[] = [
   ]),
   d.route('fd00:20::/48', [{ gateway: 'fd00:1::5', weight: 1, networkUid: NET }]),
   d.route('10.22.0.0/24'),
+  d.egressGateway(),
 ];
 
 /** As `EVERYTHING`, of networks with other encapsulations; those that the driver has. */
@@ -172,6 +173,8 @@ export function driverConformance<S extends Spec>(
     readonly faultStride: number;
     /** False: it enforces no policies yet; its documents have none. */
     readonly policies?: boolean;
+    /** False: it has no way out of routers yet; its documents have none. */
+    readonly waysOut?: boolean;
   },
 ): void {
   jest.setTimeout(TEST_MILLISECONDS);
@@ -193,8 +196,11 @@ export function driverConformance<S extends Spec>(
     const stop = async (): Promise<void> => {
       for (const each of opened.splice(0)) await each[Symbol.asyncDispose]();
     };
-    const whole = (entries: readonly d.Entry[]): DocumentUpdate =>
-      d.document(++sequence, options.policies === false ? d.withoutPolicies(entries) : entries);
+    const whole = (entries: readonly d.Entry[]): DocumentUpdate => {
+      const wanted =
+        options.waysOut === false ? entries.filter(([key]) => !key.startsWith('egressgateway/')) : entries;
+      return d.document(++sequence, options.policies === false ? d.withoutPolicies(wanted) : wanted);
+    };
 
     beforeEach(async () => {
       world = await openWorld();

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { AppError } from '@outboard/core';
 import { link, NetlinkSocket, NetworkNamespace, setUp } from '@outboard/netlink';
 import {
+  addressMessage,
   applyAll,
   controlMessages,
   fabricMessages,
@@ -162,6 +163,12 @@ export class Testbed implements AsyncDisposable {
     const port = fabricPort(network, this.dpu(dpu).plan);
     const { ifiIndex } = await this.#fabric.get(link.get({ ifname: port }));
     await applyAll(this.#fabric, `cable ${port}`, [setUp(ifiIndex, state === 'plugged')]);
+  }
+
+  /** Makes the fabric a machine on one of the two networks: what is beyond the DPUs' uplinks. */
+  async addFabricAddress(network: NetworkName, ip: string, prefixLength: number): Promise<void> {
+    const { ifiIndex } = await this.#fabric.get(link.get({ ifname: network }));
+    await applyAll(this.#fabric, `address ${ip}`, [addressMessage(ifiIndex, { ip, prefixLength })]);
   }
 
   /**

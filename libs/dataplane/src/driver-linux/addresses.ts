@@ -21,7 +21,7 @@ import type { Places } from './places.js';
 /** Up to so many devices of a namespace are asked for one by one; for more, all of its addresses are listed. */
 const SINGLE_DEVICES = 16;
 
-/** Addresses of routers. On devices of ours all are ours. */
+/** Addresses of gateways and ways out. On devices of ours all are ours. */
 export class Addresses implements Handler {
   constructor(private readonly places: Places) {}
 
@@ -30,7 +30,7 @@ export class Addresses implements Handler {
     const steps: Step[] = [];
     for (const [index, operation] of operations.entries()) {
       const spec = specOf(operation, 'address');
-      const place = this.places.router(spec.namespace);
+      const place = this.places.at(spec.namespace);
       const device = place?.device(spec.device);
       if (place === undefined || device === undefined) results[index] = missing(linkKey(spec.device));
       else steps.push({ index, socket: place.route, message: putMessage(spec, device) });
@@ -44,7 +44,7 @@ export class Addresses implements Handler {
     const steps: Step[] = [];
     for (const [index, operation] of operations.entries()) {
       const spec = observedOf(operation, 'address');
-      const place = this.places.router(spec.namespace);
+      const place = this.places.at(spec.namespace);
       const device = place?.device(spec.device);
       // Without its device it is gone.
       if (place === undefined || device === undefined) continue;
@@ -56,7 +56,7 @@ export class Addresses implements Handler {
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
-    if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
+    if (keys === 'all') return (await Promise.all([...this.places.all()].map(observeAll))).flat();
     const wanted = new Set(keys);
     const found: Observed[] = [];
     for (const [place, own] of groupBy(keys, (key) => this.places.withDevice(secondOf(key))))
@@ -65,7 +65,7 @@ export class Addresses implements Handler {
   }
 }
 
-function bodyOf({ address: text }: AddressSpec, { index: ifaIndex }: Device) {
+function bodyOf({ address: text, peer }: AddressSpec, { index: ifaIndex }: Device) {
   const slash = text.indexOf('/');
   const own = text.slice(0, slash);
   const ipv6 = own.includes(':');
@@ -73,7 +73,7 @@ function bodyOf({ address: text }: AddressSpec, { index: ifaIndex }: Device) {
     ifaFamily: ipv6 ? AF.INET6 : AF.INET,
     ifaPrefixlen: Number(text.slice(slash + 1)),
     ifaIndex,
-    address: own,
+    address: peer ?? own,
     ...(ipv6 ? {} : { local: own }),
   };
 }
@@ -105,9 +105,16 @@ export function observedAddress(place: Place, message: Address): Observed | unde
   const own = message.local ?? message.address;
   if (device === undefined || own === undefined || !isAddressedDevice(device.name)) return undefined;
   const text = `${own}/${message.ifaPrefixlen}`;
+  const peer = message.local !== message.address && message.local !== undefined ? message.address : undefined;
   return {
     key: addressKey(device.name, text),
-    spec: { kind: 'address', namespace: place.name, device: device.name, address: text },
+    spec: {
+      kind: 'address',
+      namespace: place.name,
+      device: device.name,
+      address: text,
+      ...(peer && { peer }),
+    },
     within: linkKey(device.name),
     ownership: { kind: 'owned' },
   };

@@ -11,6 +11,7 @@ import {
 } from '../realise/fixed-tables.js';
 import { guardKey, namespaceKey } from '../realise/linux-objects.js';
 import { DONE, resultOfThrown } from './batch.js';
+import { isForwarding, setForwarding } from './forwarding.js';
 import {
   type DeleteOperation,
   type Handler,
@@ -24,7 +25,7 @@ import {
 import type { Place } from './place.js';
 import type { Places } from './places.js';
 
-const COMMENT = /outboard revision (\d+)/;
+const COMMENT = /outboard revision (\d+)(?: by (\S+ [\d.]+))?/;
 
 export const FAMILIES = { bridge: NFPROTO.BRIDGE, inet: NFPROTO.INET } as const;
 
@@ -35,10 +36,10 @@ export class Guards implements Handler {
   async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
     return Promise.all(
       operations.map(async (operation) => {
-        const { namespace, table } = specOf(operation, 'guard');
-        const place = this.places.router(namespace);
+        const { namespace, table, way = '' } = specOf(operation, 'guard');
+        const place = this.places.at(namespace);
         if (place === undefined) return missing(namespaceKey(namespace));
-        return load(place, table);
+        return load(place, table, way);
       }),
     );
   }
@@ -46,9 +47,10 @@ export class Guards implements Handler {
   async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
     return Promise.all(
       operations.map(async (operation) => {
-        const { namespace, table } = observedOf(operation, 'guard');
-        const place = this.places.router(namespace);
+        const { namespace, table, way } = observedOf(operation, 'guard');
+        const place = this.places.at(namespace);
         if (place === undefined) return DONE;
+        if (way !== undefined) setForwarding(place, deviceOf(way), isForwarding(place, 'all'));
         const { family, table: name } = FIXED_TABLES[table];
         try {
           const { failures } = await place.netfilter.transaction([
@@ -66,10 +68,10 @@ export class Guards implements Handler {
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
     const wanted =
       keys === 'all'
-        ? [...this.places.routers()].flatMap((place) => FIXED_TABLE_NAMES.map((table) => ({ place, table })))
+        ? this.places.all().flatMap((place) => tablesOf(place).map((table) => ({ place, table })))
         : keys.flatMap((key) => {
-            const place = this.places.router(secondOf(key));
-            const table = FIXED_TABLE_NAMES.find((name) => place && key === guardKey(place.name, name));
+            const place = this.places.at(secondOf(key));
+            const table = place && tablesOf(place).find((name) => key === guardKey(place.name, name));
             return place && table ? [{ place, table }] : [];
           });
     const found = await Promise.all(wanted.map(({ place, table }) => observeGuard(place, table)));
@@ -77,22 +79,31 @@ export class Guards implements Handler {
   }
 }
 
+/** One table is the DPU's, all others are routers'. */
+const tablesOf = ({ name }: Place): FixedTableName[] =>
+  FIXED_TABLE_NAMES.filter((table) => (table === 'uplink') === (name === ''));
+
+const deviceOf = (way: string): string => way.split(' ', 1)[0] ?? '';
+
 async function observeGuard(place: Place, table: FixedTableName): Promise<Observed | undefined> {
   const { family, table: name } = FIXED_TABLES[table];
   const nfgenFamily = FAMILIES[family];
   try {
     const found = await place.netfilter.get(nftTable.get({ nfgenFamily, name }));
     const key = guardKey(place.name, table);
-    const within = namespaceKey(place.name);
+    const within = place.name === '' ? {} : { within: namespaceKey(place.name) };
     const comment = Buffer.from(found.userdata ?? []).toString('latin1');
-    const revision = COMMENT.exec(comment)?.[1];
+    const [, revision, told] = COMMENT.exec(comment) ?? [];
+    // While the uplink does not forward, the table is not what it is for.
+    const way = told === undefined || isForwarding(place, deviceOf(told)) ? told : '';
     const common = { kind: 'guard', namespace: place.name, table } as const;
     if (revision === undefined) {
       const spec = { ...common, revision: 0, rules: 0 };
-      return { key, spec, within, ownership: { kind: 'foreign', found: 'a table of the same name' } };
+      return { key, spec, ...within, ownership: { kind: 'foreign', found: 'a table of the same name' } };
     }
-    const spec = { ...common, revision: Number(revision), rules: await fixedRules(place, table) };
-    return { key, spec, within, ownership: { kind: 'owned' } };
+    const rules = await fixedRules(place, table);
+    const spec = { ...common, revision: Number(revision), rules, ...(way === undefined ? {} : { way }) };
+    return { key, spec, ...within, ownership: { kind: 'owned' } };
   } catch (failure) {
     if (failure instanceof NetlinkError && failure.code === 'ENOENT') return undefined;
     throw failure;
@@ -112,7 +123,7 @@ async function fixedRules(place: Place, table: FixedTableName): Promise<number> 
 }
 
 /** Runs `nft -f -` in the namespace. A child that is started in there stays there; the wait for it is elsewhere. */
-async function load(place: Place, table: FixedTableName): Promise<OperationResult> {
+async function load(place: Place, table: FixedTableName, way: string): Promise<OperationResult> {
   const existing = await observeGuard(place, table);
   if (existing?.ownership.kind === 'foreign') return existing.ownership;
   let child: ReturnType<typeof spawn> | undefined;
@@ -131,12 +142,15 @@ async function load(place: Place, table: FixedTableName): Promise<OperationResul
       }),
     );
     child?.on('close', (status) => {
-      if (status === 0) resolve(DONE);
-      else
+      if (status === 0) {
+        // Not before the rules that say what may be forwarded.
+        if (way !== '') setForwarding(place, deviceOf(way), true);
+        resolve(DONE);
+      } else
         resolve({ kind: 'failed', error: { code: `EXIT${status}`, message: text.split('\n', 1)[0] ?? '' } });
     });
     child?.stdin?.on('error', () => undefined);
     const { script, revision } = FIXED_TABLES[table];
-    child?.stdin?.end(script(tableComment(revision)));
+    child?.stdin?.end(script(tableComment(revision, way), way));
   });
 }

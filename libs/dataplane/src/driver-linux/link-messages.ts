@@ -1,6 +1,8 @@
 import { IFF, type LinkInput, link, type Message, upFlags } from '@outboard/netlink';
 import type {
   BridgeSpec,
+  DoorSpec,
+  ExitSpec,
   GeneveSpec,
   PortSpec,
   RepresentorSpec,
@@ -73,7 +75,7 @@ export const createVlan = (
   });
 
 /** Both ends at once, each where it belongs; the kernel would take 20 ms to move one. The peer must be born down. */
-export const createVeth = ({ name, mtu, peer }: VethSpec, netNsFd: number): Message =>
+export const createVeth = ({ name, mtu, peer }: VethSpec | ExitSpec, netNsFd: number): Message =>
   link.create({
     ...born,
     ifname: name,
@@ -83,7 +85,7 @@ export const createVeth = ({ name, mtu, peer }: VethSpec, netNsFd: number): Mess
 
 /** What can be changed at any time, and what could not be said at birth: the alias, and that it is no host. */
 export const settle = (
-  spec: BridgeSpec | TunnelSpec | GeneveSpec | VlanSpec | PortSpec,
+  spec: BridgeSpec | TunnelSpec | GeneveSpec | VlanSpec | PortSpec | ExitSpec | DoorSpec,
   ifalias: string,
   more: LinkInput = {},
 ): Message =>

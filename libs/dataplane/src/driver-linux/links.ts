@@ -4,6 +4,7 @@ import { type LinuxSpec, linkKey, namespaceKey } from '../realise/linux-objects.
 import { aliasOf, DEVICE_PREFIXES, parseAlias, peerOfVeth, vethOfPeer } from '../realise/names.js';
 import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
 import { DELETION_GROUP, type Device, ownershipOf } from './device.js';
+import { isForwarding, setForwarding } from './forwarding.js';
 import type { DeleteOperation, Handler, Observed, PutOperation } from './handler.js';
 import { missing } from './handler.js';
 import {
@@ -33,7 +34,7 @@ const NO_BRIDGE_PORT: NonNullable<Device['bridgePort']> = {
 
 type LinkSpec = Extract<
   LinuxSpec,
-  { kind: 'bridge' | 'tunnel' | 'geneve' | 'vlan' | 'veth' | 'port' | 'representor' }
+  { kind: 'bridge' | 'tunnel' | 'geneve' | 'vlan' | 'veth' | 'port' | 'exit' | 'door' | 'representor' }
 >;
 
 /** What one operation still needs: the device made, or only settled. */
@@ -54,7 +55,7 @@ export class Links implements Handler {
     const works: Work[] = [];
     for (const [index, operation] of operations.entries()) {
       const spec = operation.object.spec as LinkSpec;
-      const home = 'namespace' in spec && spec.kind !== 'veth' ? spec.namespace : '';
+      const home = 'namespace' in spec && !isOuterEnd(spec) ? spec.namespace : '';
       const place = home === '' ? this.places.dpu : this.places.router(home);
       if (place === undefined) results[index] = missing(namespaceKey(home));
       else works.push({ index, spec, alias: aliasOf(operation.mark.owner, operation.mark.key), place });
@@ -77,8 +78,8 @@ export class Links implements Handler {
       const place = this.places.withDevice(name);
       const device = place?.device(name);
       if (place === undefined || device === undefined) continue;
-      // A port is the other end of a veth and goes with it.
-      if (kind === 'port' && this.#vethOf(device) !== undefined) continue;
+      // A port, or a door, is the other end of a veth and goes with it.
+      if ((kind === 'port' || kind === 'door') && this.#vethOf(device) !== undefined) continue;
       if (kind !== 'representor') doomed.push({ index, place, device });
       else {
         // Given back, it is down: nobody is attached to it.
@@ -164,8 +165,10 @@ export class Links implements Handler {
           this.places.dpu.deviceAt(device.peer)?.name === spec.uplink
         );
       case 'veth':
+      case 'exit':
         return device.kind === 'veth' && this.#peerOf(device)?.place.name === spec.namespace;
       case 'port':
+      case 'door':
         return this.#vethOf(device) !== undefined;
       case 'representor':
         return true;
@@ -214,12 +217,14 @@ export class Links implements Handler {
         const message = this.#bornInRouter(spec, place, bridge);
         return 'kind' in message ? message : { index, socket: this.places.dpu.route, message };
       }
-      case 'veth': {
+      case 'veth':
+      case 'exit': {
         const home = this.places.router(spec.namespace)?.namespace;
         if (home === undefined) return missing(namespaceKey(spec.namespace));
         return { index, socket: place.route, message: createVeth(spec, home.descriptor) };
       }
       case 'port':
+      case 'door':
         return missing(linkKey(vethOfPeer(spec.name) ?? spec.name));
       case 'representor':
         return missing(linkKey(spec.name));
@@ -249,12 +254,16 @@ export class Links implements Handler {
       };
       if (spec.kind === 'bridge') add(settle(spec, alias, { address: spec.mac }));
       else if (spec.kind === 'veth') add(settleVeth(spec, alias));
+      else if (spec.kind === 'exit' || spec.kind === 'door') add(settle(spec, alias));
       else if (spec.kind === 'representor') add(settleRepresentor(spec, alias));
       else {
         const bridge = place.device(spec.bridge);
         if (bridge === undefined) results.set(index, missing(linkKey(spec.bridge)));
         else add(settle(spec, alias, { master: bridge.index }), settleBridgePort(spec));
       }
+    }
+    for (const { spec, place } of works) {
+      if (spec.kind === 'exit') setForwarding(place, spec.name, spec.forwarding);
     }
     for (const [index, failure] of await sendSteps(steps)) {
       const spec = works.find((work) => work.index === index)?.spec;
@@ -294,8 +303,9 @@ export class Links implements Handler {
     if (place === this.places.dpu) {
       const peer = peerOfVeth(name);
       if (peer === undefined) return { spec: { kind: 'representor', name, mtu, up } };
-      const home = this.#peerOf(device)?.place.name ?? '';
-      return { spec: { kind: 'veth', name, namespace: home, peer, mtu, up } };
+      const pair = { name, namespace: this.#peerOf(device)?.place.name ?? '', peer, mtu, up };
+      if (!name.startsWith(DEVICE_PREFIXES.exit)) return { spec: { kind: 'veth', ...pair } };
+      return { spec: { kind: 'exit', ...pair, forwarding: isForwarding(place, name) } };
     }
     if (name.startsWith(DEVICE_PREFIXES.bridge))
       return { spec: { kind: 'bridge', namespace, name, mac: device.address, mtu, up } };
@@ -315,6 +325,9 @@ export class Links implements Handler {
       return { spec: { kind: 'vlan', namespace, name, bridge, uplink, vlanId, mtu, up, learning, flood } };
     }
     const veth = vethOfPeer(name);
+    if (name.startsWith(DEVICE_PREFIXES.door) && veth !== undefined) {
+      return { spec: { kind: 'door', namespace, name, mtu, up }, within: linkKey(veth) };
+    }
     if (veth !== undefined) {
       const within = linkKey(veth);
       return { spec: { kind: 'port', namespace, name, bridge, mtu, up, learning, flood }, within };
@@ -322,6 +335,9 @@ export class Links implements Handler {
     return undefined;
   }
 }
+
+/** Ends in the DPU's namespace name that of their peer. */
+const isOuterEnd = ({ kind }: LinkSpec): boolean => kind === 'veth' || kind === 'exit';
 
 /** Deletes devices, all of a namespace at once: the kernel waits as long for fifty as for one. Off the main thread. */
 async function removeDevices(

@@ -119,7 +119,10 @@ async function linuxWorld(): Promise<ConformanceWorld<LinuxSpec>> {
           return all.some(({ dst, lladdr }) => dst === rest[0] && lladdr === '02:00:00:00:ff:ff');
         }
         const all = await socket.dump(route.dump());
-        return all.some(({ dst, rtmProtocol }) => dst === rest[0] && rtmProtocol === RTPROT.STATIC);
+        return all.some(
+          // The kernel leaves out the destination of a default route.
+          ({ dst = '0.0.0.0', rtmProtocol }) => dst === rest[0] && rtmProtocol === RTPROT.STATIC,
+        );
       }),
     async [Symbol.asyncDispose]() {
       for (const own of routerNamespaces()) NetworkNamespace.remove(own);

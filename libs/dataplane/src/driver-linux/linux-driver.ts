@@ -53,7 +53,7 @@ const HANDLERS = [
   {
     Handler: Links,
     keys: ['link'],
-    kinds: ['bridge', 'tunnel', 'geneve', 'vlan', 'veth', 'port', 'representor'],
+    kinds: ['bridge', 'tunnel', 'geneve', 'vlan', 'veth', 'port', 'exit', 'door', 'representor'],
   },
   { Handler: Addresses, keys: ['address'], kinds: ['address'] },
   {

@@ -51,11 +51,9 @@ export class Place {
             : ['link', 'neigh', 'ipv4Ifaddr', 'ipv6Ifaddr', 'ipv4Route', 'ipv6Route'],
       }),
     ];
-    if (name !== '') {
-      this.#monitors.push(
-        NetlinkMonitor.open({ ...where, ...callbacks, protocol: 'netfilter', groups: ['nftables'] }),
-      );
-    }
+    this.#monitors.push(
+      NetlinkMonitor.open({ ...where, ...callbacks, protocol: 'netfilter', groups: ['nftables'] }),
+    );
   }
 
   /** Listens first, then looks, so that nothing falls between. */
@@ -65,7 +63,6 @@ export class Place {
     return place;
   }
 
-  /** nftables, which only routers' namespaces have of us. */
   get netfilter(): NetlinkSocket {
     this.#netfilter ??= NetlinkSocket.open({
       protocol: 'netfilter',

@@ -17,6 +17,7 @@ const ROUTER_DEVICES = [
   DEVICE_PREFIXES.vlan,
   DEVICE_PREFIXES.port,
   DEVICE_PREFIXES.fabric,
+  DEVICE_PREFIXES.door,
 ];
 
 /** True for names of devices that stand in routers' namespaces. */
@@ -53,6 +54,15 @@ export class Places {
 
   router(name: string): Place | undefined {
     return this.#routers.get(name);
+  }
+
+  /** The place with that name; empty: the DPU's. */
+  at(name: string): Place | undefined {
+    return name === '' ? this.dpu : this.#routers.get(name);
+  }
+
+  all(): Place[] {
+    return [this.dpu, ...this.#routers.values()];
   }
 
   routers(): IterableIterator<Place> {

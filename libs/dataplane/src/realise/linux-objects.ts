@@ -15,6 +15,8 @@ export type LinuxSpec =
   | VlanSpec
   | VethSpec
   | PortSpec
+  | ExitSpec
+  | DoorSpec
   | AddressSpec
   | BridgeEntrySpec
   | TunnelEntrySpec
@@ -44,8 +46,11 @@ export interface NamespaceSpec {
  */
 export interface GuardSpec {
   readonly kind: 'guard';
+  /** Empty: the DPU's own. */
   readonly namespace: string;
   readonly table: FixedTableName;
+  /** Where the table names them: the uplink and its address, `p0 192.0.2.7`. The uplink forwards while the table is there. */
+  readonly way?: string;
   readonly revision: number;
   /** How many it has in all its chains. */
   readonly rules: number;
@@ -134,13 +139,36 @@ export interface PortSpec {
   readonly flood: boolean;
 }
 
-/** An address of the namespace's own: of a gateway. `address/<device>/<address>/<prefix length>`. */
+/** The end of a router's way out in the DPU's namespace, born with its peer in the router's. `link/<name>`. */
+export interface ExitSpec {
+  readonly kind: 'exit';
+  readonly name: string;
+  readonly namespace: string;
+  readonly peer: string;
+  readonly mtu: number;
+  readonly up: boolean;
+  /** IPv4 that comes in by it is forwarded, whatever the DPU does otherwise. */
+  readonly forwarding: boolean;
+}
+
+/** The peer. `link/<name>`. */
+export interface DoorSpec {
+  readonly kind: 'door';
+  readonly namespace: string;
+  readonly name: string;
+  readonly mtu: number;
+  readonly up: boolean;
+}
+
+/** An address of the namespace's own: of a gateway, or of a way out. `address/<device>/<address>/<prefix length>`. */
 export interface AddressSpec {
   readonly kind: 'address';
   readonly namespace: string;
   readonly device: string;
   /** Canonical, with the prefix length (`10.0.1.1/24`). */
   readonly address: string;
+  /** The only other address on the link. */
+  readonly peer?: string;
 }
 
 /** A static entry of a bridge's forwarding database. `bridgeentry/<bridge>/<mac>`. */
@@ -295,6 +323,8 @@ export const LINUX_ORDER = [
   'vlan',
   'veth',
   'port',
+  'exit',
+  'door',
   'address',
   'bridgeentry',
   'tunnelentry',
@@ -328,6 +358,8 @@ export const LINUX_SLOW_TO_REMOVE: ReadonlySet<LinuxSpec['kind']> = new Set([
   'policycounter',
   'rulechain',
   'portchain',
+  'exit',
+  'door',
 ]);
 
 export const NULL_MAC = '00:00:00:00:00:00';

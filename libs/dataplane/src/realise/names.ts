@@ -12,12 +12,17 @@ export const DEVICE_PREFIXES = {
   port: 'obp',
   uplink: 'obu',
   fabric: 'obf',
+  exit: 'obe',
+  door: 'obd',
 } as const;
 
-/** The ends of a veth, in the DPU's namespace and in a router's: of a port, and of a bridge that is joined to a fabric. */
+/**
+ * The ends of a veth, in the DPU's namespace and in a router's: of a port, of a bridge that is joined
+ * to a fabric, of a way out. */
 const VETH_ENDS = [
   [DEVICE_PREFIXES.veth, DEVICE_PREFIXES.port],
   [DEVICE_PREFIXES.uplink, DEVICE_PREFIXES.fabric],
+  [DEVICE_PREFIXES.exit, DEVICE_PREFIXES.door],
 ] as const;
 
 /** The name of the end in a router's namespace of the veth with that name; undefined: no veth of ours is called so. */
@@ -50,8 +55,15 @@ function hash(text: string): string {
   return value;
 }
 
-/** True for devices of a router that have addresses: those of its gateways. */
-export const isAddressedDevice = (name: string): boolean => name.startsWith(DEVICE_PREFIXES.bridge);
+/** True for devices of ours that have addresses: those of gateways and of ways out. */
+export const isAddressedDevice = (name: string): boolean =>
+  [DEVICE_PREFIXES.bridge, DEVICE_PREFIXES.exit, DEVICE_PREFIXES.door].some((prefix) =>
+    name.startsWith(prefix),
+  );
+
+/** The two ends of a router's way out: the exit is in the DPU's namespace, the door in the router's. */
+export const exitName = (namespace: string): string => `${DEVICE_PREFIXES.exit}${hash(`${namespace} exit`)}`;
+export const doorName = (namespace: string): string => `${DEVICE_PREFIXES.door}${hash(`${namespace} exit`)}`;
 
 export const bridgeName = (networkUid: string): string => `${DEVICE_PREFIXES.bridge}${hash(networkUid)}`;
 export const tunnelName = (networkUid: string, vni: number): string =>

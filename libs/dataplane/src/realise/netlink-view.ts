@@ -15,6 +15,8 @@ const TYPES = {
   vlan: 'link',
   veth: 'link',
   port: 'link',
+  exit: 'link',
+  door: 'link',
   address: 'addr',
   bridgeentry: 'fdb',
   tunnelentry: 'fdb',
@@ -44,10 +46,10 @@ export const netlinkView: DriverView<LinuxSpec> = {
         return { name: spec.name, settings: spec.settings };
       case 'guard':
         return {
-          netns: spec.namespace,
+          ...(spec.namespace === '' ? {} : { netns: spec.namespace }),
           nfgenFamily: FIXED_TABLES[spec.table].family,
           name: FIXED_TABLES[spec.table].table,
-          userdata: tableComment(spec.revision),
+          userdata: tableComment(spec.revision, spec.way),
           rules: spec.rules,
         };
       case 'bridge':
@@ -91,11 +93,23 @@ export const netlinkView: DriverView<LinuxSpec> = {
           linkinfo: { kind: 'veth', slaveKind: 'bridge', slaveData },
         };
       }
+      case 'exit': {
+        const peer = { netns: spec.namespace, ifname: spec.peer };
+        const { name, mtu, up, forwarding } = spec;
+        return { ...linkOf({ name, mtu, up }), forwarding, linkinfo: { kind: 'veth', data: { peer } } };
+      }
+      case 'door':
+        return { ...linkOf(spec), linkinfo: { kind: 'veth' } };
       case 'representor':
         return linkOf(spec);
       case 'address': {
         const [address, ifaPrefixlen] = spec.address.split('/');
-        return { netns: spec.namespace, ifname: spec.device, address, ifaPrefixlen: Number(ifaPrefixlen) };
+        return {
+          ...(spec.namespace === '' ? {} : { netns: spec.namespace }),
+          ifname: spec.device,
+          ...(spec.peer === undefined ? { address } : { local: address, address: spec.peer }),
+          ifaPrefixlen: Number(ifaPrefixlen),
+        };
       }
       case 'bridgeentry':
         return { netns: spec.namespace, ifname: spec.port, master: spec.bridge, lladdr: spec.mac };

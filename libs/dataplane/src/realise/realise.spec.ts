@@ -200,6 +200,44 @@ describe('a bridge domain on a fabric', () => {
   });
 });
 
+describe('a way out', () => {
+  const objects = objectsOf(d.egressGateway());
+
+  it('opens with its default route, behind the tables that say what may pass', () => {
+    const route = objects.at(-1);
+    expect(route?.spec).toMatchObject({ kind: 'route', destination: '0.0.0.0/0' });
+    const byKey = new Map(objects.map((object) => [object.key, object]));
+    const before = (key: string): string[] => [
+      key,
+      ...(byKey.get(key)?.after ?? []).flatMap((other) => before(other)),
+    ];
+    const guards = objects.filter(({ spec }) => spec.kind === 'guard').map(({ key }) => key);
+    expect(guards).toHaveLength(2);
+    expect(before(route?.key ?? '')).toEqual(expect.arrayContaining(guards));
+  });
+
+  it('has an address of its own for each router, that nobody else has', () => {
+    const doors = ['router/acme/a', 'router/acme/b'].map(
+      (router) =>
+        objectsOf(d.egressGateway(router)).find(
+          ({ spec }) => spec.kind === 'address' && spec.namespace === '',
+        )?.spec,
+    );
+    const [one, other] = doors.map((spec) => (spec?.kind === 'address' ? spec.peer : undefined));
+    expect(one).toMatch(/^24[0-7]\./);
+    expect(one).not.toBe(other);
+  });
+
+  it('is unsupported without an uplink that has an IPv4 address', () => {
+    const entry = d.egressGateway();
+    expect(realise(entry, [], 'none')).toMatchObject({ kind: 'unsupported' });
+    expect(realise(entry, [], { ...UNDERLAY, address: 'fd00::1' })).toMatchObject({
+      kind: 'unsupported',
+      why: 'p0 has no IPv4 address that packets could leave with',
+    });
+  });
+});
+
 describe('a member of a network', () => {
   it('needs the network, and names it as what it refers to', () => {
     const key = `bridgedomain/${NET}`;

@@ -2,6 +2,7 @@ import type {
   AllowedAddressPair,
   BridgeDomain,
   DataplaneObject,
+  EgressGateway,
   Endpoint,
   RemoteEndpoint,
   RouterInterface,
@@ -12,10 +13,11 @@ import { Problems, unreachable } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../driver.js';
 import { canonicalAddress, interfaceAddress, parsePrefix } from './addresses.js';
 import type { LinuxEnvironment } from './environment.js';
-import { FIXED_TABLE_NAMES, FIXED_TABLES, type FixedTableName } from './fixed-tables.js';
+import { FIXED_TABLES, type FixedTableName, ROUTER_TABLES } from './fixed-tables.js';
 import { addressKey, guardKey, type LinuxSpec, linkKey, NULL_MAC, namespaceKey } from './linux-objects.js';
 import { bridgeMac, bridgeName, namespaceName } from './names.js';
 import { portPolicyObjects, ruleSetsOf } from './port-policies.js';
+import { egressObjects } from './realise-egress.js';
 import {
   checkEncapsulation,
   deviceTowards,
@@ -26,7 +28,6 @@ import {
   peerObjects,
   remoteEntries,
 } from './realise-encapsulation.js';
-
 import { realiseEndpoint } from './realise-endpoint.js';
 import { addressGroupMember, addressGroupObjects, checkNamedPorts, ruleSet } from './realise-policy.js';
 import { ROUTER_KEY, routeObject } from './realise-route.js';
@@ -65,6 +66,8 @@ export function realiseLinux(
       return inSegment(object.value.networkUid, resolve, environment, (segment) =>
         gatewayObjects(object.value, segment),
       );
+    case 'egressGateway':
+      return egressGateway(object.value, environment);
     case 'ruleSet':
       return withPolicies(environment, () => ruleSet(object.value, resolve, environment.dpu));
     case 'addressGroup':
@@ -73,7 +76,6 @@ export function realiseLinux(
       );
     case 'addressGroupMember':
       return withPolicies(environment, () => addressGroupMember(object.value, resolve, environment.dpu));
-    case 'egressGateway':
     case undefined:
       return { kind: 'unsupported', why: 'this driver does not know this kind of object', references: [] };
     default:
@@ -144,7 +146,7 @@ function namespaceObjects(router: string, dpu: string): readonly DriverObject<Li
   const key = namespaceKey(namespace);
   return [
     { key, spec: { kind: 'namespace', name: namespace, router, settings: true }, after: [] },
-    ...FIXED_TABLE_NAMES.map((table) => fixedTable(namespace, table)),
+    ...ROUTER_TABLES.map((table) => fixedTable(namespace, table)),
   ];
 }
 
@@ -179,11 +181,26 @@ function bridgeDomain(
     {
       key: linkKey(bridge),
       spec: { kind: 'bridge', namespace, name: bridge, mac, mtu, up: true },
-      after: [home, ...FIXED_TABLE_NAMES.map((table) => guardKey(namespace, table))],
+      after: [home, ...ROUTER_TABLES.map((table) => guardKey(namespace, table))],
     },
     ...encapsulationObjects(domain, namespace, bridge, environment.underlay),
   ];
   return realised(objects, [gateway]);
+}
+
+/** The way out of a router by the underlay's device, under the underlay's address. */
+function egressGateway(
+  { router }: EgressGateway,
+  { dpu, underlay }: LinuxEnvironment,
+): Realisation<LinuxSpec> {
+  const problems = new Problems();
+  if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
+  if (problems.total > 0) throw problems.toError();
+  if (underlay === undefined) return unsupported('there is no uplink with an address on this DPU');
+  if (ipVersion(underlay.address) !== 4) {
+    return unsupported(`${underlay.device} has no IPv4 address that packets could leave with`);
+  }
+  return realised(egressObjects(router, namespaceName(dpu, router), underlay));
 }
 
 /** The gateway of a network: the bridge itself, as a host of it, whose address is set with the bridge. */

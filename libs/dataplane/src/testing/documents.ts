@@ -139,6 +139,12 @@ export const routerInterface = (
     value: { router: ROUTER, networkUid, macAddress: GATEWAY_MAC, addresses: [...addresses], ...fields },
   });
 
+export const egressGateway = (router = ROUTER): Entry =>
+  entry('Router', `egressgateway/${router.slice('router/'.length)}`, {
+    case: 'egressGateway',
+    value: { router },
+  });
+
 /** The same for a driver that enforces no policies: open ports, no rules, no groups. */
 export function withoutPolicies(entries: readonly Entry[]): Entry[] {
   return entries.flatMap(([key, bytes]): Entry[] => {

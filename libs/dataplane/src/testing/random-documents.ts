@@ -40,6 +40,7 @@ export function randomDocuments(count: number, seed = 1): d.Entry[][] {
     for (const router of ROUTERS) {
       const [, tenant, name] = router.split('/');
       if (chance(0.5)) entries.push(d.router(tenant, name));
+      if (chance(0.3)) entries.push(d.egressGateway(router));
     }
     for (const network of NETWORKS) {
       for (const peer of ['10.254.0.2', '10.254.0.3'])
