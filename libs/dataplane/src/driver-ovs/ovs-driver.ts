@@ -23,6 +23,7 @@ import { Flows, Pipeline } from './flows.js';
 import { Groups } from './groups.js';
 import { type DeleteOperation, type Handler, type PutOperation, resultOfThrown } from './handler.js';
 import { groupOfRequest, MULTIPART } from './openflow/messages.js';
+import type { Database } from './ovsdb/database.js';
 import { Ports } from './ports.js';
 import {
   groupKey,
@@ -32,7 +33,7 @@ import {
   portKey,
   UNDERLAY_BRIDGE,
 } from './realise/ovs-objects.js';
-import { realiseOvs } from './realise/realise-ovs.js';
+import { NO_POLICIES, realiseOvs } from './realise/realise-ovs.js';
 import { Representors } from './representors.js';
 import { Switch, type SwitchOptions } from './switch.js';
 import { bridgeUnderlay, findUnderlay } from './underlay.js';
@@ -52,7 +53,8 @@ export class OvsDriver implements Driver<OvsSpec> {
   readonly #watchers = new Set<(change: Change) => void>();
   readonly #byKind: ReadonlyMap<string, Handler>;
   readonly #flows: Flows;
-  readonly #version: string;
+  readonly #capabilities: readonly Capability[];
+  readonly #lacks: ReadonlyMap<string, string>;
   #underlay: Underlay | undefined;
   #looking: Promise<void> = Promise.resolve();
   #closed = false;
@@ -63,7 +65,10 @@ export class OvsDriver implements Driver<OvsSpec> {
     private readonly vswitch: Switch,
   ) {
     this.#flows = new Flows(vswitch);
-    this.#version = vswitch.database.version;
+    this.#capabilities = capabilitiesOf(vswitch.database);
+    this.#lacks = new Map(
+      this.#capabilities.flatMap(({ name, available, reason }) => (available ? [] : [[name, reason]])),
+    );
     this.#byKind = handlersOf(vswitch, this.#flows, place);
   }
 
@@ -116,16 +121,7 @@ export class OvsDriver implements Driver<OvsSpec> {
   }
 
   capabilities(): readonly Capability[] {
-    const available = { available: true, reason: '' };
-    return [
-      { name: `openvswitch ${this.#version}`, ...available },
-      ...['vxlan', 'geneve', 'vlan'].map((name) => ({ name, ...available })),
-      {
-        name: 'offload',
-        available: false,
-        reason: 'the userspace datapath forwards in software',
-      },
-    ];
+    return this.#capabilities;
   }
 
   underlay(): Underlay | undefined {
@@ -138,7 +134,7 @@ export class OvsDriver implements Driver<OvsSpec> {
   }
 
   realise(_key: string, object: DataplaneObject, resolve: Resolve): Realisation<OvsSpec> {
-    return realiseOvs(object, resolve, { underlay: this.#underlay });
+    return realiseOvs(object, resolve, { underlay: this.#underlay, lacks: this.#lacks });
   }
 
   async observe(scope: Scope): Promise<readonly ObservedObject<OvsSpec>[]> {
@@ -267,6 +263,28 @@ export class OvsDriver implements Driver<OvsSpec> {
     if (!(await bridgeUnderlay(this.vswitch, this.place, underlayDevice))) return undefined;
     return findUnderlay(this.place, underlayDevice);
   }
+}
+
+/** What each capability needs of the switch. */
+const NEEDED = {
+  vxlan: 'vxlan',
+  geneve: 'geneve',
+  vlan: 'patch',
+  flat: 'system',
+  userspace: 'netdev',
+} as const;
+
+function capabilitiesOf({ version, types }: Database): Capability[] {
+  const lacking = `Open vSwitch ${version} was built without`;
+  return [
+    ...Object.entries(NEEDED).map(([name, type]) => ({
+      name,
+      available: types.has(type),
+      reason: types.has(type) ? '' : `${lacking} ${type}`,
+    })),
+    { name: 'policies', available: false, reason: NO_POLICIES },
+    { name: 'offload', available: false, reason: 'the userspace datapath forwards in software' },
+  ];
 }
 
 /** The kind by which a key's handler is found, by the key's first part. */

@@ -15,7 +15,7 @@ import {
 } from './client.js';
 
 const COLUMNS = {
-  Open_vSwitch: ['bridges', 'cur_cfg', 'ovs_version'],
+  Open_vSwitch: ['bridges', 'cur_cfg', 'ovs_version', 'iface_types', 'datapath_types'],
   Bridge: ['name', 'ports'],
   Port: ['name', 'interfaces', 'external_ids'],
   Interface: ['name', 'type', 'options', 'ofport'],
@@ -100,6 +100,12 @@ export class Database {
   get version(): string {
     const [root] = this.#table('Open_vSwitch').values();
     return String(elementsOf(root?.ovs_version)[0] ?? '');
+  }
+
+  /** The types of interfaces and of datapaths that this build of the switch has. */
+  get types(): ReadonlySet<string> {
+    const [root] = this.#table('Open_vSwitch').values();
+    return new Set([...elementsOf(root?.iface_types), ...elementsOf(root?.datapath_types)].map(String));
   }
 
   /** All ports of all bridges, by name; the database allows each name once. */

@@ -38,10 +38,13 @@ import { floodGroup, type Segment, type Tunnel } from './segment.js';
 /** What the realisation depends on besides the objects. */
 export interface OvsEnvironment {
   readonly underlay: Underlay | undefined;
+  /** Names of capabilities that the switch lacks, each with the reason. */
+  readonly lacks: ReadonlyMap<string, string>;
 }
 
+export const NO_POLICIES = 'this driver does not enforce policies';
+
 const VLAN_PRESENT = 0x1000;
-const NOTHING: ReadonlyMap<string, string> = new Map();
 
 type Objects = readonly DriverObject<OvsSpec>[];
 
@@ -61,7 +64,7 @@ export function realiseOvs(
         tunnelPeer(object.value, segment, environment),
       );
     case 'endpoint':
-      if (isPoliced(object.value)) return unsupported('this driver does not enforce policies');
+      if (isPoliced(object.value)) return unsupported(NO_POLICIES);
       return inSegment(object.value.networkUid, resolve, (segment) => endpoint(object.value, segment));
     case 'remoteEndpoint':
       return inSegment(object.value.networkUid, resolve, (segment) =>
@@ -112,14 +115,15 @@ function segmentOf({ networkUid, mtu, vni, networkType }: BridgeDomain): Segment
   return { networkUid, metadata: identity('network', networkUid), mtu, tunnel };
 }
 
-function bridgeDomain(domain: BridgeDomain, { underlay }: OvsEnvironment): Realisation<OvsSpec> {
+function bridgeDomain(domain: BridgeDomain, environment: OvsEnvironment): Realisation<OvsSpec> {
+  const { underlay } = environment;
   const segment = segmentOf(domain);
   const problems = new Problems();
   if (!ROUTER_KEY.test(domain.router)) problems.add('router', 'must be the key of a Router');
   if (domain.mtu < MIN_MTU) problems.add('mtu', `must be at least ${MIN_MTU}`);
   checkEncapsulation(domain, problems);
   if (problems.total > 0) throw problems.toError();
-  const obstacle = obstacleOf(domain, { underlay, lacks: NOTHING });
+  const obstacle = obstacleOf(domain, environment);
   if (obstacle !== undefined) return unsupported(obstacle);
   const group = floodGroup(segment);
   return realised([
