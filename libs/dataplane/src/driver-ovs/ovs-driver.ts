@@ -301,7 +301,7 @@ const KINDS: Readonly<Record<string, OvsSpec['kind']>> = {
 function handlersOf(vswitch: Switch, flows: Flows, place: Place): ReadonlyMap<string, Handler> {
   const groups = new Groups(vswitch);
   return new Map<OvsSpec['kind'], Handler>([
-    ['port', new Ports(vswitch)],
+    ['port', new Ports(vswitch, place.namespace)],
     ['group', groups],
     ['bucket', groups],
     ['flow', flows],

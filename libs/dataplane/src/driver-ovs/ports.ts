@@ -1,3 +1,4 @@
+import type { NetworkNamespace } from '@outboard/netlink';
 import type { OperationResult, Ownership } from '../driver.js';
 import {
   type DeleteOperation,
@@ -10,6 +11,7 @@ import {
 import type { PortRow } from './ovsdb/database.js';
 import { INTEGRATION_BRIDGE, type PortSpec, portKey } from './realise/ovs-objects.js';
 import type { Switch } from './switch.js';
+import { deafen } from './underlay.js';
 
 /** Our mark on ports. */
 const OWNER_ID = 'outboard-owner';
@@ -17,7 +19,10 @@ const KEY_ID = 'outboard-key';
 
 /** Ports of the integration bridge, through the database. */
 export class Ports implements Handler {
-  constructor(private readonly vswitch: Switch) {}
+  constructor(
+    private readonly vswitch: Switch,
+    private readonly namespace: NetworkNamespace | undefined,
+  ) {}
 
   async put(operations: readonly PutOperation[]): Promise<readonly OperationResult[]> {
     const { database } = this.vswitch;
@@ -30,6 +35,7 @@ export class Ports implements Handler {
         results[index] = ownership;
         return [];
       }
+      if (type === 'system') deafen(this.namespace, name);
       const externalIds = { [OWNER_ID]: mark.owner, [KEY_ID]: mark.key };
       return [{ index, port: { name, type: type === 'system' ? '' : type, options, externalIds } }];
     });

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AppError } from '@outboard/core';
@@ -23,6 +23,10 @@ export async function ensureRunning(
   namespace: NetworkNamespace | undefined,
 ): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // After a restart of the DPU that did not end its processes: they serve a namespace that nobody is in any more.
+  const home = namespace?.inode ?? inodeOf('/proc/thread-self/ns/net');
+  if (livingPids(directory).some((pid) => inodeOf(`/proc/${pid}/ns/net`) !== home))
+    await stopSwitch(directory);
   const run = (program: string, args: readonly string[]): Promise<void> =>
     runProgram(program, args, directory, namespace);
   const database = join(directory, 'conf.db');
@@ -38,13 +42,19 @@ export async function ensureRunning(
 
 /** Ends it, for whoever wants its traffic to end. */
 export async function stopSwitch(directory: string): Promise<void> {
-  for (const file of [PID_FILES.switch, PID_FILES.database]) {
-    const pid = pidIn(join(directory, file));
-    if (pid === undefined) continue;
+  for (const pid of livingPids(directory)) {
     signal(pid, 'SIGTERM');
     for (let polls = 0; polls < STOP_POLLS && signal(pid, 0); polls++) await pause(STOP_POLL_MILLISECONDS);
   }
 }
+
+/** The switch first. Others may have got the ids of dead ones meanwhile: only who names the directory is one of ours. */
+const livingPids = (directory: string): number[] =>
+  [PID_FILES.switch, PID_FILES.database].flatMap((file) => {
+    const path = join(directory, file);
+    const pid = pidIn(path);
+    return pid !== undefined && textOf(`/proc/${pid}/cmdline`).includes(`--pidfile=${path}\0`) ? [pid] : [];
+  });
 
 /** Ids of the processes that have left theirs, which live unless they were killed. */
 export function processIds(directory: string): { readonly database?: number; readonly switch?: number } {
@@ -95,13 +105,19 @@ function runProgram(
   });
 }
 
-function pidIn(file: string): number | undefined {
+const pidIn = (file: string): number | undefined => Number(textOf(file)) || undefined;
+
+/** Empty if it cannot be read. */
+function textOf(file: string): string {
   try {
-    return Number(readFileSync(file, 'utf8')) || undefined;
+    return readFileSync(file, 'utf8');
   } catch {
-    return undefined;
+    return '';
   }
 }
+
+/** Of the namespace behind a link of /proc. */
+const inodeOf = (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.ino;
 
 /** False if there is no such process. */
 function signal(pid: number, name: NodeJS.Signals | 0): boolean {

@@ -97,3 +97,16 @@ it('a switch of somebody else is used, not started', async () => {
   await openDriver(false);
   expect(processIds(directory)).toEqual(ids);
 });
+
+it('a switch that serves the namespace before a restart of the DPU is replaced', async () => {
+  await openDriver();
+  const before = processIds(directory);
+  for (const each of open.splice(0)) await each[Symbol.asyncDispose]();
+  await testbed.rebootDpu('dpu-1');
+  const driver = await openDriver();
+  const probe: EngineProbe<OvsSpec> = await EngineProbe.start(driver);
+  open.push(probe);
+  expect(await probe.apply(d.document(1, DOCUMENT))).toMatchObject({ problems: [] });
+  const { database, switch: own } = processIds(directory);
+  expect([database, own]).not.toEqual([before.database, before.switch]);
+});
