@@ -1,5 +1,13 @@
 import { invariant } from '@outboard/core';
-import type { LabelSelector, Labels, Name, Port, SecurityPolicy, TenantName } from '@outboard/model';
+import type {
+  LabelSelector,
+  Labels,
+  Name,
+  Port,
+  SecurityPeer,
+  SecurityPolicy,
+  TenantName,
+} from '@outboard/model';
 import type { Documents } from '../documents.js';
 import type { DpuEntry, PortEntry } from '../entries.js';
 import {
@@ -67,6 +75,11 @@ export class Policies {
       if (policy) policies.add(policy);
     }
     return inEvaluationOrder(policies);
+  }
+
+  /** Whether some policy names this peer, so that ports know the group. */
+  isMeant(tenant: TenantName, peer: SecurityPeer): boolean {
+    return this.#groups.of(tenant, peer) !== undefined;
   }
 
   /** The ports of a tenant that a selector selects. */

@@ -1,3 +1,4 @@
+import { ipFamily } from '@outboard/model';
 import type { NetworkEntry, PortEntry } from '../entries.js';
 
 /** Ports of a network that policies treat alike, but for addresses: nobody can tell them apart by what they are. */
@@ -54,8 +55,10 @@ export const isUp = ({ placement, record }: PortEntry): boolean =>
 function keyOf(port: PortEntry): string {
   const { policies, groups, record } = port;
   const { namedPorts } = record.resource.spec;
+  const families = record.resource.status.addresses.map(({ ip }) => ipFamily(ip)).sort();
   return [
     isUp(port) ? 'up' : '',
+    ...new Set(families),
     ...policies.map((policy) => policy.record.resource.metadata.uid),
     ...groups.map(({ id }) => id).sort(),
     ...namedPorts.map(({ name, protocol, port: number }) => `${name}=${protocol}${number}`),

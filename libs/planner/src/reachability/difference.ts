@@ -17,7 +17,7 @@ import type { Command, PlannedResource } from '../api.js';
 import type { NetworkEntry, PortEntry } from '../entries.js';
 import { compareInEvaluation } from '../policies/order.js';
 import { nameKey, type World } from '../world.js';
-import { isUp } from './classes.js';
+import { isUp, type PortClass } from './classes.js';
 import { type AddressSets, allowedBy, rulesOf, slicesOf } from './evaluate.js';
 import { addressSetsOf } from './explain.js';
 import {
@@ -68,9 +68,24 @@ type Side = { readonly policies: readonly SecurityPolicy[]; readonly identity: I
 
 /** Ports that are alike before and after a change. */
 interface Part {
-  readonly names: PortNames;
-  readonly before: Side;
-  readonly after: Side;
+  readonly network: NetworkEntry;
+  /** Equal for parts, of whatever networks, that rules cannot tell apart. */
+  readonly sort: string;
+  readonly total: number;
+  /** The first of them at least; one that does not exist yet by its name. */
+  ports(): readonly (PortEntry | Name)[];
+  /** It may be another side afterwards. */
+  readonly isTouched: boolean;
+  sides(): { readonly before: Side; readonly after: Side };
+}
+
+/** What begins or stops between two sorts of ports. */
+type Outcome = Pick<FlowChange, 'change' | 'family' | 'services'>;
+
+/** From one sort of ports to another, and back. */
+interface Exchange {
+  readonly forth: readonly Outcome[];
+  readonly back: readonly Outcome[];
 }
 
 /** What a command changes, as far as reachability goes. */
@@ -78,6 +93,8 @@ interface Change {
   /** Ports whose policies are others afterwards, or mean something else. */
   readonly touched: ReadonlySet<PortEntry>;
   policiesAfter(port: PortEntry): readonly SecurityPolicy[];
+  /** Those of them that are alike with others that the command does not touch in the same way. */
+  readonly moved: ReadonlySet<PortEntry>;
   /** Peers that no policy has meant so far: what is alike may differ in them. */
   readonly selectors: readonly LabelSelector[];
   readonly sets: { readonly before: AddressSets; readonly after: AddressSets };
@@ -97,41 +114,70 @@ export function differenceOf(
 ): ReachabilityDifference | undefined {
   const change = changeOf(world, command.operation === 'delete', planned);
   if (!change) return undefined;
+  const outcomes = new Outcomes(change.sets);
   const flows: FlowChange[] = [];
   let total = 0;
-  const compare = (from: Part, to: Part): void => {
-    if (from === to && from.names.total < 2) return;
-    for (const family of FAMILIES) {
-      const before = permitted(from.before, to.before, family, change.sets.before);
-      const after = permitted(from.after, to.after, family, change.sets.after);
-      if (before === after) continue;
-      for (const [kind, services] of [
-        ['BEGINS', without(after, before)],
-        ['STOPS', without(before, after)],
-      ] as const) {
-        if (services.length === 0) continue;
-        if (++total > MAX_LISTED) continue;
-        const ranges = rangesOf(services, family);
-        flows.push({ change: kind, family, from: from.names, to: to.names, services: ranges });
-      }
+  const tell = (from: Part, to: Part, found: readonly Outcome[]): void => {
+    for (const outcome of found) {
+      if (++total <= MAX_LISTED) flows.push({ ...outcome, from: portsOf(from), to: portsOf(to) });
     }
   };
+  const dividing = new Dividing(world, change);
   const parts = new Map<NetworkEntry, readonly Part[]>();
   const partsIn = (network: NetworkEntry): readonly Part[] => {
-    const known = parts.get(network) ?? partsOf(world, network, change);
+    const known = parts.get(network) ?? partsOf(world, network, change, dividing);
     parts.set(network, known);
     return known;
   };
   for (const network of change.networks) {
-    const touched = partsIn(network).filter(({ before, after }) => before !== after);
-    for (const other of reachedFrom(network).flatMap(partsIn)) {
-      for (const part of touched) {
-        compare(part, other);
-        if (other.before === other.after) compare(other, part);
+    const touched = partsIn(network).filter(({ isTouched }) => isTouched);
+    if (touched.length === 0) continue;
+    for (const reached of reachedFrom(network)) {
+      for (const other of partsIn(reached)) {
+        for (const part of touched) {
+          if (part === other && part.total < 2) continue;
+          const { forth, back } = outcomes.between(part, other);
+          tell(part, other, forth);
+          if (!other.isTouched) tell(other, part, back);
+        }
       }
     }
   }
   return { flows, total };
+}
+
+/** What a change does between sorts of ports: worked out once for each two, in however many networks they are. */
+class Outcomes {
+  readonly #known = new Map<string, Map<string, Exchange>>();
+
+  constructor(private readonly sets: Change['sets']) {}
+
+  between(part: Part, other: Part): Exchange {
+    const ofPart = this.#known.get(part.sort) ?? new Map<string, Exchange>();
+    this.#known.set(part.sort, ofPart);
+    const known = ofPart.get(other.sort);
+    if (known) return known;
+    const exchange = { forth: this.#from(part, other), back: this.#from(other, part) };
+    ofPart.set(other.sort, exchange);
+    return exchange;
+  }
+
+  #from(from: Part, to: Part): readonly Outcome[] {
+    const [sender, receiver] = [from.sides(), to.sides()];
+    return FAMILIES.flatMap((family) => this.#between(sender, receiver, family));
+  }
+
+  #between(
+    from: ReturnType<Part['sides']>,
+    to: ReturnType<Part['sides']>,
+    family: IpFamily,
+  ): readonly Outcome[] {
+    const before = permitted(from.before, to.before, family, this.sets.before);
+    const after = permitted(from.after, to.after, family, this.sets.after);
+    const outcome = (change: FlowChange['change'], services: Services): Outcome[] =>
+      services.length === 0 ? [] : [{ change, family, services: rangesOf(services, family) }];
+    return [...outcome('BEGINS', without(after, before)), ...outcome('STOPS', without(before, after))];
+  }
 }
 
 /** The networks whose ports a network's ports reach: itself, and what its router joins it with. */
@@ -145,7 +191,7 @@ function changeOf(world: World, isDeleted: boolean, planned: PlannedResource): C
   const key = nameKey(tenant, name);
   const sets = { before: addressSetsOf(world), after: addressSetsOf(world) };
   const policiesAfter = policiesOf;
-  const none = { selectors: [], sets, policiesAfter, port: undefined };
+  const none = { moved: new Set<PortEntry>(), selectors: [], sets, policiesAfter, port: undefined };
   switch (planned.kind) {
     case 'SecurityPolicy':
       return changeOfPolicy(world, isDeleted ? undefined : planned, key, planned, none);
@@ -179,22 +225,27 @@ function changeOfPolicy(
     after?.spec.portSelector ? world.policies.selectedPorts(metadata.tenant, after.spec.portSelector) : [],
   );
   const touched = new Set([...(existing?.ports ?? []), ...selected]);
+  const applies = (port: PortEntry): boolean =>
+    after !== undefined && (selected.has(port) || existing?.namedBy.has(port) === true);
   const peers = after ? [...after.spec.ingress, ...after.spec.egress].flatMap((rule) => rule.peers) : [];
   const memory = new Map<string, readonly SecurityPolicy[]>();
   return {
     ...none,
     touched,
+    moved: new Set([...touched].filter((port) => applies(port) !== (existing?.ports.has(port) ?? false))),
     networks: networksOf(touched),
-    selectors: peers.flatMap((peer) => (peer.kind === 'ports' ? [peer.selector] : [])),
+    selectors: peers.flatMap((peer) =>
+      peer.kind === 'ports' && !world.policies.isMeant(metadata.tenant, peer) ? [peer.selector] : [],
+    ),
     policiesAfter(port) {
       const before = policiesOf(port);
       if (!touched.has(port)) return before;
       const others = before.filter((policy) => policy.metadata.name !== metadata.name);
-      const applies = after && (selected.has(port) || existing?.namedBy.has(port));
-      const text = [applies ? spec.tier : '', ...others.map(({ metadata: { uid } }) => uid)].join();
+      const isUnder = after && applies(port);
+      const text = [isUnder ? spec.tier : '', ...others.map(({ metadata: { uid } }) => uid)].join();
       const known = memory.get(text);
       if (known) return known;
-      const policies = applies ? [...others, after].sort(compareInEvaluation) : others;
+      const policies = isUnder ? [...others, after].sort(compareInEvaluation) : others;
       memory.set(text, policies);
       return policies;
     },
@@ -208,67 +259,135 @@ const networksOf = (ports: Iterable<PortEntry>): ReadonlySet<NetworkEntry> =>
   new Set([...ports].map(({ network }) => network));
 
 /** The ports of a network, as few parts as tell apart all that rules and the change tell apart. */
-function partsOf(world: World, network: NetworkEntry, change: Change): readonly Part[] {
-  const marks = marksOf(world, network, change);
+function partsOf(world: World, network: NetworkEntry, change: Change, dividing: Dividing): readonly Part[] {
+  const marks = dividing.marksIn(network);
+  const sorts = dividing.sortsIn(network);
   const parts: Part[] = [];
-  const add = (ports: readonly PortEntry[], total: number): void => {
-    const [first] = ports;
-    if (first) parts.push(partOf(first, namesOf(network, ports, total), change));
-  };
-  for (const { ports } of world.policies.classes.in(network)) {
-    const marked = new Map<string, Set<PortEntry>>();
-    let rest = ports.size;
-    // Whichever is smaller tells which of the class are marked.
-    for (const port of marks.size < ports.size ? marks.keys() : ports) {
-      const mark = ports.has(port) ? marks.get(port) : undefined;
-      if (mark === undefined) continue;
-      rest--;
-      if (port === change.port?.before) continue;
-      const alike = marked.get(mark) ?? new Set();
-      marked.set(mark, alike.add(port));
+  for (const own of world.policies.classes.in(network)) {
+    const marked = marks.get(own);
+    let rest = own.ports.size;
+    for (const [mark, ports] of marked ?? []) {
+      rest -= ports.length;
+      // What is itself changed is a part of its own.
+      if (mark === ITSELF) continue;
+      const isTouched = change.touched.has(firstOf(ports));
+      const part = { network, sort: `${sorts}${own.key} ${mark}`, total: ports.length, isTouched };
+      parts.push(withSides(part, () => ports, change));
     }
-    for (const alike of marked.values()) add([...alike], alike.size);
-    if (rest > 0) add(unmarked(ports, marks), rest);
+    if (rest === 0) continue;
+    const part = { network, sort: sorts + own.key, total: rest, isTouched: dividing.touched.has(own) };
+    parts.push(withSides(part, () => unmarked(own, marked), change));
   }
   if (change.port) parts.push(partOfChanged(world, network, change.port));
   return parts;
 }
 
-/** What tells a port apart from others of its class, as far as it is anything. */
-function marksOf(world: World, network: NetworkEntry, change: Change): ReadonlyMap<PortEntry, string> {
-  const marks = new Map<PortEntry, string>();
-  const mark = (port: PortEntry, text: string): void => {
-    if (port.network === network) marks.set(port, `${marks.get(port) ?? ''} ${text}`);
-  };
-  const uids = (policies: readonly SecurityPolicy[]): string =>
-    policies.map(({ metadata }) => metadata.uid).join();
-  for (const port of change.touched) mark(port, `policies ${uids(change.policiesAfter(port))}`);
-  for (const [index, selector] of change.selectors.entries()) {
-    const { tenant } = network.record.resource.metadata;
-    for (const port of world.policies.selectedPorts(tenant, selector)) mark(port, `selector ${index}`);
-  }
-  for (const prefix of prefixesThatDivide(world, network, change)) {
-    for (const port of network.ports) {
-      const { addresses } = port.record.resource.status;
-      if (addresses.some(({ ip }) => prefixContains(prefix, ip))) mark(port, prefix);
+/** The mark of the port that is itself changed. */
+const ITSELF = 'itself';
+
+/** By class, and in it by what tells ports apart from the others of the class. */
+type Marks = ReadonlyMap<PortClass, ReadonlyMap<string, readonly PortEntry[]>>;
+
+/** What a change, and prefixes in rules, tell apart in classes. */
+class Dividing {
+  readonly #marks = new Map<NetworkEntry, Map<PortEntry, string>>();
+  /** Classes whose ports, but for those that are moved, are touched alike. */
+  readonly touched = new Set<PortClass>();
+  /** All in rules of ports that are compared. */
+  readonly #prefixes: ReadonlySet<IpPrefix>;
+
+  constructor(
+    private readonly world: World,
+    change: Change,
+  ) {
+    const { port, networks } = change;
+    this.#prefixes = prefixesMeant(world, change);
+    for (const port of change.touched) {
+      const own = world.policies.classes.of(port);
+      if (change.moved.has(port)) this.#mark(port, 'moved');
+      else if (own) this.touched.add(own);
     }
+    const [network] = networks;
+    for (const [index, selector] of change.selectors.entries()) {
+      const { tenant } = (network as NetworkEntry).record.resource.metadata;
+      for (const selected of world.policies.selectedPorts(tenant, selector)) {
+        this.#mark(selected, `selector ${index}`);
+      }
+    }
+    if (port?.before) this.#marksOf(port.before.network).set(port.before, ITSELF);
   }
-  if (change.port?.before) mark(change.port.before, 'itself');
-  return marks;
+
+  /** What parts of the network have in front of their sorts: with prefixes in rules, networks are not alike. */
+  sortsIn({ record }: NetworkEntry): string {
+    return this.#prefixes.size === 0 ? '' : record.resource.metadata.uid;
+  }
+
+  marksIn(network: NetworkEntry): Marks {
+    const byPort = this.#marksOf(network);
+    for (const prefix of this.#prefixesIn(network)) {
+      for (const port of network.ports) {
+        const { addresses } = port.record.resource.status;
+        if (addresses.some(({ ip }) => prefixContains(prefix, ip))) this.#mark(port, prefix);
+      }
+    }
+    const marks = new Map<PortClass, Map<string, PortEntry[]>>();
+    for (const [port, mark] of byPort) {
+      const own = this.world.policies.classes.of(port);
+      if (!own) continue;
+      const inClass = marks.get(own) ?? new Map<string, PortEntry[]>();
+      marks.set(own, inClass);
+      const alike = inClass.get(mark) ?? [];
+      inClass.set(mark, alike);
+      alike.push(port);
+    }
+    return marks;
+  }
+
+  /** Prefixes that hold some addresses of the network's subnets, but not all of one. */
+  #prefixesIn(network: NetworkEntry): readonly IpPrefix[] {
+    if (this.#prefixes.size === 0) return [];
+    const cidrs = [...network.subnets.values()].map(({ record }) => record.resource.spec.cidr);
+    return [...this.#prefixes].filter((prefix) =>
+      cidrs.some((cidr) => prefixesOverlap(prefix, cidr) && !covers(prefix, cidr)),
+    );
+  }
+
+  #marksOf(network: NetworkEntry): Map<PortEntry, string> {
+    const known = this.#marks.get(network) ?? new Map<PortEntry, string>();
+    this.#marks.set(network, known);
+    return known;
+  }
+
+  #mark(port: PortEntry, text: string): void {
+    const marks = this.#marksOf(port.network);
+    const before = marks.get(port);
+    if (before !== ITSELF) marks.set(port, `${before ?? ''} ${text}`);
+  }
 }
 
-/** Prefixes in rules that hold some addresses of the network's subnets, but not all of one. */
-function prefixesThatDivide(world: World, network: NetworkEntry, change: Change): ReadonlySet<IpPrefix> {
+/** Every prefix in a rule of the tenant, before and after. */
+function prefixesMeant(world: World, change: Change): ReadonlySet<IpPrefix> {
   const policies = new Set<SecurityPolicy>();
-  for (const { ports } of world.policies.classes.in(network)) {
-    const [port] = ports;
-    if (port) for (const policy of policiesOf(port)) policies.add(policy);
+  const [network] = change.networks;
+  const tenant = network?.record.resource.metadata.tenant;
+  for (const { record } of world.policies.policies.values()) {
+    if (record.resource.metadata.tenant === tenant) policies.add(record.resource);
   }
-  for (const port of change.touched) for (const policy of change.policiesAfter(port)) policies.add(policy);
-  const cidrs = [...network.subnets.values()].map(({ record }) => record.resource.spec.cidr);
-  const divides = (prefix: IpPrefix): boolean =>
-    cidrs.some((cidr) => prefixesOverlap(prefix, cidr) && !covers(prefix, cidr));
-  return new Set([...policies].flatMap((policy) => prefixesIn(policy, change.sets)).filter(divides));
+  // Who is not moved has the new rules where one of them has.
+  const [kept] = change.touched;
+  for (const port of [...change.moved, ...(kept ? [kept] : [])]) {
+    for (const policy of change.policiesAfter(port)) policies.add(policy);
+  }
+  for (const policy of change.port?.after ? policiesOfChanged(world, change.port.after) : []) {
+    policies.add(policy);
+  }
+  return new Set([...policies].flatMap((policy) => prefixesIn(policy, change.sets)));
+}
+
+/** One of ports that are alike; a class has at least one. */
+function firstOf(ports: Iterable<PortEntry>): PortEntry {
+  for (const port of ports) return port;
+  throw new Error('a class has ports');
 }
 
 function prefixesIn(policy: SecurityPolicy, { before, after }: Change['sets']): readonly IpPrefix[] {
@@ -286,41 +405,58 @@ const covers = (outer: IpPrefix, inner: IpPrefix): boolean =>
   prefixesOverlap(outer, inner) && Number(outer.split('/')[1]) <= Number(inner.split('/')[1]);
 
 /** The first ports that are not marked: enough to stand for all. */
-function unmarked(ports: ReadonlySet<PortEntry>, marks: ReadonlyMap<PortEntry, string>): PortEntry[] {
+function unmarked(
+  { ports }: PortClass,
+  marked: ReadonlyMap<string, readonly PortEntry[]> | undefined,
+): PortEntry[] {
+  const left = new Set(marked && [...marked.values()].flat());
   const found: PortEntry[] = [];
   for (const port of ports) {
     if (found.length === MAX_NAMES) break;
-    if (!marks.has(port)) found.push(port);
+    if (!left.has(port)) found.push(port);
   }
   return found;
 }
 
-function partOf(port: PortEntry, names: PortNames, change: Change): Part {
-  if (!isUp(port)) return { names, before: undefined, after: undefined };
-  const before = { policies: policiesOf(port), identity: identityOf(port.record.resource) };
-  if (!change.touched.has(port)) return { names, before, after: before };
-  return { names, before, after: { policies: change.policiesAfter(port), identity: before.identity } };
+/** Ports are looked at only where the outcome for their sort is not known yet, or is told. */
+function withSides(
+  part: Omit<Part, 'ports' | 'sides'>,
+  ports: () => readonly PortEntry[],
+  change: Change,
+): Part {
+  const sides = () => {
+    const port = firstOf(ports());
+    if (!isUp(port)) return { before: undefined, after: undefined };
+    const before = { policies: policiesOf(port), identity: identityOf(port.record.resource) };
+    const after = part.isTouched ? { ...before, policies: change.policiesAfter(port) } : before;
+    return { before, after };
+  };
+  return { ...part, ports, sides };
 }
 
+/** The port that is itself changed, which nothing else is like. */
 function partOfChanged(
   world: World,
   network: NetworkEntry,
   { before, after }: NonNullable<Change['port']>,
 ): Part {
-  const name = (after ?? before?.record.resource)?.metadata.name;
-  const names = { network: network.record.resource.metadata.name, names: name ? [name] : [], total: 1 };
   const former: Side =
     before && isUp(before)
       ? { policies: policiesOf(before), identity: identityOf(before.record.resource) }
       : undefined;
-  if (!after || after.status.dpu === undefined || after.spec.adminState !== 'UP') {
-    return { names, before: former, after: undefined };
-  }
-  const { tenant, labels } = after.metadata;
-  const policies = world.policies.applyingTo(tenant, labels, after.spec.securityPolicies);
-  const side = { policies: policies.map(({ record }) => record.resource), identity: identityOf(after) };
-  return { names, before: former, after: side };
+  const isOpen = after?.status.dpu !== undefined && after.spec.adminState === 'UP';
+  const latter: Side =
+    after && isOpen ? { policies: policiesOfChanged(world, after), identity: identityOf(after) } : undefined;
+  const name = (after ?? before?.record.resource)?.metadata.name;
+  const sides = () => ({ before: former, after: latter });
+  const ports = () => (name ? [name] : []);
+  return { network, sort: ITSELF, total: 1, isTouched: true, ports, sides };
 }
+
+const policiesOfChanged = (world: World, { metadata, spec }: Port): readonly SecurityPolicy[] =>
+  world.policies
+    .applyingTo(metadata.tenant, metadata.labels, spec.securityPolicies)
+    .map(({ record }) => record.resource);
 
 const identityOf = ({ metadata, spec, status }: Port): Identity => ({
   labels: metadata.labels,
@@ -328,9 +464,11 @@ const identityOf = ({ metadata, spec, status }: Port): Identity => ({
   addresses: status.addresses.map(({ ip }) => ip),
 });
 
-const namesOf = (network: NetworkEntry, ports: readonly PortEntry[], total: number): PortNames => ({
+const portsOf = ({ network, ports, total }: Part): PortNames => ({
   network: network.record.resource.metadata.name,
-  names: ports.slice(0, MAX_NAMES).map(({ record }) => record.resource.metadata.name),
+  names: ports()
+    .slice(0, MAX_NAMES)
+    .map((port) => (typeof port === 'string' ? port : port.record.resource.metadata.name)),
   total,
 });
 

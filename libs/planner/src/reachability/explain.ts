@@ -49,6 +49,7 @@ export type VerdictReason =
   | 'AdminDown'
   | 'NoAddress'
   | 'UnknownAddress'
+  | 'NotInNetwork'
   | 'NotRouted'
   | 'NoRoute'
   | 'LeavesRouter'
@@ -90,7 +91,10 @@ interface Ends {
   readonly from: PortEntry;
   readonly source: IpAddress;
   readonly destination: IpAddress;
+  /** The port that has the destination, as seen from the sender. */
   readonly to: PortEntry | undefined;
+  /** The port that was asked about, if one was. */
+  readonly meant: PortEntry | undefined;
 }
 
 /** What becomes of a flow, once every DPU has what is planned. NOT_FOUND: no such port. */
@@ -111,7 +115,7 @@ export function explain(world: World, flow: Flow): Result<Explanation, AppError>
 function follow(
   world: World,
   flow: Flow,
-  { from, source, destination, to: directly }: Ends,
+  { from, source, destination, to: directly, meant }: Ends,
   route: Route,
 ): Explanation {
   route.source = source;
@@ -151,6 +155,9 @@ function follow(
     route.hop('bridgeDomain', dpu, networkName(next.network), `looks up ${next.address}`);
   }
   if (!to) return route.unreachable('UnknownAddress', `no port has ${destination}`);
+  if (meant && !(isOnLink(from, destination) ? to === meant : directly === meant)) {
+    return route.unreachable('NotInNetwork', `${destination} is not ${nameOf(meant)} here`);
+  }
   const far = to.placement;
   if (far && far.dpu !== home.dpu) {
     const { name, tunnelEndpoint } = far.dpu.record;
@@ -271,7 +278,13 @@ function endsOf(flow: Flow, from: PortEntry, to: PortEntry | undefined): Ends | 
     const source = flow.source ?? addressOf(from, family);
     const destination = flow.to.kind === 'address' ? flow.to.address : to && addressOf(to, family);
     if (!source || !destination || ipFamily(destination) !== family) continue;
-    return { from, source, destination, to: to ?? holderOf(from.network.router, from.network, destination) };
+    return {
+      from,
+      source,
+      destination,
+      to: holderOf(from.network.router, from.network, destination),
+      meant: to,
+    };
   }
   return undefined;
 }

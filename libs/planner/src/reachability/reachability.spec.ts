@@ -151,6 +151,11 @@ describe('the verdict of a flow', () => {
   it('is UNREACHABLE where there is no way, and says why', () => {
     unwrap(lab.decide(port('down', 'dpu-2', 1, 'web', { adminState: 'DOWN' })));
     lab.apply('Port', 'nowhere', { network: 'blue' });
+    lab.apply('Router', 'other', {});
+    lab.apply('Network', 'apart', { router: 'other' });
+    lab.apply('Subnet', 'apart-v4', { network: 'apart', cidr: '10.0.1.0/24' });
+    const address = [{ subnet: 'apart-v4', ip: '10.0.1.200' }];
+    unwrap(lab.decide(port('apart-0', 'dpu-2', 3, 'web', { network: 'apart', addresses: address })));
     unwrap(lab.decide(port('red-0', 'dpu-2', 2, 'web', { network: 'red' })));
     const reasons = (pairs: readonly (readonly [string, string])[]) =>
       pairs.map(([from, to]) => explained(from, to, PING).reason);
@@ -162,8 +167,17 @@ describe('the verdict of a flow', () => {
         ['web-0', '10.0.1.250'],
         ['web-0', '192.0.2.1'],
         ['web-0', '10.0.2.9'],
+        ['web-0', 'apart-0'],
       ]),
-    ).toEqual(['AdminDown', 'AdminDown', 'NotConnected', 'UnknownAddress', 'NoRoute', 'UnknownAddress']);
+    ).toEqual([
+      'AdminDown',
+      'AdminDown',
+      'NotConnected',
+      'UnknownAddress',
+      'NoRoute',
+      'UnknownAddress',
+      'UnknownAddress',
+    ]);
     expect(explained('web-0', 'fd00:1::99', PING).reason).toBe('NoAddress');
   });
 
