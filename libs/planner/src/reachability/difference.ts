@@ -271,12 +271,13 @@ function partsOf(world: World, network: NetworkEntry, change: Change, dividing: 
       // What is itself changed is a part of its own.
       if (mark === ITSELF) continue;
       const isTouched = change.touched.has(firstOf(ports));
-      const part = { network, sort: `${sorts}${own.key} ${mark}`, total: ports.length, isTouched };
-      parts.push(withSides(part, () => ports, change));
+      const sort = `${sorts}${own.key} ${mark}`;
+      parts.push(new PartOfClass(network, sort, ports.length, isTouched, change, own, ports, undefined));
     }
     if (rest === 0) continue;
-    const part = { network, sort: sorts + own.key, total: rest, isTouched: dividing.touched.has(own) };
-    parts.push(withSides(part, () => unmarked(own, marked), change));
+    const sort = sorts + own.key;
+    const isTouched = dividing.touched.has(own);
+    parts.push(new PartOfClass(network, sort, rest, isTouched, change, own, undefined, marked));
   }
   if (change.port) parts.push(partOfChanged(world, network, change.port));
   return parts;
@@ -418,20 +419,33 @@ function unmarked(
   return found;
 }
 
-/** Ports are looked at only where the outcome for their sort is not known yet, or is told. */
-function withSides(
-  part: Omit<Part, 'ports' | 'sides'>,
-  ports: () => readonly PortEntry[],
-  change: Change,
-): Part {
-  const sides = () => {
-    const port = firstOf(ports());
+/**
+ * Ports of a class: some that are marked alike, or all that are not marked. Tens of thousands are made for one question,
+ * and ports are looked at only where the outcome for their sort is not known yet, or is told.
+ */
+class PartOfClass implements Part {
+  constructor(
+    readonly network: NetworkEntry,
+    readonly sort: string,
+    readonly total: number,
+    readonly isTouched: boolean,
+    private readonly change: Change,
+    private readonly own: PortClass,
+    private readonly some: readonly PortEntry[] | undefined,
+    private readonly marked: ReadonlyMap<string, readonly PortEntry[]> | undefined,
+  ) {}
+
+  ports(): readonly PortEntry[] {
+    return this.some ?? unmarked(this.own, this.marked);
+  }
+
+  sides(): ReturnType<Part['sides']> {
+    const port = firstOf(this.ports());
     if (!isUp(port)) return { before: undefined, after: undefined };
     const before = { policies: policiesOf(port), identity: identityOf(port.record.resource) };
-    const after = part.isTouched ? { ...before, policies: change.policiesAfter(port) } : before;
+    const after = this.isTouched ? { ...before, policies: this.change.policiesAfter(port) } : before;
     return { before, after };
-  };
-  return { ...part, ports, sides };
+  }
 }
 
 /** The port that is itself changed, which nothing else is like. */
@@ -464,12 +478,13 @@ const identityOf = ({ metadata, spec, status }: Port): Identity => ({
   addresses: status.addresses.map(({ ip }) => ip),
 });
 
-const portsOf = ({ network, ports, total }: Part): PortNames => ({
-  network: network.record.resource.metadata.name,
-  names: ports()
+const portsOf = (part: Part): PortNames => ({
+  network: part.network.record.resource.metadata.name,
+  names: part
+    .ports()
     .slice(0, MAX_NAMES)
     .map((port) => (typeof port === 'string' ? port : port.record.resource.metadata.name)),
-  total,
+  total: part.total,
 });
 
 /** What one may open and the other accepts. */
