@@ -100,6 +100,8 @@ export class Flows implements Handler {
     const results: OperationResult[] = operations.map(() => DONE);
     const messages: Message[] = [];
     const indexes: number[] = [];
+    // What others did until now is known then, and not overwritten.
+    await this.settle();
     for (const [index, { object, mark }] of operations.entries()) {
       const spec = object.spec as FlowSpec;
       const standing = this.#find(object.key);
@@ -165,7 +167,9 @@ export class Flows implements Handler {
 
   #find(key: string): CookedFlow | undefined {
     const name = IN_PORT.exec(key)?.[1];
-    if (name === undefined || name.startsWith('#')) return this.#flows.get(key);
+    if (name === undefined) return this.#flows.get(key);
+    // A number that has a name again is that port's: whoever means the one that is gone means nothing.
+    if (name.startsWith('#')) return this.#name(name) === name ? this.#flows.get(key) : undefined;
     const number = this.vswitch.names.numberOf(name);
     return number === undefined ? undefined : this.#flows.get(key.replace(IN_PORT, `in_port=#${number}`));
   }
