@@ -1,4 +1,4 @@
-import { type BatchFailure, type Message, NetlinkError, NFPROTO } from '@outboard/netlink';
+import { type BatchFailure, isRemoval, type Message, NetlinkError, NFPROTO } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { GUARD_TABLE } from '../realise/guard-table.js';
 import { POLICY_TABLE } from '../realise/policy-table.js';
@@ -19,8 +19,6 @@ export interface Change {
 }
 
 export interface ChangeOptions {
-  /** Codes that mean that a message had nothing to do. */
-  readonly tolerate?: readonly string[];
   /** What becomes of an operation whose namespace is not there. */
   readonly withoutPlace: (change: Change) => OperationResult;
   readonly failureOf?: (change: Change, failure: BatchFailure) => OperationResult;
@@ -79,12 +77,13 @@ function* parts(changes: readonly Change[]): Generator<readonly Change[]> {
 
 /**
  * A transaction is all or nothing: a change that it names as failed is left out, and the rest tried again, until it
- * succeeds. Each round leaves something out, so it ends.
+ * succeeds. Each round leaves something out, so it ends. A removal of what is not there is left out on its own: kernels
+ * before 6.3 know no removal that does not mind (NFT_MSG_DESTROY*).
  */
 async function transact(
   place: Place,
   changes: readonly Change[],
-  { tolerate = [], failureOf }: ChangeOptions,
+  { failureOf }: ChangeOptions,
 ): Promise<Map<number, OperationResult>> {
   const results = new Map<number, OperationResult>();
   let steps = changes.flatMap((change) => change.messages.map((message) => ({ change, message })));
@@ -101,7 +100,7 @@ async function transact(
     for (const failure of failures) {
       const step = steps[failure.index];
       if (step === undefined) continue;
-      if (tolerate.includes(failure.code)) idle.add(failure.index);
+      if (failure.code === 'ENOENT' && isRemoval(step.message)) idle.add(failure.index);
       else results.set(step.change.index, failureOf?.(step.change, failure) ?? resultOfFailure(failure));
     }
     steps = steps.filter(({ change }, position) => !idle.has(position) && !results.has(change.index));

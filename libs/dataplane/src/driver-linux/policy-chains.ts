@@ -71,7 +71,7 @@ export class PolicyChains implements Handler {
       const { namespace, name } = observed as PolicyChainSpec;
       return { index, namespace, messages: [nftChain.remove({ ...policyTable(), name })] };
     });
-    return carryOut(this.places, changes, { tolerate: ['ENOENT'], withoutPlace: () => DONE });
+    return carryOut(this.places, changes, { withoutPlace: () => DONE });
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {

@@ -48,7 +48,7 @@ export class PolicyCounters implements Handler {
       const { namespace, name } = observedOf(operation, 'policycounter');
       return { index, namespace, messages: [nftObject.remove(counter(name))] };
     });
-    return carryOut(this.places, changes, { tolerate: ['ENOENT'], withoutPlace: () => DONE });
+    return carryOut(this.places, changes, { withoutPlace: () => DONE });
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {

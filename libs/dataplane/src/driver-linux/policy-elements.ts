@@ -1,6 +1,5 @@
 import {
   type BatchFailure,
-  destroy,
   type Message,
   NFT_VERDICT,
   type NftSetElement,
@@ -61,7 +60,7 @@ export class PolicyElements implements Handler {
       const { namespace, set, key, end } = observed as PolicyElementSpec;
       return { index, namespace, messages: [nftSetElement.remove(attributes(set, key, end))] };
     });
-    return carryOut(this.places, changes, { tolerate: ['ENOENT'], withoutPlace: () => DONE });
+    return carryOut(this.places, changes, { withoutPlace: () => DONE });
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
@@ -102,7 +101,7 @@ function dataOf(data: string) {
 /** An element keeps its data as long as it is there: one with data is taken away and added, in one transaction. */
 function putMessages({ set, key, end, data }: PolicyElementSpec): Message[] {
   const add = nftSetElement.replace(attributes(set, key, end, data));
-  return data === undefined ? [add] : [destroy(nftSetElement.remove(attributes(set, key, end))), add];
+  return data === undefined ? [add] : [nftSetElement.remove(attributes(set, key, end)), add];
 }
 
 /** Without its set or chain it has to wait, which is no failure. */

@@ -57,7 +57,7 @@ export class PolicySets implements Handler {
       const { namespace, name } = observedOf(operation, 'policyset');
       return { index, namespace, messages: [nftSet.remove({ ...policyTable(), name })] };
     });
-    return carryOut(this.places, changes, { tolerate: ['ENOENT'], withoutPlace: () => DONE });
+    return carryOut(this.places, changes, { withoutPlace: () => DONE });
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {

@@ -45,7 +45,7 @@ export class Senders implements Handler {
 
   remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
     const specs = operations.map((operation) => observedOf(operation, 'sender'));
-    return this.#change(specs, { tolerate: ['ENOENT'], withoutPlace: () => DONE }, (set, element) =>
+    return this.#change(specs, { withoutPlace: () => DONE }, (set, element) =>
       nftSetElement.remove(attributesOf(set, element)),
     );
   }
@@ -66,7 +66,7 @@ export class Senders implements Handler {
 
   #change(
     specs: readonly SenderSpec[],
-    options: Pick<ChangeOptions, 'tolerate' | 'withoutPlace'>,
+    options: Pick<ChangeOptions, 'withoutPlace'>,
     messageOf: MessageOf,
   ): Promise<OperationResult[]> {
     const changes = specs.map(({ namespace, port, mac, source }, index) => ({

@@ -241,6 +241,9 @@ const DESTROY = new Map([
   [nftObject.deleteType, SUBSYSTEM | 31],
 ]);
 
+/** Whether a message removes an object of nftables, and minds when it is not there. */
+export const isRemoval = ({ type }: { readonly type: number }): boolean => DESTROY.has(type);
+
 /** Turns a removal into one that succeeds where there is nothing to remove: idempotent within a transaction. */
 export function destroy<M extends { readonly type: number }>(removal: M): M {
   const type = DESTROY.get(removal.type);
