@@ -51,7 +51,8 @@ export function createProgram({ terminal, run }: ProgramOptions): Command {
     .showHelpAfterError('(outboard help shows what there is)')
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
-      writeOut: (text) => void terminal.write(text),
+      // Help that nobody reads any more, as behind `| head`, is no failure.
+      writeOut: (text) => void terminal.write(text).catch(() => {}),
       writeErr: (text) => terminal.tell(text),
       getOutHelpWidth: () => HELP_WIDTH,
       getErrHelpWidth: () => HELP_WIDTH,
