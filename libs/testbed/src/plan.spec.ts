@@ -29,6 +29,7 @@ describe('planTestbed', () => {
       host: 'host-dpu-b',
       namespace: 'ob-demo.dpu.dpu-b',
       number: 2,
+      checksumOffload: true,
       underlay: {
         device: 'up0',
         addresses: [
