@@ -6,6 +6,9 @@ const MAX_HEADER_CHARACTERS = 32 * 1024;
 
 const DEAD_PREFIX = subjects.dead('');
 
+/** The id of a dead letter ends with the sequence of what it keeps. */
+const LETTER_ID = /^[^.]+\.[^.]+\.(\d{1,15})$/;
+
 /** A dead letter: where it goes, and an id that is its own, since a message may be parked, replayed and parked again. */
 export interface DeadLetter {
   readonly subject: string;
@@ -41,25 +44,34 @@ export function deadLetter(
   };
 }
 
+/** What was parked, as a dead letter keeps it. */
+export interface ParkedMessage {
+  readonly subject: string;
+  readonly message: Message;
+  /** Undefined where it had none. */
+  readonly messageId: string | undefined;
+  /** Where it stood in its stream when it was parked; undefined where the letter's id does not tell. */
+  readonly streamSequence: number | undefined;
+}
+
 /**
  * What was parked, to be sent again: as it was sent, and with its place in the stream (`HEADERS.deadSequence`), so that
- * whoever handles it can tell what came after it. Undefined when it is no dead letter; `messageId` is absent where it
- * had none.
+ * whoever handles it can tell what came after it. Undefined when it is no dead letter.
  */
-export function parkedMessage(
-  letter: Received,
-): { subject: string; message: Message; messageId: string | undefined } | undefined {
+export function parkedMessage(letter: Received): ParkedMessage | undefined {
   if (!letter.subject.startsWith(DEAD_PREFIX)) return undefined;
   const {
-    [HEADERS.messageId]: _ownId,
+    [HEADERS.messageId]: ownId = '',
     [HEADERS.deadMessageId]: messageId,
     [HEADERS.deadReason]: _reason,
     [HEADERS.deadDeliveries]: _deliveries,
     ...headers
   } = letter.headers;
+  const [, sequence] = LETTER_ID.exec(ownId) ?? [];
   return {
     subject: letter.subject.slice(DEAD_PREFIX.length),
     message: { headers, body: letter.body },
     messageId,
+    streamSequence: sequence === undefined ? undefined : Number(sequence),
   };
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Bus } from '@outboard/bus';
+import type { StreamBus } from '@outboard/bus';
 import { type Api, HEADERS, MAX_BODY_BYTES, subjects, type Verb } from '@outboard/contracts';
 import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
 import { type AnyKind, kindToken, type ResourceJson } from '@outboard/model';
@@ -93,7 +93,7 @@ export class OutboardClient {
   readonly #answering = new Set<Api>();
 
   constructor(
-    readonly bus: Bus,
+    readonly bus: StreamBus,
     private readonly clock: Clock,
     private readonly deadlineMilliseconds = DEFAULT_DEADLINE,
   ) {}

@@ -1,4 +1,4 @@
-import { type Bus, connectNats, readCredentials } from '@outboard/bus';
+import { connectNats, readCredentials, type StreamBus } from '@outboard/bus';
 import { type Settings, seedPlace } from './settings.js';
 
 /** How long an unreachable server is tried, milliseconds: somebody waits for the answer. */
@@ -7,7 +7,7 @@ const CONNECT = 2_000;
 const MAX_CONNECT = 5_000;
 
 /** Connects to NATS in the role whose seed is given. */
-export async function connect({ server, seedFile, timeoutMilliseconds }: Settings): Promise<Bus> {
+export async function connect({ server, seedFile, timeoutMilliseconds }: Settings): Promise<StreamBus> {
   const place = seedFile === undefined ? undefined : seedPlace(seedFile);
   return connectNats({
     servers: server.split(','),

@@ -226,6 +226,35 @@ ${examples([
     );
 
   define(
+    'dead',
+    'Show, replay or drop dead letters: messages whose handling was given up.',
+    async () => (await import('./commands/dead.js')).dead,
+  )
+    .argument('<verb>', 'list, show, replay or drop')
+    .argument('[sequence...]', 'which letters, by their sequences in the list')
+    .option('--subject <prefix>', 'only those of messages whose subject begins so')
+    .option('--reason <text>', 'only those whose reason has this text in it')
+    .option('--from <sequence>', 'only those from this sequence on')
+    .option('--limit <number>', 'at most so many, the oldest first; up to 1000', '100')
+    .option('-A, --all-tenants', 'of all tenants, as without -t')
+    .option('--yes', 'replay or drop all that are selected without their sequences')
+    .addOption(output(['table', 'json', 'yaml']))
+    .addHelpText(
+      'after',
+      `
+A replay goes to its original subject under its original id, or under one of the letter's own for
+the two minutes in which the stream would take that for a repetition; then the letter is removed.
+What a later intent has overtaken is refused as SUPERSEDED, which \`outboard events\` shows. What
+fails again becomes a letter again.
+${examples([
+  'outboard dead list --reason "gave up"',
+  'outboard dead show 42',
+  'outboard dead replay 42 43',
+  'outboard -t acme dead drop --subject outboard.v1alpha1.intent.acme.network.port. --yes',
+])}`,
+    );
+
+  define(
     'wait',
     'Wait until resources are as they should be.',
     async () => (await import('./commands/wait.js')).wait,

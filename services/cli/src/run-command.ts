@@ -1,4 +1,4 @@
-import type { Bus } from '@outboard/bus';
+import type { StreamBus } from '@outboard/bus';
 import { AppError } from '@outboard/core';
 import { OutboardClient } from './client.js';
 import { EXIT } from './exit.js';
@@ -14,7 +14,7 @@ export async function runCommand(
 ): Promise<number> {
   const { terminal, environment, directory, clock, signal } = surroundings;
   const failures = new Failures(terminal, options.output === 'json');
-  let bus: Bus | undefined;
+  let bus: StreamBus | undefined;
   try {
     const settings = resolveSettings(options, environment, directory);
     const session: Session = {

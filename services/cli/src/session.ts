@@ -1,4 +1,4 @@
-import type { Bus } from '@outboard/bus';
+import type { StreamBus } from '@outboard/bus';
 import type { AppError, Clock } from '@outboard/core';
 import type { OutboardClient } from './client.js';
 import { EXIT } from './exit.js';
@@ -26,7 +26,7 @@ export interface Surroundings {
   readonly directory: string;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  readonly connect: (settings: Settings) => Promise<Bus>;
+  readonly connect: (settings: Settings) => Promise<StreamBus>;
 }
 
 /** Tells what failed as it happens, and which exit code follows from it: the first one's. */

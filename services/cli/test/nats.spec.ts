@@ -4,9 +4,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectNats, generateCredentials, readCredentials, renderServerConfig, roles } from '@outboard/bus';
+import {
+  connectNats,
+  type Delivery,
+  generateCredentials,
+  readCredentials,
+  renderServerConfig,
+  roles,
+} from '@outboard/bus';
+import { subjects } from '@outboard/contracts';
 import { type NatsServer, startNatsServer } from '@outboard/testkit';
-import { functionOf, list, network, port, subnet, World } from './world.js';
+import { functionOf, list, network, parkIntents, port, subnet, World } from './world.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 
@@ -14,6 +22,7 @@ const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'outboard-cli-'));
 const credentials = join(folder, '.outboard/local-stack/credentials');
 const children = new Set<ChildProcess>();
+const connections = new Set<AsyncDisposable>();
 
 let server: NatsServer;
 let world: World;
@@ -38,6 +47,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const child of children) child.kill('SIGKILL');
+  for (const connection of connections) await connection[Symbol.asyncDispose]();
   await world?.[Symbol.asyncDispose]();
   await server?.[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true });
@@ -153,6 +163,61 @@ describe('the built command against nats-server with permissions', () => {
       expect({ exitCode, stdout: stdout.replace(/^TIME.*\n/, '') }).toEqual({ exitCode: 1, stdout: '' });
       expect(stderr).toMatch(/^outboard: this role may not .*\n {2}the role of your seed may not do this/);
     }
+  });
+
+  it('shows, replays and drops dead letters as the operator; nobody else does', async () => {
+    const service = await connectNats({
+      servers: server.url,
+      name: 'network-intent',
+      ...(await readCredentials(credentials, 'network-intent')),
+    });
+    const delivered: Delivery[] = [];
+    let succeed = (): void => {};
+    const success = new Promise<void>((resolve) => {
+      succeed = resolve;
+    });
+    connections.add(service);
+    await parkIntents(service, (delivery) => {
+      if (delivered.push(delivery) < 3) return 'out of order';
+      succeed();
+      return undefined;
+    });
+    const subject = 'outboard.v1alpha1.intent.acme.network.port.web-0';
+    await service.publish(subject, { headers: {}, body: Buffer.from('{}') }, { messageId: 'intent-1' });
+    const listed = async (): Promise<{ sequence: number }[]> =>
+      JSON.parse((await run('dead list -o json')).stdout).items;
+    const letters = async (): Promise<number[]> => (await listed()).map(({ sequence }) => sequence);
+    while ((await letters()).length === 0);
+    const [first = 0] = await letters();
+    expect((await run(`dead show ${first}`)).stdout).toContain('Reason:       out of order\n');
+    expect((await run(`dead show ${first + 1}`)).stderr).toBe(
+      `outboard: there is no dead letter ${first + 1}\n`,
+    );
+    const orchestrator = { OUTBOARD_NATS_SEED_FILE: join(credentials, 'orchestrator-acme.seed') };
+    for (const verb of ['list', `show ${first}`, `replay ${first}`, `drop ${first}`]) {
+      const { exitCode, stderr } = await run(`dead ${verb}`, '', orchestrator);
+      expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining('may not') });
+    }
+    const replayed = await run(`dead replay ${first}`);
+    expect(replayed).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(replayed.stdout).toMatch(
+      new RegExp(`^${first} replayed to ${subject} as replay-${first}-\\d+\n$`),
+    );
+    while ((await letters())[0] !== first + 1);
+    expect(await run(`dead replay --reason order --yes -o json`)).toMatchObject({ exitCode: 0, stderr: '' });
+    await success;
+    expect(delivered.map(({ headers }) => headers['Outboard-Dead-Sequence'])).toEqual([undefined, '1', '1']);
+    expect(await run(`dead drop ${first + 1}`)).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(await letters()).toEqual([]);
+    // More than are read ahead, removed while they are read.
+    const many = Array.from({ length: 600 }, (_, index) => `letter-${index}`);
+    for (const messageId of many) {
+      await service.publish(subjects.dead(subject), { headers: {}, body: Buffer.from('{}') }, { messageId });
+    }
+    const dropped = await run('dead drop -A --limit 599 --yes');
+    expect(dropped.stdout.trimEnd().split('\n')).toHaveLength(599);
+    expect(await letters()).toEqual([first + 601]);
+    expect(dropped.stderr).toBe(`outboard: there are more: --from ${first + 601}\n`);
   });
 
   it('is refused without a seed, or with one that nobody knows', async () => {

@@ -3,8 +3,10 @@ import { jest } from '@jest/globals';
 import { AdminService } from '@outboard/admin';
 import {
   type Bus,
+  type Delivery,
   InProcessBroker,
   type Received,
+  STREAM,
   STREAMS,
   type StreamBus,
   type Subscription,
@@ -48,7 +50,7 @@ export interface RunOptions {
   readonly input?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly isInteractive?: boolean;
-  readonly connect?: (settings: Settings) => Promise<Bus>;
+  readonly connect?: (settings: Settings) => Promise<StreamBus>;
 }
 
 const SERIAL_NUMBER = 'OB-SIM-0001';
@@ -80,6 +82,29 @@ export const port = (name: string, spec: object = {}, metadata: object = {}): ob
 export const list = (...items: object[]): { input: string } => ({
   input: JSON.stringify({ kind: 'List', items }),
 });
+
+/**
+ * Consumes the network's intents as their service would, and parks each one with what `park` answers; undefined: it is
+ * handled.
+ */
+export const parkIntents = (
+  bus: Bus,
+  park: (delivery: Delivery) => string | undefined,
+): Promise<Subscription> =>
+  bus.consume(
+    {
+      stream: STREAM.intent.name,
+      durable: 'network-intents',
+      filterSubject: subjects.allIntents('network'),
+      maxInFlight: 8,
+      backoffMilliseconds: [0],
+      maxDeliveries: 3,
+    },
+    async (delivery) => {
+      const reason = park(delivery);
+      return reason === undefined ? { kind: 'ack' } : { kind: 'park', reason };
+    },
+  );
 
 /** A connection in a role. */
 export type Connect = (role: 'admin' | 'network-intent' | 'worker-dpu-1') => Promise<StreamBus>;
@@ -247,7 +272,7 @@ class RunningCommand implements Running {
   #stderr = '';
   #ended = false;
 
-  constructor(args: readonly string[], options: RunOptions, connect: () => Promise<Bus>) {
+  constructor(args: readonly string[], options: RunOptions, connect: () => Promise<StreamBus>) {
     this.#outcome = this.#run(args, options, connect);
   }
 
@@ -275,7 +300,7 @@ class RunningCommand implements Running {
   async #run(
     args: readonly string[],
     { input = '', environment = {}, isInteractive = false, connect }: RunOptions,
-    usualConnect: () => Promise<Bus>,
+    usualConnect: () => Promise<StreamBus>,
   ): Promise<Outcome> {
     const exitCode = await runOutboard(args, {
       terminal: {

@@ -111,6 +111,7 @@ export function consumeContract(world: World): void {
         subject: `${at.root}.a`,
         message: 'poison',
         messageId: 'poison-1',
+        streamSequence: 1,
       });
       expect(parked?.message.headers).toEqual({ traceparent: '00-1', [HEADERS.deadSequence]: '1' });
       await world.publish([`${at.root}.a`, 'end']);
