@@ -48,7 +48,12 @@ export const SUBJECT_TABLE = {
 const HEADER_MEANINGS: Readonly<Record<keyof typeof HEADERS, string>> = {
   messageId: 'identity of a message: the same id gets the same answer, and is stored once',
   operation: '`apply` (also when absent) or `delete`, on intents; `delete` marks the tombstone of a state',
+  requestedBy:
+    'on intents and requests: whom the caller says it acts for, 1-256 printable ASCII characters; passed through to events, and never checked',
   cause: 'on events: the id of the message that caused them',
+  actor:
+    'on events: who did it, as permissions prove it: `tenant/<tenant>`, `operator`, `dpu/<dpu>`, `service/<api>` or `system`',
+  revision: 'on events: the revision of the commit that they belong to',
   traceparent: 'W3C trace context, passed through',
   serviceErrorCode: 'on error replies and refused events: the status, as HTTP numbers it',
   serviceError: 'on error replies and refused events: the error in a line',

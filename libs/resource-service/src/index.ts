@@ -6,4 +6,5 @@ export * from './resource-projection.js';
 export * from './resource-service.js';
 export * from './tombstone-sweeper.js';
 export type { Transaction } from './transaction.js';
+export type { Actor } from './trigger.js';
 export * from './worker-messages.js';

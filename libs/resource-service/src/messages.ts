@@ -5,10 +5,10 @@ import {
   type Transition,
   type WireError,
 } from '@outboard/contracts';
-import { type AnyResource, addressOf, encodeResource, readinessTransition } from '@outboard/model';
+import { type AnyResource, addressOf, encodeResource, isReady, readinessTransition } from '@outboard/model';
 import type { OutboxMessage } from '@outboard/store';
 import type { DomainChange } from './domain.js';
-import type { Cause } from './origins.js';
+import type { Trigger } from './trigger.js';
 
 /** A resource as JSON text: made once, however many messages and answers carry it. */
 interface ResourceText {
@@ -46,37 +46,29 @@ export class MessageFactory {
   }
 
   /** The new state of a resource, or its tombstone, and the transitions of its readiness. */
-  ofChange({ resource }: DomainChange, cause: Cause | undefined): OutboxMessage[] {
+  ofChange({ resource }: DomainChange, trigger: Trigger): OutboxMessage[] {
     const subject = resource?.after ?? resource?.before;
     if (!resource || !subject) return [];
-    const { before, after } = resource;
-    const transition = after
-      ? readinessTransition(before?.status.conditions, after.status.conditions)
-      : 'deleted';
-    const messages = [this.#state(subject, after)];
-    if (transition) messages.push(this.event(subject, transition, cause));
+    const transition = transitionOf(resource, trigger);
+    const messages = [this.#state(subject, resource.after)];
+    if (transition) messages.push(this.event(subject, transition, trigger));
     return messages;
   }
 
   /** An event whose body is the resource without its spec. */
-  event(resource: AnyResource, transition: Transition, cause: Cause | undefined): OutboxMessage {
+  event(resource: AnyResource, transition: Transition, trigger: Trigger): OutboxMessage {
     const body = Buffer.from(this.textOf(resource).withoutSpec);
-    return this.#event(addressOf(resource), transition, body, cause, {});
+    return this.#event(addressOf(resource), transition, body, trigger, {});
   }
 
   /** The event of an answer that was given before: `accepted`, or `deleted`. */
-  again(
-    address: ResourceAddress,
-    transition: Transition,
-    text: string,
-    cause: Cause | undefined,
-  ): OutboxMessage {
-    return this.#event(address, transition, Buffer.from(text), cause, {});
+  again(address: ResourceAddress, transition: Transition, text: string, trigger: Trigger): OutboxMessage {
+    return this.#event(address, transition, Buffer.from(text), trigger, {});
   }
 
   /** The answer to an intent that was refused. */
-  refused(address: ResourceAddress, error: WireError, cause: Cause | undefined): OutboxMessage {
-    return this.#event(address, 'refused', error.body, cause, error.headers);
+  refused(address: ResourceAddress, error: WireError, trigger: Trigger): OutboxMessage {
+    return this.#event(address, 'refused', error.body, trigger, error.headers);
   }
 
   #state(subject: AnyResource, after: AnyResource | undefined): OutboxMessage {
@@ -93,7 +85,7 @@ export class MessageFactory {
     address: ResourceAddress,
     transition: Transition,
     body: Uint8Array,
-    cause: Cause | undefined,
+    { actor, cause }: Trigger,
     headers: Readonly<Record<string, string>>,
   ): OutboxMessage {
     const messageId = this.#nextId();
@@ -102,7 +94,10 @@ export class MessageFactory {
       subject: subjects.event(address, transition),
       headers: {
         ...headers,
-        ...(cause && { [HEADERS.cause]: cause.messageId }),
+        [HEADERS.actor]: actor,
+        [HEADERS.revision]: `${this.revision}`,
+        ...(cause?.messageId && { [HEADERS.cause]: cause.messageId }),
+        ...(cause?.requestedBy && { [HEADERS.requestedBy]: cause.requestedBy }),
         ...(cause?.traceparent && { [HEADERS.traceparent]: cause.traceparent }),
         // CloudEvents 1.0, binary mode of the NATS protocol binding.
         'ce-specversion': '1.0',
@@ -120,6 +115,18 @@ export class MessageFactory {
   #nextId(): string {
     return `${this.source}.${this.epoch}.${this.revision}.${this.#count++}`;
   }
+}
+
+/** What a change is to those who follow a resource; undefined: no news but its state. */
+function transitionOf(
+  { before, after }: NonNullable<DomainChange['resource']>,
+  { cause }: Trigger,
+): Transition | undefined {
+  if (!after) return 'deleted';
+  const { conditions } = after.status;
+  // What appears without being asked for is never accepted: how it is tells that it is there.
+  if (!before && !cause) return isReady(conditions) ? 'ready' : 'notready';
+  return readinessTransition(before?.status.conditions, conditions);
 }
 
 function toText(resource: AnyResource): ResourceText {

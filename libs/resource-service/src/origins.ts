@@ -1,5 +1,6 @@
 import type { Key, NewRow, Row } from '@outboard/store';
 import { keyText } from './key-text.js';
+import type { Cause } from './trigger.js';
 
 /** Where an intent stands in its stream. */
 export interface StreamPosition {
@@ -18,19 +19,10 @@ export const isSuperseded = (intent: StreamPosition, obeyed: StreamPosition): bo
 export const isSame = (one: StreamPosition, other: StreamPosition): boolean =>
   one.sequence === other.sequence && one.storedAt === other.storedAt;
 
-/** The message that asked for something, for the headers of what follows from it. */
-export interface Cause {
-  /** `Nats-Msg-Id` of the message. */
-  readonly messageId: string;
-  /** W3C trace context. */
-  readonly traceparent?: string;
-}
-
 /** The last command that a key has obeyed. */
 export interface Origin {
   /** Absent as long as no intent was ever seen. */
   readonly position?: StreamPosition;
-  /** Absent when the caller gave no message id. */
   readonly cause?: Cause;
 }
 

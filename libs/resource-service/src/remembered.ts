@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { HEADERS, MAX_MESSAGE_ID_LENGTH, type WireError } from '@outboard/contracts';
+import type { WireError } from '@outboard/contracts';
 import { AppError, err, ok, type Result } from '@outboard/core';
 import type { RememberedAnswer } from '@outboard/store';
 import type { StreamPosition } from './origins.js';
@@ -23,15 +23,6 @@ export interface IdentifiedRequest {
 
 export function fingerprintOf(subject: string, operation: string, body: Uint8Array): string {
   return hash('sha256', Buffer.concat([Buffer.from(`${subject}\n${operation}\n`), body]), 'hex');
-}
-
-/** What NATS and the store take as an id. */
-const MESSAGE_ID = new RegExp(`^[!-~]{1,${MAX_MESSAGE_ID_LENGTH}}$`);
-
-export function checkMessageId(messageId: string): AppError | undefined {
-  if (MESSAGE_ID.test(messageId)) return undefined;
-  const description = `must be 1-${MAX_MESSAGE_ID_LENGTH} printable ASCII characters without spaces`;
-  return AppError.invalid([{ field: HEADERS.messageId, description }]);
 }
 
 /** The answer that this request got before; a refusal when the id was used for something else. */

@@ -15,19 +15,10 @@ import { GroupWriter } from './group-writer.js';
 import { keyText } from './key-text.js';
 import { getResource, listResources } from './list.js';
 import { MessageFactory } from './messages.js';
-import {
-  type Cause,
-  DELETED_KIND,
-  isSame,
-  isSuperseded,
-  type Origin,
-  Origins,
-  type StreamPosition,
-} from './origins.js';
+import { DELETED_KIND, isSame, isSuperseded, type Origin, Origins, type StreamPosition } from './origins.js';
 import {
   type Answer,
   answerToText,
-  checkMessageId,
   fingerprintOf,
   type IdentifiedRequest,
   recall,
@@ -37,6 +28,16 @@ import { parseIntent, parseRequest, type Request } from './request.js';
 import { allRows, rowOf, type StoredValue, valueIn } from './rows.js';
 import { isTemporary } from './temporary.js';
 import type { GroupTransaction, Transaction } from './transaction.js';
+import {
+  type Actor,
+  actorFor,
+  anonymous,
+  type Cause,
+  causeOf,
+  checkHeaders,
+  isMessageId,
+  type Trigger,
+} from './trigger.js';
 
 /** Answers that are forgotten with one commit at most: more than a group can give. */
 const FORGOTTEN_AT_ONCE = 2_000;
@@ -96,14 +97,18 @@ export class ResourceService implements AsyncDisposable {
     relay.notify();
   }
 
-  /** Runs a decision that no caller asked for (a report, a projection, a lease) and writes what it changes. */
+  /**
+   * Runs a decision that no caller asked for (a report, a projection, a lease) and writes what it changes.
+   * @param actor whose doing it is, as whatever brought it here proves.
+   */
   async change(
+    actor: Actor,
     decide: (context: DomainContext) => Result<readonly DomainChange[], AppError>,
   ): Promise<Result<void, AppError>> {
     const written = await this.#writer.execute((transaction): Result<void, AppError> => {
       const decided = decide(this.#context(transaction));
       if (!decided.ok) return decided;
-      this.#write(transaction, decided.value, undefined);
+      this.#write(transaction, decided.value, actor, undefined);
       return ok(undefined);
     });
     return written.ok ? written.value : written;
@@ -127,14 +132,15 @@ export class ResourceService implements AsyncDisposable {
     const operation = headers[HEADERS.operation] ?? 'apply';
     const fingerprint = fingerprintOf(subject, operation, body);
     const given = headers[HEADERS.messageId];
-    const unusable = given === undefined ? undefined : checkMessageId(given);
+    const unusable = checkHeaders(headers);
     // Unique even where a stream was made anew and counts from 1 again.
     const own = `sequence-${streamSequence}-${fingerprint.slice(0, 16)}`;
-    const messageId = given === undefined || unusable ? own : given;
+    const messageId = given !== undefined && isMessageId(given) ? given : own;
     const answered = await this.#answer({
       address,
       command: unusable ? err(unusable) : parseIntent(this.#options.domain.kinds, address, operation, body),
       identified: { messageId, fingerprint },
+      actor: actorFor(address.tenant),
       cause: causeOf(headers, messageId),
       intent: { position, asOf: replayed(headers) ?? position },
     });
@@ -214,9 +220,9 @@ export class ResourceService implements AsyncDisposable {
         return planned.ok ? toText(planned.value) : planned;
       }
       case 'change': {
-        const messageId = headers[HEADERS.messageId];
-        const unusable = messageId === undefined ? undefined : checkMessageId(messageId);
+        const unusable = checkHeaders(headers);
         if (unusable) return err(unusable);
+        const messageId = headers[HEADERS.messageId];
         const { address, command, operation } = request;
         const answered = await this.#answer({
           address,
@@ -225,7 +231,8 @@ export class ResourceService implements AsyncDisposable {
             messageId === undefined
               ? undefined
               : { messageId, fingerprint: fingerprintOf(subject, operation, body) },
-          cause: messageId === undefined ? undefined : causeOf(headers, messageId),
+          actor: actorFor(address.tenant),
+          cause: causeOf(headers, messageId),
           intent: undefined,
         });
         if (!answered.ok) return answered;
@@ -272,12 +279,12 @@ export class ResourceService implements AsyncDisposable {
     if (!decision.ok) return this.#refuse(transaction, question, decision.error);
     const { resource, changes } = decision.value;
     const position = intent?.position ?? this.#origins.newest;
-    const origin: Origin = { ...(position && { position }), ...(cause && { cause }) };
+    const origin: Origin = { ...(position && { position }), cause };
     const noLongerDeleted = this.#origins.set(key, origin);
     if (noLongerDeleted) transaction.delete(noLongerDeleted);
     const factory = this.#factory(transaction);
-    if (command.value.operation === 'apply') transaction.send(factory.event(resource, 'accepted', cause));
-    this.#write(transaction, changes, cause);
+    if (command.value.operation === 'apply') transaction.send(factory.event(resource, 'accepted', question));
+    this.#write(transaction, changes, question.actor, question);
     if (!changes.some((change) => keyText(change.key) === keyText(key))) note(transaction, key, origin);
     const { whole, withoutSpec } = factory.textOf(resource);
     return { body: intent ? withoutSpec : whole };
@@ -286,7 +293,7 @@ export class ResourceService implements AsyncDisposable {
   #refuse(transaction: Transaction, question: Question, error: AppError): Answer {
     const wire = encodeError(error);
     if (question.intent) {
-      transaction.send(this.#factory(transaction).refused(question.address, wire, question.cause));
+      transaction.send(this.#factory(transaction).refused(question.address, wire, question));
     }
     return refusalOf(wire);
   }
@@ -295,21 +302,27 @@ export class ResourceService implements AsyncDisposable {
    * A repetition changes nothing. Whoever repeats an intent has not seen its answer: it is published again. A
    * redelivery is no repetition: its answer was written to the outbox with its effects.
    */
-  #repeat(transaction: Transaction, { address, command, cause, intent }: Question, answer: Answer): Answer {
+  #repeat(transaction: Transaction, question: Question, answer: Answer): Answer {
+    const { address, command, intent } = question;
     if (!intent || (answer.position && isSame(intent.position, answer.position))) return answer;
     const factory = this.#factory(transaction);
     const { refusal, body } = answer;
     if (refusal) {
-      transaction.send(factory.refused(address, { headers: refusal, body: Buffer.from(body) }, cause));
+      transaction.send(factory.refused(address, { headers: refusal, body: Buffer.from(body) }, question));
     } else {
       const isDelete = command.ok && command.value.operation === 'delete';
-      transaction.send(factory.again(address, isDelete ? 'deleted' : 'accepted', body, cause));
+      transaction.send(factory.again(address, isDelete ? 'deleted' : 'accepted', body, question));
     }
     return answer;
   }
 
-  /** `cause` undefined: nobody asked for it now, so that each change answers what its key has obeyed last. */
-  #write(transaction: Transaction, changes: readonly DomainChange[], cause: Cause | undefined): void {
+  /** `asked` undefined: nobody asked for it now, so that each change answers what its key has obeyed last. */
+  #write(
+    transaction: Transaction,
+    changes: readonly DomainChange[],
+    actor: Actor,
+    asked: Question | undefined,
+  ): void {
     const factory = this.#factory(transaction);
     for (const change of changes) {
       const { key, record } = change;
@@ -321,7 +334,8 @@ export class ResourceService implements AsyncDisposable {
         if (put) transaction.put(put);
         if (forgotten) transaction.delete(forgotten);
       }
-      for (const message of factory.ofChange(change, cause ?? origin?.cause)) transaction.send(message);
+      const cause = asked ? causeFor(key, asked) : origin?.cause;
+      for (const message of factory.ofChange(change, { actor, cause })) transaction.send(message);
     }
   }
 
@@ -358,23 +372,19 @@ export class ResourceService implements AsyncDisposable {
 }
 
 /** A command with everything that its answer needs. */
-interface Question {
+interface Question extends Trigger {
   readonly address: ResourceAddress;
   readonly command: Result<Command, AppError>;
   /** Undefined: the caller gave no message id, so that nothing is remembered. */
   readonly identified: IdentifiedRequest | undefined;
-  readonly cause: Cause | undefined;
+  readonly cause: Cause;
   /** Of intents: where it stands in the stream, and where it stood before it was parked and replayed. */
   readonly intent: { readonly position: StreamPosition; readonly asOf: StreamPosition } | undefined;
 }
 
-/** https://www.w3.org/TR/trace-context/#traceparent-header */
-const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
-
-function causeOf(headers: Readonly<Record<string, string>>, messageId: string): Cause {
-  const traceparent = headers[HEADERS.traceparent];
-  return { messageId, ...(traceparent && TRACEPARENT.test(traceparent) && { traceparent }) };
-}
+/** What the events of a key are told of the message that has changed it. */
+const causeFor = ({ tenant }: Key, { address, cause }: Question): Cause =>
+  cause.requestedBy === undefined || tenant === address.tenant ? cause : anonymous(cause);
 
 /** Where a dead letter that is replayed stood; when that was is not known any more. */
 function replayed(headers: Readonly<Record<string, string>>): StreamPosition | undefined {

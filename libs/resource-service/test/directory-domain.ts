@@ -10,6 +10,8 @@ export class DirectoryDomain implements ResourceDomain {
   readonly reloads: number[] = [];
   /** Names whose decision ends in a bug, after it has changed the projection. */
   readonly poisoned = new Set<string>();
+  /** Networks (`tenant/name`) that wait for something of others: the next decision makes them ready. */
+  readonly waiting = new Set<string>();
   /** Makes every resource larger than its intent, as a status can. */
   padding = '';
   readonly #networks = new Map<string, Network>();
@@ -31,7 +33,8 @@ export class DirectoryDomain implements ResourceDomain {
     if (after) this.#keep(after);
     else this.#networks.delete(textOf(resource));
     if (this.poisoned.has(resource.metadata.name)) throw new Error('a bug of the domain');
-    return ok({ resource, changes: after === before ? [] : [changeOf(before, after)] });
+    const changes = after === before ? [] : [changeOf(before, after)];
+    return ok({ resource, changes: [...changes, ...this.#serveWaiting(context)] });
   }
 
   plan(command: Command, context: DomainContext): Result<unknown, AppError> {
@@ -51,6 +54,7 @@ export class DirectoryDomain implements ResourceDomain {
     if (!before) return [];
     const after = {
       ...before,
+      metadata: { ...before.metadata, resourceVersion: String(context.revision) },
       status: { ...before.status, conditions: conditionsOf(before, isReady, context) },
     };
     this.#keep(after);
@@ -65,6 +69,15 @@ export class DirectoryDomain implements ResourceDomain {
   find(command: Command): Network | undefined {
     const { tenant, name } = command.operation === 'delete' ? command : command.intent.metadata;
     return this.#networks.get(`${tenant}/${name}`);
+  }
+
+  #serveWaiting(context: DomainContext): readonly DomainChange[] {
+    const served = [...this.waiting].flatMap((text) => {
+      const [tenant = '', name = ''] = text.split('/');
+      return this.setReady(tenant, name, true, context);
+    });
+    this.waiting.clear();
+    return served;
   }
 
   #refusal(command: Command, before: Network | undefined): AppError | undefined {

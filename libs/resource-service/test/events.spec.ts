@@ -1,8 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { HEADERS } from '@outboard/contracts';
+import { ok, unwrap } from '@outboard/core';
+import { parseManifest } from '@outboard/model';
 import { Laboratory, manifest } from './laboratory.js';
 
 const TRACEPARENT = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+const NETWORK = { tenant: 'acme', api: 'network', kind: 'network' } as const;
 
 describe('events and states', () => {
   let laboratory: Laboratory;
@@ -27,14 +31,8 @@ describe('events and states', () => {
     await laboratory.intent('blue', { messageId: 'm-2', mtu: 1400 });
     await laboratory.setReady('blue', true);
     await laboratory.published();
-    expect(laboratory.events.map(({ headers }) => headers[HEADERS.cause])).toEqual([
-      'm-1',
-      'm-1',
-      'm-1',
-      'm-2',
-      'm-2',
-    ]);
-    expect(laboratory.events.map(({ headers }) => headers.traceparent)).toEqual([
+    expect(laboratory.headers(HEADERS.cause)).toEqual(['m-1', 'm-1', 'm-1', 'm-2', 'm-2']);
+    expect(laboratory.headers(HEADERS.traceparent)).toEqual([
       TRACEPARENT,
       TRACEPARENT,
       TRACEPARENT,
@@ -48,8 +46,105 @@ describe('events and states', () => {
     await laboratory.request('apply', manifest('blue', { mtu: 1400 }));
     await laboratory.setReady('blue', true);
     await laboratory.published();
-    const causes = laboratory.events.map(({ headers }) => headers[HEADERS.cause]);
-    expect(causes).toEqual(['m-1', undefined, undefined]);
+    expect(laboratory.headers(HEADERS.cause)).toEqual(['m-1', undefined, undefined]);
+  });
+
+  it('tell of changes by request as of changes by intent: created, updated, deleted', async () => {
+    const withId = (messageId: string) => ({ headers: { [HEADERS.messageId]: messageId } });
+    await laboratory.request('create', manifest('blue'), withId('m-1'));
+    await laboratory.request('update', manifest('blue', { mtu: 1400 }), withId('m-2'));
+    await laboratory.request('delete', { name: 'blue' }, withId('m-3'));
+    await laboratory.published();
+    expect(laboratory.transitions('blue')).toEqual(['accepted', 'accepted', 'deleted']);
+    expect(laboratory.headers(HEADERS.cause)).toEqual(['m-1', 'm-2', 'm-3']);
+    expect(laboratory.headers(HEADERS.actor)).toEqual(Array(3).fill('tenant/acme'));
+  });
+
+  it('tell whose doing they are, as permissions on subjects prove it', async () => {
+    const appear = async (actor: 'service/admin' | 'system', name: string) =>
+      laboratory.service.change(actor, (context) => {
+        const intent = unwrap(parseManifest(Buffer.from(manifest(name)), { ...NETWORK, name }));
+        return ok(unwrap(laboratory.domain.decide({ operation: 'apply', intent }, context)).changes);
+      });
+    await laboratory.intent('blue');
+    await laboratory.intent('blue', { body: manifest('blue', { mtu: 1 }) });
+    await laboratory.setReady('blue', true);
+    await appear('service/admin', 'green');
+    await appear('system', 'red');
+    await laboratory.intent('grey', { tenant: '_' });
+    await laboratory.published();
+    expect(laboratory.headers(HEADERS.actor)).toEqual([
+      'tenant/acme',
+      'tenant/acme',
+      'dpu/dpu-7',
+      'service/admin',
+      'system',
+      'operator',
+    ]);
+    // What nobody has asked for is there from its first event on, ready or not.
+    expect(laboratory.transitions('green')).toEqual(['notready']);
+    expect(laboratory.event('green', 'notready').headers).not.toHaveProperty(HEADERS.cause);
+  });
+
+  it('tell the revision of their commit: that of the resource, where they tell of a change of it', async () => {
+    await laboratory.intent('blue', { messageId: 'm-1' });
+    await laboratory.setReady('blue', true);
+    await laboratory.intent('blue', { messageId: 'm-1' });
+    await laboratory.intent('blue', { messageId: 'm-2' });
+    await laboratory.intent('blue', { body: manifest('blue', { mtu: 1 }) });
+    await laboratory.intent('blue', { operation: 'delete' });
+    await laboratory.published();
+    const revisions = laboratory.headers(HEADERS.revision).map(Number);
+    expect(revisions).toEqual([...new Set(revisions)].sort((one, other) => one - other));
+    expect(revisions.at(-1)).toBe(laboratory.store.read((snapshot) => snapshot.revision));
+    const isChange = laboratory.events.map(
+      ({ json }, index) => Number(json.metadata?.resourceVersion) === revisions[index],
+    );
+    // Accepted and ready; a repetition, an intent that asks for what is so already, a refusal; a deletion.
+    expect(isChange).toEqual([true, true, false, false, false, false]);
+  });
+
+  it('pass on whom the caller says it acts for, also long after it, and after a restart', async () => {
+    const headers = { [HEADERS.requestedBy]: 'Alice <alice@example.org>' };
+    await laboratory.intent('blue', { headers });
+    await laboratory.intent('blue', { headers, body: manifest('blue', { mtu: 1 }) });
+    await laboratory.restart();
+    await laboratory.setReady('blue', true);
+    await laboratory.request('apply', manifest('blue', { mtu: 1400 }), { headers });
+    await laboratory.request('delete', { name: 'blue' });
+    await laboratory.published();
+    expect(laboratory.headers(HEADERS.requestedBy)).toEqual([
+      ...Array(5).fill(headers[HEADERS.requestedBy]),
+      undefined,
+    ]);
+    expect(laboratory.transitions('blue')).toEqual([
+      'accepted',
+      'refused',
+      'ready',
+      'accepted',
+      'notready',
+      'deleted',
+    ]);
+  });
+
+  it('of other tenants tell the message that has changed them too, and not whom its caller named', async () => {
+    await laboratory.intent('blue', { tenant: 'umbrella', messageId: 'm-1' });
+    laboratory.domain.waiting.add('umbrella/blue');
+    const headers = { [HEADERS.requestedBy]: 'alice' };
+    await laboratory.intent('green', { messageId: 'm-2', headers });
+    await laboratory.published();
+    expect(laboratory.event('green', 'accepted').headers).toMatchObject(headers);
+    const { headers: told } = laboratory.event('blue', 'ready');
+    expect(told).toMatchObject({ [HEADERS.cause]: 'm-2', [HEADERS.actor]: 'tenant/acme' });
+    expect(told).not.toHaveProperty(HEADERS.requestedBy);
+  });
+
+  it('name no message where a request without id has changed others, not the last one that those obeyed', async () => {
+    await laboratory.intent('blue', { messageId: 'm-1' });
+    laboratory.domain.waiting.add('acme/blue');
+    await laboratory.request('apply', manifest('green'));
+    await laboratory.published();
+    expect(laboratory.event('blue', 'ready').headers).not.toHaveProperty(HEADERS.cause);
   });
 
   it('are CloudEvents in binary mode: the attributes are headers, the body is the bare object without spec', async () => {

@@ -238,6 +238,15 @@ describe('bad input of an intent', () => {
     ['an id of nothing', 'blue', { messageId: '' }, HEADERS.messageId],
     ['too long an id', 'blue', { messageId: 'x'.repeat(257) }, HEADERS.messageId],
     ['an id beyond ASCII', 'blue', { messageId: 'ä' }, HEADERS.messageId],
+    ['a caller of nothing', 'blue', { headers: { [HEADERS.requestedBy]: '' } }, HEADERS.requestedBy],
+    ['a caller beyond ASCII', 'blue', { headers: { [HEADERS.requestedBy]: 'Zoë' } }, HEADERS.requestedBy],
+    ['a caller of two lines', 'blue', { headers: { [HEADERS.requestedBy]: 'a\nb' } }, HEADERS.requestedBy],
+    [
+      'too long a caller',
+      'blue',
+      { headers: { [HEADERS.requestedBy]: 'x'.repeat(257) } },
+      HEADERS.requestedBy,
+    ],
     ['a name in the body of a delete', 'blue', { operation: 'delete', body: '{"name":"red"}' }, 'name'],
     ['no JSON in a delete', 'blue', { operation: 'delete', body: '{' }, ''],
   ])('%s is refused by an event that names the field or the reason', async (_, name, options, field) => {

@@ -172,7 +172,9 @@ export class Laboratory {
   }
 
   setReady(name: string, isReady: boolean, tenant = 'acme'): Promise<Result<void, AppError>> {
-    return this.service.change((context) => ok(this.domain.setReady(tenant, name, isReady, context)));
+    return this.service.change('dpu/dpu-7', (context) =>
+      ok(this.domain.setReady(tenant, name, isReady, context)),
+    );
   }
 
   /** Every row of the store but those that only remember. */
@@ -195,6 +197,11 @@ export class Laboratory {
     return this.events
       .filter(({ subject }) => subject.split('.')[6] === name)
       .map(({ subject }) => subject.split('.')[7] ?? '');
+  }
+
+  /** A header of every event, oldest first. */
+  headers(name: string): readonly (string | undefined)[] {
+    return this.events.map(({ headers }) => headers[name]);
   }
 
   event(name: string, transition: string): Published {

@@ -246,6 +246,17 @@ describe('bad input of a request', () => {
     expect(laboratory.stored()).toEqual([]);
   });
 
+  it('headers that no event could carry are refused by name, all at once', async () => {
+    const headers = { 'Nats-Msg-Id': 'not an id', 'Outboard-Requested-By': 'Zoë' };
+    expect(await laboratory.request('apply', manifest('a'), { headers })).toMatchObject({
+      error: {
+        code: 'INVALID_ARGUMENT',
+        violations: [{ field: 'Nats-Msg-Id' }, { field: 'Outboard-Requested-By' }],
+      },
+    });
+    expect(laboratory.stored()).toEqual([]);
+  });
+
   it('a subject that is none of this API is refused', async () => {
     for (const subject of [
       'outboard.v1alpha1.rpc.acme.network.network',

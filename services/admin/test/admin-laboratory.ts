@@ -84,6 +84,8 @@ export class AdminLaboratory {
   readonly store: Store;
   /** Every event as `<resource name> <transition>`. */
   readonly events: string[] = [];
+  /** Whose doing each of them is. */
+  readonly actors: (string | undefined)[] = [];
   /** What network-intent lists; a failure stands for its absence. */
   ports: Map<string, unknown> | AppError = new Map();
   #admin!: AdminService;
@@ -100,9 +102,10 @@ export class AdminLaboratory {
     await laboratory.bus.watch(
       { stream: 'OUTBOARD_EVENT', filterSubject: 'outboard.v1alpha1.event.>', from: 0 },
       {
-        message: ({ subject }) => {
+        message: ({ subject, headers }) => {
           const [, , , , , , name, transition] = subject.split('.');
           laboratory.events.push(`${name} ${transition}`);
+          laboratory.actors.push(headers[HEADERS.actor]);
         },
       },
     );

@@ -42,10 +42,12 @@ describe('the lease of a DPU', () => {
       { type: 'Ready', status: 'False', reason: 'LeaseExpired' },
     ]);
     expect(laboratory.events.at(-1)).toBe('dpu-7 notready');
+    expect(laboratory.actors.at(-1)).toBe('system');
     expect(await laboratory.heartbeat('dpu-7', REPORT)).toBe(false);
     await settled();
     expect(health()).toBe('LeaseRenewed');
     expect(laboratory.events.at(-1)).toBe('dpu-7 ready');
+    expect(laboratory.actors.at(-1)).toBe('dpu/dpu-7');
     await pass(LEASE_MILLISECONDS);
     expect(health()).toBe('LeaseExpired');
   });

@@ -68,6 +68,8 @@ describe('registration', () => {
     await report('dpu-7', reportOf(SN));
     expect(laboratory.health('Dpu', 'dpu-7')).toBe('LeaseRenewed');
     expect(laboratory.events.at(-1)).toBe('dpu-7 ready');
+    await report('dpu-8', reportOf('MT-8', { underlay: undefined }));
+    expect(laboratory.events).toContain('dpu-8 notready');
   });
 
   it('of the same again writes nothing', async () => {

@@ -83,6 +83,13 @@ const PAUSE = 100;
 
 export const DEFAULT_DEADLINE = 10_000;
 
+export interface ClientOptions {
+  /** Of each call; undefined: `DEFAULT_DEADLINE`. */
+  readonly timeoutMilliseconds: number | undefined;
+  /** Whom changes are said to come from. */
+  readonly requestedBy: string | undefined;
+}
+
 /**
  * Outboard's API as methods: every call is a request on the bus, as any other client would send it. A request is
  * repeated until its deadline when its answer may be lost or its service restarts; a change keeps its message id then,
@@ -95,7 +102,7 @@ export class OutboardClient {
   constructor(
     readonly bus: StreamBus,
     private readonly clock: Clock,
-    private readonly deadlineMilliseconds = DEFAULT_DEADLINE,
+    private readonly options: ClientOptions,
   ) {}
 
   get(kind: AnyKind, tenant: string, name: string): Promise<Result<ResourceJson, AppError>> {
@@ -133,7 +140,7 @@ export class OutboardClient {
 
   /** Creates or updates. */
   apply(kind: AnyKind, tenant: string, manifest: unknown): Promise<Result<ResourceJson, AppError>> {
-    return this.#call(kind, tenant, 'apply', manifest, { [HEADERS.messageId]: randomUUID() });
+    return this.#call(kind, tenant, 'apply', manifest, this.#changeHeaders());
   }
 
   /** What `apply` would do, without doing it. */
@@ -142,7 +149,7 @@ export class OutboardClient {
   }
 
   delete(kind: AnyKind, tenant: string, name: string): Promise<Result<ResourceJson, AppError>> {
-    return this.#call(kind, tenant, 'delete', { name }, { [HEADERS.messageId]: randomUUID() });
+    return this.#call(kind, tenant, 'delete', { name }, this.#changeHeaders());
   }
 
   /** What becomes of a flow (outboard.network.v1alpha1.ExplainRequest). */
@@ -171,6 +178,14 @@ export class OutboardClient {
     }
   }
 
+  #changeHeaders(): Readonly<Record<string, string>> {
+    const { requestedBy } = this.options;
+    return {
+      [HEADERS.messageId]: randomUUID(),
+      ...(requestedBy !== undefined && { [HEADERS.requestedBy]: requestedBy }),
+    };
+  }
+
   async #call<Value>(
     kind: { readonly api: Api; readonly kind: string },
     tenant: string,
@@ -184,7 +199,7 @@ export class OutboardClient {
       return err(AppError.invalid([{ field: '', description }], { reason: 'BODY_TOO_LARGE' }));
     }
     const subject = subjects.rpc(tenant, kind.api, kindToken(kind), verb);
-    const until = this.clock.monotonic() + this.deadlineMilliseconds;
+    const until = this.clock.monotonic() + (this.options.timeoutMilliseconds ?? DEFAULT_DEADLINE);
     for (;;) {
       const deadlineMilliseconds = Math.max(1, Math.min(ATTEMPT, until - this.clock.monotonic()));
       const reply = await this.bus.request(subject, { headers, body }, { deadlineMilliseconds });

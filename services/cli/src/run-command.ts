@@ -28,7 +28,7 @@ export async function runCommand(
         bus.onState((state) => {
           if (state === 'reconnecting') terminal.tell('outboard: the connection is lost, trying again\n');
         });
-        return new OutboardClient(bus, clock, settings.timeoutMilliseconds);
+        return new OutboardClient(bus, clock, settings);
       },
     };
     await execute(session);

@@ -44,6 +44,16 @@ describe('settings', () => {
     });
   });
 
+  it('tell who the user is where a header can hold it', () => {
+    const requesterOf = (USER: string) => resolveSettings({}, { USER }, '/').requestedBy;
+    expect(['alice', '', 'Zoë', 'x'.repeat(257)].map(requesterOf)).toEqual([
+      'alice',
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
   it('find the seed of a local stack in the folder or above it', () => {
     const top = folder();
     const seedFile = join(top, LOCAL_SEED);

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
-import { isLabel, LABEL_RULE } from '@outboard/contracts';
+import { isLabel, isRequester, LABEL_RULE } from '@outboard/contracts';
 import { usageError } from './failure.js';
 
 export const DEFAULT_SERVER = 'nats://127.0.0.1:4222';
@@ -23,6 +23,8 @@ export interface Settings {
   readonly tenant: string | undefined;
   /** Undefined: the command's own default. */
   readonly timeoutMilliseconds: number | undefined;
+  /** Whom changes are said to come from; undefined: nobody. */
+  readonly requestedBy: string | undefined;
 }
 
 /** @throws AppError USAGE for what cannot be meant. */
@@ -46,6 +48,7 @@ export function resolveSettings(
     seedFile,
     tenant,
     timeoutMilliseconds: options.timeout === undefined ? undefined : parseDuration(options.timeout),
+    requestedBy: isRequester(environment.USER) ? environment.USER : undefined,
   };
 }
 

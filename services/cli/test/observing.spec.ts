@@ -107,13 +107,35 @@ describe('outboard events', () => {
   it('shows the log of a tenant, of a kind or of one resource', async () => {
     const { stdout } = await world.outboard('events -t acme');
     const [header, ...rest] = stdout.trimEnd().split('\n');
-    expect(header).toMatch(/^TIME +SEQUENCE +EVENT +RESOURCE +MESSAGE$/);
+    expect(header).toMatch(/^TIME +SEQUENCE +REVISION +EVENT +RESOURCE +ACTOR +MESSAGE$/);
     expect(rest.every((line) => line.includes('   acme/'))).toBe(true);
-    expect(rest.some((line) => / accepted +acme\/network\/blue +generation 1$/.test(line))).toBe(true);
+    expect(
+      rest.some((line) => / accepted +acme\/network\/blue +tenant\/acme +generation 1$/.test(line)),
+    ).toBe(true);
     const ports = (await world.outboard('events port web-0 -t acme -o json')).stdout.trimEnd().split('\n');
     const transitions = ports.map((line) => JSON.parse(line).transition);
     expect(transitions[0]).toBe('accepted');
     expect(transitions.at(-1)).toBe('ready');
+  });
+
+  it('as JSON tells whose doing each is, and which user asked for it', async () => {
+    await world.outboard('apply -f -', { ...list(network('mine')), environment: { USER: 'alice' } });
+    await world.outboard('apply -f -', { ...list(network('theirs')), environment: { USER: 'Zoë' } });
+    const eventOf = async (name: string): Promise<object> => {
+      const following = world.outboard(`events network ${name} -t acme -o json --since 0 --follow`);
+      const [line = ''] = (await following.shows('\n')).split('\n');
+      following.interrupt();
+      return JSON.parse(line);
+    };
+    expect(await eventOf('mine')).toMatchObject({
+      transition: 'accepted',
+      actor: 'tenant/acme',
+      requestedBy: 'alice',
+      revision: expect.any(Number),
+    });
+    // What a header cannot hold is not sent.
+    expect(await eventOf('theirs')).not.toHaveProperty('requestedBy');
+    await world.outboard('delete -t acme network mine theirs');
   });
 
   it('starts at a sequence or a time', async () => {

@@ -84,6 +84,8 @@ describe('a port', () => {
     const { headers, json } = laboratory.event('web-0', 'ready');
     expect(headers).toMatchObject({
       [HEADERS.cause]: 'port-1',
+      [HEADERS.actor]: 'dpu/dpu-7',
+      [HEADERS.revision]: json.metadata.resourceVersion,
       'ce-type': 'dev.outboard.network.port.ready',
     });
     expect(differences(EXAMPLE, json)).toEqual([]);

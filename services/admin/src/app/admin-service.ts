@@ -108,7 +108,7 @@ export class AdminService implements AsyncDisposable {
       else this.#claims.remove(tenant, name);
     }
     const changed = this.#claims.changed();
-    const written = await this.#resources.change((context) =>
+    const written = await this.#resources.change('service/network', (context) =>
       ok(toDomainChanges(this.#inventory.claimsChanged(changed, context))),
     );
     if (written.ok) this.#claims.settled(changed);

@@ -9,7 +9,7 @@ import {
 } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Result } from '@outboard/core';
 import { isConnected } from '@outboard/model';
-import { binaryReply, dpuOf, type ResourceService } from '@outboard/resource-service';
+import { type Actor, binaryReply, dpuOf, type ResourceService } from '@outboard/resource-service';
 import { toDomainChanges } from '../domain/admin-domain.js';
 import type { Inventory } from '../domain/inventory.js';
 import { parseInventoryReport } from '../domain/inventory-report.js';
@@ -55,7 +55,9 @@ export class WorkerGateway implements Disposable {
     const isRegistered = dpu !== undefined && dpu.status.incarnation === incarnation;
     if (isRegistered) {
       this.#renew(name.value);
-      const written = isConnected(dpu) ? ok(undefined) : await this.#setConnected([name.value], true);
+      const written = isConnected(dpu)
+        ? ok(undefined)
+        : await this.#setConnected(`dpu/${name.value}`, [name.value], true);
       if (!written.ok) return written;
     }
     const digest = Buffer.from(inventoryDigest).toString('hex');
@@ -71,7 +73,7 @@ export class WorkerGateway implements Disposable {
     if (!report.ok) return report;
     const facts = parseInventoryReport(dpu.value, report.value);
     if (!facts.ok) return facts;
-    const written = await service.change((context) => {
+    const written = await service.change(`dpu/${dpu.value}`, (context) => {
       const registered = inventory.register(dpu.value, facts.value, context);
       return registered.ok ? ok(toDomainChanges(registered.value)) : registered;
     });
@@ -106,16 +108,16 @@ export class WorkerGateway implements Disposable {
   async #expire(): Promise<void> {
     const { clock } = this.#options;
     const ended = this.#leases.expire(clock.monotonic());
-    const written = ended.length === 0 ? ok(undefined) : await this.#setConnected(ended, false);
+    const written = ended.length === 0 ? ok(undefined) : await this.#setConnected('system', ended, false);
     // What could not be written is tried again when a lease of these would end again.
     if (!written.ok) for (const dpu of ended) this.#leases.renew(dpu, clock.monotonic());
     if (!this.#timer) this.#schedule();
   }
 
   /** The lease of a DPU may have ended or been renewed since this was asked for: what it is by then counts. */
-  #setConnected(dpus: readonly string[], connected: boolean): Promise<Result<void, AppError>> {
+  #setConnected(actor: Actor, dpus: readonly string[], connected: boolean): Promise<Result<void, AppError>> {
     const { service, inventory } = this.#options;
-    return service.change((context) => {
+    return service.change(actor, (context) => {
       const still = dpus.filter((dpu) => this.#leases.isRunning(dpu) === connected);
       return ok(toDomainChanges(still.flatMap((dpu) => inventory.setConnected(dpu, connected, context))));
     });

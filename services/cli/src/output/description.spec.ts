@@ -11,6 +11,9 @@ const event = (transition: string, time: string | undefined, message: string): E
   kind: 'port',
   name: 'web-0',
   cause: undefined,
+  actor: 'tenant/acme',
+  requestedBy: undefined,
+  revision: 7,
   body: {},
   message,
 });

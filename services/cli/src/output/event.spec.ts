@@ -6,7 +6,13 @@ import { formatEvent, readEvent } from './event.js';
 
 const received = (transition: string, body: unknown, headers: Record<string, string> = {}) => ({
   subject: `outboard.v1alpha1.event.acme.network.port.web-0.${transition}`,
-  headers: { 'ce-time': '2026-11-22T10:08:00.123Z', [HEADERS.cause]: 'message-1', ...headers },
+  headers: {
+    'ce-time': '2026-11-22T10:08:00.123Z',
+    [HEADERS.cause]: 'message-1',
+    [HEADERS.actor]: 'dpu/dpu-1',
+    [HEADERS.revision]: '42',
+    ...headers,
+  },
   body: body instanceof Uint8Array ? body : Buffer.from(JSON.stringify(body)),
   streamSequence: 17,
   storedAt: 0,
@@ -18,12 +24,14 @@ const line = (...given: Parameters<typeof received>): string => {
 };
 
 describe('an event', () => {
-  it('tells when, what and of what, and why a resource is ready or not', () => {
+  it('tells when, what, of what and by whom, and why a resource is ready or not', () => {
     expect(line('ready', PORT)).toBe(
-      '2026-11-22T10:08:00.123Z   17         ready       acme/port/web-0                  AppliedAndReadBack: The DPU has applied it and read it back.',
+      '2026-11-22T10:08:00.123Z   17         42         ready       acme/port/web-0                  dpu/dpu-1        AppliedAndReadBack: The DPU has applied it and read it back.',
     );
-    expect(line('accepted', PORT)).toContain('accepted    acme/port/web-0                  generation 3');
-    expect(line('deleted', PORT)).toMatch(/deleted {5}acme\/port\/web-0$/);
+    expect(line('accepted', PORT)).toContain(
+      'accepted    acme/port/web-0                  dpu/dpu-1        generation 3',
+    );
+    expect(line('deleted', PORT)).toMatch(/deleted {5}acme\/port\/web-0 +dpu\/dpu-1$/);
   });
 
   it('of a refusal tells the first problem and how many more there are', () => {
@@ -39,10 +47,14 @@ describe('an event', () => {
     expect(line('refused', plain.body, { ...plain.headers })).toContain('ABORTED: superseded');
   });
 
-  it('keeps what programs need: sequence, cause, address, body', () => {
-    expect(readEvent(received('ready', PORT))).toMatchObject({
+  it('keeps what programs need: sequence, revision, cause, actor, who asked for it, address, body', () => {
+    const headers = { [HEADERS.requestedBy]: 'alice' };
+    expect(readEvent(received('ready', PORT, headers))).toMatchObject({
       sequence: 17,
+      revision: 42,
       cause: 'message-1',
+      actor: 'dpu/dpu-1',
+      requestedBy: 'alice',
       transition: 'ready',
       tenant: 'acme',
       kind: 'port',
@@ -54,7 +66,7 @@ describe('an event', () => {
   it('with a body that is no JSON, or without a time, is shown all the same', () => {
     const damaged = { ...received('ready', Buffer.from('{')), headers: {} };
     const event = readEvent(damaged);
-    expect(event && formatEvent(event)).toMatch(/^- +17 +ready +acme\/port\/web-0$/);
+    expect(event && formatEvent(event)).toMatch(/^- +17 +- +ready +acme\/port\/web-0 +-$/);
   });
 
   it('on a subject of another kind is none', () => {

@@ -15,6 +15,12 @@ export interface EventRecord {
   readonly name: string;
   /** Message id of what caused it. */
   readonly cause: string | undefined;
+  /** Whose doing it is, as permissions prove it. */
+  readonly actor: string | undefined;
+  /** Whom the caller said it acts for: not checked. */
+  readonly requestedBy: string | undefined;
+  /** Of the commit that it belongs to. */
+  readonly revision: number | undefined;
   /** The resource without its spec; of a refusal the error. */
   readonly body: unknown;
   /** What it says, in a line. */
@@ -32,28 +38,53 @@ export function readEvent(received: Watched): EventRecord | undefined {
   const cause = headers[HEADERS.cause];
   const body = parseBody(bytes);
   const message = transition === 'refused' ? refusal(received) : messageOf(transition, body);
-  return { sequence, time, transition, tenant, kind, name, cause, body, message };
+  const { [HEADERS.actor]: actor, [HEADERS.requestedBy]: requestedBy } = headers;
+  const revision = headers[HEADERS.revision];
+  return {
+    sequence,
+    time,
+    transition,
+    tenant,
+    kind,
+    name,
+    cause,
+    actor,
+    requestedBy,
+    revision: revision === undefined ? undefined : Number(revision),
+    body,
+    message,
+  };
 }
 
-const WIDTHS = [24, 8, 9, 30, 20];
+const WIDTHS = [24, 8, 8, 9, 30, 14, 20];
 
 /** One line; the columns keep their places where their contents fit. */
 export const formatEvent = ({
   time,
   sequence,
+  revision,
   transition,
   tenant,
   kind,
   name,
+  actor,
   message,
 }: EventRecord): string =>
   formatRow(
-    [time ?? ABSENT, String(sequence), transition, fullName({ tenant, kind, name }), message],
+    [
+      time ?? ABSENT,
+      String(sequence),
+      String(revision ?? ABSENT),
+      transition,
+      fullName({ tenant, kind, name }),
+      actor ?? ABSENT,
+      message,
+    ],
     WIDTHS,
   );
 
 export const eventHeader = (): string =>
-  formatRow(['TIME', 'SEQUENCE', 'EVENT', 'RESOURCE', 'MESSAGE'], WIDTHS);
+  formatRow(['TIME', 'SEQUENCE', 'REVISION', 'EVENT', 'RESOURCE', 'ACTOR', 'MESSAGE'], WIDTHS);
 
 function messageOf(transition: string, body: unknown): string {
   if (transition === 'deleted') return '';

@@ -57,7 +57,7 @@ export class NetworkIntentService implements AsyncDisposable {
       kinds: ['Dpu', 'Function'],
       known: () => domain.inventory(),
       take: (changes) =>
-        this.#resources.change((context) => {
+        this.#resources.change('service/admin', (context) => {
           const inventoryChanges = changes.flatMap((change) => inventoryChangeOf(change) ?? []);
           return ok(domain.project(inventoryChanges, context));
         }),

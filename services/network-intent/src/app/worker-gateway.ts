@@ -123,7 +123,7 @@ export class WorkerGateway {
     const report = decodeBinary(ObservedReportSchema, received.body);
     if (!report.ok) return report;
     const { version, problems, problemTotal } = report.value;
-    const written = await this.service.change((context) => {
+    const written = await this.service.change(`dpu/${dpu.value}`, (context) => {
       const sequence = Number(version?.sequence);
       // What was applied of another epoch, or is not known here, says nothing: the next sync brings the worker here.
       if (version?.epoch !== this.epoch || !(sequence <= this.domain.documentHead(dpu.value).sequence)) {
