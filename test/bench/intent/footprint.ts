@@ -16,9 +16,9 @@ const DPU = {
 const WORKER = `dataplane-worker/${DPU.name}`;
 const READY_MILLISECONDS = 120_000;
 /** What attaching has left to do (documents to disk, the inventory) is done by then. */
-const SETTLE_MILLISECONDS = 5_000;
-/** Long enough for every timer of the worker to have run several times. */
-const IDLE_MILLISECONDS = 30_000;
+const SETTLE_MILLISECONDS = 20_000;
+/** One periodic comparison of everything comes in it (DEFAULT_RESYNC_MILLISECONDS), and every other timer several times. */
+const IDLE_MILLISECONDS = 60_000;
 const RESTARTS = 3;
 const MEBIBYTE = 2 ** 20;
 
