@@ -1,4 +1,12 @@
-import { type BatchFailure, isRemoval, type Message, NetlinkError, NFPROTO } from '@outboard/netlink';
+import { release } from 'node:os';
+import {
+  type BatchFailure,
+  destroy,
+  isRemoval,
+  type Message,
+  NetlinkError,
+  NFPROTO,
+} from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { GUARD_TABLE } from '../realise/guard-table.js';
 import { POLICY_TABLE } from '../realise/policy-table.js';
@@ -39,6 +47,21 @@ export async function ifThere<Found>(look: () => Promise<Found>): Promise<Found 
     throw failure;
   }
 }
+
+/** Whether a kernel of that release has removals that do not mind absence (NFT_MSG_DESTROY*, since 6.3). */
+export function hasDestroy(kernelRelease: string): boolean {
+  const [major = 0, minor = 0] = kernelRelease.split('.').map((part) => Number.parseInt(part, 10));
+  return major > 6 || (major === 6 && minor >= 3);
+}
+
+const KERNEL_HAS_DESTROY = hasDestroy(release());
+
+/**
+ * A removal of what may not be there. Where the kernel minds absence the transaction is tried again without it, which is
+ * right but slow: a transaction that fails waits until no packet sees its traces any more (10 ms and more).
+ */
+export const removalIfThere = (removal: Message): Message =>
+  KERNEL_HAS_DESTROY ? destroy(removal) : removal;
 
 /** Carries out changes of nftables, those of a namespace in as few transactions as they fit in; one result per change. */
 export async function carryOut(

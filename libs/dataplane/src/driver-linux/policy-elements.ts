@@ -25,7 +25,7 @@ import {
   type PutOperation,
   secondOf,
 } from './handler.js';
-import { type Change, carryOut, ifThere, policyTable } from './nft-transactions.js';
+import { type Change, carryOut, ifThere, policyTable, removalIfThere } from './nft-transactions.js';
 import type { Place } from './place.js';
 import type { Places } from './places.js';
 import { groupSets } from './policy-sets.js';
@@ -101,7 +101,7 @@ function dataOf(data: string) {
 /** An element keeps its data as long as it is there: one with data is taken away and added, in one transaction. */
 function putMessages({ set, key, end, data }: PolicyElementSpec): Message[] {
   const add = nftSetElement.replace(attributes(set, key, end, data));
-  return data === undefined ? [add] : [nftSetElement.remove(attributes(set, key, end)), add];
+  return data === undefined ? [add] : [removalIfThere(nftSetElement.remove(attributes(set, key, end))), add];
 }
 
 /** Without its set or chain it has to wait, which is no failure. */
