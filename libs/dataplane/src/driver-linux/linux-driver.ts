@@ -1,5 +1,6 @@
 import type { DataplaneObject } from '@outboard/contracts';
 import { type Address, AF, address, type NetworkNamespace, RT_SCOPE } from '@outboard/netlink';
+import { carryOutRuns } from '../carry-out-runs.js';
 import type {
   Capability,
   Change,
@@ -25,7 +26,7 @@ import { functionsAmong, touchesFunctions } from './functions.js';
 import { Gates } from './gates.js';
 import { groupBy } from './group-by.js';
 import { Guards } from './guards.js';
-import type { DeleteOperation, Handler, PutOperation } from './handler.js';
+import type { Handler } from './handler.js';
 import { Links } from './links.js';
 import { Namespaces } from './namespaces.js';
 import type { Place } from './place.js';
@@ -167,31 +168,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
 
   async apply(operations: readonly Operation<LinuxSpec>[]): Promise<readonly OperationResult[]> {
     this.#places.drain();
-    const results: OperationResult[] = [];
-    for (let start = 0; start < operations.length; ) {
-      const handler = this.#handlerOf(operations[start]);
-      const removes = operations[start]?.action === 'delete';
-      let end = start + 1;
-      // A run of operations that one handler carries out together.
-      while (
-        end < operations.length &&
-        this.#handlerOf(operations[end]) === handler &&
-        (operations[end]?.action === 'delete') === removes
-      )
-        end++;
-      const run = operations.slice(start, end);
-      let own: readonly OperationResult[];
-      try {
-        own = removes
-          ? await handler.remove(run as readonly DeleteOperation[])
-          : await handler.put(run as readonly PutOperation[]);
-      } catch (failure) {
-        own = run.map(() => resultOfThrown(failure));
-      }
-      for (const result of own) results.push(result);
-      start = end;
-    }
-    return results;
+    return carryOutRuns(operations, (operation) => this.#handlerOf(operation), resultOfThrown);
   }
 
   /** What the rules of all policies here, and the isolation of ports, have decided on since they came. */

@@ -1,5 +1,6 @@
 import type { DataplaneObject } from '@outboard/contracts';
 import type { NetlinkEvent, NetworkNamespace } from '@outboard/netlink';
+import { carryOutRuns } from '../carry-out-runs.js';
 import type {
   Capability,
   Change,
@@ -21,7 +22,7 @@ import { Place } from '../driver-linux/place.js';
 import { linkKey } from '../realise/linux-objects.js';
 import { Flows, Pipeline } from './flows.js';
 import { Groups } from './groups.js';
-import { type DeleteOperation, type Handler, type PutOperation, resultOfThrown } from './handler.js';
+import { type Handler, resultOfThrown } from './handler.js';
 import { groupOfRequest, MULTIPART } from './openflow/messages.js';
 import type { Database } from './ovsdb/database.js';
 import { Ports } from './ports.js';
@@ -155,30 +156,7 @@ export class OvsDriver implements Driver<OvsSpec> {
 
   async apply(operations: readonly Operation<OvsSpec>[]): Promise<readonly OperationResult[]> {
     this.place.drain();
-    const results: OperationResult[] = [];
-    for (let start = 0; start < operations.length; ) {
-      const handler = this.#handlerOf(operations[start]);
-      const removes = operations[start]?.action === 'delete';
-      let end = start + 1;
-      while (
-        end < operations.length &&
-        this.#handlerOf(operations[end]) === handler &&
-        (operations[end]?.action === 'delete') === removes
-      )
-        end++;
-      const run = operations.slice(start, end);
-      let own: readonly OperationResult[];
-      try {
-        own = removes
-          ? await handler.remove(run as readonly DeleteOperation[])
-          : await handler.put(run as readonly PutOperation[]);
-      } catch (failure) {
-        own = run.map(() => resultOfThrown(failure));
-      }
-      for (const result of own) results.push(result);
-      start = end;
-    }
-    return results;
+    return carryOutRuns(operations, (operation) => this.#handlerOf(operation), resultOfThrown);
   }
 
   watch(onChange: (change: Change) => void): Disposable {
