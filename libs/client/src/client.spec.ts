@@ -99,6 +99,24 @@ describe('the intent publisher', () => {
     expect(await submitted).toMatchObject({ ok: true });
   });
 
+  it('says whom the caller acts for', async () => {
+    const told: (string | undefined)[] = [];
+    await consume(async (delivery) => {
+      told.push(delivery.headers[HEADERS.requestedBy]);
+      await answer(delivery, 'accepted', Buffer.from('{"kind":"Port","metadata":{"name":"web-0"}}'));
+    });
+    unwrap(await publisher.submit(WEB, BODY, { requestedBy: 'Alice <alice@example.org>' }));
+    expect(told).toEqual(['Alice <alice@example.org>']);
+  });
+
+  it.each(['', 'Zoë', 'a\nb', 'x'.repeat(257)])(
+    'refuses to act for %j before sending',
+    async (requestedBy) => {
+      const error = { violations: [{ field: HEADERS.requestedBy }] };
+      expect(await publisher.submit(WEB, BODY, { requestedBy })).toMatchObject({ ok: false, error });
+    },
+  );
+
   it('gives up after a minute without an answer, and says so', async () => {
     const submitted = publisher.submit(WEB, BODY);
     await clock.advance(61_000);

@@ -3,7 +3,9 @@ import type { Bus, Received, Subscription } from '@outboard/bus';
 import {
   decodeError,
   HEADERS,
+  isRequester,
   MAX_BODY_BYTES,
+  MAX_REQUESTED_BY_LENGTH,
   type ResourceAddress,
   SUBJECT_PREFIX,
   subjects,
@@ -21,6 +23,8 @@ export interface SubmitOptions {
   readonly operation?: 'apply' | 'delete';
   /** The same id always gets the same answer. Default: a new one. */
   readonly messageId?: string;
+  /** Whom the caller acts for, 1-256 printable ASCII characters: the events that follow say so. Nobody checks it. */
+  readonly requestedBy?: string;
 }
 
 /** Between two sendings of an intent that has no answer yet. */
@@ -59,17 +63,25 @@ export class IntentPublisher implements AsyncDisposable {
   async submit(
     address: ResourceAddress,
     body: Uint8Array,
-    { operation = 'apply', messageId = randomUUID() }: SubmitOptions = {},
+    { operation = 'apply', messageId = randomUUID(), requestedBy }: SubmitOptions = {},
   ): Promise<Result<AnsweredResource, AppError>> {
     if (body.length > MAX_BODY_BYTES) {
       const description = `has ${body.length} bytes; must be at most ${MAX_BODY_BYTES}`;
       return err(AppError.invalid([{ field: '', description }], { reason: 'BODY_TOO_LARGE' }));
     }
+    if (requestedBy !== undefined && !isRequester(requestedBy)) {
+      const description = `must be 1-${MAX_REQUESTED_BY_LENGTH} printable ASCII characters`;
+      return err(AppError.invalid([{ field: HEADERS.requestedBy, description }]));
+    }
     if (this.#waiting.size >= MAX_WAITING) {
       return err(new AppError('RESOURCE_EXHAUSTED', `${MAX_WAITING} intents wait for their answers`));
     }
     const subject = subjects.intent(address);
-    const headers = { [HEADERS.operation]: operation, [HEADERS.messageId]: messageId };
+    const headers = {
+      [HEADERS.operation]: operation,
+      [HEADERS.messageId]: messageId,
+      ...(requestedBy !== undefined && { [HEADERS.requestedBy]: requestedBy }),
+    };
     const end = this.clock.monotonic() + DEADLINE_MILLISECONDS;
     let timer: Disposable | undefined;
     const answer = new Promise<Result<AnsweredResource, AppError>>((resolve) => {

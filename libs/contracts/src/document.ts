@@ -5,9 +5,6 @@ import { AppError, err, ok, type Result } from '@outboard/core';
 /** Largest internal body, bytes: the default payload limit of nats-server. */
 export const MAX_INTERNAL_BYTES = 1024 * 1024;
 
-/** The message of a problem that is none: PENDING because the worker has not come to it yet. */
-export const UNDER_WAY = 'not applied yet';
-
 /** Bytes of a document's digest. */
 export const DIGEST_BYTES = 16;
 

@@ -32,6 +32,8 @@ export interface ObjectProblem {
   readonly state: 'PENDING' | 'FAILED' | 'FOREIGN' | 'UNSUPPORTED';
   /** Stable as long as the reason is the same. */
   readonly message: string;
+  /** No problem, `PENDING` only for its turn: stands for all such objects of its source. */
+  readonly isUnderWay?: true;
 }
 
 /** Everything of `version` is applied and was read back, except for what `problems` tells. */

@@ -145,6 +145,8 @@ export interface ReportedProblem {
   readonly key: string;
   readonly state: ProblemState;
   readonly message: string;
+  /** No problem: the worker has not come to it yet, nor to other objects of its source. */
+  readonly isUnderWay?: true;
 }
 
 /** What a worker has applied and read back, already checked to be of this store's epoch. */

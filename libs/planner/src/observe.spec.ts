@@ -1,5 +1,4 @@
 import { describe, expect, it } from '@jest/globals';
-import { UNDER_WAY } from '@outboard/contracts';
 import { findCondition, readinessTransition } from '@outboard/model';
 import fc from 'fast-check';
 import { checkInvariants } from '../test/invariants.js';
@@ -245,8 +244,13 @@ describe('a network', () => {
     for (const dpu of DPUS) lab.report(dpu);
     expect(applied(lab)).toBe('NoProblem: ');
     const { router, domain, peer } = keys(lab);
-    lab.report('dpu-1', [problemOf(domain, 'PENDING', UNDER_WAY)]);
+    lab.report('dpu-1', [{ ...problemOf(domain, 'PENDING'), isUnderWay: true }]);
     expect(applied(lab)).toBe('NoProblem: ');
+    lab.report('dpu-1', [{ ...problemOf(keyOf(lab, 'web-1'), 'PENDING'), isUnderWay: true }]);
+    expect(findCondition(lab.port('web-1').status.conditions, 'Applied')).toMatchObject({
+      reason: 'Applying',
+    });
+    lab.report('dpu-1');
     for (const key of [router, domain, peer, keyOf(lab, 'web-2', 'remoteendpoint')]) {
       expect(events(lab.report('dpu-1', [problemOf(key)]))).toContain('blue notready');
       expect(applied(lab)).toBe('Failed: dpu-1: no room');

@@ -13,7 +13,6 @@ import type { Draft } from './draft.js';
 import type { DpuEntry, RouterEntry } from './entries.js';
 import { departure } from './release.js';
 import { settleMtu } from './settle.js';
-import { isUnderWay } from './trouble.js';
 import { nameKey, type World } from './world.js';
 
 type RouterCondition = ConditionUpdateOf<'Router'>;
@@ -105,7 +104,7 @@ function problemsOf(world: World, router: RouterEntry): DpuProblem[] {
   for (const { dpu } of troubled) {
     for (const problem of dpu.problems.values()) {
       const { key, state, message } = problem;
-      if (isUnderWay(problem) || routerOfObject(world, key) !== router) continue;
+      if (problem.isUnderWay || routerOfObject(world, key) !== router) continue;
       found.push({ dpu: dpu.record.name, object: key, state, message });
       if (found.length === MAX_PROBLEMS) return found;
     }

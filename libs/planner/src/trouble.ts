@@ -1,4 +1,4 @@
-import { objectKeys, UNDER_WAY } from '@outboard/contracts';
+import { objectKeys } from '@outboard/contracts';
 import { updateConditions } from '@outboard/model';
 import type { ReportedProblem } from './api.js';
 import type { DpuEntry, NetworkEntry, PortEntry, Trouble } from './entries.js';
@@ -18,10 +18,6 @@ function worst(
   return difference < 0 || (difference === 0 && one.key <= other.key) ? one : other;
 }
 
-/** Work under way is no trouble, and would only make conditions flap. */
-export const isUnderWay = ({ state, message }: ReportedProblem): boolean =>
-  state === 'PENDING' && message === UNDER_WAY;
-
 /** What the DPU has reported of the networks that it takes part in; a network without problems is not among them. */
 export function troublesOn(
   dpu: DpuEntry,
@@ -29,7 +25,8 @@ export function troublesOn(
 ): Map<NetworkEntry, Trouble> {
   const troubles = new Map<NetworkEntry, Trouble>();
   for (const problem of dpu.problems.values()) {
-    if (isUnderWay(problem)) continue;
+    // Work under way is no trouble, and would only make conditions flap.
+    if (problem.isUnderWay) continue;
     for (const network of networksOf(dpu, problem.key, portsByUid)) {
       const before = troubles.get(network);
       const isBase = /^(router|bridgedomain)\//.test(problem.key);
@@ -77,7 +74,8 @@ export function problemOf(port: PortEntry): ReportedProblem | undefined {
   const { record, placement, network } = port;
   if (!placement) return undefined;
   const { dpu } = placement;
-  const own = dpu.problems.get(objectKeys.endpoint(record.resource.metadata.uid));
+  const told = dpu.problems.get(objectKeys.endpoint(record.resource.metadata.uid));
+  const own = told?.isUnderWay ? undefined : told;
   const base = network.members.get(dpu.record.name)?.trouble?.base;
   const waits = own ? own.state === 'PENDING' : dpu.unconfirmed.has(port);
   if (!base || !waits) return own;

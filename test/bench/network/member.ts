@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { DataplaneObjectSchema, objectKeys } from '@outboard/contracts';
 import { systemClock, systemRandom } from '@outboard/core';
-import { createEngine, type DocumentUpdate, LinuxDriver } from '@outboard/dataplane';
+import { createEngine, type DocumentUpdate, LinuxDriver, type ObjectProblem } from '@outboard/dataplane';
 import { NetworkNamespace } from '@outboard/netlink';
 import { Testbed } from '@outboard/testbed';
 import { median, note, quantile, report } from '../report.js';
@@ -75,7 +75,7 @@ export async function measureMember(): Promise<void> {
     namespace: NetworkNamespace.open({ name: dpu.plan.namespace }),
   });
   const engine = createEngine({ driver, owners: ['network'], clock: systemClock, random: systemRandom });
-  const waiting = new Set<(told: { sequence: bigint; problems: readonly { message: string }[] }) => void>();
+  const waiting = new Set<(told: { sequence: bigint; problems: readonly ObjectProblem[] }) => void>();
   engine.onReport(({ version, problems }) => {
     for (const heard of waiting) heard({ sequence: version.sequence, problems });
   });
@@ -89,13 +89,9 @@ export async function measureMember(): Promise<void> {
         problems,
       }: {
         sequence: bigint;
-        problems: readonly { message: string }[];
+        problems: readonly ObjectProblem[];
       }): void => {
-        if (
-          told !== update.version.sequence ||
-          problems.some(({ message }) => /not applied yet/.test(message))
-        )
-          return;
+        if (told !== update.version.sequence || problems.some(({ isUnderWay }) => isUnderWay)) return;
         waiting.delete(heard);
         if (problems.length > 0) reject(new Error(problems[0]?.message));
         else resolve(systemClock.monotonic() - startedAt);

@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { UNDER_WAY } from '@outboard/contracts';
 import { AppError, systemRandom } from '@outboard/core';
 import { ManualClock } from '@outboard/testkit';
 import type { DocumentReport } from '../document.js';
@@ -197,7 +196,7 @@ describe('the engine', () => {
     const attached = await probe.until(({ version }) => version.sequence === 3n, from);
     expect(attached.problems).toEqual([
       expect.objectContaining({
-        message: UNDER_WAY,
+        isUnderWay: true,
         source: { kind: 'Router', tenant: 'acme', name: 'main' },
       }),
     ]);

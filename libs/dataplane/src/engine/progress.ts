@@ -1,4 +1,3 @@
-import { UNDER_WAY } from '@outboard/contracts';
 import {
   type DocumentReport,
   type DocumentVersion,
@@ -136,7 +135,7 @@ export class Progress {
     }
     for (const [source, { key }] of unsettled) {
       if (listed.length >= MAX_LISTED_PROBLEMS) break;
-      listed.push({ key, source, state: 'PENDING', message: UNDER_WAY });
+      listed.push({ key, source, state: 'PENDING', message: 'not applied yet', isUnderWay: true });
     }
     const problemTotal = problems.size + unsettled.size;
     state.repaired = 0;

@@ -1,4 +1,3 @@
-import { UNDER_WAY } from '@outboard/contracts';
 import { systemClock, systemRandom } from '@outboard/core';
 import type { DocumentReport, DocumentUpdate } from '../document.js';
 import type { Driver, Spec } from '../driver.js';
@@ -63,7 +62,7 @@ export class EngineProbe<S extends Spec> implements AsyncDisposable {
       ({ owner, version, problems }) =>
         owner === update.owner &&
         version.sequence === update.version.sequence &&
-        problems.every(({ message }) => message !== UNDER_WAY),
+        !problems.some(({ isUnderWay }) => isUnderWay),
       from,
     );
     await this.engine.settled();

@@ -129,11 +129,11 @@ export class WorkerGateway {
       if (version?.epoch !== this.epoch || !(sequence <= this.domain.documentHead(dpu.value).sequence)) {
         return ok([]);
       }
-      const known = problems.slice(0, MAX_PROBLEMS).flatMap(({ key, state, message }) => {
+      const known = problems.slice(0, MAX_PROBLEMS).flatMap(({ key, state, message, underWay }) => {
         const problemState = PROBLEM_STATES[state];
-        return problemState
-          ? [{ key, state: problemState, message: message.slice(0, MAX_PROBLEM_MESSAGE) }]
-          : [];
+        if (!problemState) return [];
+        const problem = { key, state: problemState, message: message.slice(0, MAX_PROBLEM_MESSAGE) };
+        return [underWay ? ({ ...problem, isUnderWay: true } as const) : problem];
       });
       return ok(this.domain.observe({ dpu: dpu.value, sequence, problems: known, problemTotal }, context));
     });
