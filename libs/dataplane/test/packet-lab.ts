@@ -28,6 +28,22 @@ export interface LabNetwork {
   readonly ipv6: string;
 }
 
+/** The network with that identifier, of the router with that key. */
+export const labNetwork = (vni: number, router: string, ipv4: string, ipv6: string): LabNetwork => ({
+  uid: `0192f3c1-0000-7000-8000-0000000000${vni}`,
+  router,
+  vni,
+  ipv4,
+  ipv6,
+});
+export const labPort = (
+  name: string,
+  network: LabNetwork,
+  dpu: string,
+  vf: number,
+  number: number,
+): LabPort => ({ name, network, dpu, vf, number });
+
 export const MTU = 1450;
 export const macOf = ({ network, number }: LabPort): string =>
   `02:00:5e:00:${(network.vni & 0xff).toString(16).padStart(2, '0')}:${number.toString(16).padStart(2, '0')}`;

@@ -18,47 +18,41 @@ import {
   waitUntil,
 } from '@outboard/testbed';
 import * as d from '../src/testing/documents.js';
-import { addressesOf, gatewaysOf, type LabNetwork, type LabPort, macOf, PacketLab } from './packet-lab.js';
+import {
+  addressesOf,
+  gatewaysOf,
+  type LabPort,
+  labNetwork,
+  labPort,
+  macOf,
+  PacketLab,
+} from './packet-lab.js';
 import type { PacketWorld } from './packets-suite.js';
 
 const ACME = 'router/acme/main';
 const UMBRELLA = 'router/umbrella/main';
-const network = (vni: number, router: string, ipv4: string, ipv6: string): LabNetwork => ({
-  uid: `0192f3c1-0000-7000-8000-0000000000${vni}`,
-  router,
-  vni,
-  ipv4,
-  ipv6,
-});
-const WEB = network(11, ACME, '10.0.1', 'fd00:1');
-const DB = network(12, ACME, '10.0.2', 'fd00:2');
-const THEIR_WEB = network(21, UMBRELLA, '10.0.1', 'fd00:1');
-const THEIR_DB = network(22, UMBRELLA, '10.0.2', 'fd00:2');
+const WEB = labNetwork(11, ACME, '10.0.1', 'fd00:1');
+const DB = labNetwork(12, ACME, '10.0.2', 'fd00:2');
+const THEIR_WEB = labNetwork(21, UMBRELLA, '10.0.1', 'fd00:1');
+const THEIR_DB = labNetwork(22, UMBRELLA, '10.0.2', 'fd00:2');
 
 /** What the two next hops forward to: themselves, under an address that both have. */
 const FAR = ['10.8.0.0/16', 'fd08::/64'] as const;
 const FAR_HOST = ['10.8.0.1', 'fd08::1'] as const;
 
-const port = (name: string, of: LabNetwork, dpu: string, vf: number, number: number): LabPort => ({
-  name,
-  network: of,
-  dpu,
-  vf,
-  number,
-});
-const WEB_1 = port('web-1', WEB, 'dpu-1', 0, 11);
-const DB_1 = port('db-1', DB, 'dpu-1', 1, 11);
-const DB_2 = port('db-2', DB, 'dpu-2', 0, 12);
-const HOP_1: LabPort = { ...port('hop-1', DB, 'dpu-1', 2, 21), allowed: FAR };
-const HOP_2: LabPort = { ...port('hop-2', WEB, 'dpu-2', 1, 22), allowed: FAR };
+const WEB_1 = labPort('web-1', WEB, 'dpu-1', 0, 11);
+const DB_1 = labPort('db-1', DB, 'dpu-1', 1, 11);
+const DB_2 = labPort('db-2', DB, 'dpu-2', 0, 12);
+const HOP_1: LabPort = { ...labPort('hop-1', DB, 'dpu-1', 2, 21), allowed: FAR };
+const HOP_2: LabPort = { ...labPort('hop-2', WEB, 'dpu-2', 1, 22), allowed: FAR };
 const PORTS = [
   WEB_1,
   DB_1,
   DB_2,
   HOP_1,
   HOP_2,
-  port('their-web', THEIR_WEB, 'dpu-1', 3, 11),
-  port('their-db', THEIR_DB, 'dpu-2', 2, 13),
+  labPort('their-web', THEIR_WEB, 'dpu-1', 3, 11),
+  labPort('their-db', THEIR_DB, 'dpu-2', 2, 13),
 ];
 
 const IPV4_TTL = 14 + 8;

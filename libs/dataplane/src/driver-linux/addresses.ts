@@ -1,21 +1,21 @@
 import { type Address, AF, address, IFA_F, type Message } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { groupBy } from '../group-by.js';
+import { DONE, missing } from '../handlers.js';
+import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
+import type { Device } from '../kernel/device.js';
+import type { Place } from '../kernel/place.js';
 import { type AddressSpec, addressKey, linkKey } from '../realise/linux-objects.js';
 import { isAddressedDevice } from '../realise/names.js';
-import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
-import type { Device } from './device.js';
-import { groupBy } from './group-by.js';
 import {
   type DeleteOperation,
   type Handler,
-  missing,
   type Observed,
   observedOf,
   type PutOperation,
   secondOf,
   specOf,
 } from './handler.js';
-import type { Place } from './place.js';
 import type { Places } from './places.js';
 
 /** Up to so many devices of a namespace are asked for one by one; for more, all of its addresses are listed. */

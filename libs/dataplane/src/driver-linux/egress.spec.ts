@@ -11,39 +11,25 @@ import {
   route,
 } from '@outboard/netlink';
 import { EchoServer, type Pod, ping, tcpEcho, udpEcho, waitReachable, waitUntil } from '@outboard/testbed';
-import { addressesOf, type LabNetwork, type LabPort, PacketLab } from '../../test/packet-lab.js';
+import { addressesOf, labNetwork, labPort, PacketLab } from '../../test/packet-lab.js';
 import * as d from '../testing/documents.js';
 
 jest.setTimeout(60_000);
 
 const ACME = 'router/acme/main';
 const UMBRELLA = 'router/umbrella/main';
-const network = (vni: number, router: string, ipv4: string, ipv6: string): LabNetwork => ({
-  uid: `0192f3c1-0000-7000-8000-0000000000${vni}`,
-  router,
-  vni,
-  ipv4,
-  ipv6,
-});
-const WEB = network(31, ACME, '10.0.1', 'fd00:1');
-const DB = network(32, ACME, '10.0.2', 'fd00:2');
-const THEIR_WEB = network(41, UMBRELLA, '10.0.1', 'fd00:1');
-const THEIR_DB = network(42, UMBRELLA, '10.0.2', 'fd00:2');
+const WEB = labNetwork(31, ACME, '10.0.1', 'fd00:1');
+const DB = labNetwork(32, ACME, '10.0.2', 'fd00:2');
+const THEIR_WEB = labNetwork(41, UMBRELLA, '10.0.1', 'fd00:1');
+const THEIR_DB = labNetwork(42, UMBRELLA, '10.0.2', 'fd00:2');
 
-const port = (name: string, of: LabNetwork, dpu: string, vf: number, number: number): LabPort => ({
-  name,
-  network: of,
-  dpu,
-  vf,
-  number,
-});
-const WEB_1 = port('web-1', WEB, 'dpu-1', 0, 11);
+const WEB_1 = labPort('web-1', WEB, 'dpu-1', 0, 11);
 const PORTS = [
   WEB_1,
-  port('db-1', DB, 'dpu-1', 1, 11),
-  port('db-2', DB, 'dpu-2', 0, 12),
-  port('their-web', THEIR_WEB, 'dpu-1', 3, 11),
-  port('their-db', THEIR_DB, 'dpu-2', 2, 13),
+  labPort('db-1', DB, 'dpu-1', 1, 11),
+  labPort('db-2', DB, 'dpu-2', 0, 12),
+  labPort('their-web', THEIR_WEB, 'dpu-1', 3, 11),
+  labPort('their-db', THEIR_DB, 'dpu-2', 2, 13),
 ];
 
 describe('a way out', () => {

@@ -1,5 +1,10 @@
 import { AF, type Message, type Neighbour, NetlinkError, NTF, NUD, neighbour } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { groupBy } from '../group-by.js';
+import { DONE, missing } from '../handlers.js';
+import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
+import type { Device } from '../kernel/device.js';
+import type { Place } from '../kernel/place.js';
 import {
   bridgeEntryKey,
   type LinuxSpec,
@@ -9,18 +14,7 @@ import {
   tunnelEntryKey,
 } from '../realise/linux-objects.js';
 import { DEVICE_PREFIXES } from '../realise/names.js';
-import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
-import type { Device } from './device.js';
-import { groupBy } from './group-by.js';
-import {
-  type DeleteOperation,
-  type Handler,
-  missing,
-  type Observed,
-  type PutOperation,
-  secondOf,
-} from './handler.js';
-import type { Place } from './place.js';
+import { type DeleteOperation, type Handler, type Observed, type PutOperation, secondOf } from './handler.js';
 import type { Places } from './places.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 

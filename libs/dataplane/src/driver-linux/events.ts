@@ -1,5 +1,7 @@
 import { AF, type NetlinkEvent, RT_TABLE, TC_CLSACT } from '@outboard/netlink';
 import type { Change } from '../driver.js';
+import { type DeviceChange, noteDevice } from '../kernel/device-events.js';
+import type { Place } from '../kernel/place.js';
 import { FIXED_TABLE_NAMES, FIXED_TABLES } from '../realise/fixed-tables.js';
 import { GUARD_SETS, GUARD_TABLE } from '../realise/guard-table.js';
 import {
@@ -17,10 +19,8 @@ import { DEVICE_PREFIXES } from '../realise/names.js';
 import { isGroupSet } from '../realise/policy-names.js';
 import { POLICY_HOOK_CHAINS, POLICY_TABLE } from '../realise/policy-table.js';
 import { observedAddress } from './addresses.js';
-import { type Device, deviceOf } from './device.js';
 import { observedOf } from './entries.js';
 import { FAMILIES } from './guards.js';
-import type { Place } from './place.js';
 import { policyElementKeyOf } from './policy-elements.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 import { RouteReader } from './route-reader.js';
@@ -33,8 +33,7 @@ const SENDER_SETS: ReadonlySet<string> = new Set(Object.values(GUARD_SETS));
 export interface Digest {
   readonly changed: Set<string>;
   readonly lost: Set<string>;
-  /** Devices that came, went or changed, before and after. */
-  readonly devices: { readonly before: Device | undefined; readonly after: Device | undefined }[];
+  readonly devices: DeviceChange[];
   /** Addresses of devices came or went. */
   addresses: boolean;
 }
@@ -129,23 +128,14 @@ function digestElements(place: Place, { value }: EventOf<'nftSetElement'>, { cha
 
 type EventOf<Family extends NetlinkEvent['family']> = Extract<NetlinkEvent, { family: Family }>;
 
-function digestLink(place: Place, { operation, value }: EventOf<'link'>, digest: Digest): void {
-  const { changed, lost, devices } = digest;
-  if (operation === 'delete') {
-    const before = place.deviceAt(value.ifiIndex);
-    place.forget(value.ifiIndex);
-    devices.push({ before, after: undefined });
-    if (value.ifname !== undefined) lost.add(linkKey(value.ifname));
-    return;
-  }
-  const after = deviceOf(value);
-  const before = place.note(after);
-  devices.push({ before, after });
-  if (before !== undefined && before.name !== after.name) lost.add(linkKey(before.name));
-  // Going down takes routes and neighbours along.
-  if (before?.up === true && !after.up) lost.add(linkKey(after.name));
-  else changed.add(linkKey(after.name));
-  if (place.name !== '' && before?.up !== after.up) changed.add(reachabilityKey(place.name));
+function digestLink(place: Place, event: EventOf<'link'>, digest: Digest): void {
+  const change = noteDevice(place, event);
+  digest.devices.push(change);
+  for (const key of change.changed) digest.changed.add(key);
+  for (const key of change.lost) digest.lost.add(key);
+  const { before, after } = change;
+  if (place.name !== '' && after !== undefined && before?.up !== after.up)
+    digest.changed.add(reachabilityKey(place.name));
 }
 
 function digestTable(

@@ -10,14 +10,14 @@ import {
   TC_H,
 } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { DONE, missing } from '../handlers.js';
+import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
+import type { Device } from '../kernel/device.js';
 import { gateKey, linkKey } from '../realise/linux-objects.js';
 import { peerOfVeth } from '../realise/names.js';
-import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
-import type { Device } from './device.js';
 import {
   type DeleteOperation,
   type Handler,
-  missing,
   type Observed,
   observedOf,
   type PutOperation,

@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process';
 import { runIn } from '@outboard/ffi';
 import { NetlinkError, NFPROTO, nftRule, nftTable } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { DONE, missing } from '../handlers.js';
+import { resultOfThrown } from '../kernel/batch.js';
+import type { Place } from '../kernel/place.js';
 import {
   FIXED_TABLE_NAMES,
   FIXED_TABLES,
@@ -10,19 +13,16 @@ import {
   tableComment,
 } from '../realise/fixed-tables.js';
 import { guardKey, namespaceKey } from '../realise/linux-objects.js';
-import { DONE, resultOfThrown } from './batch.js';
 import { isForwarding, setForwarding } from './forwarding.js';
 import {
   type DeleteOperation,
   type Handler,
-  missing,
   type Observed,
   observedOf,
   type PutOperation,
   secondOf,
   specOf,
 } from './handler.js';
-import type { Place } from './place.js';
 import type { Places } from './places.js';
 
 const COMMENT = /outboard revision (\d+)(?: by (\S+ [\d.]+))?/;

@@ -1,17 +1,11 @@
-import type { ObservedObject, Operation, OperationResult } from '../driver.js';
+import type { ObservedObject } from '../driver.js';
+import type * as handlers from '../handlers.js';
 import type { LinuxSpec } from '../realise/linux-objects.js';
 
 export type Observed = ObservedObject<LinuxSpec>;
-export type PutOperation = Extract<Operation<LinuxSpec>, { action: 'create' | 'update' }>;
-export type DeleteOperation = Extract<Operation<LinuxSpec>, { action: 'delete' }>;
-
-/** How one sort of kernel object is made, taken away and looked at. One result per operation, at its index. */
-export interface Handler {
-  put(operations: readonly PutOperation[]): Promise<readonly OperationResult[]>;
-  remove(operations: readonly DeleteOperation[]): Promise<readonly OperationResult[]>;
-  /** These, where missing ones are absent; or all that are ours. */
-  observe(keys: readonly string[] | 'all'): Promise<Observed[]>;
-}
+export type PutOperation = handlers.PutOperation<LinuxSpec>;
+export type DeleteOperation = handlers.DeleteOperation<LinuxSpec>;
+export type Handler = handlers.Handler<LinuxSpec>;
 
 /** The wanted spec of an operation that a handler got for its kind. */
 export function specOf<Kind extends LinuxSpec['kind']>(
@@ -29,12 +23,6 @@ export function observedOf<Kind extends LinuxSpec['kind']>(
   if (observed.kind !== kind) throw new Error(`an object of kind ${observed.kind} where ${kind} belongs`);
   return observed as Extract<LinuxSpec, { kind: Kind }>;
 }
-
-export const missing = (dependency: string): OperationResult => ({
-  kind: 'missing',
-  dependency,
-  message: `waits for ${dependency}`,
-});
 
 /** The second part of a key: the namespace or the device that the object is in. */
 export function secondOf(key: string): string {

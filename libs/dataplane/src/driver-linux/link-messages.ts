@@ -1,16 +1,15 @@
 import { IFF, type LinkInput, link, type Message, upFlags } from '@outboard/netlink';
+import { ADDR_GEN_MODE_NONE, OUTBOARD_GROUP } from '../kernel/device.js';
 import type {
   BridgeSpec,
   DoorSpec,
   ExitSpec,
   GeneveSpec,
   PortSpec,
-  RepresentorSpec,
   TunnelSpec,
   VethSpec,
   VlanSpec,
 } from '../realise/linux-objects.js';
-import { ADDR_GEN_MODE_NONE, OUTBOARD_GROUP } from './device.js';
 
 /** Hops of the outer header; the inner one is not asked. */
 const TUNNEL_TTL = 64;
@@ -101,9 +100,6 @@ export const settleVeth = ({ name, mtu, up }: VethSpec, ifalias: string): Messag
     ifiFlags: IFF.NOARP | (up ? IFF.UP : 0),
     ifiChange: IFF.NOARP | IFF.UP,
   });
-
-export const settleRepresentor = ({ name, mtu, up }: RepresentorSpec, ifalias: string): Message =>
-  link.change({ ifname: name, ifalias, mtu, ...upFlags(up) });
 
 /** What it is as a port of its bridge. The kernel takes this only of a device that is one already. */
 export const settleBridgePort = (spec: TunnelSpec | GeneveSpec | VlanSpec | PortSpec): Message =>

@@ -1,12 +1,14 @@
 import { link } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { DONE, missing } from '../handlers.js';
+import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
+import { DELETION_GROUP, type Device, ownershipOf } from '../kernel/device.js';
+import type { Place } from '../kernel/place.js';
+import { observedRepresentor } from '../kernel/representors.js';
 import { type LinuxSpec, linkKey, namespaceKey } from '../realise/linux-objects.js';
-import { aliasOf, DEVICE_PREFIXES, parseAlias, peerOfVeth, vethOfPeer } from '../realise/names.js';
-import { DONE, resultOfFailure, type Step, sendSteps } from './batch.js';
-import { DELETION_GROUP, type Device, ownershipOf } from './device.js';
+import { aliasOf, DEVICE_PREFIXES, peerOfVeth, vethOfPeer } from '../realise/names.js';
 import { isForwarding, setForwarding } from './forwarding.js';
 import type { DeleteOperation, Handler, Observed, PutOperation } from './handler.js';
-import { missing } from './handler.js';
 import {
   createBridge,
   createGeneve,
@@ -15,10 +17,8 @@ import {
   createVlan,
   settle,
   settleBridgePort,
-  settleRepresentor,
   settleVeth,
 } from './link-messages.js';
-import type { Place } from './place.js';
 import { isRouterDevice, type Places } from './places.js';
 
 /** Up to so many are asked for one by one; for more, all of a namespace are listed. */
@@ -34,7 +34,7 @@ const NO_BRIDGE_PORT: NonNullable<Device['bridgePort']> = {
 
 type LinkSpec = Extract<
   LinuxSpec,
-  { kind: 'bridge' | 'tunnel' | 'geneve' | 'vlan' | 'veth' | 'port' | 'exit' | 'door' | 'representor' }
+  { kind: 'bridge' | 'tunnel' | 'geneve' | 'vlan' | 'veth' | 'port' | 'exit' | 'door' }
 >;
 
 /** What one operation still needs: the device made, or only settled. */
@@ -46,7 +46,7 @@ interface Work {
   readonly place: Place;
 }
 
-/** Devices: bridges, tunnels, VLANs, veths, their peers as ports, and borrowed representors. */
+/** Devices: bridges, tunnels, VLANs, veths, and their peers as ports; looks at borrowed ones, too. */
 export class Links implements Handler {
   constructor(private readonly places: Pick<Places, 'dpu' | 'router' | 'routers' | 'withDevice'>) {}
 
@@ -72,7 +72,6 @@ export class Links implements Handler {
   async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
     const results: OperationResult[] = operations.map(() => DONE);
     const doomed: { index: number; place: Place; device: Device }[] = [];
-    const releases: Step[] = [];
     for (const [index, { observed }] of operations.entries()) {
       const { kind, name } = observed as LinkSpec;
       const place = this.places.withDevice(name);
@@ -80,14 +79,8 @@ export class Links implements Handler {
       if (place === undefined || device === undefined) continue;
       // A port, or a door, is the other end of a veth and goes with it.
       if ((kind === 'port' || kind === 'door') && this.#vethOf(device) !== undefined) continue;
-      if (kind !== 'representor') doomed.push({ index, place, device });
-      else {
-        // Given back, it is down: nobody is attached to it.
-        const message = settleRepresentor({ kind, name, mtu: device.mtu, up: false }, '');
-        releases.push({ index, socket: place.route, message, tolerate: ['ENODEV'] });
-      }
+      doomed.push({ index, place, device });
     }
-    for (const [index, failure] of await sendSteps(releases)) results[index] = resultOfFailure(failure);
     for (const [index, failure] of await removeDevices(doomed)) results[index] = failure;
     return results;
   }
@@ -131,7 +124,7 @@ export class Links implements Handler {
     for (const { index, spec } of works) {
       const place = this.places.withDevice(spec.name);
       const device = place?.device(spec.name);
-      if (place === undefined || device === undefined || spec.kind === 'representor') continue;
+      if (place === undefined || device === undefined) continue;
       if (ownershipOf(device).kind === 'owned' && !this.#canBecome(place, device, spec))
         doomed.push({ index, place, device });
     }
@@ -170,8 +163,6 @@ export class Links implements Handler {
       case 'port':
       case 'door':
         return this.#vethOf(device) !== undefined;
-      case 'representor':
-        return true;
     }
   }
 
@@ -180,12 +171,9 @@ export class Links implements Handler {
     const results = new Map<number, OperationResult>();
     const steps: Step[] = [];
     for (const { index, spec, place } of works) {
-      let existing = place.device(spec.name);
-      // Of a device that is down, nobody is told that somebody put his mark on it, or took it away.
-      if (existing !== undefined && spec.kind === 'representor' && parseAlias(existing.alias) === undefined)
-        existing = await place.lookAtDevice(spec.name);
+      const existing = place.device(spec.name);
       if (existing !== undefined) {
-        const ownership = ownershipOf(existing, spec.kind === 'representor');
+        const ownership = ownershipOf(existing);
         if (ownership.kind === 'foreign') results.set(index, ownership);
         continue;
       }
@@ -226,8 +214,6 @@ export class Links implements Handler {
       case 'port':
       case 'door':
         return missing(linkKey(vethOfPeer(spec.name) ?? spec.name));
-      case 'representor':
-        return missing(linkKey(spec.name));
     }
   }
 
@@ -255,7 +241,6 @@ export class Links implements Handler {
       if (spec.kind === 'bridge') add(settle(spec, alias, { address: spec.mac }));
       else if (spec.kind === 'veth') add(settleVeth(spec, alias));
       else if (spec.kind === 'exit' || spec.kind === 'door') add(settle(spec, alias));
-      else if (spec.kind === 'representor') add(settleRepresentor(spec, alias));
       else {
         const bridge = place.device(spec.bridge);
         if (bridge === undefined) results.set(index, missing(linkKey(spec.bridge)));
@@ -287,11 +272,12 @@ export class Links implements Handler {
   }
 
   #observed(place: Place, device: Device): Observed[] {
-    const key = linkKey(device.name);
+    if (place === this.places.dpu && peerOfVeth(device.name) === undefined)
+      return observedRepresentor(device);
     const described = this.#describe(place, device);
-    if (described === undefined) return [];
-    const ownership = ownershipOf(device, described.spec.kind === 'representor');
-    return [{ key, ownership, ...described }];
+    return described === undefined
+      ? []
+      : [{ key: linkKey(device.name), ownership: ownershipOf(device), ...described }];
   }
 
   #describe(place: Place, device: Device): { spec: LinkSpec; within?: string } | undefined {
@@ -299,10 +285,8 @@ export class Links implements Handler {
     const { name: namespace } = place;
     const bridge = place.deviceAt(device.master)?.name ?? '';
     const { learning, flood, neighbourSuppression, isolated } = device.bridgePort ?? NO_BRIDGE_PORT;
-    if (name === 'lo') return undefined;
-    if (place === this.places.dpu) {
-      const peer = peerOfVeth(name);
-      if (peer === undefined) return { spec: { kind: 'representor', name, mtu, up } };
+    const peer = place === this.places.dpu ? peerOfVeth(name) : undefined;
+    if (peer !== undefined) {
       const pair = { name, namespace: this.#peerOf(device)?.place.name ?? '', peer, mtu, up };
       if (!name.startsWith(DEVICE_PREFIXES.exit)) return { spec: { kind: 'veth', ...pair } };
       return { spec: { kind: 'exit', ...pair, forwarding: isForwarding(place, name) } };

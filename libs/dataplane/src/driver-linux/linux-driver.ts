@@ -1,6 +1,5 @@
 import type { DataplaneObject } from '@outboard/contracts';
-import { type Address, AF, address, type NetworkNamespace, RT_SCOPE } from '@outboard/netlink';
-import { carryOutRuns } from '../carry-out-runs.js';
+import type { NetworkNamespace } from '@outboard/netlink';
 import type {
   Capability,
   Change,
@@ -14,22 +13,24 @@ import type {
   Scope,
   Underlay,
 } from '../driver.js';
+import { Handlers } from '../handlers.js';
+import { resultOfThrown } from '../kernel/batch.js';
+import { isNamed } from '../kernel/device-events.js';
+import { functionsAmong, touchesFunctions } from '../kernel/functions.js';
+import { globalAddress } from '../kernel/global-address.js';
+import type { Place } from '../kernel/place.js';
+import { Representors } from '../kernel/representors.js';
 import { LINUX_ORDER, LINUX_SLOW_TO_REMOVE, type LinuxSpec, namespaceKey } from '../realise/linux-objects.js';
 import { netlinkView } from '../realise/netlink-view.js';
 import { realiseLinux } from '../realise/realise.js';
 import { Addresses } from './addresses.js';
-import { resultOfThrown } from './batch.js';
 import { probeCapabilities, REQUIRED } from './capabilities.js';
 import { Entries } from './entries.js';
 import { changeOf, type Digest, digestEvents } from './events.js';
-import { functionsAmong, touchesFunctions } from './functions.js';
 import { Gates } from './gates.js';
-import { groupBy } from './group-by.js';
 import { Guards } from './guards.js';
-import type { Handler } from './handler.js';
 import { Links } from './links.js';
 import { Namespaces } from './namespaces.js';
-import type { Place } from './place.js';
 import { Places } from './places.js';
 import { PolicyChains } from './policy-chains.js';
 import { PolicyCounters, type RuleCounter, readCounters } from './policy-counters.js';
@@ -47,14 +48,14 @@ export interface LinuxDriverOptions {
   readonly namespace?: NetworkNamespace;
 }
 
-/** Which handler has an object, by the first part of its key and by its kind; in the order in which all are observed. */
+/** Who has which objects, in the order in which all are observed. */
 const HANDLERS = [
   { Handler: Namespaces, keys: ['namespace'], kinds: ['namespace'] },
   { Handler: Guards, keys: ['guard'], kinds: ['guard'] },
   {
     Handler: Links,
     keys: ['link'],
-    kinds: ['bridge', 'tunnel', 'geneve', 'vlan', 'veth', 'port', 'exit', 'door', 'representor'],
+    kinds: ['bridge', 'tunnel', 'geneve', 'vlan', 'veth', 'port', 'exit', 'door'],
   },
   { Handler: Addresses, keys: ['address'], kinds: ['address'] },
   {
@@ -78,9 +79,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   readonly slowToRemove = LINUX_SLOW_TO_REMOVE;
   readonly view = netlinkView;
   readonly #watchers = new Set<(change: Change) => void>();
-  readonly #handlers: readonly Handler[];
-  readonly #byKey = new Map<string, Handler>();
-  readonly #byKind = new Map<LinuxSpec['kind'], Handler>();
+  readonly #handlers: Handlers<LinuxSpec>;
   readonly #places: Places;
   /** Why nothing can be realised on this machine; undefined if it can. */
   readonly #lacking: string | undefined;
@@ -102,12 +101,10 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     this.#lacks = new Map(
       probed.flatMap(({ name, available, reason }) => (available ? [] : [[name, reason] as const])),
     );
-    this.#handlers = HANDLERS.map(({ Handler, keys, kinds }) => {
-      const handler = new Handler(places);
-      for (const key of keys) this.#byKey.set(key, handler);
-      for (const kind of kinds) this.#byKind.set(kind, handler);
-      return handler;
-    });
+    const own = HANDLERS.map(({ Handler, ...what }) => ({ handler: new Handler(places), ...what }));
+    // They are looked at with all other links.
+    const representors = { handler: new Representors(places.dpu), keys: [], kinds: ['representor'] as const };
+    this.#handlers = new Handlers<LinuxSpec>([...own, representors], resultOfThrown);
   }
 
   /** Probes the kernel and opens what it works with. Throws without the privileges for that (SystemError EPERM). */
@@ -154,21 +151,12 @@ export class LinuxDriver implements Driver<LinuxSpec> {
 
   async observe(scope: Scope): Promise<readonly ObservedObject<LinuxSpec>[]> {
     this.#places.drain();
-    const found: ObservedObject<LinuxSpec>[] = [];
-    if (scope.kind === 'all') {
-      for (const handler of this.#handlers)
-        for (const object of await handler.observe('all')) found.push(object);
-      return found;
-    }
-    const byHandler = groupBy(scope.keys, (key) => this.#byKey.get(key.slice(0, key.indexOf('/'))));
-    for (const [handler, keys] of byHandler)
-      for (const object of await handler.observe(keys)) found.push(object);
-    return found;
+    return this.#handlers.observe(scope);
   }
 
   async apply(operations: readonly Operation<LinuxSpec>[]): Promise<readonly OperationResult[]> {
     this.#places.drain();
-    return carryOutRuns(operations, (operation) => this.#handlerOf(operation), resultOfThrown);
+    return this.#handlers.apply(operations);
   }
 
   /** What the rules of all policies here, and the isolation of ports, have decided on since they came. */
@@ -187,13 +175,6 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     await this.#lookingAtUnderlay;
   }
 
-  #handlerOf(operation: Operation<LinuxSpec> | undefined): Handler {
-    const spec = operation?.action === 'delete' ? operation.observed : operation?.object.spec;
-    const handler = spec === undefined ? undefined : this.#byKind.get(spec.kind);
-    if (handler === undefined) throw new Error(`nobody carries out operations on a ${spec?.kind}`);
-    return handler;
-  }
-
   #tell(change: Change): void {
     for (const watcher of this.#watchers) watcher(change);
   }
@@ -204,9 +185,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     if (digest.devices.some(({ before, after }) => touchesFunctions(before, after)))
       this.#tell({ kind: 'functions' });
     const { underlayDevice } = this.options;
-    const ofUnderlay = digest.devices.some(
-      ({ before, after }) => before?.name === underlayDevice || after?.name === underlayDevice,
-    );
+    const ofUnderlay = digest.devices.some((device) => isNamed(device, underlayDevice));
     if (digest.addresses || ofUnderlay) this.#lookAtUnderlay();
   }
 
@@ -247,16 +226,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     const { dpu } = this.#places;
     const device = underlayDevice === undefined ? undefined : dpu.device(underlayDevice);
     if (device === undefined) return undefined;
-    const addresses = await dpu.route.dump(address.dump());
-    const own = addresses.filter(
-      ({ ifaIndex, ifaScope }) => ifaIndex === device.index && ifaScope === RT_SCOPE.UNIVERSE,
-    );
-    const text = addressOf(own, AF.INET) ?? addressOf(own, AF.INET6);
-    return text === undefined ? undefined : { device: device.name, address: text, mtu: device.mtu };
+    const address = await globalAddress(dpu, device);
+    return address === undefined ? undefined : { device: device.name, address, mtu: device.mtu };
   }
 }
-
-const addressOf = (addresses: readonly Address[], family: number): string | undefined => {
-  const found = addresses.find(({ ifaFamily }) => ifaFamily === family);
-  return found?.local ?? found?.address;
-};

@@ -2,10 +2,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { AF, address, link, linkByName, NetlinkSocket, NetworkNamespace, upFlags } from '@outboard/netlink';
 import { type Dpu, Testbed, waitUntil } from '@outboard/testbed';
 import type { Change } from '../driver.js';
+import { OUTBOARD_GROUP } from '../kernel/device.js';
 import { bridgeName, namespaceName } from '../realise/names.js';
 import * as d from '../testing/documents.js';
 import { EngineProbe } from '../testing/engine-probe.js';
-import { OUTBOARD_GROUP } from './device.js';
 import { LinuxDriver } from './linux-driver.js';
 
 let worlds = 0;

@@ -3,9 +3,11 @@ import { AppError } from '@outboard/core';
 import { libc, MS_BIND, runIn } from '@outboard/ffi';
 import { link, NetworkNamespace, upFlags } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { DONE } from '../handlers.js';
+import { resultOfThrown } from '../kernel/batch.js';
+import { Place } from '../kernel/place.js';
 import { namespaceKey } from '../realise/linux-objects.js';
 import { aliasOf } from '../realise/names.js';
-import { DONE, resultOfThrown } from './batch.js';
 import { BRIDGE_FILTERING } from './capabilities.js';
 import {
   type DeleteOperation,
@@ -15,7 +17,6 @@ import {
   type PutOperation,
   specOf,
 } from './handler.js';
-import { Place } from './place.js';
 import type { Places } from './places.js';
 
 /** What a router's kernel must do otherwise than by default, or than the machine was told to. */

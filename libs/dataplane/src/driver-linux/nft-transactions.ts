@@ -8,12 +8,13 @@ import {
   NFPROTO,
 } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { groupBy } from '../group-by.js';
+import { DONE } from '../handlers.js';
+import { resultOfFailure, resultOfThrown } from '../kernel/batch.js';
+import type { Place } from '../kernel/place.js';
 import { GUARD_TABLE } from '../realise/guard-table.js';
 import { POLICY_TABLE } from '../realise/policy-table.js';
 import { BRIDGE_PORT_SETS } from '../realise/port-sets.js';
-import { DONE, resultOfFailure, resultOfThrown } from './batch.js';
-import { groupBy } from './group-by.js';
-import type { Place } from './place.js';
 import type { Places } from './places.js';
 
 /** Messages of one transaction, about: far below what one can carry, and short enough to let others in between. */

@@ -1,5 +1,6 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { linkByName, NetlinkSocket, NetworkNamespace } from '@outboard/netlink';
+import { Place, type PlaceOptions } from '../kernel/place.js';
 import {
   DEVICE_PREFIXES,
   isNamespaceName,
@@ -7,7 +8,6 @@ import {
   namespaceName,
   parseAlias,
 } from '../realise/names.js';
-import { Place, type PlaceOptions } from './place.js';
 
 const DIRECTORY = '/run/netns';
 const ROUTER_DEVICES = [

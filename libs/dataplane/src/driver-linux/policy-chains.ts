@@ -11,6 +11,10 @@ import {
   nftRule,
 } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { groupBy } from '../group-by.js';
+import { DONE, missing } from '../handlers.js';
+import { resultOfFailure } from '../kernel/batch.js';
+import type { Place } from '../kernel/place.js';
 import {
   guardKey,
   type PolicyChainSpec,
@@ -20,18 +24,8 @@ import {
 } from '../realise/linux-objects.js';
 import { isPortChain } from '../realise/policy-names.js';
 import { POLICY_HOOK_CHAINS } from '../realise/policy-table.js';
-import { DONE, resultOfFailure } from './batch.js';
-import { groupBy } from './group-by.js';
-import {
-  type DeleteOperation,
-  type Handler,
-  missing,
-  type Observed,
-  type PutOperation,
-  secondOf,
-} from './handler.js';
+import { type DeleteOperation, type Handler, type Observed, type PutOperation, secondOf } from './handler.js';
 import { carryOut, ifThere, policyTable } from './nft-transactions.js';
-import type { Place } from './place.js';
 import type { Places } from './places.js';
 
 const CODES: Readonly<Record<RuleVerdict, number>> = {

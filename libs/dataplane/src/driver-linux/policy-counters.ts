@@ -1,12 +1,13 @@
 import { NFT_OBJECT, type NftObject, nftObject } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { groupBy } from '../group-by.js';
+import { DONE, missing } from '../handlers.js';
+import { resultOfFailure } from '../kernel/batch.js';
+import type { Place } from '../kernel/place.js';
 import { guardKey, policyCounterKey } from '../realise/linux-objects.js';
-import { DONE, resultOfFailure } from './batch.js';
-import { groupBy } from './group-by.js';
 import {
   type DeleteOperation,
   type Handler,
-  missing,
   type Observed,
   observedOf,
   type PutOperation,
@@ -14,7 +15,6 @@ import {
   specOf,
 } from './handler.js';
 import { carryOut, ifThere, policyTable } from './nft-transactions.js';
-import type { Place } from './place.js';
 import type { Places } from './places.js';
 
 /** What a rule has decided on; `name` as `policy-names.ts` makes it. */

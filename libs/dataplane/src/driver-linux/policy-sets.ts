@@ -1,13 +1,13 @@
 import { NFT_SET, type NftSet, nftSet } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { groupBy } from '../group-by.js';
+import { DONE, missing } from '../handlers.js';
+import type { Place } from '../kernel/place.js';
 import { guardKey, type PolicySetSpec, policySetKey } from '../realise/linux-objects.js';
 import { isGroupSet } from '../realise/policy-names.js';
-import { DONE } from './batch.js';
-import { groupBy } from './group-by.js';
 import {
   type DeleteOperation,
   type Handler,
-  missing,
   type Observed,
   observedOf,
   type PutOperation,
@@ -15,7 +15,6 @@ import {
   specOf,
 } from './handler.js';
 import { carryOut, ifThere, policyTable } from './nft-transactions.js';
-import type { Place } from './place.js';
 import type { Places } from './places.js';
 
 /** nft(8)'s numbers of data types, by which it shows elements; of several parts 6 bits each (2: protocol family). */

@@ -1,8 +1,8 @@
 import { AF, type Route, RT_TABLE, RTN } from '@outboard/netlink';
+import type { Place } from '../kernel/place.js';
 import { namespaceKey, type RouteNextHop, routeKey } from '../realise/linux-objects.js';
 import { byGateway } from '../realise/next-hops.js';
 import type { Observed } from './handler.js';
-import type { Place } from './place.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 
 const OWNED = { kind: 'owned' } as const;

@@ -1,31 +1,24 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { EchoServer, ping, tcpEcho, waitReachable } from '@outboard/testbed';
-import { addressesOf, gatewaysOf, type LabNetwork, type LabPort, PacketLab } from '../../test/packet-lab.js';
+import {
+  addressesOf,
+  gatewaysOf,
+  type LabPort,
+  labNetwork,
+  labPort,
+  PacketLab,
+} from '../../test/packet-lab.js';
 import * as d from '../testing/documents.js';
 
 jest.setTimeout(60_000);
 
-const network = (vni: number, ipv4: string, ipv6: string): LabNetwork => ({
-  uid: `0192f3c1-0000-7000-8000-0000000000${vni}`,
-  router: d.ROUTER,
-  vni,
-  ipv4,
-  ipv6,
-});
-const WEB = network(11, '10.0.1', 'fd00:1');
-const DB = network(12, '10.0.2', 'fd00:2');
-const port = (name: string, of: LabNetwork, dpu: string, vf: number, number: number): LabPort => ({
-  name,
-  network: of,
-  dpu,
-  vf,
-  number,
-});
-const CLIENT = port('client', WEB, 'dpu-1', 0, 11);
-const NEAR = port('near', DB, 'dpu-1', 1, 11);
-const FAR = port('far', DB, 'dpu-2', 0, 12);
+const WEB = labNetwork(11, d.ROUTER, '10.0.1', 'fd00:1');
+const DB = labNetwork(12, d.ROUTER, '10.0.2', 'fd00:2');
+const CLIENT = labPort('client', WEB, 'dpu-1', 0, 11);
+const NEAR = labPort('near', DB, 'dpu-1', 1, 11);
+const FAR = labPort('far', DB, 'dpu-2', 0, 12);
 /** Reached by an address of an allowed pair, which says nothing of who has it. */
-const PAIRED: LabPort = { ...port('paired', DB, 'dpu-1', 2, 13), allowed: ['10.0.2.100'] };
+const PAIRED: LabPort = { ...labPort('paired', DB, 'dpu-1', 2, 13), allowed: ['10.0.2.100'] };
 const SERVED = [80, 81];
 const PATIENCE = { timeoutMilliseconds: 150 };
 

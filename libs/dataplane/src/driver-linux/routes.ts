@@ -10,6 +10,10 @@ import {
   route,
 } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { groupBy } from '../group-by.js';
+import { DONE, missing } from '../handlers.js';
+import { resultOfFailure, sendSteps } from '../kernel/batch.js';
+import type { Place } from '../kernel/place.js';
 import {
   linkKey,
   namespaceKey,
@@ -17,19 +21,15 @@ import {
   type RouteSpec,
   routeKey,
 } from '../realise/linux-objects.js';
-import { DONE, resultOfFailure, sendSteps } from './batch.js';
-import { groupBy } from './group-by.js';
 import {
   type DeleteOperation,
   type Handler,
-  missing,
   type Observed,
   observedOf,
   type PutOperation,
   secondOf,
   specOf,
 } from './handler.js';
-import type { Place } from './place.js';
 import type { Places } from './places.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 import { RouteReader, unspecified } from './route-reader.js';

@@ -1,13 +1,14 @@
 import { type Message, NetlinkError, NFPROTO, nftSetElement } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
+import { groupBy } from '../group-by.js';
+import { DONE, missing } from '../handlers.js';
+import { resultOfFailure } from '../kernel/batch.js';
+import type { Place } from '../kernel/place.js';
 import { GUARD_SETS, GUARD_TABLE } from '../realise/guard-table.js';
 import { guardKey, type SenderSpec, senderKey } from '../realise/linux-objects.js';
-import { DONE, resultOfFailure } from './batch.js';
-import { groupBy } from './group-by.js';
 import {
   type DeleteOperation,
   type Handler,
-  missing,
   type Observed,
   observedOf,
   type PutOperation,
@@ -15,7 +16,6 @@ import {
   specOf,
 } from './handler.js';
 import { type ChangeOptions, carryOut } from './nft-transactions.js';
-import type { Place } from './place.js';
 import type { Places } from './places.js';
 import { type SenderElement, senderElements, senderOf } from './sender-elements.js';
 

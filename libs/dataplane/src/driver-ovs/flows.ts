@@ -1,5 +1,6 @@
 import { satisfies } from '@outboard/reconcile';
 import type { OperationResult } from '../driver.js';
+import { DONE, missing } from '../handlers.js';
 import {
   COOKIE_MASK,
   COOKIE_PREFIX,
@@ -9,14 +10,7 @@ import {
   PIPELINE_COOKIE_MASK,
   PIPELINE_COOKIE_PREFIX,
 } from './cookies.js';
-import {
-  type DeleteOperation,
-  DONE,
-  type Handler,
-  missing,
-  type Observed,
-  type PutOperation,
-} from './handler.js';
+import { type DeleteOperation, type Handler, type Observed, type PutOperation } from './handler.js';
 import type { Refusal } from './openflow/client.js';
 import { type PortNames, UnknownPort } from './openflow/fields.js';
 import {

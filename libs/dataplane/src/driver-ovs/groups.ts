@@ -1,12 +1,6 @@
 import type { OperationResult } from '../driver.js';
-import {
-  type DeleteOperation,
-  DONE,
-  type Handler,
-  missing,
-  type Observed,
-  type PutOperation,
-} from './handler.js';
+import { DONE, missing } from '../handlers.js';
+import { type DeleteOperation, type Handler, type Observed, type PutOperation } from './handler.js';
 import type { Refusal } from './openflow/client.js';
 import {
   addBucket,

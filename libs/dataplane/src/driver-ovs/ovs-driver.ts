@@ -1,6 +1,5 @@
 import type { DataplaneObject } from '@outboard/contracts';
 import type { NetlinkEvent, NetworkNamespace } from '@outboard/netlink';
-import { carryOutRuns } from '../carry-out-runs.js';
 import type {
   Capability,
   Change,
@@ -14,15 +13,13 @@ import type {
   Scope,
   Underlay,
 } from '../driver.js';
-import { digestEvents } from '../driver-linux/events.js';
-import { functionsAmong, touchesFunctions } from '../driver-linux/functions.js';
-import { groupBy } from '../driver-linux/group-by.js';
-import { Links } from '../driver-linux/links.js';
-import { Place } from '../driver-linux/place.js';
-import { linkKey } from '../realise/linux-objects.js';
+import { Handlers, type Responsibility } from '../handlers.js';
+import { type DeviceChange, isNamed, noteDevice } from '../kernel/device-events.js';
+import { functionsAmong, touchesFunctions } from '../kernel/functions.js';
+import { Place } from '../kernel/place.js';
 import { Flows, Pipeline } from './flows.js';
 import { Groups } from './groups.js';
-import { type Handler, resultOfThrown } from './handler.js';
+import { resultOfThrown } from './handler.js';
 import { groupOfRequest, MULTIPART } from './openflow/messages.js';
 import type { Database } from './ovsdb/database.js';
 import { Ports } from './ports.js';
@@ -35,7 +32,7 @@ import {
   UNDERLAY_BRIDGE,
 } from './realise/ovs-objects.js';
 import { NO_POLICIES, realiseOvs } from './realise/realise-ovs.js';
-import { Representors } from './representors.js';
+import { DeafRepresentors } from './representors.js';
 import { Switch, type SwitchOptions } from './switch.js';
 import { bridgeUnderlay, findUnderlay } from './underlay.js';
 
@@ -52,7 +49,7 @@ export class OvsDriver implements Driver<OvsSpec> {
   readonly order = OVS_ORDER;
   readonly slowToRemove = OVS_SLOW_TO_REMOVE;
   readonly #watchers = new Set<(change: Change) => void>();
-  readonly #byKind: ReadonlyMap<string, Handler>;
+  readonly #handlers: Handlers<OvsSpec>;
   readonly #flows: Flows;
   readonly #capabilities: readonly Capability[];
   readonly #lacks: ReadonlyMap<string, string>;
@@ -70,7 +67,7 @@ export class OvsDriver implements Driver<OvsSpec> {
     this.#lacks = new Map(
       this.#capabilities.flatMap(({ name, available, reason }) => (available ? [] : [[name, reason]])),
     );
-    this.#byKind = handlersOf(vswitch, this.#flows, place);
+    this.#handlers = handlersOf(vswitch, this.#flows, place);
   }
 
   /**
@@ -85,7 +82,7 @@ export class OvsDriver implements Driver<OvsSpec> {
       name: '',
       namespace,
       onEvents: (_, events) => {
-        if (driver === undefined) digestEvents(place, events);
+        if (driver === undefined) deviceChanges(place, events);
         else driver.#onEvents(events);
       },
       onOverrun: () => {
@@ -140,23 +137,12 @@ export class OvsDriver implements Driver<OvsSpec> {
 
   async observe(scope: Scope): Promise<readonly ObservedObject<OvsSpec>[]> {
     this.place.drain();
-    const found: ObservedObject<OvsSpec>[] = [];
-    if (scope.kind === 'all') {
-      for (const handler of new Set(this.#byKind.values()))
-        for (const object of await handler.observe('all')) found.push(object);
-      return found;
-    }
-    const byHandler = groupBy(scope.keys, (key) =>
-      this.#byKind.get(KINDS[key.slice(0, key.indexOf('/'))] ?? ''),
-    );
-    for (const [handler, keys] of byHandler)
-      for (const object of await handler.observe(keys)) found.push(object);
-    return found;
+    return this.#handlers.observe(scope);
   }
 
   async apply(operations: readonly Operation<OvsSpec>[]): Promise<readonly OperationResult[]> {
     this.place.drain();
-    return carryOutRuns(operations, (operation) => this.#handlerOf(operation), resultOfThrown);
+    return this.#handlers.apply(operations);
   }
 
   watch(onChange: (change: Change) => void): Disposable {
@@ -171,13 +157,6 @@ export class OvsDriver implements Driver<OvsSpec> {
     await this.vswitch[Symbol.asyncDispose]();
     await this.#looking;
     this.place.close();
-  }
-
-  #handlerOf(operation: Operation<OvsSpec> | undefined): Handler {
-    const spec = operation?.action === 'delete' ? operation.observed : operation?.object.spec;
-    const handler = this.#byKind.get(spec?.kind ?? '');
-    if (handler === undefined) throw new Error(`nobody carries out operations on a ${spec?.kind}`);
-    return handler;
   }
 
   #tell(change: Change): void {
@@ -211,13 +190,16 @@ export class OvsDriver implements Driver<OvsSpec> {
   }
 
   #onEvents(events: readonly NetlinkEvent[]): void {
-    const { changed, lost, devices, addresses } = digestEvents(this.place, events);
-    const isLink = (key: string): boolean => key.startsWith(linkKey(''));
-    this.#tell({ kind: 'objects', changed: [...changed].filter(isLink), lost: [...lost].filter(isLink) });
+    const devices = deviceChanges(this.place, events);
+    this.#tell({
+      kind: 'objects',
+      changed: devices.flatMap(({ changed }) => changed),
+      lost: devices.flatMap(({ lost }) => lost),
+    });
     if (devices.some(({ before, after }) => touchesFunctions(before, after)))
       this.#tell({ kind: 'functions' });
-    const own = [this.options.underlayDevice, UNDERLAY_BRIDGE];
-    if (addresses || devices.some(({ before, after }) => own.includes(before?.name ?? after?.name)))
+    const addresses = events.some(({ family }) => family === 'address');
+    if (addresses || devices.some((device) => isNamed(device, this.options.underlayDevice, UNDERLAY_BRIDGE)))
       this.#lookAtUnderlay();
   }
 
@@ -243,6 +225,9 @@ export class OvsDriver implements Driver<OvsSpec> {
   }
 }
 
+const deviceChanges = (place: Place, events: readonly NetlinkEvent[]): DeviceChange[] =>
+  events.flatMap((event) => (event.family === 'link' ? [noteDevice(place, event)] : []));
+
 /** What each capability needs of the switch. */
 const NEEDED = {
   vxlan: 'vxlan',
@@ -265,33 +250,14 @@ function capabilitiesOf({ version, types }: Database): Capability[] {
   ];
 }
 
-/** The kind by which a key's handler is found, by the key's first part. */
-const KINDS: Readonly<Record<string, OvsSpec['kind']>> = {
-  pipeline: 'pipeline',
-  port: 'port',
-  group: 'group',
-  bucket: 'bucket',
-  flow: 'flow',
-  link: 'representor',
-};
-
 /** In the order in which all are observed. */
-function handlersOf(vswitch: Switch, flows: Flows, place: Place): ReadonlyMap<string, Handler> {
-  const groups = new Groups(vswitch);
-  return new Map<OvsSpec['kind'], Handler>([
-    ['port', new Ports(vswitch, place.namespace)],
-    ['group', groups],
-    ['bucket', groups],
-    ['flow', flows],
-    ['gate', flows],
-    ['pipeline', new Pipeline(vswitch, flows)],
-    ['representor', new Representors(new Links(onlyPlace(place)), place)],
-  ]);
+function handlersOf(vswitch: Switch, flows: Flows, place: Place): Handlers<OvsSpec> {
+  const all: readonly Responsibility<OvsSpec>[] = [
+    { handler: new Ports(vswitch, place.namespace), keys: ['port'], kinds: ['port'] },
+    { handler: new Groups(vswitch), keys: ['group', 'bucket'], kinds: ['group', 'bucket'] },
+    { handler: flows, keys: ['flow'], kinds: ['flow', 'gate'] },
+    { handler: new Pipeline(vswitch, flows), keys: ['pipeline'], kinds: ['pipeline'] },
+    { handler: new DeafRepresentors(place), keys: ['link'], kinds: ['representor'] },
+  ];
+  return new Handlers(all, resultOfThrown);
 }
-
-const onlyPlace = (place: Place) => ({
-  dpu: place,
-  router: () => undefined,
-  routers: () => [][Symbol.iterator](),
-  withDevice: () => place,
-});

@@ -1,8 +1,8 @@
 import type { NetworkNamespace } from '@outboard/netlink';
 import type { OperationResult, Ownership } from '../driver.js';
+import { DONE } from '../handlers.js';
 import {
   type DeleteOperation,
-  DONE,
   type Handler,
   type Observed,
   type PutOperation,

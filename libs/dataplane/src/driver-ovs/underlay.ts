@@ -1,7 +1,5 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import {
-  type Address,
-  AF,
   address,
   link,
   linkByName,
@@ -13,7 +11,8 @@ import {
   upFlags,
 } from '@outboard/netlink';
 import type { Underlay } from '../driver.js';
-import type { Place } from '../driver-linux/place.js';
+import { globalAddress } from '../kernel/global-address.js';
+import type { Place } from '../kernel/place.js';
 import { UNDERLAY_BRIDGE, UPLINK_PATCH } from './realise/ovs-objects.js';
 import type { Switch } from './switch.js';
 
@@ -79,14 +78,6 @@ export async function findUnderlay(place: Place, device: string): Promise<Underl
   const bridge = await place.lookAtDevice(UNDERLAY_BRIDGE);
   const carrier = await place.lookAtDevice(device);
   if (bridge === undefined || carrier === undefined) return undefined;
-  const own = (await place.route.dump(address.dump())).filter(
-    ({ ifaIndex, ifaScope }) => ifaIndex === bridge.index && ifaScope === RT_SCOPE.UNIVERSE,
-  );
-  const text = addressOf(own, AF.INET) ?? addressOf(own, AF.INET6);
-  return text === undefined ? undefined : { device, address: text, mtu: carrier.mtu };
+  const address = await globalAddress(place, bridge);
+  return address === undefined ? undefined : { device, address, mtu: carrier.mtu };
 }
-
-const addressOf = (addresses: readonly Address[], family: number): string | undefined => {
-  const found = addresses.find(({ ifaFamily }) => ifaFamily === family);
-  return found?.local ?? found?.address;
-};

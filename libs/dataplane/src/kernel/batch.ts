@@ -1,7 +1,6 @@
 import { type BatchFailure, type Message, NetlinkError, type NetlinkSocket } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
-
-export const DONE: OperationResult = { kind: 'done' };
+import { DONE } from '../handlers.js';
 
 /** Busy, interrupted, short of memory or buffers: passes by itself. */
 const PASSING = new Set(['EAGAIN', 'EBUSY', 'EINTR', 'ENOBUFS', 'ENOMEM']);

@@ -1,0 +1,96 @@
+import type { ObservedObject, Operation, OperationResult, Scope, Spec } from './driver.js';
+import { groupBy } from './group-by.js';
+
+export type PutOperation<S extends Spec> = Extract<Operation<S>, { action: 'create' | 'update' }>;
+export type DeleteOperation<S extends Spec> = Extract<Operation<S>, { action: 'delete' }>;
+
+/** How one sort of a driver's objects is made, taken away and looked at. One result per operation, at its index. */
+export interface Handler<S extends Spec> {
+  put(operations: readonly PutOperation<S>[]): Promise<readonly OperationResult[]>;
+  remove(operations: readonly DeleteOperation<S>[]): Promise<readonly OperationResult[]>;
+  /** These, where missing ones are absent; or all that are ours. */
+  observe(keys: readonly string[] | 'all'): Promise<readonly ObservedObject<S>[]>;
+}
+
+/** Which objects a handler has: by the first part of their keys, and by their kinds. */
+export interface Responsibility<S extends Spec> {
+  readonly handler: Handler<S>;
+  /** None: they are looked at by another. */
+  readonly keys: readonly string[];
+  readonly kinds: readonly S['kind'][];
+}
+
+export const DONE: OperationResult = { kind: 'done' };
+
+export const missing = (dependency: string): OperationResult => ({
+  kind: 'missing',
+  dependency,
+  message: `waits for ${dependency}`,
+});
+
+/** All handlers of a driver, which observe and apply together. */
+export class Handlers<S extends Spec> {
+  readonly #byKey = new Map<string, Handler<S>>();
+  readonly #byKind = new Map<S['kind'], Handler<S>>();
+
+  /** In the order in which all are observed. */
+  constructor(
+    private readonly all: readonly Responsibility<S>[],
+    private readonly resultOfThrown: (failure: unknown) => OperationResult,
+  ) {
+    for (const { handler, keys, kinds } of all) {
+      for (const key of keys) this.#byKey.set(key, handler);
+      for (const kind of kinds) this.#byKind.set(kind, handler);
+    }
+  }
+
+  async observe(scope: Scope): Promise<readonly ObservedObject<S>[]> {
+    const found: ObservedObject<S>[] = [];
+    if (scope.kind === 'all') {
+      for (const { handler, keys } of this.all) {
+        if (keys.length === 0) continue;
+        for (const object of await handler.observe('all')) found.push(object);
+      }
+      return found;
+    }
+    const byHandler = groupBy(scope.keys, (key) => this.#byKey.get(key.slice(0, key.indexOf('/'))));
+    for (const [handler, keys] of byHandler)
+      for (const object of await handler.observe(keys)) found.push(object);
+    return found;
+  }
+
+  /** Carries out operations in their order, each run of them that one handler can do together at once. */
+  async apply(operations: readonly Operation<S>[]): Promise<readonly OperationResult[]> {
+    const results: OperationResult[] = [];
+    for (let start = 0; start < operations.length; ) {
+      const handler = this.#handlerOf(operations[start]);
+      const removes = operations[start]?.action === 'delete';
+      let end = start + 1;
+      while (
+        end < operations.length &&
+        this.#handlerOf(operations[end]) === handler &&
+        (operations[end]?.action === 'delete') === removes
+      )
+        end++;
+      const run = operations.slice(start, end);
+      let own: readonly OperationResult[];
+      try {
+        own = removes
+          ? await handler.remove(run as DeleteOperation<S>[])
+          : await handler.put(run as PutOperation<S>[]);
+      } catch (failure) {
+        own = run.map(() => this.resultOfThrown(failure));
+      }
+      for (const result of own) results.push(result);
+      start = end;
+    }
+    return results;
+  }
+
+  #handlerOf(operation: Operation<S> | undefined): Handler<S> {
+    const spec = operation?.action === 'delete' ? operation.observed : operation?.object.spec;
+    const handler = spec === undefined ? undefined : this.#byKind.get(spec.kind);
+    if (handler === undefined) throw new Error(`nobody carries out operations on a ${spec?.kind}`);
+    return handler;
+  }
+}

@@ -1,0 +1,16 @@
+import { type Address, AF, address, RT_SCOPE } from '@outboard/netlink';
+import type { Device } from './device.js';
+import type { Place } from './place.js';
+
+/** The first global address of a device, IPv4 before IPv6; undefined: it has none. */
+export async function globalAddress({ route }: Place, { index }: Device): Promise<string | undefined> {
+  const own = (await route.dump(address.dump())).filter(
+    ({ ifaIndex, ifaScope }) => ifaIndex === index && ifaScope === RT_SCOPE.UNIVERSE,
+  );
+  return addressOf(own, AF.INET) ?? addressOf(own, AF.INET6);
+}
+
+const addressOf = (addresses: readonly Address[], family: number): string | undefined => {
+  const found = addresses.find(({ ifaFamily }) => ifaFamily === family);
+  return found?.local ?? found?.address;
+};
