@@ -47,7 +47,7 @@ module.exports = {
     layer('libs/store', ['libs/core']),
     layer('libs/bus', ['libs/core', 'libs/contracts']),
     layer('libs/resource-service', ['libs/core', 'libs/contracts', 'libs/model', 'libs/store', 'libs/bus']),
-    layer('libs/service-shell', ['libs/core', 'libs/store', 'libs/bus']),
+    layer('libs/service-shell', ['libs/core', 'libs/reconcile', 'libs/store', 'libs/bus']),
     layer('libs/client', ['libs/core', 'libs/contracts', 'libs/model', 'libs/bus']),
     layer('libs/ffi', ['libs/core']),
     layer('libs/netlink', ['libs/core', 'libs/ffi']),

@@ -97,6 +97,7 @@ export function busTables(): Readonly<Record<string, string>> {
       roles.networkIntent(),
       roles.worker('dpu-1'),
       roles.host('dpu-1'),
+      roles.hostAgent('host-1'),
       roles.orchestrator('acme'),
       roles.operator(),
     ]

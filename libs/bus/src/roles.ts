@@ -21,6 +21,9 @@ export const inboxPrefixOf = (role: Pick<Role, 'name'>): string => `_INBOX_${rol
 
 const under = (subject: string): string => `${SUBJECT_PREFIX}.${subject}`;
 
+/** The security policy that a host agent makes in a tenant, by which pods accept nothing until another one allows it. */
+export const DEFAULT_DENY_POLICY = 'pod-default-deny';
+
 /** What workers send to the owners of their documents. */
 const DPU_CHANNELS = ['sync', 'fetch', 'observed', 'heartbeat'] as const;
 
@@ -127,6 +130,31 @@ export const roles = {
       purpose: `the agent on the host of DPU ${dpu} that gives pods their functions: reads states`,
       publish: watches(STREAM.state.name, under('state.>')),
       subscribe: [`${inboxPrefixOf({ name })}.>`, under('state.>')],
+      answers: 'nothing',
+    };
+  },
+
+  /**
+   * What puts pods on ports: it may make, look at and delete ports in every tenant, as pods of all of them may come to
+   * its host, and one security policy by its name. All else it may only list.
+   */
+  hostAgent: (host: string): Role => {
+    const name = `host-agent-${label(host)}`;
+    const denial = { api: 'network', kind: 'securitypolicy', name: DEFAULT_DENY_POLICY } as const;
+    return {
+      name,
+      purpose: `the agent on host ${host} that the CNI plugin talks to: connects pods to ports`,
+      publish: [
+        ...['get', 'list', 'apply', 'delete'].map((verb) => under(`rpc.*.network.port.${verb}`)),
+        ...['network', 'subnet'].map((kind) => under(`rpc.*.network.${kind}.list`)),
+        ...['dpu', 'function'].map((kind) => under(`rpc._.admin.${kind}.list`)),
+        under(`intent.*.${denial.api}.${denial.kind}.${denial.name}`),
+      ],
+      subscribe: [
+        `${inboxPrefixOf({ name })}.>`,
+        subjects.events({ api: 'network', kind: 'port' }),
+        subjects.events(denial),
+      ],
       answers: 'nothing',
     };
   },

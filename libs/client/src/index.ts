@@ -1,2 +1,3 @@
 export * from './intent-publisher.js';
+export * from './resource-client.js';
 export * from './state-cache.js';

@@ -4,6 +4,7 @@ export { NetlinkError } from './channel.js';
 export * from './codec/address.js';
 export { DecodeError, EncodeError } from './codec/errors.js';
 export * from './codec/family.js';
+export * from './configure.js';
 export * from './families/address.js';
 export * from './families/all.js';
 export * from './families/link.js';

@@ -1,26 +1,10 @@
-import { AppError } from '@outboard/core';
-import {
-  AF,
-  address,
-  IFA_F,
-  link,
-  type Message,
-  NetlinkSocket,
-  type NetworkNamespace,
-  RT_SCOPE,
-  RT_TABLE,
-  RTN,
-  RTNH_F,
-  RTPROT,
-  route,
-  upFlags,
-} from '@outboard/netlink';
+import { addressMessage, link, type Message, upFlags } from '@outboard/netlink';
 import {
   type DpuPlan,
   type FunctionPlan,
+  type HostPlan,
   hostIndexOf,
   MANAGEMENT_DEVICE,
-  type PrefixedAddress,
   type TestbedPlan,
 } from './plan.js';
 
@@ -33,12 +17,14 @@ const UNDERLAY = 100;
 const MANAGEMENT = 101;
 const UNDERLAY_PORTS = 1000;
 const MANAGEMENT_PORTS = 2000;
+const HOST_PORTS = 3000;
 const MANAGEMENT_MTU = 1500;
 
 /** The descriptors of open namespaces that messages refer to. */
 interface Descriptors {
   readonly control: number;
   readonly dpus: ReadonlyMap<string, number>;
+  readonly hosts: ReadonlyMap<string, number>;
 }
 
 /** The two switches, and a cable from each to every place that it serves; sent in the fabric's namespace. */
@@ -78,6 +64,12 @@ export function fabricMessages(plan: TestbedPlan, descriptors: Descriptors): Mes
         }),
       ];
     }),
+    ...plan.hosts.map(({ name, number, management }) =>
+      cable(HOST_PORTS + number, `host-${number}`, 'management', {
+        ifname: management.device,
+        netNsFd: descriptors.hosts.get(name) ?? -1,
+      }),
+    ),
   ];
 }
 
@@ -100,6 +92,13 @@ export const controlMessages = (plan: TestbedPlan): Message[] => [
   loopbackUp(),
   link.change({ ifiIndex: MANAGEMENT, ...upFlags() }),
   addressMessage(MANAGEMENT, plan.control),
+];
+
+/** A host's side of the management network. */
+export const hostMessages = ({ management }: HostPlan): Message[] => [
+  loopbackUp(),
+  link.change({ ifiIndex: MANAGEMENT, ...upFlags() }),
+  ...management.addresses.map((each) => addressMessage(MANAGEMENT, each)),
 ];
 
 /** A DPU's own devices and addresses. */
@@ -132,61 +131,3 @@ export const functionMessage = (each: FunctionPlan, mtu: number, host: number): 
       },
     },
   });
-
-/** An address that is usable at once: no duplicate address detection. */
-export function addressMessage(ifaIndex: number, { ip, prefixLength }: PrefixedAddress): Message {
-  const version4 = !ip.includes(':');
-  return address.create({
-    ifaFamily: version4 ? AF.INET : AF.INET6,
-    ifaPrefixlen: prefixLength,
-    ifaIndex,
-    address: ip,
-    ...(version4 ? { local: ip } : { flags: IFA_F.NODAD }),
-  });
-}
-
-/** A default route. The gateway need not lie in a prefix of the device: a port may have a /32 or a /128. */
-export const defaultRouteMessage = (oif: number, gateway: string): Message =>
-  route.create({
-    rtmFamily: gateway.includes(':') ? AF.INET6 : AF.INET,
-    rtmTable: RT_TABLE.MAIN,
-    rtmProtocol: RTPROT.STATIC,
-    rtmScope: RT_SCOPE.UNIVERSE,
-    rtmType: RTN.UNICAST,
-    rtmFlags: RTNH_F.ONLINK,
-    gateway,
-    oif,
-  });
-
-/** A socket in a namespace for the time of an action. */
-export async function withSocket<Value>(
-  namespace: NetworkNamespace | undefined,
-  action: (socket: NetlinkSocket) => Promise<Value>,
-): Promise<Value> {
-  const socket = NetlinkSocket.open(namespace === undefined ? {} : { namespace });
-  try {
-    return await action(socket);
-  } finally {
-    socket.close();
-  }
-}
-
-/**
- * Sends messages of which every one has to succeed; those that wait for a grace period (moves of devices) on a pool
- * thread. Throws AppError INTERNAL that names the first refusal.
- */
-export async function applyAll(
-  socket: NetlinkSocket,
-  what: string,
-  messages: readonly Message[],
-  options: { readonly offThread?: boolean } = {},
-): Promise<void> {
-  const { failures } = await (options.offThread ? socket.batchOffThread(messages) : socket.batch(messages));
-  const [first] = failures;
-  if (first === undefined) return;
-  const more = failures.length === 1 ? '' : ` and ${failures.length - 1} more`;
-  const text = first.message === '' ? first.code : `${first.message} (${first.code})`;
-  throw new AppError('INTERNAL', `${what}: message ${first.index} of ${messages.length}: ${text}${more}`, {
-    metadata: { errno: first.code },
-  });
-}

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { link, linkByName, NetworkNamespace } from '@outboard/netlink';
-import { withSocket } from './links.js';
+import { link, linkByName, NetworkNamespace, withSocket } from '@outboard/netlink';
 import type { Dpu } from './places.js';
 import { waitReachable } from './probes/ping.js';
 import type { Program } from './program.js';

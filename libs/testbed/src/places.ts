@@ -1,9 +1,9 @@
 import { AppError } from '@outboard/core';
-import { link, linkByName, NetlinkSocket, type NetworkNamespace, upFlags } from '@outboard/netlink';
-import { applyAll, dpuMessages, functionMessage } from './links.js';
+import { applyAll, link, linkByName, NetlinkSocket, type NetworkNamespace, upFlags } from '@outboard/netlink';
+import { dpuMessages, functionMessage } from './links.js';
 import type { Machine } from './machine.js';
 import { stopChecksumOffload } from './offload.js';
-import { type DpuPlan, type FunctionPlan, hostIndexOf } from './plan.js';
+import { type DpuPlan, type FunctionPlan, type HostPlan, hostIndexOf } from './plan.js';
 
 /** Where traffic can start and end: pods, hosts, DPUs, the control namespace. Probes work between any two. */
 export interface Endpoint {
@@ -16,13 +16,18 @@ export interface Endpoint {
 /** A server: holds the functions of its DPUs until pods take them. */
 export class Host implements Endpoint {
   readonly socket: NetlinkSocket;
-  readonly addresses = [];
 
   constructor(
     readonly name: string,
     readonly namespace: NetworkNamespace,
+    /** Undefined: it is on no management network. */
+    readonly plan?: HostPlan,
   ) {
     this.socket = NetlinkSocket.open({ namespace });
+  }
+
+  get addresses(): readonly string[] {
+    return this.plan?.management.addresses.map(({ ip }) => ip) ?? [];
   }
 
   close(): void {

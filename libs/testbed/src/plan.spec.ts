@@ -37,7 +37,7 @@ describe('planTestbed', () => {
           { ip: 'fd00:254::2', prefixLength: 64 },
         ],
       },
-      management: { device: 'mgmt0', addresses: [{ ip: '10.255.0.2', prefixLength: 24 }] },
+      management: { device: 'mgmt0', addresses: [{ ip: '10.255.0.2', prefixLength: 23 }] },
       functions: [
         {
           vfNumber: undefined,
@@ -66,7 +66,14 @@ describe('planTestbed', () => {
 
   it('puts DPUs that name the same host into one host', () => {
     const plan = planTestbed({ name: 'demo', dpus: [dpu({ host: 'server' }), { ...other, host: 'server' }] });
-    expect(plan.hosts).toEqual([{ name: 'server', namespace: 'ob-demo.host.server' }]);
+    expect(plan.hosts).toEqual([
+      {
+        name: 'server',
+        namespace: 'ob-demo.host.server',
+        number: 1,
+        management: { device: 'mgmt0', addresses: [{ ip: '10.255.1.1', prefixLength: 23 }] },
+      },
+    ]);
   });
 
   it('keeps the longest names within what names of devices and namespaces may have', () => {

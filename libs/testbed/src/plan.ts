@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { Problems } from '@outboard/core';
+import type { PrefixedAddress } from '@outboard/netlink';
 
 /** One DPU as a caller describes it. */
 export interface DpuSpecification {
@@ -51,11 +52,6 @@ export interface DpuPlan {
   readonly checksumOffload: boolean;
 }
 
-export interface PrefixedAddress {
-  readonly ip: string;
-  readonly prefixLength: number;
-}
-
 /** Everything that a testbed consists of, before anything of it exists. */
 export interface TestbedPlan {
   readonly name: string;
@@ -67,11 +63,22 @@ export interface TestbedPlan {
   /** Where the message bus listens, on the management network. */
   readonly control: PrefixedAddress;
   readonly dpus: readonly DpuPlan[];
-  readonly hosts: readonly { readonly name: string; readonly namespace: string }[];
+  readonly hosts: readonly HostPlan[];
+}
+
+/** A server, which reaches the message bus by the management network as DPUs do. */
+export interface HostPlan {
+  readonly name: string;
+  readonly namespace: string;
+  /** Its position, from 1; the last byte of its address. */
+  readonly number: number;
+  readonly management: { readonly device: string; readonly addresses: readonly PrefixedAddress[] };
 }
 
 export const UNDERLAY_DEVICE = 'up0';
 export const MANAGEMENT_DEVICE = 'mgmt0';
+/** DPUs and the bus are in its first 256 addresses, hosts in the second. */
+const MANAGEMENT_PREFIX_LENGTH = 23;
 const MAX_DPUS = 200;
 const MAX_FUNCTIONS = 1100;
 export const MAX_TESTBED_NAME = 16;
@@ -116,11 +123,21 @@ export function planTestbed(specification: TestbedSpecification): TestbedPlan {
     underlayMtu,
     fabricNamespace: `${prefix}fabric`,
     controlNamespace: `${prefix}control`,
-    control: { ip: '10.255.0.254', prefixLength: 24 },
+    control: { ip: '10.255.0.254', prefixLength: MANAGEMENT_PREFIX_LENGTH },
     dpus,
-    hosts: hosts.map((host) => ({ name: host, namespace: `${prefix}host.${host}` })),
+    hosts: hosts.map((host, index) => planHost(prefix, host, index + 1)),
   };
 }
+
+const planHost = (prefix: string, name: string, number: number): HostPlan => ({
+  name,
+  namespace: `${prefix}host.${name}`,
+  number,
+  management: {
+    device: MANAGEMENT_DEVICE,
+    addresses: [{ ip: `10.255.1.${number}`, prefixLength: MANAGEMENT_PREFIX_LENGTH }],
+  },
+});
 
 function planDpu(prefix: string, dpu: DpuSpecification, number: number): DpuPlan {
   const { name, serialNumber, pfMacAddress, functions } = dpu;
@@ -144,7 +161,7 @@ function planDpu(prefix: string, dpu: DpuSpecification, number: number): DpuPlan
     },
     management: {
       device: MANAGEMENT_DEVICE,
-      addresses: [{ ip: `10.255.0.${number}`, prefixLength: 24 }],
+      addresses: [{ ip: `10.255.0.${number}`, prefixLength: MANAGEMENT_PREFIX_LENGTH }],
     },
     functions: [
       {

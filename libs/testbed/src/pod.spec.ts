@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { AF, address, link, linkByName, RT_TABLE, route } from '@outboard/netlink';
-import { withSocket } from './links.js';
+import { AF, address, link, linkByName, RT_TABLE, route, withSocket } from '@outboard/netlink';
 import type { Dpu } from './places.js';
 import type { Pod, PortStatus } from './pod.js';
 import { ping, waitReachable } from './probes/ping.js';

@@ -1,6 +1,10 @@
 import { isIP } from 'node:net';
 import { AppError, Problems } from '@outboard/core';
+import { setSysctls } from '@outboard/ffi';
 import {
+  addressMessage,
+  applyAll,
+  defaultRouteMessage,
   type Link,
   link,
   linkByName,
@@ -9,10 +13,9 @@ import {
   type Request,
   upFlags,
 } from '@outboard/netlink';
-import { addressMessage, applyAll, defaultRouteMessage, LOOPBACK, loopbackUp } from './links.js';
+import { LOOPBACK, loopbackUp } from './links.js';
 import type { Dpu, Endpoint, Host } from './places.js';
 import type { FunctionPlan } from './plan.js';
-import { setSysctls } from './sysctl.js';
 
 /** The part of a Port's status that the host's side needs; the status itself can be passed as it is. */
 export interface PortStatus {

@@ -2,8 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { link, NetworkNamespace } from '@outboard/netlink';
-import { withSocket } from './links.js';
+import { link, NetworkNamespace, withSocket } from '@outboard/netlink';
 import { connectivityMatrix, ping, waitReachable } from './probes/ping.js';
 import { Testbed } from './testbed.js';
 import { specification, uniqueName } from './testing.js';
@@ -34,8 +33,8 @@ describe('a testbed', () => {
     expect(matrix.failures).toEqual([]);
     // 3 DPUs x 2 others x 3 addresses (underlay IPv4 and IPv6, management).
     expect(matrix.entries).toHaveLength(18);
-    for (const dpu of places) {
-      expect(await ping(dpu, testbed.plan.control.ip)).toMatchObject({ received: 1 });
+    for (const place of [...places, ...testbed.hosts.values()]) {
+      expect(await ping(place, testbed.plan.control.ip)).toMatchObject({ received: 1 });
     }
     expect(await ping(testbed.control, '10.254.0.1')).toMatchObject({ received: 0 });
   });
@@ -49,11 +48,11 @@ describe('a testbed', () => {
     const names = (links: typeof representors = []): string[] =>
       links.map(({ ifname }) => ifname ?? '').sort();
     expect(names(representors)).toEqual(['lo', 'mgmt0', 'pf0hpf', 'pf0vf0', 'pf0vf1', 'up0']);
-    expect(names(devices)).toEqual(['enp1s0f0', 'enp1s0f0v0', 'enp1s0f0v1', 'lo']);
+    expect(names(devices)).toEqual(['enp1s0f0', 'enp1s0f0v0', 'enp1s0f0v1', 'lo', 'mgmt0']);
     const pf = devices?.find(({ ifname }) => ifname === 'enp1s0f0');
     expect(pf).toMatchObject({ address: '08:c0:eb:00:00:01', mtu: 1500 });
     const up = [...(representors ?? []), ...(devices ?? [])].filter(({ ifiFlags }) => ifiFlags & 1);
-    expect(names(up)).toEqual(['lo', 'lo', 'mgmt0', 'up0']);
+    expect(names(up)).toEqual(['lo', 'lo', 'mgmt0', 'mgmt0', 'up0']);
   });
 
   it('puts the functions of several DPUs into one host', async () => {

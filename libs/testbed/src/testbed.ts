@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { AppError } from '@outboard/core';
-import { link, NetlinkSocket, NetworkNamespace, setUp } from '@outboard/netlink';
+import { setSysctls } from '@outboard/ffi';
 import {
   addressMessage,
   applyAll,
-  controlMessages,
-  fabricMessages,
-  fabricPort,
-  loopbackUp,
-  type NetworkName,
+  link,
+  NetlinkSocket,
+  NetworkNamespace,
+  setUp,
   withSocket,
-} from './links.js';
+} from '@outboard/netlink';
+import { controlMessages, fabricMessages, fabricPort, hostMessages, type NetworkName } from './links.js';
 import { Machine, machineProgram } from './machine.js';
 import { stopChecksumOffload } from './offload.js';
 import { type Leftovers, MARK, Ownership, removeLeftovers } from './ownership.js';
@@ -25,7 +25,6 @@ import {
 } from './plan.js';
 import { Pod } from './pod.js';
 import { type Location, Program, type ProgramSpecification } from './program.js';
-import { setSysctls } from './sysctl.js';
 
 const MAX_PODS = 2000;
 
@@ -238,8 +237,8 @@ export class Testbed implements AsyncDisposable {
 
   async #build(): Promise<void> {
     const { plan } = this;
-    for (const { name, namespace } of plan.hosts) {
-      this.hosts.set(name, new Host(name, NetworkNamespace.create(namespace)));
+    for (const host of plan.hosts) {
+      this.hosts.set(host.name, new Host(host.name, NetworkNamespace.create(host.namespace), host));
     }
     for (const dpu of plan.dpus) {
       const namespace = NetworkNamespace.create(dpu.namespace);
@@ -255,16 +254,19 @@ export class Testbed implements AsyncDisposable {
       'net/bridge/bridge-nf-call-ip6tables': '0',
       'net/bridge/bridge-nf-call-arptables': '0',
     });
-    const descriptors = new Map([...this.dpus].map(([name, { namespace }]) => [name, namespace.descriptor]));
     const control = this.control.namespace;
     await applyAll(
       this.#fabric,
       'fabric',
-      fabricMessages(plan, { control: control.descriptor, dpus: descriptors }),
+      fabricMessages(plan, {
+        control: control.descriptor,
+        dpus: descriptorsOf(this.dpus),
+        hosts: descriptorsOf(this.hosts),
+      }),
     );
     await withSocket(control, (socket) => applyAll(socket, 'control', controlMessages(plan)));
     for (const host of this.hosts.values()) {
-      await applyAll(host.socket, `host ${host.name}`, [loopbackUp()]);
+      if (host.plan !== undefined) await applyAll(host.socket, `host ${host.name}`, hostMessages(host.plan));
     }
     for (const dpu of this.dpus.values()) await dpu.boot();
     // What leaves a machine by a real cable has its checksums; a veth would carry it without.
@@ -279,6 +281,9 @@ function found<Value>(values: ReadonlyMap<string, Value>, kind: string, name: st
   if (value === undefined) throw new AppError('NOT_FOUND', `there is no ${kind} ${name}`);
   return value;
 }
+
+const descriptorsOf = (places: ReadonlyMap<string, Endpoint>): ReadonlyMap<string, number> =>
+  new Map([...places].map(([name, { namespace }]) => [name, namespace.descriptor]));
 
 /** Programs on a DPU are on its machine; elsewhere only the network is the place's. */
 const locate = async (place: Endpoint): Promise<Location> => ({

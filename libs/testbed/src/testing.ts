@@ -1,6 +1,5 @@
 // What the specs of this library share.
-import { link, setUp, upFlags } from '@outboard/netlink';
-import { applyAll } from './links.js';
+import { applyAll, link, setUp, upFlags } from '@outboard/netlink';
 import type { Dpu } from './places.js';
 import type { TestbedSpecification } from './plan.js';
 import type { Pod } from './pod.js';

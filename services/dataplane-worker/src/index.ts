@@ -1,6 +1,6 @@
+export type { Log } from '@outboard/service-shell/process';
 export type { WorkerIdentity } from './app/identity.js';
 export { currentIncarnation } from './app/incarnation.js';
-export type { Log } from './app/log.js';
 export {
   createDataplaneWorker,
   type DataplaneWorker,

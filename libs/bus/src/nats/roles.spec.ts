@@ -5,7 +5,7 @@ import { ok, unwrap } from '@outboard/core';
 import { type NatsServer, startNatsServer } from '@outboard/testkit';
 import { generateCredentials, readCredentials } from '../credentials.js';
 import type { StreamBus } from '../port.js';
-import { type Role, roles } from '../roles.js';
+import { DEFAULT_DENY_POLICY, type Role, roles } from '../roles.js';
 import { renderServerConfig } from '../server-config.js';
 import { STREAM, STREAMS } from '../streams.js';
 import { Collector } from '../testing/collector.js';
@@ -21,6 +21,7 @@ const ALL: readonly Role[] = [
   roles.worker('dpu-1'),
   roles.worker('dpu-2'),
   roles.host('dpu-1'),
+  roles.hostAgent('host-1'),
   roles.orchestrator('acme'),
   roles.orchestrator('globex'),
   roles.operator(),
@@ -397,6 +398,46 @@ describe('roles', () => {
       );
       expect(unwrap(await operator.streams.remove(STREAM.dead.name, 1_000))).toBe(false);
       expect(refusal(await operator.streams.remove(STREAM.event.name, 1))).toMatchObject(DENIED);
+    });
+
+    it('a host agent asks about ports of every tenant, and makes no other policy than the one that denies', async () => {
+      const agent = await as('host-agent-host-1');
+      const denial = {
+        tenant: 'acme',
+        api: 'network',
+        kind: 'securitypolicy',
+        name: DEFAULT_DENY_POLICY,
+      } as const;
+      const port1 = port('globex');
+      for (const subject of [
+        ...(['get', 'list', 'apply', 'delete'] as const).map((verb) =>
+          subjects.rpc('acme', 'network', 'port', verb),
+        ),
+        subjects.rpc('globex', 'network', 'network', 'list'),
+        subjects.rpc(NO_TENANT, 'admin', 'function', 'list'),
+      ]) {
+        const reply = await agent.request(subject, message(), PATIENT);
+        // Somebody may be there or not: what counts is that the server lets it ask.
+        expect(reply.ok ? 'OK' : reply.error.reason).not.toBe(DENIED.reason);
+      }
+      unwrap(await publish('host-agent-host-1', subjects.intent(denial)));
+      await agent.subscribe(`${SUBJECT_PREFIX}.event.acme.network.port.web-0.*`, () => {});
+      for (const subject of [
+        subjects.intent({ ...denial, name: 'web' }),
+        subjects.intent(port1),
+        subjects.rpc('acme', 'network', 'securitypolicy', 'apply'),
+        subjects.rpc('acme', 'network', 'network', 'apply'),
+        subjects.rpc(NO_TENANT, 'admin', 'function', 'apply'),
+        subjects.state(port1),
+        subjects.event(port1, 'ready'),
+        subjects.dpu('dpu-1', 'observed', 'network'),
+      ]) {
+        expect(refusal(await agent.request(subject, message(), PATIENT))).toMatchObject(DENIED);
+      }
+      for (const subject of [subjects.intent(port1), subjects.state(port1), subjects.states({})]) {
+        await expect(agent.subscribe(subject, () => {})).rejects.toMatchObject(DENIED);
+      }
+      expect(refusal(await api('host-agent-host-1', 'STREAM.INFO.OUTBOARD_INTENT'))).toMatchObject(DENIED);
     });
 
     it('a host reads states and does nothing else', async () => {

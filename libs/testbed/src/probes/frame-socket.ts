@@ -8,8 +8,7 @@ import {
   SOL_SOCKET,
   watchReadable,
 } from '@outboard/ffi';
-import { link, type NetworkNamespace } from '@outboard/netlink';
-import { withSocket } from '../links.js';
+import { link, type NetworkNamespace, withSocket } from '@outboard/netlink';
 
 const ETH_P_ALL = 0x0003;
 const SOL_PACKET = 263;

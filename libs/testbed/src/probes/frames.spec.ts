@@ -1,7 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { libc, SOCK_DGRAM, watchReadable } from '@outboard/ffi';
-import { AF, link, linkByName, NUD, neighbour, upFlags } from '@outboard/netlink';
-import { addressMessage, applyAll, withSocket } from '../links.js';
+import {
+  AF,
+  addressMessage,
+  applyAll,
+  link,
+  linkByName,
+  NUD,
+  neighbour,
+  upFlags,
+  withSocket,
+} from '@outboard/netlink';
 import type { Dpu } from '../places.js';
 import type { Pod } from '../pod.js';
 import { encodeSocketAddress, openSocket } from '../sockets.js';

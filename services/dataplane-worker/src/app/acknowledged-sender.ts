@@ -1,7 +1,7 @@
 import type { Bus } from '@outboard/bus';
 import type { AppError, Clock, Random } from '@outboard/core';
 import { backoff } from '@outboard/reconcile';
-import type { Log } from './log.js';
+import type { Log } from '@outboard/service-shell/process';
 
 const DEADLINE_MILLISECONDS = 2_000;
 const RETRY = { initial: 200, maximum: 10_000 };

@@ -2,10 +2,10 @@ import type { Bus, Subscription } from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
 import { type AppError, type Clock, invariant, type Random, type Result } from '@outboard/core';
 import type { DataplaneEngine, DocumentVersion } from '@outboard/dataplane';
+import type { Log } from '@outboard/service-shell/process';
 import { DocumentReplica } from '../domain/document-replica.js';
 import type { DocumentState, Refusal, ReplicaAction, ReplicaEvent } from '../domain/replica-protocol.js';
 import type { DocumentStore } from './document-store.js';
-import type { Log } from './log.js';
 import {
   decodeDelta,
   decodeFetchResponse,

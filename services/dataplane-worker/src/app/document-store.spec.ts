@@ -2,10 +2,9 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DocumentDigest } from '@outboard/contracts';
-import { ManualClock } from '@outboard/testkit';
+import { ManualClock, RecordingLog } from '@outboard/testkit';
 import fc from 'fast-check';
 import type { DocumentState } from '../domain/replica-protocol.js';
-import { RecordingLog } from '../testing/recording-log.js';
 import { temporaryDirectory } from '../testing/temporary-directory.js';
 import { DocumentStore } from './document-store.js';
 

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { mkdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Clock, invariant } from '@outboard/core';
+import type { Log } from '@outboard/service-shell/process';
+import { isMissing, replaceFile } from '@outboard/service-shell/process';
 import { MAX_DOCUMENT_BYTES, MAX_DOCUMENT_OBJECTS } from '../domain/fetched-document.js';
 import type { DocumentState } from '../domain/replica-protocol.js';
-import { isMissing, replaceFile } from './atomic-file.js';
-import type { Log } from './log.js';
 
 const FORMAT = 'outboard-document/1';
 const HEADER_LENGTH_LIMIT = 4096;

@@ -8,8 +8,8 @@ import {
   subjects,
 } from '@outboard/contracts';
 import type { Clock, Random } from '@outboard/core';
+import type { Log } from '@outboard/service-shell/process';
 import type { Inventory } from './inventory.js';
-import type { Log } from './log.js';
 
 const FIRST_INTERVAL_MILLISECONDS = 1_000;
 const MIN_INTERVAL_MILLISECONDS = 200;

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { RecordingLog } from '../testing/recording-log.js';
+import { RecordingLog } from '@outboard/testkit';
 import { temporaryDirectory } from '../testing/temporary-directory.js';
 import { claimDataDirectory, documentsOf, type WorkerIdentity } from './identity.js';
 import { currentIncarnation } from './incarnation.js';

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMissing, replaceFile } from './atomic-file.js';
-import type { Log } from './log.js';
+import type { Log } from '@outboard/service-shell/process';
+import { isMissing, replaceFile } from '@outboard/service-shell/process';
 
 /** What this DPU is and what runs on it. */
 export interface WorkerIdentity {

@@ -4,9 +4,8 @@ import { type Bus, connectNats } from '@outboard/bus';
 import { DataplaneObjectSchema, encodeBinary, objectKeys } from '@outboard/contracts';
 import { systemClock, systemRandom } from '@outboard/core';
 import { createEngine, MemoryDriver, MemoryKernel } from '@outboard/dataplane';
-import { type NatsServer, startNatsServer } from '@outboard/testkit';
+import { type NatsServer, RecordingLog, startNatsServer } from '@outboard/testkit';
 import { FakeOwner } from '../testing/fake-owner.js';
-import { RecordingLog } from '../testing/recording-log.js';
 import { temporaryDirectory } from '../testing/temporary-directory.js';
 import { createDataplaneWorker, type DataplaneWorker, DOCUMENT_OWNERS } from './worker.js';
 

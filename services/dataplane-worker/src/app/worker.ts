@@ -1,13 +1,13 @@
 import type { Bus, Subscription } from '@outboard/bus';
 import type { Clock, Random } from '@outboard/core';
 import type { DataplaneEngine, Driver, Spec } from '@outboard/dataplane';
+import type { Log } from '@outboard/service-shell/process';
 import { DocumentFollower } from './document-follower.js';
 import { DocumentStore } from './document-store.js';
 import { Heartbeat } from './heartbeat.js';
 import { claimDataDirectory, documentsOf, type WorkerIdentity } from './identity.js';
 import { Inspector } from './inspector.js';
 import { Inventory } from './inventory.js';
-import type { Log } from './log.js';
 import { Reporter } from './reporter.js';
 
 /** Whose documents a worker follows. */

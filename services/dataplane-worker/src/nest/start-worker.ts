@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { type Bus, connectNats, inboxPrefixOf, roles } from '@outboard/bus';
 import { systemClock, systemRandom } from '@outboard/core';
 import { createEngine, type Driver, LinuxDriver, OvsDriver, type Spec } from '@outboard/dataplane';
+import type { Log } from '@outboard/service-shell/process';
+import { connectEventually } from '@outboard/service-shell/process';
 import type { WorkerConfiguration } from '../app/configuration.js';
-import { connectEventually } from '../app/connect.js';
 import type { WorkerIdentity } from '../app/identity.js';
 import { currentIncarnation } from '../app/incarnation.js';
-import type { Log } from '../app/log.js';
 import { createDataplaneWorker, type DataplaneWorker, DOCUMENT_OWNERS } from '../app/worker.js';
 
 /** The worker on this machine: its kernel, its disk, and the bus as soon as that can be reached. */

@@ -1,7 +1,5 @@
-import type { Log } from '../app/log.js';
-
 /** A log that a test can read. */
-export class RecordingLog implements Log {
+export class RecordingLog {
   readonly lines: { readonly level: string; readonly facts: object; readonly sentence: string }[] = [];
   /** Called after each line. */
   onLine: () => void = () => {};

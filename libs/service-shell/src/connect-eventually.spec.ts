@@ -1,8 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { AppError, systemRandom } from '@outboard/core';
-import { ManualClock } from '@outboard/testkit';
-import { RecordingLog } from '../testing/recording-log.js';
-import { connectEventually } from './connect.js';
+import { ManualClock, RecordingLog } from '@outboard/testkit';
+import { connectEventually } from './connect-eventually.js';
 
 describe('the first connection', () => {
   const bench = () => {
