@@ -1,3 +1,4 @@
+import { formatIp, ipBytes } from '@outboard/netlink';
 import {
   type FieldName,
   type FieldValue,
@@ -25,8 +26,25 @@ export type Action =
   | { readonly pushVlan: true }
   | { readonly popVlan: true }
   | { readonly decrementTtl: true }
+  | { readonly ct: ConnectionTracking }
   /** The instruction that ends a flow. */
   | { readonly goto: number };
+
+/** Looks at a packet as part of its connection, as ct of ovs-actions(7) does. */
+export interface ConnectionTracking {
+  /** Connections of one zone know nothing of those of others. */
+  readonly zone: number;
+  /** Remembers a connection that is new. */
+  readonly commit?: true;
+  /** Whichever side remembered it, from now on this packet's is the one that opened it. */
+  readonly force?: true;
+  /** The table that the packet goes on with when more is known of it; the flow goes on with it as it was. */
+  readonly table?: number;
+  /** `{}`: as its connection is translated. `source`: the address that a new connection comes from. */
+  readonly nat?: { readonly source?: string };
+  /** What is set of the connection when it is remembered. */
+  readonly set?: { readonly ct_mark: number };
+}
 
 const ACTION = {
   OUTPUT: 0,
@@ -41,6 +59,13 @@ const EXPERIMENTER = 0xffff;
 const NICIRA = 0x2320;
 const RESUBMIT_TABLE = 14;
 const RESUBMIT_IN_PORT = 0xfff8;
+const CT = 35;
+const CT_HEADER_LENGTH = 24;
+const CT_FLAG = { COMMIT: 1, FORCE: 2 } as const;
+const NO_TABLE = 0xff;
+const NAT = 36;
+const NAT_SOURCE = 1;
+const NAT_RANGE_IPV4_MIN = 1;
 const ETHERTYPE_VLAN = 0x8100;
 const INSTRUCTION = { GOTO_TABLE: 1, APPLY_ACTIONS: 4 };
 
@@ -73,8 +98,64 @@ function writeAction(writer: Writer, action: Action, ports: PortNames): void {
     writer.u16(ACTION.POP_VLAN).u16(8).zeros(4);
   } else if ('decrementTtl' in action) {
     writer.u16(ACTION.DEC_TTL).u16(8).zeros(4);
+  } else if ('ct' in action) {
+    writeTracking(writer, action.ct, ports);
   } else throw new Error('goto_table is an instruction');
 }
+
+function writeTracking(
+  writer: Writer,
+  { zone, commit, force, table = NO_TABLE, nat, set }: ConnectionTracking,
+  ports: PortNames,
+): void {
+  const start = writer.length;
+  writer.u16(EXPERIMENTER).u16(0).u32(NICIRA).u16(CT);
+  writer.u16((commit ? CT_FLAG.COMMIT : 0) | (force ? CT_FLAG.FORCE : 0));
+  writer.u32(0).u16(zone).u8(table).zeros(3).u16(0);
+  if (nat !== undefined) {
+    const { source } = nat;
+    const own = writer.length;
+    writer.u16(EXPERIMENTER).u16(0).u32(NICIRA).u16(NAT).zeros(2);
+    writer.u16(source === undefined ? 0 : NAT_SOURCE).u16(source === undefined ? 0 : NAT_RANGE_IPV4_MIN);
+    if (source !== undefined) writer.bytes(ipBytes(source));
+    writer.pad(own).u16At(own + 2, writer.length - own);
+  }
+  if (set !== undefined) writeAction(writer, { set: 'ct_mark', to: set.ct_mark }, ports);
+  writer.u16At(start + 2, writer.length - start);
+}
+
+/** Undefined for one that we never write. */
+function readTracking(source: Buffer, at: number, length: number, ports: PortNames): Action | undefined {
+  const flags = source.readUInt16BE(at + 10);
+  const table = source.readUInt8(at + 18);
+  // Neither a zone from a field nor a protocol that opens further connections.
+  if (source.readUInt32BE(at + 12) !== 0 || source.readUInt16BE(at + 22) !== 0) return undefined;
+  let nat: ConnectionTracking['nat'];
+  let set: ConnectionTracking['set'];
+  for (let own = at + CT_HEADER_LENGTH; own + 8 <= at + length; ) {
+    const size = Math.max(8, source.readUInt16BE(own + 2));
+    if (source.readUInt16BE(own) === EXPERIMENTER) nat = readNat(source, own);
+    else {
+      const [inner] = readActions(source, own, own + size, ports);
+      if (inner === undefined || !('set' in inner) || inner.set !== 'ct_mark') return undefined;
+      set = { ct_mark: Number(inner.to) };
+    }
+    own += size;
+  }
+  return {
+    ct: {
+      zone: source.readUInt16BE(at + 16),
+      ...(flags & CT_FLAG.COMMIT ? { commit: true } : {}),
+      ...(flags & CT_FLAG.FORCE ? { force: true } : {}),
+      ...(table === NO_TABLE ? {} : { table }),
+      ...(nat && { nat }),
+      ...(set && { set }),
+    },
+  };
+}
+
+const readNat = (source: Buffer, at: number): ConnectionTracking['nat'] =>
+  source.readUInt16BE(at + 14) === NAT_RANGE_IPV4_MIN ? { source: formatIp(source, at + 16, 4) } : {};
 
 /** Actions as they were written; what we never write becomes text that equals nothing of ours. */
 export function readActions(source: Buffer, start: number, end: number, ports: PortNames): Action[] {
@@ -106,9 +187,10 @@ function readAction(source: Buffer, at: number, length: number, ports: PortNames
       return whole && first ? { move: from.field, into: into.field } : unknown(source, at, length);
     }
     case EXPERIMENTER:
-      return source.readUInt32BE(at + 4) === NICIRA && source.readUInt16BE(at + 8) === RESUBMIT_TABLE
-        ? { resubmit: source.readUInt8(at + 12) }
-        : unknown(source, at, length);
+      return (
+        (source.readUInt32BE(at + 4) === NICIRA ? readExtension(source, at, length, ports) : undefined) ??
+        unknown(source, at, length)
+      );
     case ACTION.PUSH_VLAN:
       return { pushVlan: true };
     case ACTION.POP_VLAN:
@@ -117,6 +199,17 @@ function readAction(source: Buffer, at: number, length: number, ports: PortNames
       return { decrementTtl: true };
     default:
       return unknown(source, at, length);
+  }
+}
+
+function readExtension(source: Buffer, at: number, length: number, ports: PortNames): Action | undefined {
+  switch (source.readUInt16BE(at + 8)) {
+    case RESUBMIT_TABLE:
+      return { resubmit: source.readUInt8(at + 12) };
+    case CT:
+      return readTracking(source, at, length, ports);
+    default:
+      return undefined;
   }
 }
 

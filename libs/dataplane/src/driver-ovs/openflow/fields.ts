@@ -30,7 +30,7 @@ export function portNumber(name: string, ports: PortNames): number {
 export const portName = (number: number, ports: PortNames): string =>
   RESERVED_NAMES.get(number) ?? ports.nameOf(number) ?? `#${number}`;
 
-type Kind = 'port' | 'number' | 'hex' | 'mac' | 'ip';
+type Kind = 'port' | 'number' | 'hex' | 'mac' | 'ip' | 'state';
 
 /** Classes of fields (OpenFlow 1.5, 7.2.3.2; Open vSwitch's extensions). */
 const BASIC = 0x8000;
@@ -40,7 +40,7 @@ const ERICSSON = 0x1000;
 
 /**
  * The fields that flows match and set, by their names in ovs-fields(7): class, number, bytes, how a value is written.
- * `hex` is for identifiers of 64 bits. The order is that in which keys name them.
+ * `hex` is for identifiers of 64 bits, `state` for what is known of a packet's connection. The order is that in which keys name them.
  * Whatever registers a match names, the switch tells it by those of 64 bits: only these are matched.
  */
 const FIELDS = {
@@ -59,6 +59,9 @@ const FIELDS = {
   xreg5: [REGISTERS, 5, 8, 'hex'],
   xreg6: [REGISTERS, 6, 8, 'hex'],
   xxreg2: [NICIRA, 113, 16, 'ip'],
+  ct_state: [NICIRA, 105, 4, 'state'],
+  ct_zone: [NICIRA, 106, 2, 'number'],
+  ct_mark: [NICIRA, 107, 4, 'number'],
   eth_type: [BASIC, 5, 2, 'number'],
   vlan_vid: [BASIC, 6, 2, 'number'],
   eth_src: [BASIC, 4, 6, 'mac'],
@@ -67,8 +70,12 @@ const FIELDS = {
   ipv4_src: [BASIC, 11, 4, 'ip'],
   ipv4_dst: [BASIC, 12, 4, 'ip'],
   ip_ttl: [NICIRA, 29, 1, 'number'],
+  tcp_src: [BASIC, 13, 2, 'number'],
+  tcp_dst: [BASIC, 14, 2, 'number'],
   udp_src: [BASIC, 15, 2, 'number'],
+  udp_dst: [BASIC, 16, 2, 'number'],
   icmpv4_type: [BASIC, 19, 1, 'number'],
+  icmpv4_code: [BASIC, 20, 1, 'number'],
   arp_op: [BASIC, 21, 2, 'number'],
   arp_sha: [BASIC, 24, 6, 'mac'],
   arp_spa: [BASIC, 22, 4, 'ip'],
@@ -85,7 +92,10 @@ const FIELDS = {
 } as const satisfies Record<string, readonly [number, number, number, Kind]>;
 
 export type FieldName = keyof typeof FIELDS;
-/** Names of ports; numbers; `0x` and 16 digits; MAC and IP addresses. Masked: `value/mask`, of IP addresses `/length`. */
+/**
+ * Names of ports; numbers; `0x` and 16 digits; MAC and IP addresses; `+est-inv`. Masked: `value/mask`, of IP addresses
+ * `/length`; of `+est-inv`, what is not named.
+ */
 export type FieldValue = string | number;
 export type Match = { readonly [Name in FieldName]?: FieldValue };
 
@@ -95,6 +105,9 @@ interface Field {
   readonly bytes: number;
   readonly kind: Kind;
 }
+
+/** What is known of a packet's connection, as bits (ovs-fields(7)). */
+const STATES = ['new', 'est', 'rel', 'rpl', 'inv', 'trk', 'snat', 'dnat'] as const;
 
 const HAS_MASK = 0x100;
 const BY_NAME = new Map<string, Field>();
@@ -128,6 +141,14 @@ const identityOf = (header: number): number => Math.floor(header / 0x200) * 0x20
 /** Writes a field with its value. Throws UnknownPort. */
 export function writeField(writer: Writer, name: FieldName, value: FieldValue, ports: PortNames): void {
   const { header, bytes, kind } = fieldOf(name);
+  if (kind === 'state') {
+    const [set, mask] = stateBits(String(value));
+    writer
+      .u32(header + HAS_MASK + bytes)
+      .u32(set)
+      .u32(mask);
+    return;
+  }
   const [own = '', mask] = kind === 'port' ? [String(value)] : String(value).split('/');
   if (mask === undefined) {
     writer.u32(header).bytes(bytesOf(own, bytes, kind, ports));
@@ -148,6 +169,10 @@ export function readField(
   const length = 4 + (header & 0xff);
   if (field === undefined) return { field, value: source.toString('hex', offset, offset + length), length };
   const at = offset + 4;
+  if (field.kind === 'state') {
+    const mask = (header & HAS_MASK) === 0 ? ALL_STATES : source.readUInt32BE(at + field.bytes);
+    return { field: field.name, value: stateText(source.readUInt32BE(at), mask), length };
+  }
   const value = readValue(source.subarray(at, at + field.bytes), field.kind, ports);
   if ((header & HAS_MASK) === 0) return { field: field.name, value, length };
   const mask = source.subarray(at + field.bytes, at + 2 * field.bytes);
@@ -171,6 +196,9 @@ function bytesOf(text: string, length: number, kind: Kind, ports: PortNames): Ui
       return bytes;
     case 'ip':
       return ipBytes(text);
+    case 'state':
+      bytes.writeUInt32BE(stateBits(text)[0]);
+      return bytes;
   }
 }
 
@@ -186,8 +214,29 @@ function readValue(bytes: Buffer, kind: Kind, ports: PortNames): FieldValue {
       return (bytes.toString('hex', bytes.length - 6).match(/../g) ?? []).join(':');
     case 'ip':
       return formatIp(bytes, 0, bytes.length);
+    case 'state':
+      return stateText(bytes.readUInt32BE(0), ALL_STATES);
   }
 }
+
+const ALL_STATES = (1 << STATES.length) - 1;
+
+/** `+trk-inv` as the bits that are set and those that are looked at. */
+function stateBits(text: string): [set: number, mask: number] {
+  let [set, mask] = [0, 0];
+  for (const [, sign, name] of text.matchAll(/([+-])([a-z]+)/g)) {
+    const bit = 1 << STATES.indexOf(name as (typeof STATES)[number]);
+    mask |= bit;
+    if (sign === '+') set |= bit;
+  }
+  return [set, mask];
+}
+
+/** In the order of the bits: the same bits are the same text. */
+const stateText = (set: number, mask: number): string =>
+  STATES.map((name, index) => ((mask >> index) & 1 ? `${(set >> index) & 1 ? '+' : '-'}${name}` : '')).join(
+    '',
+  );
 
 function prefixMask(length: number, bytes: number): Uint8Array {
   return Uint8Array.from(

@@ -45,6 +45,8 @@ const VALUES: Partial<Record<FieldName, fc.Arbitrary<FieldValue>>> = {
   ),
   ipv6_src: fc.constantFrom('fd00::1', 'fe80::/10', '::'),
   nd_target: fc.constantFrom('fd00::1', 'fd00:9::/64'),
+  ct_state: fc.constantFrom('+trk', '-inv+trk', '+est-rel+rpl-inv+trk'),
+  ct_mark: fc.oneof(number(0xffffffff), fc.constant('1/3')),
   nd_reserved: number(0xffffffff),
   nd_options_type: number(255),
 };
@@ -62,6 +64,22 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     { popVlan: true },
     { decrementTtl: true },
   ),
+  fc
+    .record(
+      {
+        zone: number(0xffff),
+        commit: fc.constant(true as const),
+        force: fc.constant(true as const),
+        table: number(253),
+        nat: fc.oneof(
+          fc.constant({}),
+          ipv4.map((source) => ({ source })),
+        ),
+        set: number(0xffffffff).map((ct_mark) => ({ ct_mark })),
+      },
+      { requiredKeys: ['zone'] },
+    )
+    .map((ct): Action => ({ ct })),
   number(253).map((resubmit): Action => ({ resubmit })),
   number(0x7fffffff).map((group): Action => ({ group })),
   hex64.map((to): Action => ({ set: 'xreg0', to })),

@@ -73,17 +73,19 @@ function flowMod(command: number, flow: Flow, cookie: bigint, mask: bigint, port
   return { type: TYPE.FLOW_MOD, body: writer.done() };
 }
 
+/** What a field is read as depends on those of lower layers, which stand first (7.2.3.8). */
+const LOWER_LAYERS = ['eth_type', 'ip_proto', 'icmpv6_type'] as const;
+
 function writeMatch(writer: Writer, match: Match, ports: PortNames): void {
   const start = writer.length;
   writer.u16(1).u16(0);
-  // What a field is read as depends on those of lower layers, which stand first (7.2.3.8).
-  for (const name of ['eth_type', 'ip_proto', 'icmpv6_type'] as const) {
+  for (const name of LOWER_LAYERS) {
     const value = match[name];
     if (value !== undefined) writeField(writer, name, value, ports);
   }
   for (const name in match) {
     const value = match[name as FieldName];
-    if (value === undefined || name === 'eth_type' || name === 'ip_proto' || name === 'icmpv6_type') continue;
+    if (value === undefined || LOWER_LAYERS.some((lower) => lower === name)) continue;
     writeField(writer, name as FieldName, value, ports);
   }
   writer.u16At(start + 2, writer.length - start).pad(start);

@@ -108,3 +108,9 @@ export const identity = (...names: readonly string[]): string =>
  */
 export const shortIdentity = (...names: readonly string[]): number =>
   Number.parseInt(digest('sha256', names.join(' '), 'hex').slice(0, 8), 16) >>> 1;
+
+/**
+ * Zones of connection tracking have 16 bits. Those of ways out are in the upper half of them, so that what else is
+ * tracked (in the lower half) never meets a translated connection.
+ */
+export const wayOutZone = (router: string): number => 0x8000 | (shortIdentity('way out', router) & 0x7fff);
