@@ -1,4 +1,5 @@
 export * from './conditions.js';
+export { eui64Address } from './eui64.js';
 export * from './ip.js';
 export type { Accessor, IndexEntry, Kind, Reference } from './kind.js';
 export * from './kinds/addressset/spec.js';
@@ -18,7 +19,7 @@ export { functionIdentityKey } from './kinds/port/references.js';
 export * from './kinds/port/spec.js';
 export * from './kinds/router/spec.js';
 export * from './kinds/securitypolicy/spec.js';
-export { allocatableRanges, gatewayOf } from './kinds/subnet/parse.js';
+export { allocatableRanges, excludedRanges, gatewayOf } from './kinds/subnet/ranges.js';
 export * from './kinds/subnet/spec.js';
 export * from './label-selector.js';
 export * from './manifest.js';

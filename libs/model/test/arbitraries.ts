@@ -17,6 +17,7 @@ import {
   FUNCTION_OPERATIONAL_STATES,
   FUNCTION_STATES,
   type FunctionIdentity,
+  gatewayOf,
   type HostName,
   hostPrefix,
   hostRange,
@@ -228,6 +229,28 @@ const subnetSpec = fc
       return index % 2 === 0 && end !== undefined ? [{ start, end }] : [];
     });
     return { network: networkName, cidr, gateway: withGateway ? gateway : undefined, allocationRanges };
+  })
+  .chain((spec) => {
+    const own = gatewayOf(spec);
+    const reservable = spec.allocationRanges.map(({ start }) => start).filter((ip) => ip !== own);
+    const excludable = spec.allocationRanges.map(({ end }) => ({ start: end, end }));
+    return fc.record({
+      network: fc.constant(spec.network),
+      cidr: fc.constant(spec.cidr),
+      gateway: fc.constant(spec.gateway),
+      allocationRanges: fc.constant(spec.allocationRanges),
+      excludedRanges: fc.subarray(excludable),
+      reservations: fc
+        .array(maybe(name), { minLength: reservable.length, maxLength: reservable.length })
+        .map((ports) =>
+          reservable.map((ip, index) => {
+            const port = ports[index];
+            return { name: `r${index}` as Name, ip, port: ports.indexOf(port) === index ? port : undefined };
+          }),
+        ),
+      retentionSeconds: fc.nat({ max: 604_800 }),
+      allocationMode: fc.constant('LOWEST' as const),
+    });
   });
 
 export const subnet: fc.Arbitrary<Subnet> = fc.record({
@@ -238,6 +261,15 @@ export const subnet: fc.Arbitrary<Subnet> = fc.record({
     observedGeneration: fc.nat(),
     gateway: maybe(ipAddress),
     allocated: fc.nat(),
+    capacity: maybe(
+      fc.record({
+        total: fc.nat(),
+        used: fc.nat(),
+        reserved: fc.nat(),
+        quarantined: fc.nat(),
+        free: fc.nat(),
+      }),
+    ),
     conditions: conditions('Subnet'),
   }),
 });

@@ -10,6 +10,8 @@ import type {
   TenantName,
 } from '@outboard/model';
 import type { AddressPool } from './allocate/address-pool.js';
+import type { Reservations } from './allocate/reservations.js';
+import type { Retentions } from './allocate/retentions.js';
 import type { ReportedProblem } from './api.js';
 import type { Quarantine, ReleaseEntry } from './quarantine.js';
 import type {
@@ -81,6 +83,10 @@ export interface SubnetEntry {
   /** All addresses of the prefix. */
   readonly range: IpRange;
   pool: AddressPool;
+  /** What is set aside, by address, and by the port that it is for. */
+  reservations: Reservations;
+  /** What is kept for ports that are gone, by their names; the one that is kept longest first. */
+  readonly retained: Retentions;
   /** How many addresses ports have. */
   allocated: number;
 }

@@ -1,4 +1,5 @@
 import type { Name, Propagation } from '@outboard/model';
+import { capacityOf } from './allocate/subnet-pool.js';
 import type { PlannedResource } from './api.js';
 import { dpusThatKnow, knows } from './confirmation.js';
 import type { PortEntry } from './entries.js';
@@ -31,7 +32,7 @@ export function propagationOf(port: PortEntry): Propagation | undefined {
 
 /**
  * A resource as callers see it: with what is counted from the world instead of being stored, as it would change with
- * every port: `status.ports` of a network, `status.allocated` of a subnet, `status.policies` of an address set,
+ * every port: `status.ports` of a network, `status.allocated` and `status.capacity` of a subnet, `status.policies` of an address set,
  * `status.ports` and `status.dpus` of a policy, `status.propagated` of a port, `status.dpus` and `status.networks` of a
  * physical network.
  */
@@ -61,8 +62,9 @@ export function present<Resource extends PlannedResource>(world: World, resource
       return { ...resource, status: { ...resource.status, ports } };
     }
     case 'Subnet': {
-      const allocated = world.subnets.get(key)?.allocated ?? 0;
-      return { ...resource, status: { ...resource.status, allocated } };
+      const subnet = world.subnets.get(key);
+      const counted = { allocated: subnet?.allocated ?? 0, capacity: subnet && capacityOf(subnet) };
+      return { ...resource, status: { ...resource.status, ...counted } };
     }
     case 'AddressSet': {
       const policies = world.policies.addressSets.get(key)?.policies.size ?? 0;

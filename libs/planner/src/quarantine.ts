@@ -28,6 +28,11 @@ export class Quarantine<Value> {
     return undefined;
   }
 
+  /** What waits for DPUs that may still have the value. */
+  of(value: Value): Iterable<ReleaseEntry> {
+    return this.#releases.get(value) ?? [];
+  }
+
   add(value: Value, release: ReleaseEntry): void {
     const releases = this.#releases.get(value);
     if (releases) releases.add(release);

@@ -122,6 +122,19 @@ export interface ReleaseRecord {
   readonly waits: Readonly<Record<string, number>>;
 }
 
+/** An allocated address of a port that is gone, kept for a port of the same name. No port has it, and no reservation. */
+export interface RetentionRecord {
+  readonly kind: 'Retention';
+  /** Unique: the uid of the subnet and the name of the port. */
+  readonly name: string;
+  /** Key of the subnet (`nameKey`). */
+  readonly subnet: string;
+  readonly port: Name;
+  readonly address: IpAddress;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+}
+
 /** Everything that the store keeps for the planner: one row each. */
 export type StoredRecord =
   | PhysicalNetworkRecord
@@ -134,7 +147,8 @@ export type StoredRecord =
   | PortRecord
   | DpuRecord
   | FunctionRecord
-  | ReleaseRecord;
+  | ReleaseRecord
+  | RetentionRecord;
 
 /** Names a row: the shape of the store's key. */
 export interface RecordKey {
@@ -143,7 +157,7 @@ export interface RecordKey {
   readonly name: string;
 }
 
-/** Projections and releases belong to no tenant. */
+/** Projections, releases and retentions belong to no tenant. */
 const NO_TENANT = '_';
 
 export function keyOf(record: StoredRecord): RecordKey {

@@ -1,5 +1,7 @@
 import { invariant, unreachable } from '@outboard/core';
 import { FIRST_DEFAULT_VNI, functionIdentityKey, MAX_VNI, type Name, prefixRange } from '@outboard/model';
+import { Reservations } from './allocate/reservations.js';
+import { Retentions } from './allocate/retentions.js';
 import { Segments } from './allocate/segments.js';
 import { fillPool, poolOf, settleAddress, settleAddressIn } from './allocate/subnet-pool.js';
 import { expectJoining, expectRouter, expectStored, isSettled } from './confirmation.js';
@@ -19,6 +21,7 @@ import type {
   PortRecord,
   RecordKey,
   ReleaseRecord,
+  RetentionRecord,
   RouterRecord,
   StoredRecord,
   SubnetRecord,
@@ -46,6 +49,7 @@ const LOAD_ORDER: readonly StoredRecord['kind'][] = [
   'SecurityPolicy',
   'Port',
   'Release',
+  'Retention',
 ];
 
 /** Names a resource within its kind. Labels contain no slash. */
@@ -67,6 +71,7 @@ export class World {
   readonly dpus = new Map<string, DpuEntry>();
   readonly functions = new Functions();
   readonly releases = new Map<string, ReleaseEntry>();
+  readonly retentions = new Map<string, RetentionRecord>();
   readonly physicalNetworks = new PhysicalNetworks();
   readonly encapsulationPolicies: EncapsulationPolicies;
   readonly segments = new Segments();
@@ -186,6 +191,8 @@ export class World {
         return this.functions.get(name);
       case 'Release':
         return this.releases.get(name)?.record;
+      case 'Retention':
+        return this.retentions.get(name);
       default:
         return unreachable(kind);
     }
@@ -227,6 +234,10 @@ export class World {
       case 'Release':
         this.#putRelease(record);
         break;
+      case 'Retention':
+        this.#removeRetention(record.name);
+        this.#putRetention(record);
+        break;
       default:
         unreachable(record);
     }
@@ -267,6 +278,9 @@ export class World {
         break;
       case 'Release':
         this.#removeRelease(name);
+        break;
+      case 'Retention':
+        this.#removeRetention(name);
         break;
       default:
         unreachable(kind);
@@ -387,7 +401,15 @@ export class World {
       const network = this.networks.get(nameKey(metadata.tenant, spec.network));
       invariant(network, `the network of subnet ${key} is known`);
       const range = prefixRange(spec.cidr);
-      const created = { record, network, range, pool: poolOf(record.resource), allocated: 0 };
+      const created: SubnetEntry = {
+        record,
+        network,
+        range,
+        pool: poolOf(record.resource),
+        reservations: new Reservations(spec),
+        retained: new Retentions(),
+        allocated: 0,
+      };
       this.subnets.set(key, created);
       network.subnets.set(metadata.name, created);
       network.router.subnets.add(created);
@@ -400,13 +422,14 @@ export class World {
     entry.record = record;
     if (before.spec === spec && before.status.gateway === status.gateway) return;
     entry.pool = poolOf(record.resource);
+    entry.reservations = new Reservations(spec);
     fillPool(entry);
     this.#placements.replaceGateway(entry.network, this.#revision);
   }
 
   #removeSubnet(key: string): void {
     const entry = this.subnets.get(key);
-    invariant(entry && entry.allocated === 0, `${key} is not in use`);
+    invariant(entry && entry.allocated + entry.retained.size === 0, `${key} is not in use`);
     this.subnets.delete(key);
     const { network } = entry;
     network.subnets.delete(entry.record.resource.metadata.name);
@@ -570,6 +593,23 @@ export class World {
       network.quarantinedAddresses.delete(address, entry);
       settleAddressIn(network, address);
     }
+  }
+
+  #putRetention(record: RetentionRecord): void {
+    const subnet = this.subnets.get(record.subnet);
+    invariant(subnet, `the subnet of retention ${record.name} is known`);
+    this.retentions.set(record.name, record);
+    subnet.retained.add(record);
+    settleAddress(subnet, record.address);
+  }
+
+  #removeRetention(name: string): void {
+    const record = this.retentions.get(name);
+    const subnet = record && this.subnets.get(record.subnet);
+    if (!subnet) return;
+    this.retentions.delete(name);
+    subnet.retained.delete(record);
+    settleAddress(subnet, record.address);
   }
 
   /** A DPU no longer has what was released. */

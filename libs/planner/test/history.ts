@@ -89,13 +89,33 @@ const subnetStep = steps(
   fc.record({
     name: fc.constantFrom(...(Object.keys(SUBNETS) as (keyof typeof SUBNETS)[])),
     gatewayIsLast: fc.boolean(),
+    excluded: fc.subarray([2, 4]),
+    reserved: fc.subarray([3, 5]),
+    reservedFor: fc.uniqueArray(fc.constantFrom(...PORTS, undefined), { minLength: 2, maxLength: 2 }),
+    retentionSeconds: fc.constantFrom(0, 60, 3600),
   }),
-  (lab, { name, gatewayIsLast }) => {
+  (lab, { name, gatewayIsLast, excluded, reserved, reservedFor, ...rest }) => {
     const { network, cidr } = SUBNETS[name];
-    const gateway = gatewayIsLast ? cidr.replace(/0\/29$/, '6').replace(/::\/64$/, '::6') : undefined;
-    lab.tryApply('Subnet', name, { network, cidr, gateway });
+    const host = (number: number): string =>
+      cidr.replace(/0\/29$/, `${number}`).replace(/::\/64$/, `::${number}`);
+    lab.tryApply('Subnet', name, {
+      network,
+      cidr,
+      gateway: gatewayIsLast ? host(6) : undefined,
+      excludedRanges: excluded.map((number) => ({ start: host(number), end: host(number) })),
+      reservations: reserved.map((number, index) => ({
+        name: `r${number}`,
+        ip: host(number),
+        port: reservedFor[index],
+      })),
+      ...rest,
+    });
   },
 );
+
+const timeStep = steps('time', fc.constantFrom(30, 1800, 7200), (lab, seconds) => {
+  lab.now += seconds * 1000;
+});
 
 const portStep = steps(
   'port',
@@ -305,6 +325,7 @@ const single = fc.oneof(
   { weight: 2, arbitrary: physicalNetworkStep },
   { weight: 2, arbitrary: encapsulationPolicyStep },
   { weight: 12, arbitrary: portStep },
+  { weight: 1, arbitrary: timeStep },
   { weight: 1, arbitrary: addressSetStep },
   { weight: 3, arbitrary: policyStep },
   { weight: 4, arbitrary: deleteStep },

@@ -1,6 +1,15 @@
 import { expect } from '@jest/globals';
 import { DocumentDigest } from '@outboard/contracts';
-import { findCondition, type Name, type SegmentRange } from '@outboard/model';
+import {
+  allocatableRanges,
+  excludedRanges,
+  findCondition,
+  hostRange,
+  type Name,
+  rangeContains,
+  type SegmentRange,
+} from '@outboard/model';
+import { capacityOf } from '../src/allocate/subnet-pool.js';
 import { admit, askOf } from '../src/decide/admission.js';
 import { compileDocument, present, World } from '../src/index.js';
 import type { Lab } from './lab.js';
@@ -29,7 +38,45 @@ export function checkInvariants(lab: Lab): void {
   checkApplied(lab);
   checkClaims(lab);
   checkAdmitted(lab);
+  checkAddresses(lab);
 }
+
+/** Who has which address, by the rows alone; and that what is counted says the same. */
+function checkAddresses(lab: Lab): void {
+  const holders = new Map<string, string>();
+  const held: string[] = [];
+  const subnets = new Map(
+    lab.records('Subnet').map(({ resource }) => [nameKey(resource.metadata), resource] as const),
+  );
+  for (const { resource } of lab.records('Port')) {
+    const { tenant, name } = resource.metadata;
+    for (const { subnet: subnetName, ip } of resource.status.addresses) {
+      const key = nameKey({ tenant, name: subnetName });
+      const subnet = subnets.get(key);
+      if (!subnet) throw new Error(`${name} has an address of ${key}, which is not there`);
+      const { spec, status } = subnet;
+      const where = `${tenant}/${spec.network} ${ip}`;
+      expect([where, holders.get(where)]).toEqual([where, undefined]);
+      holders.set(where, name);
+      expect([ip, rangeContains(hostRange(spec.cidr), ip), ip === status.gateway]).toEqual([ip, true, false]);
+      expect([ip, excludedRanges(spec).some((range) => rangeContains(range, ip))]).toEqual([ip, false]);
+      const reservation = spec.reservations.find((each) => each.ip === ip);
+      if (reservation) expect([ip, reservation.port]).toEqual([ip, name]);
+      if (allocatableRanges(spec).some((range) => rangeContains(range, ip))) held.push(key);
+    }
+  }
+  for (const [key, subnet] of subnets) {
+    const { capacity } = present(lab.world, subnet).status;
+    if (!capacity) throw new Error(`${key} has no capacity`);
+    const { total, used, reserved, quarantined, free } = capacity;
+    expect([key, used]).toEqual([key, held.filter((each) => each === key).length]);
+    expect(used + reserved + quarantined + free).toBe(total);
+    expect(Math.min(total, used, reserved, quarantined, free)).toBeGreaterThanOrEqual(0);
+  }
+}
+
+const nameKey = ({ tenant, name }: { readonly tenant: string; readonly name: string }): string =>
+  `${tenant}/${name}`;
 
 /** The policy in force allows what networks ask for, whatever became of policies since. */
 function checkAdmitted(lab: Lab): void {
@@ -91,6 +138,7 @@ export function summaryOf(world: World): unknown {
     ...[...world.policies.addressSets.values(), ...world.policies.policies.values()],
     ...[...world.dpus.values(), ...world.releases.values(), ...world.physicalNetworks.values()],
     ...world.routers.values(),
+    ...[...world.retentions.values()].map((record) => ({ record })),
   ].flatMap(({ record }) => record ?? []);
   const networks = [...world.networks.values()].map((network) => ({
     name: network.record.resource.metadata.name,
@@ -100,6 +148,7 @@ export function summaryOf(world: World): unknown {
     quarantinedMacAddresses: [...network.quarantinedMacAddresses.values()].sort(),
     members: [...network.members].map(([name, { ports }]) => `${name}:${ports.size}`).sort(),
     lowest: [...network.subnets.values()].map(({ pool }) => pool.lowest() ?? 'none').sort(),
+    capacity: [...network.subnets.values()].map((subnet) => Object.values(capacityOf(subnet)).join()).sort(),
     allocated: [...network.subnets.values()].map(({ allocated }) => allocated).sort(),
   }));
   return JSON.parse(

@@ -102,6 +102,7 @@ export const SUBNET: ResourceJson = {
     observedGeneration: 1,
     gateway: '10.0.1.1',
     allocated: 2,
+    capacity: { total: '253', used: '2', reserved: '1', free: '250' },
     conditions: [ready('Valid', 'The spec obeys every rule and is stored.')],
   },
 };

@@ -24,6 +24,8 @@ export class AddressPool {
   readonly #family: IpFamily;
   readonly #segments: readonly Segment[];
   readonly #numbers: LowestFree;
+  /** How many addresses it has, free or taken. */
+  readonly size: number;
 
   /** `ranges` are of one family and may overlap; `gateway` is never allocated. */
   constructor(ranges: readonly IpRange[], gateway: IpAddress | undefined) {
@@ -37,8 +39,22 @@ export class AddressPool {
       size += last - range.first + 1n;
     }
     this.#segments = segments;
-    this.#numbers = new LowestFree(Number(size));
+    this.size = Number(size);
+    this.#numbers = new LowestFree(this.size);
     if (gateway !== undefined) this.take(gateway);
+  }
+
+  get free(): number {
+    return this.size - this.#numbers.taken;
+  }
+
+  has(address: IpAddress): boolean {
+    return this.#numberOf(address) !== undefined;
+  }
+
+  isFree(address: IpAddress): boolean {
+    const number = this.#numberOf(address);
+    return number !== undefined && !this.#numbers.isTaken(number);
   }
 
   /** The lowest address that is free; undefined: all are taken. */

@@ -18,6 +18,11 @@ export class LowestFree {
     this.#size = size;
   }
 
+  /** How many numbers are taken. */
+  get taken(): number {
+    return this.#frontier - this.#below.size + this.#above.size;
+  }
+
   isTaken(number: number): boolean {
     return number < this.#frontier ? !this.#below.has(number) : this.#above.has(number);
   }

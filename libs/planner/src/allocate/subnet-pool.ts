@@ -1,4 +1,10 @@
-import { allocatableRanges, type IpAddress, rangeContains, type Subnet } from '@outboard/model';
+import {
+  type AddressCapacity,
+  allocatableRanges,
+  type IpAddress,
+  rangeContains,
+  type Subnet,
+} from '@outboard/model';
 import type { NetworkEntry, SubnetEntry } from '../entries.js';
 import { AddressPool } from './address-pool.js';
 
@@ -6,18 +12,27 @@ import { AddressPool } from './address-pool.js';
 export const poolOf = ({ spec, status }: Subnet): AddressPool =>
   new AddressPool(allocatableRanges(spec), status.gateway);
 
-/** Takes what is held or quarantined in the network out of a new pool. */
-export function fillPool({ network, range, pool }: SubnetEntry): void {
-  for (const held of [network.addresses.keys(), network.quarantinedAddresses.values()]) {
-    for (const address of held) if (rangeContains(range, address)) pool.take(address);
+/** Takes what is held, quarantined, set aside or kept out of a new pool. */
+export function fillPool({ network, range, pool, reservations, retained }: SubnetEntry): void {
+  const taken = [
+    network.addresses.keys(),
+    network.quarantinedAddresses.values(),
+    reservations.addresses(),
+    retained.addresses(),
+  ];
+  for (const addresses of taken) {
+    for (const address of addresses) if (rangeContains(range, address)) pool.take(address);
   }
 }
 
-/** An address of the subnet has come to be held or quarantined, or is so no longer. */
-export function settleAddress({ network, pool, record }: SubnetEntry, address: IpAddress): void {
+/** An address of the subnet has come to be held, quarantined or kept, or is so no longer. */
+export function settleAddress(subnet: SubnetEntry, address: IpAddress): void {
+  const { network, pool, record, reservations, retained } = subnet;
   const taken =
     network.addresses.has(address) ||
     network.quarantinedAddresses.has(address) ||
+    reservations.has(address) ||
+    retained.has(address) ||
     record.resource.status.gateway === address;
   if (taken) pool.take(address);
   else pool.release(address);
@@ -28,4 +43,24 @@ export function settleAddressIn(network: NetworkEntry, address: IpAddress): void
   for (const subnet of network.subnets.values()) {
     if (rangeContains(subnet.range, address)) settleAddress(subnet, address);
   }
+}
+
+/** What a subnet has to allocate, and what has become of it. */
+export function capacityOf({ network, pool, record, reservations, retained }: SubnetEntry): AddressCapacity {
+  const { addresses, quarantinedAddresses } = network;
+  const count = (candidates: Iterable<IpAddress>, counts: (address: IpAddress) => boolean): number => {
+    let number = 0;
+    for (const address of candidates) if (pool.has(address) && counts(address)) number++;
+    return number;
+  };
+  const { gateway } = record.resource.status;
+  const reserved = count(reservations.addresses(), (address) => !addresses.has(address));
+  const quarantined = count(
+    quarantinedAddresses.values(),
+    (address) => !addresses.has(address) && !reservations.has(address) && address !== gateway,
+  );
+  const kept = count(retained.addresses(), (address) => !quarantinedAddresses.has(address));
+  const total = pool.size - (gateway !== undefined && pool.has(gateway) ? 1 : 0);
+  const free = pool.free + kept;
+  return { total, used: total - reserved - quarantined - free, reserved, quarantined, free };
 }

@@ -1,31 +1,26 @@
 import { type AppError, equal, err, ok, type Result } from '@outboard/core';
 import {
   checkUpdate,
+  eui64Address,
   functionIdentityKey,
-  hostRange,
   type Intent,
   type IpAddress,
-  type IpRange,
   type MacAddress,
-  type Metadata,
-  type Name,
-  type PortAddress,
   type PortAddressStatus,
   type PortSpec,
-  prefixLength,
-  rangeContains,
-  type Subnet,
   type Uid,
 } from '@outboard/model';
 import { gatewayMacAddressOf } from '../allocate/gateway-mac-address.js';
 import { macAddressOf } from '../allocate/mac-address.js';
 import type { Draft } from '../draft.js';
-import type { NetworkEntry, PortEntry, SubnetEntry } from '../entries.js';
+import type { NetworkEntry, PortEntry } from '../entries.js';
 import { obstacleOf } from '../plan.js';
 import { keyOf } from '../records.js';
 import { MAX_RELEASES_PER_NETWORK, releaseOf } from '../release.js';
+import { endRetention, retainAddresses } from '../retention.js';
 import { allocationOf, writePort } from '../settle.js';
 import { nameKey, type World } from '../world.js';
+import { allocateAddresses } from './addresses.js';
 import { nextMetadata } from './preconditions.js';
 import { describe, Refusal } from './refusal.js';
 import { MAX_POLICIES_OF_PORT } from './security-policy.js';
@@ -51,16 +46,18 @@ export function applyPort(
   checkPolicies(world, intent, refusal);
   checkDpu(world, network, spec, refusal);
   if (!existing) checkQuarantine(network, refusal);
-  const addresses = allocateAddresses(world, network, intent, existing, refusal);
+  const uid = before?.metadata.uid ?? context.newUid();
+  const macAddress = spec.macAddress ?? before?.status.macAddress ?? newMacAddress(network, uid);
+  const addresses = allocateAddresses({ draft, network, intent, macAddress, existing, refusal });
   checkMacAddress(network, spec, existing, refusal);
   if (!refusal.isEmpty) return err(refusal.toError());
 
-  const metadata = nextMetadata(intent, before, context);
-  const macAddress = spec.macAddress ?? before?.status.macAddress ?? newMacAddress(network, metadata.uid);
+  const metadata = nextMetadata(intent, before, { ...context, newUid: () => uid });
   // The same array where nothing changes, so that nothing is indexed again.
   const current = before?.status.addresses;
   const allocation = { macAddress, addresses: current && equal(current, addresses) ? current : addresses };
   const released = existing && releaseOf(draft, existing, givenUp(existing, macAddress, addresses));
+  endRetention(draft, network, metadata.name, addresses);
   writePort(draft, network, existing, { metadata, spec, allocation }, { released });
   return ok(undefined);
 }
@@ -71,6 +68,7 @@ export function deletePort(draft: Draft, port: PortEntry): Result<void, AppError
   const release = releaseOf(draft, port, { macAddress, addresses: addresses.map(({ ip }) => ip) });
   draft.remove(keyOf(port.record));
   if (release) draft.put(release);
+  retainAddresses(draft, port);
   return ok(undefined);
 }
 
@@ -149,105 +147,6 @@ function checkQuarantine({ releases, stragglers }: NetworkEntry, refusal: Refusa
   );
 }
 
-/** What the port shall have, or problems. Nothing is taken yet. */
-function allocateAddresses(
-  world: World,
-  network: NetworkEntry,
-  { metadata, spec }: PortIntent,
-  existing: PortEntry | undefined,
-  refusal: Refusal,
-): PortAddressStatus[] {
-  const before = existing?.record.resource;
-  const current = before?.status.addresses ?? [];
-  if (spec.addresses.length > 0) {
-    const addresses = spec.addresses.map((asked, index) => {
-      const field = `spec.addresses[${index}]`;
-      return allocateAddress(world, network, metadata, asked, field, existing, refusal);
-    });
-    return addresses.filter((address) => address !== undefined);
-  }
-  // One of every subnet there was when the port asked for that: subnets that are added later change no port.
-  if (before && before.spec.addresses.length === 0) return [...current];
-  const names = [...network.subnets.keys()].sort();
-  const addresses = names.map((subnet) =>
-    allocateAddress(world, network, metadata, { subnet, ip: undefined }, 'spec.addresses', existing, refusal),
-  );
-  return addresses.filter((address) => address !== undefined);
-}
-
-function allocateAddress(
-  world: World,
-  network: NetworkEntry,
-  { tenant }: Pick<Metadata, 'tenant'>,
-  { subnet: name, ip: asked }: PortAddress,
-  field: string,
-  existing: PortEntry | undefined,
-  refusal: Refusal,
-): PortAddressStatus | undefined {
-  const subnet = network.subnets.get(name);
-  if (!subnet) {
-    refuseSubnet(world, tenant, network, name, field, refusal);
-    return undefined;
-  }
-  const { spec, status } = subnet.record.resource;
-  const kept = existing?.record.resource.status.addresses.find((address) => address.subnet === name);
-  if (asked !== undefined) checkAddress(subnet, asked, `${field}.ip`, existing, refusal);
-  const ip = asked ?? kept?.ip ?? subnet.pool.lowest();
-  if (ip === undefined) {
-    const description = `subnet ${name} has no free address: ${subnet.allocated} are in use`;
-    refusal.add(field, description, 'RESOURCE_EXHAUSTED', 'SUBNET_EXHAUSTED', { subnet: name });
-    return undefined;
-  }
-  return { subnet: name, ip, prefixLength: prefixLength(spec.cidr), gateway: status.gateway };
-}
-
-function refuseSubnet(
-  world: World,
-  tenant: string,
-  network: NetworkEntry,
-  name: Name,
-  field: string,
-  refusal: Refusal,
-): void {
-  const other = world.subnets.get(nameKey(tenant, name));
-  if (other) {
-    const description = `subnet ${name} is of ${describe(other.network.record.resource)}, not of ${
-      network.record.resource.metadata.name
-    }`;
-    refusal.add(`${field}.subnet`, description, 'INVALID_ARGUMENT', 'SUBNET_OF_OTHER_NETWORK');
-  } else {
-    refusal.add(`${field}.subnet`, `subnet ${name} does not exist`, 'NOT_FOUND', 'SUBNET_NOT_FOUND');
-  }
-}
-
-function checkAddress(
-  { network, range, record: { resource } }: SubnetEntry,
-  ip: IpAddress,
-  field: string,
-  existing: PortEntry | undefined,
-  refusal: Refusal,
-): void {
-  const unusable = unusableAddress(ip, range, resource);
-  if (unusable !== undefined) {
-    refusal.add(field, unusable, 'INVALID_ARGUMENT', 'ADDRESS_NOT_USABLE');
-    return;
-  }
-  const holder = network.addresses.get(ip);
-  if (!holder || holder === existing) return;
-  const description = `${ip} is held by ${describe(holder.record.resource)}`;
-  refusal.add(field, description, 'ALREADY_EXISTS', 'ADDRESS_TAKEN', {
-    holder: describe(holder.record.resource),
-  });
-}
-
-/** Why no port of the subnet may have the address. */
-function unusableAddress(ip: IpAddress, range: IpRange, subnet: Subnet): string | undefined {
-  const { cidr } = subnet.spec;
-  if (!rangeContains(range, ip)) return `must be in ${cidr}`;
-  if (ip === subnet.status.gateway) return `${ip} is the gateway of ${describe(subnet)}`;
-  return rangeContains(hostRange(cidr), ip) ? undefined : `must be a host address of ${cidr}`;
-}
-
 function checkMacAddress(
   network: NetworkEntry,
   { macAddress }: PortSpec,
@@ -266,8 +165,15 @@ function checkMacAddress(
   });
 }
 
-const newMacAddress = (network: NetworkEntry, uid: Uid): MacAddress =>
-  macAddressOf(
+/** A free one, of which free addresses can be made. */
+function newMacAddress(network: NetworkEntry, uid: Uid): MacAddress {
+  const { macAddresses, quarantinedMacAddresses, subnets } = network;
+  const made = [...subnets.values()].filter(({ record }) => record.resource.spec.allocationMode === 'EUI64');
+  return macAddressOf(
     uid,
-    (address) => network.macAddresses.has(address) || network.quarantinedMacAddresses.has(address),
+    (address) =>
+      macAddresses.has(address) ||
+      quarantinedMacAddresses.has(address) ||
+      made.some(({ record, pool }) => !pool.isFree(eui64Address(record.resource.spec.cidr, address))),
   );
+}

@@ -226,7 +226,7 @@ const CASES: readonly Case[] = [
     {
       code: 'RESOURCE_EXHAUSTED',
       reason: 'SUBNET_EXHAUSTED',
-      problems: ['spec.addresses[0]: subnet blue-v4 has no free address: 13 are in use'],
+      problems: ['spec.addresses[0]: subnet blue-v4 (10.0.0.0/28) has no free address: of 13, 13 are in use'],
     },
   ],
   [

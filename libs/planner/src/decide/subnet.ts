@@ -1,16 +1,20 @@
 import { type AppError, err, ok, type Result } from '@outboard/core';
 import {
   checkUpdate,
+  excludedRanges,
   gatewayOf,
   type Intent,
+  type IpAddress,
   prefixRange,
+  rangeContains,
   rangesOverlap,
   type SubnetSpec,
   updateConditions,
 } from '@outboard/model';
 import type { Draft } from '../draft.js';
-import type { NetworkEntry, SubnetEntry } from '../entries.js';
+import type { NetworkEntry, PortEntry, SubnetEntry } from '../entries.js';
 import { keyOf } from '../records.js';
+import { forgetUnallocatable } from '../retention.js';
 import { nameKey } from '../world.js';
 import { nextMetadata } from './preconditions.js';
 import { describe, firstUsers, inUse, Refusal } from './refusal.js';
@@ -31,11 +35,7 @@ export function applySubnet(
   else if (!existing) checkOverlaps(spec, network, refusal);
 
   const gateway = gatewayOf(spec);
-  const holder = existing?.network.addresses.get(gateway);
-  if (holder) {
-    const description = `${gateway} is held by ${describe(holder.record.resource)}`;
-    refusal.add('spec.gateway', description, 'ALREADY_EXISTS', 'ADDRESS_TAKEN');
-  }
+  if (existing) checkHolders(spec, existing, refusal);
   if (!refusal.isEmpty) return err(refusal.toError());
 
   const metadata = nextMetadata(intent, before, context);
@@ -47,9 +47,11 @@ export function applySubnet(
     generation,
     context.now,
   );
-  const status = { observedGeneration: generation, gateway, allocated: 0, conditions };
+  const status = { observedGeneration: generation, gateway, allocated: 0, capacity: undefined, conditions };
   draft.put({ kind: 'Subnet', resource: { kind: 'Subnet', metadata, spec, status } });
-  if (existing && before?.status.gateway !== gateway) retellGateway(draft, existing);
+  if (!existing) return ok(undefined);
+  forgetUnallocatable(draft, existing);
+  if (before?.status.gateway !== gateway) retellGateway(draft, existing);
   return ok(undefined);
 }
 
@@ -59,6 +61,7 @@ export function deleteSubnet(draft: Draft, subnet: SubnetEntry): Result<void, Ap
   if (subnet.allocated > 0) {
     return err(inUse(describe(resource), firstUsers(usersOf(subnet)), subnet.allocated));
   }
+  for (const retention of [...subnet.retained.values()]) draft.remove(keyOf(retention));
   draft.remove(keyOf(subnet.record));
   return ok(undefined);
 }
@@ -68,6 +71,34 @@ function* usersOf({ network, record }: SubnetEntry): Generator<string> {
   for (const port of network.ports) {
     const { resource } = port.record;
     if (resource.status.addresses.some(({ subnet }) => subnet === name)) yield describe(resource);
+  }
+}
+
+/** Who has an address keeps it. */
+function checkHolders(spec: SubnetSpec, { network, range }: SubnetEntry, refusal: Refusal): void {
+  const { addresses } = network;
+  const refuse = (field: string, ip: IpAddress, holder: PortEntry): void => {
+    const what = describe(holder.record.resource);
+    const metadata = { holder: what };
+    refusal.add(field, `${ip} is held by ${what}`, 'ALREADY_EXISTS', 'ADDRESS_TAKEN', metadata);
+  };
+  const gateway = gatewayOf(spec);
+  const holder = addresses.get(gateway);
+  if (holder) refuse('spec.gateway', gateway, holder);
+  for (const [index, { ip, port }] of spec.reservations.entries()) {
+    const taken = addresses.get(ip);
+    if (taken && taken.record.resource.metadata.name !== port)
+      refuse(`spec.reservations[${index}].ip`, ip, taken);
+  }
+  const excluded = excludedRanges(spec);
+  if (excluded.length === 0) return;
+  const named = new Set<number>();
+  for (const [ip, taken] of addresses) {
+    if (!rangeContains(range, ip)) continue;
+    const index = excluded.findIndex((each) => rangeContains(each, ip));
+    if (index < 0 || named.has(index)) continue;
+    named.add(index);
+    refuse(`spec.excludedRanges[${index}]`, ip, taken);
   }
 }
 

@@ -115,8 +115,13 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('CIDR', 'spec.cidr'),
       at('GATEWAY', 'status.gateway'),
       count('ALLOCATED', 'status.allocated'),
+      count('FREE', 'status.capacity.free'),
     ],
-    wide: [],
+    wide: [
+      count('TOTAL', 'status.capacity.total'),
+      count('RESERVED', 'status.capacity.reserved'),
+      count('QUARANTINED', 'status.capacity.quarantined'),
+    ],
   },
   AddressSet: {
     usual: [count('POLICIES', 'status.policies')],

@@ -40,8 +40,8 @@ NAME   READY   REASON             ROUTER    SEGMENT      MTU    PORTS   AGE
 blue   True    SegmentAllocated   default   VXLAN:5001   1450   0       5s
 `);
     expect(table([SUBNET])).toBe(`
-NAME      READY   REASON   NETWORK   CIDR          GATEWAY    ALLOCATED   AGE
-blue-v4   True    Valid    blue      10.0.1.0/24   10.0.1.1   2           5s
+NAME      READY   REASON   NETWORK   CIDR          GATEWAY    ALLOCATED   FREE   AGE
+blue-v4   True    Valid    blue      10.0.1.0/24   10.0.1.1   2           250    5s
 `);
   });
 

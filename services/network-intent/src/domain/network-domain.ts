@@ -62,6 +62,7 @@ export class NetworkDomain implements ResourceDomain {
     'SecurityPolicy',
     'Port',
     'Release',
+    'Retention',
   ];
   #world = World.load([], 0);
 

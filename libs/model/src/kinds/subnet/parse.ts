@@ -4,8 +4,9 @@ import {
   type SubnetSpec as SubnetSpecMessage,
   SubnetSpecSchema,
 } from '@outboard/contracts';
-import { err, type Problems, unwrap } from '@outboard/core';
-import { all, atMost, optional, required } from '../../fields.js';
+import { err, ok, type Problems, unwrap } from '@outboard/core';
+import { EUI64_PREFIX_LENGTH } from '../../eui64.js';
+import { all, atMost, oneOf, optional, required } from '../../fields.js';
 import {
   addressBits,
   hostRange,
@@ -23,9 +24,18 @@ import {
   rangesOverlap,
 } from '../../ip.js';
 import { type Parser, parseName } from '../../values.js';
-import type { AllocationRange, SubnetSpec } from './spec.js';
+import { checkReservations, parseReservations } from './parse-reservations.js';
+import { allocationRange, gatewayOf } from './ranges.js';
+import { ALLOCATION_MODES, type AllocationRange, type SubnetSpec } from './spec.js';
 
 export const MAX_ALLOCATION_RANGES = 16;
+/** A week. */
+const MAX_RETENTION_SECONDS = 604_800;
+
+const parseAllocationMode = oneOf(ALLOCATION_MODES);
+
+const parseRetention: Parser<number, number> = (value) =>
+  value <= MAX_RETENTION_SECONDS ? ok(value) : err(`must be at most ${MAX_RETENTION_SECONDS}`);
 
 /** Addresses that mean something else than a host of a subnet (IANA special-purpose address registries). */
 const SPECIAL_PREFIXES: readonly (readonly [prefix: IpPrefix, use: string])[] = (
@@ -84,12 +94,20 @@ function parseAllocationRange(
   return { start, end };
 }
 
-/** The addresses of a range as numbers. */
-export const allocationRange = ({ start, end }: AllocationRange): IpRange => ({
-  family: ipFamily(start),
-  first: ipToNumber(start),
-  last: ipToNumber(end),
-});
+/** At most 16 ranges of host addresses that do not overlap. */
+function parseRanges(
+  messages: readonly AllocationRangeMessage[],
+  field: string,
+  hosts: IpRange | undefined,
+  problems: Problems,
+): readonly AllocationRange[] | undefined {
+  atMost(problems, field, messages, MAX_ALLOCATION_RANGES);
+  const ranges = messages.map((range, index) =>
+    parseAllocationRange(range, `${field}[${index}]`, hosts, problems),
+  );
+  checkOverlaps(ranges, field, problems);
+  return all(ranges);
+}
 
 export function parseSubnetSpec(
   message: SubnetSpecMessage = create(SubnetSpecSchema),
@@ -99,15 +117,40 @@ export function parseSubnetSpec(
   const cidr = required(problems, 'spec.cidr', message.cidr, parseSubnetPrefix);
   const hosts = cidr && hostRange(cidr);
   const gateway = optional(problems, 'spec.gateway', message.gateway, parseHostAddress(hosts));
-  const field = 'spec.allocationRanges';
-  atMost(problems, field, message.allocationRanges, MAX_ALLOCATION_RANGES);
-  const ranges = message.allocationRanges.map((range, index) =>
-    parseAllocationRange(range, `${field}[${index}]`, hosts, problems),
-  );
-  checkOverlaps(ranges, field, problems);
-  const allocationRanges = all(ranges);
-  if (network === undefined || cidr === undefined || allocationRanges === undefined) return undefined;
-  return { network, cidr, gateway, allocationRanges };
+  const allocationRanges = parseRanges(message.allocationRanges, 'spec.allocationRanges', hosts, problems);
+  const excludedRanges = parseRanges(message.excludedRanges, 'spec.excludedRanges', hosts, problems);
+  const reservations = parseReservations(message.reservations, parseHostAddress(hosts), problems);
+  const retention = optional(problems, 'spec.retentionSeconds', message.retentionSeconds, parseRetention);
+  const mode = optional(problems, 'spec.allocationMode', message.allocationMode, parseAllocationMode);
+  const allocationMode = mode ?? 'LOWEST';
+  if (cidr) {
+    const own = gateway ?? gatewayOf({ cidr, gateway });
+    checkReservations(reservations, own, excludedRanges ?? [], problems);
+    if (allocationMode === 'EUI64') checkEui64(cidr, message.allocationRanges, problems);
+  }
+  const reserved = all(reservations);
+  if (!network || !cidr || !allocationRanges || !excludedRanges || !reserved) return undefined;
+  return {
+    network,
+    cidr,
+    gateway,
+    allocationRanges,
+    excludedRanges,
+    reservations: reserved,
+    retentionSeconds: retention ?? 0,
+    allocationMode,
+  };
+}
+
+/** What is made of a MAC address needs 64 bits, and is where it is. */
+function checkEui64(cidr: IpPrefix, ranges: readonly unknown[], problems: Problems): void {
+  if (ipFamily(cidr) !== 6 || prefixLength(cidr) !== EUI64_PREFIX_LENGTH) {
+    problems.add(
+      'spec.allocationMode',
+      `must be LOWEST: EUI64 needs an IPv6 prefix of length 64, not ${cidr}`,
+    );
+  }
+  if (ranges.length > 0) problems.add('spec.allocationRanges', 'must be absent with allocation mode EUI64');
 }
 
 function checkOverlaps(
@@ -123,13 +166,3 @@ function checkOverlaps(
     if (other >= 0) problems.add(`${field}[${index}]`, `must not overlap ${field}[${other}]`);
   }
 }
-
-/** The gateway of a subnet: the stated one, or the first host address. */
-export function gatewayOf({ cidr, gateway }: Pick<SubnetSpec, 'cidr' | 'gateway'>): IpAddress {
-  const { family, first } = hostRange(cidr);
-  return gateway ?? ipFromNumber(family, first);
-}
-
-/** Where addresses of a subnet are allocated from, in order; the gateway among them is to be skipped. */
-export const allocatableRanges = (spec: Pick<SubnetSpec, 'cidr' | 'allocationRanges'>): readonly IpRange[] =>
-  spec.allocationRanges.length === 0 ? [hostRange(spec.cidr)] : spec.allocationRanges.map(allocationRange);

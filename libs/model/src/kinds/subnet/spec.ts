@@ -8,6 +8,17 @@ export interface AllocationRange {
   readonly end: IpAddress;
 }
 
+export const ALLOCATION_MODES = ['LOWEST', 'EUI64'] as const;
+export type AllocationMode = (typeof ALLOCATION_MODES)[number];
+
+/** An address that is set aside. */
+export interface AddressReservation {
+  readonly name: Name;
+  readonly ip: IpAddress;
+  /** Who gets it; undefined: no port. */
+  readonly port: Name | undefined;
+}
+
 export interface SubnetSpec {
   readonly network: Name;
   readonly cidr: IpPrefix;
@@ -15,11 +26,28 @@ export interface SubnetSpec {
   readonly gateway: IpAddress | undefined;
   /** Empty: all host addresses. The gateway is never allocated. */
   readonly allocationRanges: readonly AllocationRange[];
+  /** Of which no port gets an address. */
+  readonly excludedRanges: readonly AllocationRange[];
+  readonly reservations: readonly AddressReservation[];
+  /** For how long an allocated address is kept for a port of the same name; 0: not at all. */
+  readonly retentionSeconds: number;
+  readonly allocationMode: AllocationMode;
+}
+
+/** Addresses of the allocation ranges that can be had by ports: `total` is the sum of the others. */
+export interface AddressCapacity {
+  readonly total: number;
+  readonly used: number;
+  readonly reserved: number;
+  readonly quarantined: number;
+  readonly free: number;
 }
 
 export interface SubnetStatus extends Status {
   readonly gateway: IpAddress | undefined;
   readonly allocated: number;
+  /** Counted whenever somebody looks; undefined in what is stored. */
+  readonly capacity: AddressCapacity | undefined;
 }
 
 /** A prefix of a network from which addresses are allocated to ports. */

@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  type AddressCapacity as AddressCapacityMessage,
   type SubnetSpec as SubnetSpecMessage,
   SubnetSpecSchema,
   type SubnetStatus as SubnetStatusMessage,
@@ -8,14 +9,19 @@ import {
 import type { Problems } from '@outboard/core';
 import { optional } from '../../fields.js';
 import { parseIpAddress } from '../../ip.js';
-import type { SubnetSpec, SubnetStatus } from './spec.js';
+import type { AddressCapacity, SubnetSpec, SubnetStatus } from './spec.js';
 
 export const subnetSpecToMessage = (spec: SubnetSpec): SubnetSpecMessage =>
   create(SubnetSpecSchema, {
     network: spec.network,
     cidr: spec.cidr,
     gateway: spec.gateway ?? '',
-    allocationRanges: spec.allocationRanges.map(({ start, end }) => ({ start, end })),
+    allocationRanges: spec.allocationRanges.map((range) => ({ ...range })),
+    excludedRanges: spec.excludedRanges.map((range) => ({ ...range })),
+    reservations: spec.reservations.map(({ name, ip, port = '' }) => ({ name, ip, port })),
+    retentionSeconds: spec.retentionSeconds,
+    // What is so when nothing is said, is not said.
+    allocationMode: spec.allocationMode === 'LOWEST' ? '' : spec.allocationMode,
   });
 
 export const parseSubnetStatus = (
@@ -25,6 +31,29 @@ export const parseSubnetStatus = (
   observedGeneration: message.observedGeneration,
   gateway: optional(problems, 'status.gateway', message.gateway, parseIpAddress),
   allocated: message.allocated,
+  capacity: message.capacity && capacityOf(message.capacity),
+});
+
+const capacityOf = ({
+  total,
+  used,
+  reserved,
+  quarantined,
+  free,
+}: AddressCapacityMessage): AddressCapacity => ({
+  total: Number(total),
+  used: Number(used),
+  reserved: Number(reserved),
+  quarantined: Number(quarantined),
+  free: Number(free),
+});
+
+const capacityToMessage = ({ total, used, reserved, quarantined, free }: AddressCapacity) => ({
+  total: BigInt(total),
+  used: BigInt(used),
+  reserved: BigInt(reserved),
+  quarantined: BigInt(quarantined),
+  free: BigInt(free),
 });
 
 export const subnetStatusToMessage = (status: SubnetStatus): SubnetStatusMessage =>
@@ -32,4 +61,5 @@ export const subnetStatusToMessage = (status: SubnetStatus): SubnetStatusMessage
     observedGeneration: status.observedGeneration,
     gateway: status.gateway ?? '',
     allocated: status.allocated,
+    ...(status.capacity && { capacity: capacityToMessage(status.capacity) }),
   });
