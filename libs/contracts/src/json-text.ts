@@ -14,17 +14,69 @@ export function parseJsonText(input: string | Uint8Array, problems: Problems): u
   }
   let text: string;
   try {
-    text = typeof input === 'string' ? input : new TextDecoder('utf-8', { fatal: true }).decode(input);
+    text = typeof input === 'string' ? input : UTF_8.decode(input);
   } catch {
     problems.addMalformed('', 'is not valid UTF-8');
     return undefined;
   }
+  const parsed = parseDistinct(text);
+  if (parsed !== undefined) return parsed.value;
   const fault = findJsonFault(text);
   if (fault === undefined) return JSON.parse(text);
   const before = text.slice(0, fault.position).split('\n');
   const place = `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
   problems.addMalformed('', `is not valid JSON: ${fault.description} at ${place}`);
   return undefined;
+}
+
+const UTF_8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * The value of a text in which no key is given twice: the engine's own parser is several times faster than looking for
+ * the place of a fault. Undefined: there is one.
+ */
+function parseDistinct(text: string): { readonly value: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return countKeys(value) === countKeyTexts(text) ? { value } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Keys in all objects of a value. Iterative, so that no nesting overflows the stack. */
+function countKeys(value: unknown): number {
+  let count = 0;
+  const open = [value];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (typeof next !== 'object' || next === null) continue;
+    const items: unknown[] = Array.isArray(next) ? next : Object.values(next);
+    if (!Array.isArray(next)) count += items.length;
+    for (const item of items) if (typeof item === 'object' && item !== null) open.push(item);
+  }
+  return count;
+}
+
+/** Keys in the text of a JSON value: strings before a colon. */
+function countKeyTexts(text: string): number {
+  let count = 0;
+  for (let start = text.indexOf('"'); start >= 0; ) {
+    let end = start;
+    do end = text.indexOf('"', end + 1);
+    while (isEscaped(text, end));
+    let after = end + 1;
+    while (isSpace(text.charCodeAt(after))) after++;
+    if (text[after] === ':') count++;
+    start = text.indexOf('"', after);
+  }
+  return count;
+}
+
+/** Whether the character there has an odd number of backslashes before it. */
+function isEscaped(text: string, position: number): boolean {
+  let before = position;
+  while (text.charCodeAt(before - 1) === 0x5c) before--;
+  return (position - before) % 2 === 1;
 }
 
 export interface JsonFault {

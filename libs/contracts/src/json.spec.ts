@@ -14,7 +14,7 @@ import {
   FieldDescriptorProto_Type as Type,
 } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from '@jest/globals';
-import type { Problems } from '@outboard/core';
+import { Problems } from '@outboard/core';
 import fc from 'fast-check';
 import {
   decodeJson,
@@ -25,7 +25,7 @@ import {
   MAX_JSON_VALUES,
   PortSchema,
 } from './index.js';
-import { findJsonFault } from './json-text.js';
+import { findJsonFault, parseJsonText } from './json-text.js';
 
 /** A Port intent: the example of the architecture, verbatim. */
 const PORT = `{"apiVersion":"network.outboard.dev/v1alpha1","kind":"Port","metadata":{"tenant":"acme","name":"web-0","labels":{"app":"web"}},
@@ -301,6 +301,34 @@ describe('JSON of messages', () => {
       }),
       { numRuns: 2000 },
     );
+  });
+
+  it('gives the value of a text exactly where it has no fault', () => {
+    const key = fc.constantFrom('"a"', '"\\u0061"', '"\\""', '"\\\\"', '":"', '"__proto__"');
+    const { value: text } = fc.letrec<{ value: string; object: string }>((tie) => ({
+      object: fc
+        .array(fc.tuple(key, fc.constantFrom(':', ' :\n'), tie('value')), { maxLength: 4 })
+        .map((entries) => `{${entries.map((entry) => entry.join('')).join(', ')}}`),
+      value: fc.oneof(
+        { maxDepth: 3 },
+        key,
+        tie('object'),
+        tie('object').map((object) => `[${object},1]`),
+      ),
+    }));
+    let repeated = 0;
+    fc.assert(
+      fc.property(text, (json) => {
+        const problems = new Problems();
+        const value = parseJsonText(json, problems);
+        const fault = findJsonFault(json);
+        if (fault !== undefined) repeated++;
+        expect(problems.total).toBe(fault === undefined ? 0 : 1);
+        expect(value).toEqual(fault === undefined ? JSON.parse(json) : undefined);
+      }),
+      { numRuns: 1000 },
+    );
+    expect(repeated).toBeGreaterThan(50);
   });
 
   it('takes any nesting of text without overflowing the stack', () => {
