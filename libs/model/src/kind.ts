@@ -74,5 +74,6 @@ export interface Kind<
   /** All of the status but its conditions. */
   statusToMessage(status: KindResource['status']): NonNullable<KindMessage['status']>;
   references(spec: KindResource['spec']): readonly Reference[];
+  /** Uids are not among them: they are made here, and nobody looks for them in the store. */
   indexes(resource: KindResource): readonly IndexEntry[];
 }

@@ -94,14 +94,17 @@ export class StoredMessage {
   body!: Buffer;
 }
 
-/** In order of revision, so that forgetting the oldest is cutting off one end. */
-@Entity('remembered_answer', { withoutRowid: true })
+/** In the order in which they were given, so that forgetting the oldest is cutting off one end. */
+@Entity('remembered_answer')
 @Index('remembered_answer_message_id', ['messageId'], { unique: true })
 export class StoredAnswer {
   @PrimaryColumn('integer')
+  id!: number;
+
+  @Column('integer')
   revision!: number;
 
-  @PrimaryColumn('text', { name: 'message_id' })
+  @Column('text', { name: 'message_id' })
   messageId!: string;
 
   @Column('text')

@@ -88,7 +88,37 @@ class OneTreeOfIndexEntries implements MigrationInterface {
   down = noWayBack;
 }
 
+/**
+ * A row of a table without rowid that is longer than a quarter of a page lies in pages of its own (its key stays in the
+ * tree): answers had one each. In a table with rowid they lie side by side, in the order in which they were given.
+ */
+class AnswersSideBySide implements MigrationInterface {
+  readonly name = 'AnswersSideBySide1795824000000';
+
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`
+      CREATE TABLE "given_answer" (
+        "id" integer PRIMARY KEY NOT NULL,
+        "revision" integer NOT NULL,
+        "message_id" text NOT NULL,
+        "fingerprint" text NOT NULL,
+        "answer" text NOT NULL
+      )`);
+    await runner.query(`
+      INSERT INTO "given_answer" ("revision", "message_id", "fingerprint", "answer")
+      SELECT "revision", "message_id", "fingerprint", "answer" FROM "remembered_answer"
+      ORDER BY "revision", "message_id"`);
+    await runner.query('DROP TABLE "remembered_answer"');
+    await runner.query('ALTER TABLE "given_answer" RENAME TO "remembered_answer"');
+    await runner.query(
+      `CREATE UNIQUE INDEX "remembered_answer_message_id" ON "remembered_answer" ("message_id")`,
+    );
+  }
+
+  down = noWayBack;
+}
+
 /** Oldest first. A migration that has been released is never changed, only followed by another. */
-export const MIGRATIONS = [RowsAndOutbox, RememberedAnswers, OneTreeOfIndexEntries];
+export const MIGRATIONS = [RowsAndOutbox, RememberedAnswers, OneTreeOfIndexEntries, AnswersSideBySide];
 
 export const MIGRATION_TABLE = 'schema_migration';

@@ -231,6 +231,23 @@ describe('migrations', () => {
     expect(unwrap(committed).revision).toBe(301);
   });
 
+  it('keep every answer that was given, in its order', async () => {
+    await atVersion(3);
+    withDatabase((database) => {
+      database.exec(`INSERT INTO store_state VALUES (1, 'epoch-1', 300, 0, NULL)`);
+      database.exec(`
+        WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
+        INSERT INTO remembered_answer SELECT i, 'm' || (1000 - i), 'f', '{}' FROM n`);
+    });
+    const store = await open();
+    expect(await store.forgetAnswersBefore(200, 100)).toBe(100);
+    expect(await store.forgetAnswersBefore(200, 1000)).toBe(99);
+    const left = store.read((snapshot) =>
+      [1, 199, 200, 300].map((revision) => snapshot.remembered(`m${1000 - revision}`)?.fingerprint),
+    );
+    expect(left).toEqual([undefined, undefined, 'f', 'f']);
+  });
+
   it.each(MIGRATIONS.map((_, count) => count))(
     'go on where an upgrade was interrupted: after %d',
     async (count) => {

@@ -77,11 +77,10 @@ export class SqliteWriter {
     this.#insertAnswer = prepare<[number, string, string, string]>(
       'INSERT INTO remembered_answer (revision, message_id, fingerprint, answer) VALUES (?, ?, ?, ?)',
     );
-    // The table has no rowid: its oldest answers are the first ones of its primary key.
+    // The oldest answers are the first ones of the table: no more of it is looked at than may be deleted.
     this.#deleteAnswers = prepare<[number, number]>(
-      `DELETE FROM remembered_answer WHERE (revision, message_id) IN
-         (SELECT revision, message_id FROM remembered_answer WHERE revision < ?
-          ORDER BY revision, message_id LIMIT ?)`,
+      `DELETE FROM remembered_answer
+       WHERE id IN (SELECT id FROM remembered_answer ORDER BY id LIMIT ?) AND revision < ?`,
     );
   }
 
@@ -111,7 +110,7 @@ export class SqliteWriter {
           change.sequences.reduce((sum, sequence) => sum + this.#deleteMessage.run(sequence).changes, 0),
         );
       case 'forgetAnswers':
-        return ok(this.#deleteAnswers.run(change.before, change.limit).changes);
+        return ok(this.#deleteAnswers.run(change.limit, change.before).changes);
     }
   }
 

@@ -83,7 +83,13 @@ export const toDomainChanges = (changes: readonly AdminChange[]): readonly Domai
     const { tenant, name } = resource.metadata;
     return {
       key: { kind: resource.kind, tenant, name },
-      record: after && { data: after, indexes: kindOf(after).indexes(after) },
+      // As the inventory is in memory, of the store only what no two rows may hold is wanted.
+      record: after && {
+        data: after,
+        indexes: kindOf(after)
+          .indexes(after)
+          .filter(({ unique }) => unique),
+      },
       resource: { before, after },
     };
   });

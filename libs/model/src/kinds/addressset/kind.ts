@@ -2,7 +2,7 @@ import { type AddressSet as AddressSetMessage, AddressSetSchema } from '@outboar
 import type { Kind } from '../../kind.js';
 import { ADDRESS_SET_REASONS } from './conditions.js';
 import { parseAddressSetSpec } from './parse.js';
-import { ADDRESS_SET_SELECTABLE, addressSetIndexes } from './references.js';
+import { ADDRESS_SET_SELECTABLE } from './references.js';
 import type { AddressSet } from './spec.js';
 import { addressSetSpecToMessage, addressSetStatusToMessage, parseAddressSetStatus } from './wire.js';
 
@@ -22,5 +22,5 @@ export const addressSetKind = {
   parseStatus: parseAddressSetStatus,
   statusToMessage: addressSetStatusToMessage,
   references: () => [],
-  indexes: addressSetIndexes,
+  indexes: (_: AddressSet) => [],
 } satisfies Kind<AddressSet, AddressSetMessage>;

@@ -1,13 +1,9 @@
 import type { Accessor, IndexEntry } from '../../kind.js';
 import type { Dpu } from './spec.js';
 
-export function dpuIndexes({ metadata, spec, status }: Dpu): IndexEntry[] {
+export function dpuIndexes({ spec, status }: Dpu): IndexEntry[] {
   const serialNumber = status.serialNumber ?? spec.serialNumber;
-  const entries: IndexEntry[] = [{ index: 'dpu.uid', value: metadata.uid, unique: true }];
-  if (serialNumber !== undefined) {
-    entries.push({ index: 'dpu.serialnumber', value: serialNumber, unique: true });
-  }
-  return entries;
+  return serialNumber === undefined ? [] : [{ index: 'dpu.serialnumber', value: serialNumber, unique: true }];
 }
 
 export const DPU_SELECTABLE: readonly Accessor<Dpu>[] = [

@@ -14,8 +14,7 @@ export function encapsulationPolicyReferences({
   ];
 }
 
-export const encapsulationPolicyIndexes = ({ metadata, spec }: EncapsulationPolicy): IndexEntry[] => [
-  { index: 'encapsulationpolicy.uid', value: metadata.uid, unique: true },
+export const encapsulationPolicyIndexes = ({ spec }: EncapsulationPolicy): IndexEntry[] => [
   { index: 'encapsulationpolicy.tenant', value: spec.tenant ?? SYSTEM_TENANT, unique: true },
 ];
 

@@ -10,12 +10,9 @@ export function functionIdentityOf(status: FunctionStatus): FunctionIdentity | u
   return { serialNumber, pfMacAddress, vfNumber };
 }
 
-export function functionIndexes({ metadata, spec, status }: DpuFunction): IndexEntry[] {
+export function functionIndexes({ spec, status }: DpuFunction): IndexEntry[] {
   const identity = functionIdentityOf(status);
-  const entries: IndexEntry[] = [
-    { index: 'function.uid', value: metadata.uid, unique: true },
-    { index: 'function.pool', value: spec.pool, unique: false },
-  ];
+  const entries: IndexEntry[] = [{ index: 'function.pool', value: spec.pool, unique: false }];
   if (status.dpu !== undefined) entries.push({ index: 'function.dpu', value: status.dpu, unique: false });
   if (identity !== undefined) {
     entries.push({ index: 'function.identity', value: functionIdentityKey(identity), unique: false });

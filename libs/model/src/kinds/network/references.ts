@@ -13,7 +13,6 @@ export const networkReferences = ({ router, segment: { physicalNetwork } }: Netw
 
 export function networkIndexes({ metadata, spec, status: { segment } }: Network): IndexEntry[] {
   const entries: IndexEntry[] = [
-    { index: 'network.uid', value: metadata.uid, unique: true },
     { index: 'network.router', value: `${metadata.tenant}/${spec.router}`, unique: false },
   ];
   if (segment !== undefined) {

@@ -2,7 +2,7 @@ import { type PhysicalNetwork as PhysicalNetworkMessage, PhysicalNetworkSchema }
 import type { Kind } from '../../kind.js';
 import { PHYSICAL_NETWORK_REASONS } from './conditions.js';
 import { parsePhysicalNetworkSpec } from './parse.js';
-import { PHYSICAL_NETWORK_SELECTABLE, physicalNetworkIndexes } from './references.js';
+import { PHYSICAL_NETWORK_SELECTABLE } from './references.js';
 import type { PhysicalNetwork } from './spec.js';
 import {
   parsePhysicalNetworkStatus,
@@ -31,5 +31,5 @@ export const physicalNetworkKind = {
   parseStatus: parsePhysicalNetworkStatus,
   statusToMessage: physicalNetworkStatusToMessage,
   references: () => [],
-  indexes: physicalNetworkIndexes,
+  indexes: (_: PhysicalNetwork) => [],
 } satisfies Kind<PhysicalNetwork, PhysicalNetworkMessage>;

@@ -21,7 +21,6 @@ export const portReferences = ({ network, addresses, securityPolicies }: PortSpe
 
 export function portIndexes({ metadata, spec, status }: Port): IndexEntry[] {
   const entries: IndexEntry[] = [
-    { index: 'port.uid', value: metadata.uid, unique: true },
     { index: 'port.network', value: `${metadata.tenant}/${spec.network}`, unique: false },
   ];
   if (spec.function !== undefined) {

@@ -2,7 +2,7 @@ import { type RouterResource as RouterMessage, RouterResourceSchema } from '@out
 import type { Kind } from '../../kind.js';
 import { ROUTER_REASONS } from './conditions.js';
 import { parseRouterSpec } from './parse.js';
-import { ROUTER_SELECTABLE, routerIndexes } from './references.js';
+import { ROUTER_SELECTABLE } from './references.js';
 import type { Router } from './spec.js';
 import { parseRouterStatus, routerSpecToMessage, routerStatusToMessage } from './wire.js';
 
@@ -28,5 +28,5 @@ export const routerKind = {
   parseStatus: parseRouterStatus,
   statusToMessage: routerStatusToMessage,
   references: () => [],
-  indexes: routerIndexes,
+  indexes: (_: Router) => [],
 } satisfies Kind<Router, RouterMessage>;

@@ -15,14 +15,12 @@ const addressSets = (rules: readonly SecurityRule[], field: string): Reference[]
     ),
   );
 
-export const securityPolicyIndexes = ({ metadata, spec }: SecurityPolicy): IndexEntry[] => [
-  { index: 'securitypolicy.uid', value: metadata.uid, unique: true },
-  ...[...new Set(securityPolicyReferences(spec).map(({ name }) => name))].map((name) => ({
+export const securityPolicyIndexes = ({ metadata, spec }: SecurityPolicy): IndexEntry[] =>
+  [...new Set(securityPolicyReferences(spec).map(({ name }) => name))].map((name) => ({
     index: 'securitypolicy.addressset',
     value: `${metadata.tenant}/${name}`,
     unique: false,
-  })),
-];
+  }));
 
 export const SECURITY_POLICY_SELECTABLE: readonly Accessor<SecurityPolicy>[] = [
   { field: 'spec.tier', read: ({ spec }) => spec.tier },

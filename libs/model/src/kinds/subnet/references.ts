@@ -6,7 +6,6 @@ export const subnetReferences = ({ network }: SubnetSpec): Reference[] => [
 ];
 
 export const subnetIndexes = ({ metadata, spec }: Subnet): IndexEntry[] => [
-  { index: 'subnet.uid', value: metadata.uid, unique: true },
   { index: 'subnet.network', value: `${metadata.tenant}/${spec.network}`, unique: false },
 ];
 
