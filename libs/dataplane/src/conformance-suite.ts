@@ -173,8 +173,6 @@ export function driverConformance<S extends Spec>(
     readonly faultStride: number;
     /** False: it enforces no policies yet; its documents have none. */
     readonly policies?: boolean;
-    /** False: it has no way out of routers yet; its documents have none. */
-    readonly waysOut?: boolean;
   },
 ): void {
   jest.setTimeout(TEST_MILLISECONDS);
@@ -197,9 +195,7 @@ export function driverConformance<S extends Spec>(
       for (const each of opened.splice(0)) await each[Symbol.asyncDispose]();
     };
     const whole = (entries: readonly d.Entry[]): DocumentUpdate => {
-      const wanted =
-        options.waysOut === false ? entries.filter(([key]) => !key.startsWith('egressgateway/')) : entries;
-      return d.document(++sequence, options.policies === false ? d.withoutPolicies(wanted) : wanted);
+      return d.document(++sequence, options.policies === false ? d.withoutPolicies(entries) : entries);
     };
 
     beforeEach(async () => {

@@ -94,3 +94,10 @@ export class Handlers<S extends Spec> {
     return handler;
   }
 }
+
+/** The second part of a key: the namespace or the device that the object is in. */
+export function secondOf(key: string): string {
+  const start = key.indexOf('/') + 1;
+  const end = key.indexOf('/', start);
+  return end < 0 ? key.slice(start) : key.slice(start, end);
+}

@@ -271,8 +271,10 @@ export class Testbed implements AsyncDisposable {
     for (const dpu of this.dpus.values()) await dpu.boot();
     // What leaves a machine by a real cable has its checksums; a veth would carry it without.
     if (plan.dpus.every(({ checksumOffload }) => checksumOffload)) return;
-    for (const { namespace, plan: own } of this.dpus.values())
+    for (const { namespace, plan: own } of this.dpus.values()) {
       stopChecksumOffload(namespace, own.underlay.device);
+      stopChecksumOffload(this.fabric.namespace, fabricPort('underlay', own));
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { AF, type Message, type Neighbour, NetlinkError, NTF, NUD, neighbour } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
-import { DONE, missing } from '../handlers.js';
+import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
 import type { Device } from '../kernel/device.js';
 import type { Place } from '../kernel/place.js';
@@ -14,7 +14,7 @@ import {
   tunnelEntryKey,
 } from '../realise/linux-objects.js';
 import { DEVICE_PREFIXES } from '../realise/names.js';
-import { type DeleteOperation, type Handler, type Observed, type PutOperation, secondOf } from './handler.js';
+import { type DeleteOperation, type Handler, type Observed, type PutOperation } from './handler.js';
 import type { Places } from './places.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 

@@ -1,8 +1,9 @@
 import { AF, type NetlinkEvent, RT_TABLE, TC_CLSACT } from '@outboard/netlink';
 import type { Change } from '../driver.js';
+import { observedAddress } from '../kernel/addresses.js';
 import { type DeviceChange, noteDevice } from '../kernel/device-events.js';
+import { fixedTableOf } from '../kernel/guards.js';
 import type { Place } from '../kernel/place.js';
-import { FIXED_TABLE_NAMES, FIXED_TABLES } from '../realise/fixed-tables.js';
 import { GUARD_SETS, GUARD_TABLE } from '../realise/guard-table.js';
 import {
   bridgeEntryKey,
@@ -18,9 +19,7 @@ import {
 import { DEVICE_PREFIXES } from '../realise/names.js';
 import { isGroupSet } from '../realise/policy-names.js';
 import { POLICY_HOOK_CHAINS, POLICY_TABLE } from '../realise/policy-table.js';
-import { observedAddress } from './addresses.js';
 import { observedOf } from './entries.js';
-import { FAMILIES } from './guards.js';
 import { policyElementKeyOf } from './policy-elements.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 import { RouteReader } from './route-reader.js';
@@ -143,10 +142,7 @@ function digestTable(
   { operation, family, value }: EventOf<'nftTable' | 'nftChain' | 'nftRule' | 'nftSet'>,
   { changed, lost }: Digest,
 ): void {
-  const table = 'table' in value ? value.table : 'name' in value ? value.name : undefined;
-  const fixed = FIXED_TABLE_NAMES.find(
-    (name) => FIXED_TABLES[name].table === table && FAMILIES[FIXED_TABLES[name].family] === value.nfgenFamily,
-  );
+  const fixed = fixedTableOf(value);
   if (fixed === undefined) return;
   const { key, holds } = (fixed === 'policies' && policyObjectOf(place, family, value)) || {
     key: guardKey(place.name, fixed),

@@ -23,10 +23,3 @@ export function observedOf<Kind extends LinuxSpec['kind']>(
   if (observed.kind !== kind) throw new Error(`an object of kind ${observed.kind} where ${kind} belongs`);
   return observed as Extract<LinuxSpec, { kind: Kind }>;
 }
-
-/** The second part of a key: the namespace or the device that the object is in. */
-export function secondOf(key: string): string {
-  const start = key.indexOf('/') + 1;
-  const end = key.indexOf('/', start);
-  return end < 0 ? key.slice(start) : key.slice(start, end);
-}

@@ -1,5 +1,5 @@
 import { IFF, type LinkInput, link, type Message, upFlags } from '@outboard/netlink';
-import { ADDR_GEN_MODE_NONE, OUTBOARD_GROUP } from '../kernel/device.js';
+import { NO_HOST, OUTBOARD_GROUP } from '../kernel/device.js';
 import type {
   BridgeSpec,
   DoorSpec,
@@ -15,8 +15,6 @@ import type {
 const TUNNEL_TTL = 64;
 
 const born = { group: OUTBOARD_GROUP } as const;
-/** No IPv6 address of its own: it is no host. */
-const noHost = { afSpec: { inet6: { addrGenMode: ADDR_GEN_MODE_NONE } } } as const;
 
 export const createBridge = ({ name, mtu, mac }: BridgeSpec): Message =>
   link.create({
@@ -88,7 +86,7 @@ export const settle = (
   ifalias: string,
   more: LinkInput = {},
 ): Message =>
-  link.change({ ifname: spec.name, ifalias, mtu: spec.mtu, ...noHost, ...upFlags(spec.up), ...more });
+  link.change({ ifname: spec.name, ifalias, mtu: spec.mtu, ...NO_HOST, ...upFlags(spec.up), ...more });
 
 /** The DPU's end answers no ARP: before its gate opens, frames of the tenant must not be heard by the DPU. */
 export const settleVeth = ({ name, mtu, up }: VethSpec, ifalias: string): Message =>
@@ -96,7 +94,7 @@ export const settleVeth = ({ name, mtu, up }: VethSpec, ifalias: string): Messag
     ifname: name,
     ifalias,
     mtu,
-    ...noHost,
+    ...NO_HOST,
     ifiFlags: IFF.NOARP | (up ? IFF.UP : 0),
     ifiChange: IFF.NOARP | IFF.UP,
   });

@@ -3,11 +3,11 @@ import type { OperationResult } from '../driver.js';
 import { DONE, missing } from '../handlers.js';
 import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
 import { DELETION_GROUP, type Device, ownershipOf } from '../kernel/device.js';
+import { isForwarding, setForwarding } from '../kernel/forwarding.js';
 import type { Place } from '../kernel/place.js';
 import { observedRepresentor } from '../kernel/representors.js';
 import { type LinuxSpec, linkKey, namespaceKey } from '../realise/linux-objects.js';
 import { aliasOf, DEVICE_PREFIXES, peerOfVeth, vethOfPeer } from '../realise/names.js';
-import { isForwarding, setForwarding } from './forwarding.js';
 import type { DeleteOperation, Handler, Observed, PutOperation } from './handler.js';
 import {
   createBridge,

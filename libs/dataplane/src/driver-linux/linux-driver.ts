@@ -14,21 +14,21 @@ import type {
   Underlay,
 } from '../driver.js';
 import { Handlers } from '../handlers.js';
+import { Addresses } from '../kernel/addresses.js';
 import { resultOfThrown } from '../kernel/batch.js';
 import { isNamed } from '../kernel/device-events.js';
 import { functionsAmong, touchesFunctions } from '../kernel/functions.js';
 import { globalAddress } from '../kernel/global-address.js';
+import { Guards } from '../kernel/guards.js';
 import type { Place } from '../kernel/place.js';
 import { Representors } from '../kernel/representors.js';
 import { LINUX_ORDER, LINUX_SLOW_TO_REMOVE, type LinuxSpec, namespaceKey } from '../realise/linux-objects.js';
 import { netlinkView } from '../realise/netlink-view.js';
 import { realiseLinux } from '../realise/realise.js';
-import { Addresses } from './addresses.js';
 import { probeCapabilities, REQUIRED } from './capabilities.js';
 import { Entries } from './entries.js';
 import { changeOf, type Digest, digestEvents } from './events.js';
 import { Gates } from './gates.js';
-import { Guards } from './guards.js';
 import { Links } from './links.js';
 import { Namespaces } from './namespaces.js';
 import { Places } from './places.js';

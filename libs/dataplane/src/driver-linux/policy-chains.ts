@@ -12,7 +12,7 @@ import {
 } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
-import { DONE, missing } from '../handlers.js';
+import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
 import {
@@ -24,7 +24,7 @@ import {
 } from '../realise/linux-objects.js';
 import { isPortChain } from '../realise/policy-names.js';
 import { POLICY_HOOK_CHAINS } from '../realise/policy-table.js';
-import { type DeleteOperation, type Handler, type Observed, type PutOperation, secondOf } from './handler.js';
+import { type DeleteOperation, type Handler, type Observed, type PutOperation } from './handler.js';
 import { carryOut, ifThere, policyTable } from './nft-transactions.js';
 import type { Places } from './places.js';
 

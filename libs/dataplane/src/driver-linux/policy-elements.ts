@@ -7,7 +7,7 @@ import {
 } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
-import { DONE, missing } from '../handlers.js';
+import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
 import {
@@ -19,7 +19,7 @@ import {
 } from '../realise/linux-objects.js';
 import { elementKind, isGroupSet } from '../realise/policy-names.js';
 import { NAMED_PORT_SETS, PORT_SETS } from '../realise/port-sets.js';
-import { type DeleteOperation, type Handler, type Observed, type PutOperation, secondOf } from './handler.js';
+import { type DeleteOperation, type Handler, type Observed, type PutOperation } from './handler.js';
 import { type Change, carryOut, ifThere, policyTable, removalIfThere } from './nft-transactions.js';
 import type { Places } from './places.js';
 import { groupSets } from './policy-sets.js';

@@ -1,7 +1,7 @@
 import { NFT_SET, type NftSet, nftSet } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
-import { DONE, missing } from '../handlers.js';
+import { DONE, missing, secondOf } from '../handlers.js';
 import type { Place } from '../kernel/place.js';
 import { guardKey, type PolicySetSpec, policySetKey } from '../realise/linux-objects.js';
 import { isGroupSet } from '../realise/policy-names.js';
@@ -11,7 +11,6 @@ import {
   type Observed,
   observedOf,
   type PutOperation,
-  secondOf,
   specOf,
 } from './handler.js';
 import { carryOut, ifThere, policyTable } from './nft-transactions.js';

@@ -11,7 +11,7 @@ import {
 } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
-import { DONE, missing } from '../handlers.js';
+import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure, sendSteps } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
 import {
@@ -27,7 +27,6 @@ import {
   type Observed,
   observedOf,
   type PutOperation,
-  secondOf,
   specOf,
 } from './handler.js';
 import type { Places } from './places.js';

@@ -1,7 +1,7 @@
 import { type Message, NetlinkError, NFPROTO, nftSetElement } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
-import { DONE, missing } from '../handlers.js';
+import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
 import { GUARD_SETS, GUARD_TABLE } from '../realise/guard-table.js';
@@ -12,7 +12,6 @@ import {
   type Observed,
   observedOf,
   type PutOperation,
-  secondOf,
   specOf,
 } from './handler.js';
 import { type ChangeOptions, carryOut } from './nft-transactions.js';

@@ -14,9 +14,13 @@ import type {
   Underlay,
 } from '../driver.js';
 import { Handlers, type Responsibility } from '../handlers.js';
-import { type DeviceChange, isNamed, noteDevice } from '../kernel/device-events.js';
+import { Addresses } from '../kernel/addresses.js';
+import { isNamed } from '../kernel/device-events.js';
 import { functionsAmong, touchesFunctions } from '../kernel/functions.js';
-import { Place } from '../kernel/place.js';
+import { Guards } from '../kernel/guards.js';
+import { onlyPlace, Place } from '../kernel/place.js';
+import { digestEvents } from './events.js';
+import { Exits } from './exits.js';
 import { Flows, Pipeline } from './flows.js';
 import { Groups } from './groups.js';
 import { resultOfThrown } from './handler.js';
@@ -82,7 +86,7 @@ export class OvsDriver implements Driver<OvsSpec> {
       name: '',
       namespace,
       onEvents: (_, events) => {
-        if (driver === undefined) deviceChanges(place, events);
+        if (driver === undefined) digestEvents(place, events);
         else driver.#onEvents(events);
       },
       onOverrun: () => {
@@ -190,15 +194,10 @@ export class OvsDriver implements Driver<OvsSpec> {
   }
 
   #onEvents(events: readonly NetlinkEvent[]): void {
-    const devices = deviceChanges(this.place, events);
-    this.#tell({
-      kind: 'objects',
-      changed: devices.flatMap(({ changed }) => changed),
-      lost: devices.flatMap(({ lost }) => lost),
-    });
+    const { changed, lost, devices, addresses } = digestEvents(this.place, events);
+    this.#tell({ kind: 'objects', changed, lost });
     if (devices.some(({ before, after }) => touchesFunctions(before, after)))
       this.#tell({ kind: 'functions' });
-    const addresses = events.some(({ family }) => family === 'address');
     if (addresses || devices.some((device) => isNamed(device, this.options.underlayDevice, UNDERLAY_BRIDGE)))
       this.#lookAtUnderlay();
   }
@@ -225,9 +224,6 @@ export class OvsDriver implements Driver<OvsSpec> {
   }
 }
 
-const deviceChanges = (place: Place, events: readonly NetlinkEvent[]): DeviceChange[] =>
-  events.flatMap((event) => (event.family === 'link' ? [noteDevice(place, event)] : []));
-
 /** What each capability needs of the switch. */
 const NEEDED = {
   vxlan: 'vxlan',
@@ -252,8 +248,12 @@ function capabilitiesOf({ version, types }: Database): Capability[] {
 
 /** In the order in which all are observed. */
 function handlersOf(vswitch: Switch, flows: Flows, place: Place): Handlers<OvsSpec> {
+  const places = onlyPlace(place);
   const all: readonly Responsibility<OvsSpec>[] = [
+    { handler: new Guards(places), keys: ['guard'], kinds: ['guard'] },
     { handler: new Ports(vswitch, place.namespace), keys: ['port'], kinds: ['port'] },
+    { handler: new Exits(place), keys: ['exit'], kinds: ['exit'] },
+    { handler: new Addresses(places), keys: ['address'], kinds: ['address'] },
     { handler: new Groups(vswitch), keys: ['group', 'bucket'], kinds: ['group', 'bucket'] },
     { handler: flows, keys: ['flow'], kinds: ['flow', 'gate'] },
     { handler: new Pipeline(vswitch, flows), keys: ['pipeline'], kinds: ['pipeline'] },

@@ -14,6 +14,7 @@ jest.setTimeout(60_000);
 
 const NET = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';
 const DOCUMENT = [
+  d.egressGateway(),
   d.router(),
   d.bridgeDomain(NET),
   d.tunnelPeer(NET, '10.254.0.2'),

@@ -10,8 +10,9 @@ export const OUTBOARD_GROUP = 0x6f6264;
 /** What is about to be deleted, all at once. */
 export const DELETION_GROUP = 0x6f6265;
 
-/** IPv6 link-local addresses: none. Bridges and their ports are no hosts. */
-export const ADDR_GEN_MODE_NONE = 1;
+const ADDR_GEN_MODE_NONE = 1;
+/** No IPv6 address of its own: bridges, their ports and ways out are no hosts. */
+export const NO_HOST = { afSpec: { inet6: { addrGenMode: ADDR_GEN_MODE_NONE } } } as const;
 
 /** The part of a link message that the driver works with. */
 export interface Device {

@@ -19,6 +19,22 @@ export interface PlaceOptions {
   readonly onOverrun: (place: Place) => void;
 }
 
+/** The namespaces that a driver works in. */
+export interface PlaceSet {
+  /** The place with that name; empty: the DPU's. */
+  at(name: string): Place | undefined;
+  all(): readonly Place[];
+  /** Where a device of that name stands, or would. */
+  withDevice(name: string): Place | undefined;
+}
+
+/** Nothing but the DPU's own. */
+export const onlyPlace = (place: Place): PlaceSet => ({
+  at: (name) => (name === place.name ? place : undefined),
+  all: () => [place],
+  withDevice: () => place,
+});
+
 /** One namespace: its sockets, what it tells, and its devices as last heard or seen. */
 export class Place {
   readonly name: string;

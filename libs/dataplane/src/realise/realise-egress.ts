@@ -1,11 +1,15 @@
 import { hash } from 'node:crypto';
-import type { DriverObject, Underlay } from '../driver.js';
-import { FIXED_TABLES } from './fixed-tables.js';
-import { addressKey, guardKey, type LinuxSpec, linkKey, namespaceKey, routeKey } from './linux-objects.js';
+import type { EgressGateway } from '@outboard/contracts';
+import { Problems } from '@outboard/core';
+import type { DriverObject, Realisation, Spec, Underlay } from '../driver.js';
+import { fixedTable, uplinkTable } from './fixed-table-objects.js';
+import { addressKey, type LinuxSpec, linkKey, namespaceKey, routeKey } from './linux-objects.js';
 import { doorName, exitName } from './names.js';
+import { ipVersion } from './realise-encapsulation.js';
+import { ROUTER_KEY } from './realise-route.js';
 
 /** The DPU's side of every exit: link-local, on no other link, and the same for all as each has a link of its own. */
-const EXIT_ADDRESS = '169.254.0.1';
+export const EXIT_ADDRESS = '169.254.0.1';
 const DEFAULT_ROUTE = '0.0.0.0/0';
 /** Of 240.0.0.0/5. */
 const DOOR_ADDRESSES = 2 ** 27;
@@ -14,10 +18,26 @@ const DOOR_ADDRESSES = 2 ** 27;
  * What all traffic of a router that leaves this DPU has as source until it is at the uplink: so routers whose tenants
  * have the same addresses are told apart there. Two routers of a DPU with one address would be told as a conflict.
  */
-function doorAddress(router: string): string {
+export function doorAddress(router: string): string {
   const number =
     (240 * 2 ** 24 + (Number.parseInt(hash('sha256', router, 'hex').slice(0, 8), 16) % DOOR_ADDRESSES)) >>> 0;
   return [24, 16, 8, 0].map((shift) => (number >>> shift) & 0xff).join('.');
+}
+
+/** The way out of a router by the underlay's device, under its address. Throws AppError INVALID_ARGUMENT. */
+export function realiseEgress<S extends Spec>(
+  { router }: EgressGateway,
+  underlay: Underlay | undefined,
+  objects: (router: string, underlay: Underlay) => readonly DriverObject<S>[],
+): Realisation<S> {
+  const problems = new Problems();
+  if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
+  if (problems.total > 0) throw problems.toError();
+  const unsupported = (why: string): Realisation<S> => ({ kind: 'unsupported', why, references: [] });
+  if (underlay === undefined) return unsupported('there is no uplink with an address on this DPU');
+  return ipVersion(underlay.address) === 4
+    ? { kind: 'realised', objects: objects(router, underlay), references: [] }
+    : unsupported(`${underlay.device} has no IPv4 address that packets could leave with`);
 }
 
 /**
@@ -33,19 +53,13 @@ export function egressObjects(
   const own = doorAddress(router);
   const home = namespaceKey(namespace);
   const { mtu } = underlay;
-  const way = `${underlay.device} ${underlay.address}`;
-  const guard = (where: string, table: 'egress' | 'uplink', more: object = {}): DriverObject<LinuxSpec> => {
-    const { revision, rules } = FIXED_TABLES[table];
-    const spec = { kind: 'guard', namespace: where, table, revision, rules, ...more } as const;
-    return { key: guardKey(where, table), spec, after: where === '' ? [] : [home] };
-  };
   const address = (where: string, device: string, local: string, peer: string): DriverObject<LinuxSpec> => ({
     key: addressKey(device, `${local}/32`),
     spec: { kind: 'address', namespace: where, device, address: `${local}/32`, peer },
     after: [linkKey(device)],
     within: linkKey(device),
   });
-  const guards = [{ ...guard(namespace, 'egress'), within: home }, guard('', 'uplink', { way })];
+  const guards = [fixedTable(namespace, 'egress'), uplinkTable(underlay.device, underlay.address)];
   const addresses = [address('', exit, EXIT_ADDRESS, own), address(namespace, door, own, EXIT_ADDRESS)];
   return [
     ...guards,

@@ -2,7 +2,6 @@ import type {
   AllowedAddressPair,
   BridgeDomain,
   DataplaneObject,
-  EgressGateway,
   Endpoint,
   RemoteEndpoint,
   RouterInterface,
@@ -13,11 +12,12 @@ import { Problems, unreachable } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../driver.js';
 import { canonicalAddress, interfaceAddress, parsePrefix } from './addresses.js';
 import type { LinuxEnvironment } from './environment.js';
-import { FIXED_TABLES, type FixedTableName, ROUTER_TABLES } from './fixed-tables.js';
+import { fixedTable } from './fixed-table-objects.js';
+import { ROUTER_TABLES } from './fixed-tables.js';
 import { addressKey, guardKey, type LinuxSpec, linkKey, NULL_MAC, namespaceKey } from './linux-objects.js';
 import { bridgeMac, bridgeName, namespaceName } from './names.js';
 import { portPolicyObjects, ruleSetsOf } from './port-policies.js';
-import { egressObjects } from './realise-egress.js';
+import { egressObjects, realiseEgress } from './realise-egress.js';
 import {
   checkEncapsulation,
   deviceTowards,
@@ -67,7 +67,9 @@ export function realiseLinux(
         gatewayObjects(object.value, segment),
       );
     case 'egressGateway':
-      return egressGateway(object.value, environment);
+      return realiseEgress(object.value, environment.underlay, (router, underlay) =>
+        egressObjects(router, namespaceName(environment.dpu, router), underlay),
+      );
     case 'ruleSet':
       return withPolicies(environment, () => ruleSet(object.value, resolve, environment.dpu));
     case 'addressGroup':
@@ -150,13 +152,6 @@ function namespaceObjects(router: string, dpu: string): readonly DriverObject<Li
   ];
 }
 
-function fixedTable(namespace: string, table: FixedTableName): DriverObject<LinuxSpec> {
-  const { revision, rules } = FIXED_TABLES[table];
-  const home = namespaceKey(namespace);
-  const spec = { kind: 'guard', namespace, table, revision, rules } as const;
-  return { key: guardKey(namespace, table), spec, after: [home], within: home };
-}
-
 function bridgeDomain(
   domain: BridgeDomain,
   resolve: Resolve,
@@ -186,21 +181,6 @@ function bridgeDomain(
     ...encapsulationObjects(domain, namespace, bridge, environment.underlay),
   ];
   return realised(objects, [gateway]);
-}
-
-/** The way out of a router by the underlay's device, under the underlay's address. */
-function egressGateway(
-  { router }: EgressGateway,
-  { dpu, underlay }: LinuxEnvironment,
-): Realisation<LinuxSpec> {
-  const problems = new Problems();
-  if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
-  if (problems.total > 0) throw problems.toError();
-  if (underlay === undefined) return unsupported('there is no uplink with an address on this DPU');
-  if (ipVersion(underlay.address) !== 4) {
-    return unsupported(`${underlay.device} has no IPv4 address that packets could leave with`);
-  }
-  return realised(egressObjects(router, namespaceName(dpu, router), underlay));
 }
 
 /** The gateway of a network: the bridge itself, as a host of it, whose address is set with the bridge. */

@@ -1,10 +1,20 @@
 import { hash as digest } from 'node:crypto';
-import type { RepresentorSpec } from '../../realise/linux-objects.js';
+import type { AddressSpec, GuardSpec, RepresentorSpec } from '../../realise/linux-objects.js';
+import { DEVICE_PREFIXES } from '../../realise/names.js';
 import type { Action } from '../openflow/actions.js';
 import { type Match, matchText } from '../openflow/fields.js';
 
 /** What neutral objects become on Open vSwitch: all of it on one bridge, the integration bridge. */
-export type OvsSpec = PipelineSpec | PortSpec | GroupSpec | BucketSpec | FlowSpec | RepresentorSpec;
+export type OvsSpec =
+  | PipelineSpec
+  | PortSpec
+  | ExitSpec
+  | GuardSpec
+  | AddressSpec
+  | GroupSpec
+  | BucketSpec
+  | FlowSpec
+  | RepresentorSpec;
 
 /** The flows that do not depend on what is wanted: checks, answers, what happens to the rest. `pipeline/obs0`. */
 export interface PipelineSpec {
@@ -19,10 +29,20 @@ export interface PortSpec {
   readonly kind: 'port';
   readonly name: string;
   /** `system`: a device of the DPU. */
-  readonly type: 'system' | 'vxlan' | 'geneve' | 'patch';
+  readonly type: 'system' | 'internal' | 'vxlan' | 'geneve' | 'patch';
   readonly options: Readonly<Record<string, string>>;
   /** The switch has it open. */
   readonly attached: boolean;
+}
+
+/** What the kernel is to do with the device of a port of type `internal`. `exit/<name>`. */
+export interface ExitSpec {
+  readonly kind: 'exit';
+  readonly name: string;
+  readonly mac: string;
+  readonly up: boolean;
+  /** IPv4. */
+  readonly forwarding: boolean;
 }
 
 /** Where copies of a packet go (`all`), or one of the ways that it takes (`select`). `group/<id>`. */
@@ -54,7 +74,10 @@ export interface FlowSpec {
 /** In which order they are made; reversed, taken away. */
 export const OVS_ORDER = [
   'pipeline',
+  'guard',
   'port',
+  'exit',
+  'address',
   'group',
   'bucket',
   'flow',
@@ -62,8 +85,8 @@ export const OVS_ORDER = [
   'representor',
 ] as const satisfies readonly OvsSpec['kind'][];
 
-/** Each change of ports makes the switch look at all of them. */
-export const OVS_SLOW_TO_REMOVE: ReadonlySet<OvsSpec['kind']> = new Set(['port']);
+/** Each change of ports makes the switch look at all of them. What they stand behind goes after them. */
+export const OVS_SLOW_TO_REMOVE: ReadonlySet<OvsSpec['kind']> = new Set(['port', 'guard']);
 
 /** The bridge that all traffic of ports goes through, and the one that tunnels leave by. */
 export const INTEGRATION_BRIDGE = 'obs0';
@@ -71,6 +94,12 @@ export const UNDERLAY_BRIDGE = 'obu0';
 export const TUNNEL_PORTS = { vxlan: 'obt-vxlan', geneve: 'obt-geneve' } as const;
 /** The two ends of the patch between the bridges, for networks on the device that tunnels leave by. */
 export const UPLINK_PATCH = { integration: 'obt-uplink', underlay: 'obt-access' } as const;
+
+/** The port that is a device of the DPU, by which routers reach the fabric; its name is one that the uplink's table knows. */
+export const EXIT_DEVICE = `${DEVICE_PREFIXES.exit}0`;
+/** The two ends of it: the kernel's, and that of all routers. */
+export const EXIT_MAC = '0e:4f:42:00:00:01';
+export const DOOR_MAC = '0e:4f:42:00:00:02';
 
 /** Tables, in the order in which packets meet them. */
 export const TABLE = {
@@ -87,10 +116,15 @@ export const TABLE = {
   REPLY_ND: 10,
   NEIGHBOURS: 11,
   GATEWAYS: 12,
+  ZONES: 13,
+  WAYS_OUT: 14,
+  EXIT: 15,
+  ANSWERED: 16,
 } as const;
 
 export const PIPELINE_KEY = `pipeline/${INTEGRATION_BRIDGE}`;
 export const portKey = (name: string): string => `port/${name}`;
+export const exitKey = (name: string): string => `exit/${name}`;
 export const groupKey = (id: number): string => `group/${id}`;
 export const bucketKey = (group: number, id: number): string => `bucket/${group}/${id}`;
 export const flowKey = ({ table, priority, match }: Omit<FlowSpec, 'kind' | 'actions'>): string =>

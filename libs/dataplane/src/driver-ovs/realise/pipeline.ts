@@ -2,7 +2,7 @@ import type { Flow } from '../openflow/messages.js';
 import { TABLE } from './ovs-objects.js';
 
 /** Changes with the flows below; those of another revision are replaced. */
-export const PIPELINE_REVISION = 1;
+export const PIPELINE_REVISION = 2;
 
 const ETHERTYPE = { IPV4: 0x0800, ARP: 0x0806, IPV6: 0x86dd } as const;
 const UDP = 17;
@@ -70,6 +70,7 @@ export const PIPELINE: readonly Flow[] = [
   flow(TABLE.ANSWERS, 0, {}, [{ goto: TABLE.FORWARD }]),
   flow(TABLE.FORWARD, 0, {}),
   flow(TABLE.OUTPUT, 0, {}),
+  ...[TABLE.ZONES, TABLE.WAYS_OUT, TABLE.EXIT, TABLE.ANSWERED].map((table) => flow(table, 0, {})),
   flow(TABLE.REPLY, 10, { ...arp, arp_op: ARP_REQUEST }, [
     { move: 'arp_tpa', into: 'reg4' },
     { move: 'eth_src', into: 'eth_dst' },

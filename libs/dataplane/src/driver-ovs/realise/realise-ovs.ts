@@ -11,6 +11,7 @@ import type { DriverObject, Realisation, Resolve, Underlay } from '../../driver.
 import { canonicalAddress, parsePrefix } from '../../realise/addresses.js';
 import { GENEVE_PORT, VXLAN_PORT } from '../../realise/linux-objects.js';
 import { addressPairs, ipAddresses, MIN_MTU, macAddress, tunnelDestination } from '../../realise/realise.js';
+import { realiseEgress } from '../../realise/realise-egress.js';
 import {
   checkEncapsulation,
   ipVersion,
@@ -34,6 +35,7 @@ import {
 import { FROM_HERE, FROM_OUTSIDE, PIPELINE, PIPELINE_REVISION } from './pipeline.js';
 import { routeObjects } from './route.js';
 import { floodGroup, type Segment, type Tunnel } from './segment.js';
+import { wayOutObjects } from './way-out.js';
 
 /** What the realisation depends on besides the objects. */
 export interface OvsEnvironment {
@@ -74,6 +76,8 @@ export function realiseOvs(
       return inSegment(object.value.networkUid, resolve, (segment) => gatewayObjects(object.value, segment));
     case 'route':
       return route(object.value);
+    case 'egressGateway':
+      return realiseEgress(object.value, environment.underlay, wayOutObjects);
     default:
       return unsupported('this driver does not know this kind of object');
   }

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { runIn } from '@outboard/ffi';
-import type { Place } from '../kernel/place.js';
+import type { Place } from './place.js';
 
 const pathOf = (device: string): string => `/proc/sys/net/ipv4/conf/${device}/forwarding`;
 

@@ -1,35 +1,32 @@
 import { type Address, AF, address, IFA_F, type Message } from '@outboard/netlink';
-import type { OperationResult } from '../driver.js';
+import type { ObservedObject, OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
-import { DONE, missing } from '../handlers.js';
-import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
-import type { Device } from '../kernel/device.js';
-import type { Place } from '../kernel/place.js';
-import { type AddressSpec, addressKey, linkKey } from '../realise/linux-objects.js';
-import { isAddressedDevice } from '../realise/names.js';
 import {
   type DeleteOperation,
+  DONE,
   type Handler,
-  type Observed,
-  observedOf,
+  missing,
   type PutOperation,
   secondOf,
-  specOf,
-} from './handler.js';
-import type { Places } from './places.js';
+} from '../handlers.js';
+import { type AddressSpec, addressKey, linkKey } from '../realise/linux-objects.js';
+import { isAddressedDevice } from '../realise/names.js';
+import { resultOfFailure, type Step, sendSteps } from './batch.js';
+import type { Device } from './device.js';
+import type { Place, PlaceSet } from './place.js';
 
 /** Up to so many devices of a namespace are asked for one by one; for more, all of its addresses are listed. */
 const SINGLE_DEVICES = 16;
 
 /** Addresses of gateways and ways out. On devices of ours all are ours. */
-export class Addresses implements Handler {
-  constructor(private readonly places: Places) {}
+export class Addresses implements Handler<AddressSpec> {
+  constructor(private readonly places: PlaceSet) {}
 
-  async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+  async put(operations: readonly PutOperation<AddressSpec>[]): Promise<OperationResult[]> {
     const results: OperationResult[] = operations.map(() => DONE);
     const steps: Step[] = [];
     for (const [index, operation] of operations.entries()) {
-      const spec = specOf(operation, 'address');
+      const spec = operation.object.spec;
       const place = this.places.at(spec.namespace);
       const device = place?.device(spec.device);
       if (place === undefined || device === undefined) results[index] = missing(linkKey(spec.device));
@@ -39,11 +36,11 @@ export class Addresses implements Handler {
     return results;
   }
 
-  async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+  async remove(operations: readonly DeleteOperation<AddressSpec>[]): Promise<OperationResult[]> {
     const results: OperationResult[] = operations.map(() => DONE);
     const steps: Step[] = [];
     for (const [index, operation] of operations.entries()) {
-      const spec = observedOf(operation, 'address');
+      const spec = operation.observed;
       const place = this.places.at(spec.namespace);
       const device = place?.device(spec.device);
       // Without its device it is gone.
@@ -55,10 +52,10 @@ export class Addresses implements Handler {
     return results;
   }
 
-  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+  async observe(keys: readonly string[] | 'all'): Promise<ObservedObject<AddressSpec>[]> {
     if (keys === 'all') return (await Promise.all([...this.places.all()].map(observeAll))).flat();
     const wanted = new Set(keys);
-    const found: Observed[] = [];
+    const found: ObservedObject<AddressSpec>[] = [];
     for (const [place, own] of groupBy(keys, (key) => this.places.withDevice(secondOf(key))))
       found.push(...(await observeDevices(place, new Set(own.map(secondOf)))));
     return found.filter(({ key }) => wanted.has(key));
@@ -82,14 +79,17 @@ function bodyOf({ address: text, peer }: AddressSpec, { index: ifaIndex }: Devic
 const putMessage = (spec: AddressSpec, device: Device): Message =>
   address.replace({ ...bodyOf(spec, device), flags: IFA_F.NODAD });
 
-async function observeAll(place: Place): Promise<Observed[]> {
+async function observeAll(place: Place): Promise<ObservedObject<AddressSpec>[]> {
   const addresses = await place.route.dump(address.dump());
   return addresses.flatMap((each) => observedAddress(place, each) ?? []);
 }
 
-async function observeDevices(place: Place, names: ReadonlySet<string>): Promise<Observed[]> {
+async function observeDevices(
+  place: Place,
+  names: ReadonlySet<string>,
+): Promise<ObservedObject<AddressSpec>[]> {
   if (names.size > SINGLE_DEVICES) return observeAll(place);
-  const found: Observed[] = [];
+  const found: ObservedObject<AddressSpec>[] = [];
   for (const name of names) {
     const device = place.device(name);
     if (device === undefined) continue;
@@ -100,7 +100,7 @@ async function observeDevices(place: Place, names: ReadonlySet<string>): Promise
 }
 
 /** An address message as one of ours; undefined for those of devices that get none of us. */
-export function observedAddress(place: Place, message: Address): Observed | undefined {
+export function observedAddress(place: Place, message: Address): ObservedObject<AddressSpec> | undefined {
   const device = place.deviceAt(message.ifaIndex);
   const own = message.local ?? message.address;
   if (device === undefined || own === undefined || !isAddressedDevice(device.name)) return undefined;

@@ -1,10 +1,15 @@
 import { spawn } from 'node:child_process';
 import { runIn } from '@outboard/ffi';
 import { NetlinkError, NFPROTO, nftRule, nftTable } from '@outboard/netlink';
-import type { OperationResult } from '../driver.js';
-import { DONE, missing } from '../handlers.js';
-import { resultOfThrown } from '../kernel/batch.js';
-import type { Place } from '../kernel/place.js';
+import type { ObservedObject, OperationResult } from '../driver.js';
+import {
+  type DeleteOperation,
+  DONE,
+  type Handler,
+  missing,
+  type PutOperation,
+  secondOf,
+} from '../handlers.js';
 import {
   FIXED_TABLE_NAMES,
   FIXED_TABLES,
@@ -12,31 +17,23 @@ import {
   type FixedTableName,
   tableComment,
 } from '../realise/fixed-tables.js';
-import { guardKey, namespaceKey } from '../realise/linux-objects.js';
+import { type GuardSpec, guardKey, namespaceKey } from '../realise/linux-objects.js';
+import { resultOfThrown } from './batch.js';
 import { isForwarding, setForwarding } from './forwarding.js';
-import {
-  type DeleteOperation,
-  type Handler,
-  type Observed,
-  observedOf,
-  type PutOperation,
-  secondOf,
-  specOf,
-} from './handler.js';
-import type { Places } from './places.js';
+import type { Place, PlaceSet } from './place.js';
 
 const COMMENT = /outboard revision (\d+)(?: by (\S+ [\d.]+))?/;
 
-export const FAMILIES = { bridge: NFPROTO.BRIDGE, inet: NFPROTO.INET } as const;
+const FAMILIES = { bridge: NFPROTO.BRIDGE, inet: NFPROTO.INET } as const;
 
 /** Tables of fixed rules, the one thing that nft(8) is started for: once per table and router. */
-export class Guards implements Handler {
-  constructor(private readonly places: Places) {}
+export class Guards implements Handler<GuardSpec> {
+  constructor(private readonly places: PlaceSet) {}
 
-  async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
+  async put(operations: readonly PutOperation<GuardSpec>[]): Promise<OperationResult[]> {
     return Promise.all(
       operations.map(async (operation) => {
-        const { namespace, table, way = '' } = specOf(operation, 'guard');
+        const { namespace, table, way = '' } = operation.object.spec;
         const place = this.places.at(namespace);
         if (place === undefined) return missing(namespaceKey(namespace));
         return load(place, table, way);
@@ -44,10 +41,10 @@ export class Guards implements Handler {
     );
   }
 
-  async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
+  async remove(operations: readonly DeleteOperation<GuardSpec>[]): Promise<OperationResult[]> {
     return Promise.all(
       operations.map(async (operation) => {
-        const { namespace, table, way } = observedOf(operation, 'guard');
+        const { namespace, table, way } = operation.observed;
         const place = this.places.at(namespace);
         if (place === undefined) return DONE;
         if (way !== undefined) setForwarding(place, deviceOf(way), isForwarding(place, 'all'));
@@ -65,7 +62,7 @@ export class Guards implements Handler {
     );
   }
 
-  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
+  async observe(keys: readonly string[] | 'all'): Promise<ObservedObject<GuardSpec>[]> {
     const wanted =
       keys === 'all'
         ? this.places.all().flatMap((place) => tablesOf(place).map((table) => ({ place, table })))
@@ -79,13 +76,26 @@ export class Guards implements Handler {
   }
 }
 
+/** The fixed table that an event of a table, or of something in one, is about. */
+export function fixedTableOf(
+  value: { readonly nfgenFamily: number } & ({ readonly table?: string } | { readonly name?: string }),
+): FixedTableName | undefined {
+  const table = 'table' in value ? value.table : 'name' in value ? value.name : undefined;
+  return FIXED_TABLE_NAMES.find(
+    (name) => FIXED_TABLES[name].table === table && FAMILIES[FIXED_TABLES[name].family] === value.nfgenFamily,
+  );
+}
+
 /** One table is the DPU's, all others are routers'. */
 const tablesOf = ({ name }: Place): FixedTableName[] =>
   FIXED_TABLE_NAMES.filter((table) => (table === 'uplink') === (name === ''));
 
 const deviceOf = (way: string): string => way.split(' ', 1)[0] ?? '';
 
-async function observeGuard(place: Place, table: FixedTableName): Promise<Observed | undefined> {
+async function observeGuard(
+  place: Place,
+  table: FixedTableName,
+): Promise<ObservedObject<GuardSpec> | undefined> {
   const { family, table: name } = FIXED_TABLES[table];
   const nfgenFamily = FAMILIES[family];
   try {
