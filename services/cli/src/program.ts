@@ -201,11 +201,15 @@ ${examples([
 
   define(
     'layer1',
-    "Show what a DPU's dataplane is made of, as its kernel names it.",
+    "Show what a DPU's dataplane is made of, as its kernel or its switch names it.",
     async () => (await import('./commands/layer1.js')).layer1,
   )
     .argument('<verb>', 'get')
-    .argument('[type]', 'links, addresses, neighbours, fdb, routes, elements, ... or all', 'all')
+    .argument(
+      '[type]',
+      'links, addresses, neighbours, fdb, routes, elements, ...; flows, groups, interfaces, ...; or all',
+      'all',
+    )
     .requiredOption('--dpu <name>', 'which DPU')
     .addOption(output(['table', 'wide', 'json', 'yaml']))
     .option(
@@ -221,6 +225,7 @@ Each object tells which intent it is for, what is wanted and what was read back.
 ${examples([
   'outboard -t acme layer1 get links --dpu dpu-1',
   'outboard layer1 get fdb --dpu dpu-1 -A -o wide',
+  'outboard layer1 get flows --dpu dpu-3 -A',
   'outboard -t acme layer1 get --dpu dpu-1 --field-selector source.kind=Port,source.name=web-0 -o yaml',
 ])}`,
     );

@@ -36,6 +36,7 @@ import {
   UNDERLAY_BRIDGE,
 } from './realise/ovs-objects.js';
 import { NO_POLICIES, realiseOvs } from './realise/realise-ovs.js';
+import { switchView } from './realise/switch-view.js';
 import { DeafRepresentors } from './representors.js';
 import { Switch, type SwitchOptions } from './switch.js';
 import { bridgeUnderlay, findUnderlay } from './underlay.js';
@@ -52,6 +53,7 @@ export class OvsDriver implements Driver<OvsSpec> {
   readonly name = 'ovs';
   readonly order = OVS_ORDER;
   readonly slowToRemove = OVS_SLOW_TO_REMOVE;
+  readonly view = switchView;
   readonly #watchers = new Set<(change: Change) => void>();
   readonly #handlers: Handlers<OvsSpec>;
   readonly #flows: Flows;

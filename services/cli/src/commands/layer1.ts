@@ -10,7 +10,7 @@ export interface Layer1Options {
   readonly allTenants?: boolean;
 }
 
-/** What people call the types of netlink objects; any other word is taken as it is. */
+/** What people call the types of objects of kernels and switches; any other word is taken as it is. */
 const TYPES: Readonly<Record<string, string>> = {
   all: '',
   links: 'link',
@@ -22,6 +22,10 @@ const TYPES: Readonly<Record<string, string>> = {
   elements: 'element',
   filters: 'filter',
   namespaces: 'netns',
+  flows: 'flow',
+  groups: 'group',
+  buckets: 'bucket',
+  interfaces: 'interface',
 };
 
 /** What a DPU's dataplane is made of. */
