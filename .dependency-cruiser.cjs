@@ -51,6 +51,7 @@ module.exports = {
     layer('libs/client', ['libs/core', 'libs/contracts', 'libs/model', 'libs/bus']),
     layer('libs/ffi', ['libs/core']),
     layer('libs/netlink', ['libs/core', 'libs/ffi']),
+    layer('libs/acceleration', ['libs/core', 'libs/ffi']),
     layer('libs/dataplane', ['libs/core', 'libs/contracts', 'libs/reconcile', 'libs/netlink', 'libs/ffi']),
     layer('libs/testbed', ['libs/core', 'libs/netlink', 'libs/ffi']),
     layer('libs/testkit', ['libs/core']),

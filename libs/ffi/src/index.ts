@@ -1,5 +1,12 @@
 export * from './libc.js';
+export * from './native/libcrypto.js';
+export * from './native/libisal.js';
+export * from './native/libzstd.js';
+export { LibraryUnavailable } from './native/load.js';
 export * from './network-namespace.js';
+export * from './poller.js';
 export * from './readiness.js';
+export * from './shared-memory.js';
 export * from './sysctl.js';
 export * from './system-error.js';
+export * from './unix-socket.js';

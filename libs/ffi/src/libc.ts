@@ -203,13 +203,16 @@ export const libc = {
   },
   /** epoll_create1(2), closed on exec. */
   epollCreate: (): number => checked('epoll_create1', raw.epollCreate(SOCK_CLOEXEC)),
-  /** epoll_ctl(2): operation 1 adds, 2 removes. The descriptor is the event's data. */
-  epollControl: (epoll: number, operation: 1 | 2, descriptor: number, events: number): void => {
+  /** epoll_ctl(2): operation 1 adds, 2 removes, 3 modifies. The descriptor is the event's data. */
+  epollControl: (epoll: number, operation: 1 | 2 | 3, descriptor: number, events: number): void => {
     checked('epoll_ctl', raw.epollControl(epoll, operation, descriptor, epollEvent(events, descriptor)));
   },
   /** epoll_wait(2) on a pool thread; waits without limit. Returns the count of events. */
   epollWaitOffThread: (epoll: number, events: Uint8Array, capacity: number): Promise<number> =>
     offThread('epoll_wait', (done) => raw.epollWait.async(epoll, events, capacity, -1, done)),
+  /** epoll_wait(2), which blocks the thread; -1 waits without limit. Returns the count of events. */
+  epollWait: (epoll: number, events: Uint8Array, capacity: number, milliseconds: number): number =>
+    checked('epoll_wait', raw.epollWait(epoll, events, capacity, milliseconds)),
   /** eventfd(2), non-blocking, closed on exec. */
   eventfd: (): number => checked('eventfd', raw.eventfd(0, SOCK_CLOEXEC | 0o4000)),
   /** flock(2), exclusive, without waiting; false if another open file holds it. The kernel frees it at the last close. */

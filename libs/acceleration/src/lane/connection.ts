@@ -1,0 +1,205 @@
+import { libc, SharedMemory, SystemError, unixSocket, WOULD_BLOCK } from '@outboard/ffi';
+import {
+  emptyHeader,
+  FRAME,
+  FRAME_VERSION,
+  HEADER_BYTES,
+  type Header,
+  MAXIMUM_INLINE,
+  readHeader,
+  writeHeader,
+} from '../wire/frame.js';
+import { REGION, RingReader, RingWriter, SLOT_METADATA, WaitFlag } from '../wire/ring.js';
+import { STATUS, type Status } from '../wire/status.js';
+import { type Chunk, type ChunkPool, ReceiveBuffer } from './receive-buffer.js';
+import { SendQueue } from './send-queue.js';
+
+/** Frames that one reading takes in: the others of the thread have their turn. */
+const MAXIMUM_FRAMES_PER_TURN = 256;
+
+/** Longest that may follow a HELLO, bytes. */
+const MAXIMUM_HELLO = 256;
+
+/** A frame that was received: views that are good until the handler returns, or for as long as `chunk` is retained. */
+export interface ReceivedFrame {
+  readonly header: Header;
+  readonly metadata: Uint8Array;
+  readonly payload: Uint8Array;
+  /** It was in the ring: metadata is the frame's own, and there is no payload. */
+  readonly inRing: boolean;
+}
+
+export type FrameHandler = (connection: Connection, frame: ReceivedFrame) => void;
+
+/** The rings of a connection, this side's ends. */
+export interface WorkerRings {
+  readonly submissions: RingReader;
+  readonly completions: RingWriter;
+  readonly workerWaits: WaitFlag;
+  readonly clientWaits: WaitFlag;
+}
+
+/** A connection as frames: what is in them is somebody else's matter. Whatever breaks the format ends it. */
+export class Connection {
+  readonly output = new SendQueue();
+  /** Of the session that it was granted; undefined: whose it is is not known yet. */
+  epoch: number | undefined;
+  region: SharedMemory | undefined;
+  rings: WorkerRings | undefined;
+  jobsInFlight = 0;
+  bytesInFlight = 0;
+  /** Jobs refused as BUSY since the last one that was taken. */
+  refusals = 0;
+  /** The socket does not take what there is to send. */
+  blocked = false;
+  closed = false;
+  readonly #input: ReceiveBuffer;
+
+  constructor(
+    readonly descriptor: number,
+    /** Monotonic milliseconds at which it came. */
+    readonly since: number,
+    chunks: ChunkPool,
+    private readonly onFrame: FrameHandler,
+  ) {
+    this.#input = new ReceiveBuffer(chunks);
+  }
+
+  /** Takes in what the socket has. False: the connection is over. */
+  receive(): boolean {
+    try {
+      for (let frames = 0; frames < MAXIMUM_FRAMES_PER_TURN && !this.closed; ) {
+        const room = this.#input.room(this.#wanted());
+        const count = unixSocket.receive(this.descriptor, room);
+        if (count === 0) return false;
+        if (count === WOULD_BLOCK) return true;
+        this.#input.end += count;
+        frames += this.#split();
+        if (count < room.length) return !this.closed;
+      }
+      return !this.closed;
+    } catch (failure) {
+      if (failure instanceof SystemError) return false;
+      throw failure;
+    }
+  }
+
+  /** Takes in what is in the ring. A ring that is broken throws `RingBroken`. */
+  receiveRing(): number {
+    const { rings } = this;
+    if (rings === undefined) return 0;
+    let frames = 0;
+    while (frames < MAXIMUM_FRAMES_PER_TURN && !this.closed && rings.submissions.read()) {
+      frames++;
+      const header = readHeader(rings.submissions.view, 0);
+      const fits = header.metadataBytes <= SLOT_METADATA && header.inlineLength === header.metadataBytes;
+      if (header.type !== FRAME.SUBMIT || header.version !== FRAME_VERSION || !fits) {
+        this.goAway(STATUS.INVALID_ARGUMENT);
+        return frames;
+      }
+      const metadata = rings.submissions.metadata(header.metadataBytes);
+      this.onFrame(this, { header, metadata, payload: metadata.subarray(0, 0), inRing: true });
+    }
+    return frames;
+  }
+
+  /** The current frame's payload stays until it is given back. */
+  retainInput(): Chunk {
+    return this.#input.retain();
+  }
+
+  releaseInput(chunk: Chunk): void {
+    this.#input.release(chunk);
+  }
+
+  /** Makes the shared memory of this connection, with rings in it if they are wanted. */
+  share(name: string, length: number, withRings: boolean): SharedMemory {
+    const region = SharedMemory.create(name, length);
+    this.region = region;
+    if (withRings) {
+      const { bytes } = region;
+      this.rings = {
+        submissions: new RingReader(bytes, REGION.submissionHead, REGION.submissionTail, REGION.submissions),
+        completions: new RingWriter(bytes, REGION.completionTail, REGION.completionHead, REGION.completions),
+        workerWaits: new WaitFlag(bytes, REGION.workerWaits),
+        clientWaits: new WaitFlag(bytes, REGION.clientWaits),
+      };
+    }
+    return region;
+  }
+
+  /** A frame without anything after its header. */
+  send(header: Header): void {
+    const { view, at } = this.output.reserve(HEADER_BYTES);
+    writeHeader(view, at, header);
+    this.output.commit(HEADER_BYTES);
+  }
+
+  /** Sends what there is. True: all of it; false: the socket takes no more now. The other side being gone closes it. */
+  flush(): boolean {
+    if (this.closed) return true;
+    try {
+      return this.output.flush((bytes) => unixSocket.send(this.descriptor, bytes));
+    } catch (failure) {
+      if (!(failure instanceof SystemError)) throw failure;
+      this.closed = true;
+      return true;
+    }
+  }
+
+  /** The last frame, as far as the socket still takes it. */
+  goAway(status: Status): void {
+    if (this.closed) return;
+    this.send({ ...emptyHeader(FRAME.GOAWAY), code: status, epoch: this.epoch ?? 0 });
+    this.flush();
+    this.closed = true;
+  }
+
+  /** Gives back everything. Its jobs must be done with. */
+  [Symbol.dispose](): void {
+    this.closed = true;
+    this.#input[Symbol.dispose]();
+    this.region?.[Symbol.dispose]();
+    this.region = undefined;
+    this.rings = undefined;
+    libc.close(this.descriptor);
+  }
+
+  /** Bytes that the frame at the beginning of the input has, or its header. */
+  #wanted(): number {
+    const { start, end, chunk } = this.#input;
+    return end - start < HEADER_BYTES ? HEADER_BYTES : HEADER_BYTES + chunk.view.getUint32(start, true);
+  }
+
+  /** Before a HELLO was taken there are only short frames, and one that says more than this version knows. */
+  #isAcceptable({ type, version, inlineLength, metadataBytes }: Header): boolean {
+    const longest = this.epoch === undefined ? MAXIMUM_HELLO : MAXIMUM_INLINE;
+    const isKnown = version === FRAME_VERSION || (type === FRAME.HELLO && version > FRAME_VERSION);
+    return isKnown && inlineLength <= longest && metadataBytes <= inlineLength;
+  }
+
+  #split(): number {
+    const input = this.#input;
+    let frames = 0;
+    while (!this.closed && input.end - input.start >= HEADER_BYTES) {
+      const { chunk, start } = input;
+      const header = readHeader(chunk.view, start);
+      if (!this.#isAcceptable(header)) {
+        this.goAway(STATUS.INVALID_ARGUMENT);
+        return frames;
+      }
+      const body = start + HEADER_BYTES;
+      const end = body + header.inlineLength;
+      if (end > input.end) return frames;
+      frames++;
+      input.start = end;
+      this.onFrame(this, {
+        header,
+        metadata: chunk.bytes.subarray(body, body + header.metadataBytes),
+        payload: chunk.bytes.subarray(body + header.metadataBytes, end),
+        inRing: false,
+      });
+    }
+    return frames;
+  }
+}

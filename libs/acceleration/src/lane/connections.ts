@@ -1,0 +1,184 @@
+import { libc, type Poller, SystemError, unixSocket, WOULD_BLOCK } from '@outboard/ffi';
+import { emptyHeader, FRAME } from '../wire/frame.js';
+import { RingBroken } from '../wire/ring.js';
+import { STATUS, type Status } from '../wire/status.js';
+import { Connection, type ReceivedFrame } from './connection.js';
+import { authenticate, welcome } from './handshake.js';
+import type { LaneSession } from './lane-session.js';
+import { ChunkPool } from './receive-buffer.js';
+
+/** Within which a connection must have said whose it is. */
+const HELLO_MILLISECONDS = 5000;
+/** Connections that have not, at one time. */
+const MAXIMUM_STRANGERS = 64;
+const SWEEP_MILLISECONDS = 1000;
+
+export interface ConnectionsPorts {
+  readonly poller: Poller;
+  /** A frame of a connection that is authenticated. */
+  readonly onFrame: (connection: Connection, session: LaneSession, frame: ReceivedFrame) => void;
+}
+
+/** The connections of a thread from accepting to closing: who they are, what there is to send, which rings to look at. */
+export class Connections implements Disposable {
+  readonly #sessions = new Map<Connection, LaneSession>();
+  readonly #withRings = new Set<Connection>();
+  readonly #unsent = new Set<Connection>();
+  readonly #chunks = new ChunkPool();
+  #strangers = 0;
+  #nextSweep = 0;
+
+  constructor(private readonly ports: ConnectionsPorts) {}
+
+  /** Takes in everybody who waits at a session's socket. */
+  accept(session: LaneSession): void {
+    for (;;) {
+      let descriptor: number;
+      try {
+        descriptor = unixSocket.accept(session.listener);
+      } catch (failure) {
+        // Out of descriptors, or the other side is gone already: the next one may do better.
+        if (failure instanceof SystemError) return;
+        throw failure;
+      }
+      if (descriptor === WOULD_BLOCK) return;
+      if (this.#strangers >= MAXIMUM_STRANGERS) libc.close(descriptor);
+      else this.#take(descriptor, session);
+    }
+  }
+
+  /** There may be something to send. */
+  touch(connection: Connection): void {
+    if (connection.output.pending > 0) this.#unsent.add(connection);
+  }
+
+  get haveRings(): boolean {
+    return this.#withRings.size > 0;
+  }
+
+  /** Takes in what is in rings; the number of frames. */
+  receiveRings(): number {
+    let frames = 0;
+    for (const connection of this.#withRings) {
+      connection.rings?.workerWaits.clear();
+      frames += this.#receiveRing(connection);
+    }
+    return frames;
+  }
+
+  /** Asks to be woken by whoever writes into a ring next, and looks whether somebody has. */
+  ringsAreEmptyBeforeWaiting(): boolean {
+    for (const { rings } of this.#withRings) rings?.workerWaits.set();
+    for (const { rings } of this.#withRings) {
+      try {
+        if (rings?.submissions.isEmpty === false) return false;
+      } catch (failure) {
+        // It is found again, and ended, when the ring is read.
+        if (failure instanceof RingBroken) return false;
+        throw failure;
+      }
+    }
+    return true;
+  }
+
+  /** Sends what there is, as far as sockets take it. */
+  flush(): void {
+    for (const connection of this.#unsent) {
+      const sent = connection.flush();
+      if (connection.closed) {
+        this.close(connection);
+        continue;
+      }
+      const isBlocked = !sent && connection.output.pending > 0;
+      if (!isBlocked) this.#unsent.delete(connection);
+      if (isBlocked === connection.blocked) continue;
+      connection.blocked = isBlocked;
+      // Nothing more is taken in from whoever does not take what it gets.
+      this.ports.poller.change(connection.descriptor, { readable: !isBlocked, writable: isBlocked });
+    }
+  }
+
+  /** Whoever has not said whose it is gives its place to others. */
+  sweep(now: number): void {
+    if (now < this.#nextSweep) return;
+    this.#nextSweep = now + SWEEP_MILLISECONDS;
+    if (this.#strangers === 0) return;
+    for (const connection of [...this.#sessions.keys()]) {
+      if (connection.epoch === undefined && now - connection.since > HELLO_MILLISECONDS)
+        this.close(connection);
+    }
+  }
+
+  /** Everybody of a session, with the reason. */
+  sendAway(session: LaneSession, status: Status): void {
+    for (const [connection, of] of [...this.#sessions]) {
+      if (of !== session) continue;
+      connection.goAway(status);
+      this.close(connection);
+    }
+  }
+
+  close(connection: Connection): void {
+    const session = this.#sessions.get(connection);
+    if (session === undefined) return;
+    this.#sessions.delete(connection);
+    if (connection.epoch === undefined) this.#strangers--;
+    session.connections.delete(connection);
+    for (const job of session.flow.waiting) if (job.connection === connection) job.done = true;
+    this.#withRings.delete(connection);
+    this.#unsent.delete(connection);
+    this.ports.poller.remove(connection.descriptor);
+    connection[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    for (const connection of [...this.#sessions.keys()]) this.close(connection);
+  }
+
+  #take(descriptor: number, session: LaneSession): void {
+    this.#strangers++;
+    const onFrame = (connection: Connection, frame: ReceivedFrame): void => {
+      if (connection.epoch === undefined) this.#hello(connection, session, frame);
+      else this.ports.onFrame(connection, session, frame);
+    };
+    const connection = new Connection(descriptor, performance.now(), this.#chunks, onFrame);
+    this.#sessions.set(connection, session);
+    this.ports.poller.add(descriptor, () => {
+      if (connection.receive()) this.touch(connection);
+      else this.close(connection);
+    });
+  }
+
+  #hello(connection: Connection, session: LaneSession, { header, payload }: ReceivedFrame): void {
+    const { grant, connections } = session;
+    const peer = unixSocket.peerOf(connection.descriptor);
+    const status =
+      header.type === FRAME.HELLO
+        ? authenticate(grant, connections.size + 1, header, payload, peer)
+        : STATUS.UNAUTHENTICATED;
+    if (status !== STATUS.OK) {
+      connection.send({ ...emptyHeader(FRAME.WELCOME), code: status, epoch: grant.epoch });
+      connection.flush();
+      connection.closed = true;
+      return;
+    }
+    this.#strangers--;
+    connection.epoch = grant.epoch;
+    connections.add(connection);
+    welcome(connection, grant, header);
+    if (connection.rings !== undefined) this.#withRings.add(connection);
+  }
+
+  #receiveRing(connection: Connection): number {
+    try {
+      const frames = connection.receiveRing();
+      if (connection.closed) this.close(connection);
+      return frames;
+    } catch (failure) {
+      if (!(failure instanceof RingBroken)) throw failure;
+      connection.goAway(STATUS.INVALID_ARGUMENT);
+      this.close(connection);
+      return 0;
+    }
+  }
+}

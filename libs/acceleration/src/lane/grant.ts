@@ -1,0 +1,18 @@
+import type { Program } from '../program/program.js';
+
+/** What a session may do, as a thread is told it. */
+export interface SessionGrant {
+  readonly sessionUid: string;
+  readonly epoch: number;
+  /** SHA-256 of the token, 32 bytes. */
+  readonly tokenDigest: Uint8Array;
+  /** The only user that may connect; undefined: any. */
+  readonly peerUid: number | undefined;
+  readonly weight: number;
+  /** On a connection. */
+  readonly maximumJobs: number;
+  readonly maximumBytes: number;
+  readonly maximumConnections: number;
+  /** Of all lanes. */
+  readonly programs: readonly Program[];
+}

@@ -1,0 +1,233 @@
+import { rmSync } from 'node:fs';
+import { libc, Poller, unixSocket } from '@outboard/ffi';
+import type { LaneName } from '../engine/algorithms.js';
+import type { EngineSet } from '../engine/engine-set.js';
+import { KeySlot } from '../keys/key-slot.js';
+import { type KeyOffer, ThreadKey, ThreadKeyVersion } from '../keys/thread-keys.js';
+import { Pipeline, Scratch } from '../program/pipeline.js';
+import { laneOfProgram } from '../program/program.js';
+import { emptyHeader, FRAME, type Header } from '../wire/frame.js';
+import { STATUS, type Status } from '../wire/status.js';
+import { admit, bytesOf } from './admission.js';
+import { complete, refuse } from './completion.js';
+import type { Connection, ReceivedFrame } from './connection.js';
+import { Connections } from './connections.js';
+import { SessionCounters } from './counters.js';
+import { FairQueue } from './fair-queue.js';
+import type { SessionGrant } from './grant.js';
+import type { Job, LaneSession } from './lane-session.js';
+
+/** How long jobs are run before sockets and rings are looked at again, milliseconds. */
+const TURN_MILLISECONDS = 0.1;
+/** How long after the last frame rings are still looked at without waiting to be woken, milliseconds. */
+export const SPIN_MILLISECONDS = 0.05;
+const IDLE_WAIT_MILLISECONDS = 1000;
+const BACKLOG = 64;
+/** Jobs over the grant, one after the other, that are refused one by one; whoever goes on is sent away. */
+const MAXIMUM_REFUSALS = 1024;
+
+export interface LanePorts {
+  readonly name: LaneName;
+  readonly engines: EngineSet;
+  /** More counters of this key should be reserved. */
+  readonly onRefill: (keyUid: string, version: number) => void;
+}
+
+/**
+ * One thread of the data path: sockets, rings, a fair queue and the engines, one thing after the other. It knows no event
+ * loop: whoever owns the thread calls `turn` again and again.
+ */
+export class Lane implements Disposable {
+  readonly #poller = new Poller();
+  readonly #queue = new FairQueue<Job>();
+  readonly #sessions = new Map<string, LaneSession>();
+  readonly #keys = new Map<string, ThreadKey>();
+  readonly #connections = new Connections({
+    poller: this.#poller,
+    onFrame: (connection, session, frame) => this.#frame(connection, session, frame),
+  });
+  readonly #scratch = new Scratch();
+  #spinUntil = 0;
+
+  constructor(private readonly ports: LanePorts) {}
+
+  /** Serves a session on the socket `path`, or has it as it is now. A new epoch sends everybody away. */
+  grant(grant: SessionGrant, path: string): void {
+    const known = this.#sessions.get(grant.sessionUid);
+    if (known === undefined) {
+      const listener = unixSocket.listen(path, BACKLOG);
+      const session: LaneSession = {
+        grant,
+        pipelines: this.#compile(grant),
+        flow: this.#queue.createFlow(grant.weight),
+        listener,
+        path,
+        connections: new Set(),
+        counters: new SessionCounters(),
+      };
+      this.#sessions.set(grant.sessionUid, session);
+      this.#poller.add(listener, () => this.#connections.accept(session));
+      return;
+    }
+    if (known.grant.epoch !== grant.epoch) this.#connections.sendAway(known, STATUS.STALE_EPOCH);
+    known.grant = grant;
+    known.flow.weight = grant.weight;
+    known.pipelines = this.#compile(grant);
+  }
+
+  revoke(sessionUid: string, status: Status = STATUS.NOT_FOUND): void {
+    const session = this.#sessions.get(sessionUid);
+    if (session === undefined) return;
+    this.#sessions.delete(sessionUid);
+    this.#connections.sendAway(session, status);
+    this.#poller.remove(session.listener);
+    libc.close(session.listener);
+    rmSync(session.path, { force: true });
+  }
+
+  /** The versions of a key that there are now; none: it is gone. */
+  offer({ keyUid, versions }: KeyOffer): void {
+    this.#keyOf(keyUid).update(
+      versions.map(({ version, memory }) => new ThreadKeyVersion(version, KeySlot.attach(memory))),
+    );
+  }
+
+  get sessions(): Iterable<LaneSession> {
+    return this.#sessions.values();
+  }
+
+  /** Another descriptor that wakes the thread. */
+  watch(descriptor: number, onReadable: () => void): void {
+    this.#poller.add(descriptor, onReadable);
+  }
+
+  /** Takes in what has come, does some of it, and answers; waits for something to come if there is nothing to do. */
+  turn(maximumWaitMilliseconds = IDLE_WAIT_MILLISECONDS): void {
+    this.#poller.wait(this.#mayWait() ? maximumWaitMilliseconds : 0);
+    const came = this.#connections.receiveRings();
+    const now = performance.now();
+    if (this.#queue.length > 0) this.#run(now);
+    if (came > 0) this.#spinUntil = performance.now() + SPIN_MILLISECONDS;
+    this.#connections.flush();
+    this.#connections.sweep(now);
+  }
+
+  [Symbol.dispose](): void {
+    for (const sessionUid of [...this.#sessions.keys()]) this.revoke(sessionUid, STATUS.UNAVAILABLE);
+    this.#connections[Symbol.dispose]();
+    for (const key of this.#keys.values()) key.update([]);
+    this.#poller[Symbol.dispose]();
+  }
+
+  #mayWait(): boolean {
+    if (this.#queue.length > 0) return false;
+    if (!this.#connections.haveRings) return true;
+    return performance.now() >= this.#spinUntil && this.#connections.ringsAreEmptyBeforeWaiting();
+  }
+
+  #run(from: number): void {
+    const until = from + TURN_MILLISECONDS;
+    for (let now = from; now < until; ) {
+      const next = this.#queue.pop();
+      if (next === undefined) return;
+      const { flow, item: job } = next;
+      if (job.done) {
+        this.#queue.charge(flow, 0);
+        continue;
+      }
+      const began = now;
+      const status = complete(job, began);
+      this.#release(job);
+      this.#connections.touch(job.connection);
+      if (status === STATUS.OK || status === STATUS.BUSY) this.#askForNonces(job);
+      now = performance.now();
+      this.#queue.charge(flow, now - began);
+    }
+  }
+
+  #release(job: Job): void {
+    const { connection, chunk } = job;
+    job.done = true;
+    connection.jobsInFlight--;
+    connection.bytesInFlight -= bytesOf(job);
+    if (chunk !== undefined) connection.releaseInput(chunk);
+  }
+
+  #askForNonces({ pipeline }: Job): void {
+    for (const keyUid of pipeline.encryptionKeys) {
+      const version = this.#keys.get(keyUid)?.active;
+      if (version?.slot.takeRefillRequest()) this.ports.onRefill(keyUid, version.version);
+    }
+  }
+
+  #frame(connection: Connection, session: LaneSession, frame: ReceivedFrame): void {
+    const { header } = frame;
+    switch (header.type) {
+      case FRAME.SUBMIT:
+        this.#submit(connection, session, frame);
+        break;
+      case FRAME.CANCEL:
+        this.#cancel(connection, session, header);
+        break;
+      case FRAME.PING: {
+        const { jobLow, jobHigh } = header;
+        connection.send({ ...emptyHeader(FRAME.PONG), jobLow, jobHigh, epoch: session.grant.epoch });
+        break;
+      }
+      case FRAME.WAKE:
+        break;
+      default:
+        connection.goAway(STATUS.INVALID_ARGUMENT);
+    }
+  }
+
+  #submit(connection: Connection, session: LaneSession, frame: ReceivedFrame): void {
+    const job = admit(connection, session, frame);
+    if (typeof job !== 'number') {
+      connection.refusals = 0;
+      connection.jobsInFlight++;
+      connection.bytesInFlight += bytesOf(job);
+      this.#queue.push(session.flow, job);
+      return;
+    }
+    if (job === STATUS.BUSY && ++connection.refusals > MAXIMUM_REFUSALS) {
+      connection.goAway(STATUS.RESOURCE_EXHAUSTED);
+      return;
+    }
+    session.counters.count(false, 0, 0, 0, 0);
+    refuse(connection, frame.header, frame.inRing, job);
+    this.#connections.touch(connection);
+  }
+
+  /** What has not begun completes at once; what has is not stopped. */
+  #cancel(connection: Connection, session: LaneSession, { jobLow, jobHigh }: Header): void {
+    const job = session.flow.waiting.find(
+      (each) =>
+        !each.done && each.connection === connection && each.jobLow === jobLow && each.jobHigh === jobHigh,
+    );
+    if (job === undefined) return;
+    this.#release(job);
+    session.counters.count(false, 0, 0, 0, (performance.now() - job.arrival) * 1000);
+    refuse(connection, job, job.inRing, STATUS.CANCELLED);
+  }
+
+  #keyOf(keyUid: string): ThreadKey {
+    const known = this.#keys.get(keyUid) ?? new ThreadKey();
+    this.#keys.set(keyUid, known);
+    return known;
+  }
+
+  #compile({ programs }: SessionGrant): LaneSession['pipelines'] {
+    const { name, engines } = this.ports;
+    const keyOf = (keyUid: string): ThreadKey => this.#keyOf(keyUid);
+    return new Map(
+      programs.map((program) => {
+        const lane = laneOfProgram(program);
+        return [
+          program.id,
+          lane === name ? Pipeline.compile(program, engines, keyOf, this.#scratch) : lane,
+        ] as const;
+      }),
+    );
+  }
+}

@@ -1,0 +1,145 @@
+import { invariant } from '@outboard/core';
+import { bindLibrary } from './load.js';
+
+/** EVP_CTRL_AEAD_GET_TAG and EVP_CTRL_AEAD_SET_TAG of openssl/evp.h. */
+const GET_TAG = 0x10;
+const SET_TAG = 0x11;
+/** All AEADs here have tags of 16 bytes and nonces of 12. */
+const TAG_LENGTH = 16;
+
+export type LibcryptoCipher = 'aes-128-gcm' | 'aes-256-gcm' | 'chacha20-poly1305';
+export type LibcryptoDigest = 'sha256' | 'sha512';
+
+/** A key ready for use with one cipher in libcrypto's own memory, which is wiped when it is disposed. */
+export interface LibcryptoAead extends Disposable {
+  /** Fills `output` (as long as `input`) and `tag` (16 bytes). `nonce` has 12 bytes and must be new under the key. */
+  encrypt(
+    nonce: Uint8Array,
+    additional: Uint8Array,
+    input: Uint8Array,
+    output: Uint8Array,
+    tag: Uint8Array,
+  ): void;
+  /** False: the tag is not that of what was decrypted, and what is in `output` must not be used. */
+  decrypt(
+    nonce: Uint8Array,
+    additional: Uint8Array,
+    input: Uint8Array,
+    output: Uint8Array,
+    tag: Uint8Array,
+  ): boolean;
+}
+
+export interface Libcrypto {
+  aead(cipher: LibcryptoCipher, key: Uint8Array): LibcryptoAead;
+  /** Fills `output` with the digest of `input`. */
+  digest(name: LibcryptoDigest, input: Uint8Array, output: Uint8Array): void;
+  /** RFC 2104. */
+  hmac(name: LibcryptoDigest, key: Uint8Array, input: Uint8Array, output: Uint8Array): void;
+}
+
+/** OpenSSL 3's libcrypto (evp(7)) as Debian's libssl3 brings it. */
+export function openLibcrypto(): Libcrypto {
+  const evp = bindLibrary('libcrypto.so.3', (library) => ({
+    newContext: library.func('void *EVP_CIPHER_CTX_new()'),
+    freeContext: library.func('void EVP_CIPHER_CTX_free(void *)'),
+    control: library.func('int EVP_CIPHER_CTX_ctrl(void *, int, int, void *)'),
+    initialise: library.func(
+      'int EVP_CipherInit_ex(void *, void *, void *, const void *, const void *, int)',
+    ),
+    update: library.func('int EVP_CipherUpdate(void *, void *, void *, const void *, int)'),
+    finish: library.func('int EVP_CipherFinal_ex(void *, void *, void *)'),
+    digest: library.func('int EVP_Digest(const void *, size_t, void *, void *, void *, void *)'),
+    hmac: library.func('void *HMAC(void *, const void *, int, const void *, size_t, void *, void *)'),
+    ciphers: {
+      'aes-128-gcm': library.func('void *EVP_aes_128_gcm()'),
+      'aes-256-gcm': library.func('void *EVP_aes_256_gcm()'),
+      'chacha20-poly1305': library.func('void *EVP_chacha20_poly1305()'),
+    },
+    digests: {
+      sha256: library.func('void *EVP_sha256()'),
+      sha512: library.func('void *EVP_sha512()'),
+    },
+  }));
+  const lengthOut = new Int32Array(1);
+  const noTail = new Uint8Array(TAG_LENGTH);
+  const digests = { sha256: evp.digests.sha256(), sha512: evp.digests.sha512() };
+
+  const succeed = (result: number, call: string): void =>
+    invariant(result === 1, `libcrypto: ${call} was refused`);
+
+  class Aead implements LibcryptoAead {
+    readonly #encryption: unknown;
+    readonly #decryption: unknown;
+    #disposed = false;
+
+    constructor(cipher: LibcryptoCipher, key: Uint8Array) {
+      this.#encryption = evp.newContext();
+      this.#decryption = evp.newContext();
+      const description = evp.ciphers[cipher]();
+      succeed(evp.initialise(this.#encryption, description, null, key, null, 1), cipher);
+      succeed(evp.initialise(this.#decryption, description, null, key, null, 0), cipher);
+    }
+
+    encrypt(
+      nonce: Uint8Array,
+      additional: Uint8Array,
+      input: Uint8Array,
+      output: Uint8Array,
+      tag: Uint8Array,
+    ): void {
+      const context = this.#encryption;
+      this.#pass(context, nonce, additional, input, output, 1);
+      succeed(evp.finish(context, noTail, lengthOut), 'EVP_CipherFinal_ex');
+      succeed(evp.control(context, GET_TAG, TAG_LENGTH, tag), 'EVP_CTRL_AEAD_GET_TAG');
+    }
+
+    decrypt(
+      nonce: Uint8Array,
+      additional: Uint8Array,
+      input: Uint8Array,
+      output: Uint8Array,
+      tag: Uint8Array,
+    ): boolean {
+      const context = this.#decryption;
+      this.#pass(context, nonce, additional, input, output, 0);
+      succeed(evp.control(context, SET_TAG, TAG_LENGTH, tag), 'EVP_CTRL_AEAD_SET_TAG');
+      return evp.finish(context, noTail, lengthOut) === 1;
+    }
+
+    #pass(
+      context: unknown,
+      nonce: Uint8Array,
+      additional: Uint8Array,
+      input: Uint8Array,
+      output: Uint8Array,
+      direction: 0 | 1,
+    ): void {
+      invariant(!this.#disposed, 'a key that was disposed');
+      succeed(evp.initialise(context, null, null, null, nonce, direction), 'EVP_CipherInit_ex');
+      if (additional.length > 0) {
+        succeed(evp.update(context, null, lengthOut, additional, additional.length), 'EVP_CipherUpdate');
+      }
+      if (input.length > 0) {
+        succeed(evp.update(context, output, lengthOut, input, input.length), 'EVP_CipherUpdate');
+      }
+    }
+
+    [Symbol.dispose](): void {
+      if (this.#disposed) return;
+      this.#disposed = true;
+      evp.freeContext(this.#encryption);
+      evp.freeContext(this.#decryption);
+    }
+  }
+
+  return {
+    aead: (cipher, key) => new Aead(cipher, key),
+    digest: (name, input, output) =>
+      succeed(evp.digest(input, input.length, output, null, digests[name], null), 'EVP_Digest'),
+    hmac: (name, key, input, output) => {
+      const result = evp.hmac(digests[name], key, key.length, input, input.length, output, null);
+      invariant(result !== null, 'libcrypto: HMAC was refused');
+    },
+  };
+}

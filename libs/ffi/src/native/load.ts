@@ -1,0 +1,17 @@
+import koffi, { type LibraryHandle } from 'koffi';
+
+/** A library that this machine does not have, or of which a symbol is missing. */
+export class LibraryUnavailable extends Error {
+  override readonly name = 'LibraryUnavailable';
+}
+
+/** Loads a shared library by its soname and binds what `bind` asks of it. Throws `LibraryUnavailable`. */
+export function bindLibrary<Bindings>(soname: string, bind: (library: LibraryHandle) => Bindings): Bindings {
+  try {
+    return bind(koffi.load(soname));
+  } catch (failure) {
+    throw new LibraryUnavailable(
+      `${soname}: ${failure instanceof Error ? failure.message : String(failure)}`,
+    );
+  }
+}
