@@ -2,6 +2,7 @@ export * from './forwarder.js';
 export type { NetworkName } from './links.js';
 export * from './machine.js';
 export * from './nats-server.js';
+export { stopChecksumOffload } from './offload.js';
 export { type Leftovers, MARK, removeLeftovers } from './ownership.js';
 export * from './places.js';
 export * from './plan.js';

@@ -133,6 +133,8 @@ function digestLink(place: Place, event: EventOf<'link'>, digest: Digest): void 
   for (const key of change.changed) digest.changed.add(key);
   for (const key of change.lost) digest.lost.add(key);
   const { before, after } = change;
+  if (after !== undefined && before?.promiscuous !== after.promiscuous)
+    digest.changed.add(gateKey(after.name));
   if (place.name !== '' && after !== undefined && before?.up !== after.up)
     digest.changed.add(reachabilityKey(place.name));
 }

@@ -2,6 +2,8 @@ import {
   type Filter,
   filter,
   filterInfo,
+  IFF,
+  link,
   type Message,
   matchAll,
   qdisc,
@@ -54,6 +56,9 @@ const wherePasses = ({ index: ifindex }: Device) => ({
 /** A filter, not one of u32's hash tables. */
 const isNode = ({ kind, handle }: Filter): boolean => kind === 'u32' && (handle & 0xfff) !== 0;
 
+const setPromiscuous = ({ index: ifiIndex }: Device, on: boolean): Message =>
+  link.change({ ifiIndex, ifiFlags: on ? IFF.PROMISC : 0, ifiChange: IFF.PROMISC });
+
 /** ENOENT: no filter. EINVAL: no qdisc. */
 const GONE = ['ENOENT', 'EINVAL', 'ENODEV'];
 
@@ -66,7 +71,7 @@ export class Gates implements Handler {
     const steps: Step[] = [];
     const { dpu } = this.places;
     for (const [index, operation] of operations.entries()) {
-      const { device: name, target: targetName, passTagged } = specOf(operation, 'gate');
+      const { device: name, target: targetName, passTagged, promiscuous } = specOf(operation, 'gate');
       const device = dpu.device(name);
       const target = dpu.device(targetName);
       if (device === undefined || target === undefined) {
@@ -82,6 +87,7 @@ export class Gates implements Handler {
       step(filter.remove(wherePasses(device)), GONE);
       step(filter.replace({ ...where(device), options: redirectAll(target.index) }));
       if (passTagged) step(filter.create({ ...wherePasses(device), options: matchAll() }));
+      if (promiscuous) step(setPromiscuous(device, true));
     }
     for (const [index, failure] of await sendSteps(steps)) {
       const operation = operations[index];
@@ -98,8 +104,11 @@ export class Gates implements Handler {
     const steps: Step[] = [];
     const { dpu } = this.places;
     for (const [index, operation] of operations.entries()) {
-      const device = dpu.device(observedOf(operation, 'gate').device);
+      const { device: name, promiscuous, passTagged } = observedOf(operation, 'gate');
+      const device = dpu.device(name);
       if (device === undefined) continue;
+      if (promiscuous && passTagged)
+        steps.push({ index, socket: dpu.route, message: setPromiscuous(device, false), tolerate: GONE });
       for (const place of [where(device), wherePasses(device)]) {
         steps.push({ index, socket: dpu.route, message: filter.remove(place), tolerate: GONE });
       }
@@ -148,7 +157,14 @@ export class Gates implements Handler {
     // Anything but "all of it, redirected" is no gate, however it came to be.
     const intact = action?.kind === 'mirred' && keys.every(({ mask }) => mask === 0) && own.length <= 2;
     const passTagged = filters.some((each) => each.info >>> 16 === PASS_PRIORITY && isNode(each));
-    const spec = { kind: 'gate', device: device.name, target: intact ? target : '', passTagged } as const;
+    const { name, promiscuous } = device;
+    const spec = {
+      kind: 'gate',
+      device: name,
+      target: intact ? target : '',
+      passTagged,
+      promiscuous,
+    } as const;
     return { key, spec, ...within, ownership: { kind: 'owned' } };
   }
 }

@@ -19,6 +19,8 @@ export interface Device {
   readonly index: number;
   readonly name: string;
   readonly up: boolean;
+  /** Somebody said that it is to take in what is for any MAC address. */
+  readonly promiscuous: boolean;
   readonly mtu: number;
   readonly alias: string;
   readonly group: number;
@@ -54,6 +56,7 @@ export function deviceOf(link: Link): Device {
     index: link.ifiIndex,
     name: link.ifname ?? '',
     up: (link.ifiFlags & IFF.UP) !== 0,
+    promiscuous: (link.ifiFlags & IFF.PROMISC) !== 0,
     mtu: link.mtu ?? 0,
     alias: link.ifalias ?? '',
     group: link.group ?? 0,

@@ -6,6 +6,7 @@ const device = (name: string, more: Partial<Device> = {}): Device => ({
   index: 1,
   name,
   up: true,
+  promiscuous: false,
   mtu: 1500,
   alias: '',
   group: 0,

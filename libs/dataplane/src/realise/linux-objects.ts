@@ -300,6 +300,8 @@ export interface GateSpec {
   readonly target: string;
   /** What bears a VLAN tag stays: VLAN devices upon the device get it. */
   readonly passTagged?: boolean;
+  /** The device takes in what is for any MAC address, as it is for those behind it. */
+  readonly promiscuous?: boolean;
 }
 
 /** A borrowed device. `link/<name>`. */

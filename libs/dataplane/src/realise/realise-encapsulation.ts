@@ -151,7 +151,7 @@ function flatObjects(
     },
     {
       key: gateKey(uplink),
-      spec: { kind: 'gate', device: uplink, target: veth, passTagged: true },
+      spec: { kind: 'gate', device: uplink, target: veth, passTagged: true, promiscuous: true },
       after: ends,
       requires,
     },

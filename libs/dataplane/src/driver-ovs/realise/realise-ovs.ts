@@ -9,7 +9,7 @@ import type {
 import { Problems } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../../driver.js';
 import { canonicalAddress, parsePrefix } from '../../realise/addresses.js';
-import { GENEVE_PORT, VXLAN_PORT } from '../../realise/linux-objects.js';
+import { GENEVE_PORT, linkKey, VXLAN_PORT } from '../../realise/linux-objects.js';
 import { addressPairs, ipAddresses, MIN_MTU, macAddress, tunnelDestination } from '../../realise/realise.js';
 import { realiseEgress } from '../../realise/realise-egress.js';
 import {
@@ -188,6 +188,7 @@ function uplinkObjects(domain: BridgeDomain, segment: Segment, underlayDevice: s
         attached: true,
       },
       after: [],
+      requires: shared ? [] : [linkKey(uplink)],
     },
     flowObject(
       TABLE.INGRESS,
