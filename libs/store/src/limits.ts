@@ -43,14 +43,17 @@ export function entryText(index: string, value: string): string {
   return `${index} ${value}`;
 }
 
+/** Path of a field, made where it has a problem: a batch has thousands of fields, and usually none. */
+type Field = () => string;
+
 /** Collects problems: lists as many as an AppError shows, counts all. */
 class Problems {
   readonly #listed: FieldViolation[] = [];
   #total = 0;
 
-  add(field: string, description: string): void {
+  add(field: Field, description: string): void {
     this.#total++;
-    if (this.#listed.length < MAX_LISTED_VIOLATIONS) this.#listed.push({ field, description });
+    if (this.#listed.length < MAX_LISTED_VIOLATIONS) this.#listed.push({ field: field(), description });
   }
 
   throwIfAny(): void {
@@ -66,7 +69,7 @@ export function measureBatch(batch: Batch): number {
   const problems = new Problems();
   let bytes = 0;
   const touched = new Set<string>();
-  const touch = (key: Key, field: string): void => {
+  const touch = (key: Key, field: Field): void => {
     const text = keyText(key);
     if (touched.has(text)) problems.add(field, 'must be put or deleted once in a batch');
     touched.add(text);
@@ -76,46 +79,49 @@ export function measureBatch(batch: Batch): number {
     const count = batch[part].length;
     bytes += count * ITEM_OVERHEAD_BYTES;
     if (count > LIMITS.itemsPerBatch) {
-      problems.add(part, `must have at most ${LIMITS.itemsPerBatch} items, has ${count}`);
+      problems.add(() => part, `must have at most ${LIMITS.itemsPerBatch} items, has ${count}`);
       // Looking into each of them would be unbounded work.
       problems.throwIfAny();
     }
   }
 
   batch.expect.forEach(({ key }, at) => {
-    checkKey(key, `expect[${at}].key`, problems);
+    checkKey(key, () => `expect[${at}].key`, problems);
   });
   batch.puts.forEach((row, at) => {
-    checkKey(row.key, `puts[${at}].key`, problems);
-    touch(row.key, `puts[${at}].key`);
-    bytes += checkText(row.value, `puts[${at}].value`, problems);
-    bytes += checkIndexes(row.indexes, `puts[${at}].indexes`, problems);
+    checkKey(row.key, () => `puts[${at}].key`, problems);
+    touch(row.key, () => `puts[${at}].key`);
+    bytes += checkText(row.value, () => `puts[${at}].value`, problems);
+    bytes += checkIndexes(row.indexes, () => `puts[${at}].indexes`, problems);
   });
   batch.deletes.forEach((key, at) => {
-    checkKey(key, `deletes[${at}]`, problems);
-    touch(key, `deletes[${at}]`);
+    checkKey(key, () => `deletes[${at}]`, problems);
+    touch(key, () => `deletes[${at}]`);
   });
   const messageIds = new Set<string>();
   batch.outbox.forEach((message, at) => {
-    bytes += checkMessage(message, `outbox[${at}]`, problems);
+    bytes += checkMessage(message, () => `outbox[${at}]`, problems);
     if (messageIds.has(message.messageId)) {
-      problems.add(`outbox[${at}].messageId`, 'must be unique: the broker would drop the second message');
+      problems.add(
+        () => `outbox[${at}].messageId`,
+        'must be unique: the broker would drop the second message',
+      );
     }
     messageIds.add(message.messageId);
   });
   const answered = new Set<string>();
   batch.remember.forEach((remembered, at) => {
-    checkMessageId(remembered.messageId, `remember[${at}].messageId`, problems);
+    checkMessageId(remembered.messageId, () => `remember[${at}].messageId`, problems);
     if (answered.has(remembered.messageId)) {
-      problems.add(`remember[${at}].messageId`, 'must be answered once in a batch');
+      problems.add(() => `remember[${at}].messageId`, 'must be answered once in a batch');
     }
     answered.add(remembered.messageId);
-    if (!NAME.test(remembered.fingerprint)) problems.add(`remember[${at}].fingerprint`, NAME_RULE);
-    bytes += checkText(remembered.answer, `remember[${at}].answer`, problems);
+    if (!NAME.test(remembered.fingerprint)) problems.add(() => `remember[${at}].fingerprint`, NAME_RULE);
+    bytes += checkText(remembered.answer, () => `remember[${at}].answer`, problems);
   });
 
   if (bytes > LIMITS.batchBytes) {
-    problems.add('batch', `must be at most ${LIMITS.batchBytes} bytes, is about ${bytes}`);
+    problems.add(() => 'batch', `must be at most ${LIMITS.batchBytes} bytes, is about ${bytes}`);
   }
   problems.throwIfAny();
   return bytes;
@@ -144,19 +150,19 @@ export function checkSequences(sequences: readonly number[]): void {
 
 const NAME_RULE = `must be 1 to ${LIMITS.nameCharacters} visible ASCII characters`;
 
-function checkKey(key: Key, field: string, problems: Problems): void {
-  if (!NAME.test(key.kind)) problems.add(`${field}.kind`, NAME_RULE);
-  if (!NAME.test(key.tenant)) problems.add(`${field}.tenant`, NAME_RULE);
-  if (!NAME.test(key.name)) problems.add(`${field}.name`, NAME_RULE);
+function checkKey(key: Key, field: Field, problems: Problems): void {
+  if (!NAME.test(key.kind)) problems.add(() => `${field()}.kind`, NAME_RULE);
+  if (!NAME.test(key.tenant)) problems.add(() => `${field()}.tenant`, NAME_RULE);
+  if (!NAME.test(key.name)) problems.add(() => `${field()}.name`, NAME_RULE);
 }
 
-function checkMessageId(messageId: string, field: string, problems: Problems): void {
+function checkMessageId(messageId: string, field: Field, problems: Problems): void {
   if (!MESSAGE_ID.test(messageId)) {
     problems.add(field, `must be 1 to ${LIMITS.messageIdCharacters} visible ASCII characters`);
   }
 }
 
-function checkText(text: string, field: string, problems: Problems): number {
+function checkText(text: string, field: Field, problems: Problems): number {
   const bytes = Buffer.byteLength(text);
   if (bytes > LIMITS.valueBytes) {
     problems.add(field, `must be at most ${LIMITS.valueBytes} bytes, is ${bytes}`);
@@ -166,7 +172,7 @@ function checkText(text: string, field: string, problems: Problems): number {
   return bytes;
 }
 
-function checkIndexes(indexes: readonly IndexEntry[], field: string, problems: Problems): number {
+function checkIndexes(indexes: readonly IndexEntry[], field: Field, problems: Problems): number {
   if (indexes.length > LIMITS.indexEntriesPerRow) {
     problems.add(field, `must have at most ${LIMITS.indexEntriesPerRow} entries, has ${indexes.length}`);
     return 0;
@@ -174,26 +180,29 @@ function checkIndexes(indexes: readonly IndexEntry[], field: string, problems: P
   let total = 0;
   const seen = new Set<string>();
   indexes.forEach(({ index, value }, at) => {
-    if (!NAME.test(index)) problems.add(`${field}[${at}].index`, NAME_RULE);
+    if (!NAME.test(index)) problems.add(() => `${field()}[${at}].index`, NAME_RULE);
     const bytes = Buffer.byteLength(value);
     if (bytes > LIMITS.indexValueBytes) {
-      problems.add(`${field}[${at}].value`, `must be at most ${LIMITS.indexValueBytes} bytes, is ${bytes}`);
+      problems.add(
+        () => `${field()}[${at}].value`,
+        `must be at most ${LIMITS.indexValueBytes} bytes, is ${bytes}`,
+      );
     } else if (LONE_SURROGATE.test(value)) {
-      problems.add(`${field}[${at}].value`, 'must be well-formed Unicode');
+      problems.add(() => `${field()}[${at}].value`, 'must be well-formed Unicode');
     }
     const text = entryText(index, value);
-    if (seen.has(text)) problems.add(`${field}[${at}]`, 'must be there once per row');
+    if (seen.has(text)) problems.add(() => `${field()}[${at}]`, 'must be there once per row');
     seen.add(text);
     total += bytes + ITEM_OVERHEAD_BYTES;
   });
   return total;
 }
 
-function checkMessage(message: OutboxMessage, field: string, problems: Problems): number {
-  checkMessageId(message.messageId, `${field}.messageId`, problems);
+function checkMessage(message: OutboxMessage, field: Field, problems: Problems): number {
+  checkMessageId(message.messageId, () => `${field()}.messageId`, problems);
   if (!SUBJECT.test(message.subject)) {
     problems.add(
-      `${field}.subject`,
+      () => `${field()}.subject`,
       `must be 1 to ${LIMITS.subjectCharacters} visible ASCII characters without spaces`,
     );
   }
@@ -201,14 +210,20 @@ function checkMessage(message: OutboxMessage, field: string, problems: Problems)
   for (const [name, value] of Object.entries(message.headers)) {
     headerBytes += Buffer.byteLength(name) + Buffer.byteLength(value);
     if (LONE_SURROGATE.test(name) || LONE_SURROGATE.test(value)) {
-      problems.add(`${field}.headers`, 'must be well-formed Unicode');
+      problems.add(() => `${field()}.headers`, 'must be well-formed Unicode');
     }
   }
   if (headerBytes > LIMITS.headerBytes) {
-    problems.add(`${field}.headers`, `must be at most ${LIMITS.headerBytes} bytes, are ${headerBytes}`);
+    problems.add(
+      () => `${field()}.headers`,
+      `must be at most ${LIMITS.headerBytes} bytes, are ${headerBytes}`,
+    );
   }
   if (message.body.byteLength > LIMITS.bodyBytes) {
-    problems.add(`${field}.body`, `must be at most ${LIMITS.bodyBytes} bytes, is ${message.body.byteLength}`);
+    problems.add(
+      () => `${field()}.body`,
+      `must be at most ${LIMITS.bodyBytes} bytes, is ${message.body.byteLength}`,
+    );
   }
   return headerBytes + message.body.byteLength;
 }
