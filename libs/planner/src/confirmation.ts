@@ -2,10 +2,9 @@ import { findCondition } from '@outboard/model';
 import type { DpuEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
 
 /** The DPUs that have an object of a port that is placed: all of its network, but where the fabric learns only its own. */
-export function* dpusThatKnow({ network, placement }: PortEntry): Generator<DpuEntry> {
-  if (!placement) return;
-  if (network.physical) yield placement.dpu;
-  else for (const { dpu } of network.members.values()) yield dpu;
+export function dpusThatKnow({ network, placement }: PortEntry): Iterable<DpuEntry> {
+  if (!placement) return [];
+  return network.physical ? [placement.dpu] : network.dpus;
 }
 
 /** Whether a DPU of the port's network has an object of the port. */
@@ -18,8 +17,9 @@ export const isJoining = ({ network: { joining, physical }, placement }: PortEnt
 
 /** A port is another than its DPU knows: it must confirm the sequence. */
 export function expectConfirmation(port: PortEntry, dpu: DpuEntry, sequence: number): void {
-  if (!dpu.unconfirmed.has(port)) port.lagging++;
+  const before = dpu.unconfirmed.size;
   dpu.unconfirmed.set(port, sequence);
+  if (dpu.unconfirmed.size > before) port.lagging++;
 }
 
 export function confirm(port: PortEntry, dpu: DpuEntry): void {

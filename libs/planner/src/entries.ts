@@ -64,6 +64,8 @@ export interface NetworkEntry {
   placed: number;
   /** DPUs that have ports of the network, or route to it, by name. */
   readonly members: Map<Name, Member>;
+  /** Those of `members`: gone through with every port. */
+  readonly dpus: Set<DpuEntry>;
   /** Members that have not confirmed yet that they take part, and the sequence of that. */
   readonly joining: Map<Name, number>;
   /** Who has which address. */

@@ -321,6 +321,7 @@ export class Placements {
       if (placement) this.documents.replace(name, undefined, placement.remote);
     }
     network.members.set(name, member);
+    network.dpus.add(dpu);
     dpu.memberships.set(resource.metadata.uid, member);
     member.trouble = troublesOn(dpu, this.portsByUid).get(network);
     if (sequence !== undefined) network.joining.set(name, sequence);
@@ -333,6 +334,7 @@ export class Placements {
     const { name } = dpu.record;
     const { resource } = network.record;
     network.members.delete(name);
+    network.dpus.delete(dpu);
     network.joining.delete(name);
     if (member.trouble) this.relieved.add(network);
     dpu.memberships.delete(resource.metadata.uid);

@@ -363,6 +363,7 @@ export class World {
       ports: new Set(),
       placed: 0,
       members: new Map(),
+      dpus: new Set(),
       joining: new Map(),
       addresses: new Map(),
       macAddresses: new Map(),

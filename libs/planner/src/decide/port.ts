@@ -153,11 +153,12 @@ function checkMacAddress(
   existing: PortEntry | undefined,
   refusal: Refusal,
 ): void {
+  if (macAddress === undefined) return;
   if (macAddress === gatewayMacAddressOf(network.router.key)) {
     const description = `${macAddress} is the address of the gateways of ${network.record.resource.spec.router}`;
     refusal.add('spec.macAddress', description, 'ALREADY_EXISTS', 'MAC_ADDRESS_TAKEN');
   }
-  const holder = macAddress && network.macAddresses.get(macAddress);
+  const holder = network.macAddresses.get(macAddress);
   if (!holder || holder === existing) return;
   const description = `${macAddress} is held by ${describe(holder.record.resource)}`;
   refusal.add('spec.macAddress', description, 'ALREADY_EXISTS', 'MAC_ADDRESS_TAKEN', {

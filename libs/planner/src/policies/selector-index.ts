@@ -39,6 +39,7 @@ export class SelectorIndex<Owner> {
   }
 
   *selecting(labels: Labels): Generator<Owner> {
+    if (this.#entries.size === 0) return;
     const seen = new Set<Entry<Owner>>();
     const candidates = [
       this.#others,

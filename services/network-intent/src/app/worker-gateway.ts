@@ -1,10 +1,7 @@
-import { create } from '@bufbuild/protobuf';
 import type { Message, Received } from '@outboard/bus';
 import {
-  DeltaSchema,
   type DocumentVersion,
   decodeBinary,
-  encodeBinary,
   FetchRequestSchema,
   FetchResponseSchema,
   MAX_PAGE_BYTES,
@@ -26,6 +23,7 @@ import {
   type Transaction,
 } from '@outboard/resource-service';
 import type { NetworkDomain } from '../domain/network-domain.js';
+import { DeltaEncoder } from './delta-encoder.js';
 import { type DocumentPage, DocumentPages } from './document-pages.js';
 import { RecentDeltas } from './recent-deltas.js';
 
@@ -61,15 +59,17 @@ export class WorkerGateway {
 
   /** Sends what a group of changes means for each document: one delta a DPU. */
   publishDeltas(transaction: Transaction, { revision }: DomainContext): void {
+    const encoder = new DeltaEncoder();
     for (const change of this.domain.takeDocumentChanges(revision)) {
       this.#recent.add(change);
-      const body = encodeBinary(DeltaSchema, create(DeltaSchema, this.#deltaOf(change)));
+      const { upserts, ...head } = this.#deltaOf(change);
+      const body = encoder.encode(head, upserts);
       transaction.send({
         messageId: `${OWNER}.${this.epoch}.${change.dpu}.${change.sequence}`,
         subject: subjects.dpu(change.dpu, 'delta', OWNER),
         headers: {},
         // One that is too large is only announced: the worker fetches the document.
-        body: body.length <= MAX_PAGE_BYTES ? body : this.#announcement(change),
+        body: body.length <= MAX_PAGE_BYTES ? body : encoder.encode({ ...head, deletes: [] }, []),
       });
     }
   }
@@ -171,13 +171,6 @@ export class WorkerGateway {
       upserts: [...change.upserts],
       deletes: [...change.deletes],
     };
-  }
-
-  #announcement(change: DocumentChange): Uint8Array {
-    return encodeBinary(
-      DeltaSchema,
-      create(DeltaSchema, { base: BigInt(change.base), version: this.#versionOf(change) }),
-    );
   }
 
   #pageOf({ document, objects, nextPageToken }: DocumentPage) {
