@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LocalStack, type Manifest, type Workspace } from '@outboard/local-stack';
-import { isReady, type Router } from '@outboard/model';
+import { findCondition, isReady, type Router } from '@outboard/model';
+import { AF, NetlinkSocket, route } from '@outboard/netlink';
 import { EchoServer, type Pod, ping, tcpEcho, waitReachable, waitUnreachable } from '@outboard/testbed';
 import { parseAllDocuments } from 'yaml';
 import { functionOf } from './manifests.js';
@@ -12,15 +13,17 @@ const EXAMPLE = new URL('../../examples/routing/acme.yaml', import.meta.url);
 const SERVER = { ip: '10.254.0.250', port: 7001 };
 const NAMES = ['shop-web', 'shop-app', 'shop-db', 'shop-gate'];
 
-const example = (): Manifest[] =>
-  parseAllDocuments(readFileSync(EXAMPLE, 'utf8')).map((document) => {
+const PLACED = new URL('../../examples/layer1/shop.yaml', import.meta.url);
+
+const read = (example: URL): Manifest[] =>
+  parseAllDocuments(readFileSync(example, 'utf8')).map((document) => {
     const { kind, metadata, spec } = document.toJS() as Manifest;
     return { kind, metadata: { name: metadata.name }, spec };
   });
 
 /** The example for another tenant: the same addresses, other functions, and a third host in `back`. */
 const theirs = (): Manifest[] =>
-  example().map(({ kind, metadata, spec }) => {
+  read(EXAMPLE).map(({ kind, metadata, spec }) => {
     const vfNumber = (spec.function as { vfNumber?: number } | undefined)?.vfNumber;
     if (vfNumber === undefined) return { kind, metadata, spec };
     const dpu = metadata.name === 'shop-web' || metadata.name === 'shop-app' ? 'dpu-a' : 'dpu-b';
@@ -59,11 +62,21 @@ describe('the networks of a router', () => {
       READY_MILLISECONDS,
     );
 
+  const placedIs = (name: string, reason: string) =>
+    acme.state.until(
+      `${name} is ${reason}`,
+      () => {
+        const { conditions = [] } = acme.state.get(acme.address('NetlinkObject', name))?.status ?? {};
+        return findCondition(conditions, 'Ready')?.reason === reason || undefined;
+      },
+      READY_MILLISECONDS,
+    );
+
   beforeAll(async () => {
     stack = await LocalStack.start({ name: 'routing' });
     acme = await stack.workspace('acme');
     const globex = await stack.workspace('globex');
-    await acme.apply(...example());
+    await acme.apply(...read(EXAMPLE));
     await globex.apply(...theirs());
     for (const workspace of [acme, globex]) for (const name of NAMES) await connect(workspace, name);
     await stack.testbed.addFabricAddress('underlay', SERVER.ip, 24);
@@ -125,5 +138,33 @@ describe('the networks of a router', () => {
     await waitUnreachable(podOf('acme-shop-web'), SERVER.ip);
     await waitReachable(podOf('globex-shop-web'), SERVER.ip);
     await routerIsReady(2);
+  });
+
+  it('have what a tenant places there itself, repaired when it is lost, until something else takes its place', async () => {
+    const placed = read(PLACED);
+    await acme.apply(...placed);
+    await Promise.all(placed.map(({ metadata: { name } }) => placedIs(name, 'AppliedAndReadBack')));
+    await waitReachable(podOf('acme-shop-web'), '10.9.0.1');
+    await podOf('acme-shop-gate').addAddress('10.8.128.1');
+    await waitReachable(podOf('acme-shop-web'), '10.8.128.1');
+    const { machine } = stack.testbed.dpu('dpu-a');
+    const router = (await machine.namespaces()).find((each) => each.includes('acme-shop')) ?? '';
+    const namespace = await machine.openNamespace(router);
+    const socket = NetlinkSocket.open({ namespace });
+    const where = { rtmFamily: AF.INET, rtmDstLen: 17, rtmTable: 254, dst: '10.8.128.0' };
+    await socket.batch([route.remove(where)]);
+    socket.close();
+    namespace.close();
+    await waitReachable(podOf('acme-shop-web'), '10.8.128.1');
+    const routes = [{ destination: '10.8.128.0/17', nextHops: [{ address: '10.2.0.41' }] }];
+    await acme.apply({ kind: 'Router', metadata: { name: 'shop' }, spec: { routes } });
+    await placedIs('to-partner', 'Conflict');
+    await waitReachable(podOf('acme-shop-web'), '10.8.128.1');
+    await acme.apply({ kind: 'Router', metadata: { name: 'shop' }, spec: {} });
+    await placedIs('to-partner', 'AppliedAndReadBack');
+    await waitReachable(podOf('acme-shop-web'), '10.8.128.1');
+    for (const { metadata } of placed) await acme.delete('NetlinkObject', metadata.name);
+    await waitUnreachable(podOf('acme-shop-web'), '10.8.128.1');
+    await waitUnreachable(podOf('acme-shop-web'), '10.9.0.1');
   });
 });

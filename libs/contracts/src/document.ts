@@ -41,6 +41,12 @@ export const objectKeys = {
   route: (routerKey: string, destination: string): string => `route/${routerKey}/${destination}`,
   routerInterface: (networkUid: string): string => `routerinterface/${networkUid}`,
   egressGateway: (tenant: string, name: string): string => `egressgateway/${tenant}/${name}`,
+  placedRoute: (routerKey: string, destination: string): string => `placedroute/${routerKey}/${destination}`,
+  neighbour: (networkUid: string, address: string): string => `neighbour/${networkUid}/${address}`,
+  forwardingEntry: (networkUid: string, macAddress: string): string =>
+    `forwardingentry/${networkUid}/${macAddress}`,
+  interfaceAddress: (networkUid: string, address: string): string =>
+    `interfaceaddress/${networkUid}/${address}`,
   ruleSet: (policyUid: string, router: string): string => `ruleset/${policyUid}/${router}`,
   addressGroup: (tenant: string, router: string, id: string): string =>
     `addressgroup/${tenant}/${router}/${id}`,

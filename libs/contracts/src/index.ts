@@ -12,6 +12,7 @@ export * from './gen/outboard/network/v1alpha1/address_set_pb.js';
 export * from './gen/outboard/network/v1alpha1/encapsulation_policy_pb.js';
 export * from './gen/outboard/network/v1alpha1/explain_pb.js';
 export * from './gen/outboard/network/v1alpha1/layer1_pb.js';
+export * from './gen/outboard/network/v1alpha1/netlink_object_pb.js';
 export * from './gen/outboard/network/v1alpha1/network_pb.js';
 export * from './gen/outboard/network/v1alpha1/physical_network_pb.js';
 export * from './gen/outboard/network/v1alpha1/port_pb.js';

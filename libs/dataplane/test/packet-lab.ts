@@ -155,12 +155,12 @@ export class PacketLab implements AsyncDisposable {
         }),
         ...[...homes(network)]
           .filter((other) => other !== dpu)
-          .map((other) => d.tunnelPeer(network.uid, this.#underlayOf(other))),
+          .map((other) => d.tunnelPeer(network.uid, this.underlayOf(other))),
       ]),
       ...this.ports.map((port) => {
         const common = { macAddress: macOf(port), ipAddresses: addressesOf(port) };
         if (port.dpu !== dpu) {
-          const tunnelEndpoint = this.#underlayOf(port.dpu);
+          const tunnelEndpoint = this.underlayOf(port.dpu);
           return d.remoteEndpoint(port.name, port.network.uid, { ...common, tunnelEndpoint });
         }
         const allowedAddressPairs = (port.allowed ?? []).map((ip) => ({ ip, macAddress: '' }));
@@ -175,7 +175,8 @@ export class PacketLab implements AsyncDisposable {
     ];
   }
 
-  #underlayOf(dpu: string): string {
+  /** Where tunnels to the DPU end. */
+  underlayOf(dpu: string): string {
     return this.testbed.dpu(dpu).plan.underlay.addresses[0]?.ip ?? '';
   }
 

@@ -28,6 +28,7 @@ import {
   PacketLab,
 } from './packet-lab.js';
 import type { PacketWorld } from './packets-suite.js';
+import { expectPlaced, PLACED_ADDRESS, placedEntries } from './placed-packets.js';
 
 const ACME = 'router/acme/main';
 const UMBRELLA = 'router/umbrella/main';
@@ -177,6 +178,16 @@ export function routerPackets(
       } finally {
         capture[Symbol.dispose]();
       }
+    });
+
+    it('has what callers place there: routes, addresses, neighbours and forwarding entries', async () => {
+      for (const dpu of lab.testbed.dpus.keys()) {
+        await lab.apply(dpu, [...lab.entriesFor(dpu), ...placedEntries(lab, dpu, WEB, DB_2)]);
+      }
+      await expectPlaced(lab, WEB_1, DB_2);
+      for (const dpu of lab.testbed.dpus.keys()) await lab.apply(dpu, lab.entriesFor(dpu));
+      const report = await ping(pod('web-1'), PLACED_ADDRESS, { timeoutMilliseconds: 200 });
+      expect(report.received).toBe(0);
     });
 
     describe('with a static route over two next hops', () => {

@@ -5,6 +5,7 @@ import { addressSetKind } from './kinds/addressset/kind.js';
 import { dpuKind } from './kinds/dpu/kind.js';
 import { encapsulationPolicyKind } from './kinds/encapsulationpolicy/kind.js';
 import { functionKind } from './kinds/function/kind.js';
+import { netlinkObjectKind } from './kinds/netlinkobject/kind.js';
 import { networkKind } from './kinds/network/kind.js';
 import { physicalNetworkKind } from './kinds/physicalnetwork/kind.js';
 import { portKind } from './kinds/port/kind.js';
@@ -25,6 +26,7 @@ const DEFINITIONS = [
   addressSetKind,
   securityPolicyKind,
   portKind,
+  netlinkObjectKind,
 ] as const;
 
 type Definition = (typeof DEFINITIONS)[number];

@@ -21,6 +21,7 @@ import {
   type HostName,
   hostPrefix,
   hostRange,
+  type IpAddress,
   type IpPrefix,
   ipFamily,
   ipFromNumber,
@@ -33,6 +34,7 @@ import {
   type Metadata,
   type Mtu,
   type Name,
+  type NetlinkObject,
   type Network,
   OFFLOADS,
   type PhysicalNetwork,
@@ -287,6 +289,16 @@ const staticRoute = ipPrefix.chain((destination) =>
   }),
 );
 
+const dpuProblems = fc.array(
+  fc.record({
+    dpu: name,
+    object: fc.string(),
+    state: fc.constantFrom(...PROBLEM_STATES),
+    message: fc.string(),
+  }),
+  { maxLength: 2 },
+);
+
 export const router: fc.Arbitrary<Router> = fc.record({
   kind: fc.constant('Router' as const),
   metadata: tenantMetadata,
@@ -298,15 +310,7 @@ export const router: fc.Arbitrary<Router> = fc.record({
     observedGeneration: fc.nat(),
     networks: fc.nat(),
     dpus: fc.nat(),
-    problems: fc.array(
-      fc.record({
-        dpu: name,
-        object: fc.string(),
-        state: fc.constantFrom(...PROBLEM_STATES),
-        message: fc.string(),
-      }),
-      { maxLength: 2 },
-    ),
+    problems: dpuProblems,
     conditions: conditions('Router'),
   }),
 });
@@ -512,6 +516,50 @@ export const port: fc.Arbitrary<Port> = fc.record({
   }),
 });
 
+const netlinkHops = (dst: IpPrefix) =>
+  fc.uniqueArray(
+    fc.record({
+      address: ipAddress.filter((address) => ipFamily(address) === ipFamily(dst)),
+      weight: fc.integer({ min: 1, max: 256 }),
+    }),
+    { maxLength: 4, selector: ({ address }) => address },
+  );
+
+export const netlinkObject: fc.Arbitrary<NetlinkObject> = fc.record({
+  kind: fc.constant('NetlinkObject' as const),
+  metadata: tenantMetadata,
+  spec: fc.record({
+    dpus: fc.uniqueArray(name, { maxLength: 3 }),
+    object: fc.oneof(
+      ipPrefix.chain((dst) =>
+        fc.record({
+          kind: fc.constant('route' as const),
+          router: fc.oneof(name, fc.constant(DEFAULT_ROUTER)),
+          dst: fc.constant(dst),
+          // An only next hop has no weight.
+          nextHops: netlinkHops(dst).map((hops) =>
+            hops.length === 1 ? hops.map((hop) => ({ ...hop, weight: 1 })) : hops,
+          ),
+        }),
+      ),
+      fc.record({ kind: fc.constant('neigh' as const), network: name, dst: ipAddress, lladdr: macAddress }),
+      fc.record({ kind: fc.constant('fdb' as const), network: name, port: name, lladdr: macAddress }),
+      fc.record({
+        kind: fc.constant('addr' as const),
+        network: name,
+        address: fc.constantFrom('10.9.0.1', '2001:db8:9::1') as unknown as fc.Arbitrary<IpAddress>,
+        prefixLength: fc.integer({ min: 16, max: 29 }),
+      }),
+    ),
+  }),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    dpus: fc.nat(),
+    problems: dpuProblems,
+    conditions: conditions('NetlinkObject'),
+  }),
+});
+
 /** Not empty: protobuf does not tell an empty string from an absent one. */
 const told = maybe(fc.string({ minLength: 1 }));
 
@@ -572,6 +620,7 @@ export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<K
   Dpu: dpu,
   EncapsulationPolicy: encapsulationPolicy,
   Function: dpuFunction,
+  NetlinkObject: netlinkObject,
   Network: network,
   PhysicalNetwork: physicalNetwork,
   Port: port,

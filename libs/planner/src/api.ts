@@ -6,6 +6,8 @@ import type {
   FunctionIdentity,
   Intent,
   Name,
+  NetlinkObject,
+  NetlinkObjectSpec,
   Network,
   NetworkSpec,
   PhysicalNetwork,
@@ -35,7 +37,8 @@ export type PlannedResource =
   | Subnet
   | AddressSet
   | SecurityPolicy
-  | Port;
+  | Port
+  | NetlinkObject;
 export type PlannedKind = PlannedResource['kind'];
 export type PlannedIntent =
   | Intent<'PhysicalNetwork', PhysicalNetworkSpec>
@@ -45,7 +48,8 @@ export type PlannedIntent =
   | Intent<'Subnet', SubnetSpec>
   | Intent<'AddressSet', AddressSetSpec>
   | Intent<'SecurityPolicy', SecurityPolicySpec>
-  | Intent<'Port', PortSpec>;
+  | Intent<'Port', PortSpec>
+  | Intent<'NetlinkObject', NetlinkObjectSpec>;
 
 /** What a caller asks for. */
 export type Command =

@@ -1,6 +1,7 @@
 import type { Name } from '@outboard/model';
 import { confirm, expectConfirmation } from './confirmation.js';
-import type { DpuEntry, RouterEntry } from './entries.js';
+import type { DpuEntry, NetlinkObjectEntry, RouterEntry } from './entries.js';
+import { confirmObject, expectObject } from './netlink-objects/netlink-objects.js';
 import { nameKey, type World } from './world.js';
 
 /**
@@ -11,6 +12,8 @@ export class ConfirmationSnapshot {
   readonly #unconfirmed = new Map<DpuEntry, readonly (readonly [uid: string, sequence: number])[]>();
   /** By the network's key. */
   readonly #joining = new Map<string, ReadonlyMap<Name, number>>();
+  /** By the key of what a caller has placed. */
+  readonly #awaited = new Map<string, ReadonlyMap<DpuEntry, number>>();
   /** By the router's key. */
   readonly #ofRouters = new Map<string, ReadonlyMap<Name, number>>();
 
@@ -18,7 +21,8 @@ export class ConfirmationSnapshot {
     private readonly world: World,
     routers: Iterable<RouterEntry>,
   ) {
-    for (const { tenant, name, unconfirmed, networks } of routers) {
+    for (const { tenant, name, unconfirmed, networks, netlinkObjects } of routers) {
+      for (const entry of netlinkObjects) this.#noteObject(entry);
       this.#ofRouters.set(nameKey(tenant, name), new Map(unconfirmed));
       for (const { record, joining, members } of networks) {
         this.#joining.set(nameKey(tenant, record.resource.metadata.name), new Map(joining));
@@ -35,10 +39,26 @@ export class ConfirmationSnapshot {
         if (port) expectConfirmation(port, dpu, sequence);
       }
     }
+    for (const [key, awaited] of this.#awaited) {
+      const entry = this.world.netlinkObjects.get(key);
+      if (!entry) continue;
+      for (const dpu of entry.place.objects.keys()) confirmObject(entry, dpu);
+      for (const [dpu, sequence] of awaited) expectObject(entry, dpu, sequence);
+    }
     for (const [key, joining] of this.#joining) replace(this.world.networks.get(key)?.joining, joining);
     for (const [key, unconfirmed] of this.#ofRouters) {
       replace(this.world.routers.get(key)?.unconfirmed, unconfirmed);
     }
+  }
+
+  #noteObject(entry: NetlinkObjectEntry): void {
+    const { tenant, name } = entry.record.resource.metadata;
+    const awaited = new Map<DpuEntry, number>();
+    for (const dpu of entry.place.objects.keys()) {
+      const sequence = dpu.awaited.get(entry);
+      if (sequence !== undefined) awaited.set(dpu, sequence);
+    }
+    this.#awaited.set(nameKey(tenant, name), awaited);
   }
 
   #note(dpu: DpuEntry): void {

@@ -1,5 +1,6 @@
 import { findCondition } from '@outboard/model';
-import type { DpuEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
+import type { DpuEntry, NetlinkObjectEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
+import { expectObject } from './netlink-objects/netlink-objects.js';
 
 /** The DPUs that have an object of a port that is placed: all of its network, but where the fabric learns only its own. */
 export function dpusThatKnow({ network, placement }: PortEntry): Iterable<DpuEntry> {
@@ -59,6 +60,12 @@ export function expectJoining({ members, joining }: NetworkEntry, revision: numb
 export function expectRouter({ record, hosts, unconfirmed }: RouterEntry, revision: number): void {
   if (!record || findCondition(record.resource.status.conditions, 'Applied')?.status === 'True') return;
   for (const name of hosts.keys()) unconfirmed.set(name, revision);
+}
+
+/** What a caller has placed, and was not known to be applied everywhere, still waits for its DPUs. */
+export function expectPlaced(entry: NetlinkObjectEntry, revision: number): void {
+  if (findCondition(entry.record.resource.status.conditions, 'Applied')?.status === 'True') return;
+  for (const dpu of entry.place.objects.keys()) expectObject(entry, dpu, revision);
 }
 
 const isApplied = ({ record }: PortEntry): boolean =>

@@ -94,6 +94,7 @@ export class Draft {
     this.world.takeRetold();
     this.world.takeRelieved();
     this.world.takeTouched();
+    this.world.netlinkObjects.takeMoved();
   }
 
   #note(key: RecordKey, before: StoredRecord | undefined, after: StoredRecord | undefined): void {

@@ -17,6 +17,7 @@ import type { Quarantine, ReleaseEntry } from './quarantine.js';
 import type {
   AddressSetRecord,
   DpuRecord,
+  NetlinkObjectRecord,
   NetworkRecord,
   PhysicalNetworkRecord,
   PortRecord,
@@ -46,6 +47,33 @@ export interface RouterEntry {
   unknownNextHops: readonly string[];
   /** Hosts that have not confirmed the last change of `own`, and the sequence of that. */
   readonly unconfirmed: Map<Name, number>;
+  /** What callers have placed in it and its networks themselves. */
+  readonly netlinkObjects: Set<NetlinkObjectEntry>;
+}
+
+/** An object of layer 1 that a caller has placed. */
+export interface NetlinkObjectEntry {
+  record: NetlinkObjectRecord;
+  readonly router: RouterEntry;
+  /** Undefined: it is a route. */
+  readonly network: NetworkEntry | undefined;
+  place: NetlinkPlace;
+  /** DPUs that have not confirmed what last changed of it there. */
+  lagging: number;
+}
+
+/** Where an object stands, and why not where it was asked for. */
+export interface NetlinkPlace {
+  readonly reason:
+    | 'Planned'
+    | 'Conflict'
+    | 'NextHopUnknown'
+    | 'PortNotConnected'
+    | 'NotRouted'
+    | 'DpuNotConcerned';
+  readonly message: string;
+  /** One for each DPU, all of the same key. */
+  readonly objects: ReadonlyMap<DpuEntry, SharedObject>;
 }
 
 /** A network with all that must be found from it. */
@@ -155,6 +183,10 @@ export interface DpuEntry {
   problems: ReadonlyMap<string, ReportedProblem>;
   /** Ports that have changed in this document, and the sequence of that, until the worker confirms it. */
   readonly unconfirmed: Map<PortEntry, number>;
+  /** What callers have placed on it, by the object's key. */
+  readonly netlinkObjects: Map<string, NetlinkObjectEntry>;
+  /** Of these, what it must confirm, and the sequence of that. */
+  readonly awaited: Map<NetlinkObjectEntry, number>;
   /** Releases that wait for this DPU, and the sequence that they wait for. */
   readonly waits: Map<ReleaseEntry, number>;
 }

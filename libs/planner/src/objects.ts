@@ -2,9 +2,11 @@ import { objectKeys } from '@outboard/contracts';
 import {
   type DeviceName,
   type IpAddress,
+  type IpPrefix,
   type MacAddress,
   type Name,
   type NamedPort,
+  type NetlinkObject,
   type Network,
   type Port,
   prefixLength,
@@ -42,11 +44,20 @@ export function routeObject(
   nextHops: readonly PlannedNextHop[],
 ): SharedObject {
   const key = objectKeys.router(router.metadata.tenant, router.metadata.name);
-  return share(objectKeys.route(key, destination), 'Router', router, {
-    case: 'route',
-    value: { router: key, destination, nextHops: nextHops.map((hop) => ({ ...hop })) },
-  });
+  return share(objectKeys.route(key, destination), 'Router', router, routeOf(key, destination, nextHops));
 }
+
+/** The route that a caller has placed in the router with that key. */
+export const placedRouteObject = (
+  resource: NetlinkObject,
+  router: string,
+  dst: IpPrefix,
+  nextHops: readonly PlannedNextHop[],
+): SharedObject =>
+  share(objectKeys.placedRoute(router, dst), 'NetlinkObject', resource, routeOf(router, dst, nextHops));
+
+const routeOf = (router: string, destination: IpPrefix, nextHops: readonly PlannedNextHop[]) =>
+  ({ case: 'route', value: { router, destination, nextHops: nextHops.map((hop) => ({ ...hop })) } }) as const;
 
 export function egressGatewayObject(router: Router): SharedObject {
   const { tenant, name } = router.metadata;

@@ -4,11 +4,13 @@ import { findCondition } from '@outboard/model';
 import type { Context, Decision, Report, ReportedProblem } from './api.js';
 import { confirm, expectConfirmation, isSettled, knows } from './confirmation.js';
 import { Draft } from './draft.js';
-import type { DpuEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
+import type { DpuEntry, NetlinkObjectEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
+import { confirmObject } from './netlink-objects/netlink-objects.js';
 import { replanFreed } from './project.js';
 import { confirmReleases } from './release.js';
 import { writePortHealth, writePropagation } from './settle.js';
-import { rewriteRouter, routersWithNews } from './settle-touched.js';
+import { rewriteNetlinkObject } from './settle-netlink-objects.js';
+import { rewriteRouter, withNews } from './settle-touched.js';
 import { healthOf, troublesOn } from './trouble.js';
 import type { World } from './world.js';
 
@@ -49,9 +51,13 @@ export function observe(world: World, report: Report, context: Context): Decisio
     if (news) draft.put(news);
   }
   for (const port of touched) tell(draft, dpu, port);
-  const routers = routersWithNews(world, before, problems);
-  if (complete) confirmRouters(dpu, report.sequence, routers);
+  const { routers, netlinkObjects } = withNews(world, dpu, before);
+  if (complete) {
+    confirmRouters(dpu, report.sequence, routers);
+    confirmNetlinkObjects(dpu, report.sequence, netlinkObjects);
+  }
   for (const router of routers) rewriteRouter(draft, router);
+  for (const entry of netlinkObjects) rewriteNetlinkObject(draft, entry);
   const released = [...dpu.waits].filter(([, sequence]) => sequence <= report.sequence);
   replanFreed(
     draft,
@@ -104,6 +110,15 @@ function confirmRouters(dpu: DpuEntry, sequence: number, touched: Set<RouterEntr
     if ((router.unconfirmed.get(dpu.record.name) ?? Infinity) > sequence) continue;
     router.unconfirmed.delete(dpu.record.name);
     touched.add(router);
+  }
+}
+
+/** The DPU has what callers have placed there, but for what it tells a problem of. */
+function confirmNetlinkObjects(dpu: DpuEntry, sequence: number, touched: Set<NetlinkObjectEntry>): void {
+  for (const [entry, awaited] of dpu.awaited) {
+    if (awaited > sequence) continue;
+    confirmObject(entry, dpu);
+    touched.add(entry);
   }
 }
 

@@ -12,6 +12,7 @@ import type {
   RouterEntry,
   SubnetEntry,
 } from './entries.js';
+import type { NetlinkObjects } from './netlink-objects/netlink-objects.js';
 import { bridgeDomainObject, endpointObject, remoteEndpointObject, tunnelPeerObject } from './objects.js';
 import type { PhysicalNetworks } from './physical-networks.js';
 import { gatewayOfNetwork, hasNextHopIn, isActive, ownObjectsOf } from './routing.js';
@@ -100,6 +101,7 @@ export class Placements {
     private readonly documents: Documents,
     private readonly physicalNetworks: PhysicalNetworks,
     private readonly portsByUid: ReadonlyMap<string, PortEntry>,
+    private readonly netlinkObjects: Pick<NetlinkObjects, 'routerChanged' | 'networkChanged'>,
   ) {}
 
   /** `sequence`: that the DPUs must confirm; undefined while a stored world is loaded, when nothing changes. */
@@ -153,6 +155,7 @@ export class Placements {
     const wasActive = isActive(network);
     network.gateway = next;
     if (previous && next) return;
+    this.netlinkObjects.networkChanged(network);
     for (const { dpu, ports } of members) {
       if (ports.size > 0) this.#host(network.router, dpu, next ? ports.size : -ports.size, sequence);
     }
@@ -168,6 +171,7 @@ export class Placements {
   /** The router's resource, or what its next hops are in, has changed. */
   replaceOwn(router: RouterEntry, sequence: number | undefined): void {
     const before = new Map(router.own.map((object) => [object.key, object]));
+    this.netlinkObjects.routerChanged(router);
     const { own, unknownNextHops } = ownObjectsOf(router);
     const after = new Map(own.map((object) => [object.key, object]));
     const keys = [...new Set([...before.keys(), ...after.keys()])];
@@ -272,6 +276,7 @@ export class Placements {
     if (before > 0 && after > 0) return;
     router.unconfirmed.delete(name);
     this.touched.routers.add(router);
+    this.netlinkObjects.routerChanged(router);
     for (const object of own) {
       this.documents.replace(name, after > 0 ? undefined : object, after > 0 ? object : undefined);
     }
@@ -285,6 +290,7 @@ export class Placements {
       this.#adjust(network, dpu, sequence);
     }
     this.reroute(router, subnets.values(), sequence);
+    this.netlinkObjects.routerChanged(router);
   }
 
   /** Whether a DPU takes part in a network follows from its ports, and from those of the router. */
@@ -326,6 +332,7 @@ export class Placements {
     member.trouble = troublesOn(dpu, this.portsByUid).get(network);
     if (sequence !== undefined) network.joining.set(name, sequence);
     this.#touch(network).delete(name);
+    this.netlinkObjects.networkChanged(network);
     return member;
   }
 
@@ -336,6 +343,7 @@ export class Placements {
     network.members.delete(name);
     network.dpus.delete(dpu);
     network.joining.delete(name);
+    this.netlinkObjects.networkChanged(network);
     if (member.trouble) this.relieved.add(network);
     dpu.memberships.delete(resource.metadata.uid);
     for (const port of network.ports) {

@@ -34,7 +34,7 @@ export function propagationOf(port: PortEntry): Propagation | undefined {
  * A resource as callers see it: with what is counted from the world instead of being stored, as it would change with
  * every port: `status.ports` of a network, `status.allocated` and `status.capacity` of a subnet, `status.policies` of an address set,
  * `status.ports` and `status.dpus` of a policy, `status.propagated` of a port, `status.dpus` and `status.networks` of a
- * physical network.
+ * physical network, `status.dpus` of what callers have placed.
  */
 export function present<Resource extends PlannedResource>(world: World, resource: Resource): Resource {
   const key = nameKey(resource.metadata.tenant, resource.metadata.name);
@@ -74,6 +74,10 @@ export function present<Resource extends PlannedResource>(world: World, resource
       const { ports, places } = world.policies.policies.get(key) ?? {};
       const dpus = new Set([...(places?.values() ?? [])].map(({ dpu }) => dpu)).size;
       return { ...resource, status: { ...resource.status, ports: ports?.size ?? 0, dpus } };
+    }
+    case 'NetlinkObject': {
+      const dpus = world.netlinkObjects.get(key)?.place.objects.size ?? 0;
+      return { ...resource, status: { ...resource.status, dpus } };
     }
     case 'Port': {
       const entry = world.ports.get(key);

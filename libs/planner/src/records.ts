@@ -8,6 +8,7 @@ import {
   type Labels,
   type MacAddress,
   type Name,
+  type NetlinkObject,
   type Network,
   type NetworkType,
   type PhysicalNetwork,
@@ -69,6 +70,12 @@ export interface PortRecord {
   readonly resource: Port;
   /** Sequence at which the port last changed in any document; 0: it never was in one. */
   readonly sequence: number;
+}
+
+/** A NetlinkObject as it is stored. */
+export interface NetlinkObjectRecord {
+  readonly kind: 'NetlinkObject';
+  readonly resource: NetlinkObject;
 }
 
 /** What the planner knows of a Dpu of admin. */
@@ -145,6 +152,7 @@ export type StoredRecord =
   | AddressSetRecord
   | SecurityPolicyRecord
   | PortRecord
+  | NetlinkObjectRecord
   | DpuRecord
   | FunctionRecord
   | ReleaseRecord
@@ -169,7 +177,8 @@ export function keyOf(record: StoredRecord): RecordKey {
     case 'Subnet':
     case 'AddressSet':
     case 'SecurityPolicy':
-    case 'Port': {
+    case 'Port':
+    case 'NetlinkObject': {
       const { tenant, name } = record.resource.metadata;
       return { kind: record.kind, tenant, name };
     }

@@ -29,16 +29,25 @@ export function ownObjectsOf(router: RouterEntry): Pick<RouterEntry, 'own' | 'un
   const { routes, externalGateway } = resource.spec;
   const unknownNextHops: string[] = [];
   const own = routes.map((route) => {
-    const known = route.nextHops.flatMap((hop): PlannedNextHop[] => {
-      const network = networkOfHop(router, hop);
-      if (!network) unknownNextHops.push(`${route.destination} via ${hop.address}`);
-      const { address: gateway, weight } = hop;
-      return network ? [{ gateway, weight, networkUid: network.record.resource.metadata.uid }] : [];
-    });
+    const { known, unknown } = plannedHops(router, route.nextHops);
+    unknownNextHops.push(...unknown.map(({ address }) => `${route.destination} via ${address}`));
     return routeObject(resource, route, known);
   });
   if (externalGateway) own.push(egressGatewayObject(resource));
   return { own, unknownNextHops };
+}
+
+/** Next hops with the networks that they are in, and those that are in none with connected ports. */
+export function plannedHops(router: RouterEntry, hops: readonly RouteNextHop[]) {
+  const known: PlannedNextHop[] = [];
+  const unknown: RouteNextHop[] = [];
+  for (const hop of hops) {
+    const network = networkOfHop(router, hop);
+    const { address: gateway, weight } = hop;
+    if (network) known.push({ gateway, weight, networkUid: network.record.resource.metadata.uid });
+    else unknown.push(hop);
+  }
+  return { known, unknown };
 }
 
 /** The network with connected ports that a next hop is in. */

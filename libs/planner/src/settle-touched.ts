@@ -8,19 +8,15 @@ import {
   type RouterStatus,
   updateConditions,
 } from '@outboard/model';
-import type { ReportedProblem } from './api.js';
+import { appliedCondition, problemsOn, someOf } from './applied.js';
 import type { Draft } from './draft.js';
-import type { DpuEntry, RouterEntry } from './entries.js';
+import type { DpuEntry, NetlinkObjectEntry, RouterEntry } from './entries.js';
 import { departure } from './release.js';
 import { settleMtu } from './settle.js';
+import { settleNetlinkObjects } from './settle-netlink-objects.js';
 import { nameKey, type World } from './world.js';
 
 type RouterCondition = ConditionUpdateOf<'Router'>;
-
-/** Problems that a router's status lists. */
-const MAX_PROBLEMS = 10;
-/** Next hops and DPUs that a message names. */
-const MAX_NAMES = 3;
 
 /**
  * Writes what follows for others from what was decided: DPUs that left a network are waited for, the network has the
@@ -35,6 +31,7 @@ export function settleTouched(draft: Draft): void {
     settleMtu(draft, network);
   }
   for (const router of routers) rewriteRouter(draft, router);
+  settleNetlinkObjects(draft);
 }
 
 /** Writes a router anew, if it is one of a resource. */
@@ -78,41 +75,18 @@ function conditionsOf(router: RouterEntry, problems: readonly DpuProblem[]): Rou
     unknownNextHops.length > 0
       ? { type: 'Planned', reason: 'NextHopUnknown', message: someOf(unknownNextHops) }
       : { type: 'Planned', reason: 'Planned', message: '' },
-    appliedOf(router, problems),
+    appliedCondition(router.hosts.size, router.unconfirmed.size, problems),
   ];
 }
 
-function appliedOf({ hosts, unconfirmed }: RouterEntry, problems: readonly DpuProblem[]): RouterCondition {
-  if (hosts.size === 0) return { type: 'Applied', reason: 'NeverReported', message: '' };
-  if (problems.length > 0) {
-    const dpus = new Set(problems.map(({ dpu }) => dpu));
-    return { type: 'Applied', reason: 'DpuProblems', message: someOf([...dpus]) };
-  }
-  return { type: 'Applied', reason: unconfirmed.size > 0 ? 'Applying' : 'AppliedAndReadBack', message: '' };
-}
+/** What the DPUs that route for it could not apply. */
+const problemsOf = (world: World, router: RouterEntry): DpuProblem[] =>
+  problemsOn(
+    [...router.hosts.values()].map(({ dpu }) => dpu),
+    (dpu) => [...dpu.problems.values()].filter(({ key }) => routerOfObject(world, key) === router),
+  );
 
-function someOf(names: readonly string[]): string {
-  const more = names.length - MAX_NAMES;
-  return more > 0 ? `${names.slice(0, MAX_NAMES).join(', ')} and ${more} more` : names.join(', ');
-}
-
-/** What the DPUs that route for it could not apply, in the order of their names. */
-function problemsOf(world: World, router: RouterEntry): DpuProblem[] {
-  const found: DpuProblem[] = [];
-  const troubled = [...router.hosts.values()].filter(({ dpu }) => dpu.problems.size > 0);
-  troubled.sort((one, other) => (one.dpu.record.name < other.dpu.record.name ? -1 : 1));
-  for (const { dpu } of troubled) {
-    for (const problem of dpu.problems.values()) {
-      const { key, state, message } = problem;
-      if (problem.isUnderWay || routerOfObject(world, key) !== router) continue;
-      found.push({ dpu: dpu.record.name, object: key, state, message });
-      if (found.length === MAX_PROBLEMS) return found;
-    }
-  }
-  return found;
-}
-
-/** The router that an object of a document is part of; undefined: it belongs to a port. */
+/** The router that an object of a document is part of; undefined: it belongs to a port, or is placed by a caller. */
 function routerOfObject(world: World, key: string): RouterEntry | undefined {
   const [kind, first = '', second = '', third = ''] = key.split('/');
   switch (kind) {
@@ -129,19 +103,16 @@ function routerOfObject(world: World, key: string): RouterEntry | undefined {
   }
 }
 
-/** Routers of which a DPU tells other problems than before. */
-export function routersWithNews(
-  world: World,
-  before: DpuEntry['problems'],
-  after: DpuEntry['problems'],
-): Set<RouterEntry> {
+/** Routers of which the DPU tells other problems than before, and objects that callers have placed. */
+export function withNews(world: World, dpu: DpuEntry, before: DpuEntry['problems']) {
   const routers = new Set<RouterEntry>();
-  const note = ({ key }: ReportedProblem): void => {
-    if (equal(before.get(key), after.get(key))) return;
+  const netlinkObjects = new Set<NetlinkObjectEntry>();
+  for (const key of new Set([...before.keys(), ...dpu.problems.keys()])) {
+    if (equal(before.get(key), dpu.problems.get(key))) continue;
+    const placed = dpu.netlinkObjects.get(key);
+    if (placed) netlinkObjects.add(placed);
     const router = routerOfObject(world, key);
     if (router) routers.add(router);
-  };
-  for (const problem of before.values()) note(problem);
-  for (const problem of after.values()) note(problem);
-  return routers;
+  }
+  return { routers, netlinkObjects };
 }

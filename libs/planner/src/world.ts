@@ -4,11 +4,12 @@ import { Reservations } from './allocate/reservations.js';
 import { Retentions } from './allocate/retentions.js';
 import { Segments } from './allocate/segments.js';
 import { fillPool, poolOf, settleAddress, settleAddressIn } from './allocate/subnet-pool.js';
-import { expectJoining, expectRouter, expectStored, isSettled } from './confirmation.js';
+import { expectJoining, expectPlaced, expectRouter, expectStored, isSettled } from './confirmation.js';
 import { Documents } from './documents.js';
 import { EncapsulationPolicies, type VniRange } from './encapsulation-policies.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, RouterEntry, SubnetEntry } from './entries.js';
 import { Functions } from './functions.js';
+import { NetlinkObjects } from './netlink-objects/netlink-objects.js';
 import { routerObject } from './objects.js';
 import { PhysicalNetworks } from './physical-networks.js';
 import { comparePlacements, objectsOf, Placements, placementOf, type Touched } from './placement.js';
@@ -16,6 +17,7 @@ import { Policies } from './policies/policies.js';
 import { Quarantine, type ReleaseEntry } from './quarantine.js';
 import type {
   DpuRecord,
+  NetlinkObjectRecord,
   NetworkRecord,
   PhysicalNetworkRecord,
   PortRecord,
@@ -48,6 +50,7 @@ const LOAD_ORDER: readonly StoredRecord['kind'][] = [
   'AddressSet',
   'SecurityPolicy',
   'Port',
+  'NetlinkObject',
   'Release',
   'Retention',
 ];
@@ -79,7 +82,15 @@ export class World {
   readonly policies = new Policies(this.documents, (port) => this.#replan(port));
   /** Connected ports that are told other policies, since this was last asked. */
   readonly #retold = new Set<PortEntry>();
-  readonly #placements = new Placements(this.documents, this.physicalNetworks, this.portsByUid);
+  readonly netlinkObjects = new NetlinkObjects(this.documents, (tenant, name) =>
+    this.ports.get(nameKey(tenant, name)),
+  );
+  readonly #placements = new Placements(
+    this.documents,
+    this.physicalNetworks,
+    this.portsByUid,
+    this.netlinkObjects,
+  );
   /** What changes must be confirmed at; undefined while loading. */
   #revision: number | undefined;
   /** Numbers releases, whose names must be unique for ever. */
@@ -109,8 +120,10 @@ export class World {
     for (const port of world.ports.values()) expectStored(port);
     for (const network of world.networks.values()) expectJoining(network, revision);
     for (const router of world.routers.values()) expectRouter(router, revision);
+    for (const entry of world.netlinkObjects.values()) expectPlaced(entry, revision);
     // What is stored was settled when it was.
     world.takeTouched();
+    world.netlinkObjects.takeMoved();
     world.#revision = revision;
     return world;
   }
@@ -153,7 +166,8 @@ export class World {
 
   /** Every object of a DPU's document, in no order. */
   objectsOf(dpu: DpuEntry): SharedObject[] {
-    return [...objectsOf(dpu), ...this.policies.objectsOf(dpu)];
+    const placed = [...dpu.netlinkObjects.values()].flatMap(({ place }) => place.objects.get(dpu) ?? []);
+    return [...objectsOf(dpu), ...this.policies.objectsOf(dpu), ...placed];
   }
 
   /** Networks that are rid of a DPU that told a problem of them, since the last call. */
@@ -185,6 +199,8 @@ export class World {
         return this.policies.policies.get(nameKey(tenant, name))?.record;
       case 'Port':
         return this.ports.get(nameKey(tenant, name))?.record;
+      case 'NetlinkObject':
+        return this.netlinkObjects.get(nameKey(tenant, name))?.record;
       case 'Dpu':
         return this.dpus.get(name)?.record;
       case 'Function':
@@ -225,6 +241,9 @@ export class World {
       case 'Port':
         this.putPort(record);
         break;
+      case 'NetlinkObject':
+        this.#putNetlinkObject(record);
+        break;
       case 'Dpu':
         this.#putDpu(record);
         break;
@@ -241,6 +260,7 @@ export class World {
       default:
         unreachable(record);
     }
+    this.netlinkObjects.settle(this.#revision);
   }
 
   /** Forgets a record. Nothing may refer to it. */
@@ -270,6 +290,9 @@ export class World {
       case 'Port':
         this.#removePort(nameKey(tenant, name));
         break;
+      case 'NetlinkObject':
+        this.#removeNetlinkObject(nameKey(tenant, name));
+        break;
       case 'Dpu':
         this.#removeDpu(name as Name);
         break;
@@ -285,6 +308,7 @@ export class World {
       default:
         unreachable(kind);
     }
+    this.netlinkObjects.settle(this.#revision);
   }
 
   /** Uplinks of DPUs may lead elsewhere now: also those of other physical networks, which give way to each other. */
@@ -329,13 +353,30 @@ export class World {
       own: [],
       unknownNextHops: [],
       unconfirmed: new Map(),
+      netlinkObjects: new Set(),
     };
     this.routers.set(key, created);
     return created;
   }
 
-  #forgetRouter({ record, networks, tenant, name }: RouterEntry): void {
-    if (!record && networks.size === 0) this.routers.delete(nameKey(tenant, name));
+  #forgetRouter({ record, networks, netlinkObjects, tenant, name }: RouterEntry): void {
+    if (!record && networks.size + netlinkObjects.size === 0) this.routers.delete(nameKey(tenant, name));
+  }
+
+  #putNetlinkObject(record: NetlinkObjectRecord): void {
+    const { metadata, spec } = record.resource;
+    const { tenant, name } = metadata;
+    const { object } = spec;
+    const network = object.kind === 'route' ? undefined : this.networks.get(nameKey(tenant, object.network));
+    const router = object.kind === 'route' ? this.#routerOf(tenant, object.router) : network?.router;
+    invariant(router, `the network of netlinkobject ${tenant}/${name} is known`);
+    this.netlinkObjects.put(nameKey(tenant, name), record, { router, network });
+  }
+
+  #removeNetlinkObject(key: string): void {
+    const router = this.netlinkObjects.get(key)?.router;
+    this.netlinkObjects.remove(key);
+    if (router) this.#forgetRouter(router);
   }
 
   #putNetwork(record: NetworkRecord): void {
@@ -417,6 +458,7 @@ export class World {
       fillPool(created);
       this.#placements.replaceGateway(network, this.#revision);
       this.#placements.reroute(network.router, [created], this.#revision);
+      this.netlinkObjects.routerChanged(network.router);
       return;
     }
     const before = entry.record.resource;
@@ -426,6 +468,7 @@ export class World {
     entry.reservations = new Reservations(spec);
     fillPool(entry);
     this.#placements.replaceGateway(entry.network, this.#revision);
+    this.netlinkObjects.routerChanged(entry.network.router);
   }
 
   #removeSubnet(key: string): void {
@@ -437,6 +480,7 @@ export class World {
     network.router.subnets.delete(entry);
     this.#placements.replaceGateway(network, this.#revision);
     this.#placements.reroute(network.router, [entry], this.#revision);
+    this.netlinkObjects.routerChanged(network.router);
   }
 
   /** A port that goes to that place; unless it is given, to the one that its status names. */
@@ -474,6 +518,8 @@ export class World {
     const placement = given ?? placementOf(record.resource, entry.network, this.dpus, entry.policies);
     this.#placements.place(entry, placement, this.#revision);
     this.policies.settle(entry);
+    this.netlinkObjects.portChanged(entry, before);
+    this.netlinkObjects.settle(this.#revision);
     return entry;
   }
 
@@ -496,6 +542,7 @@ export class World {
     this.ports.delete(key);
     this.portsByUid.delete(entry.record.resource.metadata.uid);
     entry.network.ports.delete(entry);
+    this.netlinkObjects.portChanged(entry, undefined);
   }
 
   #indexPort(entry: PortEntry): void {
@@ -537,6 +584,8 @@ export class World {
         routers: new Map(),
         ruleSets: new Map(),
         groups: new Map(),
+        netlinkObjects: new Map(),
+        awaited: new Map(),
         applied: undefined,
         problems: new Map(),
         unconfirmed: new Map(),

@@ -206,6 +206,53 @@ const policyStep = steps(
   },
 );
 
+const PLACED = ['one', 'two', 'three'] as const;
+const LLADDRS = ['02:00:00:00:00:01', '02:00:00:00:0a:01'] as const;
+
+const placed = fc.record({
+  name: fc.constantFrom(...PLACED),
+  dpus: fc.subarray([...DPUS], { maxLength: 2 }),
+  object: fc.oneof(
+    fc.record({
+      router: fc.constantFrom('default', 'edge'),
+      route: fc.oneof(
+        fc.record({
+          dst: fc.constantFrom('10.8.0.0/16', '10.0.0.0/29', '0.0.0.0/0', '172.20.0.0/16'),
+          gateway: fc.constantFrom('10.0.0.2', '10.0.1.3', '10.77.0.1'),
+        }),
+        fc.record({ dst: fc.constant('172.20.0.0/16'), rtmType: fc.constant('unreachable') }),
+        fc.record({
+          dst: fc.constant('172.21.0.0/16'),
+          multipath: fc.constant([{ gateway: '10.0.0.2', rtnhHops: 1 }, { gateway: '10.0.1.2' }]),
+        }),
+      ),
+    }),
+    fc.record({
+      network: fc.constantFrom(...NETWORKS),
+      neigh: fc.record({
+        dst: fc.constantFrom('10.0.0.2', '10.0.0.6', '10.0.1.3', '192.168.7.1'),
+        lladdr: fc.constantFrom(...LLADDRS),
+      }),
+    }),
+    fc.record({
+      network: fc.constantFrom(...NETWORKS),
+      port: fc.constantFrom(...PORTS),
+      fdb: fc.record({ lladdr: fc.constantFrom(...LLADDRS) }),
+    }),
+    fc.record({
+      network: fc.constantFrom(...NETWORKS),
+      addr: fc.record({
+        address: fc.constantFrom('10.0.0.5', '192.168.7.1'),
+        ifaPrefixlen: fc.constantFrom(24, 29),
+      }),
+    }),
+  ),
+});
+
+const placedStep = steps('netlinkObject', placed, (lab, { name, dpus, object }) => {
+  lab.tryApply('NetlinkObject', name, { dpus, ...object });
+});
+
 const physicalNetworkStep = steps(
   'physicalNetwork',
   fc.record({
@@ -251,6 +298,7 @@ const deleteStep = steps(
     ...PORTS.map((name) => ['Port', name] as const),
     ...ADDRESS_SETS.map((name) => ['AddressSet', name] as const),
     ...POLICIES.map((name) => ['SecurityPolicy', name] as const),
+    ...PLACED.map((name) => ['NetlinkObject', name] as const),
     ['PhysicalNetwork', 'physnet1'],
     ['PhysicalNetwork', 'physnet2'],
     ['EncapsulationPolicy', 'default'],
@@ -328,6 +376,7 @@ const single = fc.oneof(
   { weight: 1, arbitrary: timeStep },
   { weight: 1, arbitrary: addressSetStep },
   { weight: 3, arbitrary: policyStep },
+  { weight: 3, arbitrary: placedStep },
   { weight: 4, arbitrary: deleteStep },
   { weight: 2, arbitrary: dpuStep },
   { weight: 3, arbitrary: functionStep },
@@ -366,6 +415,11 @@ const dryRunStep = steps(
             attachments: [{ uplink, dpus: DPUS }],
           }),
     ),
+    placed.map(
+      ({ name, dpus, object }) =>
+        (lab: Lab) =>
+          lab.command('NetlinkObject', name, { dpus, ...object }),
+    ),
     fc
       .constantFrom(...ADDRESS_SETS)
       .map((name) => (lab: Lab) => lab.command('AddressSet', name, { addresses: ['203.0.113.0/24'] })),
@@ -373,6 +427,7 @@ const dryRunStep = steps(
       .constantFrom(
         ...PORTS.map((name) => ['Port', name] as const),
         ...POLICIES.map((name) => ['SecurityPolicy', name] as const),
+        ...PLACED.map((name) => ['NetlinkObject', name] as const),
       )
       .map(
         ([kind, name]) =>
@@ -407,10 +462,11 @@ function confirmations({ world }: Lab): unknown {
   const uidOf = ({ record }: { record: { resource: { metadata: { uid: string } } } }) =>
     record.resource.metadata.uid;
   return {
-    dpus: [...world.dpus.values()].map(({ record, unconfirmed, waits }) => [
+    dpus: [...world.dpus.values()].map(({ record, unconfirmed, waits, awaited }) => [
       record.name,
       [...unconfirmed].map(([port, sequence]) => `${uidOf(port)} ${sequence}`).sort(),
       [...waits].map(([release, sequence]) => `${release.record.name} ${sequence}`).sort(),
+      [...awaited].map(([placed, sequence]) => `${uidOf(placed)} ${sequence}`).sort(),
     ]),
     networks: [...world.networks.values()].map((network) => [
       uidOf(network),
@@ -511,6 +567,8 @@ export function populate(lab: Lab): void {
 
 /** Deletes whatever there is, and lets every worker confirm it. */
 export function removeEverything(lab: Lab): void {
+  for (const { resource } of lab.records('NetlinkObject'))
+    lab.delete('NetlinkObject', resource.metadata.name);
   for (const { resource } of lab.records('Port')) lab.delete('Port', resource.metadata.name);
   for (const { resource } of lab.records('SecurityPolicy'))
     lab.delete('SecurityPolicy', resource.metadata.name);

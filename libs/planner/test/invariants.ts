@@ -39,6 +39,7 @@ export function checkInvariants(lab: Lab): void {
   checkClaims(lab);
   checkAdmitted(lab);
   checkAddresses(lab);
+  checkPlaced(lab);
 }
 
 /** Who has which address, by the rows alone; and that what is counted says the same. */
@@ -117,6 +118,22 @@ function checkClaims(lab: Lab): void {
   }
 }
 
+/** No status of what callers have placed claims more than the workers have reported. */
+function checkPlaced(lab: Lab): void {
+  for (const { resource } of lab.records('NetlinkObject')) {
+    const { metadata, status } = resource;
+    const entry = lab.world.netlinkObjects.get(`${metadata.tenant}/${metadata.name}`);
+    const planned = findCondition(status.conditions, 'Planned');
+    expect([planned?.reason, planned?.message]).toEqual([entry?.place.reason, entry?.place.message]);
+    if (findCondition(status.conditions, 'Applied')?.status !== 'True') continue;
+    for (const [dpu, { key, object }] of entry?.place.objects ?? []) {
+      const { name } = dpu.record;
+      expect(lab.problems.get(name) ?? new Set()).not.toContain(key);
+      expect(Buffer.compare(lab.applied.get(name)?.get(key) ?? Buffer.alloc(0), object)).toBe(0);
+    }
+  }
+}
+
 /** The store has what the world has, and a world made from the store is the same. */
 function checkStored(lab: Lab): void {
   const again = World.load(lab.rows.values(), lab.revision + 1, lab.options);
@@ -137,8 +154,8 @@ export function summaryOf(world: World): unknown {
     ...[...world.networks.values(), ...world.subnets.values(), ...world.ports.values()],
     ...[...world.policies.addressSets.values(), ...world.policies.policies.values()],
     ...[...world.dpus.values(), ...world.releases.values(), ...world.physicalNetworks.values()],
-    ...world.routers.values(),
     ...[...world.retentions.values()].map((record) => ({ record })),
+    ...[...world.routers.values(), ...world.netlinkObjects.values()],
   ].flatMap(({ record }) => record ?? []);
   const networks = [...world.networks.values()].map((network) => ({
     name: network.record.resource.metadata.name,
@@ -186,6 +203,14 @@ export function summaryOf(world: World): unknown {
               .join(),
           ].join('; '),
         )
+        .sort(),
+      netlinkObjects: [...world.netlinkObjects.values()]
+        .map(({ record, place: { reason, message, objects } }) => [
+          record.resource.metadata.name,
+          reason,
+          message,
+          [...objects].map(([dpu, { key }]) => `${dpu.record.name} ${key}`).sort(),
+        ])
         .sort(),
       bindings: [...world.bindings.keys()].sort(),
       lowest: LOWEST.map(([networkType, physicalNetwork, minimum, maximum]) =>

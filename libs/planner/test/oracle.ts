@@ -20,6 +20,8 @@ import type {
   SecurityPolicyRecord,
   StoredRecord,
 } from '../src/index.js';
+import { gatewayMacAddress } from './gateway-mac-address.js';
+import { placedObjects } from './placed-oracle.js';
 
 type Json = Record<string, unknown>;
 
@@ -85,6 +87,10 @@ export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocumen
       }
     }
   }
+  for (const [dpu, key, object] of placedObjects(records)) {
+    const document = documents[dpu];
+    if (document) document[key] = object;
+  }
   return documents;
 }
 
@@ -117,10 +123,6 @@ function viewOf({ resource: network }: NetworkRecord, records: readonly StoredRe
     }),
   };
 }
-
-/** One MAC address for all gateways of a router, wherever they are. */
-export const gatewayMacAddress = (router: string): string =>
-  `0e:${(hash('sha256', router, 'hex').slice(0, 10).match(/../g) ?? []).join(':')}`;
 
 const gateway = ({ network, router, source, subnets }: View): Json => ({
   source,

@@ -156,9 +156,10 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       for (const record of this.#wants.records(owner).values()) {
         if (!record.key.startsWith(prefix) || ++total > limit) continue;
         const { key, source } = record;
-        const driverObjects = record.objects.map(({ key, spec }) => {
-          const observed = this.#tracker.get(key)?.observed?.spec;
-          return { key, wanted: spec, observed };
+        const driverObjects = record.objects.flatMap(({ key, spec }) => {
+          const entry = this.#tracker.get(key);
+          // Guesses that differ from each other are not wanted.
+          return entry?.wanted ? [{ key, wanted: spec, observed: entry.observed?.spec }] : [];
         });
         objects.push({ owner, key, source, problem: this.#progress.problemOf(record), driverObjects });
       }

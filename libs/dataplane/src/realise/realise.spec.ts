@@ -396,6 +396,32 @@ describe('a route', () => {
   });
 });
 
+describe('what callers have placed', () => {
+  it('is an entry of the bridge, towards a port or a tunnel', () => {
+    const towards = (target: Parameters<typeof d.forwardingEntry>[2]) =>
+      objectsOf(d.forwardingEntry(NET, '02:00:00:00:0A:01', target)).map(({ spec }) => spec.kind);
+    expect(towards({ case: 'portUid', value: 'web-0' })).toEqual(['bridgeentry']);
+    expect(towards({ case: 'tunnelEndpoint', value: '10.254.0.2' })).toEqual(['tunnelentry', 'bridgeentry']);
+  });
+
+  it('is a neighbour or an address of the bridge', () => {
+    const [known] = objectsOf(d.neighbour(NET, 'FD00:0::A', MAC));
+    expect(known?.spec).toMatchObject({ kind: 'neighbour', address: 'fd00::a', mac: MAC });
+    const [own] = objectsOf(d.interfaceAddress(NET, '10.9.0.1/24'));
+    expect(own?.spec).toMatchObject({ kind: 'address', address: '10.9.0.1/24' });
+  });
+
+  it('with anything wrong is refused with every field that is', () => {
+    expect(problemsOf(d.neighbour(NET, '10.0.1', 'x'))).toEqual(['macAddress', 'address']);
+    expect(problemsOf(d.interfaceAddress(NET, '10.9.0.1'))).toEqual(['address']);
+    const nowhere = { case: 'tunnelEndpoint', value: 'here' } as const;
+    expect(problemsOf(d.forwardingEntry(NET, '01:00:00:00:00:01', nowhere))).toEqual([
+      'macAddress',
+      'tunnelEndpoint',
+    ]);
+  });
+});
+
 describe('names', () => {
   it('of devices fit into IFNAMSIZ, of namespaces into what ip-netns takes, whatever they stand for', () => {
     fc.assert(

@@ -1,5 +1,4 @@
 import type {
-  AllowedAddressPair,
   BridgeDomain,
   DataplaneObject,
   Endpoint,
@@ -9,12 +8,12 @@ import type {
   TunnelPeer,
 } from '@outboard/contracts';
 import { Problems, unreachable } from '@outboard/core';
-import type { DriverObject, Realisation, Resolve, Underlay } from '../driver.js';
-import { canonicalAddress, interfaceAddress, parsePrefix } from './addresses.js';
+import type { DriverObject, Realisation, Resolve } from '../driver.js';
+import { parsePrefix } from './addresses.js';
 import type { LinuxEnvironment } from './environment.js';
 import { fixedTable } from './fixed-table-objects.js';
 import { ROUTER_TABLES } from './fixed-tables.js';
-import { addressKey, guardKey, type LinuxSpec, linkKey, NULL_MAC, namespaceKey } from './linux-objects.js';
+import { guardKey, type LinuxSpec, linkKey, namespaceKey } from './linux-objects.js';
 import { bridgeMac, bridgeName, namespaceName } from './names.js';
 import { portPolicyObjects, ruleSetsOf } from './port-policies.js';
 import { egressObjects, realiseEgress } from './realise-egress.js';
@@ -22,19 +21,24 @@ import {
   checkEncapsulation,
   deviceTowards,
   encapsulationObjects,
-  ipVersion,
   isOnFabric,
   obstacleOf,
   peerObjects,
   remoteEntries,
 } from './realise-encapsulation.js';
 import { realiseEndpoint } from './realise-endpoint.js';
+import {
+  addressObject,
+  forwardingObjects,
+  interfaceAddressObjects,
+  neighbourObjects,
+} from './realise-placed.js';
 import { addressGroupMember, addressGroupObjects, checkNamedPorts, ruleSet } from './realise-policy.js';
 import { ROUTER_KEY, routeObject } from './realise-route.js';
-import { memberEntries, otherMacs, type Pair, pairEntries, type Segment } from './segment.js';
+import { memberEntries, otherMacs, pairEntries, type Segment } from './segment.js';
+import { addressPairs, ipAddresses, macAddress, tunnelDestination } from './values.js';
 
 export const MIN_MTU = 1280;
-const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
 /** One neutral object on Linux; a pure function. Throws AppError INVALID_ARGUMENT with every problem of the object. */
 export function realiseLinux(
@@ -69,6 +73,18 @@ export function realiseLinux(
     case 'egressGateway':
       return realiseEgress(object.value, environment.underlay, (router, underlay) =>
         egressObjects(router, namespaceName(environment.dpu, router), underlay),
+      );
+    case 'neighbour':
+      return inSegment(object.value.networkUid, resolve, environment, (segment) =>
+        neighbourObjects(object.value, segment),
+      );
+    case 'forwardingEntry':
+      return inSegment(object.value.networkUid, resolve, environment, (segment) =>
+        forwardingObjects(object.value, segment, environment.underlay),
+      );
+    case 'interfaceAddress':
+      return inSegment(object.value.networkUid, resolve, environment, (segment) =>
+        interfaceAddressObjects(object.value, segment),
       );
     case 'ruleSet':
       return withPolicies(environment, () => ruleSet(object.value, resolve, environment.dpu));
@@ -186,21 +202,13 @@ function bridgeDomain(
 /** The gateway of a network: the bridge itself, as a host of it, whose address is set with the bridge. */
 function gatewayObjects(
   { macAddress: mac, addresses }: RouterInterface,
-  { namespace, bridge }: Segment,
+  segment: Segment,
 ): readonly DriverObject<LinuxSpec>[] {
   const problems = new Problems();
   macAddress('macAddress', mac, problems);
-  const objects = addresses.map((text, index): DriverObject<LinuxSpec> => {
-    const address = interfaceAddress(text);
-    if (address === undefined) problems.add(`addresses[${index}]`, 'must be an address and a prefix length');
-    const within = linkKey(bridge);
-    return {
-      key: addressKey(bridge, address ?? ''),
-      spec: { kind: 'address', namespace, device: bridge, address: address ?? '' },
-      after: [within],
-      within,
-    };
-  });
+  const objects = addresses.map((text, index) =>
+    addressObject(`addresses[${index}]`, text, segment, problems),
+  );
   if (problems.total > 0) throw problems.toError();
   return objects;
 }
@@ -237,16 +245,6 @@ function endpointObjects(
   return realiseEndpoint({ portUid, representor, adminUp, mac, addresses, pairs }, segment, policies);
 }
 
-export function addressPairs(pairs: readonly AllowedAddressPair[], own: string, problems: Problems): Pair[] {
-  return pairs.flatMap(({ ip, macAddress: text }, index) => {
-    const field = `allowedAddressPairs[${index}]`;
-    const source = parsePrefix(ip);
-    if (source === undefined) problems.add(`${field}.ip`, 'must be an IP address or prefix');
-    const mac = text === '' ? own : macAddress(`${field}.macAddress`, text, problems);
-    return source === undefined ? [] : [{ mac, source }];
-  });
-}
-
 function remoteEndpointObjects(
   remote: RemoteEndpoint,
   segment: Segment,
@@ -272,28 +270,4 @@ function remoteEndpointObjects(
 function checkTunnelled({ networkType }: Segment, problems: Problems): void {
   if (isOnFabric(networkType))
     problems.add('networkUid', `must be a network with tunnels, not ${networkType}`);
-}
-
-export function macAddress(field: string, text: string, problems: Problems): string {
-  const mac = text.toLowerCase();
-  if (!MAC.test(mac) || mac === NULL_MAC || Number.parseInt(mac.slice(0, 2), 16) & 1) {
-    problems.add(field, 'must be a unicast MAC address such as 02:00:5e:00:10:05');
-  }
-  return mac;
-}
-
-export function ipAddresses(texts: readonly string[], problems: Problems): string[] {
-  return texts.map((text, index) => {
-    const address = canonicalAddress(text);
-    if (address === undefined) problems.add(`ipAddresses[${index}]`, 'must be an IP address');
-    return address ?? '';
-  });
-}
-
-export function tunnelDestination(text: string, underlay: Underlay | undefined, problems: Problems): string {
-  const address = canonicalAddress(text);
-  if (address === undefined) problems.add('tunnelEndpoint', 'must be an IP address');
-  else if (underlay !== undefined && ipVersion(address) !== ipVersion(underlay.address))
-    problems.add('tunnelEndpoint', `must be of the same family as the underlay's ${underlay.address}`);
-  return address ?? '';
 }

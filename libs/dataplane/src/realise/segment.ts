@@ -79,7 +79,7 @@ export function pairEntries(
   return [...macs, ...neighbours].map((object) => ({ ...object, guess: true }));
 }
 
-const neighbourEntry = (
+export const neighbourEntry = (
   namespace: string,
   bridge: string,
   address: string,

@@ -139,6 +139,38 @@ export const routerInterface = (
     value: { router: ROUTER, networkUid, macAddress: GATEWAY_MAC, addresses: [...addresses], ...fields },
   });
 
+export const neighbour = (networkUid: string, address: string, macAddress: string): Entry =>
+  entry('NetlinkObject', `neighbour/${networkUid}/${address}`, {
+    case: 'neighbour',
+    value: { networkUid, address, macAddress },
+  });
+
+export const forwardingEntry = (
+  networkUid: string,
+  macAddress: string,
+  target: { case: 'portUid' | 'tunnelEndpoint'; value: string },
+): Entry =>
+  entry('NetlinkObject', `forwardingentry/${networkUid}/${macAddress}`, {
+    case: 'forwardingEntry',
+    value: { networkUid, macAddress, target },
+  });
+
+export const interfaceAddress = (networkUid: string, address: string): Entry =>
+  entry('NetlinkObject', `interfaceaddress/${networkUid}/${address}`, {
+    case: 'interfaceAddress',
+    value: { networkUid, address },
+  });
+
+export const placedRoute = (
+  router: string,
+  destination: string,
+  nextHops: { gateway: string; weight: number; networkUid: string }[],
+): Entry =>
+  entry('NetlinkObject', `placedroute/${router}/${destination}`, {
+    case: 'route',
+    value: { router, destination, nextHops },
+  });
+
 export const egressGateway = (router = ROUTER): Entry =>
   entry('Router', `egressgateway/${router.slice('router/'.length)}`, {
     case: 'egressGateway',

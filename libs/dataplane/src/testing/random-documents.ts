@@ -72,6 +72,16 @@ export function randomDocuments(count: number, seed = 1): d.Entry[][] {
         entries.push(d.remoteEndpoint(`port-${port}`, network, { macAddress, tunnelEndpoint, ipAddresses }));
       }
     }
+    for (const network of NETWORKS) {
+      const macAddress = pick(['02:00:00:00:00:0a', '02:00:00:00:00:0b']);
+      if (chance(0.3)) entries.push(d.neighbour(network, pick(['10.0.0.10', 'fd00::a']), macAddress));
+      const target = pick([
+        { case: 'portUid', value: 'port-1' },
+        { case: 'tunnelEndpoint', value: '10.254.0.2' },
+      ] as const);
+      if (chance(0.3)) entries.push(d.forwardingEntry(network, macAddress, target));
+      if (chance(0.3)) entries.push(d.interfaceAddress(network, `10.9.${network.charCodeAt(4)}.1/24`));
+    }
     for (const destination of ['10.1.0.0/16', '10.1.2.0/24', 'fd01::/64']) {
       const network = pick(NETWORKS);
       const router = homes.get(network);

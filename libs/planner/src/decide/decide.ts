@@ -1,5 +1,5 @@
 import { type AppError, err, invariant, ok, type Result } from '@outboard/core';
-import type { Name, TenantName } from '@outboard/model';
+import type { Intent, Name, NetlinkObjectSpec, TenantName } from '@outboard/model';
 import type {
   Command,
   CommandDecision,
@@ -17,6 +17,7 @@ import { settleTouched } from '../settle-touched.js';
 import { nameKey, type World } from '../world.js';
 import { applyAddressSet, deleteAddressSet } from './address-set.js';
 import { applyEncapsulationPolicy, deleteEncapsulationPolicy } from './encapsulation-policy.js';
+import { applyNetlinkObject, deleteNetlinkObject } from './netlink-object.js';
 import { applyNetwork, deleteNetwork } from './network.js';
 import { applyPhysicalNetwork, deletePhysicalNetwork } from './physical-network.js';
 import { applyPort, deletePort } from './port.js';
@@ -105,6 +106,8 @@ function apply(
       return applyAddressSet(draft, intent, world.policies.addressSets.get(key));
     case 'SecurityPolicy':
       return applySecurityPolicy(draft, intent, world.policies.policies.get(key));
+    case 'NetlinkObject':
+      return applyNetlinkObject(draft, intent, world.netlinkObjects.get(key));
     case 'Port':
       return applyPort(draft, intent, world.ports.get(key));
   }
@@ -113,6 +116,7 @@ function apply(
 function remove(draft: Draft, kind: PlannedKind, key: string): Result<void, AppError> {
   const { physicalNetworks, encapsulationPolicies, routers, networks, subnets, ports, policies } =
     draft.world;
+  const { netlinkObjects } = draft.world;
   const name = key.slice(key.indexOf('/') + 1);
   switch (kind) {
     case 'PhysicalNetwork':
@@ -129,6 +133,8 @@ function remove(draft: Draft, kind: PlannedKind, key: string): Result<void, AppE
       return deleteAddressSet(draft, known(policies.addressSets.get(key)));
     case 'SecurityPolicy':
       return deleteSecurityPolicy(draft, known(policies.policies.get(key)));
+    case 'NetlinkObject':
+      return deleteNetlinkObject(draft, known(netlinkObjects.get(key)));
     case 'Port':
       return deletePort(draft, known(ports.get(key)));
   }
@@ -174,6 +180,14 @@ function routersOf(world: World, command: Command): Iterable<RouterEntry> {
       return [];
     case 'SecurityPolicy':
       return [...world.routers.values()].filter(({ tenant }) => tenant === metadata.tenant);
+    case 'NetlinkObject': {
+      const existing = world.netlinkObjects.get(key);
+      if (existing || command.operation === 'delete') return those(existing?.router);
+      const { object } = (command.intent as Intent<'NetlinkObject', NetlinkObjectSpec>).spec;
+      return object.kind === 'route'
+        ? those(world.routers.get(nameKey(metadata.tenant, object.router)))
+        : those(world.networks.get(nameKey(metadata.tenant, object.network))?.router);
+    }
     default: {
       const existing = kind === 'Subnet' ? world.subnets.get(key) : world.ports.get(key);
       if (existing || command.operation === 'delete') return those(existing?.network.router);

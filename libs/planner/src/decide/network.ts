@@ -10,6 +10,7 @@ import {
 } from '@outboard/model';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry } from '../entries.js';
+import { placedIn } from '../netlink-objects/place.js';
 import { carriedMtu } from '../plan.js';
 import { keyOf } from '../records.js';
 import { segmentReleaseOf } from '../release.js';
@@ -59,7 +60,7 @@ export function applyNetwork(
 /** Refused while anything lives in the network. Its segment is quarantined until no DPU can have it. */
 export function deleteNetwork(draft: Draft, network: NetworkEntry): Result<void, AppError> {
   const { resource } = network.record;
-  const total = network.ports.size + network.subnets.size;
+  const total = network.ports.size + network.subnets.size + [...placedIn(network.router, network)].length;
   if (total > 0) return err(inUse(describe(resource), firstUsers(usersOf(network)), total));
   const { segment } = resource.status;
   const release = segment && segmentReleaseOf(draft, network, segment);
@@ -70,8 +71,10 @@ export function deleteNetwork(draft: Draft, network: NetworkEntry): Result<void,
   return ok(undefined);
 }
 
-function* usersOf({ ports, subnets }: NetworkEntry): Generator<string> {
+function* usersOf(network: NetworkEntry): Generator<string> {
+  const { ports, subnets, router } = network;
   for (const { record } of subnets.values()) yield describe(record.resource);
+  for (const { record } of placedIn(router, network)) yield describe(record.resource);
   for (const { record } of ports) yield describe(record.resource);
 }
 

@@ -1,7 +1,8 @@
 import { type AppError, err, ok, type Result } from '@outboard/core';
 import { DEFAULT_ROUTER, type Intent, type RouterSpec } from '@outboard/model';
 import type { Draft } from '../draft.js';
-import type { RouterEntry } from '../entries.js';
+import type { NetlinkObjectEntry, NetworkEntry, RouterEntry } from '../entries.js';
+import { placedIn } from '../netlink-objects/place.js';
 import { keyOf } from '../records.js';
 import { writeRouter } from '../settle-touched.js';
 import { nextMetadata } from './preconditions.js';
@@ -30,16 +31,19 @@ export function applyRouter(
   return ok(undefined);
 }
 
-/** Refused while networks name it; of the default router, which all tenants have, only what was configured goes. */
-export function deleteRouter(draft: Draft, { record, networks }: RouterEntry): Result<void, AppError> {
+/** Refused while networks or routes name it; of the default router, which all tenants have, only what was configured goes. */
+export function deleteRouter(draft: Draft, entry: RouterEntry): Result<void, AppError> {
+  const { record, networks } = entry;
   if (!record) return ok(undefined);
-  if (networks.size > 0 && record.resource.metadata.name !== DEFAULT_ROUTER) {
-    return err(inUse(describe(record.resource), firstUsers(usersOf(networks)), networks.size));
+  const routes = [...placedIn(entry)];
+  const users = networks.size + routes.length;
+  if (users > 0 && record.resource.metadata.name !== DEFAULT_ROUTER) {
+    return err(inUse(describe(record.resource), firstUsers(usersOf([...networks, ...routes])), users));
   }
   draft.remove(keyOf(record));
   return ok(undefined);
 }
 
-function* usersOf(networks: RouterEntry['networks']): Generator<string> {
-  for (const { record } of networks) yield describe(record.resource);
+function* usersOf(users: readonly (NetworkEntry | NetlinkObjectEntry)[]): Generator<string> {
+  for (const { record } of users) yield describe(record.resource);
 }

@@ -93,6 +93,18 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
     ],
     wide: [],
   },
+  NetlinkObject: {
+    usual: [
+      part(
+        'TYPE',
+        'spec',
+        (spec) => ['route', 'neigh', 'fdb', 'addr'].find((type) => valueAt(spec, type)) ?? ABSENT,
+      ),
+      part('PLACE', 'spec', (spec) => textOf(valueAt(spec, 'network') ?? valueAt(spec, 'router'))),
+      count('DPUS', 'status.dpus'),
+    ],
+    wide: [],
+  },
   PhysicalNetwork: {
     usual: [at('MTU', 'spec.mtu'), count('DPUS', 'status.dpus'), count('NETWORKS', 'status.networks')],
     wide: [],

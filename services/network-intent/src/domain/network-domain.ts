@@ -49,6 +49,7 @@ export class NetworkDomain implements ResourceDomain {
     'AddressSet',
     'SecurityPolicy',
     'Port',
+    'NetlinkObject',
   ];
   readonly rowKinds: readonly StoredRecord['kind'][] = [
     'Dpu',
@@ -61,6 +62,7 @@ export class NetworkDomain implements ResourceDomain {
     'AddressSet',
     'SecurityPolicy',
     'Port',
+    'NetlinkObject',
     'Release',
     'Retention',
   ];

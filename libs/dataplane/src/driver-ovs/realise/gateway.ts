@@ -2,7 +2,7 @@ import type { RouterInterface } from '@outboard/contracts';
 import { Problems } from '@outboard/core';
 import type { DriverObject } from '../../driver.js';
 import { formatPrefix, interfaceAddress, parsePrefix } from '../../realise/addresses.js';
-import { macAddress } from '../../realise/realise.js';
+import { macAddress } from '../../realise/values.js';
 import type { Action } from '../openflow/actions.js';
 import type { Match } from '../openflow/fields.js';
 import { answerFlow, flowObject } from './members.js';
@@ -23,37 +23,9 @@ export function gatewayObjects(gateway: RouterInterface, { metadata }: Segment):
   const problems = new Problems();
   const mac = macAddress('macAddress', gateway.macAddress, problems);
   const router = identity('router', gateway.router);
-  const perAddress = gateway.addresses.flatMap((text, index) => {
-    const own = interfaceAddress(text);
-    const prefix = parsePrefix(text);
-    if (own === undefined || prefix === undefined) {
-      problems.add(`addresses[${index}]`, 'must be an address and a prefix length');
-      return [];
-    }
-    const [address = ''] = own.split('/');
-    const field = prefix.bits === 32 ? 'ipv4_dst' : 'ipv6_dst';
-    const connected: Match =
-      prefix.length === 0
-        ? {}
-        : { [field]: prefix.length === prefix.bits ? prefix.address : formatPrefix(prefix) };
-    return [
-      answerFlow(metadata, address, mac),
-      answerFlow(metadata, address, mac, mac),
-      echoFlow(router, address),
-      flowObject(TABLE.ROUTES, 190, { metadata: router, ...ip(prefix.bits), [field]: address }, [], []),
-      flowObject(
-        TABLE.ROUTES,
-        1 + prefix.length,
-        { metadata: router, ...ip(prefix.bits), ...connected },
-        [
-          { set: 'metadata', to: metadata },
-          prefix.bits === 32 ? { move: 'ipv4_dst', into: 'xreg2' } : { move: 'ipv6_dst', into: 'xxreg2' },
-          { goto: TABLE.NEIGHBOURS },
-        ],
-        [],
-      ),
-    ];
-  });
+  const perAddress = gateway.addresses.flatMap((text, index) =>
+    gatewayAddressFlows(`addresses[${index}]`, text, mac, gateway.router, metadata, problems),
+  );
   if (problems.total > 0) throw problems.toError();
   return [
     ...perAddress,
@@ -72,6 +44,47 @@ export function gatewayObjects(gateway: RouterInterface, { metadata }: Segment):
         [{ set: 'eth_src', to: mac }, { decrementTtl: true }, { resubmit: TABLE.FORWARD }],
         [],
       ),
+    ),
+  ];
+}
+
+/** One address of a gateway with that MAC address, and the prefix that is on its link. `routerKey`: of its Router. */
+export function gatewayAddressFlows(
+  field: string,
+  text: string,
+  mac: string,
+  routerKey: string,
+  metadata: string,
+  problems: Problems,
+): Objects {
+  const own = interfaceAddress(text);
+  const prefix = parsePrefix(text);
+  if (own === undefined || prefix === undefined) {
+    problems.add(field, 'must be an address and a prefix length');
+    return [];
+  }
+  const router = identity('router', routerKey);
+  const [address = ''] = own.split('/');
+  const destination = prefix.bits === 32 ? 'ipv4_dst' : 'ipv6_dst';
+  const connected: Match =
+    prefix.length === 0
+      ? {}
+      : { [destination]: prefix.length === prefix.bits ? prefix.address : formatPrefix(prefix) };
+  return [
+    answerFlow(metadata, address, mac),
+    answerFlow(metadata, address, mac, mac),
+    echoFlow(router, address),
+    flowObject(TABLE.ROUTES, 190, { metadata: router, ...ip(prefix.bits), [destination]: address }, [], []),
+    flowObject(
+      TABLE.ROUTES,
+      1 + prefix.length,
+      { metadata: router, ...ip(prefix.bits), ...connected },
+      [
+        { set: 'metadata', to: metadata },
+        prefix.bits === 32 ? { move: 'ipv4_dst', into: 'xreg2' } : { move: 'ipv6_dst', into: 'xxreg2' },
+        { goto: TABLE.NEIGHBOURS },
+      ],
+      [],
     ),
   ];
 }

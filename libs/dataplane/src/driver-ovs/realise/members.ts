@@ -1,5 +1,6 @@
 import { ipBytes } from '@outboard/netlink';
 import type { DriverObject } from '../../driver.js';
+import { ipVersion } from '../../realise/realise-encapsulation.js';
 import { type Member, otherMacs, pairNeighbours } from '../../realise/segment.js';
 import type { Action } from '../openflow/actions.js';
 import type { Match } from '../openflow/fields.js';
@@ -7,12 +8,14 @@ import {
   bucketKey,
   flowKey,
   groupKey,
+  identity,
   kindOfTable,
   type OvsSpec,
+  portKey,
   shortIdentity,
   TABLE,
 } from './ovs-objects.js';
-import { ARP_REQUEST, IS, ND } from './pipeline.js';
+import { ARP_REQUEST, FROM_HERE, IS, ND } from './pipeline.js';
 import { floodGroup, type Segment, sharedGroup } from './segment.js';
 
 type Objects = readonly DriverObject<OvsSpec>[];
@@ -47,6 +50,28 @@ export function reachObjects(
     bucketObject(floodGroup(segment), member),
   ];
 }
+
+/** Another DPU, as who gets packets. */
+export const peerMember = (destination: string): string => identity('peer', destination);
+
+/** The way to another DPU, where copies of what is for all go, too. */
+export function peerObjects(segment: Segment, destination: string): Objects {
+  const { tunnel } = segment;
+  if (tunnel === undefined) return [];
+  const { port, vni } = tunnel;
+  const address = ipVersion(destination) === 4 ? 'tun_dst' : 'tun_ipv6_dst';
+  return reachObjects(
+    segment,
+    peerMember(destination),
+    FROM_HERE,
+    [{ set: 'tun_id', to: vni }, { set: address, to: destination }, { output: port }],
+    [portKey(port)],
+  );
+}
+
+/** The way to another DPU alone, whoever wants it; that copies go there is for the peer to say. */
+export const wayTo = (segment: Segment, destination: string): Objects =>
+  peerObjects(segment, destination).filter(({ spec }) => spec.kind === 'flow');
 
 function bucketObject(group: number, member: string): DriverObject<OvsSpec> {
   const id = shortIdentity('member', member);
@@ -102,7 +127,7 @@ export function nextHopOf(address: string): Match {
 }
 
 /** Who has an address, for those who ask and for the gateways. */
-const neighbourFlows = (metadata: string, address: string, mac: string): Objects => [
+export const neighbourFlows = (metadata: string, address: string, mac: string): Objects => [
   answerFlow(metadata, address, mac),
   flowObject(
     TABLE.NEIGHBOURS,

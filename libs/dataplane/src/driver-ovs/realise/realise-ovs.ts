@@ -2,6 +2,7 @@ import type {
   BridgeDomain,
   DataplaneObject,
   Endpoint,
+  InterfaceAddress,
   RemoteEndpoint,
   Route,
   TunnelPeer,
@@ -10,18 +11,22 @@ import { Problems } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../../driver.js';
 import { canonicalAddress, parsePrefix } from '../../realise/addresses.js';
 import { GENEVE_PORT, linkKey, VXLAN_PORT } from '../../realise/linux-objects.js';
-import { addressPairs, ipAddresses, MIN_MTU, macAddress, tunnelDestination } from '../../realise/realise.js';
+import { MIN_MTU } from '../../realise/realise.js';
 import { realiseEgress } from '../../realise/realise-egress.js';
-import {
-  checkEncapsulation,
-  ipVersion,
-  isOnFabric,
-  obstacleOf,
-} from '../../realise/realise-encapsulation.js';
+import { checkEncapsulation, isOnFabric, obstacleOf } from '../../realise/realise-encapsulation.js';
 import { ROUTER_KEY } from '../../realise/realise-route.js';
+import { addressPairs, ipAddresses, macAddress, tunnelDestination } from '../../realise/values.js';
 import { endpointObjects } from './endpoint.js';
 import { gatewayObjects } from './gateway.js';
-import { flowObject, memberFlows, pairObjects, reachObjects } from './members.js';
+import {
+  flowObject,
+  memberFlows,
+  pairObjects,
+  peerMember,
+  peerObjects,
+  reachObjects,
+  wayTo,
+} from './members.js';
 import {
   groupKey,
   identity,
@@ -33,6 +38,7 @@ import {
   UPLINK_PATCH,
 } from './ovs-objects.js';
 import { FROM_HERE, FROM_OUTSIDE, PIPELINE, PIPELINE_REVISION } from './pipeline.js';
+import { forwardingObjects, interfaceAddressObjects, neighbourObjects } from './placed.js';
 import { routeObjects } from './route.js';
 import { floodGroup, type Segment, type Tunnel } from './segment.js';
 import { wayOutObjects } from './way-out.js';
@@ -78,6 +84,16 @@ export function realiseOvs(
       return route(object.value);
     case 'egressGateway':
       return realiseEgress(object.value, environment.underlay, wayOutObjects);
+    case 'neighbour':
+      return inSegment(object.value.networkUid, resolve, (segment) =>
+        neighbourObjects(object.value, segment),
+      );
+    case 'forwardingEntry':
+      return inSegment(object.value.networkUid, resolve, (segment) =>
+        forwardingObjects(object.value, segment, environment.underlay),
+      );
+    case 'interfaceAddress':
+      return interfaceAddress(object.value, resolve);
     default:
       return unsupported('this driver does not know this kind of object');
   }
@@ -117,6 +133,18 @@ function segmentOf({ networkUid, mtu, vni, networkType }: BridgeDomain): Segment
     ? undefined
     : { port: networkType === 'GENEVE' ? TUNNEL_PORTS.geneve : TUNNEL_PORTS.vxlan, vni };
   return { networkUid, metadata: identity('network', networkUid), mtu, tunnel };
+}
+
+/** Needs the gateway, too: the address is another one of it. */
+function interfaceAddress(address: InterfaceAddress, resolve: Resolve): Realisation<OvsSpec> {
+  const { networkUid } = address;
+  const key = `routerinterface/${networkUid}`;
+  const gateway = resolve(key)?.object;
+  if (gateway?.case !== 'routerInterface') return { kind: 'missing', dependency: key, references: [key] };
+  const realisation = inSegment(networkUid, resolve, (segment) =>
+    interfaceAddressObjects(address, gateway.value, segment),
+  );
+  return { ...realisation, references: [...realisation.references, key] };
 }
 
 function bridgeDomain(domain: BridgeDomain, environment: OvsEnvironment): Realisation<OvsSpec> {
@@ -230,29 +258,11 @@ function remoteEndpoint(remote: RemoteEndpoint, segment: Segment, { underlay }: 
   if (segment.tunnel === undefined) problems.add('networkUid', 'must be of a network with tunnels');
   if (problems.total > 0) throw problems.toError();
   const member = peerMember(destination);
-  // The way to the other DPU, whoever wants it; that copies go there is for the peer to say.
-  const way = peerObjects(segment, destination).filter(({ spec }) => spec.kind === 'flow');
   return [
-    ...way,
+    ...wayTo(segment, destination),
     ...memberFlows(segment, member, mac, addresses),
     ...pairObjects(segment, member, { mac, addresses, pairs }),
   ];
-}
-
-const peerMember = (destination: string): string => identity('peer', destination);
-
-function peerObjects(segment: Segment, destination: string): Objects {
-  const { tunnel } = segment;
-  if (tunnel === undefined) return [];
-  const { port, vni } = tunnel;
-  const address = ipVersion(destination) === 4 ? 'tun_dst' : 'tun_ipv6_dst';
-  return reachObjects(
-    segment,
-    peerMember(destination),
-    FROM_HERE,
-    [{ set: 'tun_id', to: vni }, { set: address, to: destination }, { output: port }],
-    [portKey(port)],
-  );
 }
 
 function endpoint(value: Endpoint, segment: Segment): Objects {

@@ -29,7 +29,8 @@ const parseSourceNat = oneOf(SOURCE_NATS);
 const parseWeight: Parser<number, number> = (value) =>
   value <= MAX_WEIGHT ? ok(value) : err(`must be 1 to ${MAX_WEIGHT}`);
 
-const parseDestination: Parser<string, IpPrefix> = (text) => {
+/** A prefix that routers forward to. */
+export const parseDestination: Parser<string, IpPrefix> = (text) => {
   const prefix = parseIpPrefix(text);
   if (!prefix.ok || DEFAULT_DESTINATIONS.includes(prefix.value)) return prefix;
   const reserved = UNROUTABLE.find((each) => prefixesOverlap(each, prefix.value));
@@ -37,33 +38,40 @@ const parseDestination: Parser<string, IpPrefix> = (text) => {
 };
 
 function parseNextHop(
-  { address, weight }: RouteNextHopMessage,
+  { address, weight }: Pick<RouteNextHopMessage, 'address' | 'weight'>,
   field: string,
+  addressField: string,
   problems: Problems,
 ): RouteNextHop | undefined {
-  const parsed = required(problems, `${field}.address`, address, parseIpAddress);
+  const parsed = required(problems, `${field}.${addressField}`, address, parseIpAddress);
   const parsedWeight = optional(problems, `${field}.weight`, weight, parseWeight) ?? 1;
   return parsed && { address: parsed, weight: parsedWeight };
+}
+
+/** At most `MAX_NEXT_HOPS`, each once, of the family of the destination. `addressField`: what the address is called. */
+export function parseNextHops(
+  messages: readonly Pick<RouteNextHopMessage, 'address' | 'weight'>[],
+  destination: IpPrefix | undefined,
+  field: string,
+  addressField: string,
+  problems: Problems,
+): readonly RouteNextHop[] | undefined {
+  atMost(problems, field, messages, MAX_NEXT_HOPS);
+  const fieldOf = (index: number): string => `${field}[${index}].${addressField}`;
+  const hops = messages.map((hop, index) => parseNextHop(hop, `${field}[${index}]`, addressField, problems));
+  for (const [index, hop] of hops.entries()) {
+    if (!hop || !destination || ipFamily(hop.address) === ipFamily(destination)) continue;
+    problems.add(fieldOf(index), `must be an IPv${ipFamily(destination)} address, as the destination is`);
+  }
+  distinct(problems, hops, (hop) => hop?.address, fieldOf);
+  return all(hops);
 }
 
 function parseRoute(message: StaticRouteMessage, field: string, problems: Problems): StaticRoute | undefined {
   const destination = required(problems, `${field}.destination`, message.destination, parseDestination);
   const hopsField = `${field}.nextHops`;
   if (message.nextHops.length === 0) problems.add(hopsField, 'is required');
-  atMost(problems, hopsField, message.nextHops, MAX_NEXT_HOPS);
-  const hops = message.nextHops.map((hop, index) => parseNextHop(hop, `${hopsField}[${index}]`, problems));
-  for (const [index, hop] of hops.entries()) {
-    if (!hop || !destination || ipFamily(hop.address) === ipFamily(destination)) continue;
-    const rule = `must be an IPv${ipFamily(destination)} address, as the destination is`;
-    problems.add(`${hopsField}[${index}].address`, rule);
-  }
-  distinct(
-    problems,
-    hops,
-    (hop) => hop?.address,
-    (index) => `${hopsField}[${index}].address`,
-  );
-  const nextHops = all(hops);
+  const nextHops = parseNextHops(message.nextHops, destination, hopsField, 'address', problems);
   return destination && nextHops && { destination, nextHops };
 }
 

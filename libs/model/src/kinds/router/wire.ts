@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  type DpuProblem as DpuProblemMessage,
   type RouterSpec as RouterSpecMessage,
   RouterSpecSchema,
   type RouterStatus as RouterStatusMessage,
@@ -8,7 +9,7 @@ import {
 import type { Problems } from '@outboard/core';
 import { all, oneOf, required } from '../../fields.js';
 import { parseName } from '../../values.js';
-import { PROBLEM_STATES, type RouterSpec, type RouterStatus } from './spec.js';
+import { type DpuProblem, PROBLEM_STATES, type RouterSpec, type RouterStatus } from './spec.js';
 
 const parseProblemState = oneOf(PROBLEM_STATES);
 
@@ -21,20 +22,26 @@ export const routerSpecToMessage = ({ routes, externalGateway }: RouterSpec): Ro
     ...(externalGateway && { externalGateway: { sourceNat: externalGateway.sourceNat } }),
   });
 
+export function parseDpuProblems(
+  messages: readonly DpuProblemMessage[],
+  problems: Problems,
+): readonly DpuProblem[] | undefined {
+  const found = messages.map(({ dpu, object, state, message }, index) => {
+    const field = `status.problems[${index}]`;
+    const name = required(problems, `${field}.dpu`, dpu, parseName);
+    const parsed = required(problems, `${field}.state`, state, parseProblemState);
+    return name && parsed && { dpu: name, object, state: parsed, message };
+  });
+  return all(found);
+}
+
 export function parseRouterStatus(
   message: RouterStatusMessage = create(RouterStatusSchema),
   problems: Problems,
 ): Omit<RouterStatus, 'conditions'> | undefined {
-  const found = message.problems.map(({ dpu, object, state, message: text }, index) => {
-    const field = `status.problems[${index}]`;
-    const name = required(problems, `${field}.dpu`, dpu, parseName);
-    const parsed = required(problems, `${field}.state`, state, parseProblemState);
-    return name && parsed && { dpu: name, object, state: parsed, message: text };
-  });
-  const dpuProblems = all(found);
-  if (dpuProblems === undefined) return undefined;
+  const dpuProblems = parseDpuProblems(message.problems, problems);
   const { observedGeneration, networks, dpus } = message;
-  return { observedGeneration, networks, dpus, problems: dpuProblems };
+  return dpuProblems && { observedGeneration, networks, dpus, problems: dpuProblems };
 }
 
 export const routerStatusToMessage = ({

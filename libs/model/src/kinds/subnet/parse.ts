@@ -51,7 +51,7 @@ const SPECIAL_PREFIXES: readonly (readonly [prefix: IpPrefix, use: string])[] = 
 ).map(([prefix, use]) => [unwrap(parseIpPrefix(prefix)), use]);
 
 /** A prefix that hosts can live in. */
-const parseSubnetPrefix: Parser<string, IpPrefix> = (text) => {
+export const parseSubnetPrefix: Parser<string, IpPrefix> = (text) => {
   const prefix = parseIpPrefix(text);
   if (!prefix.ok) return prefix;
   const longest = addressBits(ipFamily(prefix.value)) - 2;
