@@ -20,6 +20,7 @@ const SYSTEM_PROGRAMS = {
   ping: 'iputils-ping',
   nsenter: 'util-linux',
   gcc: 'gcc',
+  'musl-gcc': 'musl-tools',
   'g++': 'g++',
   make: 'make',
   python3: 'python3',
@@ -132,6 +133,9 @@ function setup() {
   installNodeModules(join(root, 'examples/external-orchestrator'));
   say('setup: generating code and building');
   mustRun('npm', ['run', '--silent', 'build']);
+  mustRun(process.execPath, ['services/host-agent/plugin/build.mjs'], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
 }
 
 /** Removes what runs that were killed have left: namespaces, processes, directories. The living are left alone. */

@@ -139,7 +139,8 @@ export const roles = {
    * its host, and one security policy by its name. All else it may only list.
    */
   hostAgent: (host: string): Role => {
-    const name = `host-agent-${label(host)}`;
+    // Node names are subdomains; a dot would begin another token.
+    const name = `host-agent-${host.split('.').map(label).join('_')}`;
     const denial = { api: 'network', kind: 'securitypolicy', name: DEFAULT_DENY_POLICY } as const;
     return {
       name,

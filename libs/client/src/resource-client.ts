@@ -29,6 +29,8 @@ export interface CallOptions {
   readonly timeoutMilliseconds: number | undefined;
   /** Whom changes are said to come from. */
   readonly requestedBy: string | undefined;
+  /** W3C trace context of changes; absent: none. */
+  readonly traceparent?: string | undefined;
 }
 
 /**
@@ -36,7 +38,7 @@ export interface CallOptions {
  * repeated until its deadline when its answer may be lost or its service restarts; a change keeps its message id then,
  * by which the service recognises the repetition.
  */
-export class ResourceClient<Connection extends Bus = Bus> {
+export class ResourceClient<Connection extends Pick<Bus, 'request'> = Bus> {
   /** APIs that have answered: when nobody answers for one of these any more, its service restarts. */
   readonly #answering: Set<Api>;
 
@@ -49,14 +51,9 @@ export class ResourceClient<Connection extends Bus = Bus> {
     this.#answering = answering;
   }
 
-  /** The same with another deadline of its calls; what is known of who answers is shared. */
-  within(timeoutMilliseconds: number): ResourceClient<Connection> {
-    return new ResourceClient(
-      this.bus,
-      this.clock,
-      { ...this.options, timeoutMilliseconds },
-      this.#answering,
-    );
+  /** The same with other options; what is known of who answers is shared. */
+  with(options: Partial<CallOptions>): ResourceClient<Connection> {
+    return new ResourceClient(this.bus, this.clock, { ...this.options, ...options }, this.#answering);
   }
 
   get(kind: AnyKind, tenant: string, name: string): Promise<Result<ResourceJson, AppError>> {
@@ -102,10 +99,11 @@ export class ResourceClient<Connection extends Bus = Bus> {
   }
 
   #changeHeaders(): Readonly<Record<string, string>> {
-    const { requestedBy } = this.options;
+    const { requestedBy, traceparent } = this.options;
     return {
       [HEADERS.messageId]: randomUUID(),
       ...(requestedBy !== undefined && { [HEADERS.requestedBy]: requestedBy }),
+      ...(traceparent !== undefined && { [HEADERS.traceparent]: traceparent }),
     };
   }
 

@@ -9,6 +9,7 @@ import type { Testbed } from './testbed.js';
 
 export const NATS = 'nats';
 const WORKER = 'dataplane-worker';
+const AGENT = 'host-agent';
 const NATS_PORT = 4222;
 /**
  * Of services, as in docker-compose.yml. What a group of intents allocates is garbage when the next one comes: with a
@@ -18,10 +19,12 @@ export const SERVICE_FLAGS = ['--max-semi-space-size=64'];
 
 /** A program of the stack as somebody who connects to the bus. */
 export interface StackClient {
-  /** A key of `services`, or `dataplane-worker`. */
+  /** A key of `services`, `dataplane-worker`, or `host-agent`. */
   readonly service: string;
   /** Of a worker. */
   readonly dpu?: string;
+  /** Of an agent. */
+  readonly host?: string;
 }
 
 export interface StackOptions {
@@ -35,6 +38,8 @@ export interface StackOptions {
   readonly services: Readonly<Record<string, string>>;
   /** The main.js of the dataplane worker, of which every DPU runs one; absent: none does. */
   readonly worker?: string;
+  /** The main.js of the host agent, of which every host runs one; absent: none does. */
+  readonly agent?: string;
   /** Services that run on a DPU: service name to DPU name. The others run in `control`. */
   readonly placement?: Readonly<Record<string, string>>;
   /** Default NORMAL. */
@@ -61,7 +66,7 @@ export interface NatsPlace {
 
 /**
  * Outboard in a testbed: nats-server, the services, and a worker on every DPU, each a process. Names are `nats`, the
- * names of the services, and `dataplane-worker/<dpu>`.
+ * names of the services, `dataplane-worker/<dpu>` and `host-agent/<host>`.
  */
 export class Stack {
   readonly #programs = new Map<string, Program>();
@@ -98,6 +103,14 @@ export class Stack {
           stack.#workerVariables(dpu),
         );
       }
+      for (const host of options.agent === undefined ? [] : testbed.hosts.values()) {
+        const name = `${AGENT}/${host.name}`;
+        const variables = {
+          OUTBOARD_HOST_NAME: host.name,
+          OUTBOARD_CNI_SOCKET: stack.agentSocket(host.name),
+        };
+        stack.#addNode(name, { service: AGENT, host: host.name }, options.agent ?? '', host, variables);
+      }
       stack.#forwarder = await Forwarder.listen({
         namespace: testbed.control.namespace,
         destination: { ip: testbed.plan.control.ip, port: NATS_PORT },
@@ -125,6 +138,11 @@ export class Stack {
   /** Where programs outside, in the caller's namespace, reach it. */
   get clientUrl(): string {
     return `nats://127.0.0.1:${this.#forwarder?.port ?? 0}`;
+  }
+
+  /** Where the CNI plugin reaches the agent of a host. */
+  agentSocket(host: string): string {
+    return join(this.#directory(`${AGENT}/${host}`), 'cni.sock');
   }
 
   /** For its log, its exits, and for signals. Throws AppError NOT_FOUND. */
@@ -199,7 +217,7 @@ export class Stack {
       command: [
         process.execPath,
         '--enable-source-maps',
-        ...(client.dpu === undefined ? SERVICE_FLAGS : []),
+        ...(options.services[client.service] === undefined ? [] : SERVICE_FLAGS),
         main,
       ],
       environment: {

@@ -12,7 +12,13 @@ import { subjects } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
 import { type Dpu, decodeResource, type Port } from '@outboard/model';
 import { link, NetlinkSocket } from '@outboard/netlink';
-import { type DpuSpecification, Stack, type StackOptions, Testbed } from '@outboard/testbed';
+import {
+  type DpuSpecification,
+  Stack,
+  type StackClient,
+  type StackOptions,
+  Testbed,
+} from '@outboard/testbed';
 import { Workspace } from './workspace.js';
 
 export interface LocalStackOptions
@@ -38,6 +44,8 @@ export interface LocalStackOptions
   readonly underlayMtu?: number;
   /** Tenants that get an orchestrator's credentials; default acme and globex. */
   readonly tenants?: readonly string[];
+  /** A host agent on every host, for the CNI plugin. Default false. */
+  readonly agents?: boolean;
   /** Without workers somebody else keeps the DPUs. Default true. */
   readonly workers?: boolean;
 }
@@ -47,6 +55,12 @@ const mainOf = (service: string): string =>
   fileURLToPath(new URL(`../../${service}/dist/main.js`, import.meta.url));
 
 const SERVICES = ['admin', 'network-intent'];
+
+/** Name of the role that a program has. */
+function roleOf({ service, dpu, host }: StackClient): string {
+  if (dpu !== undefined) return roles.worker(dpu).name;
+  return host === undefined ? service : roles.hostAgent(host).name;
+}
 
 /** Two DPUs, each in a host of its own, as the manifests in `examples/` name them. */
 export const EXAMPLE_DPUS: readonly DpuSpecification[] = [
@@ -85,6 +99,7 @@ export class LocalStack implements AsyncDisposable {
       underlayMtu,
       tenants = EXAMPLE_TENANTS,
       workers = true,
+      agents = false,
       ...passed
     } = options;
     const testbed = await Testbed.create({
@@ -101,6 +116,7 @@ export class LocalStack implements AsyncDisposable {
         roles.networkIntent(),
         roles.operator(),
         ...dpus.map((dpu) => roles.worker(dpu.name)),
+        ...[...testbed.hosts.keys()].map((host) => roles.hostAgent(host)),
         ...tenants.map((tenant) => roles.orchestrator(tenant)),
       ]);
       const seeds = new Map<string, string>();
@@ -112,10 +128,11 @@ export class LocalStack implements AsyncDisposable {
         ...passed,
         nats: {
           configuration: (place) => renderServerConfig({ ...place, roles: authorized }),
-          seed: ({ service, dpu }) => seeds.get(dpu === undefined ? service : `worker-${dpu}`),
+          seed: (client) => seeds.get(roleOf(client)),
         },
         services: Object.fromEntries(SERVICES.map((service) => [service, mainOf(service)])),
         ...(workers && { worker: mainOf('dataplane-worker') }),
+        ...(agents && { agent: mainOf('host-agent') }),
       });
       return new LocalStack(testbed, stack, credentials);
     } catch (failure) {

@@ -1,0 +1,273 @@
+import { DEFAULT_DENY_POLICY } from '@outboard/bus';
+import { AppError, ok, type Result } from '@outboard/core';
+import {
+  type IpAddress,
+  type Name,
+  type Port,
+  prefixContains,
+  type Subnet,
+  type TenantName,
+} from '@outboard/model';
+import type { NetworkNamespace } from '@outboard/netlink';
+import {
+  type Attachment,
+  attachmentKey,
+  type LeasableFunction,
+  markOf,
+  portLabels,
+  portNameOf,
+} from '../domain/attachment.js';
+import { CNI_CODE, CniError } from '../domain/cni-error.js';
+import type { AttachmentRequest } from '../domain/configuration.js';
+import { type Connection, defaultGatewaysOf } from '../domain/result.js';
+import { type ControlPlane, functionJson } from './control-plane.js';
+import type { FoundDevice } from './host-network.js';
+import { configure } from './pod-network.js';
+import type { HostPorts } from './releaser.js';
+
+/** Functions that are tried one after the other where others have bound them or the host does not have them. */
+const MAX_TRIES = 8;
+
+/** Who is to be attached, and where. */
+export interface Target {
+  readonly containerId: string;
+  readonly ifname: string;
+  /** Name of the CNI network. */
+  readonly network: string;
+  readonly netns: string;
+  readonly namespace: NetworkNamespace;
+  readonly tenant: TenantName;
+  readonly request: AttachmentRequest;
+}
+
+/** Connects an interface of a pod to a port. What it leaves when it throws, the journal knows. */
+export class Attacher {
+  constructor(private readonly ports: HostPorts) {}
+
+  /** `deadline` on the monotonic clock. Throws CniError, or AppError. */
+  async attach(target: Target, controlPlane: ControlPlane, deadline: number): Promise<Attachment> {
+    const { request, tenant, containerId, ifname } = target;
+    const name = request.port ?? portNameOf(containerId, ifname, request.podName);
+    const spec = request.port === undefined ? await this.#specOf(target, controlPlane) : undefined;
+    // Before anything is asked for: nothing that comes of it is missed.
+    const follower = await controlPlane.follow(tenant, name);
+    try {
+      const { attachment, port, device } = await this.#bind(target, name, spec, controlPlane);
+      const connection = connectionOf(port, request);
+      // While the DPU makes the port, the host moves the function: nothing passes before both are done.
+      const ready = follower.ready(port, deadline);
+      ready.catch(() => {});
+      const defaultGateways = await this.#place(target, device, connection);
+      await ready;
+      const attached: Attachment = {
+        ...attachment,
+        phase: 'attached',
+        connection: { ...connection, defaultGateways },
+      };
+      await this.ports.journal.write(attached);
+      return attached;
+    } finally {
+      await follower[Symbol.asyncDispose]();
+    }
+  }
+
+  /** A function that can be had, and the port that has it. */
+  async #bind(
+    target: Target,
+    name: Name,
+    spec: Readonly<Record<string, unknown>> | undefined,
+    controlPlane: ControlPlane,
+  ): Promise<{ attachment: Attachment; port: Port; device: FoundDevice }> {
+    const { functions, network, journal, host } = this.ports;
+    const { tenant, containerId, ifname, request } = target;
+    const holder = attachmentKey(containerId, ifname);
+    // Otherwise somebody has said which one.
+    const isChosen = request.deviceId === undefined && request.port === undefined;
+    const tried = new Set<string>();
+    for (;;) {
+      const { leased, made } = await this.#lease(target, name, tried, controlPlane);
+      const device = await network.deviceOf(leased);
+      if (device === undefined) {
+        functions.release(leased, holder);
+        tried.add(leased.name);
+        if (isChosen && tried.size < MAX_TRIES) continue;
+        const message = `the device of function ${leased.name} is not in the host`;
+        throw new CniError(CNI_CODE.TRY_AGAIN_LATER, message, message);
+      }
+      const attachment: Attachment = {
+        containerId,
+        ifname,
+        network: target.network,
+        netns: { path: target.netns, inode: target.namespace.inode },
+        pod: { namespace: request.podNamespace, name: request.podName },
+        tenant,
+        port: name,
+        made,
+        function: leased,
+        device: { ifname: device.ifname, address: device.address, mtu: device.mtu },
+        phase: 'attaching',
+        connection: undefined,
+      };
+      await journal.write(attachment);
+      const applied =
+        spec === undefined
+          ? await this.#connect(tenant, name, leased, made, controlPlane)
+          : await controlPlane.applyPort({
+              metadata: {
+                tenant,
+                name,
+                labels: portLabels(host, containerId, attachment.pod, request.labels),
+              },
+              spec: { ...spec, function: functionJson(leased) },
+            });
+      if (applied.ok) return { attachment, port: applied.value, device };
+      const isBound = applied.error.reason === 'FUNCTION_BOUND';
+      tried.add(leased.name);
+      if (!isBound || !isChosen || tried.size >= MAX_TRIES) {
+        throw CniError.from(applied.error, `port ${tenant}/${name}`);
+      }
+      // Somebody else's: it is tried again when admin shows that it is free.
+      functions.release(leased, holder);
+    }
+  }
+
+  /** A port that is there gets the function, unless it has it already. */
+  #connect(
+    tenant: string,
+    name: string,
+    leased: LeasableFunction,
+    made: Attachment['made'],
+    controlPlane: ControlPlane,
+  ): Promise<Result<Port, AppError>> {
+    return made === 'binding'
+      ? controlPlane.bindPort(tenant, name, leased)
+      : controlPlane.getPort(tenant, name);
+  }
+
+  /** Chooses a function: the device plugin's, the one that the port has, or one of the pool. */
+  async #lease(
+    { request, tenant, containerId, ifname }: Target,
+    name: Name,
+    tried: ReadonlySet<string>,
+    controlPlane: ControlPlane,
+  ): Promise<{ leased: LeasableFunction; made: Attachment['made'] }> {
+    const { functions, host } = this.ports;
+    const { port, deviceId, pool } = request;
+    const holder = attachmentKey(containerId, ifname);
+    const found = port === undefined ? undefined : await controlPlane.getPort(tenant, name);
+    if (found?.ok === false) throw CniError.from(found.error, `port ${tenant}/${name}`);
+    const bound = found?.value.spec.function;
+    const attempt = (): Result<LeasableFunction, AppError> | undefined => {
+      if (bound !== undefined) return functions.leaseIdentity(bound, holder);
+      if (deviceId !== undefined) return functions.leaseDevice(deviceId, holder);
+      const leased = functions.lease(pool, holder, tried);
+      return leased && ok(leased);
+    };
+    let leased = attempt();
+    // What is known may be old.
+    if (!leased?.ok && (await functions.refreshSoon()).ok) leased = attempt();
+    if (leased?.ok) {
+      return {
+        leased: leased.value,
+        made: port === undefined ? 'port' : bound === undefined ? 'binding' : 'nothing',
+      };
+    }
+    if (leased !== undefined) throw CniError.from(leased.error, 'choosing a function');
+    const dpus = functions.dpus.map((dpu) => dpu.name).join(', ') || 'none';
+    const message = `no free function in pool ${pool} of host ${host} (DPUs: ${dpus})`;
+    throw new CniError(CNI_CODE.TRY_AGAIN_LATER, message, message);
+  }
+
+  /** Into the pod with it. Returns the gateways that the pod's default routes have. */
+  async #place(
+    { namespace, ifname, containerId }: Target,
+    device: FoundDevice,
+    connection: Connection,
+  ): Promise<readonly string[]> {
+    const key = attachmentKey(containerId, ifname);
+    const { macAddress, mtu } = connection;
+    await this.ports.network.give(device, namespace, { ifname, address: macAddress, mtu, mark: markOf(key) });
+    return configure(namespace, ifname, connection);
+  }
+
+  /** What a port that is made asks for, but its function. */
+  async #specOf(
+    { request, tenant }: Target,
+    controlPlane: ControlPlane,
+  ): Promise<Readonly<Record<string, unknown>>> {
+    const { macAddress, securityPolicies, defaultDeny, ips } = request;
+    const network = await this.#networkOf(request, tenant, controlPlane);
+    const policies = [...new Set([...(defaultDeny ? [DEFAULT_DENY_POLICY] : []), ...securityPolicies])];
+    return {
+      network,
+      ...(ips.length > 0 && { addresses: await addressesOf(controlPlane, tenant, network, ips) }),
+      ...(macAddress !== undefined && { macAddress }),
+      ...(policies.length > 0 && { securityPolicies: policies }),
+    };
+  }
+
+  async #networkOf(
+    { network }: AttachmentRequest,
+    tenant: string,
+    controlPlane: ControlPlane,
+  ): Promise<string> {
+    if (network === undefined) throw new Error('a request without a port has a network');
+    if ('name' in network) return network.name;
+    const labelSelector = Object.entries(network.labels)
+      .map(([key, value]) => `${key}=${value}`)
+      .join(',');
+    const listed = await controlPlane.list('Network', tenant, { labelSelector });
+    if (!listed.ok) throw CniError.from(listed.error, `networks of tenant ${tenant}`);
+    const names = listed.value.map(({ metadata }) => metadata.name);
+    const [name] = names;
+    if (name !== undefined && names.length === 1) return name;
+    const found = names.length === 0 ? 'none' : `${names.length}: ${names.slice(0, 10).join(', ')}`;
+    const message = `networkSelector must select one network of tenant ${tenant}; ${labelSelector} selects ${found}`;
+    throw new CniError(CNI_CODE.INVALID_CONFIGURATION, message, message);
+  }
+}
+
+/** An address of each subnet; where one is asked for, that one. */
+async function addressesOf(
+  controlPlane: ControlPlane,
+  tenant: string,
+  network: string,
+  ips: readonly IpAddress[],
+): Promise<readonly { subnet: string; ip?: string }[]> {
+  const listed = await controlPlane.list('Subnet', tenant, { fieldSelector: `spec.network=${network}` });
+  if (!listed.ok) throw CniError.from(listed.error, `subnets of network ${tenant}/${network}`);
+  const asked = new Map<Subnet, IpAddress>();
+  const problems: string[] = [];
+  for (const ip of ips) {
+    const subnet = listed.value.find(({ spec }) => prefixContains(spec.cidr, ip));
+    if (subnet === undefined) problems.push(`${ip} is in no subnet of network ${tenant}/${network}`);
+    else if (asked.has(subnet))
+      problems.push(`${ip} is the second address of subnet ${subnet.metadata.name}`);
+    else asked.set(subnet, ip);
+  }
+  if (problems.length > 0) {
+    throw new CniError(CNI_CODE.INVALID_CONFIGURATION, problems[0] ?? '', problems.join('\n'));
+  }
+  return listed.value.map((subnet) => {
+    const ip = asked.get(subnet);
+    return { subnet: subnet.metadata.name, ...(ip !== undefined && { ip }) };
+  });
+}
+
+function connectionOf({ metadata, status }: Port, { dns, defaultRoute }: AttachmentRequest): Connection {
+  const { macAddress, mtu, addresses } = status;
+  if (macAddress === undefined || mtu === undefined) {
+    throw new AppError(
+      'INTERNAL',
+      `port ${metadata.tenant}/${metadata.name} was accepted without an address or an MTU`,
+    );
+  }
+  const given = addresses.map(({ ip, prefixLength, gateway }) => ({ ip, prefixLength, gateway }));
+  return {
+    macAddress,
+    mtu,
+    addresses: given,
+    defaultGateways: defaultRoute ? defaultGatewaysOf(given) : [],
+    dns,
+  };
+}

@@ -1,0 +1,209 @@
+import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
+import { type DpuFunction, type FunctionIdentity, findCondition, type Name } from '@outboard/model';
+import type { LeasableFunction } from '../domain/attachment.js';
+import type { ControlPlane } from './control-plane.js';
+import type { HostNetwork } from './host-network.js';
+
+/** Between two listings that somebody asked for because he found nothing. */
+const MINIMUM_PAUSE_MILLISECONDS = 1_000;
+/** Names of ports that let go of their functions and whose claims may still be shown. */
+const MAX_RELEASED = 4_096;
+
+interface KnownFunction extends LeasableFunction {
+  readonly pool: Name;
+  /** Pods are not given physical functions unless they ask for one by its device. */
+  readonly physical: boolean;
+  /** `tenant/name` of the port that has bound it, as far as admin knows. */
+  readonly claim: string | undefined;
+  /** Its DPU reports. */
+  readonly healthy: boolean;
+}
+
+/** The functions of this host's DPUs, as admin last told them, and which of them are leased here. */
+export class Functions {
+  #known: readonly KnownFunction[] = [];
+  #dpus: readonly { readonly name: string; readonly healthy: boolean; readonly message: string }[] = [];
+  /** By name: who has it. */
+  readonly #leases = new Map<string, string>();
+  readonly #released = new Set<string>();
+  #refreshed = Number.NEGATIVE_INFINITY;
+  #refreshing: Promise<Result<void, AppError>> | undefined;
+
+  constructor(
+    private readonly controlPlane: ControlPlane,
+    private readonly host: string,
+    private readonly network: HostNetwork,
+    private readonly clock: Clock,
+  ) {}
+
+  get dpus(): readonly { readonly name: string; readonly healthy: boolean; readonly message: string }[] {
+    return this.#dpus;
+  }
+
+  /** Lists them again; whoever asks meanwhile gets the same answer. */
+  refresh(): Promise<Result<void, AppError>> {
+    this.#refreshing ??= this.#list().finally(() => {
+      this.#refreshing = undefined;
+    });
+    return this.#refreshing;
+  }
+
+  /** Again only if that has not just been done. */
+  async refreshIfOld(): Promise<Result<void, AppError>> {
+    return this.#wait > 0 ? ok(undefined) : this.refresh();
+  }
+
+  /** Once more, as soon as that may be: for who has found nothing. */
+  async refreshSoon(): Promise<Result<void, AppError>> {
+    await this.clock.delay(this.#wait);
+    return this.refreshIfOld();
+  }
+
+  /** How many of a pool nobody has. */
+  free(pool: string): number {
+    return this.#candidates(pool).length;
+  }
+
+  /** Leases one that nobody has, of the DPU with most left; `not`: those that were tried. Undefined: there is none. */
+  lease(pool: string, holder: string, not: ReadonlySet<string>): LeasableFunction | undefined {
+    const candidates = this.#candidates(pool).filter(({ name }) => !not.has(name));
+    const left = new Map<string, number>();
+    for (const { dpu } of candidates) left.set(dpu, (left.get(dpu) ?? 0) + 1);
+    const [best] = candidates.sort(
+      (one, other) =>
+        Number(other.healthy) - Number(one.healthy) ||
+        (left.get(other.dpu) ?? 0) - (left.get(one.dpu) ?? 0) ||
+        (one.vfNumber ?? 0) - (other.vfNumber ?? 0),
+    );
+    if (best !== undefined) this.#leases.set(best.name, holder);
+    return best && functionOf(best);
+  }
+
+  /** Leases the one that is asked for: by its name, or by what the host calls its device. */
+  leaseDevice(deviceId: string, holder: string): Result<LeasableFunction, AppError> {
+    const identity = this.network.identify(deviceId);
+    const wanted = this.#known.find((each) =>
+      identity === undefined
+        ? each.name === deviceId
+        : each.pfMacAddress === identity.pfMacAddress && each.vfNumber === identity.vfNumber,
+    );
+    if (wanted === undefined) {
+      const message = `no DPU of host ${this.host} has a function ${deviceId}`;
+      return err(new AppError('NOT_FOUND', message, { reason: 'FUNCTION_NOT_FOUND' }));
+    }
+    return this.#leaseNamed(wanted.name, holder);
+  }
+
+  /** Leases the function that a port names already. */
+  leaseIdentity(identity: FunctionIdentity, holder: string): Result<LeasableFunction, AppError> {
+    const wanted = this.#known.find((each) => isSame(each, identity));
+    if (wanted !== undefined) return this.#leaseNamed(wanted.name, holder);
+    const which = `${identity.serialNumber} ${identity.pfMacAddress} VF ${identity.vfNumber ?? '-'}`;
+    const message = `function ${which} is not of host ${this.host}`;
+    return err(new AppError('FAILED_PRECONDITION', message, { reason: 'FUNCTION_OF_OTHER_HOST' }));
+  }
+
+  /** Takes over a lease of before a restart. */
+  hold({ name }: LeasableFunction, holder: string): void {
+    this.#leases.set(name, holder);
+  }
+
+  /** Gives up a lease. `port`: whose claim admin may still show for a while. */
+  release({ name }: LeasableFunction, holder: string, port?: string): void {
+    if (this.#leases.get(name) !== holder) return;
+    this.#leases.delete(name);
+    if (port === undefined) return;
+    this.#released.add(port);
+    if (this.#released.size <= MAX_RELEASED) return;
+    for (const oldest of this.#released) {
+      this.#released.delete(oldest);
+      break;
+    }
+  }
+
+  #leaseNamed(name: string, holder: string): Result<LeasableFunction, AppError> {
+    const wanted = this.#known.find((each) => each.name === name);
+    const other = this.#leases.get(name);
+    if (wanted === undefined || (other !== undefined && other !== holder)) {
+      const message =
+        wanted === undefined ? `there is no function ${name}` : `function ${name} is used by ${other}`;
+      return err(new AppError('FAILED_PRECONDITION', message, { reason: 'FUNCTION_IN_USE' }));
+    }
+    this.#leases.set(name, holder);
+    return ok(functionOf(wanted));
+  }
+
+  #candidates(pool: string): KnownFunction[] {
+    return this.#known.filter(
+      (each) =>
+        each.pool === pool &&
+        !each.physical &&
+        !this.#leases.has(each.name) &&
+        (each.claim === undefined || this.#released.has(each.claim)),
+    );
+  }
+
+  /** Milliseconds until it may be listed again. */
+  get #wait(): number {
+    return Math.max(0, this.#refreshed + MINIMUM_PAUSE_MILLISECONDS - this.clock.monotonic());
+  }
+
+  async #list(): Promise<Result<void, AppError>> {
+    const dpus = await this.controlPlane.list('Dpu', '_', { fieldSelector: `spec.host=${this.host}` });
+    if (!dpus.ok) return dpus;
+    const known: KnownFunction[] = [];
+    for (const { metadata, status } of dpus.value) {
+      const healthy = findCondition(status.conditions, 'Healthy')?.status === 'True';
+      const selector = { fieldSelector: `status.dpu=${metadata.name}` };
+      const functions = await this.controlPlane.list('Function', '_', selector);
+      if (!functions.ok) return functions;
+      known.push(...functions.value.flatMap((each) => knownOf(each, healthy) ?? []));
+    }
+    await this.network.refresh();
+    this.#known = known;
+    this.#dpus = dpus.value.map(({ metadata: { name }, status }) => {
+      const condition = findCondition(status.conditions, 'Healthy');
+      return { name, healthy: condition?.status === 'True', message: condition?.message ?? '' };
+    });
+    this.#refreshed = this.clock.monotonic();
+    return ok(undefined);
+  }
+}
+
+function knownOf({ metadata, spec, status }: DpuFunction, healthy: boolean): KnownFunction | undefined {
+  const { dpu, serialNumber, pfMacAddress, vfNumber, attachment, claim, flavour } = status;
+  const vanished = findCondition(status.conditions, 'Healthy')?.reason === 'FunctionVanished';
+  if (dpu === undefined || serialNumber === undefined || pfMacAddress === undefined) return undefined;
+  // Ports name functions by the numbers of VFs: others cannot be asked for yet.
+  if (attachment !== 'HOST' || vanished || flavour === 'PCI_SF') return undefined;
+  return {
+    name: metadata.name,
+    dpu,
+    serialNumber,
+    pfMacAddress,
+    vfNumber,
+    pool: spec.pool,
+    physical: vfNumber === undefined,
+    claim: claim && `${claim.tenant}/${claim.name}`,
+    healthy,
+  };
+}
+
+const functionOf = ({
+  name,
+  dpu,
+  serialNumber,
+  pfMacAddress,
+  vfNumber,
+}: KnownFunction): LeasableFunction => ({
+  name,
+  dpu,
+  serialNumber,
+  pfMacAddress,
+  vfNumber,
+});
+
+const isSame = (one: FunctionIdentity, other: FunctionIdentity): boolean =>
+  one.serialNumber === other.serialNumber &&
+  one.pfMacAddress === other.pfMacAddress &&
+  one.vfNumber === other.vfNumber;

@@ -1,0 +1,248 @@
+import { AppError } from '@outboard/core';
+import type { NetworkNamespace } from '@outboard/netlink';
+import { type Attachment, attachmentKey, keyOf } from '../domain/attachment.js';
+import { CNI_CODE, CniError, toCniError } from '../domain/cni-error.js';
+import type { AttachmentRequest } from '../domain/configuration.js';
+import type { Invocation } from '../domain/invocation.js';
+import type { Connection } from '../domain/result.js';
+import type { Tenancy } from '../domain/tenancy.js';
+import { Attacher } from './attacher.js';
+import { check } from './checker.js';
+import { KeyLock } from './key-lock.js';
+import { isAlive } from './namespaces.js';
+import { hasInterface } from './pod-network.js';
+import { type HostPorts, Releaser } from './releaser.js';
+
+/** How long a DEL waits for the control plane before it leaves the port to reconciliation. */
+const RELEASE_MILLISECONDS = 3_000;
+/** How long a question of STATUS or CHECK may take. */
+const QUESTION_MILLISECONDS = 3_000;
+
+export interface HostAgentOptions {
+  readonly tenancy: Tenancy;
+  readonly addMilliseconds: number;
+  readonly reconcileMilliseconds: number;
+}
+
+/** Connects the pods of one host to ports, and disconnects them; what the CNI's verbs ask for. */
+export class HostAgent implements AsyncDisposable {
+  readonly #lock = new KeyLock();
+  readonly #attacher: Attacher;
+  readonly #releaser: Releaser;
+  #timer: Disposable | undefined;
+  #reconciling: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(
+    readonly ports: HostPorts,
+    private readonly options: HostAgentOptions,
+  ) {
+    this.#attacher = new Attacher(ports);
+    this.#releaser = new Releaser(ports);
+    for (const attachment of ports.journal.values()) {
+      ports.functions.hold(attachment.function, keyOf(attachment));
+      // From now on a pod that ends does not take its function along.
+      ports.namespaces.of(keyOf(attachment), attachment.netns);
+    }
+  }
+
+  /** Reconciles at once and from now on. */
+  start(): void {
+    void this.reconcile();
+  }
+
+  /** ADD. Throws CniError; then nothing is left, or the journal has it. */
+  add(invocation: Invocation, network: string, request: AttachmentRequest): Promise<Connection> {
+    const key = attachmentKey(invocation.containerId, invocation.ifname);
+    const deadline = this.ports.clock.monotonic() + this.options.addMilliseconds;
+    return this.#lock.run(key, async () => {
+      const before = this.ports.journal.get(key);
+      if (before?.phase === 'attached') {
+        const message = `container ${invocation.containerId} has ${invocation.ifname} already: port ${before.tenant}/${before.port}`;
+        throw new CniError(CNI_CODE.ALREADY_ATTACHED, message);
+      }
+      if (before !== undefined) await this.#finishRelease(before);
+      const tenant = this.options.tenancy.tenantOf(request.podNamespace, request.tenant);
+      const namespace = this.ports.namespaces.open(invocation.netns, invocation.netnsOverride);
+      try {
+        await requireFree(namespace, invocation.ifname);
+        const { containerId, ifname, netns } = invocation;
+        const target = { containerId, ifname, netns, network, namespace, tenant, request };
+        const attached = await this.#attacher.attach(
+          target,
+          this.#controlPlaneFor(invocation, request, deadline),
+          deadline,
+        );
+        this.ports.namespaces.hold(key, namespace);
+        return attached.connection as Connection;
+      } catch (failure) {
+        await this.#rollBack(key, namespace);
+        if (failure instanceof AppError) throw CniError.from(failure, `attaching ${invocation.ifname}`);
+        throw failure;
+      }
+    });
+  }
+
+  /** DEL: nothing is left when it returns, or only what reconciliation will do. What is not there is deleted. */
+  delete(key: string): Promise<void> {
+    return this.#lock.run(key, async () => {
+      const attachment = this.ports.journal.get(key);
+      if (attachment !== undefined) await this.#releaser.release(attachment, RELEASE_MILLISECONDS);
+    });
+  }
+
+  /** CHECK. Throws CniError with every difference. */
+  check(key: string): Promise<void> {
+    return this.#lock.run(key, () => {
+      const attachment = this.ports.journal.get(key);
+      if (attachment === undefined) {
+        throw new CniError(CNI_CODE.NOT_AS_ADDED, `there is no attachment ${key}`);
+      }
+      const controlPlane = this.ports.controlPlane.for({ timeoutMilliseconds: QUESTION_MILLISECONDS });
+      return check(this.ports, attachment, controlPlane);
+    });
+  }
+
+  /** STATUS: whether an ADD can succeed. Throws CniError 50 with why not. */
+  async status(pool = 'default'): Promise<void> {
+    const { controlPlane, functions, host } = this.ports;
+    const notAvailable = (message: string): CniError => new CniError(CNI_CODE.NOT_AVAILABLE, message);
+    const asked = controlPlane.for({ timeoutMilliseconds: QUESTION_MILLISECONDS });
+    const [refreshed, answered] = await Promise.all([
+      functions.refreshIfOld(),
+      // A port that cannot exist: that it does not is an answer of the service that makes ports.
+      asked.getPort('_', 'status'),
+    ]);
+    if (!refreshed.ok) throw notAvailable(`the admin service does not answer: ${refreshed.error.message}`);
+    if (!answered.ok && ['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(answered.error.code)) {
+      throw notAvailable(`the network-intent service does not answer: ${answered.error.message}`);
+    }
+    if (functions.dpus.length === 0) throw notAvailable(`no DPU says that it is in host ${host}`);
+    const healthy = functions.dpus.filter((dpu) => dpu.healthy);
+    if (healthy.length === 0) {
+      const reasons = functions.dpus.map(({ name, message }) => `${name}: ${message}`).join('; ');
+      throw notAvailable(`no DPU of host ${host} can be reached: ${reasons}`);
+    }
+    if (functions.free(pool) === 0) throw notAvailable(`no free function in pool ${pool} of host ${host}`);
+  }
+
+  /** GC: what the runtime does not know of any more is released. Throws CniError with what could not be. */
+  async collectGarbage(network: string, valid: ReadonlySet<string>): Promise<void> {
+    const stale = this.ports.journal
+      .values()
+      .filter((each) => each.network === network && !valid.has(keyOf(each)));
+    const failures: string[] = [];
+    await Promise.all(
+      stale.map((each) =>
+        this.delete(keyOf(each)).catch((failure) => {
+          failures.push(`${keyOf(each)}: ${toCniError(failure).message}`);
+        }),
+      ),
+    );
+    await this.reconcile();
+    if (failures.length === 0) return;
+    throw new CniError(
+      CNI_CODE.INTERNAL,
+      `${failures.length} attachments are left: ${failures[0]}`,
+      failures.join('\n'),
+    );
+  }
+
+  /**
+   * Releases what is left of pods that are gone and of calls that were cut short, and ports of this host that no
+   * attachment is known for. One at a time; whoever asks meanwhile gets the same.
+   */
+  reconcile(): Promise<void> {
+    this.#reconciling ??= this.#reconcile()
+      .catch((failure) => this.ports.log.error({ err: AppError.from(failure) }, 'reconciliation failed'))
+      .finally(() => {
+        this.#reconciling = undefined;
+        this.#schedule();
+      });
+    return this.#reconciling;
+  }
+
+  /** Finishes what is under way; then nothing begins any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#timer?.[Symbol.dispose]();
+    await this.#lock.idle();
+    await this.#reconciling;
+    this.ports.namespaces.close();
+    this.ports.network.close();
+  }
+
+  #schedule(): void {
+    this.#timer?.[Symbol.dispose]();
+    if (this.#closed) return;
+    this.#timer = this.ports.clock.schedule(this.options.reconcileMilliseconds, () => void this.reconcile());
+  }
+
+  async #reconcile(): Promise<void> {
+    const { journal, log, functions, controlPlane, network } = this.ports;
+    const refreshed = await functions.refresh();
+    if (!refreshed.ok) log.warn({ err: refreshed.error }, 'the functions of this host are not known anew');
+    for (const { phase, netns, ...attachment } of journal.values()) {
+      const key = keyOf(attachment);
+      if (this.#lock.isHeld(key) || (phase === 'attached' && isAlive(netns))) continue;
+      log.info(
+        { key, phase, port: `${attachment.tenant}/${attachment.port}` },
+        'an attachment without a pod is released',
+      );
+      await this.delete(key).catch((failure) =>
+        log.error({ key, err: failure }, 'an attachment cannot be released'),
+      );
+    }
+    const orphans = refreshed.ok ? await this.#releaser.orphans() : refreshed;
+    if (!orphans.ok) return;
+    for (const { tenant, name, function: identity } of orphans.value) {
+      // One whose function is in some pod: the journal was lost, the pod was not.
+      if (identity !== undefined && (await network.deviceOf(identity)) === undefined) {
+        log.error(
+          { port: `${tenant}/${name}` },
+          'a pod is connected to a port that no attachment is known of',
+        );
+        continue;
+      }
+      log.warn({ port: `${tenant}/${name}` }, 'a port of this host without an attachment is deleted');
+      await controlPlane.deletePort(tenant, name);
+    }
+  }
+
+  async #finishRelease(attachment: Attachment): Promise<void> {
+    const { pending } = await this.#releaser.release(attachment, RELEASE_MILLISECONDS);
+    if (pending !== undefined) throw CniError.from(pending, 'finishing the release of the attempt before');
+  }
+
+  async #rollBack(key: string, namespace: NetworkNamespace): Promise<void> {
+    const attachment = this.ports.journal.get(key);
+    this.ports.namespaces.hold(key, namespace);
+    try {
+      if (attachment !== undefined) await this.#releaser.release(attachment, RELEASE_MILLISECONDS);
+    } catch (failure) {
+      this.ports.log.error({ key, err: failure }, 'an attachment that failed is released later');
+    } finally {
+      if (this.ports.journal.get(key) === undefined) this.ports.namespaces.release(key);
+    }
+  }
+
+  #controlPlaneFor(
+    { traceparent }: Invocation,
+    { podNamespace, podName }: AttachmentRequest,
+    deadline: number,
+  ) {
+    const { controlPlane, host, clock } = this.ports;
+    const pod = podName === undefined ? '' : ` for pod ${podNamespace ?? ''}/${podName}`;
+    return controlPlane.for({
+      timeoutMilliseconds: Math.max(1, deadline - clock.monotonic()),
+      requestedBy: `host agent of ${host}${pod}`.replaceAll(/[^ -~]/g, '?').slice(0, 256),
+      traceparent,
+    });
+  }
+}
+
+async function requireFree(namespace: NetworkNamespace, ifname: string): Promise<void> {
+  if (!(await hasInterface(namespace, ifname))) return;
+  const message = `the pod has an interface ${ifname} already`;
+  throw new CniError(CNI_CODE.ALREADY_ATTACHED, message, message);
+}

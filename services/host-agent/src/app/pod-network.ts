@@ -1,0 +1,144 @@
+import { setSysctls } from '@outboard/ffi';
+import {
+  AF,
+  address,
+  addressMessage,
+  applyAll,
+  defaultRouteMessage,
+  IFF,
+  type Link,
+  link,
+  linkByName,
+  type NetlinkSocket,
+  NetworkNamespace,
+  type Request,
+  RT_TABLE,
+  RTN,
+  route,
+  upFlags,
+  withSocket,
+} from '@outboard/netlink';
+import type { HostDevice } from '../domain/attachment.js';
+import type { Connection } from '../domain/result.js';
+
+/** Whether a pod has such an interface. */
+export const hasInterface = (namespace: NetworkNamespace, ifname: string): Promise<boolean> =>
+  withSocket(namespace, async (socket) => (await linkByName(socket, ifname)) !== undefined);
+
+/**
+ * Makes the interface of a pod what its port says, and up. Families that the pod has a default route of keep it, so a
+ * second network does not take the first one's away. Returns the gateways of the routes that were made.
+ * Throws AppError INTERNAL with the kernel's refusal.
+ */
+export function configure(
+  namespace: NetworkNamespace,
+  ifname: string,
+  connection: Connection,
+): Promise<readonly string[]> {
+  return withSocket(namespace, async (socket) => {
+    const { ifiIndex } = await socket.get(link.get({ ifname }));
+    // Addresses come from the port alone: none is made up from router advertisements, none is tentative.
+    setSysctls(namespace, {
+      [`net/ipv6/conf/${ifname}/accept_ra`]: '0',
+      [`net/ipv6/conf/${ifname}/accept_dad`]: '0',
+      [`net/ipv6/conf/${ifname}/disable_ipv6`]: connection.addresses.some(({ ip }) => ip.includes(':'))
+        ? '0'
+        : '1',
+    });
+    const routed = await routedFamilies(socket);
+    const gateways = connection.defaultGateways.filter((gateway) => !routed.has(familyOf(gateway)));
+    await applyAll(socket, `configure ${ifname}`, [
+      link.change({ ifiIndex, ...upFlags() }),
+      ...connection.addresses.map((each) => addressMessage(ifiIndex, each)),
+      ...gateways.map((gateway) => defaultRouteMessage(ifiIndex, gateway)),
+    ]);
+    return gateways;
+  });
+}
+
+/** How the interface of a pod differs from what it was given, a sentence each. */
+export function differences(
+  namespace: NetworkNamespace,
+  ifname: string,
+  { macAddress, mtu, addresses, defaultGateways }: Connection,
+): Promise<readonly string[]> {
+  return withSocket(namespace, async (socket) => {
+    const found = await linkByName(socket, ifname);
+    if (found === undefined) return [`interface ${ifname} is missing`];
+    const wrong: string[] = [];
+    if ((found.ifiFlags & IFF.UP) === 0) wrong.push(`interface ${ifname} is down`);
+    if (found.address !== macAddress) wrong.push(`MAC address is ${found.address}, not ${macAddress}`);
+    if (found.mtu !== mtu) wrong.push(`MTU is ${found.mtu}, not ${mtu}`);
+    const present = new Set(
+      await socket.dump(address.dump(), (each) =>
+        each.ifaIndex === found.ifiIndex ? `${each.local ?? each.address}/${each.ifaPrefixlen}` : undefined,
+      ),
+    );
+    for (const { ip, prefixLength } of addresses) {
+      if (!present.has(`${ip}/${prefixLength}`)) wrong.push(`address ${ip}/${prefixLength} is missing`);
+    }
+    const routes = await socket.dump(route.dump(), (each) =>
+      each.rtmDstLen === 0 && each.rtmTable === RT_TABLE.MAIN && each.oif === found.ifiIndex
+        ? each.gateway
+        : undefined,
+    );
+    for (const gateway of defaultGateways) {
+      if (!routes.includes(gateway)) wrong.push(`default route via ${gateway} is missing`);
+    }
+    return wrong;
+  });
+}
+
+/**
+ * Gives a device back to the host as it was. It is known by its mark, whatever a pod has called it; one that has lost
+ * its mark, by its name where `byName` says that this cannot be another one. False: the pod has no such device.
+ */
+export function takeBack(
+  namespace: NetworkNamespace,
+  { ifname, mark, byName }: { readonly ifname: string; readonly mark: string; readonly byName: boolean },
+  device: HostDevice,
+): Promise<boolean> {
+  return withSocket(namespace, async (socket) => {
+    const found = await markedLink(socket, ifname, mark, byName);
+    if (found === undefined) return false;
+    const host = NetworkNamespace.open('self');
+    try {
+      const move: Request<Link> = link.change({
+        ifiIndex: found.ifiIndex,
+        ...upFlags(false),
+        netNsFd: host.descriptor,
+        ifname: device.ifname,
+        address: device.address,
+        mtu: device.mtu,
+        ifalias: '',
+      });
+      const what = `return ${ifname} to the host as ${device.ifname}`;
+      await applyAll(socket, what, [move], { offThread: true });
+    } finally {
+      host.close();
+    }
+    return true;
+  });
+}
+
+async function markedLink(
+  socket: NetlinkSocket,
+  ifname: string,
+  mark: string,
+  byName: boolean,
+): Promise<Link | undefined> {
+  const named = await linkByName(socket, ifname);
+  if (named?.ifalias === mark) return named;
+  const marked = await socket.dump(link.dump(), (each) => (each.ifalias === mark ? each : undefined));
+  return marked[0] ?? (byName ? named : undefined);
+}
+
+const familyOf = (ip: string): number => (ip.includes(':') ? AF.INET6 : AF.INET);
+
+/** Families of which the namespace has a default route. */
+async function routedFamilies(socket: NetlinkSocket): Promise<ReadonlySet<number>> {
+  const families = await socket.dump(route.dump(), ({ rtmDstLen, rtmTable, rtmType, rtmFamily }) =>
+    rtmDstLen === 0 && rtmTable === RT_TABLE.MAIN && rtmType === RTN.UNICAST ? rtmFamily : undefined,
+  );
+  return new Set(families);
+}

@@ -1,0 +1,143 @@
+import { describe, expect, it } from '@jest/globals';
+import { CNI_CODE, CniError } from './cni-error.js';
+import { type AttachmentRequest, parseBase, parseRequest } from './configuration.js';
+
+const BASE = { cniVersion: '1.0.0', name: 'pods', type: 'outboard', network: 'blue' };
+
+const parse = (json: object, args: Record<string, string> = {}): AttachmentRequest =>
+  parseRequest(parseBase(JSON.stringify({ ...BASE, ...json })), new Map(Object.entries(args)));
+
+function refusal(action: () => unknown): CniError {
+  try {
+    action();
+  } catch (failure) {
+    if (failure instanceof CniError) return failure;
+    throw failure;
+  }
+  throw new Error('it was not refused');
+}
+
+describe('the configuration of a network', () => {
+  it.each(['0.4.0', '1.0.0', '1.1.0'])('is understood in version %s', (cniVersion) => {
+    expect(parseBase(JSON.stringify({ ...BASE, cniVersion }))).toMatchObject({ cniVersion, name: 'pods' });
+  });
+
+  it.each([
+    ['no JSON', '{', CNI_CODE.DECODING_FAILURE],
+    ['no object', '[]', CNI_CODE.DECODING_FAILURE],
+    ['no version', '{"name":"pods"}', CNI_CODE.INCOMPATIBLE_VERSION],
+    ['a version of the future', '{"cniVersion":"2.0.0","name":"pods"}', CNI_CODE.INCOMPATIBLE_VERSION],
+    ['no name', '{"cniVersion":"1.0.0"}', CNI_CODE.INVALID_CONFIGURATION],
+  ])('is refused as %s', (_, stdin, code) => {
+    expect(refusal(() => parseBase(stdin)).code).toBe(code);
+  });
+
+  it('has defaults for all but the network', () => {
+    expect(parse({})).toEqual({
+      podNamespace: undefined,
+      podName: undefined,
+      tenant: undefined,
+      network: { name: 'blue' },
+      port: undefined,
+      pool: 'default',
+      deviceId: undefined,
+      labels: {},
+      securityPolicies: [],
+      defaultDeny: true,
+      defaultRoute: true,
+      macAddress: undefined,
+      ips: [],
+      dns: { nameservers: [], domain: undefined, search: [], options: [] },
+    });
+    expect(refusal(() => parse({ network: undefined })).details).toMatch(/^network must be set/);
+  });
+
+  it('tells everything that is wrong at once, each with its field', () => {
+    const { code, details } = refusal(() =>
+      parse(
+        {
+          tenant: 'ACME',
+          pool: 5,
+          defaultDeny: 'no',
+          labels: { 'outboard.dev/host': 'x' },
+          runtimeConfig: { mac: 'nonsense', ips: ['10.0.0.300'] },
+        },
+        { OUTBOARD_NETWORK: 'Blue' },
+      ),
+    );
+    expect(code).toBe(CNI_CODE.INVALID_CONFIGURATION);
+    for (const field of [
+      'tenant',
+      'pool',
+      'defaultDeny',
+      'labels["outboard.dev/host"]',
+      'runtimeConfig.mac',
+    ]) {
+      expect(details).toContain(field);
+    }
+    for (const field of ['runtimeConfig.ips[0]', 'CNI_ARGS OUTBOARD_NETWORK']) {
+      expect(details).toContain(field);
+    }
+    expect(details.split('\n')).toHaveLength(7);
+  });
+
+  it('asks for nothing that is not done: another allocator, bandwidth', () => {
+    expect(refusal(() => parse({ ipam: { type: 'host-local' } })).code).toBe(CNI_CODE.UNSUPPORTED_FIELD);
+    expect(refusal(() => parse({ runtimeConfig: { Bandwidth: { IngressRate: 8 } } })).code).toBe(
+      CNI_CODE.UNSUPPORTED_FIELD,
+    );
+    expect(parse({ ipam: {} }).network).toEqual({ name: 'blue' });
+  });
+
+  it('takes addresses from capabilities before conventions before arguments', () => {
+    const conventions = { args: { cni: { ips: ['10.0.0.2/24'], mac: '02:00:00:00:00:02' } } };
+    const capabilities = { runtimeConfig: { ips: ['10.0.0.3/24', 'FD00::3/64'], mac: '02-00-00-00-00-03' } };
+    const args = { IP: '10.0.0.1', MAC: '02:00:00:00:00:01' };
+    expect(parse({}, args)).toMatchObject({ ips: ['10.0.0.1'], macAddress: '02:00:00:00:00:01' });
+    expect(parse(conventions, args)).toMatchObject({ ips: ['10.0.0.2'], macAddress: '02:00:00:00:00:02' });
+    expect(parse({ ...conventions, ...capabilities }, args)).toMatchObject({
+      ips: ['10.0.0.3', 'fd00::3'],
+      macAddress: '02:00:00:00:00:03',
+    });
+  });
+
+  it('understands capabilities in the letter case of Go, which containerd writes', () => {
+    const runtimeConfig = {
+      Mac: '02:00:00:00:00:03',
+      dns: { Servers: ['10.96.0.10'], Searches: ['svc.cluster.local'], Options: ['ndots:5'] },
+    };
+    expect(parse({ runtimeConfig })).toMatchObject({
+      macAddress: '02:00:00:00:00:03',
+      dns: { nameservers: ['10.96.0.10'], search: ['svc.cluster.local'], options: ['ndots:5'] },
+    });
+  });
+
+  it('takes the device of a device plugin where Multus puts it', () => {
+    expect(parse({ deviceID: '0000:03:00.2' }).deviceId).toBe('0000:03:00.2');
+    expect(parse({ runtimeConfig: { deviceID: '0000:03:00.3' } }).deviceId).toBe('0000:03:00.3');
+  });
+
+  it("lets a pod's annotations choose network, port and labels", () => {
+    const annotations = {
+      'outboard.dev/network': 'red',
+      'outboard.dev/labels': 'app=web, tier=front',
+      other: 'x',
+    };
+    const runtimeConfig = { 'io.kubernetes.cri.pod-annotations': annotations };
+    expect(parse({ labels: { app: 'any', zone: 'z' }, runtimeConfig })).toMatchObject({
+      network: { name: 'red' },
+      labels: { app: 'web', tier: 'front', zone: 'z' },
+    });
+    const port = { 'io.kubernetes.cri.pod-annotations': { 'outboard.dev/port': 'web-0' } };
+    expect(parse({ network: undefined, runtimeConfig: port })).toMatchObject({
+      port: 'web-0',
+      network: undefined,
+    });
+  });
+
+  it('may select the network by its labels', () => {
+    expect(parse({ network: undefined, networkSelector: { tier: 'front' } }).network).toEqual({
+      labels: { tier: 'front' },
+    });
+  });
+});

@@ -1,0 +1,1 @@
+import './nest/run-host-agent.js';

@@ -1,0 +1,318 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { DEFAULT_DENY_POLICY } from '@outboard/bus';
+import { LocalStack, type Manifest, type Workspace } from '@outboard/local-stack';
+import { address, link, linkByName, NetworkNamespace, withSocket } from '@outboard/netlink';
+import { type Pod, ping, waitReachable, waitUnreachable, waitUntil } from '@outboard/testbed';
+import { type CniResult, CniRuntime, type Json } from '../cni/cni-runtime.js';
+import { buildPlugin } from '../cni/plugin.js';
+import { BLUE, functionOf } from './manifests.js';
+
+const HOST_A = 'host-dpu-a';
+const VFS = 4;
+const CODE = { invalid: 7, tryAgain: 11, notAvailable: 50, refused: 100, attached: 101, notAsAdded: 102 };
+
+/** Lets everybody in who is of the same tenant. */
+const OPEN: Manifest = {
+  kind: 'SecurityPolicy',
+  metadata: { name: 'open' },
+  spec: { portSelector: {}, ingress: [{ peers: [{ portSelector: {} }] }] },
+};
+
+/** The plugin, agents on two hosts, the services, a worker on each of two DPUs: everything as it is in a data centre. */
+describe('pods that a container runtime connects by the CNI plugin', () => {
+  let stack: LocalStack;
+  let acme: Workspace;
+  let a: CniRuntime;
+  let b: CniRuntime;
+  const made: Pod[] = [];
+  let number = 0;
+
+  beforeAll(async () => {
+    stack = await LocalStack.start({
+      name: 'cni',
+      agents: true,
+      dpus: ['a', 'b'].map((letter, index) => ({
+        name: `dpu-${letter}`,
+        serialNumber: `OB-SIM-000${index + 1}`,
+        pfMacAddress: `02:0b:00:00:0${index + 1}:00`,
+        functions: VFS,
+      })),
+      leaseMilliseconds: 2_000,
+      environment: { OUTBOARD_TENANTS: 'team-a=acme,_=acme', OUTBOARD_CNI_ADD_MILLISECONDS: '8000' },
+    });
+    acme = await stack.workspace('acme');
+    await acme.apply(...BLUE);
+    const plugin = buildPlugin(stack.testbed.directory);
+    [a, b] = [HOST_A, 'host-dpu-b'].map(
+      (host) =>
+        new CniRuntime({ plugin, socket: stack.stack.agentSocket(host), configuration: { network: 'blue' } }),
+    ) as [CniRuntime, CniRuntime];
+  }, 60_000);
+
+  afterEach(async () => {
+    for (const pod of made.splice(0)) {
+      if (!stack.testbed.pods.has(pod.name)) continue;
+      await (pod.host.name === HOST_A ? a : b).delete(pod);
+      await stack.testbed.removePod(pod.name);
+    }
+  });
+
+  afterAll(async () => {
+    await stack?.[Symbol.asyncDispose]();
+  }, 30_000);
+
+  const createPod = async (host = HOST_A): Promise<Pod> => {
+    const pod = await stack.testbed.createPod({ name: `p${++number}`, host });
+    made.push(pod);
+    return pod;
+  };
+
+  const until = (what: string, holds: () => Promise<boolean>): Promise<void> =>
+    waitUntil(what, async () => ((await holds()) ? undefined : 'it does not'));
+
+  const ports = () => stack.ports('acme');
+
+  /** Names and addresses of the functions' devices that are in a host. */
+  const devicesOf = async (host = HOST_A): Promise<readonly string[]> => {
+    const links = await stack.testbed.host(host).socket.dump(link.dump());
+    return links
+      .filter(({ ifname }) => ifname?.startsWith('enp'))
+      .map(({ ifname, address: mac, mtu, ifalias }) => `${ifname} ${mac} ${mtu} ${ifalias ?? ''}`)
+      .sort();
+  };
+
+  const ipOf = ({ ips }: CniResult, family: 4 | 6): string => {
+    const found = ips.map((each) => each.address).find((each) => each.includes(':') === (family === 6));
+    return found?.split('/')[0] ?? '';
+  };
+
+  it('get an interface as their port says, and nobody reaches them until a policy allows it', async () => {
+    const before = await devicesOf();
+    const [web, db] = [await createPod(), await createPod('host-dpu-b')];
+    const atWeb = await a.add(web, {
+      args: { K8S_POD_NAMESPACE: 'team-a', K8S_POD_NAME: 'web-0' },
+      configuration: { cniVersion: '1.1.0', labels: { app: 'web' } },
+    });
+    const atDb = await b.add(db);
+
+    const port = (await ports()).find(({ metadata }) => metadata.name.startsWith('web-0-eth0-'));
+    expect(port?.metadata.labels).toMatchObject({
+      app: 'web',
+      'outboard.dev/host': HOST_A,
+      'outboard.dev/namespace': 'team-a',
+      'outboard.dev/pod': 'web-0',
+    });
+    expect(port?.spec.securityPolicies).toEqual([DEFAULT_DENY_POLICY]);
+    const { status } = port ?? { status: undefined };
+    expect(atWeb).toEqual({
+      cniVersion: '1.1.0',
+      interfaces: [
+        {
+          name: 'eth0',
+          mac: status?.macAddress,
+          mtu: status?.mtu,
+          sandbox: `/run/netns/${web.namespace.name}`,
+        },
+      ],
+      ips: status?.addresses.map(({ ip, prefixLength, gateway }) => ({
+        address: `${ip}/${prefixLength}`,
+        gateway,
+        interface: 0,
+      })),
+      routes: [
+        { dst: '0.0.0.0/0', gw: '10.0.1.1' },
+        { dst: '::/0', gw: 'fd00:0:1::1' },
+      ],
+      dns: {},
+    });
+    expect((await a.call('CHECK', web)).stdout).toBe('');
+
+    for (const family of [4, 6] as const) {
+      expect(await ping(web, ipOf(atDb, family))).toMatchObject({ received: 0 });
+      expect(await ping(db, ipOf(atWeb, family))).toMatchObject({ received: 0 });
+    }
+    await acme.apply(OPEN);
+    for (const family of [4, 6] as const) await waitReachable(web, ipOf(atDb, family));
+    await acme.delete('SecurityPolicy', 'open');
+    await waitUnreachable(web, ipOf(atDb, 4));
+
+    await a.delete(web);
+    expect(await devicesOf()).toEqual(before);
+    expect((await ports()).map(({ status: { dpu } }) => dpu)).toEqual(['dpu-b']);
+  }, 30_000);
+
+  it('are disconnected however often, whatever of them is left, and nothing else is touched', async () => {
+    const before = await devicesOf();
+    const pod = await createPod();
+    await a.add(pod);
+    await a.delete(pod, { containerId: 'somebody-else' });
+    expect((await a.call('CHECK', pod)).exitCode).toBe(0);
+    await a.delete(pod, { netns: '' });
+    await a.delete(pod);
+    await a.delete(pod, { netns: '/run/netns/never-was' });
+    expect(await devicesOf()).toEqual(before);
+    expect(await ports()).toEqual([]);
+  });
+
+  it('may ask for addresses, and have several interfaces with one default route', async () => {
+    const pod = await createPod();
+    const first = await a.add(pod, {
+      runtimeConfig: { Ips: ['10.0.1.77/24'], mac: '02:00:5E:00:10:05' },
+    });
+    expect(first.interfaces[0]?.mac).toBe('02:00:5e:00:10:05');
+    expect(first.ips.map((each) => each.address)).toContain('10.0.1.77/24');
+    const second = await a.add(pod, {
+      ifname: 'net1',
+      args: { IP: '10.0.1.78' },
+      configuration: { cniVersion: '0.4.0' },
+    });
+    expect(second.ips).toContainEqual({
+      address: '10.0.1.78/24',
+      gateway: '10.0.1.1',
+      interface: 0,
+      version: '4',
+    });
+    expect(second.routes).toEqual([]);
+    await a.delete(pod, { ifname: 'net1' });
+    expect((await a.call('CHECK', pod)).exitCode).toBe(0);
+  });
+
+  it('are refused with code and reason, and leave nothing behind', async () => {
+    const before = await devicesOf();
+    const pod = await createPod();
+    const refused = async (
+      configuration: Json,
+      args: Record<string, string> = {},
+      runtimeConfig: Json = {},
+    ) => {
+      const { exitCode, json } = await a.call('ADD', pod, { configuration, args, runtimeConfig });
+      expect(exitCode).toBe(1);
+      return json;
+    };
+    expect(await refused({ network: 'nowhere' })).toMatchObject({
+      code: CODE.refused,
+      msg: expect.stringContaining('network nowhere does not exist'),
+    });
+    expect(await refused({}, { K8S_POD_NAMESPACE: 'team-b' })).toMatchObject({ code: CODE.invalid });
+    expect(await refused({ tenant: 'globex' }, { K8S_POD_NAMESPACE: 'team-a' })).toMatchObject({
+      code: CODE.invalid,
+    });
+    expect(await refused({}, {}, { ips: ['10.9.9.9'] })).toMatchObject({ code: CODE.invalid });
+    expect(await refused({ deviceID: 'enp9s0f0v1' })).toMatchObject({ code: CODE.refused });
+    expect(await refused({ pool: 'fast' })).toMatchObject({ code: CODE.tryAgain });
+    expect(await refused({ network: undefined, networkSelector: { tier: 'none' } })).toMatchObject({
+      code: CODE.invalid,
+    });
+    expect(await refused({ cniVersion: '9.0.0' })).toMatchObject({ code: 1, cniVersion: '1.1.0' });
+    expect((await a.call('ADD', pod, { netns: '/run/netns/never-was' })).json).toMatchObject({ code: 8 });
+    expect((await a.call('ADD', pod, { ifname: 'lo' })).json).toMatchObject({ code: CODE.attached });
+    await a.add(pod);
+    expect((await a.call('ADD', pod)).json).toMatchObject({ code: CODE.attached });
+    await a.delete(pod);
+    expect(await devicesOf()).toEqual(before);
+    expect(await ports()).toEqual([]);
+  });
+
+  it('take a port that is there, on the function that a device plugin has given them, and leave it there', async () => {
+    const pod = await createPod();
+    await acme.apply({ kind: 'Port', metadata: { name: 'reserved' }, spec: { network: 'blue' } });
+    await a.add(pod, { configuration: { network: undefined, port: 'reserved', deviceID: 'enp1s0f0v2' } });
+    const [port] = await ports();
+    expect(port?.spec.function).toEqual(functionOf('dpu-a', 2));
+    await a.delete(pod);
+    const [left] = await ports();
+    expect(left?.metadata.name).toBe('reserved');
+    expect(left?.spec.function).toBeUndefined();
+    await acme.delete('Port', 'reserved');
+  });
+
+  it('are found different by CHECK in kernel and intent, with every difference', async () => {
+    const pod = await createPod();
+    const result = await a.add(pod);
+    await withSocket(pod.namespace, async (socket) => {
+      const { ifiIndex } = await socket.get(link.get({ ifname: 'eth0' }));
+      const ip = ipOf(result, 4);
+      await socket.send(
+        address.remove({ ifaFamily: 2, ifaPrefixlen: 24, ifaIndex: ifiIndex, local: ip, address: ip }),
+      );
+    });
+    const [port] = await ports();
+    const name = port?.metadata.name ?? '';
+    await acme.delete('Port', name);
+    const { json } = await a.call('CHECK', pod);
+    expect(json).toMatchObject({ code: CODE.notAsAdded });
+    expect(String(json.details).split('\n')).toEqual([
+      expect.stringMatching(/^kernel: address 10\.0\.1\.\d+\/24 is missing$/),
+      'kernel: default route via 10.0.1.1 is missing',
+      `intent: port acme/${name} is missing`,
+    ]);
+  });
+
+  it('are rolled back within the time when their port does not become ready', async () => {
+    const before = await devicesOf();
+    const pod = await createPod();
+    await stack.stack.kill('dataplane-worker/dpu-a');
+    const { json } = await a.call('ADD', pod);
+    expect(json).toMatchObject({ code: CODE.tryAgain, msg: expect.stringContaining('is not ready') });
+    expect(await devicesOf()).toEqual(before);
+    expect(await ports()).toEqual([]);
+    await until('STATUS says that the DPU is gone', async () => {
+      const status = await a.status();
+      return status.json.code === CODE.notAvailable && String(status.json.msg).includes('dpu-a');
+    });
+    await stack.stack.restart('dataplane-worker/dpu-a');
+    await until('STATUS says that it is back', async () => (await a.status()).exitCode === 0);
+    await a.add(pod);
+  }, 30_000);
+
+  it('have their functions back in the host when they vanish without a DEL', async () => {
+    const before = await devicesOf();
+    const [kept, lost] = [await createPod(), await createPod()];
+    await a.add(kept);
+    await a.add(lost);
+    NetworkNamespace.remove(lost.namespace.name ?? '');
+    lost.close();
+    expect((await a.collectGarbage([kept])).stdout).toBe('');
+    await until('only the pod that is there has a port', async () => (await ports()).length === 1);
+    expect(await devicesOf()).toHaveLength(before.length - 1);
+    expect((await a.collectGarbage([])).exitCode).toBe(0);
+    expect(await devicesOf()).toEqual(before);
+    expect(await ports()).toEqual([]);
+  });
+
+  it('exhaust the pool, which STATUS tells, and survive a restart of the agent', async () => {
+    const pods = await Promise.all(Array.from({ length: VFS }, () => createPod()));
+    await Promise.all(pods.map((pod) => a.add(pod)));
+    const status = await a.status();
+    expect(status.json).toMatchObject({
+      code: CODE.notAvailable,
+      msg: expect.stringContaining('no free function'),
+    });
+    expect((await a.call('ADD', await createPod())).json).toMatchObject({ code: CODE.tryAgain });
+    await stack.stack.restart(`host-agent/${HOST_A}`);
+    await until('the agent knows its functions again', async () =>
+      String((await a.status()).json.msg).includes('no free function'),
+    );
+    for (const pod of pods) expect((await a.call('CHECK', pod)).stdout).toBe('');
+    const [first] = pods;
+    if (first !== undefined) await a.delete(first);
+    expect((await a.status()).stdout).toBe('');
+  }, 30_000);
+
+  it('are disconnected while the control plane is away, and it learns of it when it is back', async () => {
+    const before = await devicesOf();
+    const pod = await createPod();
+    await a.add(pod);
+    await stack.stack.kill('network-intent');
+    expect((await a.status()).json).toMatchObject({
+      code: CODE.notAvailable,
+      msg: expect.stringContaining('network-intent'),
+    });
+    await a.delete(pod);
+    expect(await devicesOf()).toEqual(before);
+    expect(await linkByName(stack.testbed.host(HOST_A).socket, 'enp1s0f0v0')).toBeDefined();
+    await stack.stack.restart('network-intent');
+    expect((await a.collectGarbage([])).exitCode).toBe(0);
+    await until('the port is gone', async () => (await ports()).length === 0);
+  }, 30_000);
+});
