@@ -62,7 +62,7 @@ function* document(): Generator<Entry> {
 let sequence = 0n;
 const versioned = () => ({ epoch: EPOCH, sequence: ++sequence, digest: new Uint8Array(16) });
 
-export async function measureMember(): Promise<void> {
+async function measureMember(): Promise<void> {
   const name = `n${process.pid.toString(36)}`;
   const testbed = await Testbed.create({
     name,
@@ -155,3 +155,5 @@ export async function measureMember(): Promise<void> {
     await testbed.dispose();
   }
 }
+
+await measureMember();

@@ -1,0 +1,155 @@
+// What questions about the network cost: which flows a change of one policy opens and closes, among many ports.
+import { performance } from 'node:perf_hooks';
+import { unwrap } from '@outboard/core';
+import { type MacAddress, type Name, parseManifest, type SerialNumber, type Uid } from '@outboard/model';
+import {
+  type Command,
+  decide,
+  differenceOf,
+  type InventoryChange,
+  type PlannedIntent,
+  type PlannedResource,
+  project,
+  takeDocumentChanges,
+  World,
+} from '@outboard/planner';
+import { median, note, quantile, report } from '../report.js';
+
+const BENCH = 'network';
+const PORTS = 100_000;
+const NETWORKS = 100;
+const APPS = 100;
+const DPUS = 100;
+const PF = '08:c0:eb:00:00:01' as MacAddress;
+
+const world = World.load([], 1);
+let revision = 1;
+let uids = 0;
+const context = () => ({
+  revision: revision + 1,
+  now: 1_795_000_000_000,
+  newUid: () => `0192f3c1-7a2e-7c1b-8000-${(++uids).toString(16).padStart(12, '0')}` as Uid,
+});
+const commit = (): void => {
+  revision++;
+  takeDocumentChanges(world, revision);
+};
+
+const command = (kind: string, name: string, spec: object, labels: object = {}): Command => ({
+  operation: 'apply',
+  intent: unwrap(
+    parseManifest({
+      apiVersion: 'network.outboard.dev/v1alpha1',
+      kind,
+      metadata: { tenant: 'acme', name, labels },
+      spec,
+    }),
+  ) as PlannedIntent,
+});
+
+const apply = (...parameters: Parameters<typeof command>): PlannedResource =>
+  unwrap(decide(world, command(...parameters), context())).resource;
+
+function buildFleet(): void {
+  const changes: InventoryChange[] = [];
+  for (let index = 0; index < DPUS; index++) {
+    const name = `dpu-${index}` as Name;
+    const serialNumber = `SN${index}` as SerialNumber;
+    changes.push({
+      operation: 'put',
+      record: {
+        kind: 'Dpu',
+        name,
+        serialNumber,
+        tunnelEndpoint: `10.254.${index >> 8}.${index & 255}` as never,
+        underlayMtu: 1500,
+        hardwareOffload: false,
+        labels: {},
+        encapsulations: ['VXLAN'],
+        reachable: true,
+      },
+    });
+    for (let vfNumber = 0; vfNumber < PORTS / DPUS; vfNumber++) {
+      changes.push({
+        operation: 'put',
+        record: {
+          kind: 'Function',
+          name: `${name}-pf0vf${vfNumber}` as Name,
+          dpu: name,
+          identity: { serialNumber, pfMacAddress: PF, vfNumber },
+          representor: `pf0vf${vfNumber}`,
+        },
+      });
+    }
+  }
+  project(world, changes, context());
+  commit();
+}
+
+/** A router per network, and each network on a DPU of its own: where ports are does not matter here, only how long it takes to build them. 1,000 ports of 100 applications in each, a policy for each application. */
+function buildPorts(): void {
+  for (let index = 0; index < NETWORKS; index++) {
+    apply('Router', `router-${index}`, {});
+    apply('Network', `net-${index}`, { router: `router-${index}` });
+    apply('Subnet', `net-${index}-v4`, { network: `net-${index}`, cidr: `10.${index}.0.0/16` });
+  }
+  const perDpu = PORTS / DPUS;
+  for (let index = 0; index < PORTS; index++) {
+    const dpu = Math.floor(index / perDpu);
+    const network = Math.floor((index * NETWORKS) / PORTS);
+    const spec = {
+      network: `net-${network}`,
+      function: { serialNumber: `SN${dpu}`, pfMacAddress: PF, vfNumber: index % perDpu },
+    };
+    apply('Port', `port-${index}`, spec, { app: `app-${index % APPS}` });
+  }
+  commit();
+  for (let index = 0; index < APPS; index++) apply('SecurityPolicy', `app-${index}`, policySpec(index, 8080));
+  commit();
+}
+
+const policySpec = (index: number, port: number) => ({
+  portSelector: { matchLabels: { app: `app-${index}` } },
+  ingress: [
+    {
+      name: 'clients',
+      peers: [1, 2, 3].map((step) => ({
+        portSelector: { matchLabels: { app: `app-${(index + step) % APPS}` } },
+      })),
+      services: [{ protocol: 'TCP', port }],
+    },
+  ],
+});
+
+note(`${PORTS} ports in ${NETWORKS} networks on ${DPUS} DPUs, ${APPS} policies; building them takes a while`);
+buildFleet();
+buildPorts();
+const milliseconds: number[] = [];
+let flows = 0;
+for (let round = 0; round < 60; round++) {
+  const index = round % APPS;
+  const change = command('SecurityPolicy', `app-${index}`, policySpec(index, 9000 + round));
+  const existing = world.policies.policies.get(`acme/app-${index}`)?.record.resource;
+  if (!existing || change.operation !== 'apply') throw new Error(`no policy app-${index}`);
+  const planned = { ...existing, spec: change.intent.spec } as PlannedResource;
+  const start = performance.now();
+  const difference = differenceOf(world, change, planned);
+  const taken = performance.now() - start;
+  if (round >= 10) milliseconds.push(taken);
+  flows = difference?.total ?? 0;
+}
+if (flows === 0) throw new Error('a change of a port number opens and closes flows');
+note(
+  `the last change opens and closes ${flows} sorts of flows; p99 ${quantile(milliseconds, 0.99).toFixed(2)} ms`,
+);
+const value = median(milliseconds);
+report({
+  bench: BENCH,
+  metric: `flows that one policy opens and closes, ${PORTS} ports`,
+  value,
+  unit: 'ms',
+  baseline: null,
+  ratio: null,
+  bar: 'value <= 10 ms',
+  ok: value <= 10,
+});

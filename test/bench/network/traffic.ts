@@ -1,0 +1,181 @@
+/**
+ * TCP between pods: on one DPU, across DPUs, between the networks of a router; with policies at both ends and without; with
+ * each driver, against the same path made by hand. All paths stand at once and are measured in turn, in short runs.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemClock, systemRandom } from '@outboard/core';
+import {
+  createEngine,
+  type Driver,
+  LinuxDriver,
+  OvsDriver,
+  type Spec,
+  stopSwitch,
+} from '@outboard/dataplane';
+import { NetworkNamespace } from '@outboard/netlink';
+import { type Dpu, TcpBulk, Testbed, waitReachable } from '@outboard/testbed';
+import { interleave, note, report } from '../report.js';
+import { bareLinux, bareOpenVswitch } from './bare-paths.js';
+import {
+  BENCH_PORTS,
+  GATEWAY_MAC,
+  MTU,
+  type PathSet,
+  type Role,
+  SETS,
+  trafficDocument,
+} from './traffic-document.js';
+
+const ROUNDS = 7;
+const RUN_MILLISECONDS = 700;
+const BAR = 0.8;
+const DPUS = ['dpu-1', 'dpu-2'];
+const PATHS = { near: 'on one DPU', far: 'across DPUs', routed: 'between networks' } as const;
+
+/** How the DPUs of a testbed get a driver, and the paths that are compared with its own. */
+interface Contender {
+  readonly checksumOffload: boolean;
+  open(dpu: Dpu): Promise<Driver<Spec>>;
+  bare(dpu: Dpu, peer: string): void;
+  close(): Promise<void>;
+}
+
+const namespaceOf = ({ plan }: Dpu): NetworkNamespace => NetworkNamespace.open({ name: plan.namespace });
+
+const linux = (name: string): Contender => ({
+  checksumOffload: true,
+  open: (dpu) =>
+    LinuxDriver.open({
+      dpu: `${name}${dpu.plan.number}`,
+      underlayDevice: dpu.plan.underlay.device,
+      namespace: namespaceOf(dpu),
+    }),
+  bare: bareLinux,
+  async close() {
+    for (const left of NetworkNamespace.list(`ob-${name}`)) NetworkNamespace.remove(left);
+  },
+});
+
+function openVswitch(): Contender {
+  const directories = new Map(DPUS.map((dpu) => [dpu, mkdtempSync(join(tmpdir(), 'outboard-bench-'))]));
+  const of = (dpu: Dpu): string => directories.get(dpu.name) ?? '';
+  return {
+    checksumOffload: false,
+    open: (dpu) =>
+      OvsDriver.open({
+        directory: of(dpu),
+        managed: true,
+        underlayDevice: dpu.plan.underlay.device,
+        namespace: namespaceOf(dpu),
+      }),
+    bare: (dpu, peer) => bareOpenVswitch(dpu, peer, of(dpu)),
+    async close() {
+      for (const directory of directories.values()) {
+        await stopSwitch(directory);
+        rmSync(directory, { recursive: true });
+      }
+    },
+  };
+}
+
+/** Pods for all ports, each of which knows its gateway. */
+async function attachPods(testbed: Testbed): Promise<void> {
+  for (const { name, dpu: home, vf, network, ip, mac } of BENCH_PORTS) {
+    const dpu = testbed.dpu(home);
+    const pod = await testbed.createPod({ name, host: dpu.host.name });
+    const gateway = `10.77.${network}.1`;
+    await pod.attach(dpu, vf, {
+      mtu: MTU,
+      macAddress: mac,
+      addresses: [{ ip, prefixLength: 24, gateway }],
+    });
+    // A path made by hand answers no questions.
+    pod.namespace.run(() =>
+      execFileSync('ip', ['neigh', 'replace', gateway, 'lladdr', GATEWAY_MAC, 'dev', 'eth0']),
+    );
+  }
+}
+
+/** Gbit/s from the pod of that role to the server of the same set. */
+async function throughput(testbed: Testbed, set: PathSet, role: Role): Promise<number> {
+  const [from, to] = [testbed.pod(`${set}-${role}`), testbed.pod(`${set}-server`)];
+  const bulk = await TcpBulk.start(testbed, { from, to, directions: ['forward'] });
+  await systemClock.delay(RUN_MILLISECONDS);
+  const { forward, failure } = await bulk.stop();
+  if (forward === undefined) throw new Error(`no traffic from ${from.name}: ${failure}`);
+  return forward.bitsPerSecond / 1e9;
+}
+
+async function measure(driverName: string, name: string, contender: Contender): Promise<void> {
+  const testbed = await Testbed.create({
+    name,
+    dpus: DPUS.map((dpu, index) => ({
+      name: dpu,
+      serialNumber: `S${index}`,
+      pfMacAddress: `08:c0:eb:00:00:0${index + 1}`,
+      functions: 9,
+      checksumOffload: contender.checksumOffload,
+    })),
+  });
+  const underlayOf = (dpu: string): string => testbed.dpu(dpu).plan.underlay.addresses[0]?.ip ?? '';
+  const open: AsyncDisposable[] = [];
+  try {
+    let policies = true;
+    for (const dpu of testbed.dpus.values()) {
+      const driver = await contender.open(dpu);
+      open.unshift(driver);
+      policies = driver.capabilities().every((each) => each.name !== 'policies' || each.available);
+      const engine = createEngine({ driver, owners: ['network'], clock: systemClock, random: systemRandom });
+      open.unshift(engine);
+      engine.onReport(({ problems }) => {
+        for (const { key, message } of problems) note(`${dpu.name}: ${key} ${message}`);
+      });
+      await engine.start();
+      const version = { epoch: 'bench', sequence: 1n, digest: new Uint8Array(16) };
+      const complete = new Map(trafficDocument(dpu.name, underlayOf, policies));
+      engine.submit({ owner: 'network', version, complete });
+      await engine.settled();
+      contender.bare(dpu, underlayOf(dpu.name === 'dpu-1' ? 'dpu-2' : 'dpu-1'));
+    }
+    await attachPods(testbed);
+    const sets = SETS.filter((set) => set !== 'policed' || policies);
+    for (const [role, where] of Object.entries(PATHS) as [keyof typeof PATHS, string][]) {
+      for (const set of sets) {
+        const server = BENCH_PORTS.find((port) => port.set === set && port.role === 'server');
+        await waitReachable(testbed.pod(`${set}-${role}`), server?.ip ?? '');
+      }
+      const values = await interleave(
+        ROUNDS,
+        Object.fromEntries(sets.map((set) => [set, () => throughput(testbed, set, role)])) as Record<
+          PathSet,
+          () => Promise<number>
+        >,
+      );
+      for (const set of sets.slice(1)) {
+        const ratio = values[set] / values.bare;
+        const what = set === 'policed' ? ', 8 rules each way at both ends' : '';
+        report({
+          bench: 'network',
+          metric: `${driverName}: TCP ${where}${what}`,
+          value: values[set],
+          unit: 'Gbit/s',
+          baseline: values.bare,
+          ratio,
+          bar: `ratio >= ${BAR}`,
+          ok: ratio >= BAR,
+        });
+      }
+    }
+  } finally {
+    for (const each of open) await each[Symbol.asyncDispose]();
+    await contender.close();
+    await testbed.dispose();
+  }
+}
+
+const name = `t${process.pid.toString(36)}`;
+await measure('linux', `${name}l`, linux(`${name}l`));
+await measure('ovs', `${name}o`, openVswitch());
