@@ -52,6 +52,7 @@ module.exports = {
     layer('libs/ffi', ['libs/core']),
     layer('libs/netlink', ['libs/core', 'libs/ffi']),
     layer('libs/acceleration', ['libs/core', 'libs/ffi']),
+    layer('libs/acceleration-client', ['libs/core', 'libs/ffi', 'libs/acceleration']),
     layer('libs/dataplane', ['libs/core', 'libs/contracts', 'libs/reconcile', 'libs/netlink', 'libs/ffi']),
     layer('libs/testbed', ['libs/core', 'libs/netlink', 'libs/ffi']),
     layer('libs/testkit', ['libs/core']),

@@ -1,5 +1,5 @@
-import { closeSync } from 'node:fs';
 import koffi from 'koffi';
+import { libc } from './libc.js';
 import { SystemError } from './system-error.js';
 
 const MFD_CLOEXEC = 1;
@@ -52,7 +52,7 @@ export class SharedMemory implements Disposable {
       checked('fcntl', raw.fcntl(descriptor, F_ADD_SEALS, 'int', SEALS) as number);
       return SharedMemory.map(descriptor, length);
     } catch (failure) {
-      closeSync(descriptor);
+      libc.close(descriptor);
       throw failure;
     }
   }
@@ -70,7 +70,7 @@ export class SharedMemory implements Disposable {
     if (this.#disposed) return;
     this.#disposed = true;
     raw.munmap(this.address, this.bytes.length);
-    closeSync(this.descriptor);
+    libc.close(this.descriptor);
   }
 }
 

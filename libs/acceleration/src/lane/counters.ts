@@ -1,6 +1,9 @@
 /** Buckets of a histogram of latencies: bucket `i` counts those below `2^i` microseconds, the last all others. */
 export const LATENCY_BUCKETS = 24;
 
+/** Counters as plain data, as they come from another thread. */
+export type CounterValues = Omit<SessionCounters, 'count' | 'add'>;
+
 /** What a session has done on one thread since that began. */
 export class SessionCounters {
   completedJobs = 0;
@@ -25,5 +28,17 @@ export class SessionCounters {
     this.engineNanoseconds += engineNanoseconds;
     const bucket = Math.min(LATENCY_BUCKETS - 1, 32 - Math.clz32(latencyMicroseconds));
     this.latency[bucket] = (this.latency[bucket] ?? 0) + 1;
+  }
+
+  /** Adds those of another thread. */
+  add(other: CounterValues): void {
+    this.completedJobs += other.completedJobs;
+    this.failedJobs += other.failedJobs;
+    this.inputBytes += other.inputBytes;
+    this.outputBytes += other.outputBytes;
+    this.engineNanoseconds += other.engineNanoseconds;
+    other.latency.forEach((count, bucket) => {
+      this.latency[bucket] = (this.latency[bucket] ?? 0) + count;
+    });
   }
 }

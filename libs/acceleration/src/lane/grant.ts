@@ -13,6 +13,8 @@ export interface SessionGrant {
   readonly maximumJobs: number;
   readonly maximumBytes: number;
   readonly maximumConnections: number;
+  /** The holder may do jobs itself where the worker cannot. */
+  readonly hostFallback: boolean;
   /** Of all lanes. */
   readonly programs: readonly Program[];
 }

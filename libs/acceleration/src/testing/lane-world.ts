@@ -32,6 +32,7 @@ export const grantOf = (overrides: Partial<SessionGrant> = {}): SessionGrant => 
   maximumJobs: 64,
   maximumBytes: 8 << 20,
   maximumConnections: 8,
+  hostFallback: false,
   programs: [program(1, step('GENERATE', 'SHA_256'))],
   ...overrides,
 });

@@ -1,0 +1,19 @@
+import { type StatusClass, type StatusName, statusClass } from '@outboard/acceleration';
+
+/** A job that was not done, and what can be done about it. */
+export class AcceleratorError extends Error {
+  override readonly name = 'AcceleratorError';
+
+  constructor(
+    readonly status: StatusName,
+    /** The step that failed, from 1; 0: none of them. */
+    readonly failedStep = 0,
+    detail = '',
+  ) {
+    super(`${status}${failedStep > 0 ? ` in step ${failedStep}` : ''}${detail === '' ? '' : `: ${detail}`}`);
+  }
+
+  get class(): StatusClass {
+    return statusClass(this.status);
+  }
+}

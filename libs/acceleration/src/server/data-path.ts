@@ -1,0 +1,165 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError, type Clock } from '@outboard/core';
+import type { LaneName } from '../engine/algorithms.js';
+import type { KeyStore } from '../keys/key-store.js';
+import type { KeyOffer } from '../keys/thread-keys.js';
+import type { WantedKey } from '../keys/wanted-key.js';
+import type { SessionGrant } from '../lane/grant.js';
+import { type SessionActivity, sumActivity } from './activity.js';
+import { LaneWorker } from './lane-worker.js';
+import { describeSession, SessionDirectory, socketName } from './session-directory.js';
+
+const LANES: readonly LaneName[] = ['LIGHT', 'HEAVY'];
+/** Before a thread that failed is started again. */
+const RESTART_MILLISECONDS = 1000;
+
+export interface DataPathPorts {
+  /** Each session has a directory of its name in it. The path with all its names must fit a socket's address: 107 bytes. */
+  readonly directory: string;
+  /** Threads of each lane. */
+  readonly threads: Readonly<Record<LaneName, number>>;
+  readonly keys: KeyStore;
+  readonly clock: Clock;
+  /** A thread that failed is started again; its connections are closed. */
+  readonly onFailure: (failure: Error) => void;
+}
+
+interface Thread {
+  readonly lane: LaneName;
+  readonly index: number;
+  worker: LaneWorker;
+}
+
+/**
+ * The data path of a worker: threads that serve sessions on sockets. Threads are started with the first session. Each
+ * method may be called again with the same: nothing changes then.
+ */
+export class DataPath implements AsyncDisposable {
+  readonly #grants = new Map<string, SessionGrant>();
+  #threads: Thread[] = [];
+  #closed = false;
+
+  private constructor(private readonly ports: DataPathPorts) {}
+
+  /** Removes the sockets that a former run has left: nobody serves them. */
+  static async open(ports: DataPathPorts): Promise<DataPath> {
+    for (const sessionUid of await readdir(ports.directory).catch(() => [])) {
+      await new SessionDirectory(ports.directory, sessionUid).remove();
+    }
+    return new DataPath(ports);
+  }
+
+  /** Where a session's sockets are. */
+  directoryOf(sessionUid: string): string {
+    return new SessionDirectory(this.ports.directory, sessionUid).path;
+  }
+
+  /** Serves a session, or has it as it is now. Resolves when applications can connect. */
+  async grant(grant: SessionGrant): Promise<void> {
+    this.#start();
+    this.#grants.set(grant.sessionUid, grant);
+    const directory = new SessionDirectory(this.ports.directory, grant.sessionUid);
+    await directory.create();
+    await Promise.all(this.#threads.map((thread) => this.#grantOn(thread, grant, directory)));
+    await directory.describe(describeSession(grant, this.ports.threads));
+  }
+
+  /** Sends everybody away; resolves when the sockets are gone. */
+  async revoke(sessionUid: string): Promise<void> {
+    if (!this.#grants.delete(sessionUid)) return;
+    await this.#everywhere(({ worker }) => worker.request({ kind: 'revoke', sessionUid }));
+    await new SessionDirectory(this.ports.directory, sessionUid).remove();
+  }
+
+  /** Has a key as it is wanted. INVALID_ARGUMENT with the versions that cannot be used; the others can. */
+  async applyKey(wanted: WantedKey): Promise<void> {
+    const { offer, problem } = await this.ports.keys.apply(wanted);
+    await this.#offer(offer);
+    if (problem !== undefined) throw problem;
+  }
+
+  /** The key is zeroed when this returns; resolves when the threads have wiped what they made of it. */
+  async removeKey(keyUid: string): Promise<void> {
+    await this.#offer(await this.ports.keys.remove(keyUid));
+  }
+
+  /** What sessions have done since their threads began. */
+  async activity(): Promise<readonly SessionActivity[]> {
+    const all = await Promise.all(
+      this.#threads.map(({ worker }) => worker.request({ kind: 'activity' }).catch(() => [])),
+    );
+    return sumActivity(all.flat());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    const threads = this.#threads;
+    this.#threads = [];
+    await Promise.all(threads.map(({ worker }) => worker[Symbol.asyncDispose]()));
+    for (const sessionUid of this.#grants.keys()) {
+      await new SessionDirectory(this.ports.directory, sessionUid).remove();
+    }
+  }
+
+  #start(): void {
+    if (this.#closed) throw new AppError('UNAVAILABLE', 'the data path is closed');
+    if (this.#threads.length > 0) return;
+    this.#threads = LANES.flatMap((lane) =>
+      Array.from({ length: this.ports.threads[lane] }, (_, index) => {
+        const thread: Thread = { lane, index, worker: this.#startWorker(lane, () => thread) };
+        return thread;
+      }),
+    );
+    for (const offer of this.ports.keys.offers()) void this.#offer(offer).catch(this.ports.onFailure);
+  }
+
+  #startWorker(lane: LaneName, thread: () => Thread): LaneWorker {
+    return new LaneWorker({
+      lane,
+      onRefill: (keyUid, version) => {
+        this.ports.keys.refill(keyUid, version).catch(this.ports.onFailure);
+      },
+      onFailure: (failure) => {
+        this.ports.onFailure(failure);
+        this.ports.clock.schedule(RESTART_MILLISECONDS, () => {
+          this.#restart(thread()).catch(this.ports.onFailure);
+        });
+      },
+    });
+  }
+
+  async #restart(thread: Thread): Promise<void> {
+    if (this.#closed) return;
+    thread.worker = this.#startWorker(thread.lane, () => thread);
+    for (const offer of this.ports.keys.offers()) await thread.worker.request({ kind: 'offer', offer });
+    for (const grant of this.#grants.values()) {
+      await this.#grantOn(thread, grant, new SessionDirectory(this.ports.directory, grant.sessionUid));
+    }
+  }
+
+  async #grantOn(
+    { lane, index, worker }: Thread,
+    grant: SessionGrant,
+    directory: SessionDirectory,
+  ): Promise<void> {
+    const name = socketName(lane, index);
+    await worker.request({ kind: 'grant', grant, path: join(directory.path, name) });
+    await directory.openSocket(name);
+  }
+
+  async #offer(offer: KeyOffer): Promise<void> {
+    await this.#everywhere(({ worker }) => worker.request({ kind: 'offer', offer }));
+  }
+
+  /** A thread that has just failed is told everything when it is started again. */
+  async #everywhere(action: (thread: Thread) => Promise<unknown>): Promise<void> {
+    await Promise.all(
+      this.#threads.map((thread) =>
+        action(thread).catch((failure: unknown) => {
+          if (!(failure instanceof AppError && failure.code === 'UNAVAILABLE')) throw failure;
+        }),
+      ),
+    );
+  }
+}

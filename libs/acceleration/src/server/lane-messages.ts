@@ -1,0 +1,35 @@
+import type { LaneName } from '../engine/algorithms.js';
+import type { KeyOffer } from '../keys/thread-keys.js';
+import type { CounterValues } from '../lane/counters.js';
+import type { SessionGrant } from '../lane/grant.js';
+
+/** What a thread of the data path begins with. */
+export interface LaneThreadData {
+  readonly lane: LaneName;
+  /** eventfd: readable when there is a message, as the thread waits for descriptors and for nothing else. */
+  readonly wake: number;
+}
+
+/** To a thread. Each is answered under its id. */
+export type LaneRequest = { readonly id: number } & (
+  | { readonly kind: 'grant'; readonly grant: SessionGrant; readonly path: string }
+  | { readonly kind: 'revoke'; readonly sessionUid: string }
+  | { readonly kind: 'offer'; readonly offer: KeyOffer }
+  | { readonly kind: 'activity' }
+  | { readonly kind: 'stop' }
+);
+
+/** What a session has done on a thread. */
+export interface ThreadActivity {
+  readonly sessionUid: string;
+  readonly epoch: number;
+  readonly connections: number;
+  readonly queuedJobs: number;
+  readonly counters: CounterValues;
+}
+
+/** From a thread. */
+export type LaneAnswer =
+  | { readonly kind: 'done'; readonly id: number; readonly activity?: readonly ThreadActivity[] }
+  | { readonly kind: 'failed'; readonly id: number; readonly message: string }
+  | { readonly kind: 'refill'; readonly keyUid: string; readonly version: number };

@@ -1,0 +1,71 @@
+// A thread of the data path. It has no event loop of its own while it works: it waits for descriptors, one of which tells
+// that there are messages.
+import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
+import { invariant } from '@outboard/core';
+import { libc } from '@outboard/ffi';
+import { EngineSet } from '../engine/engine-set.js';
+import { Lane } from '../lane/lane.js';
+import type { LaneAnswer, LaneRequest, LaneThreadData, ThreadActivity } from './lane-messages.js';
+
+invariant(parentPort !== null, 'this is the program of a thread');
+serve(parentPort, workerData as LaneThreadData);
+
+function serve(port: MessagePort, { lane: name, wake }: LaneThreadData): void {
+  const answer = (message: LaneAnswer): void => port.postMessage(message);
+  const lane = new Lane({
+    name,
+    engines: EngineSet.open(),
+    onRefill: (keyUid, version) => answer({ kind: 'refill', keyUid, version }),
+  });
+  let stopped: number | undefined;
+
+  const handle = (request: LaneRequest): void => {
+    try {
+      const activity = carryOut(lane, request);
+      if (request.kind === 'stop') stopped = request.id;
+      else answer({ kind: 'done', id: request.id, ...(activity === undefined ? {} : { activity }) });
+    } catch (failure) {
+      const message = failure instanceof Error ? failure.message : String(failure);
+      answer({ kind: 'failed', id: request.id, message });
+    }
+  };
+
+  const counter = Buffer.alloc(8);
+  lane.watch(wake, () => {
+    libc.read(wake, counter);
+    for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
+      handle(next.message as LaneRequest);
+  });
+  // Whatever ends the thread, nobody is left waiting at a socket that no one serves.
+  try {
+    while (stopped === undefined) lane.turn();
+  } finally {
+    lane[Symbol.dispose]();
+  }
+  answer({ kind: 'done', id: stopped });
+  port.close();
+}
+
+function carryOut(lane: Lane, request: LaneRequest): readonly ThreadActivity[] | undefined {
+  switch (request.kind) {
+    case 'grant':
+      lane.grant(request.grant, request.path);
+      return undefined;
+    case 'revoke':
+      lane.revoke(request.sessionUid);
+      return undefined;
+    case 'offer':
+      lane.offer(request.offer);
+      return undefined;
+    case 'activity':
+      return [...lane.sessions].map(({ grant, connections, flow, counters }) => ({
+        sessionUid: grant.sessionUid,
+        epoch: grant.epoch,
+        connections: connections.size,
+        queuedJobs: flow.waiting.length,
+        counters,
+      }));
+    case 'stop':
+      return undefined;
+  }
+}

@@ -1,0 +1,88 @@
+import { Worker } from 'node:worker_threads';
+import { AppError } from '@outboard/core';
+import { libc } from '@outboard/ffi';
+import type { LaneName } from '../engine/algorithms.js';
+import type { LaneAnswer, LaneRequest, LaneThreadData, ThreadActivity } from './lane-messages.js';
+
+const ONE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
+
+/** A thread runs what was built, whatever its owner was loaded from. */
+const ENTRY = new URL(import.meta.url.replace('/src/server/lane-worker.ts', '/dist/server/lane-worker.js'));
+
+type Unnumbered<Request> = Request extends unknown ? Omit<Request, 'id'> : never;
+
+export interface LaneWorkerPorts {
+  readonly lane: LaneName;
+  readonly onRefill: (keyUid: string, version: number) => void;
+  /** The thread is gone, though nobody stopped it. */
+  readonly onFailure: (failure: Error) => void;
+}
+
+/** A thread of the data path, as the thread that started it sees it. */
+export class LaneWorker implements AsyncDisposable {
+  readonly #wake = libc.eventfd();
+  readonly #worker: Worker;
+  readonly #waiting = new Map<
+    number,
+    { resolve: (activity: readonly ThreadActivity[]) => void; reject: (failure: AppError) => void }
+  >();
+  readonly #exited: Promise<void>;
+  #nextId = 1;
+  #stopping = false;
+
+  constructor(private readonly ports: LaneWorkerPorts) {
+    const workerData: LaneThreadData = { lane: ports.lane, wake: this.#wake };
+    this.#worker = new Worker(new URL('./lane-thread.js', ENTRY), { workerData });
+    this.#worker.on('message', (answer: LaneAnswer) => this.#answered(answer));
+    let cause = new Error('a thread of the data path ended');
+    this.#worker.on('error', (failure: Error) => {
+      cause = failure;
+    });
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once('exit', () => {
+        libc.close(this.#wake);
+        const gone = new AppError('UNAVAILABLE', cause.message);
+        for (const { reject } of this.#waiting.values()) reject(gone);
+        this.#waiting.clear();
+        if (!this.#stopping) ports.onFailure(cause);
+        this.#stopping = true;
+        resolve();
+      });
+    });
+  }
+
+  /** Resolves when the thread has done it. */
+  request(request: Unnumbered<LaneRequest>): Promise<readonly ThreadActivity[]> {
+    if (this.#stopping) return Promise.reject(new AppError('UNAVAILABLE', 'the thread has ended'));
+    return this.#send(request);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#stopping) {
+      const stopped = this.#send({ kind: 'stop' });
+      this.#stopping = true;
+      await stopped.catch(() => {});
+    }
+    await this.#exited;
+  }
+
+  #send(request: Unnumbered<LaneRequest>): Promise<readonly ThreadActivity[]> {
+    const id = this.#nextId++;
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ ...request, id });
+      libc.write(this.#wake, ONE);
+    });
+  }
+
+  #answered(answer: LaneAnswer): void {
+    if (answer.kind === 'refill') {
+      this.ports.onRefill(answer.keyUid, answer.version);
+      return;
+    }
+    const waiting = this.#waiting.get(answer.id);
+    this.#waiting.delete(answer.id);
+    if (answer.kind === 'done') waiting?.resolve(answer.activity ?? []);
+    else waiting?.reject(new AppError('INTERNAL', answer.message));
+  }
+}

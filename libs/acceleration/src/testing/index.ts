@@ -1,0 +1,2 @@
+export * from './data-path-world.js';
+export { grantOf, program, step, TOKEN } from './lane-world.js';
