@@ -53,11 +53,13 @@ const FIELDS = {
   tun_ipv6_dst: [NICIRA, 110, 16, 'ip'],
   reg4: [NICIRA, 4, 4, 'ip'],
   xreg0: [REGISTERS, 0, 8, 'hex'],
+  xreg1: [REGISTERS, 1, 8, 'hex'],
   xreg2: [REGISTERS, 2, 8, 'hex'],
   xreg3: [REGISTERS, 3, 8, 'mac'],
   xreg4: [REGISTERS, 4, 8, 'hex'],
   xreg5: [REGISTERS, 5, 8, 'hex'],
   xreg6: [REGISTERS, 6, 8, 'hex'],
+  xreg7: [REGISTERS, 7, 8, 'hex'],
   xxreg2: [NICIRA, 113, 16, 'ip'],
   ct_state: [NICIRA, 105, 4, 'state'],
   ct_zone: [NICIRA, 106, 2, 'number'],
@@ -85,6 +87,13 @@ const FIELDS = {
   ipv6_dst: [BASIC, 27, 16, 'ip'],
   icmpv6_type: [BASIC, 29, 1, 'number'],
   icmpv6_code: [BASIC, 30, 1, 'number'],
+  ct_nw_proto: [NICIRA, 119, 1, 'number'],
+  ct_nw_src: [NICIRA, 120, 4, 'ip'],
+  ct_nw_dst: [NICIRA, 121, 4, 'ip'],
+  ct_ipv6_src: [NICIRA, 122, 16, 'ip'],
+  ct_ipv6_dst: [NICIRA, 123, 16, 'ip'],
+  ct_tp_src: [NICIRA, 124, 2, 'number'],
+  ct_tp_dst: [NICIRA, 125, 2, 'number'],
   nd_target: [BASIC, 31, 16, 'ip'],
   nd_tll: [BASIC, 33, 6, 'mac'],
   nd_reserved: [ERICSSON, 1, 4, 'number'],
@@ -124,6 +133,24 @@ function fieldOf(name: string): Field {
   if (field === undefined) throw new AppError('INTERNAL', `flows have no field ${name}`);
   return field;
 }
+
+/** A value as a number, and which of its bits count. Of what is not the name of a port. */
+export function fieldNumber(name: FieldName, value: FieldValue): { value: bigint; mask: bigint } {
+  const { bytes, kind } = fieldOf(name);
+  if (kind === 'state') {
+    const [set, mask] = stateBits(String(value));
+    return { value: BigInt(set), mask: BigInt(mask) };
+  }
+  const number = (each: Uint8Array): bigint => BigInt(`0x${Buffer.from(each).toString('hex')}`);
+  const [own = '', mask] = String(value).split('/');
+  const bits =
+    mask === undefined
+      ? (1n << BigInt(8 * bytes)) - 1n
+      : number(kind === 'ip' ? prefixMask(Number(mask), bytes) : bytesOf(mask, bytes, kind, NO_PORTS));
+  return { value: number(bytesOf(own, bytes, kind, NO_PORTS)) & bits, mask: bits };
+}
+
+const NO_PORTS: PortNames = { numberOf: () => undefined, nameOf: () => undefined };
 
 /** The header that stands for a field where its value is only referred to. */
 export const fieldHeader = (name: FieldName): number => fieldOf(name).header;

@@ -1,0 +1,126 @@
+import { TUNNEL_PORTS, UPLINK_PATCH } from '../driver-ovs/realise/ovs-objects.js';
+import { familyOf, numberOfIp } from './frames.js';
+import type { Probe, SimHost } from './sim-host.js';
+import type { SimSwitch } from './sim-switch.js';
+import type { Output } from './switch/execute.js';
+import { type Headers, Packet, type Payload } from './switch/packet.js';
+
+/** A DPU on the fabric. */
+export interface SimDpu {
+  readonly name: string;
+  readonly vswitch: SimSwitch;
+  /** By which the others reach it. */
+  readonly underlayAddress: string;
+}
+
+/** What became of a probe. */
+export interface ProbeOutcome {
+  /** Somebody who has the destination got it. */
+  readonly arrived: boolean;
+  /** The answer came back. */
+  readonly answered: boolean;
+  /** The flows that each switch on the way met, in order: `<table>/<priority>`. */
+  readonly path: readonly {
+    readonly dpu: string;
+    readonly inPort: string;
+    readonly flows: readonly string[];
+  }[];
+}
+
+/** So many frames may come of one: more are a loop. */
+const MAX_FRAMES = 10_000;
+
+/**
+ * What is between simulated DPUs and behind them: tunnels end at who has the address, VLANs and untagged frames of
+ * uplinks reach all others, functions have hosts. A frame has gone everywhere when sending it returns.
+ */
+export class SimFabric {
+  readonly #dpus = new Map<string, SimDpu>();
+  readonly #byAddress = new Map<bigint, SimDpu>();
+  /** Who is behind the ports of DPUs, by `<dpu> <representor>`. */
+  readonly #hosts = new Map<string, SimHost>();
+  /** Who is on the fabric itself, by VLAN; 0: untagged. */
+  readonly #devices = new Map<number, Set<SimHost>>();
+  #path: { dpu: string; inPort: string; flows: readonly string[] }[] = [];
+  #probes = 0;
+  #frames = 0;
+
+  add(dpu: SimDpu): void {
+    this.#dpus.set(dpu.name, dpu);
+    this.#byAddress.set(numberOfIp(dpu.underlayAddress), dpu);
+  }
+
+  /** Puts a host behind a function; takes away the one that was there. */
+  attach(dpu: string, representor: string, host: SimHost): void {
+    this.detach(dpu, representor);
+    this.#hosts.set(`${dpu} ${representor}`, host);
+    host.connect((headers, payload) => {
+      const vswitch = this.#dpus.get(dpu)?.vswitch;
+      if (vswitch !== undefined) this.#enter(dpu, Packet.of(representor, headers, payload));
+    });
+  }
+
+  detach(dpu: string, representor: string): void {
+    const key = `${dpu} ${representor}`;
+    this.#hosts.get(key)?.connect(undefined);
+    this.#hosts.delete(key);
+  }
+
+  /** A device on the fabric, of a VLAN or untagged (0). */
+  attachDevice(vlanId: number, host: SimHost): void {
+    const devices = this.#devices.get(vlanId) ?? new Set();
+    this.#devices.set(vlanId, devices.add(host));
+    host.connect((headers, payload) => this.#onFabric(tagged(headers, vlanId), payload, host));
+  }
+
+  /** Sends a probe from a host, and looks at what became of it. */
+  probe(from: SimHost, probe: Probe): ProbeOutcome {
+    const number = ++this.#probes;
+    this.#path = [];
+    this.#frames = 0;
+    from.ask(number, probe);
+    const hosts = [...this.#hosts.values(), ...[...this.#devices.values()].flatMap((set) => [...set])];
+    return {
+      arrived: hosts.some((host) => host.hasGot(number)),
+      answered: from.isAnswered(number),
+      path: this.#path,
+    };
+  }
+
+  #enter(name: string, packet: Packet): void {
+    const dpu = this.#dpus.get(name);
+    if (dpu === undefined || ++this.#frames > MAX_FRAMES) return;
+    const { outputs, flows } = dpu.vswitch.receive(packet);
+    if (flows.length > 0) this.#path.push({ dpu: name, inPort: packet.inPort, flows });
+    for (const output of outputs) this.#leave(dpu, output);
+  }
+
+  #leave(dpu: SimDpu, { port, packet }: Output): void {
+    const host = this.#hosts.get(`${dpu.name} ${port}`);
+    if (host !== undefined) host.receive(packet.at(port));
+    else if (port === TUNNEL_PORTS.vxlan || port === TUNNEL_PORTS.geneve) this.#tunnel(dpu, port, packet);
+    else if (port === UPLINK_PATCH.integration) this.#onFabric(packet, packet.payload, dpu);
+  }
+
+  #tunnel(from: SimDpu, port: string, packet: Packet): void {
+    const isV6 = familyOf(from.underlayAddress) === 6;
+    const to = packet.get(isV6 ? 'tun_ipv6_dst' : 'tun_dst');
+    const peer = this.#byAddress.get(to);
+    if (peer === undefined || peer === from) return;
+    const source = numberOfIp(from.underlayAddress);
+    const tunnel = isV6 ? { tun_ipv6_src: source, tun_ipv6_dst: to } : { tun_src: source, tun_dst: to };
+    this.#enter(peer.name, packet.at(port, { tun_id: packet.get('tun_id'), ...tunnel }));
+  }
+
+  #onFabric(frame: Packet | Headers, payload: Payload, from: SimDpu | SimHost): void {
+    const packet = frame instanceof Packet ? frame : Packet.of('', frame, payload);
+    const vlan = Number(packet.get('vlan_vid') & 0xfffn);
+    for (const device of this.#devices.get(vlan) ?? []) if (device !== from) device.receive(packet.at(''));
+    for (const dpu of this.#dpus.values())
+      if (dpu !== from) this.#enter(dpu.name, packet.at(UPLINK_PATCH.integration));
+  }
+}
+
+const VLAN_PRESENT = 0x1000;
+const tagged = (headers: Headers, vlanId: number): Headers =>
+  vlanId === 0 ? headers : { ...headers, vlan_vid: VLAN_PRESENT | vlanId };
