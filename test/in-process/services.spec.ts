@@ -2,127 +2,56 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { AdminService } from '@outboard/admin';
-import { type Bus, type Endpoint, InProcessBroker, STREAMS } from '@outboard/bus';
+import { Installation } from '@outboard/all-in-one';
+import type { Bus } from '@outboard/bus';
 import { HEADERS, subjects, type Verb } from '@outboard/contracts';
-import { ok, systemRandom, unwrap } from '@outboard/core';
-import { createEngine, MemoryDriver, MemoryKernel } from '@outboard/dataplane';
-import { createDataplaneWorker, type DataplaneWorker } from '@outboard/dataplane-worker';
-import { NetworkIntentService } from '@outboard/network-intent';
-import { intentConsumer } from '@outboard/resource-service';
-import { openMemoryStore } from '@outboard/store';
+import { ok, unwrap } from '@outboard/core';
 import { ManualClock } from '@outboard/testkit';
 
 const LEASE_MILLISECONDS = 9_000;
 const PF_MAC_ADDRESS = '08:c0:eb:8a:d7:8a';
-const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-type Handler = Endpoint['handle'];
-
-/** Everything of an installation but the kernel and the network, in one process and on one clock. */
-class Installation {
+/** An installation on a clock of its own, and what a caller does with it. */
+class Tried {
   readonly clock = new ManualClock();
-  readonly broker = new InProcessBroker({ clock: this.clock });
-  readonly bus = this.broker.connect();
   readonly directory = mkdtempSync(join(tmpdir(), 'outboard-in-process-'));
-  readonly stores = { admin: openMemoryStore(), network: openMemoryStore() };
-  readonly kernels = new Map<string, MemoryKernel>();
-  readonly #running = new Map<string, AsyncDisposable[]>();
+  installation!: Installation;
+  bus!: Bus;
   #ids = 0;
 
   async open(): Promise<void> {
-    unwrap(await this.broker.provision(STREAMS, 'apply'));
-    await this.startAdmin();
-    await this.startNetworkIntent();
+    const { clock, directory } = this;
+    this.installation = await Installation.start({ clock, directory, leaseMilliseconds: LEASE_MILLISECONDS });
+    this.bus = this.installation.connect();
   }
 
   async close(): Promise<void> {
-    for (const name of [...this.#running.keys()].reverse()) await this.stop(name);
+    await this.#finish(this.installation[Symbol.asyncDispose]());
     rmSync(this.directory, { recursive: true });
   }
 
-  async startAdmin(): Promise<void> {
-    const { clock } = this;
-    const bus = this.broker.connect();
-    const admin = new AdminService({
-      bus,
-      store: this.stores.admin,
-      clock,
-      random: systemRandom,
-      leaseMilliseconds: LEASE_MILLISECONDS,
-    });
-    await admin.start();
-    await this.#serve('admin', bus, admin, {
-      [subjects.allRequests('admin')]: (request) => admin.handleRequest(request),
-      [subjects.allDpus('heartbeat', 'admin')]: (request) => admin.handleHeartbeat(request),
-      [subjects.allDpus('observed', 'admin')]: (request) => admin.handleInventory(request),
+  async addDpu(name: string, number: number): Promise<void> {
+    await this.installation.addDpu({
+      name,
+      serialNumber: `SN-${name}`,
+      pfMacAddress: PF_MAC_ADDRESS,
+      functions: 3,
+      underlayAddress: `10.255.0.${number}`,
     });
   }
 
-  async startNetworkIntent(): Promise<void> {
-    const { clock } = this;
-    const bus = this.broker.connect();
-    const network = new NetworkIntentService({
-      bus,
-      store: this.stores.network,
-      clock,
-      random: systemRandom,
-    });
-    await network.start();
-    await bus.consume(intentConsumer('network'), (delivery) => network.handleIntent(delivery));
-    await this.#serve('network-intent', bus, network, {
-      [subjects.allRequests('network')]: (request) => network.handleRequest(request),
-      [subjects.allDpus('sync', 'network')]: (request) => network.handleSync(request),
-      [subjects.allDpus('fetch', 'network')]: (request) => network.handleFetch(request),
-      [subjects.allDpus('observed', 'network')]: (request) => network.handleObserved(request),
-    });
+  /** A process ends in order; what it stored and what it did to the switch stays. */
+  stop(name: string): Promise<void> {
+    return this.#finish(this.installation.stop(name));
   }
 
-  async startWorker(dpu: string, number: number): Promise<DataplaneWorker> {
-    const { clock } = this;
-    const owners = ['network'];
-    const kernel = this.kernels.get(dpu) ?? new MemoryKernel();
-    if (!this.kernels.has(dpu)) for (const index of [0, 1, 2]) kernel.plug(`pf0vf${index}`);
-    this.kernels.set(dpu, kernel);
-    const underlay = { device: 'up0', address: `10.255.0.${number}`, mtu: 1600 };
-    const driver = new MemoryDriver({ dpu, kernel, underlay });
-    const bus = this.broker.connect();
-    const worker = await createDataplaneWorker({
-      identity: {
-        dpu,
-        serialNumber: `SN-${dpu}`,
-        host: 'host-1',
-        pfMacAddress: PF_MAC_ADDRESS,
-        incarnation: `boot-of-${dpu}`,
-        workerVersion: '1.0.0',
-        kernelRelease: '6.1.0',
-        architecture: 'x86_64',
-      },
-      owners,
-      dataDirectory: join(this.directory, dpu),
-      driver,
-      engine: createEngine({ driver, owners, clock, random: systemRandom }),
-      bus: Promise.resolve(bus),
-      clock,
-      random: systemRandom,
-      log: SILENT,
-    });
-    this.#running.set(dpu, [worker, bus]);
-    return worker;
-  }
-
-  /** A process ends in order; what it stored and what it did to the kernel stays. */
-  async stop(name: string): Promise<void> {
-    const parts = this.#running.get(name) ?? [];
-    this.#running.delete(name);
+  async #finish(ending: Promise<void>): Promise<void> {
     let isDone = false;
-    const stopped = (async () => {
-      for (const part of parts) await part[Symbol.asyncDispose]();
-    })().then(() => {
+    const ended = ending.then(() => {
       isDone = true;
     });
     await this.until(() => isDone);
-    await stopped;
+    await ended;
   }
 
   async publish(kind: string, name: string, spec: object | undefined, tenant = 'acme'): Promise<void> {
@@ -168,95 +97,72 @@ class Installation {
     }
     throw new Error(`it did not come true: ${look}`);
   }
-
-  async #serve(
-    name: string,
-    bus: Bus,
-    service: AsyncDisposable,
-    handlers: Readonly<Record<string, Handler>>,
-  ): Promise<void> {
-    const endpoints = Object.entries(handlers).map(([subject, handle], index) => ({
-      name: `endpoint-${index}`,
-      subject,
-      handle,
-    }));
-    const serving = await bus.serve({
-      name,
-      version: '1.0.0',
-      description: name,
-      maxInFlight: 1_000,
-      endpoints,
-    });
-    this.#running.set(name, [serving, service, bus]);
-  }
 }
 
 describe('admin, network-intent and workers in one process', () => {
-  let installation: Installation;
+  let tried: Tried;
   beforeEach(async () => {
-    installation = new Installation();
-    await installation.open();
-    await installation.startWorker('dpu-1', 1);
-    await installation.startWorker('dpu-2', 2);
-    await installation.publish('Network', 'blue', {});
-    await installation.publish('Subnet', 'blue-v4', { network: 'blue', cidr: '10.0.1.0/24' });
+    tried = new Tried();
+    await tried.open();
+    await tried.addDpu('dpu-1', 1);
+    await tried.addDpu('dpu-2', 2);
+    await tried.publish('Network', 'blue', {});
+    await tried.publish('Subnet', 'blue-v4', { network: 'blue', cidr: '10.0.1.0/24' });
   });
-  afterEach(() => installation.close());
+  afterEach(() => tried.close());
 
   const at = (dpu: string, vfNumber: number) => ({
     network: 'blue',
     function: { serialNumber: `SN-${dpu}`, pfMacAddress: PF_MAC_ADDRESS, vfNumber },
   });
   const isReady = (name: string) => async (): Promise<boolean> =>
-    (await installation.ready(name)) === 'True AppliedAndReadBack';
-  const objects = (dpu: string): string[] => installation.kernels.get(dpu)?.keys().sort() ?? [];
+    (await tried.ready(name)) === 'True AppliedAndReadBack';
+  const objects = (dpu: string): string[] => tried.installation.vswitch(dpu).keys().sort();
 
   it('a port that was asked for before its DPU registered is ready once the kernel has it; admin knows the claim', async () => {
     const bare = objects('dpu-1');
-    await installation.publish('Port', 'web-0', at('dpu-1', 0));
-    await installation.publish('Port', 'web-1', at('dpu-2', 0));
-    await installation.until(isReady('web-0'));
-    await installation.until(isReady('web-1'));
+    await tried.publish('Port', 'web-0', at('dpu-1', 0));
+    await tried.publish('Port', 'web-1', at('dpu-2', 0));
+    await tried.until(isReady('web-0'));
+    await tried.until(isReady('web-1'));
     expect(objects('dpu-1').length).toBeGreaterThan(bare.length);
-    await installation.until(async () => {
-      const found = unwrap(
-        await installation.request('_', 'admin', 'function', 'get', { name: 'dpu-1-pf0vf0' }),
-      );
+    await tried.until(async () => {
+      const found = unwrap(await tried.request('_', 'admin', 'function', 'get', { name: 'dpu-1-pf0vf0' }));
       return found.status.claim?.name === 'web-0';
     });
-    expect(
-      await installation.request('_', 'admin', 'function', 'delete', { name: 'dpu-1-pf0vf0' }),
-    ).toMatchObject({ error: { reason: 'IN_USE', metadata: { users: 'port acme/web-0' } } });
-    await installation.publish('Port', 'web-0', undefined);
-    await installation.until(() => objects('dpu-1').length === bare.length);
+    expect(await tried.request('_', 'admin', 'function', 'delete', { name: 'dpu-1-pf0vf0' })).toMatchObject({
+      error: { reason: 'IN_USE', metadata: { users: 'port acme/web-0' } },
+    });
+    await tried.publish('Port', 'web-0', undefined);
+    await tried.until(() => objects('dpu-1').length === bare.length);
   });
 
   it('a worker that ends makes its ports not ready, the kernel stays, and a new worker adopts it', async () => {
-    await installation.publish('Port', 'web-0', at('dpu-1', 0));
-    await installation.until(isReady('web-0'));
+    await tried.publish('Port', 'web-0', at('dpu-1', 0));
+    await tried.until(isReady('web-0'));
     const held = objects('dpu-1');
-    await installation.stop('dpu-1');
-    await installation.until(async () => (await installation.ready('web-0')) === 'Unknown DpuUnreachable');
+    await tried.stop('dpu-1');
+    await tried.until(async () => (await tried.ready('web-0')) === 'Unknown DpuUnreachable');
     expect(objects('dpu-1')).toEqual(held);
-    await installation.startWorker('dpu-1', 1);
-    await installation.until(isReady('web-0'));
+    await tried.installation.startWorker('dpu-1');
+    await tried.until(isReady('web-0'));
     expect(objects('dpu-1')).toEqual(held);
   });
 
   it('services may start again in any order, one without the other: nothing is lost', async () => {
-    await installation.publish('Port', 'web-0', at('dpu-1', 0));
-    await installation.until(isReady('web-0'));
+    await tried.publish('Port', 'web-0', at('dpu-1', 0));
+    await tried.until(isReady('web-0'));
     const held = objects('dpu-1');
-    await installation.stop('admin');
-    await installation.stop('network-intent');
-    await installation.publish('Port', 'web-1', at('dpu-2', 1));
-    await installation.startNetworkIntent();
+    await tried.stop('admin');
+    await tried.stop('network-intent');
+    await tried.publish('Port', 'web-1', at('dpu-2', 1));
+    await tried.installation.startNetworkIntent();
     // What it knows of DPUs and functions is stored: it plans without admin.
-    await installation.until(isReady('web-1'));
-    await installation.startAdmin();
-    await installation.until(isReady('web-0'));
+    await tried.until(isReady('web-1'));
+    await tried.installation.startAdmin();
+    await tried.until(isReady('web-0'));
     expect(objects('dpu-1')).toEqual(expect.arrayContaining(held));
-    const dpus = unwrap(await installation.request('_', 'admin', 'dpu', 'list', {}));
+    const dpus = unwrap(await tried.request('_', 'admin', 'dpu', 'list', {}));
     expect(dpus.items.map(({ metadata }: { metadata: { name: string } }) => metadata.name)).toEqual([
       'dpu-1',
       'dpu-2',
@@ -265,12 +171,12 @@ describe('admin, network-intent and workers in one process', () => {
 
   describe('layer 1', () => {
     const list = (tenant: string, body: object) => {
-      const answer = installation.request(tenant, 'network', 'layer1', 'list', body);
+      const answer = tried.request(tenant, 'network', 'layer1', 'list', body);
       let isDone = false;
       void answer.then(() => {
         isDone = true;
       });
-      return installation.until(() => isDone).then(() => answer);
+      return tried.until(() => isDone).then(() => answer);
     };
     const sourcesOf = (items: readonly { claims?: readonly { source: object }[] }[]) =>
       new Set(
@@ -278,12 +184,12 @@ describe('admin, network-intent and workers in one process', () => {
       );
 
     beforeEach(async () => {
-      await installation.publish('Network', 'blue', {}, 'globex');
-      await installation.publish('Port', 'web-0', at('dpu-1', 0));
-      await installation.publish('Port', 'db-0', at('dpu-1', 1), 'globex');
-      await installation.until(isReady('web-0'));
-      const kernel = installation.kernels.get('dpu-1') as MemoryKernel;
-      await installation.until(() => JSON.stringify(kernel.get('link/pf0vf1')?.spec).includes('"up":true'));
+      await tried.publish('Network', 'blue', {}, 'globex');
+      await tried.publish('Port', 'web-0', at('dpu-1', 0));
+      await tried.publish('Port', 'db-0', at('dpu-1', 1), 'globex');
+      await tried.until(isReady('web-0'));
+      const vswitch = tried.installation.vswitch('dpu-1');
+      await tried.until(() => JSON.stringify(vswitch.get('link/pf0vf1')?.spec).includes('"up":true'));
     });
 
     it('shows each tenant what its own intents have become, and everything to who may ask for all', async () => {
@@ -334,7 +240,7 @@ describe('admin, network-intent and workers in one process', () => {
       const elsewhere = await list('globex', { dpu: 'dpu-1', pageToken: nextPageToken });
       expect(elsewhere).toMatchObject({ error: { violations: [{ field: 'pageToken' }] } });
       expect(await list('acme', { dpu: 'dpu-9' })).toMatchObject({ error: { code: 'NOT_FOUND' } });
-      await installation.stop('dpu-2');
+      await tried.stop('dpu-2');
       const away = await list('acme', { dpu: 'dpu-2' });
       expect(away).toMatchObject({ error: { code: 'UNAVAILABLE', reason: 'WORKER_UNAVAILABLE' } });
     });

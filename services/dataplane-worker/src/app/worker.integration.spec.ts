@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Bus, connectNats } from '@outboard/bus';
 import { DataplaneObjectSchema, encodeBinary, objectKeys } from '@outboard/contracts';
 import { systemClock, systemRandom } from '@outboard/core';
-import { createEngine, MemoryDriver, MemoryKernel } from '@outboard/dataplane';
+import { createEngine, SimDriver, SimSwitch } from '@outboard/dataplane';
 import { type NatsServer, RecordingLog, startNatsServer } from '@outboard/testkit';
 import { FakeOwner } from '../testing/fake-owner.js';
 import { temporaryDirectory } from '../testing/temporary-directory.js';
@@ -30,8 +30,8 @@ function network(number: number): Record<string, Uint8Array> {
   return { [objectKeys.bridgeDomain(networkUid)]: encodeBinary(DataplaneObjectSchema, object) };
 }
 
-describe('a worker on a real NATS server, with the engine on a kernel in memory', () => {
-  let kernel: MemoryKernel;
+describe('a worker on a real NATS server, with the engine on a simulated switch', () => {
+  let vswitch: SimSwitch;
   let temporary: Awaited<ReturnType<typeof temporaryDirectory>>;
   let nats: NatsServer;
   let ownerBus: Bus;
@@ -44,7 +44,7 @@ describe('a worker on a real NATS server, with the engine on a kernel in memory'
     ownerBus = await connectNats({ servers: nats.url, name: 'owner' });
     owner = new FakeOwner(ownerBus, DPU);
     await owner.serve();
-    kernel = new MemoryKernel();
+    vswitch = new SimSwitch();
     open = [];
   });
   afterEach(async () => {
@@ -56,7 +56,7 @@ describe('a worker on a real NATS server, with the engine on a kernel in memory'
 
   async function startWorker(): Promise<DataplaneWorker> {
     const bus = await connectNats({ servers: nats.url, name: 'worker' });
-    const driver = new MemoryDriver({ dpu: DPU, kernel });
+    const driver = new SimDriver({ vswitch });
     const environment = { clock: systemClock, random: systemRandom };
     const owners = DOCUMENT_OWNERS;
     const worker = await createDataplaneWorker({
@@ -91,20 +91,21 @@ describe('a worker on a real NATS server, with the engine on a kernel in memory'
         version?.epoch === epoch && version.sequence === sequence && problemTotal === 0,
     );
   };
-  const bridges = () => kernel.keys().filter((key) => kernel.get(key)?.spec.kind === 'bridge');
+  /** Each network has a group of who gets what is for all. */
+  const networks = () => vswitch.keys().filter((key) => vswitch.get(key)?.spec.kind === 'group');
 
   it('makes what the document says, follows its changes, and reports each', async () => {
     owner.change({ [ROUTER]: router, ...network(1) });
     const first = applied();
     await startWorker();
     await first;
-    expect(bridges()).toHaveLength(1);
+    expect(networks()).toHaveLength(1);
     owner.change(network(2));
     await applied();
-    expect(bridges()).toHaveLength(2);
+    expect(networks()).toHaveLength(2);
     owner.change({}, Object.keys(network(1)));
     await applied();
-    expect(bridges()).toHaveLength(1);
+    expect(networks()).toHaveLength(1);
   });
 
   it('catches up after the broker was away, and after its owner began a new epoch', async () => {
@@ -114,11 +115,11 @@ describe('a worker on a real NATS server, with the engine on a kernel in memory'
     const caughtUp = applied();
     await nats.start();
     await caughtUp;
-    expect(bridges()).toHaveLength(1);
+    expect(networks()).toHaveLength(1);
     owner.startEpoch('two');
     owner.change({ [ROUTER]: router, ...network(1), ...network(2) });
     await applied();
-    expect(bridges()).toHaveLength(2);
+    expect(networks()).toHaveLength(2);
   });
 
   it('leaves everything as it is when it ends, and prunes at the next start what it missed', async () => {
@@ -127,11 +128,11 @@ describe('a worker on a real NATS server, with the engine on a kernel in memory'
     const worker = await startWorker();
     await first;
     await worker[Symbol.asyncDispose]();
-    expect(bridges()).toHaveLength(2);
+    expect(networks()).toHaveLength(2);
     owner.change({}, Object.keys(network(2)));
     const again = applied();
     await startWorker();
     await again;
-    expect(bridges()).toHaveLength(1);
+    expect(networks()).toHaveLength(1);
   });
 });

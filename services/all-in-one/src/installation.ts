@@ -1,0 +1,197 @@
+import { join } from 'node:path';
+import { AdminService } from '@outboard/admin';
+import { type Bus, type Endpoint, InProcessBroker, STREAMS } from '@outboard/bus';
+import { subjects } from '@outboard/contracts';
+import { type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
+import { createEngine, SimDriver, SimFabric, SimSwitch } from '@outboard/dataplane';
+import { createDataplaneWorker, type DataplaneWorker, type Log } from '@outboard/dataplane-worker';
+import { NetworkIntentService } from '@outboard/network-intent';
+import { intentConsumer } from '@outboard/resource-service';
+import { openMemoryStore, type Store } from '@outboard/store';
+
+/** A simulated DPU. */
+export interface SimulatedDpu {
+  readonly name: string;
+  readonly serialNumber: string;
+  readonly pfMacAddress: string;
+  /** How many virtual functions it has, `pf0vf0` and up. */
+  readonly functions: number;
+  readonly underlayAddress: string;
+}
+
+export interface InstallationOptions {
+  /** Where workers keep their documents: a folder for each. */
+  readonly directory: string;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly log?: Log;
+  /** A worker that is not heard for so long is unreachable. */
+  readonly leaseMilliseconds?: number;
+  /** Default: in memory; they go with the process. */
+  readonly stores?: { readonly admin: Store; readonly network: Store };
+}
+
+type Handler = Endpoint['handle'];
+
+const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
+const DEFAULT_LEASE_MILLISECONDS = 9_000;
+/** Bytes: room for tunnels around packets of 1500. */
+const UNDERLAY_MTU = 1_600;
+const MAX_IN_FLIGHT = 1_000;
+
+/**
+ * Everything of Outboard in one process: the services as they are, on a bus in memory, and workers as they are, each
+ * with a simulated switch. Parts end and start again one by one, as processes do; what they stored, and the switches, stay.
+ */
+export class Installation implements AsyncDisposable {
+  readonly fabric = new SimFabric();
+  readonly #broker: InProcessBroker;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #log: Log;
+  readonly #stores: { readonly admin: Store; readonly network: Store };
+  readonly #dpus = new Map<string, { readonly dpu: SimulatedDpu; readonly vswitch: SimSwitch }>();
+  readonly #running = new Map<string, AsyncDisposable[]>();
+
+  private constructor(private readonly options: InstallationOptions) {
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? systemRandom;
+    this.#log = options.log ?? SILENT;
+    this.#stores = options.stores ?? { admin: openMemoryStore(), network: openMemoryStore() };
+    this.#broker = new InProcessBroker({ clock: this.#clock });
+  }
+
+  /** The bus and the services; no DPUs yet. */
+  static async start(options: InstallationOptions): Promise<Installation> {
+    const installation = new Installation(options);
+    unwrap(await installation.#broker.provision(STREAMS, 'apply'));
+    await installation.startAdmin();
+    await installation.startNetworkIntent();
+    return installation;
+  }
+
+  /** A connection that may do everything. */
+  connect(): ReturnType<InProcessBroker['connect']> {
+    return this.#broker.connect();
+  }
+
+  async startAdmin(): Promise<void> {
+    const bus = this.#broker.connect();
+    const { leaseMilliseconds = DEFAULT_LEASE_MILLISECONDS } = this.options;
+    const admin = new AdminService({
+      bus,
+      store: this.#stores.admin,
+      clock: this.#clock,
+      random: this.#random,
+      leaseMilliseconds,
+    });
+    await admin.start();
+    await this.#serve('admin', bus, admin, {
+      [subjects.allRequests('admin')]: (request) => admin.handleRequest(request),
+      [subjects.allDpus('heartbeat', 'admin')]: (request) => admin.handleHeartbeat(request),
+      [subjects.allDpus('observed', 'admin')]: (request) => admin.handleInventory(request),
+    });
+  }
+
+  async startNetworkIntent(): Promise<void> {
+    const bus = this.#broker.connect();
+    const network = new NetworkIntentService({
+      bus,
+      store: this.#stores.network,
+      clock: this.#clock,
+      random: this.#random,
+    });
+    await network.start();
+    await bus.consume(intentConsumer('network'), (delivery) => network.handleIntent(delivery));
+    await this.#serve('network-intent', bus, network, {
+      [subjects.allRequests('network')]: (request) => network.handleRequest(request),
+      [subjects.allDpus('sync', 'network')]: (request) => network.handleSync(request),
+      [subjects.allDpus('fetch', 'network')]: (request) => network.handleFetch(request),
+      [subjects.allDpus('observed', 'network')]: (request) => network.handleObserved(request),
+    });
+  }
+
+  /** Puts a DPU on the fabric, and starts its worker. */
+  async addDpu(dpu: SimulatedDpu): Promise<DataplaneWorker> {
+    const { name, underlayAddress, functions } = dpu;
+    const vswitch = new SimSwitch();
+    for (let index = 0; index < functions; index++) vswitch.plug(`pf0vf${index}`);
+    this.fabric.add({ name, vswitch, underlayAddress });
+    this.#dpus.set(name, { dpu, vswitch });
+    return this.startWorker(name);
+  }
+
+  /** The switch of a DPU. Throws for one that was not added. */
+  vswitch(name: string): SimSwitch {
+    return this.#dpu(name).vswitch;
+  }
+
+  /** Starts the worker of a DPU (again). */
+  async startWorker(name: string): Promise<DataplaneWorker> {
+    const { dpu, vswitch } = this.#dpu(name);
+    const underlay = { device: 'up0', address: dpu.underlayAddress, mtu: UNDERLAY_MTU };
+    const driver = new SimDriver({ vswitch, underlay });
+    const bus = this.#broker.connect();
+    const owners = ['network'];
+    const environment = { clock: this.#clock, random: this.#random };
+    const worker = await createDataplaneWorker({
+      ...environment,
+      identity: {
+        dpu: name,
+        serialNumber: dpu.serialNumber,
+        host: `${name}-host`,
+        pfMacAddress: dpu.pfMacAddress,
+        incarnation: `boot-of-${name}`,
+        workerVersion: '0.1.0',
+        kernelRelease: 'simulated',
+        architecture: process.arch,
+      },
+      owners,
+      dataDirectory: join(this.options.directory, name),
+      driver,
+      engine: createEngine({ driver, owners, ...environment }),
+      bus: Promise.resolve(bus),
+      log: this.#log,
+    });
+    this.#running.set(name, [worker, bus]);
+    return worker;
+  }
+
+  /** Ends a part in order: `admin`, `network-intent`, or the worker of a DPU. */
+  async stop(name: string): Promise<void> {
+    const parts = this.#running.get(name) ?? [];
+    this.#running.delete(name);
+    for (const part of parts) await part[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const name of [...this.#running.keys()].reverse()) await this.stop(name);
+  }
+
+  #dpu(name: string): { readonly dpu: SimulatedDpu; readonly vswitch: SimSwitch } {
+    const found = this.#dpus.get(name);
+    if (found === undefined) throw new Error(`there is no DPU ${name}`);
+    return found;
+  }
+
+  async #serve(
+    name: string,
+    bus: Bus,
+    service: AsyncDisposable,
+    handlers: Readonly<Record<string, Handler>>,
+  ): Promise<void> {
+    const endpoints = Object.entries(handlers).map(([subject, handle], index) => ({
+      name: `endpoint-${index}`,
+      subject,
+      handle,
+    }));
+    const serving = await bus.serve({
+      name,
+      version: '0.1.0',
+      description: name,
+      maxInFlight: MAX_IN_FLIGHT,
+      endpoints,
+    });
+    this.#running.set(name, [serving, service, bus]);
+  }
+}
