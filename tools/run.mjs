@@ -53,17 +53,26 @@ function isInstalled(program) {
   return folders.some((folder) => folder && existsSync(join(folder, program)));
 }
 
-function checkMachine() {
+function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor < MINIMUM_NODE[1])) {
     fail(`needs Node ${MINIMUM_NODE.join('.')} or later, this is ${process.versions.node}`);
   }
-  if (process.platform !== 'linux') {
-    fail(`needs Linux (network namespaces, rtnetlink, nftables); this is ${process.platform}`);
-  }
-  if (process.getuid() !== 0) {
-    fail('needs root: it creates network namespaces and devices (only in namespaces of its own, prefix ob)');
-  }
+}
+
+/** Why real packets cannot be had here; undefined: they can. */
+function obstacle() {
+  if (process.platform !== 'linux')
+    return `needs Linux (network namespaces, rtnetlink, nftables); this is ${process.platform}`;
+  if (process.getuid() !== 0)
+    return 'needs root: it creates network namespaces and devices (only in namespaces of its own, prefix ob)';
+  return undefined;
+}
+
+function checkMachine() {
+  checkNode();
+  const why = obstacle();
+  if (why) fail(why);
 }
 
 function installSystemPackages() {
@@ -131,11 +140,15 @@ function setup() {
   installNodeModules(root);
   // An own project: it uses nothing of the workspace.
   installNodeModules(join(root, 'examples/external-orchestrator'));
-  say('setup: generating code and building');
-  mustRun('npm', ['run', '--silent', 'build']);
+  build();
   mustRun(process.execPath, ['services/host-agent/plugin/build.mjs'], {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
+}
+
+function build() {
+  say('setup: generating code and building');
+  mustRun('npm', ['run', '--silent', 'build']);
 }
 
 /** Removes what runs that were killed have left: namespaces, processes, directories. The living are left alone. */
@@ -146,9 +159,24 @@ async function removeLeftovers() {
 }
 
 async function start(args) {
+  const why = obstacle();
+  if (why || args.includes('--simulated')) {
+    startSimulated(args, why);
+    return;
+  }
   setup();
   await removeLeftovers();
   process.exit(run(process.execPath, ['services/local-stack/dist/main.js', ...args]).status ?? 1);
+}
+
+/** The same services and a simulated dataplane in one process: what Node alone can run. */
+function startSimulated(args, why) {
+  checkNode();
+  if (why) say(`setup: with real packets it ${why}; this is the simulated dataplane`);
+  installNodeModules(root);
+  build();
+  const rest = args.filter((arg) => arg !== '--simulated');
+  process.exit(run(process.execPath, ['services/all-in-one/dist/main.js', ...rest]).status ?? 1);
 }
 
 function outboard(args) {

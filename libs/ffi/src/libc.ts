@@ -1,6 +1,7 @@
 import { endianness } from 'node:os';
 import { invariant } from '@outboard/core';
 import koffi from 'koffi';
+import { processLibrary } from './process-library.js';
 import { SystemError } from './system-error.js';
 
 // Netlink and these structures are in host byte order; every DPU and host we run on is little-endian.
@@ -36,7 +37,6 @@ const EINTR = 4;
 const EAGAIN = 11;
 const EINPROGRESS = 115;
 
-const library = koffi.load(null);
 /** struct sock_fprog (linux/filter.h): how many instructions, and where they are. */
 const sockFprog = koffi.struct({ len: 'uint16_t', filter: 'const void *' });
 const SOCK_FPROG_LENGTH = 16;
@@ -50,36 +50,36 @@ const ifreq = koffi.struct({
 });
 const SIOCETHTOOL = 0x8946;
 const raw = {
-  socket: library.func('int socket(int, int, int)'),
-  bind: library.func('int bind(int, const void *, uint32_t)'),
-  connect: library.func('int connect(int, const void *, uint32_t)'),
-  getsockname: library.func('int getsockname(int, void *, void *)'),
-  setsockopt: library.func('int setsockopt(int, int, int, const void *, uint32_t)'),
+  socket: processLibrary.func('int socket(int, int, int)'),
+  bind: processLibrary.func('int bind(int, const void *, uint32_t)'),
+  connect: processLibrary.func('int connect(int, const void *, uint32_t)'),
+  getsockname: processLibrary.func('int getsockname(int, void *, void *)'),
+  setsockopt: processLibrary.func('int setsockopt(int, int, int, const void *, uint32_t)'),
   // The type has no name: names are known to the whole process, and a module may be evaluated more than once in one.
-  attachFilter: library.func('setsockopt', 'int', [
+  attachFilter: processLibrary.func('setsockopt', 'int', [
     'int',
     'int',
     'int',
     koffi.pointer(sockFprog),
     'uint32_t',
   ]),
-  getsockopt: library.func('int getsockopt(int, int, int, void *, void *)'),
-  sendto: library.func('int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
-  recv: library.func('int64_t recv(int, void *, size_t, int)'),
-  recvfrom: library.func('int64_t recvfrom(int, void *, size_t, int, void *, void *)'),
-  close: library.func('int close(int)'),
-  setns: library.func('int setns(int, int)'),
-  unshare: library.func('int unshare(int)'),
-  mount: library.func('int mount(const char *, const char *, const char *, uint64_t, const void *)'),
-  umount2: library.func('int umount2(const char *, int)'),
-  epollCreate: library.func('int epoll_create1(int)'),
-  epollControl: library.func('int epoll_ctl(int, int, int, const void *)'),
-  epollWait: library.func('int epoll_wait(int, void *, int, int)'),
-  eventfd: library.func('int eventfd(unsigned int, int)'),
-  flock: library.func('int flock(int, int)'),
-  ethtool: library.func('ioctl', 'int', ['int', 'unsigned long', koffi.pointer(ifreq)]),
-  read: library.func('int64_t read(int, void *, size_t)'),
-  write: library.func('int64_t write(int, const void *, size_t)'),
+  getsockopt: processLibrary.func('int getsockopt(int, int, int, void *, void *)'),
+  sendto: processLibrary.func('int64_t sendto(int, const void *, size_t, int, const void *, uint32_t)'),
+  recv: processLibrary.func('int64_t recv(int, void *, size_t, int)'),
+  recvfrom: processLibrary.func('int64_t recvfrom(int, void *, size_t, int, void *, void *)'),
+  close: processLibrary.func('int close(int)'),
+  setns: processLibrary.func('int setns(int, int)'),
+  unshare: processLibrary.func('int unshare(int)'),
+  mount: processLibrary.func('int mount(const char *, const char *, const char *, uint64_t, const void *)'),
+  umount2: processLibrary.func('int umount2(const char *, int)'),
+  epollCreate: processLibrary.func('int epoll_create1(int)'),
+  epollControl: processLibrary.func('int epoll_ctl(int, int, int, const void *)'),
+  epollWait: processLibrary.func('int epoll_wait(int, void *, int, int)'),
+  eventfd: processLibrary.func('int eventfd(unsigned int, int)'),
+  flock: processLibrary.func('int flock(int, int)'),
+  ethtool: processLibrary.func('ioctl', 'int', ['int', 'unsigned long', koffi.pointer(ifreq)]),
+  read: processLibrary.func('int64_t read(int, void *, size_t)'),
+  write: processLibrary.func('int64_t write(int, const void *, size_t)'),
 };
 
 // errno belongs to the thread and anything may overwrite it: it is read in the statement after the call.

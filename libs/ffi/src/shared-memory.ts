@@ -1,5 +1,6 @@
 import koffi from 'koffi';
 import { libc } from './libc.js';
+import { processLibrary } from './process-library.js';
 import { SystemError } from './system-error.js';
 
 const MFD_CLOEXEC = 1;
@@ -13,14 +14,13 @@ const PROT_READ_WRITE = 3;
 const MAP_SHARED = 1;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
-const library = koffi.load(null);
 const raw = {
-  memfdCreate: library.func('int memfd_create(const char *, unsigned int)'),
-  ftruncate: library.func('int ftruncate(int, int64_t)'),
+  memfdCreate: processLibrary.func('int memfd_create(const char *, unsigned int)'),
+  ftruncate: processLibrary.func('int ftruncate(int, int64_t)'),
   // Declared with its optional argument always there: callee and caller agree on where it is on x86-64 and arm64 Linux.
-  fcntl: library.func('int fcntl(int, int, ...)'),
-  mmap: library.func('uint64_t mmap(void *, size_t, int, int, int, int64_t)'),
-  munmap: library.func('int munmap(uint64_t, size_t)'),
+  fcntl: processLibrary.func('int fcntl(int, int, ...)'),
+  mmap: processLibrary.func('uint64_t mmap(void *, size_t, int, int, int, int64_t)'),
+  munmap: processLibrary.func('int munmap(uint64_t, size_t)'),
 };
 
 /** What a region cannot be changed in once it is sealed (memfd_create(2), fcntl(2)): its size, and its seals. */

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import koffi from 'koffi';
 import { libc, SOCK_CLOEXEC, SOCK_NONBLOCK, SOCK_STREAM, SOL_SOCKET } from './libc.js';
+import { processLibrary } from './process-library.js';
 import { SystemError } from './system-error.js';
 
 const AF_UNIX = 1;
@@ -16,7 +17,6 @@ const MAX_PATH_BYTES = 107;
 /** struct cmsghdr with one int: 8 bytes length, level, type, descriptor, padding (cmsg(3)). */
 const CONTROL_LENGTH = 24;
 
-const library = koffi.load(null);
 const iovec = koffi.struct({ base: 'void *', length: 'size_t' });
 const msghdr = koffi.struct({
   name: 'void *',
@@ -28,12 +28,12 @@ const msghdr = koffi.struct({
   flags: 'int',
 });
 const raw = {
-  listen: library.func('int listen(int, int)'),
-  accept: library.func('int accept4(int, void *, void *, int)'),
-  send: library.func('int64_t send(int, const void *, size_t, int)'),
-  recv: library.func('int64_t recv(int, void *, size_t, int)'),
-  sendmsg: library.func('sendmsg', 'int64_t', ['int', koffi.pointer(msghdr), 'int']),
-  recvmsg: library.func('recvmsg', 'int64_t', ['int', koffi.inout(koffi.pointer(msghdr)), 'int']),
+  listen: processLibrary.func('int listen(int, int)'),
+  accept: processLibrary.func('int accept4(int, void *, void *, int)'),
+  send: processLibrary.func('int64_t send(int, const void *, size_t, int)'),
+  recv: processLibrary.func('int64_t recv(int, void *, size_t, int)'),
+  sendmsg: processLibrary.func('sendmsg', 'int64_t', ['int', koffi.pointer(msghdr), 'int']),
+  recvmsg: processLibrary.func('recvmsg', 'int64_t', ['int', koffi.inout(koffi.pointer(msghdr)), 'int']),
 };
 
 /** Who connected (unix(7), SO_PEERCRED): as the kernel knew it then. */

@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { AppError } from '@outboard/core';
+import { Installation, type SimulatedDpu } from './installation.js';
+import { tour } from './tour.js';
+
+const USAGE = `usage: npm start -- --simulated [--once] [--dpus COUNT]
+  Runs the services and the workers of simulated DPUs in one process, publishes the manifests of examples/two-tenants
+  and examples/open-vswitch, and shows what came of them by frames that go through the simulated switches. Needs
+  neither root nor Linux, and touches nothing of this machine.
+  --once  prove it, and exit with 0 or 1
+  --dpus  how many DPUs there are, 4 to 1000; default 4, which the manifests name`;
+
+const EXAMPLES = ['two-tenants', 'open-vswitch'].map((folder) =>
+  fileURLToPath(new URL(`../../../examples/${folder}`, import.meta.url)),
+);
+const FUNCTIONS = 16;
+const MIN_DPUS = 4;
+const MAX_DPUS = 1_000;
+
+/** The DPUs that the manifests in `examples/` name, and as many more as there are to be. */
+const dpus = (count: number): SimulatedDpu[] =>
+  Array.from({ length: count }, (_, index) => {
+    const number = index + 1;
+    const [high, low] = [number >> 8, number & 0xff];
+    const octet = (value: number): string => value.toString(16).padStart(2, '0');
+    return {
+      name: index < 4 ? `dpu-${'abcd'[index]}` : `dpu-${number}`,
+      serialNumber: `OB-SIM-${String(number).padStart(4, '0')}`,
+      pfMacAddress: `02:0b:00:${octet(high)}:${octet(low)}:00`,
+      functions: FUNCTIONS,
+      underlayAddress: `10.255.${high}.${low}`,
+    };
+  });
+
+const started = performance.now();
+const say = (line: string): void => {
+  const seconds = ((performance.now() - started) / 1000).toFixed(1).padStart(6);
+  process.stdout.write(`${seconds} s  ${line}\n`);
+};
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      once: { type: 'boolean', default: false },
+      dpus: { type: 'string', default: String(MIN_DPUS) },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(`${USAGE}\n`);
+    return 0;
+  }
+  const count = Number(values.dpus);
+  if (!Number.isInteger(count) || count < MIN_DPUS || count > MAX_DPUS) {
+    process.stderr.write(`--dpus must be ${MIN_DPUS}-${MAX_DPUS}, not ${values.dpus}\n${USAGE}\n`);
+    return 2;
+  }
+  const directory = mkdtempSync(join(tmpdir(), 'outboard-all-in-one-'));
+  try {
+    say('starting: the bus, the services and the workers of simulated DPUs, all in this process');
+    const installation = await Installation.start({ directory });
+    try {
+      for (const dpu of dpus(count)) await installation.addDpu(dpu);
+      say(`  ${count} DPUs with ${FUNCTIONS} functions each, driver sim`);
+      await tour(installation, EXAMPLES, say);
+      say('shown with simulated frames; `npm start` on Linux as root shows it with real packets');
+      if (!values.once) {
+        say('Ctrl-C ends it');
+        await new Promise<void>((resolve) => {
+          const alive = setInterval(() => {}, 60_000);
+          const end = (): void => {
+            clearInterval(alive);
+            resolve();
+          };
+          process.once('SIGINT', end).once('SIGTERM', end);
+        });
+      }
+      return 0;
+    } finally {
+      await installation[Symbol.asyncDispose]();
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+main().then(
+  (code) => process.exit(code),
+  (failure) => {
+    const error = AppError.from(failure);
+    process.stderr.write(`outboard: ${error.code}: ${error.message}\n`);
+    process.exit(1);
+  },
+);
