@@ -27,5 +27,5 @@ driverConformance(
       [Symbol.asyncDispose]: async () => undefined,
     };
   },
-  { walks: 100, faultStride: 3, policies: false },
+  { walks: 40, faultStride: 5, policies: false },
 );
