@@ -10,6 +10,7 @@ const WORKER_FLAGS = ['--heap-growing-percent=20', '--semi-space-growth-factor=1
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   latency: [],
   sustained: [],
+  attach: WORKER_FLAGS,
   routes: WORKER_FLAGS,
   footprint: [],
 };

@@ -15,6 +15,13 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<S>;
   /** Every kind of object it has, in the order in which they are created; they are removed in reverse. */
   readonly order: readonly S['kind'][];
+  /**
+   * Kinds that let traffic through: before one of them is made, what it needs was read back. Whatever else is built upon
+   * something needs it applied, and is read back with it.
+   */
+  readonly readBackBefore: ReadonlySet<S['kind']>;
+  /** Kinds that follow each other in `order` and are best made in one call, whichever of them needs which. */
+  readonly together: readonly ReadonlySet<S['kind']>[];
   /** Kinds whose removal takes long: they are removed when nothing urgent waits, many at a time. */
   readonly slowToRemove: ReadonlySet<S['kind']>;
   /** How its objects are shown to people; absent: by their own kinds and fields. */
@@ -33,6 +40,8 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   observe(scope: Scope): Promise<readonly ObservedObject<S>[]>;
   /** Carries out operations in this order, as far as each can be; one result per operation, at the same index. */
   apply(operations: readonly Operation<S>[]): Promise<readonly OperationResult[]>;
+  /** These will be created shortly, unless something comes between. What changes nothing yet may begin. Never throws. */
+  prepare?(objects: readonly DriverObject<S>[]): void;
   /** Tells about changes from outside and, unavoidably, about our own. Disposing ends it. */
   watch(onChange: (change: Change) => void): Disposable;
 }

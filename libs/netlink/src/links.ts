@@ -13,6 +13,12 @@ export const upFlags = (up = true): Pick<LinkInput, 'ifiFlags' | 'ifiChange'> =>
   ifiChange: IFF.UP,
 });
 
+/**
+ * To be spread into both ends of a new veth: one queue each way. Of one that is not told how many, the kernel makes as
+ * many as there are processors, takes all but one away again, and waits each time until nobody sends by them.
+ */
+export const ONE_QUEUE = { numTxQueues: 1, numRxQueues: 1 } as const satisfies LinkInput;
+
 /** The device of that name in the socket's namespace, or undefined. Throws NetlinkError for anything but absence. */
 export async function linkByName(socket: NetlinkSocket, ifname: string): Promise<Link | undefined> {
   try {

@@ -1,4 +1,4 @@
-import { addressMessage, link, type Message, upFlags } from '@outboard/netlink';
+import { addressMessage, link, type Message, ONE_QUEUE, upFlags } from '@outboard/netlink';
 import {
   type DpuPlan,
   type FunctionPlan,
@@ -118,12 +118,14 @@ export const functionMessage = (each: FunctionPlan, mtu: number, host: number): 
     ifiIndex: each.index,
     ifname: each.representor,
     mtu,
+    ...ONE_QUEUE,
     linkinfo: {
       kind: 'veth',
       data: {
         peer: {
           ifiIndex: hostIndexOf(each),
           ifname: each.hostDevice,
+          ...ONE_QUEUE,
           address: each.macAddress,
           mtu,
           netNsFd: host,

@@ -13,6 +13,7 @@ import {
   NUD,
   neighbour,
   nftSetElement,
+  ONE_QUEUE,
   parseLinkAddress,
   qdisc,
   redirectAll,
@@ -24,7 +25,7 @@ import {
 const BRIDGE = 10;
 const MTU = 1450;
 const TABLE = 'bare';
-const CLSACT_HANDLE = 0xffff0000;
+const INGRESS_HANDLE = 0xffff0000;
 const ETH_P_ALL = 3;
 /** Indexes of the n-th function's representor, and of the two ends of its veth. */
 const indexesOf = (number: number) => ({
@@ -83,17 +84,27 @@ export class BareAttach implements Disposable {
     const { representor, veth, port } = indexesOf(number);
     const mac = `02:00:5e:01:${hex(number >> 8)}:${hex(number & 255)}`;
     const ip = Uint8Array.of(10, 1, number >> 8, number & 255);
-    const peer = { ifname: `p${number}`, ifiIndex: port, mtu: MTU, netNsFd: this.router.descriptor };
-    const clsact = (ifindex: number) =>
-      qdisc.create({ ifindex, handle: CLSACT_HANDLE, parent: TC_H.CLSACT, kind: 'clsact' });
+    const peer = {
+      ...ONE_QUEUE,
+      ifname: `p${number}`,
+      ifiIndex: port,
+      mtu: MTU,
+      netNsFd: this.router.descriptor,
+    };
+    const ingress = (ifindex: number) =>
+      qdisc.create({ ifindex, handle: INGRESS_HANDLE, parent: TC_H.INGRESS, kind: 'ingress' });
     const start = performance.now();
     await must(this.dpuRoute, [
       link.create({
+        ...ONE_QUEUE,
         ifname: `v${number}`,
         ifiIndex: veth,
         mtu: MTU,
         linkinfo: { kind: 'veth', data: { peer } },
       }),
+      // Before the devices are up, and some time before there are filters: the kernel waits for nothing then.
+      ingress(representor),
+      ingress(veth),
       link.change({ ifiIndex: veth, ifalias: `bare:${number}`, ...upFlags() }),
     ]);
     await must(this.routerRoute, [
@@ -123,9 +134,7 @@ export class BareAttach implements Disposable {
     ]);
     expectNone(failures);
     await must(this.dpuRoute, [
-      clsact(representor),
       redirect(representor, veth),
-      clsact(veth),
       redirect(veth, representor),
       link.change({ ifiIndex: representor, ifalias: `bare:${number}`, mtu: MTU, ...upFlags() }),
     ]);
@@ -143,7 +152,8 @@ const functionLink = (number: number, netNsFd: number): Message =>
   link.create({
     ifname: `r${number}`,
     ifiIndex: indexesOf(number).representor,
-    linkinfo: { kind: 'veth', data: { peer: { ifname: `f${number}`, netNsFd } } },
+    ...ONE_QUEUE,
+    linkinfo: { kind: 'veth', data: { peer: { ...ONE_QUEUE, ifname: `f${number}`, netNsFd } } },
   });
 
 const redirect = (ifindex: number, target: number): Message =>

@@ -5,20 +5,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { invariant, systemClock, systemRandom } from '@outboard/core';
-import {
-  createEngine,
-  type DataplaneEngine,
-  type DocumentReport,
-  type DocumentUpdate,
-  LinuxDriver,
-  type LinuxSpec,
-} from '@outboard/dataplane';
+import { invariant, systemClock } from '@outboard/core';
 import { AF, address, link, NetlinkSocket, NetworkNamespace, setUp, upFlags } from '@outboard/netlink';
 import { Testbed } from '@outboard/testbed';
 import { PlainC } from '../plain-c.js';
 import { interleave, note, quantile, report, timed } from '../report.js';
-import { Documents, type Entry, NETWORK_ENTRIES, portEntry, portKey, routeEntries } from './document.js';
+import { type Entry, NETWORK_ENTRIES, portEntry, portKey, routeEntries } from './document.js';
+import { Worker } from './worker.js';
 
 const BENCH = 'intent';
 const COUNT = 100_000;
@@ -29,50 +22,6 @@ const ATTACH_EVERY_MILLISECONDS = 10;
 const BRIDGE = 2;
 
 const name = `bench${process.pid.toString(36)}`;
-
-/** An engine and what it reports. */
-class Worker implements AsyncDisposable {
-  readonly documents = new Documents();
-  readonly #waiting = new Set<(report: DocumentReport) => void>();
-
-  private constructor(
-    private readonly driver: LinuxDriver,
-    readonly engine: DataplaneEngine<LinuxSpec>,
-  ) {
-    engine.onReport((told) => {
-      for (const waiting of this.#waiting) waiting(told);
-    });
-  }
-
-  static async start(testbed: Testbed): Promise<Worker> {
-    const { plan } = testbed.dpu('dpu-1');
-    const namespace = NetworkNamespace.open({ name: plan.namespace });
-    const driver = await LinuxDriver.open({ dpu: name, underlayDevice: plan.underlay.device, namespace });
-    const engine = createEngine({ driver, owners: ['network'], clock: systemClock, random: systemRandom });
-    await engine.start();
-    return new Worker(driver, engine);
-  }
-
-  /** Resolves with the report that this or a later version is applied and read back, as far as it is about `kind`. */
-  async apply(update: DocumentUpdate, kind?: string): Promise<void> {
-    const told = new Promise<void>((resolve) => {
-      const check = ({ version, problems }: DocumentReport): void => {
-        if (version.sequence < update.version.sequence) return;
-        if (problems.some(({ source }) => kind === undefined || source.kind === kind)) return;
-        this.#waiting.delete(check);
-        resolve();
-      };
-      this.#waiting.add(check);
-    });
-    this.engine.submit(update);
-    await told;
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.engine[Symbol.asyncDispose]();
-    await this.driver[Symbol.asyncDispose]();
-  }
-}
 
 /** The C program in a namespace of its own, with a bridge that the gateway is on. */
 async function yardstick(folder: string, namespace: NetworkNamespace): Promise<() => Promise<number>> {
@@ -189,7 +138,7 @@ const testbed = await Testbed.create({
 let worker: Worker | undefined;
 try {
   const c = await yardstick(folder, namespace);
-  worker = await Worker.start(testbed);
+  worker = await Worker.start(name, testbed);
   await worker.apply(worker.documents.whole(NETWORK_ENTRIES));
   const routes = routeEntries(COUNT);
   await benchRoutes(worker, c, routes);

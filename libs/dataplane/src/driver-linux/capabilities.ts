@@ -10,13 +10,12 @@ import {
   NetworkNamespace,
   NFPROTO,
   nftTable,
-  qdisc,
   redirectAll,
   TC_CLSACT,
-  TC_H,
 } from '@outboard/netlink';
 import type { Capability } from '../driver.js';
 import { NAMESPACE_PREFIX } from '../realise/names.js';
+import { ingressQdisc } from './ingress.js';
 
 /** Switches of a namespace, all to be on. */
 export const BRIDGE_FILTERING = [
@@ -95,10 +94,7 @@ const linkMessage = (kind: string, linkinfo: LinkKind): Message =>
 function redirectMessages(): Message[] {
   const ifindex = 1;
   const place = { ifindex, parent: TC_CLSACT.INGRESS, info: filterInfo(1, 3) };
-  return [
-    qdisc.create({ ifindex, handle: 0xffff0000, parent: TC_H.CLSACT, kind: 'clsact' }),
-    filter.create({ ...place, kind: 'u32', options: redirectAll(ifindex) }),
-  ];
+  return [ingressQdisc(ifindex), filter.create({ ...place, kind: 'u32', options: redirectAll(ifindex) })];
 }
 
 async function tryNftables(namespace: NetworkNamespace): Promise<Capability> {

@@ -20,6 +20,7 @@ import { DEVICE_PREFIXES } from '../realise/names.js';
 import { isGroupSet } from '../realise/policy-names.js';
 import { POLICY_HOOK_CHAINS, POLICY_TABLE } from '../realise/policy-table.js';
 import { observedOf } from './entries.js';
+import { takesFilters } from './ingress.js';
 import { policyElementKeyOf } from './policy-elements.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 import { RouteReader } from './route-reader.js';
@@ -89,7 +90,7 @@ function digestOne(place: Place, event: NetlinkEvent, digest: Digest): void {
       const { ifindex, parent } = event.value;
       const device = place.deviceAt(ifindex);
       if (device === undefined || place.name !== '') return;
-      if (event.family === 'qdisc' ? event.value.kind === 'clsact' : parent === TC_CLSACT.INGRESS)
+      if (event.family === 'qdisc' ? takesFilters(event.value.kind) : parent === TC_CLSACT.INGRESS)
         changed.add(gateKey(device.name));
       return;
     }

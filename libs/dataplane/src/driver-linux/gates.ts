@@ -9,13 +9,13 @@ import {
   qdisc,
   redirectAll,
   TC_CLSACT,
-  TC_H,
 } from '@outboard/netlink';
-import type { OperationResult } from '../driver.js';
+import type { DriverObject, OperationResult } from '../driver.js';
 import { DONE, missing } from '../handlers.js';
 import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
 import type { Device } from '../kernel/device.js';
-import { gateKey, linkKey } from '../realise/linux-objects.js';
+import type { Place } from '../kernel/place.js';
+import { gateKey, type LinuxSpec, linkKey } from '../realise/linux-objects.js';
 import { peerOfVeth } from '../realise/names.js';
 import {
   type DeleteOperation,
@@ -25,6 +25,7 @@ import {
   type PutOperation,
   specOf,
 } from './handler.js';
+import { INGRESS_EXISTS, ingressQdisc, takesFilters } from './ingress.js';
 import type { Places } from './places.js';
 
 /** The priority of our filters: our mark on them. Filters of others before it go first. */
@@ -35,7 +36,6 @@ const ETH_P_8021Q = 0x8100;
 const PASS_PRIORITY = GATE_PRIORITY - 1;
 /** The first filter of the first hash table of u32: `800::800`. */
 const GATE_HANDLE = 0x80000800;
-const CLSACT_HANDLE = 0xffff0000;
 
 const where = ({ index: ifindex }: Device) => ({
   ifindex,
@@ -62,6 +62,15 @@ const setPromiscuous = ({ index: ifiIndex }: Device, on: boolean): Message =>
 /** ENOENT: no filter. EINVAL: no qdisc. */
 const GONE = ['ENOENT', 'EINVAL', 'ENODEV'];
 
+/** Makes what the filters will be attached to, where there is a device already; whoever puts the filters tells what is wrong. */
+export function prepareGates(dpu: Place, objects: readonly DriverObject<LinuxSpec>[]): void {
+  const messages = objects.flatMap(({ spec }) => {
+    const device = spec.kind === 'gate' ? dpu.device(spec.device) : undefined;
+    return device === undefined ? [] : [ingressQdisc(device.index)];
+  });
+  if (messages.length > 0) dpu.route.batch(messages).catch(() => undefined);
+}
+
 /** Redirects of everything that comes in by a device: what joins a representor and a veth, at the price of neither bridge nor move. */
 export class Gates implements Handler {
   constructor(private readonly places: Places) {}
@@ -82,8 +91,7 @@ export class Gates implements Handler {
         steps.push({ index, socket: dpu.route, message, tolerate });
       };
       // The qdisc may be another's: it is used, and left when we go.
-      const clsact = { ifindex: device.index, handle: CLSACT_HANDLE, parent: TC_H.CLSACT, kind: 'clsact' };
-      step(qdisc.create(clsact), ['EEXIST']);
+      step(ingressQdisc(device.index), INGRESS_EXISTS);
       step(filter.remove(wherePasses(device)), GONE);
       step(filter.replace({ ...where(device), options: redirectAll(target.index) }));
       if (passTagged) step(filter.create({ ...wherePasses(device), options: matchAll() }));
@@ -120,7 +128,7 @@ export class Gates implements Handler {
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
     const { dpu } = this.places;
     const names =
-      keys === 'all' ? await this.#devicesWithClsact() : keys.map((key) => key.slice(gateKey('').length));
+      keys === 'all' ? await this.#devicesWithIngress() : keys.map((key) => key.slice(gateKey('').length));
     const found: Observed[] = [];
     for (const name of names) {
       const device = dpu.device(name);
@@ -132,10 +140,10 @@ export class Gates implements Handler {
     return found;
   }
 
-  async #devicesWithClsact(): Promise<string[]> {
+  async #devicesWithIngress(): Promise<string[]> {
     const qdiscs = await this.places.dpu.route.dump(qdisc.dump());
     return qdiscs.flatMap(({ kind, ifindex }) =>
-      kind === 'clsact' ? (this.places.dpu.deviceAt(ifindex)?.name ?? []) : [],
+      takesFilters(kind) ? (this.places.dpu.deviceAt(ifindex)?.name ?? []) : [],
     );
   }
 

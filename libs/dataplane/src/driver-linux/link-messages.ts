@@ -1,4 +1,4 @@
-import { IFF, type LinkInput, link, type Message, upFlags } from '@outboard/netlink';
+import { IFF, type LinkInput, link, type Message, ONE_QUEUE, upFlags } from '@outboard/netlink';
 import { NO_HOST, OUTBOARD_GROUP } from '../kernel/device.js';
 import type {
   BridgeSpec,
@@ -71,13 +71,15 @@ export const createVlan = (
     linkinfo: { kind: 'vlan', data: { id } },
   });
 
+const vethEnd = { ...born, ...ONE_QUEUE } as const;
+
 /** Both ends at once, each where it belongs; the kernel would take 20 ms to move one. The peer must be born down. */
 export const createVeth = ({ name, mtu, peer }: VethSpec | ExitSpec, netNsFd: number): Message =>
   link.create({
-    ...born,
+    ...vethEnd,
     ifname: name,
     mtu,
-    linkinfo: { kind: 'veth', data: { peer: { ...born, ifname: peer, mtu, netNsFd } } },
+    linkinfo: { kind: 'veth', data: { peer: { ...vethEnd, ifname: peer, mtu, netNsFd } } },
   });
 
 /** What can be changed at any time, and what could not be said at birth: the alias, and that it is no host. */

@@ -6,9 +6,16 @@ import { DELETION_GROUP, type Device, ownershipOf } from '../kernel/device.js';
 import { isForwarding, setForwarding } from '../kernel/forwarding.js';
 import type { Place } from '../kernel/place.js';
 import { observedRepresentor } from '../kernel/representors.js';
-import { type LinuxSpec, linkKey, namespaceKey } from '../realise/linux-objects.js';
+import {
+  type ExitSpec,
+  type LinuxSpec,
+  linkKey,
+  namespaceKey,
+  type VethSpec,
+} from '../realise/linux-objects.js';
 import { aliasOf, DEVICE_PREFIXES, peerOfVeth, vethOfPeer } from '../realise/names.js';
 import type { DeleteOperation, Handler, Observed, PutOperation } from './handler.js';
+import { INGRESS_EXISTS, ingressQdisc } from './ingress.js';
 import {
   createBridge,
   createGeneve,
@@ -99,18 +106,27 @@ export class Links implements Handler {
       return (await this.observe('all')).filter(({ key }) => wanted.has(key));
     }
     const found: Observed[] = [];
-    for (const name of names) {
+    // Inner ends first: where their pairs lead is part of what outer ends are.
+    for (const name of names.sort((one, other) => Number(isOuterName(one)) - Number(isOuterName(other)))) {
       for (const place of isRouterDevice(name) ? this.places.routers() : [this.places.dpu]) {
         // Of a router's device only its home is asked; which that is was told by events, or by the last look at all.
         if (place !== this.places.dpu && place.device(name) === undefined) continue;
         const device = await place.lookAtDevice(name);
         if (device === undefined) continue;
-        // The veth's other end says where the pair leads.
-        if (device.kind === 'veth' && place === this.places.dpu) await this.#lookAtPeer(name);
+        if (isOuterName(name) && !names.includes(peerOfVeth(name) ?? '')) await this.#lookAtPeer(name);
         found.push(...this.#observed(place, device));
       }
     }
     return found;
+  }
+
+  /** What the kernel tells of an inner end that is born, it tells before the two ends know of each other. */
+  async #lookAtInnerEnds(works: readonly Work[]): Promise<void> {
+    const pairs = works.flatMap(({ spec }) => (isOuterEnd(spec) ? [spec] : []));
+    const places = new Set(pairs.flatMap(({ namespace }) => this.places.router(namespace) ?? []));
+    for (const place of places) place.drain();
+    if (pairs.length > SINGLE_GETS) await Promise.all([...places].map((place) => place.lookAtDevices()));
+    else for (const { name } of pairs) await this.#lookAtPeer(name);
   }
 
   async #lookAtPeer(veth: string): Promise<void> {
@@ -183,6 +199,7 @@ export class Links implements Handler {
     }
     const failed = await sendSteps(steps);
     for (const place of new Set(works.map(({ place }) => place))) place.drain();
+    await this.#lookAtInnerEnds(works.filter(({ index }) => steps.some((step) => step.index === index)));
     for (const [index, failure] of failed) {
       const work = works.find((each) => each.index === index);
       const existing = failure.code === 'EEXIST' ? await work?.place.lookAtDevice(work.spec.name) : undefined;
@@ -239,8 +256,17 @@ export class Links implements Handler {
         for (const message of messages) steps.push({ index, socket: place.route, message });
       };
       if (spec.kind === 'bridge') add(settle(spec, alias, { address: spec.mac }));
-      else if (spec.kind === 'veth') add(settleVeth(spec, alias));
-      else if (spec.kind === 'exit' || spec.kind === 'door') add(settle(spec, alias));
+      else if (spec.kind === 'veth') {
+        const device = place.device(spec.name);
+        if (device?.up === false)
+          steps.push({
+            index,
+            socket: place.route,
+            message: ingressQdisc(device.index),
+            tolerate: INGRESS_EXISTS,
+          });
+        add(settleVeth(spec, alias));
+      } else if (spec.kind === 'exit' || spec.kind === 'door') add(settle(spec, alias));
       else {
         const bridge = place.device(spec.bridge);
         if (bridge === undefined) results.set(index, missing(linkKey(spec.bridge)));
@@ -321,7 +347,9 @@ export class Links implements Handler {
 }
 
 /** Ends in the DPU's namespace name that of their peer. */
-const isOuterEnd = ({ kind }: LinkSpec): boolean => kind === 'veth' || kind === 'exit';
+const isOuterEnd = (spec: LinkSpec): spec is VethSpec | ExitSpec =>
+  spec.kind === 'veth' || spec.kind === 'exit';
+const isOuterName = (name: string): boolean => peerOfVeth(name) !== undefined;
 
 /** Deletes devices, all of a namespace at once: the kernel waits as long for fifty as for one. Off the main thread. */
 async function removeDevices(

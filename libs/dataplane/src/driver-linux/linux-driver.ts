@@ -5,6 +5,7 @@ import type {
   Change,
   DiscoveredFunction,
   Driver,
+  DriverObject,
   ObservedObject,
   Operation,
   OperationResult,
@@ -22,22 +23,26 @@ import { globalAddress } from '../kernel/global-address.js';
 import { Guards } from '../kernel/guards.js';
 import type { Place } from '../kernel/place.js';
 import { Representors } from '../kernel/representors.js';
-import { LINUX_ORDER, LINUX_SLOW_TO_REMOVE, type LinuxSpec, namespaceKey } from '../realise/linux-objects.js';
+import {
+  LINUX_ORDER,
+  LINUX_READ_BACK_BEFORE,
+  LINUX_SLOW_TO_REMOVE,
+  LINUX_TOGETHER,
+  type LinuxSpec,
+  namespaceKey,
+} from '../realise/linux-objects.js';
 import { netlinkView } from '../realise/netlink-view.js';
 import { realiseLinux } from '../realise/realise.js';
 import { probeCapabilities, REQUIRED } from './capabilities.js';
 import { Entries } from './entries.js';
 import { changeOf, type Digest, digestEvents } from './events.js';
-import { Gates } from './gates.js';
+import { Gates, prepareGates } from './gates.js';
 import { Links } from './links.js';
 import { Namespaces } from './namespaces.js';
+import { NftObjects } from './nft-objects.js';
 import { Places } from './places.js';
-import { PolicyChains } from './policy-chains.js';
-import { PolicyCounters, type RuleCounter, readCounters } from './policy-counters.js';
-import { PolicyElements } from './policy-elements.js';
-import { PolicySets } from './policy-sets.js';
+import { type RuleCounter, readCounters } from './policy-counters.js';
 import { Routes } from './routes.js';
-import { Senders } from './senders.js';
 
 export interface LinuxDriverOptions {
   /** Name of the DPU: takes part in the names of its routers' namespaces, so that it must stay the same. */
@@ -63,11 +68,11 @@ const HANDLERS = [
     keys: ['bridgeentry', 'tunnelentry', 'neighbour'],
     kinds: ['bridgeentry', 'tunnelentry', 'neighbour'],
   },
-  { Handler: Senders, keys: ['sender'], kinds: ['sender'] },
-  { Handler: PolicySets, keys: ['policyset'], kinds: ['policyset'] },
-  { Handler: PolicyElements, keys: ['policyelement'], kinds: ['policymember', 'policyport'] },
-  { Handler: PolicyCounters, keys: ['policycounter'], kinds: ['policycounter'] },
-  { Handler: PolicyChains, keys: ['policychain'], kinds: ['rulechain', 'portchain'] },
+  {
+    Handler: NftObjects,
+    keys: ['sender', 'policyset', 'policyelement', 'policycounter', 'policychain'],
+    kinds: ['sender', 'policyset', 'policymember', 'policycounter', 'rulechain', 'portchain', 'policyport'],
+  },
   { Handler: Routes, keys: ['route'], kinds: ['route'] },
   { Handler: Gates, keys: ['gate'], kinds: ['gate'] },
 ] as const;
@@ -76,6 +81,8 @@ const HANDLERS = [
 export class LinuxDriver implements Driver<LinuxSpec> {
   readonly name = 'linux';
   readonly order = LINUX_ORDER;
+  readonly readBackBefore = LINUX_READ_BACK_BEFORE;
+  readonly together = LINUX_TOGETHER;
   readonly slowToRemove = LINUX_SLOW_TO_REMOVE;
   readonly view = netlinkView;
   readonly #watchers = new Set<(change: Change) => void>();
@@ -157,6 +164,10 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   async apply(operations: readonly Operation<LinuxSpec>[]): Promise<readonly OperationResult[]> {
     this.#places.drain();
     return this.#handlers.apply(operations);
+  }
+
+  prepare(objects: readonly DriverObject<LinuxSpec>[]): void {
+    prepareGates(this.#places.dpu, objects);
   }
 
   /** What the rules of all policies here, and the isolation of ports, have decided on since they came. */

@@ -15,22 +15,25 @@ import type { Place } from '../kernel/place.js';
 import { GUARD_TABLE } from '../realise/guard-table.js';
 import { POLICY_TABLE } from '../realise/policy-table.js';
 import { BRIDGE_PORT_SETS } from '../realise/port-sets.js';
+import type { DeleteOperation, Handler, PutOperation } from './handler.js';
 import type { Places } from './places.js';
 
 /** Messages of one transaction, about: far below what one can carry, and short enough to let others in between. */
 const MESSAGES_PER_TRANSACTION = 1000;
 
-/** The messages of one operation: they succeed or fail together. */
+/** What an operation comes to: messages that succeed or fail together. */
 export interface Change {
-  readonly index: number;
   readonly namespace: string;
   readonly messages: readonly Message[];
+  /** What becomes of it when the namespace is not there. */
+  readonly withoutPlace: OperationResult;
+  readonly failureOf?: (failure: BatchFailure) => OperationResult;
 }
 
-export interface ChangeOptions {
-  /** What becomes of an operation whose namespace is not there. */
-  readonly withoutPlace: (change: Change) => OperationResult;
-  readonly failureOf?: (change: Change, failure: BatchFailure) => OperationResult;
+/** One sort of objects of nftables, and what it takes to make and to remove one. */
+export interface TransactionHandler extends Pick<Handler, 'observe'> {
+  putChange(operation: PutOperation): Change;
+  removeChange(operation: DeleteOperation): Change;
 }
 
 /** Where a set of ports or policies is, and without one chains and counters. */
@@ -65,23 +68,17 @@ export const removalIfThere = (removal: Message): Message =>
   KERNEL_HAS_DESTROY ? destroy(removal) : removal;
 
 /** Carries out changes of nftables, those of a namespace in as few transactions as they fit in; one result per change. */
-export async function carryOut(
-  places: Places,
-  changes: readonly Change[],
-  options: ChangeOptions,
-): Promise<OperationResult[]> {
-  const results: OperationResult[] = changes.map(() => DONE);
+export async function carryOut(places: Places, changes: readonly Change[]): Promise<OperationResult[]> {
+  const results = new Map<Change, OperationResult>();
   const byPlace = groupBy(changes, (change) => {
     const place = places.router(change.namespace);
-    if (place === undefined) results[change.index] = options.withoutPlace(change);
+    if (place === undefined) results.set(change, change.withoutPlace);
     return place;
   });
   for (const [place, own] of byPlace) {
-    for (const part of parts(own)) {
-      for (const [index, result] of await transact(place, part, options)) results[index] = result;
-    }
+    for (const part of parts(own)) await transact(place, part, results);
   }
-  return results;
+  return changes.map((change) => results.get(change) ?? DONE);
 }
 
 function* parts(changes: readonly Change[]): Generator<readonly Change[]> {
@@ -107,27 +104,25 @@ function* parts(changes: readonly Change[]): Generator<readonly Change[]> {
 async function transact(
   place: Place,
   changes: readonly Change[],
-  { failureOf }: ChangeOptions,
-): Promise<Map<number, OperationResult>> {
-  const results = new Map<number, OperationResult>();
+  results: Map<Change, OperationResult>,
+): Promise<void> {
   let steps = changes.flatMap((change) => change.messages.map((message) => ({ change, message })));
   while (steps.length > 0) {
     let failures: readonly BatchFailure[];
     try {
       ({ failures } = await place.netfilter.transaction(steps.map(({ message }) => message)));
     } catch (failure) {
-      for (const { change } of steps) results.set(change.index, resultOfThrown(failure));
-      return results;
+      for (const { change } of steps) results.set(change, resultOfThrown(failure));
+      return;
     }
-    if (failures.length === 0) return results;
+    if (failures.length === 0) return;
     const idle = new Set<number>();
     for (const failure of failures) {
       const step = steps[failure.index];
       if (step === undefined) continue;
       if (failure.code === 'ENOENT' && isRemoval(step.message)) idle.add(failure.index);
-      else results.set(step.change.index, failureOf?.(step.change, failure) ?? resultOfFailure(failure));
+      else results.set(step.change, step.change.failureOf?.(failure) ?? resultOfFailure(failure));
     }
-    steps = steps.filter(({ change }, position) => !idle.has(position) && !results.has(change.index));
+    steps = steps.filter(({ change }, position) => !idle.has(position) && !results.has(change));
   }
-  return results;
 }

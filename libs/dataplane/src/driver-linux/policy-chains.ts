@@ -1,5 +1,4 @@
 import {
-  type BatchFailure,
   type Message,
   NFT_OBJECT,
   NFT_REG,
@@ -10,7 +9,6 @@ import {
   nftChain,
   nftRule,
 } from '@outboard/netlink';
-import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
@@ -24,8 +22,8 @@ import {
 } from '../realise/linux-objects.js';
 import { isPortChain } from '../realise/policy-names.js';
 import { POLICY_HOOK_CHAINS } from '../realise/policy-table.js';
-import { type DeleteOperation, type Handler, type Observed, type PutOperation } from './handler.js';
-import { carryOut, ifThere, policyTable } from './nft-transactions.js';
+import { type DeleteOperation, type Observed, type PutOperation } from './handler.js';
+import { type Change, ifThere, policyTable, type TransactionHandler } from './nft-transactions.js';
 import type { Places } from './places.js';
 
 const CODES: Readonly<Record<RuleVerdict, number>> = {
@@ -44,28 +42,24 @@ const hexOf = (data: { value?: Uint8Array } | undefined): string =>
   Buffer.from(data?.value ?? []).toString('hex');
 
 /** Chains of policies and ports. A chain changes as a whole, in one transaction: no packet sees half of it. */
-export class PolicyChains implements Handler {
+export class PolicyChains implements TransactionHandler {
   constructor(private readonly places: Places) {}
 
-  put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
-    const specs = operations.map(({ object }) => object.spec as PolicyChainSpec);
-    const changes = specs.map((spec, index) => ({
-      index,
+  putChange({ object }: PutOperation): Change {
+    const spec = object.spec as PolicyChainSpec;
+    const withoutPlace = missing(guardKey(spec.namespace, 'policies'));
+    return {
       namespace: spec.namespace,
       messages: putMessages(spec),
-    }));
-    return carryOut(this.places, changes, {
-      withoutPlace: ({ namespace }) => missing(guardKey(namespace, 'policies')),
-      failureOf: ({ index }, failure) => failureOf(specs[index] as PolicyChainSpec, failure),
-    });
+      withoutPlace,
+      // What a rule names is there by now, or the table is gone.
+      failureOf: (failure) => (failure.code === 'ENOENT' ? withoutPlace : resultOfFailure(failure)),
+    };
   }
 
-  remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
-    const changes = operations.map(({ observed }, index) => {
-      const { namespace, name } = observed as PolicyChainSpec;
-      return { index, namespace, messages: [nftChain.remove({ ...policyTable(), name })] };
-    });
-    return carryOut(this.places, changes, { withoutPlace: () => DONE });
+  removeChange({ observed }: DeleteOperation): Change {
+    const { namespace, name } = observed as PolicyChainSpec;
+    return { namespace, messages: [nftChain.remove({ ...policyTable(), name })], withoutPlace: DONE };
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
@@ -90,10 +84,6 @@ function putMessages({ name, rules }: PolicyChainSpec): Message[] {
     ...rules.map((rule) => nftRule.append({ ...chain, expressions: rule.map(toKernel) })),
   ];
 }
-
-/** What a rule names is there by now, or the table is gone. */
-const failureOf = ({ namespace }: PolicyChainSpec, failure: BatchFailure): OperationResult =>
-  failure.code === 'ENOENT' ? missing(guardKey(namespace, 'policies')) : resultOfFailure(failure);
 
 const exists = async (place: Place, name: string): Promise<boolean> =>
   (await ifThere(() => place.netfilter.get(nftChain.get({ ...policyTable(), name })))) !== undefined;

@@ -1,19 +1,11 @@
 import { NFT_OBJECT, type NftObject, nftObject } from '@outboard/netlink';
-import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
 import { guardKey, policyCounterKey } from '../realise/linux-objects.js';
-import {
-  type DeleteOperation,
-  type Handler,
-  type Observed,
-  observedOf,
-  type PutOperation,
-  specOf,
-} from './handler.js';
-import { carryOut, ifThere, policyTable } from './nft-transactions.js';
+import { type DeleteOperation, type Observed, observedOf, type PutOperation, specOf } from './handler.js';
+import { type Change, ifThere, policyTable, type TransactionHandler } from './nft-transactions.js';
 import type { Places } from './places.js';
 
 /** What a rule has decided on; `name` as `policy-names.ts` makes it. */
@@ -27,27 +19,23 @@ export interface RuleCounter {
 const counter = (name: string) => ({ ...policyTable(), name, type: NFT_OBJECT.COUNTER });
 
 /** Counters of rules, which stay when the rules change. */
-export class PolicyCounters implements Handler {
+export class PolicyCounters implements TransactionHandler {
   constructor(private readonly places: Places) {}
 
-  put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
-    const changes = operations.map((operation, index) => {
-      const { namespace, name } = specOf(operation, 'policycounter');
-      return { index, namespace, messages: [nftObject.append({ ...counter(name), data: {} })] };
-    });
-    return carryOut(this.places, changes, {
-      withoutPlace: ({ namespace }) => missing(guardKey(namespace, 'policies')),
-      failureOf: ({ namespace }, failure) =>
-        failure.code === 'ENOENT' ? missing(guardKey(namespace, 'policies')) : resultOfFailure(failure),
-    });
+  putChange(operation: PutOperation): Change {
+    const { namespace, name } = specOf(operation, 'policycounter');
+    const withoutPlace = missing(guardKey(namespace, 'policies'));
+    return {
+      namespace,
+      messages: [nftObject.append({ ...counter(name), data: {} })],
+      withoutPlace,
+      failureOf: (failure) => (failure.code === 'ENOENT' ? withoutPlace : resultOfFailure(failure)),
+    };
   }
 
-  remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
-    const changes = operations.map((operation, index) => {
-      const { namespace, name } = observedOf(operation, 'policycounter');
-      return { index, namespace, messages: [nftObject.remove(counter(name))] };
-    });
-    return carryOut(this.places, changes, { withoutPlace: () => DONE });
+  removeChange(operation: DeleteOperation): Change {
+    const { namespace, name } = observedOf(operation, 'policycounter');
+    return { namespace, messages: [nftObject.remove(counter(name))], withoutPlace: DONE };
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {

@@ -19,8 +19,14 @@ import {
 } from '../realise/linux-objects.js';
 import { elementKind, isGroupSet } from '../realise/policy-names.js';
 import { NAMED_PORT_SETS, PORT_SETS } from '../realise/port-sets.js';
-import { type DeleteOperation, type Handler, type Observed, type PutOperation } from './handler.js';
-import { type Change, carryOut, ifThere, policyTable, removalIfThere } from './nft-transactions.js';
+import { type DeleteOperation, type Observed, type PutOperation } from './handler.js';
+import {
+  type Change,
+  ifThere,
+  policyTable,
+  removalIfThere,
+  type TransactionHandler,
+} from './nft-transactions.js';
 import type { Places } from './places.js';
 import { groupSets } from './policy-sets.js';
 
@@ -32,29 +38,27 @@ type Element = NonNullable<NftSetElement['elements']>[number];
 const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
 const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
-/** Elements of the policies' sets and maps, by raw nfnetlink transactions: what comes and goes with ports. */
-export class PolicyElements implements Handler {
+/** Elements of the policies' sets and maps: what comes and goes with ports. */
+export class PolicyElements implements TransactionHandler {
   constructor(private readonly places: Places) {}
 
-  put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
-    const specs = operations.map(({ object }) => object.spec as PolicyElementSpec);
-    const changes = specs.map((spec, index) => ({
-      index,
+  putChange({ object }: PutOperation): Change {
+    const spec = object.spec as PolicyElementSpec;
+    return {
       namespace: spec.namespace,
       messages: putMessages(spec),
-    }));
-    return carryOut(this.places, changes, {
-      withoutPlace: ({ index, namespace }) => missing(setHome(namespace, specs[index]?.set ?? '')),
-      failureOf: ({ index }, failure) => failureOf(specs[index] as PolicyElementSpec, failure),
-    });
+      withoutPlace: missing(setHome(spec.namespace, spec.set)),
+      failureOf: (failure) => failureOf(spec, failure),
+    };
   }
 
-  remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
-    const changes = operations.map(({ observed }, index): Change => {
-      const { namespace, set, key, end } = observed as PolicyElementSpec;
-      return { index, namespace, messages: [nftSetElement.remove(attributes(set, key, end))] };
-    });
-    return carryOut(this.places, changes, { withoutPlace: () => DONE });
+  removeChange({ observed }: DeleteOperation): Change {
+    const { namespace, set, key, end } = observed as PolicyElementSpec;
+    return {
+      namespace,
+      messages: [nftSetElement.remove(attributes(set, key, end))],
+      withoutPlace: DONE,
+    };
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {

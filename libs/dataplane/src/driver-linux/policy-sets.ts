@@ -1,61 +1,51 @@
 import { NFT_SET, type NftSet, nftSet } from '@outboard/netlink';
-import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import type { Place } from '../kernel/place.js';
 import { guardKey, type PolicySetSpec, policySetKey } from '../realise/linux-objects.js';
 import { isGroupSet } from '../realise/policy-names.js';
-import {
-  type DeleteOperation,
-  type Handler,
-  type Observed,
-  observedOf,
-  type PutOperation,
-  specOf,
-} from './handler.js';
-import { carryOut, ifThere, policyTable } from './nft-transactions.js';
+import { type DeleteOperation, type Observed, observedOf, type PutOperation, specOf } from './handler.js';
+import { type Change, ifThere, policyTable, type TransactionHandler } from './nft-transactions.js';
 import type { Places } from './places.js';
 
 /** nft(8)'s numbers of data types, by which it shows elements; of several parts 6 bits each (2: protocol family). */
 const NFT_TYPE = { 4: 7, 16: 8, 8: (2 << 6) | 7, 20: (2 << 6) | 8 } as const;
 
 /** The sets that groups of addresses are. */
-export class PolicySets implements Handler {
+export class PolicySets implements TransactionHandler {
+  #lastId = 0;
+
   constructor(private readonly places: Places) {}
 
-  put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
-    const changes = operations.map((operation, index) => {
-      const { namespace, name, keyLength, prefixes } = specOf(operation, 'policyset');
-      const ranges = {
-        flags: NFT_SET.INTERVAL | NFT_SET.CONCAT,
-        desc: { concat: [{ len: 1 }, { len: keyLength - 4 }] },
-      };
-      const message = nftSet.append({
-        ...policyTable(),
-        name,
-        // Unique in its transaction.
-        id: index + 1,
-        keyType: NFT_TYPE[keyLength],
-        keyLen: keyLength,
-        ...(prefixes ? ranges : {}),
-      });
-      return { index, namespace, messages: [message] };
+  putChange(operation: PutOperation): Change {
+    const { namespace, name, keyLength, prefixes } = specOf(operation, 'policyset');
+    const ranges = {
+      flags: NFT_SET.INTERVAL | NFT_SET.CONCAT,
+      desc: { concat: [{ len: 1 }, { len: keyLength - 4 }] },
+    };
+    this.#lastId = (this.#lastId + 1) >>> 0;
+    const message = nftSet.append({
+      ...policyTable(),
+      name,
+      // Unique in its transaction.
+      id: this.#lastId,
+      keyType: NFT_TYPE[keyLength],
+      keyLen: keyLength,
+      ...(prefixes ? ranges : {}),
     });
-    return carryOut(this.places, changes, {
-      withoutPlace: ({ namespace }) => missing(guardKey(namespace, 'policies')),
-      failureOf: ({ namespace }, failure) =>
-        failure.code === 'ENOENT'
-          ? missing(guardKey(namespace, 'policies'))
-          : { kind: 'failed', error: { code: failure.code, message: failure.message } },
-    });
+    const withoutPlace = missing(guardKey(namespace, 'policies'));
+    return {
+      namespace,
+      messages: [message],
+      withoutPlace,
+      failureOf: ({ code, message }) =>
+        code === 'ENOENT' ? withoutPlace : { kind: 'failed', error: { code, message } },
+    };
   }
 
-  remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
-    const changes = operations.map((operation, index) => {
-      const { namespace, name } = observedOf(operation, 'policyset');
-      return { index, namespace, messages: [nftSet.remove({ ...policyTable(), name })] };
-    });
-    return carryOut(this.places, changes, { withoutPlace: () => DONE });
+  removeChange(operation: DeleteOperation): Change {
+    const { namespace, name } = observedOf(operation, 'policyset');
+    return { namespace, messages: [nftSet.remove({ ...policyTable(), name })], withoutPlace: DONE };
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {

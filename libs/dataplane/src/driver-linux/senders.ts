@@ -1,26 +1,17 @@
-import { type Message, NetlinkError, NFPROTO, nftSetElement } from '@outboard/netlink';
-import type { OperationResult } from '../driver.js';
+import { NetlinkError, NFPROTO, nftSetElement } from '@outboard/netlink';
 import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
 import { GUARD_SETS, GUARD_TABLE } from '../realise/guard-table.js';
 import { guardKey, type SenderSpec, senderKey } from '../realise/linux-objects.js';
-import {
-  type DeleteOperation,
-  type Handler,
-  type Observed,
-  observedOf,
-  type PutOperation,
-  specOf,
-} from './handler.js';
-import { type ChangeOptions, carryOut } from './nft-transactions.js';
+import { type DeleteOperation, type Observed, observedOf, type PutOperation, specOf } from './handler.js';
+import type { Change, TransactionHandler } from './nft-transactions.js';
 import type { Places } from './places.js';
 import { type SenderElement, senderElements, senderOf } from './sender-elements.js';
 
 /** Up to so many are asked for one by one; for more the sets are read as a whole. */
 const SINGLE_GETS = 48;
-type MessageOf = (set: string, element: SenderElement) => Message;
 
 const attributesOf = (set: string, { key, keyEnd }: SenderElement) => ({
   nfgenFamily: NFPROTO.BRIDGE,
@@ -29,24 +20,26 @@ const attributesOf = (set: string, { key, keyEnd }: SenderElement) => ({
   elements: [{ key: { value: key }, ...(keyEnd === undefined ? {} : { keyEnd: { value: keyEnd } }) }],
 });
 
-/** Elements of the guard's sets, by raw nfnetlink transactions. */
-export class Senders implements Handler {
+/** Elements of the guard's sets. */
+export class Senders implements TransactionHandler {
   constructor(private readonly places: Places) {}
 
-  put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
-    const specs = operations.map((operation) => specOf(operation, 'sender'));
-    return this.#change(
-      specs,
-      { withoutPlace: ({ namespace }) => missing(guardKey(namespace, 'ports')) },
-      (set, element) => nftSetElement.replace(attributesOf(set, element)),
-    );
+  putChange(operation: PutOperation): Change {
+    const spec = specOf(operation, 'sender');
+    // Without the table there is no set to put something into: that is a matter of waiting, not of failing.
+    const withoutPlace = missing(guardKey(spec.namespace, 'ports'));
+    return {
+      namespace: spec.namespace,
+      messages: elementsIn(spec).map((element) => nftSetElement.replace(element)),
+      withoutPlace,
+      failureOf: (failure) => (failure.code === 'ENOENT' ? withoutPlace : resultOfFailure(failure)),
+    };
   }
 
-  remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
-    const specs = operations.map((operation) => observedOf(operation, 'sender'));
-    return this.#change(specs, { withoutPlace: () => DONE }, (set, element) =>
-      nftSetElement.remove(attributesOf(set, element)),
-    );
+  removeChange(operation: DeleteOperation): Change {
+    const spec = observedOf(operation, 'sender');
+    const messages = elementsIn(spec).map((element) => nftSetElement.remove(element));
+    return { namespace: spec.namespace, messages, withoutPlace: DONE };
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
@@ -62,25 +55,10 @@ export class Senders implements Handler {
     }
     return found;
   }
-
-  #change(
-    specs: readonly SenderSpec[],
-    options: Pick<ChangeOptions, 'withoutPlace'>,
-    messageOf: MessageOf,
-  ): Promise<OperationResult[]> {
-    const changes = specs.map(({ namespace, port, mac, source }, index) => ({
-      index,
-      namespace,
-      messages: senderElements(port, mac, source).map((element) => messageOf(element.set, element)),
-    }));
-    // Without the table there is no set to put something into: that is a matter of waiting, not of failing.
-    return carryOut(this.places, changes, {
-      ...options,
-      failureOf: ({ namespace }, failure) =>
-        failure.code === 'ENOENT' ? missing(guardKey(namespace, 'ports')) : resultOfFailure(failure),
-    });
-  }
 }
+
+const elementsIn = ({ port, mac, source }: SenderSpec) =>
+  senderElements(port, mac, source).map((element) => attributesOf(element.set, element));
 
 async function observeOne(place: Place, key: string): Promise<Observed[]> {
   const [, , port = '', mac = '', ...rest] = key.split('/');

@@ -18,6 +18,8 @@ export function faultyDriver<S extends Spec>(
   return {
     name: driver.name,
     order: driver.order,
+    readBackBefore: driver.readBackBefore,
+    together: driver.together,
     slowToRemove: driver.slowToRemove,
     ...(driver.view && { view: driver.view }),
     capabilities: () => driver.capabilities(),
@@ -25,6 +27,7 @@ export function faultyDriver<S extends Spec>(
     functions: () => driver.functions(),
     realise: (key, object, resolve) => driver.realise(key, object, resolve),
     observe: (scope) => driver.observe(scope),
+    ...(driver.prepare && { prepare: (objects) => driver.prepare?.(objects) }),
     watch: (onChange) => driver.watch(onChange),
     [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
     setFault(next) {

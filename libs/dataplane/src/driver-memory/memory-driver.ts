@@ -13,7 +13,14 @@ import type {
   Scope,
   Underlay,
 } from '../driver.js';
-import { LINUX_ORDER, LINUX_SLOW_TO_REMOVE, type LinuxSpec, linkKey } from '../realise/linux-objects.js';
+import {
+  LINUX_ORDER,
+  LINUX_READ_BACK_BEFORE,
+  LINUX_SLOW_TO_REMOVE,
+  LINUX_TOGETHER,
+  type LinuxSpec,
+  linkKey,
+} from '../realise/linux-objects.js';
 import { netlinkView } from '../realise/netlink-view.js';
 import { realiseLinux } from '../realise/realise.js';
 import { MemoryKernel } from './memory-kernel.js';
@@ -34,6 +41,8 @@ const DEFAULT_UNDERLAY: Underlay = { device: 'p0', address: '10.254.0.1', mtu: 1
 export class MemoryDriver implements Driver<LinuxSpec> {
   readonly name = 'memory';
   readonly order = LINUX_ORDER;
+  readonly readBackBefore = LINUX_READ_BACK_BEFORE;
+  readonly together = LINUX_TOGETHER;
   readonly slowToRemove = LINUX_SLOW_TO_REMOVE;
   readonly view = netlinkView;
   readonly kernel: MemoryKernel;

@@ -26,6 +26,8 @@ export interface ApplyPassContext<S extends Spec> {
   readonly retries: Retries;
   readonly waits: WakeIndex;
   rankOf(kind: S['kind']): number;
+  /** Equal for kinds that are made in one call. */
+  groupOf(kind: S['kind']): unknown;
   queue(entry: Entry<S>, urgency: Urgency): void;
   /** Takes an entry out of the queue; false if it was not in it. */
   dequeue(entry: Entry<S>): boolean;
@@ -72,7 +74,7 @@ export class ApplyPass<S extends Spec> {
     await this.#remove(removals, urgency);
     await this.#upsert(upserts, urgency);
     await this.#remove(slowRemovals, urgency);
-    for (const entry of all) if (entry.stage === 'inHand') entry.stage = 'idle';
+    for (const entry of all) if (entry.stage === 'inHand' || entry.stage === 'applied') entry.stage = 'idle';
   }
 
   /** Reads objects back after they were worked on. */
@@ -85,7 +87,11 @@ export class ApplyPass<S extends Spec> {
       found = new Map(objects.map((object) => [object.key, object]));
     } catch (failure) {
       const { message } = AppError.from(failure);
-      for (const entry of entries) this.#failed(entry, `${entry.key} cannot be read back: ${message}`);
+      for (const entry of entries) {
+        this.#failed(entry, `${entry.key} cannot be read back: ${message}`);
+        // What it is like now is known to nobody, and no event will tell.
+        this.context.lost(entry.key);
+      }
       return;
     }
     for (const { key } of entries) this.readBack(this.context.tracker.at(key), found.get(key));
@@ -214,9 +220,15 @@ export class ApplyPass<S extends Spec> {
   }
 
   async #upsert(entries: readonly Entry<S>[], urgency: Urgency): Promise<void> {
-    const { driver, rankOf, wants, later } = this.context;
-    const leaves: Entry<S>[] = [];
-    for (const wave of waves(entries, (entry) => rankOf(kindOf(entry)))) {
+    const { driver, wants, later } = this.context;
+    driver.prepare?.(entries.flatMap(({ wanted, pending }) => (pending === 'create' && wanted) || []));
+    let unread: Entry<S>[] = [];
+    for (const wave of this.#wavesOf(entries)) {
+      // Nothing lets traffic through that is built upon what was not read back: a gate opens behind filters that are there.
+      if (unread.length > 0 && wave.some((entry) => driver.readBackBefore.has(kindOf(entry)))) {
+        await this.verify(unread);
+        unread = [];
+      }
       const operations: Operation<S>[] = [];
       const worked: Entry<S>[] = [];
       for (const entry of wave) {
@@ -224,19 +236,30 @@ export class ApplyPass<S extends Spec> {
         if (operation === undefined) continue;
         operations.push(operation);
         worked.push(entry);
+        entry.stage = 'applied';
       }
       if (operations.length === 0) continue;
-      const done = this.#judgeResults(worked, await driver.apply(operations));
-      const needed: Entry<S>[] = [];
-      for (const entry of done) {
-        if (wants.isNeeded(entry.key)) needed.push(entry);
-        else if (urgency === 'urgent') leaves.push(entry);
+      for (const entry of this.#judgeResults(worked, await driver.apply(operations))) {
+        if (urgency === 'urgent' || wants.isNeeded(entry.key)) unread.push(entry);
         else later(entry);
       }
-      // Nothing is built upon what was not read back: a gate opens behind filters that are there.
-      await this.verify(needed);
     }
-    await this.verify(leaves);
+    await this.verify(unread);
+  }
+
+  /** By rank, those of one group at once. */
+  #wavesOf(entries: readonly Entry<S>[]): Entry<S>[][] {
+    const { rankOf, groupOf } = this.context;
+    const merged: Entry<S>[][] = [];
+    let group: unknown;
+    for (const wave of waves(entries, (entry) => rankOf(kindOf(entry)))) {
+      const [first] = wave;
+      const next = first && groupOf(kindOf(first));
+      if (merged.length > 0 && next === group) merged[merged.length - 1]?.push(...wave);
+      else merged.push(wave);
+      group = next;
+    }
+    return merged;
   }
 
   #upsertOperation(entry: Entry<S>): Operation<S> | undefined {
@@ -264,12 +287,14 @@ export class ApplyPass<S extends Spec> {
   #missing({ after, requires }: DriverObject<S>): string | undefined {
     const { tracker } = this.context;
     for (const key of requires ?? []) {
-      const observed = tracker.get(key)?.observed;
-      if (observed === undefined || observed.ownership.kind === 'foreign') return key;
+      const entry = tracker.get(key);
+      if (entry === undefined) return key;
+      const { observed } = entry;
+      if ((observed === undefined || observed.ownership.kind === 'foreign') && !isApplied(entry)) return key;
     }
     for (const key of after) {
       const entry = tracker.get(key);
-      if (entry?.wanted === undefined || entry.pending !== undefined) return key;
+      if (entry?.wanted === undefined || (entry.pending !== undefined && !isApplied(entry))) return key;
     }
     return undefined;
   }
@@ -314,19 +339,27 @@ export class ApplyPass<S extends Spec> {
 
   /** Deals with what was not done; returns what was. */
   #judgeResults(entries: readonly Entry<S>[], results: readonly OperationResult[]): Entry<S>[] {
-    const { waits, retries } = this.context;
+    const { waits, retries, tracker } = this.context;
     const done: Entry<S>[] = [];
     for (const [index, entry] of entries.entries()) {
       const result = results[index];
       const { key } = entry;
+      if (result?.kind !== 'done') entry.stage = 'inHand';
       switch (result?.kind) {
         case 'done':
           done.push(entry);
           break;
-        case 'missing':
-          waits.wait(key, result.dependency);
-          this.#leave(entry, { state: 'PENDING', message: result.message });
+        case 'missing': {
+          // What it needs may have failed in the same call: then it is this that it waits for.
+          const missing = entry.wanted && this.#missing(entry.wanted);
+          const dependency = missing ?? result.dependency;
+          waits.wait(key, dependency);
+          // Of what is there already no appearance will be told.
+          if (missing === undefined && tracker.get(dependency)?.observed !== undefined) retries.failed(key);
+          const message = missing === undefined ? result.message : `waits for ${missing}`;
+          this.#leave(entry, { state: 'PENDING', message });
           break;
+        }
         case 'foreign':
           retries.failed(key);
           this.#leave(entry, { state: 'FOREIGN', message: `${key} is taken by ${result.found}` });
@@ -408,6 +441,9 @@ export class ApplyPass<S extends Spec> {
     if (hadIssue) for (const record of claims) this.judge(record);
   }
 }
+
+/** What was wanted of it a moment ago, and still is. */
+const isApplied = <S extends Spec>({ stage, lane }: Entry<S>): boolean => stage === 'applied' && lane < 0;
 
 const kindOf = <S extends Spec>({ wanted, observed }: Entry<S>): S['kind'] =>
   wanted?.spec.kind ?? observed?.spec.kind ?? '';

@@ -5,7 +5,7 @@ import type { DocumentReport } from '../document.js';
 import type { Driver } from '../driver.js';
 import { faultyDriver } from '../driver-memory/faulty-driver.js';
 import { MemoryDriver } from '../driver-memory/memory-driver.js';
-import type { LinuxSpec } from '../realise/linux-objects.js';
+import { type LinuxSpec, linkKey } from '../realise/linux-objects.js';
 import * as d from '../testing/documents.js';
 import { EngineProbe } from '../testing/engine-probe.js';
 import { createEngine } from './create-engine.js';
@@ -290,6 +290,44 @@ describe('the engine', () => {
     };
     const report = await probe.apply(d.document(1, [...NETWORK, port(1)]));
     expect(report.problems).toEqual([]);
+  });
+
+  it('tries again what a driver misses although it is there', async () => {
+    const driver = faultyDriver(memory());
+    const probe = await start(driver);
+    let misses = 2;
+    driver.setFault((operation) =>
+      operation.action !== 'delete' && operation.object.spec.kind === 'gate' && misses-- > 0
+        ? { kind: 'missing', dependency: linkKey(operation.object.spec.target), message: 'waits for it' }
+        : undefined,
+    );
+    await probe.apply(d.document(1, [...NETWORK, port(1)]));
+    await probe.until(({ problems }) => problems.length === 0);
+  });
+
+  it('opens no gate before what it needs was read back', async () => {
+    const driver = memory();
+    const probe = await start(driver);
+    const [apply, observe] = [driver.apply.bind(driver), driver.observe.bind(driver)];
+    const unread = new Set<string>();
+    const tooEarly: string[] = [];
+    driver.apply = (operations) => {
+      for (const operation of operations) {
+        if (operation.action === 'delete') continue;
+        const { key, spec, after } = operation.object;
+        if (spec.kind === 'gate') tooEarly.push(...after.filter((each) => unread.has(each)));
+        unread.add(key);
+      }
+      return apply(operations);
+    };
+    driver.observe = (scope) => {
+      for (const key of scope.kind === 'all' ? [...unread] : scope.keys) unread.delete(key);
+      return observe(scope);
+    };
+    await probe.apply(d.document(1, [...NETWORK, port(1), port(2)]));
+    expect(driver.kernel.keys().filter((key) => key.startsWith('gate/'))).toHaveLength(4);
+    expect(tooEarly).toEqual([]);
+    expect(unread.size).toBe(0);
   });
 
   it('tells of a removal that fails in the name of what is gone, until it succeeds', async () => {

@@ -83,6 +83,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     this.#retries = new Retries(BACKOFF, clock, random, (keys) => this.#retry(keys));
     this.#rank = new Map(driver.order.map((kind, index) => [kind, index]));
     this.#work = new LaneQueue(driver.order.length + 2);
+    const groups = new Map(driver.together.flatMap((group) => [...group].map((kind) => [kind, group])));
     this.#pass = new ApplyPass({
       driver,
       wants: this.#wants,
@@ -92,6 +93,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       retries: this.#retries,
       waits: this.#waits,
       rankOf: (kind) => this.#rank.get(kind) ?? 0,
+      groupOf: (kind) => groups.get(kind) ?? kind,
       queue: (entry, urgency) => this.#queue(entry, urgency),
       dequeue: (entry) => this.#work.delete(entry),
       later: (entry) => {
@@ -320,7 +322,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   #suspect(key: string, lost: boolean): void {
     // What is not read back yet will be, and then shows whatever happened to it.
     const stage = this.#tracker.get(key)?.stage;
-    if ((stage === 'unverified' || stage === 'inHand') && !lost) return;
+    if ((stage === 'unverified' || stage === 'inHand' || stage === 'applied') && !lost) return;
     this.#suspects.set(key, lost || (this.#suspects.get(key) ?? false));
   }
 

@@ -51,10 +51,10 @@ export class NeutralRecord<S extends Spec> implements Task, Queued {
 }
 
 /**
- * Where the work on a driver object stands. `inHand`: a pass is working on it. `unverified`: applied, to be read back
- * with many others. `verifying`: that is under way.
+ * Where the work on a driver object stands. `inHand`: a pass is working on it; `applied`: and will read it back before it
+ * ends. `unverified`: applied, to be read back with many others. `verifying`: that is under way.
  */
-export type Stage = 'idle' | 'inHand' | 'unverified' | 'verifying';
+export type Stage = 'idle' | 'inHand' | 'applied' | 'unverified' | 'verifying';
 
 /** A driver object: wanted, observed, and what is being done about the difference. */
 export class Entry<S extends Spec>

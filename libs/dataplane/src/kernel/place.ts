@@ -43,6 +43,8 @@ export class Place {
   readonly #monitors: NetlinkMonitor[];
   readonly #devices = new Map<string, Device>();
   readonly #names = new Map<number, string>();
+  /** For each look at all devices that is under way: the indexes of those of which something was learned since. */
+  readonly #looks = new Set<Set<number>>();
   #netfilter: NetlinkSocket | undefined;
   #closed = false;
 
@@ -111,6 +113,7 @@ export class Place {
 
   /** Notes a device as it is; returns how it was known before, under whatever name. */
   note(device: Device): Device | undefined {
+    for (const touched of this.#looks) touched.add(device.index);
     const before = this.deviceAt(device.index);
     if (before !== undefined && before.name !== device.name) this.#devices.delete(before.name);
     const replaced = this.#devices.get(device.name);
@@ -122,6 +125,7 @@ export class Place {
 
   /** Forgets a device that is gone. */
   forget(index: number): void {
+    for (const touched of this.#looks) touched.add(index);
     const name = this.#names.get(index);
     if (name === undefined) return;
     this.#names.delete(index);
@@ -141,12 +145,19 @@ export class Place {
     return undefined;
   }
 
-  /** Asks the kernel for all devices. */
+  /** Asks the kernel for all devices. What is heard or seen of one meanwhile is newer than what the list says of it. */
   async lookAtDevices(): Promise<void> {
-    const links = await this.route.dump(link.dump({ extMask: RTEXT_FILTER.SKIP_STATS }));
-    this.#devices.clear();
-    this.#names.clear();
-    for (const each of links) this.note(deviceOf(each));
+    const touched = new Set<number>();
+    this.#looks.add(touched);
+    try {
+      const links = await this.route.dump(link.dump({ extMask: RTEXT_FILTER.SKIP_STATS }));
+      const listed = new Set(links.map(({ ifiIndex }) => ifiIndex));
+      for (const index of [...this.#names.keys()])
+        if (!listed.has(index) && !touched.has(index)) this.forget(index);
+      for (const each of links) if (!touched.has(each.ifiIndex)) this.note(deviceOf(each));
+    } finally {
+      this.#looks.delete(touched);
+    }
   }
 
   close(): void {

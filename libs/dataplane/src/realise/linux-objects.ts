@@ -343,6 +343,15 @@ export const LINUX_ORDER = [
   'representor',
 ] as const satisfies readonly LinuxSpec['kind'][];
 
+/** What redirects is behind the filters of what it redirects. */
+export const LINUX_READ_BACK_BEFORE: ReadonlySet<LinuxSpec['kind']> = new Set(['gate']);
+
+/** What a bridge knows; what nftables takes in one transaction, which is one step for packets too. */
+export const LINUX_TOGETHER: readonly ReadonlySet<LinuxSpec['kind']>[] = [
+  new Set(['bridgeentry', 'tunnelentry', 'neighbour']),
+  new Set(['sender', 'policyset', 'policymember', 'policycounter', 'rulechain', 'portchain', 'policyport']),
+];
+
 /**
  * Removing devices blocks the kernel for 16-20 ms and more. What rules refer to goes when no rule does any more, so
  * that it has to wait for the rules that take the place of those that did.
