@@ -49,6 +49,8 @@ const FEATURES = [
   'reason RuleDenies',
   'reason Isolated',
   'reason NoPolicyApplies',
+  'several next hops ALLOWED',
+  'several next hops that differ',
   'tier ADMIN',
   'tier DEFAULT',
   'tier BASELINE',
@@ -67,7 +69,15 @@ interface Plan {
   readonly ports: readonly PortPlan[];
   readonly policies: readonly object[];
   readonly addresses: readonly string[];
+  /** Ports that forward what is for `FAR` for the router of blue and red. */
+  readonly hops: readonly number[];
 }
+
+/** Ports that may be next hops; what is behind them, and an address there that they have themselves. */
+const HOPS: readonly number[] = [0, 1, 3, 5];
+const FAR = { prefix: '10.8.0.0/16', host: '10.8.0.1' };
+/** Flows that are tried, so that every one of three next hops is chosen, but in one of some millions of tries. */
+const FLOWS = 40;
 
 const NETWORKS = [
   { name: 'blue', router: 'default', ipv4: '10.0.1', ipv6: 'fd00:1' },
@@ -136,6 +146,7 @@ const plans: fc.Arbitrary<Plan> = fc.record({
     { minLength: DPUS.length * PORTS_PER_DPU, maxLength: DPUS.length * PORTS_PER_DPU },
   ),
   policies: fc.array(policy, { minLength: 1, maxLength: 3 }),
+  hops: fc.subarray([...HOPS], { minLength: 2, maxLength: 3 }),
   addresses: fc.subarray(['10.0.1.10/32', '10.0.1.12/31', '10.0.2.0/24', 'fd00:1::a/128'], { minLength: 1 }),
 });
 
@@ -221,6 +232,7 @@ describe('the model of reachability', () => {
         name: `pod-${index}`,
         host: testbed.dpu(dpuOf(index)).host.name,
       });
+      if (HOPS.includes(index)) await pod.addAddress(FAR.host);
       for (const port of ECHO_PORTS) servers.push(await EchoServer.listen(pod, port));
     }
   });
@@ -278,13 +290,27 @@ describe('the model of reachability', () => {
           { subnet: `${network}-v4`, ip: `${ipv4}.${10 + index}` },
           { subnet: `${network}-v6`, ip: `${ipv6}::${(10 + index).toString(16)}` },
         ],
-        allowedAddressPairs: pair ? [{ ip: pairOf(plan, index) }] : [],
+        allowedAddressPairs: [
+          ...(pair ? [{ ip: pairOf(plan, index) }] : []),
+          ...(plan.hops.includes(index) ? [{ ip: FAR.prefix }] : []),
+        ],
         namedPorts: isNamed ? [{ name: 'http', protocol: 'TCP', port: 81 }] : [],
       };
       planned.apply('Port', `port-${index}`, spec, { app: label });
     }
+    const nextHops = hopsOf(plan).map((index) => ({ address: addressOf(plan, index) }));
+    if (nextHops.length > 0) {
+      planned.apply('Router', 'default', { routes: [{ destination: FAR.prefix, nextHops }] });
+    }
     return planned;
   }
+
+  const addressOf = (plan: Plan, index: number): string =>
+    `${NETWORKS.find((each) => each.name === plan.ports[index]?.network)?.ipv4}.${10 + index}`;
+
+  /** Those that are in networks of the router. */
+  const hopsOf = (plan: Plan): readonly number[] =>
+    plan.hops.filter((index) => plan.ports[index]?.network !== 'apart');
 
   /** Gives every DPU its document, and waits until it is applied and read back. */
   async function realise({ world }: PlannedWorld): Promise<void> {
@@ -410,11 +436,47 @@ describe('the model of reachability', () => {
     return `${portName(from)} to ${portName(to)} ${protocol} ${service} from ${source ?? 'its own'}: model ${verdict} ${reason}, packets ${came}`;
   }
 
+  /** Likewise of flows to what is behind the next hops, of which the kernel chooses one for each. */
+  async function judgeFar({ world }: PlannedWorld, from: number): Promise<string | undefined> {
+    const { verdict, reason, nextHops } = unwrap(
+      explain(world, {
+        tenant: 'acme' as TenantName,
+        from: portName(from),
+        source: undefined,
+        to: { kind: 'address', address: FAR.host as IpAddress },
+        protocol: 'TCP',
+        service: 80,
+      }),
+    );
+    const came = await Promise.all(
+      Array.from({ length: FLOWS }, async () => {
+        const attempts = verdict === 'ALLOWED' ? 5 : 1;
+        for (let attempt = 0; attempt < attempts; attempt++) {
+          const timeoutMilliseconds = attempt === 0 ? SILENCE_MILLISECONDS : 2_000;
+          const outcome = await tcpEcho(podOf(from), { ip: FAR.host, port: 80 }, { timeoutMilliseconds });
+          if (outcome.kind === 'echoed') return true;
+        }
+        return false;
+      }),
+    );
+    if (nextHops.length > 1) count(`several next hops ${verdict}`);
+    if (new Set(nextHops.map((hop) => hop.verdict)).size > 1) count('several next hops that differ');
+    const passed = came.filter((each) => each).length;
+    // Where the next hops differ, some flows pass and some do not.
+    const expected = verdict === 'ALLOWED' ? passed === FLOWS : passed < FLOWS;
+    const some = nextHops.some((hop) => hop.verdict === 'ALLOWED');
+    if (expected && (verdict === 'ALLOWED' || some === passed > 0)) return undefined;
+    const hops = nextHops.map((hop) => `${hop.address} ${hop.verdict} ${hop.reason}`).join(', ');
+    return `${portName(from)} to ${FAR.host}: model ${verdict} ${reason} (${hops}), packets ${passed} of ${FLOWS}`;
+  }
+
   async function compare(plan: Plan): Promise<void> {
     const planned = worldOf(plan);
     await realise(planned);
     await connect(plan, planned);
     const found = await Promise.all(probesOf(plan).map((probe) => judge(plan, planned, probe)));
+    const senders = [...plan.ports.keys()].filter((index) => !HOPS.includes(index));
+    found.push(...(await Promise.all(senders.map((from) => judgeFar(planned, from)))));
     expect(found.filter((difference) => difference !== undefined)).toEqual([]);
   }
 

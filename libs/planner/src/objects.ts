@@ -56,8 +56,10 @@ export const placedRouteObject = (
 ): SharedObject =>
   share(objectKeys.placedRoute(router, dst), 'NetlinkObject', resource, routeOf(router, dst, nextHops));
 
-const routeOf = (router: string, destination: IpPrefix, nextHops: readonly PlannedNextHop[]) =>
-  ({ case: 'route', value: { router, destination, nextHops: nextHops.map((hop) => ({ ...hop })) } }) as const;
+const routeOf = (router: string, destination: IpPrefix, hops: readonly PlannedNextHop[]) => {
+  const nextHops = hops.map(({ gateway, weight, networkUid }) => ({ gateway, weight, networkUid }));
+  return { case: 'route', value: { router, destination, nextHops } } as const;
+};
 
 export function egressGatewayObject(router: Router): SharedObject {
   const { tenant, name } = router.metadata;

@@ -39,12 +39,12 @@ export function ownObjectsOf(router: RouterEntry): Pick<RouterEntry, 'own' | 'un
 
 /** Next hops with the networks that they are in, and those that are in none with connected ports. */
 export function plannedHops(router: RouterEntry, hops: readonly RouteNextHop[]) {
-  const known: PlannedNextHop[] = [];
+  const known: (PlannedNextHop & { readonly network: NetworkEntry })[] = [];
   const unknown: RouteNextHop[] = [];
   for (const hop of hops) {
     const network = networkOfHop(router, hop);
     const { address: gateway, weight } = hop;
-    if (network) known.push({ gateway, weight, networkUid: network.record.resource.metadata.uid });
+    if (network) known.push({ gateway, weight, networkUid: network.record.resource.metadata.uid, network });
     else unknown.push(hop);
   }
   return { known, unknown };

@@ -17,8 +17,9 @@ const DB = labNetwork(12, d.ROUTER, '10.0.2', 'fd00:2');
 const CLIENT = labPort('client', WEB, 'dpu-1', 0, 11);
 const NEAR = labPort('near', DB, 'dpu-1', 1, 11);
 const FAR = labPort('far', DB, 'dpu-2', 0, 12);
-/** Reached by an address of an allowed pair, which says nothing of who has it. */
-const PAIRED: LabPort = { ...labPort('paired', DB, 'dpu-1', 2, 13), allowed: ['10.0.2.100'] };
+/** Reached by an address of an allowed pair, which says nothing of who has it; forwards for what is behind it. */
+const PAIRED: LabPort = { ...labPort('paired', DB, 'dpu-1', 2, 13), allowed: ['10.0.2.100', '10.8.0.0/16'] };
+const BEHIND = '10.8.0.1';
 const SERVED = [80, 81];
 const PATIENCE = { timeoutMilliseconds: 150 };
 
@@ -95,6 +96,21 @@ describe('policies across the networks of a router', () => {
     expect(await ping(lab.pod('client'), '10.0.2.100', PATIENCE)).toMatchObject({ received: 0 });
     // Within its own network the port itself is known, by whatever address it is reached.
     await waitReachable(lab.pod('near'), '10.0.2.100');
+  });
+
+  it('judge what a port forwards as what it accepts, when it is the next hop of a route', async () => {
+    await lab.pod('paired').addAddress(BEHIND);
+    const [gateway] = addressesOf(PAIRED);
+    const route = d.route('10.8.0.0/16', [{ gateway, weight: 1, networkUid: DB.uid }]);
+    const policy = d.ruleSet('p', { ingress: [{ ...web, peers: [d.inGroup('g')] }] });
+    const fields = { isolatedIngress: true, ruleSets: [d.ruleSetKey('p')] };
+    await enforce([route, ...group, policy], { paired: fields });
+    const outcomes = [];
+    for (const port of SERVED) {
+      servers.push(await EchoServer.listen(lab.pod('paired'), port));
+      outcomes.push((await tcpEcho(lab.pod('client'), { ip: BEHIND, port }, PATIENCE)).kind);
+    }
+    expect(outcomes).toEqual(['echoed', 'failed']);
   });
 
   it('judge what goes to the gateway itself by what the port may open, and let its answers in', async () => {

@@ -9,18 +9,16 @@ import {
   type NamedPort,
   type Protocol,
   prefixContains,
-  prefixLength,
   prefixOf,
-  rangeContains,
   type TenantName,
   type Tier,
 } from '@outboard/model';
-import type { NetworkEntry, Placement, PortEntry, RouterEntry, SubnetEntry } from '../entries.js';
-import { isActive } from '../routing.js';
+import type { NetworkEntry, Placement, PortEntry } from '../entries.js';
 import { nameKey, type World } from '../world.js';
 import { isUp } from './classes.js';
 import { type AddressSets, type Decider, type Peer, type Slice, slicesOf } from './evaluate.js';
 import { includes, isOfFamily, placeOf } from './services.js';
+import { holderIn, routed, subnetOf } from './ways.js';
 
 /** A connection, or a datagram, that a port might begin. */
 export interface Flow {
@@ -73,6 +71,12 @@ export interface Hop {
   readonly detail: string;
 }
 
+export interface NextHopVerdict {
+  readonly address: IpAddress;
+  readonly verdict: Verdict;
+  readonly reason: VerdictReason;
+}
+
 export interface Explanation {
   readonly verdict: Verdict;
   readonly reason: VerdictReason;
@@ -81,8 +85,10 @@ export interface Explanation {
   readonly destination: IpAddress | undefined;
   /** What has decided: on what the sender opens, then on what the receiver accepts. */
   readonly decidedBy: readonly DecidedBy[];
-  /** As far as a packet comes. */
+  /** As far as a packet comes; with several next hops by the first that it does not pass, or the first. */
   readonly path: readonly Hop[];
+  /** Where there are several, what becomes of it by each. */
+  readonly nextHops: readonly NextHopVerdict[];
   /** Ports on the way that are not Ready: what is said here comes true when they are. */
   readonly notReady: readonly Name[];
 }
@@ -112,12 +118,8 @@ export function explain(world: World, flow: Flow): Result<Explanation, AppError>
   return ok(follow(world, flow, ends, route));
 }
 
-function follow(
-  world: World,
-  flow: Flow,
-  { from, source, destination, to: directly, meant }: Ends,
-  route: Route,
-): Explanation {
+function follow(world: World, flow: Flow, ends: Ends, route: Route): Explanation {
+  const { from, source, destination, to: directly } = ends;
   route.source = source;
   route.destination = destination;
   const home = route.open(from, `sends from ${source}`);
@@ -133,51 +135,81 @@ function follow(
   if (!route.decided('EGRESS', egress)) return route.deniedBy(from, 'EGRESS', egress);
   const dpu = home.dpu.record.name;
   route.hop('bridgeDomain', dpu, networkName(from.network), `looks up ${destination}`);
-  let to = directly;
-  if (!isOnLink(from, destination)) {
-    const { name } = from.network.router;
-    if (!from.network.gateway) {
-      const message = `${networkName(from.network)} does not reach ${destination}, and has no gateway here`;
-      return route.unreachable('NotRouted', message);
-    }
-    route.hop('router', dpu, `router ${name}`, `routes to ${destination}`);
-    const next = routed(from.network.router, destination);
-    if (next === 'gateway') {
-      return isPing(flow)
-        ? route.allowed('the gateway answers')
-        : route.unreachable('GatewayAnswersPingsOnly', `${destination} is a gateway of router ${name}`);
-    }
-    if (next === 'outside') return route.leaves(`leaves ${dpu} with the address of its uplink`);
-    if (next === undefined) {
-      return route.unreachable('NoRoute', `router ${name} has no way to ${destination}`);
-    }
-    to = holderIn(next.network, next.address);
-    route.hop('bridgeDomain', dpu, networkName(next.network), `looks up ${next.address}`);
+  if (isOnLink(from, destination)) return deliver(world, flow, ends, { to: directly, namedPorts }, route);
+  const { name } = from.network.router;
+  if (!from.network.gateway) {
+    const message = `${networkName(from.network)} does not reach ${destination}, and has no gateway here`;
+    return route.unreachable('NotRouted', message);
   }
+  route.hop('router', dpu, `router ${name}`, `routes to ${destination}`);
+  const ways = routed(from.network.router, home.dpu, destination);
+  if (ways === 'gateway') {
+    return isPing(flow)
+      ? route.allowed('the gateway answers')
+      : route.unreachable('GatewayAnswersPingsOnly', `${destination} is a gateway of router ${name}`);
+  }
+  if (ways === 'outside') return route.leaves(`leaves ${dpu} with the address of its uplink`);
+  if (ways.length === 0) {
+    return route.unreachable('NoRoute', `router ${name} has no way to ${destination}`);
+  }
+  const outcomes = ways.map(({ network, address }) => {
+    const by = route.fork();
+    by.hop('bridgeDomain', dpu, networkName(network), `looks up ${address}`);
+    const outcome = deliver(world, flow, ends, { to: holderIn(network, address, home.dpu), namedPorts }, by);
+    return { address, outcome };
+  });
+  return together(outcomes);
+}
+
+/** The way on from the bridge that has the receiver: the port itself, or one that is the next hop. */
+function deliver(
+  world: World,
+  flow: Flow,
+  { from, source, destination, to: directly, meant }: Ends,
+  { to, namedPorts }: { readonly to: PortEntry | undefined; readonly namedPorts: readonly NamedPort[] },
+  route: Route,
+): Explanation {
   if (!to) return route.unreachable('UnknownAddress', `no port has ${destination}`);
   if (meant && !(isOnLink(from, destination) ? to === meant : directly === meant)) {
     return route.unreachable('NotInNetwork', `${destination} is not ${nameOf(meant)} here`);
   }
+  const home = from.placement?.dpu;
   const far = to.placement;
-  if (far && far.dpu !== home.dpu) {
+  if (far && home && far.dpu !== home) {
     const { name, tunnelEndpoint } = far.dpu.record;
-    if (to.network.physical) route.hop('uplink', dpu, segmentOf(to), `over the fabric to ${name}`);
-    else route.hop('tunnel', dpu, segmentOf(to), `to ${tunnelEndpoint} on ${name}`);
+    if (to.network.physical)
+      route.hop('uplink', home.record.name, segmentOf(to), `over the fabric to ${name}`);
+    else route.hop('tunnel', home.record.name, segmentOf(to), `to ${tunnelEndpoint} on ${name}`);
     route.hop('bridgeDomain', name, networkName(to.network), `looks up ${destination}`);
   }
-  const ingress = decide(
-    world,
-    to,
-    'INGRESS',
-    peerOf(source, holderOf(from.network.router, from.network, source), to),
-    namedPorts,
-    place,
-  );
+  const peer = peerOf(source, holderOf(from, source), to);
+  const place = placeOf(flow.protocol, flow.service);
+  const ingress = decide(world, to, 'INGRESS', peer, namedPorts, place);
   if (far && !route.decided('INGRESS', ingress)) return route.deniedBy(to, 'INGRESS', ingress);
   if (far)
     route.hop('representor', far.dpu.record.name, to.record.resource.status.representor ?? '', 'goes out');
   if (!route.open(to, `gets ${flow.protocol}`)) return route.closed(to);
   return route.allowed();
+}
+
+/** Which of several next hops a flow takes is the kernel's choice: it is possible if it is by every one of them. */
+function together(
+  outcomes: readonly { readonly address: IpAddress; readonly outcome: Explanation }[],
+): Explanation {
+  const [first] = outcomes;
+  if (!first) throw new Error('there is a next hop');
+  if (outcomes.length === 1) return first.outcome;
+  const told = outcomes.find(({ outcome }) => outcome.verdict !== 'ALLOWED') ?? first;
+  const nextHops = outcomes.map(({ address, outcome: { verdict, reason } }) => ({
+    address,
+    verdict,
+    reason,
+  }));
+  const alike = nextHops.every(({ verdict }) => verdict === told.outcome.verdict);
+  const which = `by ${told.address}, ${alike ? 'as by each' : 'one'} of ${outcomes.length} next hops`;
+  const { message } = told.outcome;
+  const notReady = [...new Set(outcomes.flatMap(({ outcome }) => outcome.notReady))];
+  return { ...told.outcome, message: message === '' ? which : `${which}: ${message}`, nextHops, notReady };
 }
 
 /** The explanation in the making. */
@@ -188,8 +220,22 @@ class Route {
   readonly #decidedBy: DecidedBy[] = [];
   readonly #ports = new Set<PortEntry>();
 
+  readonly #from: PortEntry;
+
   constructor(from: PortEntry) {
+    this.#from = from;
     this.#ports.add(from);
+  }
+
+  /** The same so far, to go on by one of several ways. */
+  fork(): Route {
+    const fork = new Route(this.#from);
+    fork.source = this.source;
+    fork.destination = this.destination;
+    fork.#path.push(...this.#path);
+    fork.#decidedBy.push(...this.#decidedBy);
+    for (const port of this.#ports) fork.#ports.add(port);
+    return fork;
   }
 
   hop(kind: Hop['kind'], dpu: Name | undefined, name: string, detail: string): void {
@@ -258,6 +304,7 @@ class Route {
       destination,
       decidedBy: this.#decidedBy,
       path: this.#path,
+      nextHops: [],
       notReady,
     };
   }
@@ -282,55 +329,19 @@ function endsOf(flow: Flow, from: PortEntry, to: PortEntry | undefined): Ends | 
       from,
       source,
       destination,
-      to: holderOf(from.network.router, from.network, destination),
+      to: holderOf(from, destination),
       meant: to,
     };
   }
   return undefined;
 }
 
-/** The port that has an address: in its own network, or in another of its router. */
-function holderOf(router: RouterEntry, network: NetworkEntry, address: IpAddress): PortEntry | undefined {
-  const own = holderIn(network, address);
+/** The port that has an address as seen from another: in its own network, or in another of its router. */
+function holderOf({ network, placement }: PortEntry, address: IpAddress): PortEntry | undefined {
+  const own = holderIn(network, address, placement?.dpu);
   if (own || !network.gateway) return own;
-  const subnet = subnetOf(router, address);
-  return subnet && holderIn(subnet.network, address);
-}
-
-/** As its own or, where that is one port only, by an allowed address pair. */
-function holderIn(network: NetworkEntry, address: IpAddress): PortEntry | undefined {
-  const owner = network.addresses.get(address);
-  if (owner) return owner;
-  const [only, ...others] = [...network.ports].filter((port) => hasPair(port, address));
-  return others.length === 0 ? only : undefined;
-}
-
-/** The subnet that is routed to and holds an address. */
-function subnetOf({ subnets }: RouterEntry, address: IpAddress): SubnetEntry | undefined {
-  return [...subnets].find(({ network, range }) => isActive(network) && rangeContains(range, address));
-}
-
-/**
- * Where a router sends what is for an address: into a network of its own, there to this address; to one of its own
- * gateways; or outside. Undefined: nowhere.
- */
-function routed(
-  router: RouterEntry,
-  address: IpAddress,
-): { readonly network: NetworkEntry; readonly address: IpAddress } | 'gateway' | 'outside' | undefined {
-  const subnet = subnetOf(router, address);
-  if (subnet?.record.resource.status.gateway === address) return 'gateway';
-  if (subnet) return { network: subnet.network, address };
-  const { routes = [], externalGateway } = router.record?.resource.spec ?? {};
-  const [best] = routes
-    .filter(({ destination }) => prefixContains(destination, address))
-    .sort((one, other) => prefixLength(other.destination) - prefixLength(one.destination));
-  // Of several next hops one is as good as another: which one a flow takes is the kernel's choice.
-  for (const { address: hop } of best?.nextHops ?? []) {
-    const network = subnetOf(router, hop)?.network;
-    if (network) return { network, address: hop };
-  }
-  return !best && externalGateway && ipFamily(address) === 4 ? 'outside' : undefined;
+  const subnet = subnetOf(network.router, address);
+  return subnet && holderIn(subnet.network, address, placement?.dpu);
 }
 
 const isPing = ({ protocol, service }: Flow): boolean =>

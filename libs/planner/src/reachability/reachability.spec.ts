@@ -61,6 +61,60 @@ beforeEach(() => {
   }
 });
 
+describe('the way of a router', () => {
+  const addressOf = (name: string): string => lab.port(name).status.addresses[0]?.ip ?? '';
+  const route = (destination: string, ...names: string[]) =>
+    lab.apply('Router', 'default', {
+      routes: [{ destination, nextHops: names.map((name) => ({ address: addressOf(name) })) }],
+    });
+  const isolate = (value: string) => unwrap(lab.decide(policy('closed', { ...app(value), ingress: [] })));
+  const HOST = '10.8.0.1';
+
+  it('is every next hop of a route: a flow is allowed if it is by each', () => {
+    route('10.8.0.0/16', 'db-0', 'web-1');
+    expect(explained('web-0', HOST, HTTP)).toMatchObject({
+      verdict: 'ALLOWED',
+      message: `by ${addressOf('db-0')}, as by each of 2 next hops`,
+      nextHops: [{ verdict: 'ALLOWED' }, { verdict: 'ALLOWED' }],
+    });
+    isolate('web');
+    const { verdict, reason, message, nextHops, path } = explained('web-0', HOST, HTTP);
+    expect({ verdict, reason }).toEqual({ verdict: 'DENIED', reason: 'Isolated' });
+    expect(message).toMatch(
+      new RegExp(`^by ${addressOf('web-1')}, one of 2 next hops: closed isolates port web-1`),
+    );
+    expect(nextHops.map((hop) => hop.verdict)).toEqual(['ALLOWED', 'DENIED']);
+    expect(path.at(-1)).toMatchObject({ kind: 'bridgeDomain', dpu: 'dpu-2' });
+  });
+
+  it('is the longest prefix, also inside a subnet', () => {
+    unwrap(lab.decide(port('red-0', 'dpu-2', 2, 'cache', { network: 'red' })));
+    const destination = addressOf('red-0');
+    expect(explained('web-0', destination, PING).path.at(-1)?.name).toBe('port red-0');
+    route(`${destination}/32`, 'db-0');
+    expect(explained('web-0', destination, PING).path.at(-1)?.name).toBe('port db-0');
+  });
+
+  it("is what callers have placed on the sender's DPU, and what is behind it", () => {
+    const place = (name: string, spec: object) => lab.apply('NetlinkObject', name, spec);
+    const last = (to: string, from = 'web-0') => {
+      const { reason, path } = explained(from, to, PING);
+      return [reason, path.at(-1)?.name];
+    };
+    expect(last(HOST)).toEqual(['NoRoute', 'router default']);
+    place('one', { dpus: ['dpu-1'], route: { dst: '10.8.0.0/16', gateway: addressOf('db-0') } });
+    expect(last(HOST)).toEqual(['NoPolicyApplies', 'port db-0']);
+    expect(last(HOST, 'web-1')[0]).toBe('NoRoute');
+    place('two', { network: 'blue', addr: { address: '10.9.0.1', ifaPrefixlen: 24 } });
+    expect(last('10.9.0.1')).toEqual(['NoPolicyApplies', 'router default']);
+    expect(last('10.9.0.7')[0]).toBe('UnknownAddress');
+    const lladdr = '02:00:00:00:0a:01';
+    place('three', { network: 'blue', neigh: { dst: '10.9.0.7', lladdr } });
+    place('four', { network: 'blue', port: 'web-1', fdb: { lladdr } });
+    expect(last('10.9.0.7')).toEqual(['NoPolicyApplies', 'port web-1']);
+  });
+});
+
 describe('the verdict of a flow', () => {
   it('between ports that no policy selects is ALLOWED, hop by hop', () => {
     const { verdict, reason, path, notReady } = explained('web-0', 'web-1', HTTP);

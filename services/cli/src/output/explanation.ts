@@ -20,6 +20,11 @@ export interface ExplanationJson {
     readonly dpu?: string;
     readonly detail: string;
   }[];
+  readonly nextHops?: readonly {
+    readonly address: string;
+    readonly verdict: string;
+    readonly reason: string;
+  }[];
   readonly notReady?: readonly string[];
 }
 
@@ -33,6 +38,7 @@ export function formatExplanation(explanation: ExplanationJson): readonly string
     destination,
     decidedBy = [],
     path = [],
+    nextHops = [],
     notReady = [],
   } = explanation;
   const lines = [`${verdict} (${reason})${message ? `: ${message}` : ''}`];
@@ -43,6 +49,7 @@ export function formatExplanation(explanation: ExplanationJson): readonly string
   }
   const hops = path.map(({ dpu, name, detail }, index) => [`  ${index + 1}.`, dpu || '-', name, detail]);
   lines.push(...formatTable(hops));
+  for (const { address, verdict: by, reason: why } of nextHops) lines.push(`  by ${address}: ${by} (${why})`);
   if (notReady.length > 0)
     lines.push(`  not ready yet: ${notReady.map((name) => `port/${name}`).join(', ')}`);
   return lines.map(printable);

@@ -89,13 +89,14 @@ function serviceOf(
 }
 
 export function explanationReply(explanation: Explanation): Message {
-  const { decidedBy, path, notReady, ...rest } = explanation;
+  const { decidedBy, path, nextHops, notReady, ...rest } = explanation;
   const response = create(ExplainResponseSchema, {
     ...rest,
     source: rest.source ?? '',
     destination: rest.destination ?? '',
     decidedBy: decidedBy.map((decider) => ({ ...decider, rule: decider.rule ?? '' })),
     path: path.map((hop) => ({ ...hop, dpu: hop.dpu ?? '' })),
+    nextHops: nextHops.map((hop) => ({ ...hop })),
     notReady: [...notReady],
   });
   return { headers: {}, body: Buffer.from(encodeJson(ExplainResponseSchema, response)) };
