@@ -36,6 +36,8 @@ export class SimDriver implements Driver<OvsSpec> {
   readonly name = 'sim';
   readonly order = OVS_ORDER;
   readonly slowToRemove = OVS_SLOW_TO_REMOVE;
+  readonly readBackBefore = new Set(OVS_ORDER);
+  readonly together = [];
   readonly view = switchView;
   readonly vswitch: SimSwitch;
   #underlay: Underlay | undefined;
