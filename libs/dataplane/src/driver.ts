@@ -17,11 +17,11 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   readonly order: readonly S['kind'][];
   /**
    * Kinds that let traffic through: before one of them is made, what it needs was read back. Whatever else is built upon
-   * something needs it applied, and is read back with it.
+   * something needs it applied, and is read back with it. Absent: every kind.
    */
-  readonly readBackBefore: ReadonlySet<S['kind']>;
+  readonly readBackBefore?: ReadonlySet<S['kind']>;
   /** Kinds that follow each other in `order` and are best made in one call, whichever of them needs which. */
-  readonly together: readonly ReadonlySet<S['kind']>[];
+  readonly together?: readonly ReadonlySet<S['kind']>[];
   /** Kinds whose removal takes long: they are removed when nothing urgent waits, many at a time. */
   readonly slowToRemove: ReadonlySet<S['kind']>;
   /** How its objects are shown to people; absent: by their own kinds and fields. */

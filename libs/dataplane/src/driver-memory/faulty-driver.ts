@@ -18,8 +18,8 @@ export function faultyDriver<S extends Spec>(
   return {
     name: driver.name,
     order: driver.order,
-    readBackBefore: driver.readBackBefore,
-    together: driver.together,
+    ...(driver.readBackBefore && { readBackBefore: driver.readBackBefore }),
+    ...(driver.together && { together: driver.together }),
     slowToRemove: driver.slowToRemove,
     ...(driver.view && { view: driver.view }),
     capabilities: () => driver.capabilities(),

@@ -52,8 +52,6 @@ export interface OvsDriverOptions extends Pick<SwitchOptions, 'directory' | 'man
 export class OvsDriver implements Driver<OvsSpec> {
   readonly name = 'ovs';
   readonly order = OVS_ORDER;
-  readonly readBackBefore = new Set(OVS_ORDER);
-  readonly together = [];
   readonly slowToRemove = OVS_SLOW_TO_REMOVE;
   readonly view = switchView;
   readonly #watchers = new Set<(change: Change) => void>();

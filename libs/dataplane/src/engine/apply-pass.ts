@@ -225,7 +225,7 @@ export class ApplyPass<S extends Spec> {
     let unread: Entry<S>[] = [];
     for (const wave of this.#wavesOf(entries)) {
       // Nothing lets traffic through that is built upon what was not read back: a gate opens behind filters that are there.
-      if (unread.length > 0 && wave.some((entry) => driver.readBackBefore.has(kindOf(entry)))) {
+      if (unread.length > 0 && wave.some((entry) => driver.readBackBefore?.has(kindOf(entry)) !== false)) {
         await this.verify(unread);
         unread = [];
       }

@@ -83,7 +83,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     this.#retries = new Retries(BACKOFF, clock, random, (keys) => this.#retry(keys));
     this.#rank = new Map(driver.order.map((kind, index) => [kind, index]));
     this.#work = new LaneQueue(driver.order.length + 2);
-    const groups = new Map(driver.together.flatMap((group) => [...group].map((kind) => [kind, group])));
+    const groups = new Map(driver.together?.flatMap((group) => [...group].map((kind) => [kind, group])));
     this.#pass = new ApplyPass({
       driver,
       wants: this.#wants,
