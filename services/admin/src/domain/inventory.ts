@@ -9,6 +9,7 @@ import {
   type DpuSpec,
   type FunctionSpec,
   type FunctionStatus,
+  findCondition,
   functionIdentityKey,
   type Intent,
   isConnected,
@@ -201,6 +202,7 @@ export class Inventory {
     for (const each of facts.functions) {
       present.add(each.name);
       const before = this.#tables.function(each.name);
+      if (before && this.#isStoredAs(before, dpu, facts, each)) continue;
       changes.push({ before, after: this.#discovered(before, dpu, facts, each, context) });
     }
     for (const before of this.#tables.functionsOf(dpu)) {
@@ -209,6 +211,29 @@ export class Inventory {
       changes.push({ before, after: isNeeded(after) ? after : undefined });
     }
     return changes;
+  }
+
+  /**
+   * Whether a function is what was discovered, so that nothing has to be made of it: every report tells all functions of
+   * a DPU, and few of them have changed.
+   */
+  #isStoredAs(
+    { metadata, status }: DpuFunction,
+    dpu: Name,
+    { serialNumber }: InventoryFacts,
+    { name: _, ...discovered }: FunctionFacts,
+  ): boolean {
+    const claim = this.#claims.holderOf(functionIdentityKey({ serialNumber, ...discovered }));
+    return (
+      status.dpu === dpu &&
+      status.serialNumber === serialNumber &&
+      sameClaim(status.claim, claim) &&
+      (Object.keys(discovered) as (keyof typeof discovered)[]).every((field) =>
+        equal(status[field], discovered[field]),
+      ) &&
+      findCondition(status.conditions, 'Healthy')?.reason === 'Discovered' &&
+      status.conditions.every(({ observedGeneration }) => observedGeneration === metadata.generation)
+    );
   }
 
   #discovered(
