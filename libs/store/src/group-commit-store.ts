@@ -16,10 +16,12 @@ export type Outcome = Result<Committed | number, CommitRefusal>;
 export interface Backend {
   readonly epoch: string;
   /**
-   * Writes all changes in one transaction, in order, each refused or accepted on its own.
-   * @throws AppError when nothing of the transaction could be written
+   * Writes all changes in one transaction, in order, each refused or accepted on its own. Not called again before it has
+   * written.
+   * @param bytes of the changes, estimated
+   * @throws (or rejects with) AppError when nothing of the transaction could be written
    */
-  write(changes: readonly Change[]): readonly Outcome[];
+  write(changes: readonly Change[], bytes: number): readonly Outcome[] | Promise<readonly Outcome[]>;
   /** Calls the query with a view of committed data that does not change until it returns. */
   read<Value>(query: (view: Snapshot) => Value): Value;
   close(): Promise<void>;
@@ -40,15 +42,15 @@ interface Waiting {
 }
 
 /**
- * A store with one writer and group commit over any backend. A transaction is written synchronously in a turn of its
- * own of the event loop; the commits that arrived up to then are its group. While one is being written (and flushed to
- * disk), requests pile up in the sockets, so groups grow with the load and there is no timer to tune.
+ * A store with one writer and group commit over any backend. A transaction begins in a turn of its own of the event
+ * loop; the commits that arrived up to then are its group. While one is being written (and flushed to disk), more of
+ * them gather, so groups grow with the load and there is no timer to tune.
  */
 export class GroupCommitStore implements Store {
   readonly #backend: Backend;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
-  #scheduled = false;
+  #writing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(backend: Backend) {
@@ -93,7 +95,7 @@ export class GroupCommitStore implements Store {
   }
 
   async #close(): Promise<void> {
-    while (this.#waiting.length > 0) this.#writeGroup();
+    await this.#writing;
     await this.#backend.close();
   }
 
@@ -109,26 +111,26 @@ export class GroupCommitStore implements Store {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ change, bytes, resolve: resolve as Waiting['resolve'], reject });
       this.#waitingBytes += bytes;
-      this.#schedule();
+      this.#writing ??= this.#writeGroups();
     });
   }
 
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => {
-      this.#scheduled = false;
-      if (this.#waiting.length === 0) return;
-      this.#writeGroup();
-      if (this.#waiting.length > 0) this.#schedule();
-    });
+  async #writeGroups(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      await new Promise(setImmediate);
+      await this.#writeGroup();
+    }
+    this.#writing = undefined;
   }
 
-  #writeGroup(): void {
-    const group = this.#takeGroup();
+  async #writeGroup(): Promise<void> {
+    const { group, bytes } = this.#takeGroup();
     let outcomes: readonly Outcome[];
     try {
-      outcomes = this.#backend.write(group.map(({ change }) => change));
+      outcomes = await this.#backend.write(
+        group.map(({ change }) => change),
+        bytes,
+      );
     } catch (thrown) {
       for (const { resolve, reject } of group) {
         if (thrown instanceof AppError) resolve(unavailable(thrown));
@@ -143,7 +145,7 @@ export class GroupCommitStore implements Store {
     });
   }
 
-  #takeGroup(): Waiting[] {
+  #takeGroup(): { readonly group: readonly Waiting[]; readonly bytes: number } {
     let count = 0;
     let bytes = 0;
     for (const { bytes: added } of this.#waiting) {
@@ -152,7 +154,7 @@ export class GroupCommitStore implements Store {
       bytes += added;
     }
     this.#waitingBytes -= bytes;
-    return this.#waiting.splice(0, count);
+    return { group: this.#waiting.splice(0, count), bytes };
   }
 }
 

@@ -2,10 +2,10 @@
 import { writeSync } from 'node:fs';
 import { openSqliteStore } from '../dist/index.js';
 
-const [path, durability, first] = process.argv.slice(2);
+const [path, durability, thread, first] = process.argv.slice(2);
 const CALLERS = 20;
 
-const store = await openSqliteStore({ path, durability });
+const store = await openSqliteStore({ path, durability, thread });
 let next = Number(first);
 
 async function commitForEver() {

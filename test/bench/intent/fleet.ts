@@ -1,6 +1,6 @@
 import type { Bus } from '@outboard/bus';
 import { HEADERS, subjects } from '@outboard/contracts';
-import { systemClock, unwrap } from '@outboard/core';
+import { type AppError, ok, type Result, systemClock, unwrap } from '@outboard/core';
 
 const TENANT = 'acme';
 const DPUS = 20;
@@ -61,16 +61,19 @@ export class Fleet {
     };
   }
 
-  /** Resolves when the service knows the whole fleet: a port on the function that was told last is bound. */
+  /**
+   * Resolves when the service knows the networks and the whole fleet: a port on the function that was told last is
+   * bound.
+   */
   async projected(bus: Bus): Promise<void> {
     const spec = { network: networkOf(0), function: this.functionOf(DPUS * this.#functionsOfEach - 1) };
-    await ask(bus, 'create', manifest('Port', 'probe', spec));
     for (;;) {
-      const port = (await ask(bus, 'get', { name: 'probe' })) as { status: { dpu?: string } };
-      if (port.status.dpu !== undefined) break;
+      const port = await ask(bus, 'apply', manifest('Port', 'probe', spec));
+      if (port.ok && (port.value as { status: { dpu?: string } }).status.dpu !== undefined) break;
+      if (!port.ok && port.error.reason !== 'NETWORK_NOT_FOUND') throw port.error;
       await systemClock.delay(ASK_EVERY_MILLISECONDS);
     }
-    await ask(bus, 'delete', { name: 'probe' });
+    unwrap(await ask(bus, 'delete', { name: 'probe' }));
   }
 }
 
@@ -103,11 +106,11 @@ const intent = (kind: string, name: string, spec: object): Intent => ({
   body: Buffer.from(JSON.stringify(manifest(kind, name, spec))),
 });
 
-async function ask(bus: Bus, verb: 'create' | 'get' | 'delete', body: object): Promise<unknown> {
+async function ask(bus: Bus, verb: 'apply' | 'delete', body: object): Promise<Result<unknown, AppError>> {
   const subject = subjects.rpc(TENANT, 'network', 'port', verb);
   const message = { headers: {}, body: Buffer.from(JSON.stringify(body)) };
-  const reply = unwrap(await bus.request(subject, message, { deadlineMilliseconds: 10_000 }));
-  return JSON.parse(Buffer.from(reply.body).toString());
+  const reply = await bus.request(subject, message, { deadlineMilliseconds: 10_000 });
+  return reply.ok ? ok(JSON.parse(Buffer.from(reply.value.body).toString())) : reply;
 }
 
 async function publishStates(

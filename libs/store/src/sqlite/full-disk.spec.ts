@@ -60,9 +60,12 @@ const path = (): string => join(disk, 'store.sqlite');
 const batchOf = (name: string) =>
   newBatch({ puts: [newRow(portKey(name), 'x'.repeat(50_000))], outbox: [newMessage(name)] });
 
-describe.each(['NORMAL', 'FULL'] as const)('a full disk (%s)', (durability) => {
+describe.each([
+  ['NORMAL', 'when-busy'],
+  ['FULL', 'always'],
+] as const)('a full disk (%s, on a thread %s)', (durability, thread) => {
   it('refuses commits as unavailable, loses nothing, and commits again when there is space', async () => {
-    const store = await openStore({ path: path(), durability });
+    const store = await openStore({ path: path(), durability, thread });
     const acknowledged: string[] = [];
     for (let at = 0; at < 20; at++) {
       unwrap(await store.commit(batchOf(`before-${at}`)));
@@ -99,7 +102,7 @@ describe.each(['NORMAL', 'FULL'] as const)('a full disk (%s)', (durability) => {
     expect(names()).toEqual([...acknowledged].sort());
     await store[Symbol.asyncDispose]();
 
-    const reopened = await openStore({ path: path(), durability });
+    const reopened = await openStore({ path: path(), durability, thread });
     reopened.read((snapshot) => {
       expect(snapshot.list('Port', { limit: 1000 }).rows.map(({ key }) => key.name)).toEqual(
         [...acknowledged].sort(),
@@ -109,12 +112,12 @@ describe.each(['NORMAL', 'FULL'] as const)('a full disk (%s)', (durability) => {
   });
 
   it('does not keep a store from closing', async () => {
-    const store = await openStore({ path: path(), durability });
+    const store = await openStore({ path: path(), durability, thread });
     unwrap(await store.commit(batchOf('kept')));
     fillDisk();
     await store[Symbol.asyncDispose]();
     rmSync(join(disk, 'filler'));
-    const reopened = await openStore({ path: path(), durability });
+    const reopened = await openStore({ path: path(), durability, thread });
     expect(reopened.read((snapshot) => snapshot.get(portKey('kept')))).toBeDefined();
   });
 });

@@ -25,10 +25,16 @@ afterEach(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 /** Starts the committing process, and gives the numbers that it acknowledged so far. */
-async function startCommitting(path: string, durability: string, first: number, atLeast: number) {
+async function startCommitting(
+  path: string,
+  durability: string,
+  thread: string,
+  first: number,
+  atLeast: number,
+) {
   const started = spawn(
     process.execPath,
-    [join(project, 'test/committing-process.mjs'), path, durability, `${first}`],
+    [join(project, 'test/committing-process.mjs'), path, durability, thread, `${first}`],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   child = started;
@@ -76,7 +82,10 @@ function allMessages(store: Store): string[] {
   }
 }
 
-describe.each(['NORMAL', 'FULL'] as const)('a process killed in the middle of commits (%s)', (durability) => {
+describe.each([
+  ['NORMAL', 'when-busy'],
+  ['FULL', 'always'],
+] as const)('a process killed in the middle of commits (%s, on a thread %s)', (durability, thread) => {
   it(
     'has lost no acknowledged commit and half-written none, time after time',
     async () => {
@@ -84,7 +93,13 @@ describe.each(['NORMAL', 'FULL'] as const)('a process killed in the middle of co
       const acknowledged: number[] = [];
       let epoch: string | undefined;
       for (let round = 0; round < 3; round++) {
-        const committing = await startCommitting(path, durability, round * 1_000_000, 200 + 150 * round);
+        const committing = await startCommitting(
+          path,
+          durability,
+          thread,
+          round * 1_000_000,
+          200 + 150 * round,
+        );
         await committing.kill();
         acknowledged.push(...committing.acknowledged);
 
@@ -114,7 +129,7 @@ it(
   'a database that another process has open for writing is refused by name until that process is dead',
   async () => {
     const path = join(folder, 'shared.sqlite');
-    const committing = await startCommitting(path, 'NORMAL', 0, 10);
+    const committing = await startCommitting(path, 'NORMAL', 'when-busy', 0, 10);
     await expect(openStore({ path, durability: 'NORMAL' })).rejects.toMatchObject({
       code: 'FAILED_PRECONDITION',
       reason: 'DATABASE_IN_USE',

@@ -1,33 +1,26 @@
 import { type Clock, type Random, systemClock, systemRandom, uuidv7 } from '@outboard/core';
 import Database from 'better-sqlite3';
 import { DataSource } from 'typeorm';
-import { type Backend, type Change, GroupCommitStore, type Outcome } from '../group-commit-store.js';
-import type { Snapshot, Store } from '../port.js';
+import { GroupCommitStore } from '../group-commit-store.js';
+import type { Store } from '../port.js';
+import { SqliteBackend, type WriterThread } from './backend.js';
+import { BUSY_MILLISECONDS, configureWriter } from './connection.js';
 import { ENTITIES } from './entities.js';
-import { beginEpochUse, type Durability, endEpochUse } from './epoch.js';
+import { beginEpochUse, type Durability } from './epoch.js';
 import { fromSqlite } from './errors.js';
 import { APPLICATION_ID, canonicalPath, ensureWritable, inspect } from './inspect.js';
 import { lockForWriting } from './lock.js';
 import { MIGRATION_TABLE, MIGRATIONS } from './migrations.js';
-import { SqliteSnapshot } from './snapshot.js';
-import { SqliteWriter } from './writer.js';
 
 export interface SqliteStoreOptions {
   /** The database file; made when it is not there, with its folder. */
   readonly path: string;
   readonly durability: Durability;
+  /** Default `when-busy`. */
+  readonly thread?: WriterThread;
   readonly clock?: Clock;
   readonly random?: Random;
 }
-
-/** How long a statement waits for a lock of another program (a shell of `sqlite3`, say); it blocks the process. */
-const BUSY_MILLISECONDS = 1_000;
-/** Between two checkpoints, pages of 4 KiB: each is a pause of some 15 ms, and saves rewriting what changes often. */
-const CHECKPOINT_PAGES = 4_000;
-/** What the writer keeps of the database in memory, KiB: its indexes, which every commit touches all over. */
-const CACHE_KIBIBYTES = 32 * 1024;
-/** The write-ahead log is cut back to this after a burst. */
-const LOG_BYTES_KEPT = 64 * 1024 * 1024;
 
 /**
  * Opens a store in a SQLite file, migrating it to the newest schema.
@@ -46,7 +39,9 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     schema = source;
     await source.runMigrations({ transaction: 'each' });
     const epoch = beginEpochUse(connection, durability, uuidv7(clock.now(), random));
-    return new GroupCommitStore(new SqliteBackend(path, lock, source, connection, epoch));
+    const backend = new SqliteBackend({ path, durability, epoch, source, connection, lock });
+    if (options.thread === 'always') await backend.startThread();
+    return new GroupCommitStore(backend);
   } catch (thrown) {
     if (schema?.isInitialized) await schema.destroy();
     lock[Symbol.dispose]();
@@ -77,11 +72,7 @@ async function openWriter(path: string): Promise<{ source: DataSource; connectio
       if (handle.pragma('application_id', { simple: true }) !== APPLICATION_ID) {
         handle.pragma(`application_id = ${APPLICATION_ID}`);
       }
-      handle.pragma('journal_mode = WAL');
-      handle.pragma('synchronous = FULL');
-      handle.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-      handle.pragma(`cache_size = -${CACHE_KIBIBYTES}`);
-      handle.pragma(`journal_size_limit = ${LOG_BYTES_KEPT}`);
+      configureWriter(handle);
     },
   });
   try {
@@ -92,71 +83,4 @@ async function openWriter(path: string): Promise<{ source: DataSource; connectio
   }
   if (!connection) throw new Error('invariant violated: TypeORM hands out the connection that it made');
   return { source, connection };
-}
-
-class SqliteBackend implements Backend {
-  readonly epoch: string;
-  readonly #path: string;
-  readonly #lock: Disposable;
-  readonly #source: DataSource;
-  readonly #connection: Database.Database;
-  readonly #writer: SqliteWriter;
-  readonly #reader: Database.Database;
-  readonly #beginRead: Database.Statement;
-  readonly #endRead: Database.Statement;
-  readonly #snapshot: SqliteSnapshot;
-
-  constructor(
-    path: string,
-    lock: Disposable,
-    source: DataSource,
-    connection: Database.Database,
-    epoch: string,
-  ) {
-    this.epoch = epoch;
-    this.#path = path;
-    this.#lock = lock;
-    this.#source = source;
-    this.#connection = connection;
-    this.#writer = new SqliteWriter(connection);
-    this.#reader = new Database(path, { readonly: true, fileMustExist: true, timeout: BUSY_MILLISECONDS });
-    this.#beginRead = this.#reader.prepare('BEGIN DEFERRED');
-    this.#endRead = this.#reader.prepare('COMMIT');
-    this.#snapshot = new SqliteSnapshot(this.#reader);
-  }
-
-  write(changes: readonly Change[]): readonly Outcome[] {
-    try {
-      return this.#writer.write(changes);
-    } catch (thrown) {
-      throw fromSqlite(thrown, this.#path);
-    }
-  }
-
-  /** A read within a read sees the snapshot of the outer one. */
-  read<Value>(query: (view: Snapshot) => Value): Value {
-    if (this.#reader.inTransaction) return query(this.#snapshot);
-    try {
-      this.#beginRead.run();
-      try {
-        return query(this.#snapshot);
-      } finally {
-        this.#endRead.run();
-      }
-    } catch (thrown) {
-      throw fromSqlite(thrown, this.#path);
-    }
-  }
-
-  async close(): Promise<void> {
-    this.#reader.close();
-    try {
-      endEpochUse(this.#connection);
-    } catch {
-      // The mark stays: at worst there is a new epoch without need.
-    } finally {
-      await this.#source.destroy();
-      this.#lock[Symbol.dispose]();
-    }
-  }
 }
