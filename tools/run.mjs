@@ -17,6 +17,7 @@ const SYSTEM_PROGRAMS = {
   ip: 'iproute2',
   nft: 'nftables',
   'ovs-vswitchd': 'openvswitch-switch',
+  dhclient: 'isc-dhcp-client',
   ping: 'iputils-ping',
   nsenter: 'util-linux',
   gcc: 'gcc',

@@ -40,6 +40,7 @@ export const objectKeys = {
   remoteEndpoint: (portUid: string): string => `remoteendpoint/${portUid}`,
   route: (routerKey: string, destination: string): string => `route/${routerKey}/${destination}`,
   routerInterface: (networkUid: string): string => `routerinterface/${networkUid}`,
+  hostConfiguration: (networkUid: string): string => `hostconfiguration/${networkUid}`,
   egressGateway: (tenant: string, name: string): string => `egressgateway/${tenant}/${name}`,
   placedRoute: (routerKey: string, destination: string): string => `placedroute/${routerKey}/${destination}`,
   neighbour: (networkUid: string, address: string): string => `neighbour/${networkUid}/${address}`,

@@ -24,6 +24,8 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   readonly together?: readonly ReadonlySet<S['kind']>[];
   /** Kinds whose removal takes long: they are removed when nothing urgent waits, many at a time. */
   readonly slowToRemove: ReadonlySet<S['kind']>;
+  /** Kinds that the driver itself has, in this process: they go with it, and nobody else changes them. Absent: none. */
+  readonly inProcess?: ReadonlySet<S['kind']>;
   /** How its objects are shown to people; absent: by their own kinds and fields. */
   readonly view?: DriverView<S>;
   /** What was probed on this machine, available or not, each with its reason. */

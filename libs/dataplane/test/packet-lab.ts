@@ -16,6 +16,8 @@ export interface LabPort {
   readonly number: number;
   /** What it may send as besides. */
   readonly allowed?: readonly string[];
+  /** Its pod sets no address: it is to find out by itself. */
+  readonly bare?: boolean;
 }
 
 export interface LabNetwork {
@@ -96,7 +98,7 @@ export class PacketLab implements AsyncDisposable {
       await pod.attach(dpu, port.vf, {
         mtu: MTU,
         macAddress: macOf(port),
-        addresses: addressesOf(port).map((ip, index) => ({
+        addresses: (port.bare ? [] : addressesOf(port)).map((ip, index) => ({
           ip,
           prefixLength: index === 0 ? 24 : 64,
           gateway: gateways[index] ?? '',

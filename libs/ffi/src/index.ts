@@ -4,6 +4,7 @@ export * from './native/libisal.js';
 export * from './native/libzstd.js';
 export { LibraryUnavailable } from './native/load.js';
 export * from './network-namespace.js';
+export * from './packet-socket.js';
 export * from './poller.js';
 export * from './readiness.js';
 export * from './shared-memory.js';

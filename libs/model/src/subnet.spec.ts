@@ -80,6 +80,60 @@ describe('a subnet', () => {
   });
 });
 
+describe('what hosts are told', () => {
+  it('is nothing unless the subnet says so, and has defaults then', () => {
+    expect(unwrap(parseManifest(subnet({}))).spec).toMatchObject({
+      dhcp: undefined,
+      routerAdvertisement: undefined,
+      dnsServers: [],
+    });
+    expect(unwrap(parseManifest(subnet({ dhcp: {} }))).spec).toMatchObject({
+      dhcp: { leaseSeconds: 86_400, ntpServers: [], routes: [] },
+    });
+    const ipv6 = { cidr: '2001:db8::/64', routerAdvertisement: {} };
+    expect(unwrap(parseManifest(subnet(ipv6))).spec).toMatchObject({
+      routerAdvertisement: { lifetimeSeconds: 1800 },
+    });
+  });
+
+  it('is refused with all of its problems at once', () => {
+    const route = { destination: '192.0.2.0/24', nextHop: '10.0.1.9' };
+    expect(
+      violationsOf({
+        dhcp: {
+          leaseSeconds: 59,
+          ntpServers: ['2001:db8::1'],
+          routes: [route, route, { destination: '0.0.0.0/0', nextHop: '10.0.2.9' }, {}],
+        },
+        routerAdvertisement: { lifetimeSeconds: 599 },
+        dnsServers: ['10.0.0.1', '10.0.0.1', 'dns', '10.0.0.4'],
+        domainName: 'Example.org',
+      }),
+    ).toEqual([
+      'spec.dhcp.leaseSeconds must be 60 to 604800',
+      'spec.dhcp.ntpServers[0] must be an IPv4 address, as the subnet is',
+      'spec.dhcp.routes[2].destination must not be the default route: the gateway is that',
+      'spec.dhcp.routes[2].nextHop must be a host address of the subnet, 10.0.1.1-10.0.1.254',
+      'spec.dhcp.routes[3].destination is required',
+      'spec.dhcp.routes[3].nextHop is required',
+      'spec.dhcp.routes[1].destination must be given once; spec.dhcp.routes[0].destination has it already',
+      'spec.routerAdvertisement.lifetimeSeconds must be 600 to 9000',
+      'spec.routerAdvertisement must be absent: 10.0.1.0/24 is an IPv4 prefix',
+      'spec.dnsServers must have at most 3 items, not 4',
+      'spec.dnsServers[2] must be an IPv4 or IPv6 address',
+      'spec.dnsServers[1] must be given once; spec.dnsServers[0] has it already',
+      'spec.domainName must be an RFC 1123 subdomain: at most 253 characters, labels of a-z, 0-9, - joined by dots',
+    ]);
+    expect(violationsOf({ dnsServers: ['10.0.0.1'], domainName: 'example.org' })).toEqual([
+      'spec.dnsServers must be absent: without dhcp and routerAdvertisement nobody is told',
+      'spec.domainName must be absent: without dhcp and routerAdvertisement nobody is told',
+    ]);
+    expect(
+      violationsOf({ cidr: '2001:db8::/64', dhcp: { routes: [{ ...route, nextHop: '2001:db8::9' }] } }),
+    ).toEqual(['spec.dhcp.routes must be absent: DHCPv6 tells no routes']);
+  });
+});
+
 it('a host makes its address of its MAC address (RFC 4291 appendix A)', () => {
   expect(eui64Address('2001:db8::/64' as IpPrefix, '34:56:78:9a:bc:de' as MacAddress)).toBe(
     '2001:db8::3656:78ff:fe9a:bcde',

@@ -56,6 +56,7 @@ import {
   type SegmentationId,
   type SerialNumber,
   type Subnet,
+  type SubnetSpec,
   SYSTEM_TENANT,
   type TenantName,
   TIERS,
@@ -222,6 +223,28 @@ const subnetAddresses = ipPrefix
     }));
   });
 
+/** What ports of a subnet are told: nothing, or something by a way that its family has. */
+function hostConfiguration({ cidr, gateway }: Pick<SubnetSpec, 'cidr' | 'gateway'>) {
+  const family = ipFamily(cidr);
+  const own = fc.uniqueArray(
+    ipAddress.filter((address) => ipFamily(address) === family),
+    { maxLength: 3 },
+  );
+  const destination = ipPrefix.filter((prefix) => ipFamily(prefix) === 4 && prefixLength(prefix) > 0);
+  const routes = fc.uniqueArray(
+    destination.map((each) => ({ destination: each, nextHop: gatewayOf({ cidr, gateway }) })),
+    { maxLength: family === 4 ? 3 : 0, selector: ({ destination: text }) => text },
+  );
+  const dhcp = fc.record({ leaseSeconds: fc.integer({ min: 60, max: 604_800 }), ntpServers: own, routes });
+  const lifetimeSeconds = fc.integer({ min: 600, max: 9000 });
+  return {
+    dhcp,
+    routerAdvertisement: family === 6 ? maybe(fc.record({ lifetimeSeconds })) : fc.constant(undefined),
+    dnsServers: own,
+    domainName: maybe(fc.constantFrom('example.org' as HostName, 'a.b' as HostName)),
+  };
+}
+
 const subnetSpec = fc
   .tuple(name, subnetAddresses, fc.boolean())
   .map(([networkName, { cidr, hosts }, withGateway]) => {
@@ -252,6 +275,7 @@ const subnetSpec = fc
         ),
       retentionSeconds: fc.nat({ max: 604_800 }),
       allocationMode: fc.constant('LOWEST' as const),
+      ...hostConfiguration(spec),
     });
   });
 

@@ -17,4 +17,6 @@ export * from './families/rule.js';
 export * from './families/traffic-control.js';
 export * from './links.js';
 export * from './monitor.js';
+export * from './packets.js';
 export * from './socket.js';
+export * from './socket-filter.js';

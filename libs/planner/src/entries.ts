@@ -85,6 +85,8 @@ export interface NetworkEntry {
   readonly bridgeDomains: Map<string, SharedObject>;
   /** The gateway on every DPU that takes part; undefined: nothing is routed. */
   gateway: SharedObject | undefined;
+  /** What ports are told, likewise; undefined: nothing. */
+  hostConfiguration: SharedObject | undefined;
   readonly router: RouterEntry;
   readonly subnets: Map<Name, SubnetEntry>;
   readonly ports: Set<PortEntry>;

@@ -83,6 +83,39 @@ export function routerInterfaceObject(
   });
 }
 
+/** What ports are told in the subnets of a network that tell anything. */
+export function hostConfigurationObject(
+  network: Network,
+  subnets: readonly Subnet[],
+  macAddress: MacAddress,
+): SharedObject {
+  const networkUid = network.metadata.uid;
+  return share(objectKeys.hostConfiguration(networkUid), 'Network', network, {
+    case: 'hostConfiguration',
+    value: { networkUid, macAddress, subnets: subnets.map(subnetConfiguration).sort(byPrefix) },
+  });
+}
+
+const subnetConfiguration = ({ spec, status }: Subnet) => ({
+  prefix: spec.cidr,
+  gateway: status.gateway ?? '',
+  dnsServers: [...spec.dnsServers],
+  domainName: spec.domainName ?? '',
+  ...(spec.dhcp && {
+    dhcp: {
+      leaseSeconds: spec.dhcp.leaseSeconds,
+      ntpServers: [...spec.dhcp.ntpServers],
+      routes: spec.dhcp.routes.map((route) => ({ ...route })),
+    },
+  }),
+  ...(spec.routerAdvertisement && {
+    advertisement: { ...spec.routerAdvertisement, autonomous: spec.allocationMode === 'EUI64' },
+  }),
+});
+
+const byPrefix = (one: { readonly prefix: string }, other: { readonly prefix: string }): number =>
+  one.prefix < other.prefix ? -1 : 1;
+
 /** `uplink`: of the DPU, for networks without tunnels. */
 export function bridgeDomainObject(network: Network, uplink: DeviceName | undefined): SharedObject {
   const { metadata, status } = network;

@@ -15,7 +15,7 @@ import type {
 import type { NetlinkObjects } from './netlink-objects/netlink-objects.js';
 import { bridgeDomainObject, endpointObject, remoteEndpointObject, tunnelPeerObject } from './objects.js';
 import type { PhysicalNetworks } from './physical-networks.js';
-import { gatewayOfNetwork, hasNextHopIn, isActive, ownObjectsOf } from './routing.js';
+import { gatewayOfNetwork, hasNextHopIn, hostConfigurationOf, isActive, ownObjectsOf } from './routing.js';
 import type { SharedObject } from './shared-object.js';
 import { troublesOn } from './trouble.js';
 
@@ -66,6 +66,7 @@ export function objectsOf(dpu: DpuEntry): SharedObject[] {
   for (const { network, bridgeDomain } of dpu.memberships.values()) {
     objects.push(bridgeDomain);
     if (network.gateway) objects.push(network.gateway);
+    if (network.hostConfiguration) objects.push(network.hostConfiguration);
     for (const { dpu: other, peer, ports } of network.members.values()) {
       if (other !== dpu && peer && ports.size > 0) objects.push(peer);
     }
@@ -160,6 +161,15 @@ export class Placements {
       if (ports.size > 0) this.#host(network.router, dpu, next ? ports.size : -ports.size, sequence);
     }
     if (isActive(network) !== wasActive) this.#activate(network, sequence);
+  }
+
+  /** What ports of the network are told has changed. */
+  replaceHostConfiguration(network: NetworkEntry): void {
+    const previous = network.hostConfiguration;
+    const next = hostConfigurationOf(network);
+    if (next ? next.equals(previous) : !previous) return;
+    for (const name of network.members.keys()) this.documents.replace(name, previous, next);
+    network.hostConfiguration = next;
   }
 
   /** These subnets can be reached from now on, or not any more: next hops may be in them. */
@@ -319,7 +329,9 @@ export class Placements {
     dpu.routers.set(router, networks + 1);
     if (networks === 0) this.documents.replace(name, undefined, router.object);
     this.documents.replace(name, undefined, member.bridgeDomain);
-    if (network.gateway) this.documents.replace(name, undefined, network.gateway);
+    for (const object of [network.gateway, network.hostConfiguration]) {
+      if (object) this.documents.replace(name, undefined, object);
+    }
     for (const other of network.members.values()) {
       if (other.ports.size > 0) this.documents.replace(name, undefined, other.peer);
     }
@@ -355,7 +367,9 @@ export class Placements {
     for (const other of network.members.values()) {
       if (other.ports.size > 0) this.documents.replace(name, other.peer, undefined);
     }
-    if (network.gateway) this.documents.replace(name, network.gateway, undefined);
+    for (const object of [network.gateway, network.hostConfiguration]) {
+      if (object) this.documents.replace(name, object, undefined);
+    }
     this.documents.replace(name, member.bridgeDomain, undefined);
     this.#touch(network).add(name);
     const { router } = network;

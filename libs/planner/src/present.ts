@@ -63,7 +63,10 @@ export function present<Resource extends PlannedResource>(world: World, resource
     }
     case 'Subnet': {
       const subnet = world.subnets.get(key);
-      const counted = { allocated: subnet?.allocated ?? 0, capacity: subnet && capacityOf(subnet) };
+      // What is made of MAC addresses is as many as these.
+      const isCounted = subnet && resource.spec.allocationMode === 'LOWEST';
+      const capacity = isCounted ? capacityOf(subnet) : undefined;
+      const counted = { allocated: subnet?.allocated ?? 0, capacity };
       return { ...resource, status: { ...resource.status, ...counted } };
     }
     case 'AddressSet': {

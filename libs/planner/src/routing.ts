@@ -1,7 +1,13 @@
 import { ipFamily, ipToNumber, type RouteNextHop, type Router, rangeContains } from '@outboard/model';
 import { gatewayMacAddressOf } from './allocate/gateway-mac-address.js';
 import type { NetworkEntry, RouterEntry, SubnetEntry } from './entries.js';
-import { egressGatewayObject, type PlannedNextHop, routeObject, routerInterfaceObject } from './objects.js';
+import {
+  egressGatewayObject,
+  hostConfigurationObject,
+  type PlannedNextHop,
+  routeObject,
+  routerInterfaceObject,
+} from './objects.js';
 import type { SharedObject } from './shared-object.js';
 
 /**
@@ -20,6 +26,15 @@ export function gatewayOfNetwork({
   if (subnets.size === 0 || physical) return undefined;
   const resources = [...subnets.values()].map((subnet) => subnet.record.resource);
   return routerInterfaceObject(record.resource, resources, gatewayMacAddressOf(router.key));
+}
+
+/** What ports of the network are told by its DPUs; undefined: nothing. */
+export function hostConfigurationOf({ record, router, subnets }: NetworkEntry): SharedObject | undefined {
+  const telling = [...subnets.values()].flatMap(({ record: { resource } }) =>
+    resource.spec.dhcp || resource.spec.routerAdvertisement ? [resource] : [],
+  );
+  if (telling.length === 0) return undefined;
+  return hostConfigurationObject(record.resource, telling, gatewayMacAddressOf(router.key));
 }
 
 /** What the DPUs that route for the router have of its resource. */

@@ -53,6 +53,7 @@ function networksOf(
         .filter(({ record }) => routerKeyOf(record.resource) === key);
     case 'bridgedomain':
     case 'routerinterface':
+    case 'hostconfiguration':
     case 'tunnelpeer': {
       const member = memberships.get(uid);
       return member ? [member.network] : [];

@@ -399,6 +399,7 @@ export class World {
       physical: physical || undefined,
       bridgeDomains: new Map(),
       gateway: undefined,
+      hostConfiguration: undefined,
       router: this.#routerOf(metadata.tenant, record.resource.spec.router),
       subnets: new Map(),
       ports: new Set(),
@@ -457,6 +458,7 @@ export class World {
       network.router.subnets.add(created);
       fillPool(created);
       this.#placements.replaceGateway(network, this.#revision);
+      this.#placements.replaceHostConfiguration(network);
       this.#placements.reroute(network.router, [created], this.#revision);
       this.netlinkObjects.routerChanged(network.router);
       return;
@@ -469,6 +471,7 @@ export class World {
     fillPool(entry);
     this.#placements.replaceGateway(entry.network, this.#revision);
     this.netlinkObjects.routerChanged(entry.network.router);
+    this.#placements.replaceHostConfiguration(entry.network);
   }
 
   #removeSubnet(key: string): void {
@@ -479,6 +482,7 @@ export class World {
     network.subnets.delete(entry.record.resource.metadata.name);
     network.router.subnets.delete(entry);
     this.#placements.replaceGateway(network, this.#revision);
+    this.#placements.replaceHostConfiguration(network);
     this.#placements.reroute(network.router, [entry], this.#revision);
     this.netlinkObjects.routerChanged(network.router);
   }

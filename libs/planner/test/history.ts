@@ -93,8 +93,9 @@ const subnetStep = steps(
     reserved: fc.subarray([3, 5]),
     reservedFor: fc.uniqueArray(fc.constantFrom(...PORTS, undefined), { minLength: 2, maxLength: 2 }),
     retentionSeconds: fc.constantFrom(0, 60, 3600),
+    telling: fc.constantFrom('nothing', 'addresses', 'everything'),
   }),
-  (lab, { name, gatewayIsLast, excluded, reserved, reservedFor, ...rest }) => {
+  (lab, { name, gatewayIsLast, excluded, reserved, reservedFor, telling, ...rest }) => {
     const { network, cidr } = SUBNETS[name];
     const host = (number: number): string =>
       cidr.replace(/0\/29$/, `${number}`).replace(/::\/64$/, `::${number}`);
@@ -108,6 +109,12 @@ const subnetStep = steps(
         ip: host(number),
         port: reservedFor[index],
       })),
+      ...(telling !== 'nothing' && { dhcp: telling === 'everything' ? { leaseSeconds: 600 } : {} }),
+      ...(telling === 'everything' && {
+        domainName: 'example.org',
+        dnsServers: [host(4)],
+        routerAdvertisement: name.endsWith('v6') ? {} : undefined,
+      }),
       ...rest,
     });
   },

@@ -68,6 +68,7 @@ export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocumen
         },
       };
       if (view.subnets.length > 0) document[`routerinterface/${uid}`] = gateway(view);
+      if (view.telling.length > 0) document[`hostconfiguration/${uid}`] = hostConfiguration(view);
       const isPhysical = network.status.segment?.physicalNetwork !== undefined;
       for (const peer of dpus) {
         if (peer === member || isPhysical || !own.has(peer.name)) continue;
@@ -101,6 +102,8 @@ interface View {
   readonly router: string;
   readonly source: { readonly kind: 'Network'; readonly tenant: string; readonly name: string };
   readonly subnets: readonly Subnet[];
+  /** Those in which ports are told anything, routed or not. */
+  readonly telling: readonly Subnet[];
   readonly planned: readonly { readonly port: Port; readonly dpu: string }[];
 }
 
@@ -117,6 +120,13 @@ function viewOf({ resource: network }: NetworkRecord, records: readonly StoredRe
     subnets: records.flatMap((record) =>
       record.kind === 'Subnet' && isIn(record.resource) && !isPhysical ? [record.resource] : [],
     ),
+    telling: records.flatMap((record) =>
+      record.kind === 'Subnet' &&
+      isIn(record.resource) &&
+      (record.resource.spec.dhcp || record.resource.spec.routerAdvertisement)
+        ? [record.resource]
+        : [],
+    ),
     planned: records.flatMap((record) => {
       const port = record.kind === 'Port' && isIn(record.resource) ? record.resource : undefined;
       return port?.status.dpu === undefined ? [] : [{ port, dpu: port.status.dpu }];
@@ -131,6 +141,28 @@ const gateway = ({ network, router, source, subnets }: View): Json => ({
     networkUid: network.metadata.uid,
     macAddress: gatewayMacAddress(router),
     addresses: subnets.map(({ spec, status }) => `${status.gateway}/${spec.cidr.split('/')[1]}`).sort(),
+  },
+});
+
+const hostConfiguration = ({ network, router, source, telling }: View): Json => ({
+  source,
+  hostConfiguration: {
+    networkUid: network.metadata.uid,
+    macAddress: gatewayMacAddress(router),
+    subnets: telling
+      .map(({ spec, status }) =>
+        withoutEmpty({
+          prefix: spec.cidr,
+          gateway: status.gateway,
+          dnsServers: spec.dnsServers,
+          domainName: spec.domainName,
+          dhcp: spec.dhcp && withoutEmpty({ ...spec.dhcp }),
+          advertisement:
+            spec.routerAdvertisement &&
+            withoutEmpty({ ...spec.routerAdvertisement, autonomous: spec.allocationMode === 'EUI64' }),
+        }),
+      )
+      .sort((one, other) => (`${one.prefix}` < `${other.prefix}` ? -1 : 1)),
   },
 });
 

@@ -7,6 +7,7 @@ export { type Leftovers, MARK, removeLeftovers } from './ownership.js';
 export * from './places.js';
 export * from './plan.js';
 export * from './pod.js';
+export { runDhcpClient } from './probes/dhcp-client.js';
 export * from './probes/echo.js';
 export * from './probes/frame-socket.js';
 export * from './probes/frames.js';

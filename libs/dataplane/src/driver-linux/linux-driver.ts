@@ -1,4 +1,5 @@
 import type { DataplaneObject } from '@outboard/contracts';
+import { type Clock, type Random, systemClock, systemRandom } from '@outboard/core';
 import type { NetworkNamespace } from '@outboard/netlink';
 import type {
   Capability,
@@ -15,6 +16,7 @@ import type {
   Underlay,
 } from '../driver.js';
 import { Handlers } from '../handlers.js';
+import { Responders } from '../host-configuration/responders.js';
 import { Addresses } from '../kernel/addresses.js';
 import { resultOfThrown } from '../kernel/batch.js';
 import { isNamed } from '../kernel/device-events.js';
@@ -24,6 +26,7 @@ import { Guards } from '../kernel/guards.js';
 import type { Place } from '../kernel/place.js';
 import { Representors } from '../kernel/representors.js';
 import {
+  IN_PROCESS,
   LINUX_ORDER,
   LINUX_READ_BACK_BEFORE,
   LINUX_SLOW_TO_REMOVE,
@@ -51,6 +54,9 @@ export interface LinuxDriverOptions {
   readonly underlayDevice?: string;
   /** The DPU's namespace; the process's own if absent. The driver closes the handle when it is disposed. */
   readonly namespace?: NetworkNamespace;
+  /** For what is told to ports unasked; the system's if absent. */
+  readonly clock?: Clock;
+  readonly random?: Random;
 }
 
 /** Who has which objects, in the order in which all are observed. */
@@ -84,9 +90,11 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   readonly readBackBefore = LINUX_READ_BACK_BEFORE;
   readonly together = LINUX_TOGETHER;
   readonly slowToRemove = LINUX_SLOW_TO_REMOVE;
+  readonly inProcess = IN_PROCESS;
   readonly view = netlinkView;
   readonly #watchers = new Set<(change: Change) => void>();
   readonly #handlers: Handlers<LinuxSpec>;
+  readonly #responders: Responders;
   readonly #places: Places;
   /** Why nothing can be realised on this machine; undefined if it can. */
   readonly #lacking: string | undefined;
@@ -111,7 +119,10 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     const own = HANDLERS.map(({ Handler, ...what }) => ({ handler: new Handler(places), ...what }));
     // They are looked at with all other links.
     const representors = { handler: new Representors(places.dpu), keys: [], kinds: ['representor'] as const };
-    this.#handlers = new Handlers<LinuxSpec>([...own, representors], resultOfThrown);
+    const { clock = systemClock, random = systemRandom } = options;
+    this.#responders = new Responders(places.dpu, clock, random);
+    const responders = { handler: this.#responders, keys: ['responder'], kinds: ['responder'] as const };
+    this.#handlers = new Handlers<LinuxSpec>([...own, responders, representors], resultOfThrown);
   }
 
   /** Probes the kernel and opens what it works with. Throws without the privileges for that (SystemError EPERM). */
@@ -182,6 +193,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watchers.clear();
+    this.#responders.close();
     this.#places.close();
     await this.#lookingAtUnderlay;
   }

@@ -21,6 +21,7 @@ export function faultyDriver<S extends Spec>(
     ...(driver.readBackBefore && { readBackBefore: driver.readBackBefore }),
     ...(driver.together && { together: driver.together }),
     slowToRemove: driver.slowToRemove,
+    ...(driver.inProcess && { inProcess: driver.inProcess }),
     ...(driver.view && { view: driver.view }),
     capabilities: () => driver.capabilities(),
     underlay: () => driver.underlay(),

@@ -1,4 +1,5 @@
 import type { DataplaneObject } from '@outboard/contracts';
+import { type Clock, type Random, systemClock, systemRandom } from '@outboard/core';
 import type { NetlinkEvent, NetworkNamespace } from '@outboard/netlink';
 import type {
   Capability,
@@ -14,11 +15,13 @@ import type {
   Underlay,
 } from '../driver.js';
 import { Handlers, type Responsibility } from '../handlers.js';
+import { Responders } from '../host-configuration/responders.js';
 import { Addresses } from '../kernel/addresses.js';
 import { isNamed } from '../kernel/device-events.js';
 import { functionsAmong, touchesFunctions } from '../kernel/functions.js';
 import { Guards } from '../kernel/guards.js';
 import { onlyPlace, Place } from '../kernel/place.js';
+import { IN_PROCESS } from '../realise/linux-objects.js';
 import { digestEvents } from './events.js';
 import { Exits } from './exits.js';
 import { Flows, Pipeline } from './flows.js';
@@ -46,6 +49,9 @@ export interface OvsDriverOptions extends Pick<SwitchOptions, 'directory' | 'man
   readonly underlayDevice?: string;
   /** The DPU's namespace; the process's own if absent. The driver closes the handle when it is disposed. */
   readonly namespace?: NetworkNamespace;
+  /** For what is told to ports unasked; the system's if absent. */
+  readonly clock?: Clock;
+  readonly random?: Random;
 }
 
 /** Open vSwitch with the userspace datapath: ports by its database, flows and groups by OpenFlow 1.5. */
@@ -54,8 +60,10 @@ export class OvsDriver implements Driver<OvsSpec> {
   readonly order = OVS_ORDER;
   readonly slowToRemove = OVS_SLOW_TO_REMOVE;
   readonly view = switchView;
+  readonly inProcess = IN_PROCESS;
   readonly #watchers = new Set<(change: Change) => void>();
   readonly #handlers: Handlers<OvsSpec>;
+  readonly #responders: Responders;
   readonly #flows: Flows;
   readonly #capabilities: readonly Capability[];
   readonly #lacks: ReadonlyMap<string, string>;
@@ -73,7 +81,9 @@ export class OvsDriver implements Driver<OvsSpec> {
     this.#lacks = new Map(
       this.#capabilities.flatMap(({ name, available, reason }) => (available ? [] : [[name, reason]])),
     );
-    this.#handlers = handlersOf(vswitch, this.#flows, place);
+    const { clock = systemClock, random = systemRandom } = options;
+    this.#responders = new Responders(place, clock, random);
+    this.#handlers = handlersOf(vswitch, this.#flows, this.#responders, place);
   }
 
   /**
@@ -160,6 +170,7 @@ export class OvsDriver implements Driver<OvsSpec> {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#watchers.clear();
+    this.#responders.close();
     await this.vswitch[Symbol.asyncDispose]();
     await this.#looking;
     this.place.close();
@@ -249,7 +260,7 @@ function capabilitiesOf({ version, types }: Database): Capability[] {
 }
 
 /** In the order in which all are observed. */
-function handlersOf(vswitch: Switch, flows: Flows, place: Place): Handlers<OvsSpec> {
+function handlersOf(vswitch: Switch, flows: Flows, responders: Responders, place: Place): Handlers<OvsSpec> {
   const places = onlyPlace(place);
   const all: readonly Responsibility<OvsSpec>[] = [
     { handler: new Guards(places), keys: ['guard'], kinds: ['guard'] },
@@ -259,6 +270,7 @@ function handlersOf(vswitch: Switch, flows: Flows, place: Place): Handlers<OvsSp
     { handler: new Groups(vswitch), keys: ['group', 'bucket'], kinds: ['group', 'bucket'] },
     { handler: flows, keys: ['flow'], kinds: ['flow', 'gate'] },
     { handler: new Pipeline(vswitch, flows), keys: ['pipeline'], kinds: ['pipeline'] },
+    { handler: responders, keys: ['responder'], kinds: ['responder'] },
     { handler: new DeafRepresentors(place), keys: ['link'], kinds: ['representor'] },
   ];
   return new Handlers(all, resultOfThrown);

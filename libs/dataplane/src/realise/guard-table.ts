@@ -1,3 +1,4 @@
+import { GATEWAY_LINK_LOCAL } from '../host-configuration/responder-spec.js';
 import { MARKS, PORT_SETS } from './port-sets.js';
 
 export const GUARD_TABLE = 'outboard';
@@ -18,16 +19,19 @@ export const GUARD_SETS = {
 } as const;
 
 /** Changes with the table's fixed part; one of another revision is loaded anew. */
-export const GUARD_REVISION = 2;
+export const GUARD_REVISION = 3;
 
 const V4 = 'iifname . ether saddr . ip saddr';
 const V6 = 'iifname . ether saddr . ip6 saddr';
 const TARGET = 'iifname . ether saddr . @th,64,128';
+/** The gateways' link-local address as raw payload is compared with. */
+const GATEWAY_LINK_LOCAL_BYTES = '0xfe800000000000000000000000000001';
 const ARP_SENDER = 'iifname . arp saddr ether . arp saddr ip';
 
 /** Chains and their rules, each after those it goes to. What a port sends and is not accepted is dropped and counted. */
 const CHAINS: Readonly<Record<string, readonly string[]>> = {
   'from-ipv6-source': [
+    `ip6 saddr ${GATEWAY_LINK_LOCAL} counter drop`,
     'ip6 saddr fe80::/10 accept',
     // Duplicate address detection and joining groups come before there is an address.
     'ip6 saddr :: icmpv6 type { nd-neighbor-solicit, mld-listener-report, mld2-listener-report } accept',
@@ -38,6 +42,8 @@ const CHAINS: Readonly<Record<string, readonly string[]>> = {
   'from-ipv6-advertisement': [
     `${TARGET} @${GUARD_SETS.targets} goto from-ipv6-source`,
     `${TARGET} @${GUARD_SETS.targetPrefixes} goto from-ipv6-source`,
+    // The gateways' link-local address is nobody else's.
+    `@th,64,128 ${GATEWAY_LINK_LOCAL_BYTES} counter drop`,
     // fe80::/10 as target: link-local addresses are the guest's own business, under its own MAC address.
     '@th,64,16 & 0xffc0 == 0xfe80 goto from-ipv6-source',
     'counter drop',

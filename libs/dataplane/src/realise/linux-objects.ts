@@ -1,3 +1,4 @@
+import type { ResponderSpec } from '../host-configuration/responder-spec.js';
 import type { FixedTableName } from './fixed-tables.js';
 import { BRIDGE_PORT_SETS } from './port-sets.js';
 
@@ -28,7 +29,8 @@ export type LinuxSpec =
   | PolicyChainSpec
   | RouteSpec
   | GateSpec
-  | RepresentorSpec;
+  | RepresentorSpec
+  | ResponderSpec;
 
 /** A router's network namespace. Key: `namespace/<name>`. */
 export interface NamespaceSpec {
@@ -340,6 +342,7 @@ export const LINUX_ORDER = [
   'policyport',
   'route',
   'gate',
+  'responder',
   'representor',
 ] as const satisfies readonly LinuxSpec['kind'][];
 
@@ -372,6 +375,9 @@ export const LINUX_SLOW_TO_REMOVE: ReadonlySet<LinuxSpec['kind']> = new Set([
   'exit',
   'door',
 ]);
+
+/** A worker that starts makes them anew. */
+export const IN_PROCESS: ReadonlySet<ResponderSpec['kind']> = new Set(['responder']);
 
 export const NULL_MAC = '00:00:00:00:00:00';
 

@@ -30,6 +30,7 @@ const TYPES = {
   portchain: 'chain',
   route: 'route',
   gate: 'filter',
+  responder: 'responder',
   representor: 'link',
 } as const satisfies Readonly<Record<LinuxSpec['kind'], string>>;
 
@@ -100,6 +101,11 @@ export const netlinkView: DriverView<LinuxSpec> = {
       }
       case 'door':
         return { ...linkOf(spec), linkinfo: { kind: 'veth' } };
+      case 'responder': {
+        // The kernel has no word for it: what a port is told, in ours.
+        const { device, mac, hostName, mtu, server, subnets } = spec;
+        return { ifname: device, lladdr: mac, hostName, mtu, server, subnets };
+      }
       case 'representor':
         return linkOf(spec);
       case 'address': {

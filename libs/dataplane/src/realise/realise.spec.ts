@@ -87,10 +87,12 @@ describe('a gateway', () => {
     expect(objects.map(({ key }) => key.replace(/obb\w+/, 'bridge'))).toEqual([
       'address/bridge/10.0.1.1/24',
       'address/bridge/fd00:1::1/64',
+      // What hosts know it by as their router.
+      'address/bridge/fe80::1/64',
     ]);
     const [bridge] = objectsOf(d.bridgeDomain(NET), [gateway]).filter(({ spec }) => spec.kind === 'bridge');
     expect(bridge?.spec).toMatchObject({ mac: d.GATEWAY_MAC });
-    expect(objects.map(({ after }) => after)).toEqual([[bridge?.key], [bridge?.key]]);
+    expect(objects.map(({ after }) => after)).toEqual([[bridge?.key], [bridge?.key], [bridge?.key]]);
   });
 
   it('is refused with all that is wrong of it', () => {
@@ -241,13 +243,14 @@ describe('a way out', () => {
 describe('a member of a network', () => {
   it('needs the network, and names it as what it refers to', () => {
     const key = `bridgedomain/${NET}`;
-    for (const entry of [
-      endpoint(),
-      d.remoteEndpoint('p', NET, { macAddress: MAC, tunnelEndpoint: '10.254.0.2' }),
-      d.tunnelPeer(NET, '10.254.0.2'),
+    for (const [entry, ...more] of [
+      [endpoint(), `hostconfiguration/${NET}`] as const,
+      [d.remoteEndpoint('p', NET, { macAddress: MAC, tunnelEndpoint: '10.254.0.2' })] as const,
+      [d.tunnelPeer(NET, '10.254.0.2')] as const,
     ]) {
-      expect(realise(entry, [])).toEqual({ kind: 'missing', dependency: key, references: [key] });
-      expect(realise(entry)).toMatchObject({ kind: 'realised', references: [key] });
+      const references = [key, ...more];
+      expect(realise(entry, [])).toEqual({ kind: 'missing', dependency: key, references });
+      expect(realise(entry)).toMatchObject({ kind: 'realised', references });
     }
   });
 

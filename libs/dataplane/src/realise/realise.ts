@@ -2,6 +2,7 @@ import type {
   BridgeDomain,
   DataplaneObject,
   Endpoint,
+  HostConfiguration,
   RemoteEndpoint,
   RouterInterface,
   RuleSet,
@@ -9,6 +10,13 @@ import type {
 } from '@outboard/contracts';
 import { Problems, unreachable } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve } from '../driver.js';
+import {
+  hostConfigurationKey,
+  hostConfigurationOf,
+  realiseHostConfiguration,
+  responderObjects,
+} from '../host-configuration/realise-responder.js';
+import { GATEWAY_LINK_LOCAL } from '../host-configuration/responder-spec.js';
 import { parsePrefix } from './addresses.js';
 import type { LinuxEnvironment } from './environment.js';
 import { fixedTable } from './fixed-table-objects.js';
@@ -43,7 +51,7 @@ export const MIN_MTU = 1280;
 /** One neutral object on Linux; a pure function. Throws AppError INVALID_ARGUMENT with every problem of the object. */
 export function realiseLinux(
   key: string,
-  { object }: DataplaneObject,
+  { object, source }: DataplaneObject,
   resolve: Resolve,
   environment: LinuxEnvironment,
 ): Realisation<LinuxSpec> {
@@ -59,7 +67,7 @@ export function realiseLinux(
         tunnelPeerObjects(object.value, segment, environment),
       );
     case 'endpoint':
-      return endpoint(object.value, resolve, environment);
+      return endpoint(object.value, source?.name ?? '', resolve, environment);
     case 'remoteEndpoint':
       return inSegment(object.value.networkUid, resolve, environment, (segment) =>
         remoteEndpointObjects(object.value, segment, environment),
@@ -70,6 +78,8 @@ export function realiseLinux(
       return inSegment(object.value.networkUid, resolve, environment, (segment) =>
         gatewayObjects(object.value, segment),
       );
+    case 'hostConfiguration':
+      return realiseHostConfiguration(object.value);
     case 'egressGateway':
       return realiseEgress(object.value, environment.underlay, (router, underlay) =>
         egressObjects(router, namespaceName(environment.dpu, router), underlay),
@@ -120,18 +130,26 @@ const withPolicies = (
 ): Realisation<LinuxSpec> => noPolicies(environment) ?? realise();
 
 /** Waits for the rule sets that apply to it, too: without one of them nothing of the port is there. */
-function endpoint(value: Endpoint, resolve: Resolve, environment: LinuxEnvironment): Realisation<LinuxSpec> {
+function endpoint(
+  value: Endpoint,
+  name: string,
+  resolve: Resolve,
+  environment: LinuxEnvironment,
+): Realisation<LinuxSpec> {
   const isPoliced = value.ruleSets.length > 0 || value.isolatedIngress || value.isolatedEgress;
   const obstacle = isPoliced ? noPolicies(environment) : undefined;
   if (obstacle !== undefined) return obstacle;
   const policies = ruleSetsOf(value, resolve);
+  const { networkUid } = value;
+  const told = hostConfigurationOf(networkUid, resolve);
   const realisation: Realisation<LinuxSpec> =
     policies.kind === 'missing'
       ? { kind: 'missing', dependency: policies.key, references: [] }
-      : inSegment(value.networkUid, resolve, environment, (segment) =>
-          endpointObjects(value, segment, policies.ruleSets),
+      : inSegment(networkUid, resolve, environment, (segment) =>
+          endpointObjects(value, segment, policies.ruleSets, { name, told }),
         );
-  return { ...realisation, references: [...realisation.references, ...value.ruleSets] };
+  const references = [...realisation.references, hostConfigurationKey(networkUid), ...value.ruleSets];
+  return { ...realisation, references };
 }
 
 /** For members of a network: needs the network's bridge domain, and is realised anew when that changes. */
@@ -199,6 +217,10 @@ function bridgeDomain(
   return realised(objects, [gateway]);
 }
 
+/** What hosts are told of as their router (RFC 4861) has a link-local address: with IPv6, gateways have one. */
+const withLinkLocal = (addresses: readonly string[]): readonly string[] =>
+  addresses.some((text) => text.includes(':')) ? [...addresses, `${GATEWAY_LINK_LOCAL}/64`] : addresses;
+
 /** The gateway of a network: the bridge itself, as a host of it, whose address is set with the bridge. */
 function gatewayObjects(
   { macAddress: mac, addresses }: RouterInterface,
@@ -206,7 +228,7 @@ function gatewayObjects(
 ): readonly DriverObject<LinuxSpec>[] {
   const problems = new Problems();
   macAddress('macAddress', mac, problems);
-  const objects = addresses.map((text, index) =>
+  const objects = withLinkLocal(addresses).map((text, index) =>
     addressObject(`addresses[${index}]`, text, segment, problems),
   );
   if (problems.total > 0) throw problems.toError();
@@ -231,6 +253,7 @@ function endpointObjects(
   endpoint: Endpoint,
   segment: Segment,
   ruleSets: readonly RuleSet[],
+  { name, told }: { readonly name: string; readonly told: HostConfiguration | undefined },
 ): readonly DriverObject<LinuxSpec>[] {
   const problems = new Problems();
   const { portUid, representor, adminUp } = endpoint;
@@ -242,7 +265,11 @@ function endpointObjects(
   if (problems.total > 0) throw problems.toError();
   const prefixes = addresses.flatMap((address) => parsePrefix(address) ?? []);
   const policies = portPolicyObjects(endpoint, segment, ruleSets, prefixes);
-  return realiseEndpoint({ portUid, representor, adminUp, mac, addresses, pairs }, segment, policies);
+  const asker = { representor, adminUp, mac, addresses, name, mtu: segment.mtu };
+  return [
+    ...realiseEndpoint({ portUid, representor, adminUp, mac, addresses, pairs }, segment, policies),
+    ...responderObjects(asker, told),
+  ];
 }
 
 function remoteEndpointObjects(

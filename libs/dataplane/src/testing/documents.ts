@@ -1,5 +1,5 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { DataplaneObjectSchema, type RuleSchema } from '@outboard/contracts';
+import { DataplaneObjectSchema, type RuleSchema, type SubnetConfigurationSchema } from '@outboard/contracts';
 import type { DocumentUpdate } from '../document.js';
 
 type ObjectInit = NonNullable<MessageInitShape<typeof DataplaneObjectSchema>['object']>;
@@ -169,6 +169,14 @@ export const placedRoute = (
   entry('NetlinkObject', `placedroute/${router}/${destination}`, {
     case: 'route',
     value: { router, destination, nextHops },
+  });
+
+export type SubnetInit = MessageInitShape<typeof SubnetConfigurationSchema>;
+
+export const hostConfiguration = (networkUid: string, subnets: readonly SubnetInit[]): Entry =>
+  entry('Network', `hostconfiguration/${networkUid}`, {
+    case: 'hostConfiguration',
+    value: { networkUid, macAddress: GATEWAY_MAC, subnets: [...subnets] },
   });
 
 export const egressGateway = (router = ROUTER): Entry =>

@@ -36,6 +36,17 @@ export function randomDocuments(count: number, seed = 1): d.Entry[][] {
       // No next hop below is in these: the kernel refuses one on another link than its prefix.
       const addresses = [`10.8.${index}.254/24`, `fd00:8:${index}::ffff/64`].filter(() => chance(0.6));
       if (chance(0.6)) entries.push(d.routerInterface(network, addresses, { router }));
+      const told: d.SubnetInit[] = [
+        { prefix: '10.0.0.0/24', gateway: '10.0.0.254', dhcp: { leaseSeconds: pick([600, 900]) } },
+        { prefix: 'fd00::/64', gateway: 'fd00::ffff', advertisement: { lifetimeSeconds: 1800 } },
+      ];
+      if (chance(0.5))
+        entries.push(
+          d.hostConfiguration(
+            network,
+            told.filter(() => chance(0.7)),
+          ),
+        );
     }
     for (const router of ROUTERS) {
       const [, tenant, name] = router.split('/');

@@ -52,11 +52,6 @@ export class AddressPool {
     return this.#numberOf(address) !== undefined;
   }
 
-  isFree(address: IpAddress): boolean {
-    const number = this.#numberOf(address);
-    return number !== undefined && !this.#numbers.isTaken(number);
-  }
-
   /** The lowest address that is free; undefined: all are taken. */
   lowest(): IpAddress | undefined {
     const number = this.#numbers.lowest();

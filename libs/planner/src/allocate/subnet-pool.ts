@@ -25,17 +25,21 @@ export function fillPool({ network, range, pool, reservations, retained }: Subne
   }
 }
 
+/** Whether an address of the subnet is held, quarantined, set aside, kept or the gateway. */
+export const isTaken = (
+  { network, record, reservations, retained }: SubnetEntry,
+  address: IpAddress,
+): boolean =>
+  network.addresses.has(address) ||
+  network.quarantinedAddresses.has(address) ||
+  reservations.has(address) ||
+  retained.has(address) ||
+  record.resource.status.gateway === address;
+
 /** An address of the subnet has come to be held, quarantined or kept, or is so no longer. */
 export function settleAddress(subnet: SubnetEntry, address: IpAddress): void {
-  const { network, pool, record, reservations, retained } = subnet;
-  const taken =
-    network.addresses.has(address) ||
-    network.quarantinedAddresses.has(address) ||
-    reservations.has(address) ||
-    retained.has(address) ||
-    record.resource.status.gateway === address;
-  if (taken) pool.take(address);
-  else pool.release(address);
+  if (isTaken(subnet, address)) subnet.pool.take(address);
+  else subnet.pool.release(address);
 }
 
 /** As `settleAddress`, in whatever subnet of the network has the address. */

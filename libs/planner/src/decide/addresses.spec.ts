@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Subnet } from '@outboard/model';
+import { eui64Address, type IpPrefix, type MacAddress, type Subnet } from '@outboard/model';
 import { identityOf, Lab } from '../../test/lab.js';
 import { present } from '../index.js';
 
@@ -168,6 +168,30 @@ describe('an address that a subnet retains', () => {
   });
 });
 
+it('a network whose gateway is on the fabric advertises no routers', () => {
+  const lab = new Lab();
+  lab.fleet(['dpu-1'], 1);
+  lab.apply('PhysicalNetwork', 'physnet1', {
+    vlanRanges: [{ minimum: 100, maximum: 103 }],
+    attachments: [{ uplink: 'up1', dpus: ['dpu-1'] }],
+  });
+  const segment = { networkType: 'VLAN', physicalNetwork: 'physnet1' };
+  lab.apply('EncapsulationPolicy', 'default', {
+    defaultSegment: { networkType: 'VXLAN' },
+    allowed: [segment],
+  });
+  lab.apply('Network', 'blue', { segment });
+  const spec = { network: 'blue', cidr: '2001:db8::/64' };
+  const refused = lab.tryApply('Subnet', 'blue-v6', { ...spec, routerAdvertisement: {} });
+  expect(refused.ok ? [] : refused.error.violations).toEqual([
+    {
+      field: 'spec.routerAdvertisement',
+      description: 'must be absent: the gateway of network acme/blue is on the fabric',
+    },
+  ]);
+  expect(lab.tryApply('Subnet', 'blue-v6', { ...spec, dhcp: {} }).ok).toBe(true);
+});
+
 describe('addresses made of MAC addresses', () => {
   const spec = { network: 'blue', cidr: '2001:db8::/64', allocationMode: 'EUI64' };
 
@@ -179,6 +203,10 @@ describe('addresses made of MAC addresses', () => {
     expect(addressesOf(lab, 'a')).toEqual(['10.1.0.2', '2001:db8::5eff:fe00:1005']);
     lab.apply('Port', 'a', { ...port, macAddress: '02:00:5e:00:10:06' });
     expect(addressesOf(lab, 'a')).toEqual(['10.1.0.2', '2001:db8::5eff:fe00:1006']);
+    expect(capacityOf(lab, 'blue-v6')).toBeUndefined();
+    lab.apply('Port', 'b', { network: 'blue' });
+    const { macAddress } = lab.port('b').status;
+    expect(addressesOf(lab, 'b')[1]).toBe(eui64Address(spec.cidr as IpPrefix, macAddress as MacAddress));
   });
 
   it('are refused where another port has asked for them', () => {

@@ -12,6 +12,7 @@ import {
 } from '@outboard/model';
 import { gatewayMacAddressOf } from '../allocate/gateway-mac-address.js';
 import { macAddressOf } from '../allocate/mac-address.js';
+import { isTaken } from '../allocate/subnet-pool.js';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry, PortEntry } from '../entries.js';
 import { obstacleOf } from '../plan.js';
@@ -175,6 +176,6 @@ function newMacAddress(network: NetworkEntry, uid: Uid): MacAddress {
     (address) =>
       macAddresses.has(address) ||
       quarantinedMacAddresses.has(address) ||
-      made.some(({ record, pool }) => !pool.isFree(eui64Address(record.resource.spec.cidr, address))),
+      made.some((subnet) => isTaken(subnet, eui64Address(subnet.record.resource.spec.cidr, address))),
   );
 }

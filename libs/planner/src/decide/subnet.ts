@@ -33,6 +33,10 @@ export function applySubnet(
   if (!network)
     refusal.add('spec.network', `network ${spec.network} does not exist`, 'NOT_FOUND', 'NETWORK_NOT_FOUND');
   else if (!existing) checkOverlaps(spec, network, refusal);
+  if (network?.physical && spec.routerAdvertisement) {
+    const description = `must be absent: the gateway of ${describe(network.record.resource)} is on the fabric`;
+    refusal.add('spec.routerAdvertisement', description, 'FAILED_PRECONDITION', 'GATEWAY_ON_FABRIC');
+  }
 
   const gateway = gatewayOf(spec);
   if (existing) checkHolders(spec, existing, refusal);

@@ -1,20 +1,15 @@
 import {
-  AF_PACKET,
+  ETH_P_ALL,
   libc,
-  SO_RCVBUFFORCE,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOCK_RAW,
-  SOL_SOCKET,
+  openPacketSocket,
+  SOCKADDR_LL_LENGTH,
+  SOL_PACKET,
   watchReadable,
 } from '@outboard/ffi';
 import { link, type NetworkNamespace, withSocket } from '@outboard/netlink';
 
-const ETH_P_ALL = 0x0003;
-const SOL_PACKET = 263;
 const PACKET_STATISTICS = 6;
 const PACKET_OUTGOING = 4;
-const SOCKADDR_LL_LENGTH = 20;
 const RECEIVE_BUFFER_BYTES = 8 << 20;
 const MAX_KEPT = 32;
 
@@ -42,7 +37,7 @@ export class FrameSender implements Disposable {
 
   /** Throws NetlinkError ENODEV. */
   static async open(place: Place, device: string): Promise<FrameSender> {
-    return new FrameSender(await openPacketSocket(place, device, 0));
+    return new FrameSender(await openSocket(place, device, 0));
   }
 
   /** Throws SystemError (ENETDOWN, EMSGSIZE). */
@@ -84,7 +79,7 @@ export class FrameCapture implements Disposable {
     device: string,
     matches: (frame: Buffer, direction: Direction) => boolean,
   ): Promise<FrameCapture> {
-    return new FrameCapture(await openPacketSocket(place, device, ETH_P_ALL), matches);
+    return new FrameCapture(await openSocket(place, device, ETH_P_ALL), matches);
   }
 
   /** Up to now, including what the kernel has queued. */
@@ -118,20 +113,9 @@ export class FrameCapture implements Disposable {
   }
 }
 
-/** A packet socket that is bound to the device before it takes a frame (packet(7)). */
-async function openPacketSocket({ namespace }: Place, device: string, protocol: number): Promise<number> {
+/** Throws NetlinkError ENODEV. */
+async function openSocket({ namespace }: Place, device: string, protocol: number): Promise<number> {
   const { ifiIndex } = await withSocket(namespace, (socket) => socket.get(link.get({ ifname: device })));
-  const descriptor = namespace.run(() => libc.socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  try {
-    libc.setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES);
-    const address = Buffer.alloc(SOCKADDR_LL_LENGTH);
-    address.writeUInt16LE(AF_PACKET, 0);
-    address.writeUInt16BE(protocol, 2);
-    address.writeInt32LE(ifiIndex, 4);
-    libc.bind(descriptor, address);
-    return descriptor;
-  } catch (failure) {
-    libc.close(descriptor);
-    throw failure;
-  }
+  const receiveBufferBytes = RECEIVE_BUFFER_BYTES;
+  return openPacketSocket({ namespace, device: ifiIndex, protocol, receiveBufferBytes, outgoing: true });
 }

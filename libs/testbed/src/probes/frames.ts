@@ -1,13 +1,16 @@
-import { ipBytes, parseLinkAddress } from '@outboard/netlink';
-import type { SocketAddress } from '../sockets.js';
-import { internetChecksum } from './icmp-socket.js';
+import {
+  BROADCAST,
+  ETHER_TYPE,
+  ETHERNET_HEADER,
+  ethernetFrame,
+  ipBytes,
+  parseLinkAddress,
+} from '@outboard/netlink';
 
-export const ETHER_TYPE = { IPV4: 0x0800, ARP: 0x0806, IPV6: 0x86dd } as const;
-export const BROADCAST = 'ff:ff:ff:ff:ff:ff';
+export { BROADCAST, ETHER_TYPE, type UdpFrame, udpFrame } from '@outboard/netlink';
+
 const NO_MAC = '00:00:00:00:00:00';
 
-const ETHERNET_HEADER = 14;
-const IPV4_HEADER = 20;
 const IPV6_HEADER = 40;
 const UDP_HEADER = 8;
 const UDP = 17;
@@ -19,15 +22,6 @@ function mac(text: string): Buffer {
   const bytes = Buffer.alloc(6);
   parseLinkAddress(text, bytes, 0);
   return bytes;
-}
-
-function ethernet(destination: string, source: string, etherType: number, payload: Uint8Array): Buffer {
-  const frame = Buffer.alloc(ETHERNET_HEADER + payload.length);
-  frame.set(mac(destination), 0);
-  frame.set(mac(source), 6);
-  frame.writeUInt16BE(etherType, 12);
-  frame.set(payload, ETHERNET_HEADER);
-  return frame;
 }
 
 export interface ArpFrame {
@@ -55,62 +49,7 @@ export function arpFrame(options: ArpFrame): Buffer {
   body.set(mac(options.targetMac ?? NO_MAC), 18);
   body.set(ipBytes(options.targetIp), 24);
   const source = options.sourceMac ?? options.senderMac;
-  return ethernet(options.destinationMac ?? BROADCAST, source, ETHER_TYPE.ARP, body);
-}
-
-export interface UdpFrame {
-  readonly sourceMac: string;
-  readonly destinationMac: string;
-  readonly source: SocketAddress;
-  readonly destination: SocketAddress;
-  readonly payload: Uint8Array;
-}
-
-/** A UDP datagram in IPv4 or IPv6 in Ethernet with correct checksums, from whoever the caller says it is from. */
-export function udpFrame(options: UdpFrame): Buffer {
-  const source = ipBytes(options.source.ip);
-  const destination = ipBytes(options.destination.ip);
-  const datagram = Buffer.alloc(UDP_HEADER + options.payload.length);
-  datagram.writeUInt16BE(options.source.port, 0);
-  datagram.writeUInt16BE(options.destination.port, 2);
-  datagram.writeUInt16BE(datagram.length, 4);
-  datagram.set(options.payload, UDP_HEADER);
-  // The pseudo header: addresses, protocol and length (RFC 768, RFC 8200 section 8.1). All ones stands for zero.
-  const sum = internetChecksum(Buffer.concat([source, destination, datagram]), UDP + datagram.length);
-  datagram.writeUInt16BE(sum === 0 ? 0xffff : sum, 6);
-  const version4 = source.length === 4;
-  const header = version4
-    ? ipv4Header(source, destination, datagram.length)
-    : ipv6Header(source, destination, datagram.length);
-  return ethernet(
-    options.destinationMac,
-    options.sourceMac,
-    version4 ? ETHER_TYPE.IPV4 : ETHER_TYPE.IPV6,
-    Buffer.concat([header, datagram]),
-  );
-}
-
-function ipv4Header(source: Uint8Array, destination: Uint8Array, payloadLength: number): Buffer {
-  const header = Buffer.alloc(IPV4_HEADER);
-  header[0] = 0x45;
-  header.writeUInt16BE(IPV4_HEADER + payloadLength, 2);
-  header[8] = 64;
-  header[9] = UDP;
-  header.set(source, 12);
-  header.set(destination, 16);
-  header.writeUInt16BE(internetChecksum(header), 10);
-  return header;
-}
-
-function ipv6Header(source: Uint8Array, destination: Uint8Array, payloadLength: number): Buffer {
-  const header = Buffer.alloc(IPV6_HEADER);
-  header[0] = 0x60;
-  header.writeUInt16BE(payloadLength, 4);
-  header[6] = UDP;
-  header[7] = 64;
-  header.set(source, 8);
-  header.set(destination, 24);
-  return header;
+  return ethernetFrame(options.destinationMac ?? BROADCAST, source, ETHER_TYPE.ARP, body);
 }
 
 /** 0 for what is too short to have one. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { systemClock } from '@outboard/core';
 import { libc, type NetworkNamespace, SOCK_RAW, SystemError, watchReadable } from '@outboard/ffi';
+import { internetChecksum } from '@outboard/netlink';
 import { encodeSocketAddress, type IpVersion, openSocket } from '../sockets.js';
 
 /** What became of an echo request. */
@@ -163,14 +164,4 @@ export class IcmpSocket implements Disposable {
     if (!token.equals(this.#token)) return undefined;
     return this.#pending.get(echo.readUInt32BE(ICMP_HEADER + this.#token.length));
   }
-}
-
-/** RFC 1071; the checksum's own field is zero in `bytes`. */
-export function internetChecksum(bytes: Uint8Array, initial = 0): number {
-  let sum = initial;
-  for (let index = 0; index < bytes.length; index += 2) {
-    sum += ((bytes[index] ?? 0) << 8) | (bytes[index + 1] ?? 0);
-  }
-  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
-  return ~sum & 0xffff;
 }

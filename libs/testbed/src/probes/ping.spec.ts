@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { internetChecksum } from '@outboard/netlink';
 import type { Dpu } from '../places.js';
 import type { Pod } from '../pod.js';
 import type { Testbed } from '../testbed.js';
 import { bridgedPods, setRepresentor } from '../testing.js';
-import { internetChecksum } from './icmp-socket.js';
 import { connectivityMatrix, ping, waitConnected, waitReachable, waitUnreachable } from './ping.js';
 
 let testbed: Testbed;

@@ -1,6 +1,7 @@
 import type { RouterInterface } from '@outboard/contracts';
 import { Problems } from '@outboard/core';
 import type { DriverObject } from '../../driver.js';
+import { GATEWAY_LINK_LOCAL } from '../../host-configuration/responder-spec.js';
 import { formatPrefix, interfaceAddress, parsePrefix } from '../../realise/addresses.js';
 import { macAddress } from '../../realise/values.js';
 import type { Action } from '../openflow/actions.js';
@@ -27,8 +28,18 @@ export function gatewayObjects(gateway: RouterInterface, { metadata }: Segment):
     gatewayAddressFlows(`addresses[${index}]`, text, mac, gateway.router, metadata, problems),
   );
   if (problems.total > 0) throw problems.toError();
+  const hasIpv6 = gateway.addresses.some((text) => text.includes(':'));
+  // What hosts are told of as their router (RFC 4861): it answers, and has no subnet.
+  const linkLocal = hasIpv6
+    ? [
+        answerFlow(metadata, GATEWAY_LINK_LOCAL, mac),
+        answerFlow(metadata, GATEWAY_LINK_LOCAL, mac, mac),
+        echoFlow(router, GATEWAY_LINK_LOCAL),
+      ]
+    : [];
   return [
     ...perAddress,
+    ...linkLocal,
     flowObject(
       TABLE.FORWARD,
       30,

@@ -1,4 +1,5 @@
 import { hash as digest } from 'node:crypto';
+import type { ResponderSpec } from '../../host-configuration/responder-spec.js';
 import type { AddressSpec, GuardSpec, RepresentorSpec } from '../../realise/linux-objects.js';
 import { DEVICE_PREFIXES } from '../../realise/names.js';
 import type { Action } from '../openflow/actions.js';
@@ -14,6 +15,7 @@ export type OvsSpec =
   | GroupSpec
   | BucketSpec
   | FlowSpec
+  | ResponderSpec
   | RepresentorSpec;
 
 /** The flows that do not depend on what is wanted: checks, answers, what happens to the rest. `pipeline/obs0`. */
@@ -82,6 +84,7 @@ export const OVS_ORDER = [
   'bucket',
   'flow',
   'gate',
+  'responder',
   'representor',
 ] as const satisfies readonly OvsSpec['kind'][];
 

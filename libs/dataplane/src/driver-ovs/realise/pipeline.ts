@@ -1,3 +1,4 @@
+import { GATEWAY_LINK_LOCAL } from '../../host-configuration/responder-spec.js';
 import type { Flow } from '../openflow/messages.js';
 import { TABLE } from './ovs-objects.js';
 
@@ -63,7 +64,10 @@ export const PIPELINE: readonly Flow[] = [
   flow(TABLE.PROTOCOLS, 70, icmpv6(ND.ADVERTISEMENT), [{ goto: TABLE.TARGETS }]),
   ...[arp, ipv4, ipv6].map((match) => flow(TABLE.PROTOCOLS, 10, match, [{ goto: TABLE.SENDERS }])),
   flow(TABLE.PROTOCOLS, 0, {}),
+  // The gateways' link-local address is nobody else's.
+  flow(TABLE.TARGETS, 90, { ...icmpv6(ND.ADVERTISEMENT), nd_target: GATEWAY_LINK_LOCAL }),
   flow(TABLE.TARGETS, 0, {}),
+  flow(TABLE.SENDERS, 90, { ...ipv6, ipv6_src: GATEWAY_LINK_LOCAL }),
   flow(TABLE.SENDERS, 0, {}),
   // Whoever tries an address out wants to hear its holder, not what is known of him.
   flow(TABLE.ANSWERS, 30, { ...icmpv6(ND.SOLICITATION), ipv6_src: '::' }, [{ goto: TABLE.FORWARD }]),

@@ -2,6 +2,7 @@ import type {
   BridgeDomain,
   DataplaneObject,
   Endpoint,
+  HostConfiguration,
   InterfaceAddress,
   RemoteEndpoint,
   Route,
@@ -9,6 +10,12 @@ import type {
 } from '@outboard/contracts';
 import { Problems } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../../driver.js';
+import {
+  hostConfigurationKey,
+  hostConfigurationOf,
+  realiseHostConfiguration,
+  responderObjects,
+} from '../../host-configuration/realise-responder.js';
 import { canonicalAddress, parsePrefix } from '../../realise/addresses.js';
 import { GENEVE_PORT, linkKey, VXLAN_PORT } from '../../realise/linux-objects.js';
 import { MIN_MTU } from '../../realise/realise.js';
@@ -58,7 +65,7 @@ type Objects = readonly DriverObject<OvsSpec>[];
 
 /** One neutral object on Open vSwitch; a pure function. Throws AppError INVALID_ARGUMENT with every problem of it. */
 export function realiseOvs(
-  { object }: DataplaneObject,
+  { object, source }: DataplaneObject,
   resolve: Resolve,
   environment: OvsEnvironment,
 ): Realisation<OvsSpec> {
@@ -73,7 +80,9 @@ export function realiseOvs(
       );
     case 'endpoint':
       if (isPoliced(object.value)) return unsupported(NO_POLICIES);
-      return inSegment(object.value.networkUid, resolve, (segment) => endpoint(object.value, segment));
+      return endpoint(object.value, source?.name ?? '', resolve);
+    case 'hostConfiguration':
+      return realiseHostConfiguration(object.value);
     case 'remoteEndpoint':
       return inSegment(object.value.networkUid, resolve, (segment) =>
         remoteEndpoint(object.value, segment, environment),
@@ -265,7 +274,22 @@ function remoteEndpoint(remote: RemoteEndpoint, segment: Segment, { underlay }: 
   ];
 }
 
-function endpoint(value: Endpoint, segment: Segment): Objects {
+/** With what it is told, and realised anew when that changes. */
+function endpoint(value: Endpoint, name: string, resolve: Resolve): Realisation<OvsSpec> {
+  const { networkUid } = value;
+  const told = hostConfigurationOf(networkUid, resolve);
+  const realisation = inSegment(networkUid, resolve, (segment) =>
+    attachedObjects(value, segment, name, told),
+  );
+  return { ...realisation, references: [...realisation.references, hostConfigurationKey(networkUid)] };
+}
+
+function attachedObjects(
+  value: Endpoint,
+  segment: Segment,
+  name: string,
+  told: HostConfiguration | undefined,
+): Objects {
   const problems = new Problems();
   const { portUid, representor, adminUp } = value;
   if (!/^[^\s/:]{1,15}$/.test(representor)) problems.add('representor', 'must be the name of a device');
@@ -273,7 +297,10 @@ function endpoint(value: Endpoint, segment: Segment): Objects {
   const addresses = ipAddresses(value.ipAddresses, problems);
   const pairs = addressPairs(value.allowedAddressPairs, mac, problems);
   if (problems.total > 0) throw problems.toError();
-  return endpointObjects({ portUid, representor, adminUp, mac, addresses, pairs }, segment);
+  return [
+    ...endpointObjects({ portUid, representor, adminUp, mac, addresses, pairs }, segment),
+    ...responderObjects({ representor, adminUp, mac, addresses, name, mtu: segment.mtu }, told),
+  ];
 }
 
 function route({ router, destination, nextHops }: Route): Realisation<OvsSpec> {

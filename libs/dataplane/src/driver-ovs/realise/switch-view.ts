@@ -14,6 +14,7 @@ const TYPES = {
   bucket: 'bucket',
   flow: 'flow',
   gate: 'flow',
+  responder: 'responder',
   representor: 'link',
 } as const satisfies Readonly<Record<OvsSpec['kind'], string>>;
 
@@ -49,6 +50,7 @@ export const switchView: DriverView<OvsSpec> = {
       }
       case 'guard':
       case 'address':
+      case 'responder':
       case 'representor':
         return netlinkView.attributesOf(spec);
     }

@@ -24,6 +24,7 @@ import {
   rangesOverlap,
 } from '../../ip.js';
 import { type Parser, parseName } from '../../values.js';
+import { parseHostConfiguration } from './parse-host-configuration.js';
 import { checkReservations, parseReservations } from './parse-reservations.js';
 import { allocationRange, gatewayOf } from './ranges.js';
 import { ALLOCATION_MODES, type AllocationRange, type SubnetSpec } from './spec.js';
@@ -123,13 +124,15 @@ export function parseSubnetSpec(
   const retention = optional(problems, 'spec.retentionSeconds', message.retentionSeconds, parseRetention);
   const mode = optional(problems, 'spec.allocationMode', message.allocationMode, parseAllocationMode);
   const allocationMode = mode ?? 'LOWEST';
+  const configuration = parseHostConfiguration(message, cidr, parseHostAddress(hosts), problems);
   if (cidr) {
     const own = gateway ?? gatewayOf({ cidr, gateway });
     checkReservations(reservations, own, excludedRanges ?? [], problems);
     if (allocationMode === 'EUI64') checkEui64(cidr, message.allocationRanges, problems);
   }
   const reserved = all(reservations);
-  if (!network || !cidr || !allocationRanges || !excludedRanges || !reserved) return undefined;
+  if (!network || !cidr || !allocationRanges || !excludedRanges || !reserved || !configuration)
+    return undefined;
   return {
     network,
     cidr,
@@ -139,6 +142,7 @@ export function parseSubnetSpec(
     reservations: reserved,
     retentionSeconds: retention ?? 0,
     allocationMode,
+    ...configuration,
   };
 }
 

@@ -1,6 +1,6 @@
 import type { IpAddress, IpPrefix } from '../../ip.js';
 import type { Resource, Status } from '../../resource.js';
-import type { Name } from '../../values.js';
+import type { HostName, Name } from '../../values.js';
 
 /** Inclusive. */
 export interface AllocationRange {
@@ -32,6 +32,30 @@ export interface SubnetSpec {
   /** For how long an allocated address is kept for a port of the same name; 0: not at all. */
   readonly retentionSeconds: number;
   readonly allocationMode: AllocationMode;
+  /** Undefined: DHCP is not answered. */
+  readonly dhcp: Dhcp | undefined;
+  /** Undefined: ports are told of no router. IPv6 only. */
+  readonly routerAdvertisement: RouterAdvertisement | undefined;
+  readonly dnsServers: readonly IpAddress[];
+  readonly domainName: HostName | undefined;
+}
+
+/** What ports are told by DHCP besides their addresses. */
+export interface Dhcp {
+  readonly leaseSeconds: number;
+  readonly ntpServers: readonly IpAddress[];
+  /** IPv4 only. */
+  readonly routes: readonly HostRoute[];
+}
+
+export interface HostRoute {
+  readonly destination: IpPrefix;
+  readonly nextHop: IpAddress;
+}
+
+export interface RouterAdvertisement {
+  /** For how long the gateway is the default router without being heard again. */
+  readonly lifetimeSeconds: number;
 }
 
 /** Addresses of the allocation ranges that can be had by ports: `total` is the sum of the others. */

@@ -9,7 +9,7 @@ import {
 import type { Problems } from '@outboard/core';
 import { optional } from '../../fields.js';
 import { parseIpAddress } from '../../ip.js';
-import type { AddressCapacity, SubnetSpec, SubnetStatus } from './spec.js';
+import type { AddressCapacity, Dhcp, SubnetSpec, SubnetStatus } from './spec.js';
 
 export const subnetSpecToMessage = (spec: SubnetSpec): SubnetSpecMessage =>
   create(SubnetSpecSchema, {
@@ -22,7 +22,17 @@ export const subnetSpecToMessage = (spec: SubnetSpec): SubnetSpecMessage =>
     retentionSeconds: spec.retentionSeconds,
     // What is so when nothing is said, is not said.
     allocationMode: spec.allocationMode === 'LOWEST' ? '' : spec.allocationMode,
+    ...(spec.dhcp && { dhcp: dhcpToMessage(spec.dhcp) }),
+    ...(spec.routerAdvertisement && { routerAdvertisement: { ...spec.routerAdvertisement } }),
+    dnsServers: [...spec.dnsServers],
+    domainName: spec.domainName ?? '',
   });
+
+const dhcpToMessage = ({ leaseSeconds, ntpServers, routes }: Dhcp) => ({
+  leaseSeconds,
+  ntpServers: [...ntpServers],
+  routes: routes.map((route) => ({ ...route })),
+});
 
 export const parseSubnetStatus = (
   message: SubnetStatusMessage = create(SubnetStatusSchema),
