@@ -1,26 +1,27 @@
-import 'reflect-metadata';
-import { NestFactory } from '@nestjs/core';
-import { nestLogger, runProcess } from '@outboard/service-shell/process';
+import { runProcess } from '@outboard/service-shell/process';
 import { readConfiguration } from '../app/configuration.js';
-import type { DataplaneWorker } from '../app/worker.js';
 import { startWorker } from './start-worker.js';
-import { DATAPLANE_WORKER, WorkerModule } from './worker.module.js';
 
 await runProcess({
   service: 'dataplane-worker',
   configure: readConfiguration,
   logBase: ({ dpu }) => ({ dpu }),
   start: async (configuration, log) => {
-    const module = WorkerModule.running(() => startWorker(configuration, log));
-    const application = await NestFactory.createApplicationContext(module, {
-      logger: nestLogger(log),
-      abortOnError: false,
+    const worker = await startWorker(configuration, log);
+    let isReady = false;
+    // To load Nest takes as long as everything else until then: the dataplane is adopted first.
+    const hosted = worker.ready.then(async () => {
+      isReady = true;
+      const { hostWorker } = await import('./host-worker.js');
+      return hostWorker(worker, log);
     });
-    const { ready, closed } = application.get<DataplaneWorker>(DATAPLANE_WORKER);
     return {
-      ready: ready.then((readiness) => ({ ...readiness })),
-      closed,
-      [Symbol.asyncDispose]: () => application.close(),
+      ready: worker.ready.then((readiness) => ({ ...readiness })),
+      closed: Promise.all([worker.closed, hosted]),
+      async [Symbol.asyncDispose]() {
+        if (isReady) await (await hosted).close();
+        else await worker[Symbol.asyncDispose]();
+      },
     };
   },
 });

@@ -4,15 +4,15 @@ import type { DataplaneWorker } from '../app/worker.js';
 /** Token of the running DataplaneWorker. */
 export const DATAPLANE_WORKER = Symbol('DataplaneWorker');
 
-/** The worker as a Nest application: it comes with the module and ends with the application. */
+/** The running worker as part of a Nest application: it ends with the application. */
 @Module({})
 export class WorkerModule implements OnApplicationShutdown {
   constructor(@Inject(DATAPLANE_WORKER) private readonly worker: DataplaneWorker) {}
 
-  static running(start: () => Promise<DataplaneWorker>): DynamicModule {
+  static running(worker: DataplaneWorker): DynamicModule {
     return {
       module: WorkerModule,
-      providers: [{ provide: DATAPLANE_WORKER, useFactory: start }],
+      providers: [{ provide: DATAPLANE_WORKER, useValue: worker }],
       exports: [DATAPLANE_WORKER],
     };
   }
