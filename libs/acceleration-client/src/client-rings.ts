@@ -54,9 +54,9 @@ export class ClientRings implements Disposable {
   /** False: it does not fit in, and must go over the socket. */
   submit(header: Header, metadata: Uint8Array): boolean {
     if (metadata.length > SLOT_METADATA || this.#submissions.isFull) return false;
-    this.#submissions.metadata(metadata.length).set(metadata);
+    this.#submissions.setMetadata(metadata);
     writeHeader(this.#submissions.view, 0, header);
-    this.#submissions.write(metadata.length);
+    this.#submissions.write();
     if (this.#workerWaits.take()) this.ports.wake();
     this.#poll();
     return true;

@@ -41,22 +41,12 @@ export class HostEngine {
   run(program: SessionProgram, job: Pick<Job, 'input' | 'outputLength' | 'metadata'>): RunResult {
     const pipeline = this.#pipelineOf(program);
     const output = new Uint8Array(Math.min(job.outputLength, MAXIMUM_TRANSFER));
-    const results = new Uint8Array(pipeline.completionBytes);
     const began = performance.now();
-    const { input, metadata } = job;
-    const outcome = pipeline.run({
-      input,
-      inputShared: false,
-      output,
-      outputShared: false,
-      metadata,
-      results,
-    });
-    const status = statusName(outcome.status);
-    if (status !== 'OK') throw new AcceleratorError(status, outcome.failedStep, 'on the host');
+    const status = statusName(pipeline.run(job.input, false, output, false, job.metadata));
+    if (status !== 'OK') throw new AcceleratorError(status, pipeline.failedStep, 'on the host');
     return {
-      output: output.subarray(0, outcome.produced),
-      metadata: readMetadata(results) ?? [],
+      output: output.subarray(0, pipeline.produced),
+      metadata: readMetadata(Uint8Array.from(pipeline.results)) ?? [],
       ranOn: 'HOST',
       engineNanoseconds: Math.round((performance.now() - began) * 1e6),
       attempts: 0,

@@ -9,7 +9,7 @@ export { ThreadKey, ThreadKeyVersion } from './keys/thread-keys.js';
 export { DEFAULT_MAXIMUM_JOBS, keyInfo, type WantedKey, type WantedVersion } from './keys/wanted-key.js';
 export { type CounterValues, LATENCY_BUCKETS } from './lane/counters.js';
 export type { SessionGrant } from './lane/grant.js';
-export { type Passage, Pipeline, Scratch } from './program/pipeline.js';
+export { Pipeline, Scratch } from './program/pipeline.js';
 export * from './program/program.js';
 export type { SessionActivity } from './server/activity.js';
 export { DataPath, type DataPathPorts } from './server/data-path.js';

@@ -1,5 +1,5 @@
 import { invariant } from '@outboard/core';
-import { MAXIMUM_KEY_BYTES, NONCE_BYTES } from '../engine/algorithms.js';
+import { MAXIMUM_KEY_BYTES } from '../engine/algorithms.js';
 
 /** What may be done with a key: nothing, everything, or only what needs no new nonce. */
 export type KeyState = 'DESTROYED' | 'ACTIVE' | 'DECRYPT_ONLY';
@@ -12,8 +12,14 @@ export const NONCE_BLOCK = 1n << 20n;
 const OFFSET = { state: 0, prefix: 4, refill: 8, keyLength: 12, counter: 16, reserved: 24, end: 32, key: 40 };
 const SLOT_BYTES = OFFSET.key + MAXIMUM_KEY_BYTES;
 
-/** Whether there was a nonce. EXHAUSTED: the key has done all that it may; WAIT: more are being reserved. */
-export type NonceOutcome = 'TAKEN' | 'WAIT' | 'EXHAUSTED';
+/** Why there is no counter. EXHAUSTED: the key has done all that it may; WAIT: more are being reserved. */
+export type NoCounters = 'WAIT' | 'EXHAUSTED';
+
+/** Counters that nobody else has: `count` of them from `first` on. */
+export interface CounterRange {
+  readonly first: bigint;
+  readonly count: number;
+}
 
 /**
  * One version of a key in memory that all threads of the process share and no garbage collector moves or copies: zeroing
@@ -80,15 +86,24 @@ export class KeySlot {
     return Atomics.load(this.#counters, 0);
   }
 
-  /** Fills `nonce` (12 bytes): the prefix and the counter, big endian. No two calls give the same. */
-  takeNonce(nonce: Uint8Array): NonceOutcome {
-    const counter = Atomics.add(this.#counters, 0, 1n);
-    if (counter >= Atomics.load(this.#counters, 2)) return 'EXHAUSTED';
-    if (counter >= Atomics.load(this.#counters, 1)) return 'WAIT';
-    const view = new DataView(nonce.buffer, nonce.byteOffset, NONCE_BYTES);
-    view.setInt32(0, this.#words[OFFSET.prefix / 4] ?? 0);
-    view.setBigUint64(4, counter);
-    return 'TAKEN';
+  /** u32: the first four bytes of every nonce. */
+  get noncePrefix(): number {
+    return (this.#words[OFFSET.prefix / 4] ?? 0) >>> 0;
+  }
+
+  /** Up to `wanted` counters, at least one. No two calls, in whatever threads, give the same. */
+  takeCounters(wanted: number): CounterRange | NoCounters {
+    for (;;) {
+      const first = Atomics.load(this.#counters, 0);
+      const end = Atomics.load(this.#counters, 2);
+      const reserved = Atomics.load(this.#counters, 1);
+      if (first >= end) return 'EXHAUSTED';
+      if (first >= reserved) return 'WAIT';
+      const left = (end < reserved ? end : reserved) - first;
+      const count = left < BigInt(wanted) ? Number(left) : wanted;
+      if (Atomics.compareExchange(this.#counters, 0, first, first + BigInt(count)) === first)
+        return { first, count };
+    }
   }
 
   /** True once for each time that more counters should be reserved: half of the last ones are used. */

@@ -4,6 +4,7 @@ import { publicKeyFrom, seal } from './hpke.js';
 import { KeySlot, NONCE_BLOCK } from './key-slot.js';
 import { MemoryKeyStorage } from './key-storage.js';
 import { KeyStore } from './key-store.js';
+import { ThreadKeyVersion } from './thread-keys.js';
 import { keyInfo, type WantedKey, type WantedVersion } from './wanted-key.js';
 
 const KEY = Buffer.from('0123456789abcdef0123456789abcdef');
@@ -37,10 +38,12 @@ async function slotOf(store: KeyStore, versions: readonly WantedVersion[]): Prom
   return KeySlot.attach(first.memory);
 }
 
+/** Nonces as one thread makes them. */
 function noncesOf(slot: KeySlot, count: number): string[] {
+  const key = new ThreadKeyVersion(1, slot);
   return Array.from({ length: count }, () => {
     const nonce = new Uint8Array(12);
-    expect(slot.takeNonce(nonce)).toBe('TAKEN');
+    expect(key.takeNonce(nonce)).toBe('TAKEN');
     return Buffer.from(nonce).toString('hex');
   });
 }
@@ -95,6 +98,25 @@ it('no nonce comes twice: not after a restart, not after more were reserved, not
   expect(nonces.slice(0, 300).every((nonce) => nonce.startsWith('00000007'))).toBe(true);
 });
 
+it('threads that share a key never make the same nonce, and a counter runs on past 2^32', async () => {
+  const store = await opened(new MemoryKeyStorage());
+  const slot = await slotOf(store, [imported(store)]);
+  slot.reserve((1n << 32n) - 3n, 1n << 40n, 1n << 41n);
+  const threads = [new ThreadKeyVersion(1, slot), new ThreadKeyVersion(1, slot)];
+  const nonces = Array.from({ length: 2000 }, (_, index) => {
+    const nonce = new Uint8Array(12);
+    threads[index % 2]?.takeNonce(nonce);
+    return Buffer.from(nonce).toString('hex');
+  });
+  expect(new Set(nonces).size).toBe(2000);
+  expect(nonces.slice(0, 8).filter((_, index) => index % 2 === 0)).toEqual([
+    '0000000700000000fffffffd',
+    '0000000700000000fffffffe',
+    '0000000700000000ffffffff',
+    '000000070000000100000000',
+  ]);
+});
+
 it('what is reserved is on disk before it may be used; a worker that lost its disk begins elsewhere', async () => {
   const storage = new MemoryKeyStorage();
   const store = await opened(storage);
@@ -127,10 +149,10 @@ it('a key does as many jobs as it may, over all restarts', async () => {
   const store = await opened(storage);
   const slot = await slotOf(store, [imported(store, 1, { maximumJobs: 3n })]);
   noncesOf(slot, 3);
-  expect(slot.takeNonce(new Uint8Array(12))).toBe('EXHAUSTED');
+  expect(slot.takeCounters(1)).toBe('EXHAUSTED');
   const again = await opened(storage);
   const later = await slotOf(again, [imported(again, 1, { maximumJobs: 3n })]);
-  expect(later.takeNonce(new Uint8Array(12))).toBe('EXHAUSTED');
+  expect(later.takeCounters(1)).toBe('EXHAUSTED');
 });
 
 it('what is no longer wanted is zeroed at once, and its traces on disk go', async () => {

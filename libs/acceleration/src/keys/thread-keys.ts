@@ -1,9 +1,16 @@
 import type { AeadKey, EngineOf } from '../engine/engine.js';
-import type { KeySlot } from './key-slot.js';
+import type { KeySlot, NoCounters } from './key-slot.js';
+
+/** So that threads seldom meet at the shared counter. */
+const COUNTERS_AT_ONCE = 256;
 
 /** One version of a key as one thread uses it: the shared slot, and what the thread's engines have made of the key. */
 export class ThreadKeyVersion {
   readonly #opened = new Map<EngineOf<'aead'>, AeadKey>();
+  /** The rest of the counters that this thread has taken: the high and low halves of the next one, and how many. */
+  #high = 0;
+  #low = 0;
+  #left = 0;
 
   constructor(
     readonly version: number,
@@ -24,11 +31,36 @@ export class ThreadKeyVersion {
     return key;
   }
 
+  /** Fills `nonce` (12 bytes): the slot's prefix and a counter, big endian, that nobody else uses. */
+  takeNonce(nonce: Uint8Array): 'TAKEN' | NoCounters {
+    if (this.#left === 0) {
+      const range = this.slot.takeCounters(COUNTERS_AT_ONCE);
+      if (typeof range === 'string') return range;
+      this.#high = Number(range.first >> 32n);
+      this.#low = Number(range.first & 0xffff_ffffn);
+      this.#left = range.count;
+    }
+    putU32(nonce, 0, this.slot.noncePrefix);
+    putU32(nonce, 4, this.#high);
+    putU32(nonce, 8, this.#low);
+    this.#left--;
+    this.#low = (this.#low + 1) >>> 0;
+    if (this.#low === 0) this.#high++;
+    return 'TAKEN';
+  }
+
   /** Wipes what the engines have made of it. The slot is left to its owner. */
   forget(): void {
     for (const key of this.#opened.values()) key[Symbol.dispose]();
     this.#opened.clear();
   }
+}
+
+function putU32(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value >>> 24;
+  bytes[at + 1] = value >>> 16;
+  bytes[at + 2] = value >>> 8;
+  bytes[at + 3] = value;
 }
 
 /** What a thread is told of a key. */

@@ -1,4 +1,3 @@
-import type { Outcome } from '../program/pipeline.js';
 import { emptyHeader, FLAG, FRAME, HEADER_BYTES, type Header, writeHeader } from '../wire/frame.js';
 import { SLOT_METADATA } from '../wire/ring.js';
 import { STATUS, type Status } from '../wire/status.js';
@@ -10,50 +9,81 @@ const RETRY_MICROSECONDS = 1000;
 const MAXIMUM_U32 = 0xffff_ffff;
 const NOTHING = new Uint8Array();
 
-/**
- * Does a job whose turn it is, unless its time is over, and writes its completion where the connection's client looks for
- * it. `began` is now, in monotonic milliseconds.
- */
-export function complete(job: Job, began: number): Status {
-  const { connection, pipeline, outputOffset, outputLength } = job;
-  if (began >= job.deadline) return settle(job, STATUS.DEADLINE_EXCEEDED, began);
-  const { completionBytes } = pipeline;
-  if (outputOffset === undefined && !job.inRing) {
-    const room = connection.output.reserve(HEADER_BYTES + completionBytes + outputLength);
-    const results = room.at + HEADER_BYTES;
-    const start = results + completionBytes;
-    const outcome = run(
-      job,
-      room.bytes.subarray(start, start + outputLength),
-      false,
-      room.bytes.subarray(results, start),
-    );
-    const header = completionOf(job, outcome, began);
-    header.inlineLength = header.metadataBytes + header.outputLength;
-    writeHeader(room.view, room.at, header);
-    connection.output.commit(HEADER_BYTES + header.inlineLength);
-    return outcome.status;
-  }
-  const { region } = connection;
-  const output =
-    outputOffset === undefined || region === undefined
-      ? NOTHING
-      : region.bytes.subarray(outputOffset, outputOffset + outputLength);
-  const results = resultsOf(job);
-  const outcome = run(job, output, true, results);
-  const header = completionOf(job, outcome, began);
-  header.flags |= FLAG.OUTPUT_SHARED;
-  header.outputOffset = outputOffset ?? 0;
-  publish(connection, header, job.inRing, results);
-  return outcome.status;
-}
+/** Does jobs whose turn it is and writes their completions where the connection's client looks for them. */
+export class Completer {
+  /** How the last job ended. */
+  status: Status = STATUS.OK;
+  /** Of the completion that is being made: used again by the next. */
+  readonly #header = emptyHeader(FRAME.COMPLETE);
 
-/** A job that was not begun. */
-function settle(job: Job, status: Status, now: number): Status {
-  const { session, connection, jobLow, jobHigh, inRing } = job;
-  session.counters.count(false, 0, 0, 0, microseconds(now - job.arrival));
-  refuse(connection, { jobLow, jobHigh }, inRing, status);
-  return status;
+  /** Does one, unless its time is over. `began` is now and the result is when it ended, in monotonic milliseconds. */
+  complete(job: Job, began: number): number {
+    const { connection, pipeline, data } = job;
+    if (began >= job.deadline) return this.#tooLate(job, began);
+    const { results } = pipeline;
+    const { outputOffset, outputLength } = data;
+    if (outputOffset < 0 && !job.inRing) {
+      const room = connection.output.reserve(HEADER_BYTES + results.length + outputLength);
+      const metadata = room.at + HEADER_BYTES;
+      const start = metadata + results.length;
+      this.status = run(job, room.bytes.subarray(start, start + outputLength), false);
+      const ended = this.#describe(job, began);
+      const header = this.#header;
+      header.inlineLength = header.metadataBytes + header.outputLength;
+      writeHeader(room.view, room.at, header);
+      if (header.metadataBytes > 0) room.bytes.set(results, metadata);
+      connection.output.commit(HEADER_BYTES + header.inlineLength);
+      return ended;
+    }
+    const output =
+      outputOffset < 0 ? NOTHING : (connection.views?.view(outputOffset, outputLength) ?? NOTHING);
+    this.status = run(job, output, true);
+    const ended = this.#describe(job, began);
+    const header = this.#header;
+    header.flags |= FLAG.OUTPUT_SHARED;
+    header.outputOffset = Math.max(0, outputOffset);
+    publish(connection, header, job.inRing, results);
+    return ended;
+  }
+
+  /** A job that was not begun. */
+  #tooLate(job: Job, now: number): number {
+    const { session, connection } = job;
+    session.counters.count(false, 0, 0, 0, microseconds(now - job.arrival));
+    refuse(connection, job, job.inRing, STATUS.DEADLINE_EXCEEDED);
+    this.status = STATUS.DEADLINE_EXCEEDED;
+    return now;
+  }
+
+  /** Makes the header of a job's completion, and counts it. */
+  #describe(job: Job, began: number): number {
+    const { session, pipeline, data } = job;
+    const { status } = this;
+    const { failedStep, produced } = pipeline;
+    const header = this.#header;
+    const ended = performance.now();
+    const isDone = status === STATUS.OK;
+    header.flags = (pipeline.native ? FLAG.NATIVE : 0) | (pipeline.hardware ? FLAG.HARDWARE : 0);
+    header.epoch = session.grant.epoch;
+    header.jobLow = job.jobLow;
+    header.jobHigh = job.jobHigh;
+    header.code = status;
+    header.failedStep = failedStep;
+    header.metadataBytes = isDone ? pipeline.results.length : 0;
+    header.microseconds = status === STATUS.BUSY ? RETRY_MICROSECONDS : 0;
+    header.inputLength = isDone ? data.input.length : 0;
+    header.outputLength = produced;
+    header.outputOffset = 0;
+    header.engineTime = Math.min(MAXIMUM_U32, Math.round((ended - began) * 1e6));
+    session.counters.count(
+      isDone,
+      header.inputLength,
+      produced,
+      header.engineTime,
+      microseconds(ended - job.arrival),
+    );
+    return ended;
+  }
 }
 
 /** A completion without results: the job was not done. */
@@ -63,71 +93,40 @@ export function refuse(
   inRing: boolean,
   status: Status,
 ): void {
-  const header: Header = {
-    ...emptyHeader(FRAME.COMPLETE),
-    epoch: connection.epoch ?? 0,
-    jobLow,
-    jobHigh,
-    code: status,
-    microseconds: status === STATUS.BUSY ? RETRY_MICROSECONDS : 0,
-  };
+  const header = emptyHeader(FRAME.COMPLETE);
+  header.epoch = connection.epoch ?? 0;
+  header.jobLow = jobLow;
+  header.jobHigh = jobHigh;
+  header.code = status;
+  header.microseconds = status === STATUS.BUSY ? RETRY_MICROSECONDS : 0;
   publish(connection, header, inRing, NOTHING);
 }
 
-function run(job: Job, output: Uint8Array, outputShared: boolean, results: Uint8Array): Outcome {
-  const { pipeline, input, inputShared, metadata } = job;
+/** An engine that breaks its contract fails the job, not the thread. */
+function run({ pipeline, data }: Job, output: Uint8Array, outputShared: boolean): Status {
   try {
-    return pipeline.run({ input, inputShared, output, outputShared, metadata, results });
+    return pipeline.run(data.input, data.inputShared, output, outputShared, data.metadata);
   } catch {
-    // An engine that breaks its contract fails the job, not the thread.
-    return { status: STATUS.ENGINE_FAILED, failedStep: 0, produced: 0 };
+    return STATUS.ENGINE_FAILED;
   }
 }
-
-function completionOf(job: Job, outcome: Outcome, began: number): Header {
-  const { session, pipeline, input } = job;
-  const { status, failedStep, produced } = outcome;
-  const now = performance.now();
-  const engineTime = Math.min(MAXIMUM_U32, Math.round((now - began) * 1e6));
-  const isDone = status === STATUS.OK;
-  const used = isDone ? input.length : 0;
-  session.counters.count(isDone, used, produced, engineTime, microseconds(now - job.arrival));
-  return {
-    ...emptyHeader(FRAME.COMPLETE),
-    flags: (pipeline.native ? FLAG.NATIVE : 0) | (pipeline.hardware ? FLAG.HARDWARE : 0),
-    epoch: session.grant.epoch,
-    jobLow: job.jobLow,
-    jobHigh: job.jobHigh,
-    code: status,
-    failedStep,
-    metadataBytes: isDone ? pipeline.completionBytes : 0,
-    microseconds: status === STATUS.BUSY ? RETRY_MICROSECONDS : 0,
-    inputLength: used,
-    outputLength: produced,
-    engineTime,
-  };
-}
-
-/** Where a job's results are made: results are copied out of it, so that nothing is made in memory that others write. */
-const made = new Uint8Array(1024);
-const resultsOf = ({ pipeline }: Job): Uint8Array => made.subarray(0, pipeline.completionBytes);
 
 /** Over the socket, or in the ring if that has room for it; a client that waits for its ring is woken. */
 function publish(connection: Connection, header: Header, inRing: boolean, results: Uint8Array): void {
   const { rings } = connection;
-  const metadata = results.subarray(0, header.metadataBytes);
-  header.inlineLength = header.metadataBytes;
-  if (inRing && rings !== undefined && metadata.length <= SLOT_METADATA && !rings.completions.isFull) {
-    rings.completions.metadata(metadata.length).set(metadata);
+  const length = header.metadataBytes;
+  header.inlineLength = length;
+  if (inRing && rings !== undefined && length <= SLOT_METADATA && !rings.completions.isFull) {
+    if (length > 0) rings.completions.setMetadata(results);
     writeHeader(rings.completions.view, 0, header);
-    rings.completions.write(metadata.length);
+    rings.completions.write();
     if (rings.clientWaits.take()) connection.send(emptyHeader(FRAME.WAKE));
     return;
   }
-  const room = connection.output.reserve(HEADER_BYTES + metadata.length);
+  const room = connection.output.reserve(HEADER_BYTES + length);
   writeHeader(room.view, room.at, header);
-  room.bytes.set(metadata, room.at + HEADER_BYTES);
-  connection.output.commit(HEADER_BYTES + metadata.length);
+  if (length > 0) room.bytes.set(results, room.at + HEADER_BYTES);
+  connection.output.commit(HEADER_BYTES + length);
 }
 
 const microseconds = (milliseconds: number): number => Math.max(0, Math.round(milliseconds * 1000));

@@ -12,15 +12,21 @@ import {
 import { REGION, RingReader, RingWriter, SLOT_METADATA, WaitFlag } from '../wire/ring.js';
 import { STATUS, type Status } from '../wire/status.js';
 import { type Chunk, type ChunkPool, ReceiveBuffer } from './receive-buffer.js';
+import { RegionViews } from './region-views.js';
 import { SendQueue } from './send-queue.js';
 
 /** Frames that one reading takes in: the others of the thread have their turn. */
 const MAXIMUM_FRAMES_PER_TURN = 256;
 
+const NOTHING = new Uint8Array();
+
+const part = (bytes: Uint8Array, from: number, to: number): Uint8Array =>
+  from === to ? NOTHING : bytes.subarray(from, to);
+
 /** Longest that may follow a HELLO, bytes. */
 const MAXIMUM_HELLO = 256;
 
-/** A frame that was received: views that are good until the handler returns, or for as long as `chunk` is retained. */
+/** A frame that was received: good until the handler returns, its views for as long as the input is retained. */
 export interface ReceivedFrame {
   readonly header: Header;
   readonly metadata: Uint8Array;
@@ -45,6 +51,7 @@ export class Connection {
   /** Of the session that it was granted; undefined: whose it is is not known yet. */
   epoch: number | undefined;
   region: SharedMemory | undefined;
+  views: RegionViews | undefined;
   rings: WorkerRings | undefined;
   jobsInFlight = 0;
   bytesInFlight = 0;
@@ -54,6 +61,8 @@ export class Connection {
   blocked = false;
   closed = false;
   readonly #input: ReceiveBuffer;
+  /** Of the frame that is being handled. */
+  readonly #header = emptyHeader(0);
 
   constructor(
     readonly descriptor: number,
@@ -91,14 +100,15 @@ export class Connection {
     let frames = 0;
     while (frames < MAXIMUM_FRAMES_PER_TURN && !this.closed && rings.submissions.read()) {
       frames++;
-      const header = readHeader(rings.submissions.view, 0);
+      const header = readHeader(rings.submissions.view, 0, this.#header);
       const fits = header.metadataBytes <= SLOT_METADATA && header.inlineLength === header.metadataBytes;
       if (header.type !== FRAME.SUBMIT || header.version !== FRAME_VERSION || !fits) {
         this.goAway(STATUS.INVALID_ARGUMENT);
         return frames;
       }
-      const metadata = rings.submissions.metadata(header.metadataBytes);
-      this.onFrame(this, { header, metadata, payload: metadata.subarray(0, 0), inRing: true });
+      const metadata =
+        header.metadataBytes === 0 ? NOTHING : rings.submissions.metadata(header.metadataBytes);
+      this.onFrame(this, { header, metadata, payload: NOTHING, inRing: true });
     }
     return frames;
   }
@@ -116,6 +126,7 @@ export class Connection {
   share(name: string, length: number, withRings: boolean): SharedMemory {
     const region = SharedMemory.create(name, length);
     this.region = region;
+    this.views = new RegionViews(region.bytes);
     if (withRings) {
       const { bytes } = region;
       this.rings = {
@@ -161,6 +172,7 @@ export class Connection {
     this.#input[Symbol.dispose]();
     this.region?.[Symbol.dispose]();
     this.region = undefined;
+    this.views = undefined;
     this.rings = undefined;
     libc.close(this.descriptor);
   }
@@ -183,7 +195,7 @@ export class Connection {
     let frames = 0;
     while (!this.closed && input.end - input.start >= HEADER_BYTES) {
       const { chunk, start } = input;
-      const header = readHeader(chunk.view, start);
+      const header = readHeader(chunk.view, start, this.#header);
       if (!this.#isAcceptable(header)) {
         this.goAway(STATUS.INVALID_ARGUMENT);
         return frames;
@@ -195,8 +207,8 @@ export class Connection {
       input.start = end;
       this.onFrame(this, {
         header,
-        metadata: chunk.bytes.subarray(body, body + header.metadataBytes),
-        payload: chunk.bytes.subarray(body + header.metadataBytes, end),
+        metadata: part(chunk.bytes, body, body + header.metadataBytes),
+        payload: part(chunk.bytes, body + header.metadataBytes, end),
         inRing: false,
       });
     }

@@ -2,12 +2,15 @@ import { FLAG, type Header, isWithin, MAXIMUM_TRANSFER } from '../wire/frame.js'
 import { type Metadata, readMetadata } from '../wire/metadata.js';
 import { REGION } from '../wire/ring.js';
 import { STATUS, type Status } from '../wire/status.js';
+import type { RegionViews } from './region-views.js';
 
 /** The data of a job, where its header says that it is. */
 export interface JobData {
   readonly input: Uint8Array;
   readonly inputShared: boolean;
-  readonly outputOffset: number | undefined;
+  /** In shared memory; -1: inline. */
+  readonly outputOffset: number;
+  readonly outputLength: number;
   readonly metadata: Metadata;
 }
 
@@ -21,7 +24,7 @@ export function locateData(
   header: Header,
   metadata: Uint8Array,
   payload: Uint8Array,
-  region: Uint8Array | undefined,
+  region: RegionViews | undefined,
 ): JobData | Status {
   const { flags, inputLength, outputLength, inputOffset, outputOffset } = header;
   if ((flags & ~KNOWN_FLAGS) !== 0) return STATUS.INVALID_ARGUMENT;
@@ -40,7 +43,12 @@ export function locateData(
   }
   const parsed = readMetadata(metadata);
   if (parsed === undefined) return STATUS.INVALID_ARGUMENT;
-  const input =
-    inputShared && region !== undefined ? region.subarray(inputOffset, inputOffset + inputLength) : payload;
-  return { input, inputShared, outputOffset: outputShared ? outputOffset : undefined, metadata: parsed };
+  const input = inputShared && region !== undefined ? region.view(inputOffset, inputLength) : payload;
+  return {
+    input,
+    inputShared,
+    outputOffset: outputShared ? outputOffset : -1,
+    outputLength,
+    metadata: parsed,
+  };
 }

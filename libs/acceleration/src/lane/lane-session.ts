@@ -1,10 +1,10 @@
 import type { LaneName } from '../engine/algorithms.js';
 import type { Pipeline } from '../program/pipeline.js';
-import type { Metadata } from '../wire/metadata.js';
 import type { Connection } from './connection.js';
 import type { SessionCounters } from './counters.js';
 import type { Flow } from './fair-queue.js';
 import type { SessionGrant } from './grant.js';
+import type { JobData } from './job-data.js';
 import type { Chunk } from './receive-buffer.js';
 
 /** A session on one thread. */
@@ -20,26 +20,29 @@ export interface LaneSession {
 }
 
 /** What was submitted and has not completed. */
-export interface Job {
-  readonly connection: Connection;
-  readonly session: LaneSession;
-  readonly jobLow: number;
-  readonly jobHigh: number;
-  readonly pipeline: Pipeline;
-  readonly input: Uint8Array;
-  readonly inputShared: boolean;
-  /** What the input is in, when it came inline. */
-  readonly chunk: Chunk | undefined;
-  /** In shared memory; undefined: inline. */
-  readonly outputOffset: number | undefined;
-  readonly outputLength: number;
-  readonly metadata: Metadata;
-  /** Whether it completes in the ring. */
-  readonly inRing: boolean;
-  /** Monotonic milliseconds. */
-  readonly arrival: number;
-  /** Monotonic milliseconds before which it must begin; Infinity: none. */
-  readonly deadline: number;
+export class Job {
   /** Completed, or of nobody: whoever finds it in the queue drops it. */
-  done: boolean;
+  done = false;
+
+  constructor(
+    readonly connection: Connection,
+    readonly session: LaneSession,
+    readonly pipeline: Pipeline,
+    readonly jobLow: number,
+    readonly jobHigh: number,
+    readonly data: JobData,
+    /** What the input or its metadata is in, when it came over the socket. */
+    readonly chunk: Chunk | undefined,
+    /** Whether it completes in the ring. */
+    readonly inRing: boolean,
+    /** Monotonic milliseconds. */
+    readonly arrival: number,
+    /** Monotonic milliseconds before which it must begin; Infinity: none. */
+    readonly deadline: number,
+  ) {}
+
+  /** What it takes of its connection's grant. */
+  get bytes(): number {
+    return this.data.input.length + this.data.outputLength;
+  }
 }

@@ -8,8 +8,8 @@ import { Pipeline, Scratch } from '../program/pipeline.js';
 import { laneOfProgram } from '../program/program.js';
 import { emptyHeader, FRAME, type Header } from '../wire/frame.js';
 import { STATUS, type Status } from '../wire/status.js';
-import { admit, bytesOf } from './admission.js';
-import { complete, refuse } from './completion.js';
+import { admit } from './admission.js';
+import { Completer, refuse } from './completion.js';
 import type { Connection, ReceivedFrame } from './connection.js';
 import { Connections } from './connections.js';
 import { SessionCounters } from './counters.js';
@@ -23,6 +23,8 @@ const TURN_MILLISECONDS = 0.1;
 export const SPIN_MILLISECONDS = 0.05;
 const IDLE_WAIT_MILLISECONDS = 1000;
 const BACKLOG = 64;
+/** Jobs after which it is looked whether more nonces should be reserved. */
+const JOBS_BETWEEN_REFILLS = 64;
 /** Jobs over the grant, one after the other, that are refused one by one; whoever goes on is sent away. */
 const MAXIMUM_REFUSALS = 1024;
 
@@ -47,7 +49,11 @@ export class Lane implements Disposable {
     onFrame: (connection, session, frame) => this.#frame(connection, session, frame),
   });
   readonly #scratch = new Scratch();
+  readonly #completer = new Completer();
   #spinUntil = 0;
+  /** Monotonic milliseconds, as of this turn. */
+  #now = performance.now();
+  #jobs = 0;
 
   constructor(private readonly ports: LanePorts) {}
 
@@ -104,6 +110,7 @@ export class Lane implements Disposable {
   /** Takes in what has come, does some of it, and answers; waits for something to come if there is nothing to do. */
   turn(maximumWaitMilliseconds = IDLE_WAIT_MILLISECONDS): void {
     this.#poller.wait(this.#mayWait() ? maximumWaitMilliseconds : 0);
+    this.#now = performance.now();
     const came = this.#connections.receiveRings();
     const now = performance.now();
     if (this.#queue.length > 0) this.#run(now);
@@ -136,12 +143,12 @@ export class Lane implements Disposable {
         continue;
       }
       const began = now;
-      const status = complete(job, began);
+      now = this.#completer.complete(job, began);
       this.#release(job);
       this.#connections.touch(job.connection);
-      if (status === STATUS.OK || status === STATUS.BUSY) this.#askForNonces(job);
-      now = performance.now();
       this.#queue.charge(flow, now - began);
+      if (++this.#jobs % JOBS_BETWEEN_REFILLS === 0 || this.#completer.status === STATUS.BUSY)
+        this.#askForNonces(job);
     }
   }
 
@@ -149,7 +156,7 @@ export class Lane implements Disposable {
     const { connection, chunk } = job;
     job.done = true;
     connection.jobsInFlight--;
-    connection.bytesInFlight -= bytesOf(job);
+    connection.bytesInFlight -= job.bytes;
     if (chunk !== undefined) connection.releaseInput(chunk);
   }
 
@@ -182,11 +189,11 @@ export class Lane implements Disposable {
   }
 
   #submit(connection: Connection, session: LaneSession, frame: ReceivedFrame): void {
-    const job = admit(connection, session, frame);
+    const job = admit(connection, session, frame, this.#now);
     if (typeof job !== 'number') {
       connection.refusals = 0;
       connection.jobsInFlight++;
-      connection.bytesInFlight += bytesOf(job);
+      connection.bytesInFlight += job.bytes;
       this.#queue.push(session.flow, job);
       return;
     }

@@ -17,8 +17,8 @@ export class ChunkPool {
   take(length: number): Chunk {
     const free = length <= CHUNK_BYTES ? this.#free.pop() : undefined;
     if (free !== undefined) return free;
-    const bytes = Buffer.allocUnsafeSlow(Math.max(length, CHUNK_BYTES));
-    return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.length), holders: 0 };
+    const bytes = new Uint8Array(Math.max(length, CHUNK_BYTES));
+    return { bytes, view: new DataView(bytes.buffer), holders: 0 };
   }
 
   /** Nobody may hold it. */

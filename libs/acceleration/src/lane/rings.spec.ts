@@ -45,13 +45,13 @@ class RingClient {
 
   submit(header: Header, metadata: Metadata = []): void {
     const bytes = encodeMetadata(metadata);
-    this.submissions.metadata(bytes.length).set(bytes);
+    this.submissions.setMetadata(bytes);
     writeHeader(this.submissions.view, 0, {
       ...header,
       metadataBytes: bytes.length,
       inlineLength: bytes.length,
     });
-    this.submissions.write(bytes.length);
+    this.submissions.write();
   }
 
   completion(): { header: Header; metadata: Metadata | undefined } {

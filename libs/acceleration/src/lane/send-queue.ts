@@ -8,8 +8,8 @@ interface Piece {
 }
 
 const newPiece = (length: number): Piece => {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, length), sent: 0, used: 0 };
+  const bytes = new Uint8Array(length);
+  return { bytes, view: new DataView(bytes.buffer), sent: 0, used: 0 };
 };
 
 /** Frames on their way to a socket: made in place, many sent by one call. */

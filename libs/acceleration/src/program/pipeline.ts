@@ -4,29 +4,7 @@ import { MAXIMUM_TRANSFER } from '../wire/frame.js';
 import { type Metadata, MetadataWriter } from '../wire/metadata.js';
 import { STATUS, type Status } from '../wire/status.js';
 import type { Program } from './program.js';
-import { type PreparedStep, prepareStep } from './steps.js';
-
-/** Where a job's data is and goes. */
-export interface Passage {
-  readonly input: Uint8Array;
-  /** Somebody else may change the input, or see the output, at any moment. */
-  readonly inputShared: boolean;
-  readonly output: Uint8Array;
-  readonly outputShared: boolean;
-  readonly metadata: Metadata;
-  /** Room for `completionBytes`. */
-  readonly results: Uint8Array;
-}
-
-export interface Outcome {
-  readonly status: Status;
-  /** From 1; 0: none. */
-  readonly failedStep: number;
-  /** Bytes of output; after any failure there are none. */
-  readonly produced: number;
-}
-
-const failed = (status: Status, failedStep: number): Outcome => ({ status, failedStep, produced: 0 });
+import { type PreparedStep, prepareStep, resultBytes } from './steps.js';
 
 /** Memory of a thread in which steps hand data on: it has one job at a time. */
 export class Scratch {
@@ -34,7 +12,7 @@ export class Scratch {
 
   /** One of three; the one with the data that is read is never the one that is asked for. */
   buffer(index: 0 | 1 | 2): Uint8Array {
-    this.#buffers[index] ??= Buffer.allocUnsafeSlow(MAXIMUM_TRANSFER);
+    this.#buffers[index] ??= new Uint8Array(MAXIMUM_TRANSFER);
     return this.#buffers[index] as Uint8Array;
   }
 }
@@ -45,8 +23,10 @@ export class Scratch {
  * it, and output is made in private memory unless a cipher writes it in one go.
  */
 export class Pipeline {
-  /** Bytes of metadata that a completion has, the same for every job. */
-  readonly completionBytes: number;
+  /** Bytes of output of the last job; after any failure 0. */
+  produced = 0;
+  /** The step in which the last job failed, from 1; 0: in none. */
+  failedStep = 0;
   /** All steps are done by native libraries or hardware; by hardware alone. */
   readonly native: boolean;
   readonly hardware: boolean;
@@ -59,9 +39,10 @@ export class Pipeline {
     /** Of the keys that new nonces are taken from. */
     readonly encryptionKeys: readonly string[],
     private readonly steps: readonly PreparedStep[],
+    /** What the steps of the last job made, as metadata: as long for every job. */
+    readonly results: Uint8Array,
     private readonly scratch: Scratch,
   ) {
-    this.completionBytes = steps.reduce((sum, step) => sum + step.completionBytes, 0);
     this.native = steps.every(({ implementation }) => implementation !== 'SOFTWARE_RUNTIME');
     this.hardware = steps.every(({ implementation }) => implementation === 'HARDWARE');
     const [first] = steps;
@@ -78,37 +59,55 @@ export class Pipeline {
     scratch: Scratch,
   ): Pipeline | undefined {
     const steps: PreparedStep[] = [];
+    const results = new Uint8Array(program.steps.reduce((sum, step) => sum + resultBytes(step), 0));
+    const writer = new MetadataWriter(results);
     for (const [index, step] of program.steps.entries()) {
       const candidate = engines.find(step.operation, step.algorithm, step.level);
       if (candidate === undefined) return undefined;
-      steps.push(prepareStep(step, index, candidate, keyOf));
+      steps.push(prepareStep(step, index, candidate, keyOf, writer));
     }
     const encryptionKeys = program.steps
       .filter(({ operation, callerNonce }) => operation === 'ENCRYPT' && !callerNonce)
       .map(({ keyUid }) => keyUid);
-    return new Pipeline(encryptionKeys, steps, scratch);
+    return new Pipeline(encryptionKeys, steps, results, scratch);
   }
 
-  run(passage: Passage): Outcome {
-    const { metadata, output, outputShared } = passage;
-    const results = new MetadataWriter(passage.results);
-    let data = passage.input;
-    if (passage.inputShared && !this.#readsInPlace) data = this.#privately(data);
+  /**
+   * Does a job, with its input and room for its output wherever they are: `inputShared`, `outputShared` say that somebody
+   * else may change the input, or see the output, at any moment. The outcome is in `produced`, `failedStep` and `results`
+   * until the next job.
+   */
+  run(
+    input: Uint8Array,
+    inputShared: boolean,
+    output: Uint8Array,
+    outputShared: boolean,
+    metadata: Metadata,
+  ): Status {
+    let data = inputShared && !this.#readsInPlace ? this.#privately(input) : input;
     let next: 1 | 2 = 1;
-    for (const [index, step] of this.steps.entries()) {
+    this.produced = 0;
+    this.failedStep = 0;
+    for (let index = 0; index < this.steps.length; index++) {
+      const step = this.steps[index] as PreparedStep;
       if (!step.changesData) {
-        const status = step.inspect(data, metadata[index], results);
-        if (status !== STATUS.OK) return failed(status, index + 1);
+        const status = step.inspect(data, metadata[index]);
+        if (status !== STATUS.OK) return this.#fail(status, index + 1);
         continue;
       }
       const direct = index === this.#lastChange && (!outputShared || this.#writesInPlace);
       const target = direct ? output : this.scratch.buffer(next);
       next = next === 1 ? 2 : 1;
-      const length = step.transform(data, target, metadata[index], results);
-      if (length < 0) return failed(-length as Status, index + 1);
-      data = target.subarray(0, length);
+      const length = step.transform(data, target, metadata[index]);
+      if (length < 0) return this.#fail(-length as Status, index + 1);
+      data = target.length === length ? target : target.subarray(0, length);
     }
     return this.#place(data, output);
+  }
+
+  #fail(status: Status, step: number): Status {
+    this.failedStep = step;
+    return status;
   }
 
   #privately(data: Uint8Array): Uint8Array {
@@ -118,10 +117,11 @@ export class Pipeline {
   }
 
   /** A program that leaves data as it is has no output: its results are in the metadata. */
-  #place(data: Uint8Array, output: Uint8Array): Outcome {
-    if (this.#lastChange < 0) return { status: STATUS.OK, failedStep: 0, produced: 0 };
-    if (data.length > output.length) return failed(STATUS.OUTPUT_TOO_SMALL, this.steps.length);
+  #place(data: Uint8Array, output: Uint8Array): Status {
+    if (this.#lastChange < 0) return STATUS.OK;
+    if (data.length > output.length) return this.#fail(STATUS.OUTPUT_TOO_SMALL, this.steps.length);
     if (data.buffer !== output.buffer || data.byteOffset !== output.byteOffset) output.set(data);
-    return { status: STATUS.OK, failedStep: 0, produced: data.length };
+    this.produced = data.length;
+    return STATUS.OK;
   }
 }

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { unreachable } from '@outboard/core';
-import { ALGORITHMS, describeAlgorithm, NONCE_BYTES, TAG_BYTES } from '../engine/algorithms.js';
+import { ALGORITHMS, describeAlgorithm, isKeyed, NONCE_BYTES, TAG_BYTES } from '../engine/algorithms.js';
 import type { EngineOf, Implementation } from '../engine/engine.js';
 import type { Candidate } from '../engine/engine-set.js';
 import type { ThreadKey } from '../keys/thread-keys.js';
@@ -16,17 +16,10 @@ export interface PreparedStep {
   readonly readsOnce: boolean;
   /** Writes nothing to its output that nobody may see. */
   readonly writesOnce: boolean;
-  /** Bytes of metadata that it adds to a completion. */
-  readonly completionBytes: number;
   /** Of a step that changes data: bytes of output, or a negated status. */
-  transform(
-    input: Uint8Array,
-    output: Uint8Array,
-    metadata: StepMetadata | undefined,
-    results: MetadataWriter,
-  ): number;
+  transform(input: Uint8Array, output: Uint8Array, metadata: StepMetadata | undefined): number;
   /** Of a step that leaves data as it is. */
-  inspect(input: Uint8Array, metadata: StepMetadata | undefined, results: MetadataWriter): Status;
+  inspect(input: Uint8Array, metadata: StepMetadata | undefined): Status;
 }
 
 const NOTHING = new Uint8Array();
@@ -36,24 +29,40 @@ const notAsked = (): never => {
   throw new Error('a step was asked for what it does not do');
 };
 
+const digestBytesOf = (step: Step): number => {
+  const description = describeAlgorithm(step.algorithm);
+  return 'digestBytes' in description ? description.digestBytes : 0;
+};
+
+/** Bytes of metadata that a step makes. */
+export function resultBytes(step: Step): number {
+  if (step.operation === 'ENCRYPT') {
+    return entryBytes(NONCE_BYTES) + entryBytes(TAG_BYTES) + KEY_VERSION_BYTES;
+  }
+  if (step.operation !== 'GENERATE') return 0;
+  return entryBytes(digestBytesOf(step)) + (isKeyed(step.algorithm) ? KEY_VERSION_BYTES : 0);
+}
+
+/** The step of a program, ready to be done again and again: what it makes is written where `results` has room for it. */
 export function prepareStep(
   step: Step,
   index: number,
   candidate: Candidate,
   keyOf: (keyUid: string) => ThreadKey,
+  results: MetadataWriter,
 ): PreparedStep {
   const { engine, implementation } = candidate;
   switch (engine.kind) {
     case 'aead':
       return step.operation === 'ENCRYPT'
-        ? encryption(step, index, engine, implementation, keyOf(step.keyUid))
+        ? encryption(step, index, engine, implementation, keyOf(step.keyUid), results)
         : decryption(engine, implementation, keyOf(step.keyUid));
     case 'compression':
       return compression(step, engine, implementation);
     case 'digest':
-      return digest(step, index, implementation, engine);
+      return digest(step, index, implementation, engine, results);
     case 'mac':
-      return authentication(step, index, implementation, engine, keyOf(step.keyUid));
+      return authentication(step, index, implementation, engine, keyOf(step.keyUid), results);
     default:
       return unreachable(engine);
   }
@@ -65,30 +74,31 @@ function encryption(
   engine: EngineOf<'aead'>,
   implementation: Implementation,
   key: ThreadKey,
+  results: MetadataWriter,
 ): PreparedStep {
+  const nonce = results.entry(TAG.NONCE, index, NONCE_BYTES);
+  const tag = results.entry(TAG.AUTHENTICATION_TAG, index, TAG_BYTES);
+  const setVersion = results.keyVersion(index);
   return {
     implementation,
     changesData: true,
     readsOnce: true,
     writesOnce: true,
-    completionBytes: entryBytes(NONCE_BYTES) + entryBytes(TAG_BYTES) + KEY_VERSION_BYTES,
-    transform(input, output, metadata, results) {
+    transform(input, output, metadata) {
       if ((metadata?.nonce !== undefined) !== callerNonce) return -STATUS.INVALID_ARGUMENT;
       if (output.length < input.length) return -STATUS.OUTPUT_TOO_SMALL;
       const version = key.active;
       const opened = version?.open(engine);
       if (version === undefined || opened === undefined) return -STATUS.KEY_UNAVAILABLE;
-      const nonce = results.entry(TAG.NONCE, index, NONCE_BYTES);
       if (metadata?.nonce !== undefined) nonce.set(metadata.nonce);
       else {
-        const outcome = version.slot.takeNonce(nonce);
+        const outcome = version.takeNonce(nonce);
         if (outcome === 'EXHAUSTED') return -STATUS.RESOURCE_EXHAUSTED;
         if (outcome === 'WAIT') return -STATUS.BUSY;
       }
-      const tag = results.entry(TAG.AUTHENTICATION_TAG, index, TAG_BYTES);
       const target = output.length === input.length ? output : output.subarray(0, input.length);
       opened.encrypt(nonce, metadata?.additional ?? NOTHING, input, target, tag);
-      results.keyVersion(index, version.version);
+      setVersion(version.version);
       return input.length;
     },
     inspect: notAsked,
@@ -101,7 +111,6 @@ function decryption(engine: EngineOf<'aead'>, implementation: Implementation, ke
     changesData: true,
     readsOnce: false,
     writesOnce: false,
-    completionBytes: 0,
     transform(input, output, metadata) {
       if (metadata?.nonce === undefined || metadata.tag === undefined) return -STATUS.INVALID_ARGUMENT;
       if (output.length < input.length) return -STATUS.OUTPUT_TOO_SMALL;
@@ -133,7 +142,6 @@ function compression(
     changesData: true,
     readsOnce: false,
     writesOnce: false,
-    completionBytes: 0,
     transform(input, output) {
       const length = isCompress ? engine.compress(level, input, output) : engine.decompress(input, output);
       if (typeof length === 'number') return length;
@@ -144,22 +152,20 @@ function compression(
   };
 }
 
-const digestBytesOf = (step: Step): number => {
-  const description = describeAlgorithm(step.algorithm);
-  return 'digestBytes' in description ? description.digestBytes : 0;
-};
-
 function digest(
   step: Step,
   index: number,
   implementation: Implementation,
   engine: EngineOf<'digest'>,
+  results: MetadataWriter,
 ): PreparedStep {
-  return inspection(step, index, implementation, 0, (input, output) => {
+  return inspection(step, index, implementation, results, (input, output) => {
     engine.digest(input, output);
-    return { version: 0 };
+    return UNKEYED;
   });
 }
+
+const UNKEYED = { version: 0 };
 
 function authentication(
   step: Step,
@@ -167,9 +173,10 @@ function authentication(
   implementation: Implementation,
   engine: EngineOf<'mac'>,
   key: ThreadKey,
+  results: MetadataWriter,
 ): PreparedStep {
   const isGenerate = step.operation === 'GENERATE';
-  return inspection(step, index, implementation, KEY_VERSION_BYTES, (input, output, wanted) => {
+  return inspection(step, index, implementation, results, (input, output, wanted) => {
     const version = isGenerate ? key.active : key.find(wanted);
     if (version === undefined) return undefined;
     engine.authenticate(version.slot.key, input, output);
@@ -178,12 +185,12 @@ function authentication(
   });
 }
 
-/** GENERATE or VERIFY of what `make` makes of data; it answers with the version of the key (0: none), if there is one. */
+/** GENERATE or VERIFY of what `make` makes of data; it answers with the version of the key, undefined: there is none. */
 function inspection(
   step: Step,
   index: number,
   implementation: Implementation,
-  keyBytes: number,
+  results: MetadataWriter,
   make: (
     input: Uint8Array,
     output: Uint8Array,
@@ -191,26 +198,23 @@ function inspection(
   ) => { readonly version: number } | undefined,
 ): PreparedStep {
   const length = digestBytesOf(step);
-  const made = new Uint8Array(length);
   const isGenerate = step.operation === 'GENERATE';
+  const made = isGenerate ? results.entry(TAG.DIGEST, index, length) : new Uint8Array(length);
+  const setVersion = isGenerate && isKeyed(step.algorithm) ? results.keyVersion(index) : undefined;
   return {
     implementation,
     changesData: false,
     readsOnce: isGenerate,
     writesOnce: true,
-    completionBytes: isGenerate ? entryBytes(length) + keyBytes : 0,
     transform: notAsked,
-    inspect(input, metadata, results) {
+    inspect(input, metadata) {
       const expected = metadata?.digest;
       if (isGenerate ? expected !== undefined : expected?.length !== length) return STATUS.INVALID_ARGUMENT;
       const key = make(input, made, metadata?.keyVersion);
       if (key === undefined) return STATUS.KEY_UNAVAILABLE;
-      if (expected !== undefined) {
-        return timingSafeEqual(made, expected) ? STATUS.OK : STATUS.VERIFICATION_FAILED;
-      }
-      results.entry(TAG.DIGEST, index, length).set(made);
-      if (keyBytes > 0) results.keyVersion(index, key.version);
-      return STATUS.OK;
+      setVersion?.(key.version);
+      if (expected === undefined || timingSafeEqual(made, expected)) return STATUS.OK;
+      return STATUS.VERIFICATION_FAILED;
     },
   };
 }

@@ -162,32 +162,34 @@ export function writeHeader(view: DataView, at: number, header: Header): void {
   view.setUint16(at + FIELD.grantedUnits, header.grantedUnits, true);
 }
 
-/** Reads each field once: nothing is checked, and in memory of another process nothing would stay as it was. */
-export function readHeader(view: DataView, at: number): Header {
-  return {
-    inlineLength: view.getUint32(at + FIELD.inlineLength, true),
-    type: view.getUint8(at + FIELD.type),
-    version: view.getUint8(at + FIELD.version),
-    flags: view.getUint16(at + FIELD.flags, true),
-    jobLow: view.getUint32(at + FIELD.jobId, true),
-    jobHigh: view.getUint32(at + FIELD.jobId + 4, true),
-    epoch: view.getUint32(at + FIELD.epoch, true),
-    code: view.getUint16(at + FIELD.program, true),
-    failedStep: view.getUint8(at + FIELD.failedStep),
-    metadataBytes: view.getUint8(at + FIELD.metadataLength) * 8,
-    microseconds: view.getUint32(at + FIELD.deadline, true),
-    inputLength: view.getUint32(at + FIELD.inputLength, true),
-    outputLength: view.getUint32(at + FIELD.outputLength, true),
-    inputOffset:
-      view.getUint32(at + FIELD.inputOffset, true) + view.getUint32(at + FIELD.inputOffset + 4, true) * HIGH,
-    outputOffset:
-      view.getUint32(at + FIELD.outputOffset, true) +
-      view.getUint32(at + FIELD.outputOffset + 4, true) * HIGH,
-    engineTime: view.getUint32(at + FIELD.engineTime, true),
-    grantedJobs: view.getUint16(at + FIELD.grantedJobs, true),
-    grantedUnits: view.getUint16(at + FIELD.grantedUnits, true),
-  };
+/**
+ * Reads each field once, into `header` if there is one: nothing is checked, and in memory of another process nothing would
+ * stay as it was.
+ */
+export function readHeader(view: DataView, at: number, header: Header = emptyHeader(0)): Header {
+  header.inlineLength = view.getUint32(at + FIELD.inlineLength, true);
+  header.type = view.getUint8(at + FIELD.type);
+  header.version = view.getUint8(at + FIELD.version);
+  header.flags = view.getUint16(at + FIELD.flags, true);
+  header.jobLow = view.getUint32(at + FIELD.jobId, true);
+  header.jobHigh = view.getUint32(at + FIELD.jobId + 4, true);
+  header.epoch = view.getUint32(at + FIELD.epoch, true);
+  header.code = view.getUint16(at + FIELD.program, true);
+  header.failedStep = view.getUint8(at + FIELD.failedStep);
+  header.metadataBytes = view.getUint8(at + FIELD.metadataLength) * 8;
+  header.microseconds = view.getUint32(at + FIELD.deadline, true);
+  header.inputLength = view.getUint32(at + FIELD.inputLength, true);
+  header.outputLength = view.getUint32(at + FIELD.outputLength, true);
+  header.inputOffset = readOffset(view, at + FIELD.inputOffset);
+  header.outputOffset = readOffset(view, at + FIELD.outputOffset);
+  header.engineTime = view.getUint32(at + FIELD.engineTime, true);
+  header.grantedJobs = view.getUint16(at + FIELD.grantedJobs, true);
+  header.grantedUnits = view.getUint16(at + FIELD.grantedUnits, true);
+  return header;
 }
+
+const readOffset = (view: DataView, at: number): number =>
+  view.getUint32(at, true) + view.getUint32(at + 4, true) * HIGH;
 
 /** Whether `[offset, offset + length)` is in `[from, to)`. */
 export const isWithin = (offset: number, length: number, from: number, to: number): boolean =>

@@ -105,9 +105,11 @@ export class MetadataWriter {
     return bytes.subarray(at + 4, at + 4 + length);
   }
 
-  keyVersion(step: number, version: number): void {
+  /** Room for the version of a key, which the function fills. */
+  keyVersion(step: number): (version: number) => void {
     const value = this.entry(TAG.KEY_VERSION, step, 4);
-    new DataView(value.buffer, value.byteOffset).setUint32(0, version, true);
+    const view = new DataView(value.buffer, value.byteOffset);
+    return (version) => view.setUint32(0, version, true);
   }
 
   get length(): number {
@@ -126,7 +128,7 @@ export function encodeMetadata(metadata: Metadata): Uint8Array {
     if (tag) writer.entry(TAG.AUTHENTICATION_TAG, index, tag.length).set(tag);
     if (additional) writer.entry(TAG.ADDITIONAL_DATA, index, additional.length).set(additional);
     if (digest) writer.entry(TAG.DIGEST, index, digest.length).set(digest);
-    if (keyVersion !== undefined) writer.keyVersion(index, keyVersion);
+    if (keyVersion !== undefined) writer.keyVersion(index)(keyVersion);
   });
   return bytes;
 }

@@ -34,13 +34,18 @@ class RingEnd {
   protected readonly cells: Int32Array;
   /** Own counter. */
   protected position = 0;
+  readonly #slots: Uint8Array[];
 
   constructor(
-    protected readonly region: Uint8Array<ArrayBuffer>,
-    protected readonly ownCell: number,
+    region: Uint8Array<ArrayBuffer>,
+    private readonly ownCell: number,
     private readonly otherCell: number,
-    protected readonly slots: number,
+    slots: number,
   ) {
+    this.#slots = Array.from({ length: RING_SLOTS }, (_, index) => {
+      const at = slots + index * SLOT_BYTES;
+      return region.subarray(at, at + SLOT_BYTES);
+    });
     this.cells = new Int32Array(region.buffer, region.byteOffset, REGION.submissions / 4);
   }
 
@@ -52,8 +57,9 @@ class RingEnd {
     return distance;
   }
 
-  protected get slot(): number {
-    return this.slots + (this.position % RING_SLOTS) * SLOT_BYTES;
+  /** Where the next frame is, or goes. */
+  protected get slot(): Uint8Array {
+    return this.#slots[this.position % RING_SLOTS] as Uint8Array;
   }
 
   protected advance(): void {
@@ -70,8 +76,7 @@ export class RingReader extends RingEnd {
   /** Whether there is a frame, now in `view`: a copy, which nobody else can change. */
   read(): boolean {
     if (this.distance(1) === 0) return false;
-    const { slot } = this;
-    this.#copy.set(this.region.subarray(slot, slot + SLOT_BYTES));
+    this.#copy.set(this.slot);
     this.advance();
     return true;
   }
@@ -91,18 +96,18 @@ export class RingWriter extends RingEnd {
   /** Where a frame is made: nothing is read back from shared memory. */
   readonly view = new DataView(this.#frame.buffer);
 
-  /** Room in the frame for metadata. */
-  metadata(length: number): Uint8Array {
-    return this.#frame.subarray(HEADER_BYTES, HEADER_BYTES + length);
+  /** Puts metadata into the frame. */
+  setMetadata(bytes: Uint8Array): void {
+    this.#frame.set(bytes, HEADER_BYTES);
   }
 
   get isFull(): boolean {
     return this.distance(-1) === RING_SLOTS;
   }
 
-  /** Publishes the frame, which has `metadataBytes` of metadata; the ring must not be full. */
-  write(metadataBytes: number): void {
-    this.region.set(this.#frame.subarray(0, HEADER_BYTES + metadataBytes), this.slot);
+  /** Publishes the frame; the ring must not be full. */
+  write(): void {
+    this.slot.set(this.#frame);
     this.advance();
   }
 }

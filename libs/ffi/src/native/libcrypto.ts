@@ -41,14 +41,14 @@ export interface Libcrypto {
 /** OpenSSL 3's libcrypto (evp(7)) as Debian's libssl3 brings it. */
 export function openLibcrypto(): Libcrypto {
   const evp = bindLibrary('libcrypto.so.3', (library) => ({
-    newContext: library.func('void *EVP_CIPHER_CTX_new()'),
-    freeContext: library.func('void EVP_CIPHER_CTX_free(void *)'),
-    control: library.func('int EVP_CIPHER_CTX_ctrl(void *, int, int, void *)'),
+    newContext: library.func('uint64_t EVP_CIPHER_CTX_new()'),
+    freeContext: library.func('void EVP_CIPHER_CTX_free(uint64_t)'),
+    control: library.func('int EVP_CIPHER_CTX_ctrl(uint64_t, int, int, void *)'),
     initialise: library.func(
-      'int EVP_CipherInit_ex(void *, void *, void *, const void *, const void *, int)',
+      'int EVP_CipherInit_ex(uint64_t, void *, void *, const void *, const void *, int)',
     ),
-    update: library.func('int EVP_CipherUpdate(void *, void *, void *, const void *, int)'),
-    finish: library.func('int EVP_CipherFinal_ex(void *, void *, void *)'),
+    update: library.func('int EVP_CipherUpdate(uint64_t, void *, void *, const void *, int)'),
+    finish: library.func('int EVP_CipherFinal_ex(uint64_t, void *, void *)'),
     digest: library.func('int EVP_Digest(const void *, size_t, void *, void *, void *, void *)'),
     hmac: library.func('void *HMAC(void *, const void *, int, const void *, size_t, void *, void *)'),
     ciphers: {
@@ -65,17 +65,20 @@ export function openLibcrypto(): Libcrypto {
   const noTail = new Uint8Array(TAG_LENGTH);
   const digests = { sha256: evp.digests.sha256(), sha512: evp.digests.sha512() };
 
-  const succeed = (result: number, call: string): void =>
-    invariant(result === 1, `libcrypto: ${call} was refused`);
+  const succeed = (result: number, call: string): void => {
+    // The message is made only when it is needed: this is asked several times for each kilobyte.
+    if (result !== 1) throw new Error(`libcrypto: ${call} was refused`);
+  };
 
   class Aead implements LibcryptoAead {
-    readonly #encryption: unknown;
-    readonly #decryption: unknown;
+    // Addresses as numbers: a pointer as a BigInt is made anew for each call.
+    readonly #encryption: number;
+    readonly #decryption: number;
     #disposed = false;
 
     constructor(cipher: LibcryptoCipher, key: Uint8Array) {
-      this.#encryption = evp.newContext();
-      this.#decryption = evp.newContext();
+      this.#encryption = Number(evp.newContext());
+      this.#decryption = Number(evp.newContext());
       const description = evp.ciphers[cipher]();
       succeed(evp.initialise(this.#encryption, description, null, key, null, 1), cipher);
       succeed(evp.initialise(this.#decryption, description, null, key, null, 0), cipher);
@@ -108,7 +111,7 @@ export function openLibcrypto(): Libcrypto {
     }
 
     #pass(
-      context: unknown,
+      context: number,
       nonce: Uint8Array,
       additional: Uint8Array,
       input: Uint8Array,
