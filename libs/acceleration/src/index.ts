@@ -13,6 +13,7 @@ export { Pipeline, Scratch } from './program/pipeline.js';
 export * from './program/program.js';
 export type { SessionActivity } from './server/activity.js';
 export { DataPath, type DataPathPorts } from './server/data-path.js';
+export { type EngineProbe, probeEngines } from './server/probe.js';
 export { SESSION_FILE, type SessionDescription } from './server/session-directory.js';
 export * from './wire/frame.js';
 export * from './wire/metadata.js';

@@ -3,11 +3,9 @@ import { AppError } from '@outboard/core';
 import { libc } from '@outboard/ffi';
 import type { LaneName } from '../engine/algorithms.js';
 import type { LaneAnswer, LaneRequest, LaneThreadData, ThreadActivity } from './lane-messages.js';
+import { threadProgram } from './thread-program.js';
 
 const ONE = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
-
-/** A thread runs what was built, whatever its owner was loaded from. */
-const ENTRY = new URL(import.meta.url.replace('/src/server/lane-worker.ts', '/dist/server/lane-worker.js'));
 
 type Unnumbered<Request> = Request extends unknown ? Omit<Request, 'id'> : never;
 
@@ -32,7 +30,7 @@ export class LaneWorker implements AsyncDisposable {
 
   constructor(private readonly ports: LaneWorkerPorts) {
     const workerData: LaneThreadData = { lane: ports.lane, wake: this.#wake };
-    this.#worker = new Worker(new URL('./lane-thread.js', ENTRY), { workerData });
+    this.#worker = new Worker(threadProgram('lane-thread'), { workerData });
     this.#worker.on('message', (answer: LaneAnswer) => this.#answered(answer));
     let cause = new Error('a thread of the data path ended');
     this.#worker.on('error', (failure: Error) => {

@@ -4,8 +4,13 @@ import {
   type EnvironmentReader,
   readCommonConfiguration,
 } from '@outboard/service-shell/process';
+import type { AccelerationSettings } from '../acceleration/host-acceleration.js';
 
 const DRIVERS = ['linux', 'ovs'] as const;
+/** With the uid of a session and the name of a socket it must fit a socket's address (unix(7)). */
+const MAX_SOCKET_DIRECTORY = 50;
+const MAX_THREADS = 64;
+
 /** What the dataplane is made of: the kernel's bridges and tunnels, or Open vSwitch. */
 export type DriverName = (typeof DRIVERS)[number];
 
@@ -20,6 +25,8 @@ export interface WorkerConfiguration extends CommonConfiguration {
   readonly driver: DriverName;
   /** Run directory of an Open vSwitch that somebody else keeps running; undefined: the worker runs one of its own. */
   readonly ovsDirectory: string | undefined;
+  /** Undefined: this worker serves no acceleration. */
+  readonly acceleration: AccelerationSettings | undefined;
   /** Undefined: the dataplane is compared with its documents only when something happens. */
   readonly resyncMilliseconds: number | undefined;
 }
@@ -74,7 +81,21 @@ export function readConfiguration(environment: EnvironmentReader): WorkerConfigu
       DEFAULT_UNDERLAY_DEVICE,
     ),
     driver: environment.oneOf('OUTBOARD_DRIVER', DRIVERS, 'linux'),
+    acceleration: readAcceleration(environment),
     ovsDirectory: environment.optionalPath('OUTBOARD_OVS_DIRECTORY'),
     resyncMilliseconds: resyncSeconds === 0 ? undefined : resyncSeconds * 1_000,
   };
+}
+
+function readAcceleration(environment: EnvironmentReader): AccelerationSettings | undefined {
+  const socketDirectory = environment.read(
+    'OUTBOARD_ACCELERATION_DIRECTORY',
+    (value) => value === '' || (value.startsWith('/') && value.length <= MAX_SOCKET_DIRECTORY),
+    `an absolute path of at most ${MAX_SOCKET_DIRECTORY} characters`,
+    '',
+  );
+  const threads = (name: string): number => environment.integer(name, 1, MAX_THREADS, 1);
+  const lightThreads = threads('OUTBOARD_ACCELERATION_LIGHT_THREADS');
+  const heavyThreads = threads('OUTBOARD_ACCELERATION_HEAVY_THREADS');
+  return socketDirectory === '' ? undefined : { socketDirectory, lightThreads, heavyThreads };
 }

@@ -1,7 +1,12 @@
 import { createHash } from 'node:crypto';
 import { create } from '@bufbuild/protobuf';
 import type { Bus } from '@outboard/bus';
-import { encodeBinary, InventoryReportSchema, subjects } from '@outboard/contracts';
+import {
+  type AccelerationInventory,
+  encodeBinary,
+  InventoryReportSchema,
+  subjects,
+} from '@outboard/contracts';
 import { AppError } from '@outboard/core';
 import type { DiscoveredFunction, Driver, Spec } from '@outboard/dataplane';
 import { AcknowledgedSender, type AcknowledgedSenderPorts } from './acknowledged-sender.js';
@@ -21,6 +26,8 @@ export const MAX_FUNCTIONS = 1_000;
 export interface InventoryPorts extends AcknowledgedSenderPorts {
   readonly identity: WorkerIdentity;
   readonly driver: Pick<Driver<Spec>, 'name' | 'capabilities' | 'underlay' | 'functions' | 'watch'>;
+  /** What the engines of this DPU can do, if applications can use them. */
+  readonly acceleration?: AccelerationInventory | undefined;
 }
 
 /** Tells admin what this DPU is and has: at first, whenever that is another, and when it is asked for. */
@@ -98,7 +105,7 @@ export class Inventory implements Disposable {
 
   #publish(functions: readonly DiscoveredFunction[]): void {
     if (this.#closed) return;
-    const { driver, identity, clock, log } = this.ports;
+    const { driver, identity, acceleration, clock, log } = this.ports;
     if (functions.length > MAX_FUNCTIONS) {
       log.error({ functions: functions.length }, `only the first ${MAX_FUNCTIONS} functions are reported`);
     }
@@ -114,6 +121,7 @@ export class Inventory implements Disposable {
       driver: driver.name,
       capabilities: driver.capabilities().map((capability) => ({ ...capability })),
       ...(underlay === undefined ? {} : { underlay }),
+      ...(acceleration === undefined ? {} : { acceleration }),
       functions: this.#identified(functions).sort(byPlace).slice(0, MAX_FUNCTIONS),
     });
     const body = encodeBinary(InventoryReportSchema, report);

@@ -2,6 +2,8 @@ import type { Bus, Subscription } from '@outboard/bus';
 import type { Clock, Random } from '@outboard/core';
 import type { DataplaneEngine, Driver, Spec } from '@outboard/dataplane';
 import type { Log } from '@outboard/service-shell/process';
+import type { HostedAcceleration } from '../acceleration/host-acceleration.js';
+import { SessionsHeartbeat } from '../acceleration/sessions-heartbeat.js';
 import { DocumentFollower } from './document-follower.js';
 import { DocumentStore } from './document-store.js';
 import { Heartbeat } from './heartbeat.js';
@@ -12,6 +14,9 @@ import { Reporter } from './reporter.js';
 
 /** Whose documents a worker follows. */
 export const DOCUMENT_OWNERS: readonly string[] = ['network'];
+
+/** Whose document says what acceleration serves: a worker that hosts it follows that one too. */
+const ACCELERATION_OWNER = 'acceleration';
 
 /** How long a worker that is ready otherwise waits for a first answer over the bus. */
 const READY_PATIENCE_MILLISECONDS = 2_000;
@@ -28,6 +33,8 @@ export interface DataplaneWorkerPorts {
   readonly driver: Driver<Spec>;
   /** For the same owners, on this driver. The worker starts it and disposes it. */
   readonly engine: DataplaneEngine<Spec>;
+  /** What applications use this DPU's engines by; absent: this worker has none of it. The worker disposes it. */
+  readonly acceleration?: HostedAcceleration | undefined;
   /** Pending until there is a first connection: everything but the bus works without. Not disposed by the worker. */
   readonly bus: PromiseLike<Bus>;
   readonly clock: Clock;
@@ -61,7 +68,7 @@ export interface WorkerReadiness {
  * the DPU has and that it is alive. Disposing stops all that and leaves the dataplane as it is.
  */
 export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promise<DataplaneWorker> {
-  const { identity, owners, dataDirectory, engine, clock, log } = ports;
+  const { identity, owners, dataDirectory, engine, acceleration, clock, log } = ports;
   const { dpu, incarnation } = identity;
   const { rebooted } = await claimDataDirectory(dataDirectory, identity, log);
   const store = new DocumentStore({ ...ports, directory: documentsOf(dataDirectory), dpu });
@@ -73,19 +80,21 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
     followers.push(new DocumentFollower(owner, document, { ...ports, dpu, incarnation, store }));
   }
   const reporter = new Reporter(owners, { ...ports, dpu, incarnation });
-  const inventory = new Inventory(ports);
+  const inventory = new Inventory({ ...ports, acceleration: acceleration?.inventory });
   const heartbeat = new Heartbeat({ ...ports, dpu, incarnation, inventory });
-  for (const follower of followers) follower.start();
+  const optional = acceleration && (await followAcceleration(acceleration, store, ports));
+  const all = [...followers, ...(optional === undefined ? [] : [optional.follower])];
+  for (const follower of all) follower.start();
 
   const end = new AbortController();
   let listening: Disposable | undefined;
   let service: Subscription | undefined;
   const followed = Promise.resolve(ports.bus).then(async (bus) => {
     if (end.signal.aborted) return;
-    const subscriptions = await Promise.all(followers.map((follower) => follower.follow(bus)));
+    const subscriptions = await Promise.all(all.map((follower) => follower.follow(bus)));
     listening = bus.onState((state) => {
       if (state !== 'connected') return;
-      for (const part of [reporter, inventory, heartbeat]) part.connected(bus);
+      for (const part of [reporter, inventory, heartbeat, ...(optional?.parts ?? [])]) part.connected(bus);
     });
     service = await serveRequests(bus, identity, new Inspector(dpu, owners, engine), log);
     await Promise.all(subscriptions.map(({ closed }) => closed));
@@ -117,14 +126,31 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       listening?.[Symbol.dispose]();
       heartbeat[Symbol.dispose]();
       inventory[Symbol.dispose]();
-      await Promise.all(followers.map((follower) => follower[Symbol.asyncDispose]()));
+      await Promise.all(all.map((follower) => follower[Symbol.asyncDispose]()));
       // What was being applied is finished, so that its report can still be told.
       await engine[Symbol.asyncDispose]();
+      await acceleration?.[Symbol.asyncDispose]();
       await Promise.race([reporter.idle(), clock.delay(FAREWELL_MILLISECONDS)]);
       reporter[Symbol.dispose]();
+      for (const part of optional?.parts ?? []) part[Symbol.dispose]();
       await store.close();
       await service?.[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** What follows and reports the document of acceleration. Nobody waits for its owner: there may be no broker. */
+async function followAcceleration(
+  { engine, dataPath }: HostedAcceleration,
+  store: DocumentStore,
+  ports: DataplaneWorkerPorts,
+): Promise<{ readonly follower: DocumentFollower; readonly parts: readonly [Reporter, SessionsHeartbeat] }> {
+  const { dpu, incarnation } = ports.identity;
+  const document = await store.load(ACCELERATION_OWNER);
+  const own = { ...ports, dpu, incarnation, store, engine };
+  return {
+    follower: new DocumentFollower(ACCELERATION_OWNER, document, own),
+    parts: [new Reporter([ACCELERATION_OWNER], own), new SessionsHeartbeat({ ...own, dataPath })],
   };
 }
 

@@ -7,6 +7,7 @@ import { systemClock, systemRandom } from '@outboard/core';
 import { createEngine, type Driver, LinuxDriver, OvsDriver, type Spec } from '@outboard/dataplane';
 import type { Log } from '@outboard/service-shell/process';
 import { connectEventually } from '@outboard/service-shell/process';
+import { hostAcceleration } from '../acceleration/host-acceleration.js';
 import type { WorkerConfiguration } from '../app/configuration.js';
 import type { WorkerIdentity } from '../app/identity.js';
 import { currentIncarnation } from '../app/incarnation.js';
@@ -30,6 +31,9 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
     () => {},
   );
   const identity = identityOf(configuration);
+  const acceleration =
+    configuration.acceleration &&
+    (await hostAcceleration({ ...environment, ...configuration.acceleration, dataDirectory, log }));
   const worker = await createDataplaneWorker({
     ...environment,
     identity,
@@ -37,6 +41,7 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
     dataDirectory,
     driver,
     engine,
+    acceleration,
     bus,
     log,
   });

@@ -1,0 +1,80 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from '@jest/globals';
+import { systemClock, systemRandom } from '@outboard/core';
+import { MemoryKeyStorage } from '../keys/key-storage.js';
+import { KeyStore } from '../keys/key-store.js';
+import { DataPathWorld } from '../testing/data-path-world.js';
+import { program, step } from '../testing/lane-world.js';
+import { DataPath } from './data-path.js';
+import { probeEngines } from './probe.js';
+
+it('a session has a directory of its own with its sockets and what may be known of it; nothing of that is left', async () => {
+  const world = await DataPathWorld.open({ threads: { LIGHT: 2, HEAVY: 1 } });
+  try {
+    const grant = await world.grant({ programs: [program(1, step('COMPRESS', 'ZSTD'))] });
+    const { directory } = world.locationOf();
+    expect(readdirSync(directory).sort()).toEqual([
+      'heavy-0.sock',
+      'light-0.sock',
+      'light-1.sock',
+      'session.json',
+    ]);
+    expect(statSync(join(directory, 'light-0.sock')).mode & 0o777).toBe(0o666);
+    const text = readFileSync(join(directory, 'session.json'), 'utf8');
+    expect(JSON.parse(text)).toMatchObject({
+      session: 's1',
+      epoch: 1,
+      sockets: { LIGHT: ['light-0.sock', 'light-1.sock'], HEAVY: ['heavy-0.sock'] },
+      programs: [{ id: 1, lane: 'HEAVY' }],
+    });
+    expect(text).not.toContain(Buffer.from(grant.tokenDigest).toString('hex'));
+    await world.grant({ epoch: 2 });
+    expect(JSON.parse(readFileSync(join(directory, 'session.json'), 'utf8'))).toMatchObject({ epoch: 2 });
+    await world.dataPath.revoke('s1');
+    expect(existsSync(directory)).toBe(false);
+  } finally {
+    await world[Symbol.asyncDispose]();
+  }
+  expect([world.failures, existsSync(world.directory)]).toEqual([[], false]);
+});
+
+it('a session whose path is too long for a socket is refused by name, and others are not', async () => {
+  const world = await DataPathWorld.open();
+  try {
+    await expect(world.grant({ sessionUid: 'x'.repeat(90) })).rejects.toThrow('ENAMETOOLONG');
+    await world.grant();
+    expect(readdirSync(world.locationOf().directory)).toContain('light-0.sock');
+  } finally {
+    await world[Symbol.asyncDispose]();
+  }
+});
+
+it('sockets that a run left which was killed are removed', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'outboard-accel-'));
+  mkdirSync(join(directory, 'gone'));
+  const keys = await KeyStore.open({ storage: new MemoryKeyStorage(), random: systemRandom });
+  const onFailure = (): void => {};
+  const threads = { LIGHT: 1, HEAVY: 1 };
+  const dataPath = await DataPath.open({ directory, threads, keys, clock: systemClock, onFailure });
+  expect(readdirSync(directory)).toEqual([]);
+  await dataPath[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true });
+});
+
+it('engines are probed with their speeds, nothing is quarantined', async () => {
+  const { capabilities, quarantined } = await probeEngines();
+  expect(quarantined).toEqual([]);
+  const gcm = capabilities.filter(({ algorithm }) => algorithm === 'AES_256_GCM');
+  expect(gcm.map(({ module, operation }) => `${module} ${operation}`)).toEqual([
+    'libcrypto ENCRYPT',
+    'libcrypto DECRYPT',
+    'node ENCRYPT',
+    'node DECRYPT',
+  ]);
+  for (const { speeds } of capabilities) {
+    expect(speeds.map(({ inputBytes }) => inputBytes)).toEqual([4096, 65_536, 1_048_576]);
+    expect(speeds.every(({ megabytesPerSecond }) => megabytesPerSecond > 0)).toBe(true);
+  }
+});

@@ -1,0 +1,180 @@
+import { createHash } from 'node:crypto';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { keyInfo, publicKeyFrom, seal } from '@outboard/acceleration';
+import { DataPathWorld, TOKEN } from '@outboard/acceleration/testing';
+import { AccelerationClient } from '@outboard/acceleration-client';
+import {
+  AccelerationKeySchema,
+  AccelerationKeyVersion_State,
+  AccelerationObjectSchema,
+  AccelerationSessionSchema,
+  AccelerationStep_Operation,
+  encodeBinary,
+} from '@outboard/contracts';
+import { systemClock } from '@outboard/core';
+import type { DocumentReport, DocumentUpdate } from '@outboard/dataplane';
+import { AccelerationEngine } from './acceleration-engine.js';
+
+const KEY = Buffer.alloc(32, 5);
+const SOURCE = { kind: 'AccelerationSession', tenant: 'acme', name: 'web' };
+const ENCRYPT = AccelerationStep_Operation.ENCRYPT;
+
+const sessionObject = (overrides: MessageInitShape<typeof AccelerationSessionSchema> = {}): Uint8Array =>
+  encodeBinary(
+    AccelerationObjectSchema,
+    create(AccelerationObjectSchema, {
+      source: SOURCE,
+      object: {
+        case: 'session',
+        value: create(AccelerationSessionSchema, {
+          sessionUid: 's1',
+          epoch: 1,
+          tenant: 'acme',
+          tokenSha256: createHash('sha256').update(TOKEN).digest(),
+          programs: [{ id: 1, steps: [{ operation: ENCRYPT, algorithm: 'AES_256_GCM', keyUid: 'k1' }] }],
+          ...overrides,
+        }),
+      },
+    }),
+  );
+
+let world: DataPathWorld;
+let engine: AccelerationEngine;
+let reports: DocumentReport[];
+let sequence: bigint;
+
+beforeEach(async () => {
+  world = await DataPathWorld.open();
+  engine = new AccelerationEngine({ dataPath: world.dataPath, clock: systemClock });
+  reports = [];
+  sequence = 0n;
+  engine.onReport((report) => {
+    reports.push(report);
+    awaited?.();
+  });
+});
+afterEach(async () => {
+  await engine[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+});
+
+let awaited: (() => void) | undefined;
+
+/** Submits a change; the report of its version. */
+async function submit(
+  change: Pick<DocumentUpdate, 'complete' | 'upserts' | 'deletes'>,
+): Promise<DocumentReport> {
+  const version = { epoch: 'one', sequence: ++sequence, digest: new Uint8Array(16) };
+  engine.submit({ owner: 'acceleration', version, ...change });
+  for (;;) {
+    const found = reports.find((report) => report.version.sequence === version.sequence);
+    if (found !== undefined) return found;
+    await new Promise<void>((resolve) => {
+      awaited = resolve;
+    });
+  }
+}
+
+const keyObject = (
+  publicKey: Uint8Array,
+  overrides: MessageInitShape<typeof AccelerationKeySchema> = {},
+): Uint8Array => {
+  const identity = { keyUid: 'k1', tenant: 'acme', sessionUid: '', algorithm: 'AES_256_GCM' as const };
+  const { encapsulated, ciphertext } = seal(publicKeyFrom(publicKey), KEY, { info: keyInfo(identity, 1) });
+  return encodeBinary(
+    AccelerationObjectSchema,
+    create(AccelerationObjectSchema, {
+      source: SOURCE,
+      object: {
+        case: 'key',
+        value: create(AccelerationKeySchema, {
+          keyUid: 'k1',
+          tenant: 'acme',
+          algorithm: 'AES_256_GCM',
+          versions: [
+            {
+              version: 1,
+              state: AccelerationKeyVersion_State.ACTIVE,
+              noncePrefix: 9,
+              material: { case: 'sealed', value: { encapsulatedKey: encapsulated, ciphertext } },
+            },
+          ],
+          ...overrides,
+        }),
+      },
+    }),
+  );
+};
+
+async function encrypts(): Promise<string> {
+  const client = new AccelerationClient({ locate: () => world.locationOf(), timeoutMilliseconds: 20 });
+  try {
+    const { metadata } = await client.run(1, Buffer.from('secret'));
+    return Buffer.from(metadata[0]?.nonce?.subarray(0, 4) ?? []).toString('hex');
+  } catch (failure) {
+    return (failure as { status?: string }).status ?? String(failure);
+  } finally {
+    client[Symbol.dispose]();
+  }
+}
+
+it('serves the sessions and keys of a document, and no longer what leaves it', async () => {
+  const complete = new Map([
+    ['session/s1', sessionObject()],
+    ['key/k1', keyObject(world.keys.publicKey)],
+  ]);
+  expect((await submit({ complete })).problems).toEqual([]);
+  expect(await encrypts()).toBe('00000009');
+  const { problems } = await submit({ deletes: ['key/k1'] });
+  expect(problems).toMatchObject([{ key: 'session/s1', state: 'PENDING', message: 'key k1 is not here' }]);
+  expect(await encrypts()).toBe('KEY_UNAVAILABLE');
+  await submit({ upserts: new Map([['key/k1', keyObject(world.keys.publicKey)]]) });
+  expect(await encrypts()).toBe('00000009');
+  expect((await submit({ complete: new Map() })).problemTotal).toBe(0);
+  expect(await encrypts()).toBe('UNAVAILABLE');
+});
+
+it('a session that names a key of another tenant, session or algorithm is not served, whichever came first', async () => {
+  const foreign: [MessageInitShape<typeof AccelerationKeySchema>, string][] = [
+    [{ tenant: 'other' }, "key k1 is another tenant's"],
+    [{ sessionUid: 's2' }, "key k1 is another session's"],
+    [{ algorithm: 'CHACHA20_POLY1305' }, 'key k1 is for CHACHA20_POLY1305, not AES_256_GCM'],
+  ];
+  await submit({ upserts: new Map([['session/s1', sessionObject()]]) });
+  for (const [overrides, message] of foreign) {
+    const key = keyObject(world.keys.publicKey, overrides);
+    const { problems } = await submit({ upserts: new Map([['key/k1', key]]) });
+    expect(problems.filter((each) => each.key === 'session/s1')).toMatchObject([
+      { state: 'FAILED', message, source: SOURCE },
+    ]);
+    expect(await encrypts()).toBe('UNAVAILABLE');
+  }
+});
+
+it('a key that is sealed to somebody else is told as FAILED, without a retry', async () => {
+  const stranger = world.keys.publicKey;
+  const key = keyObject(stranger, { tenant: 'other' });
+  const { problems } = await submit({ complete: new Map([['key/k1', key]]) });
+  expect(problems).toMatchObject([{ key: 'key/k1', state: 'FAILED' }]);
+  expect(problems[0]?.message).toContain('cannot be opened');
+});
+
+it('an object that breaks rules is told with all of them, and the others are served', async () => {
+  const broken = sessionObject({
+    sessionUid: 'Not A Label',
+    epoch: 0,
+    tokenSha256: Buffer.alloc(3),
+    programs: [{ id: 0, steps: [{ operation: ENCRYPT, algorithm: 'ROT_13' }] }],
+  });
+  const complete = new Map([
+    ['session/broken', broken],
+    ['key/k1', keyObject(world.keys.publicKey)],
+    ['session/s1', sessionObject()],
+  ]);
+  const { problems } = await submit({ complete });
+  expect(problems).toMatchObject([{ key: 'session/broken', state: 'UNSUPPORTED' }]);
+  for (const field of ['session_uid', 'epoch', 'token_sha256', 'programs[0].id', 'steps[0].algorithm'])
+    expect(problems[0]?.message).toContain(field);
+  expect(await encrypts()).toBe('00000009');
+});
