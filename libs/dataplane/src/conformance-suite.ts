@@ -83,6 +83,8 @@ const EVERYTHING: readonly d.Entry[] = [
     macAddress: MAC(2),
     representor: 'pf0vf1',
     ipAddresses: ['10.0.1.6'],
+    ingressKbps: 1000,
+    egressKbps: 40_000_000,
     allowedAddressPairs: [
       { ip: '10.0.1.100', macAddress: '' },
       { ip: '10.9.0.0/16', macAddress: MAC(9) },
@@ -152,7 +154,12 @@ const CHANGED: readonly d.Entry[] = [
     ingress: [{ name: 'a', action: 'ALLOW', peers: [d.inGroup('hosts')] }],
     egress: [{ name: 'a', action: 'ALLOW', peers: [d.inGroup('ranges')], services: [{ protocol: 6 }] }],
   }),
-  d.endpoint('port-2', OTHER, { macAddress: MAC(2), representor: 'pf0vf1', ipAddresses: ['10.0.1.6'] }),
+  d.endpoint('port-2', OTHER, {
+    macAddress: MAC(2),
+    representor: 'pf0vf1',
+    ipAddresses: ['10.0.1.6'],
+    ingressKbps: 2000,
+  }),
   d.endpoint('port-3', OTHER, { macAddress: MAC(3), representor: 'pf0vf2', adminUp: true }),
   d.remoteEndpoint('port-4', NET, {
     macAddress: MAC(5),

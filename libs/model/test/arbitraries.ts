@@ -30,8 +30,10 @@ import {
   LABEL_OPERATORS,
   type LabelRequirement,
   type LabelSelector,
+  MAX_KBPS,
   type MacAddress,
   type Metadata,
+  MIN_KBPS,
   type Mtu,
   type Name,
   type NetlinkObject,
@@ -487,6 +489,8 @@ const addressPair = fc.record({
   macAddress: maybe(macAddress),
 });
 
+const kbps = fc.integer({ min: MIN_KBPS, max: MAX_KBPS });
+
 export const port: fc.Arbitrary<Port> = fc.record({
   kind: fc.constant('Port' as const),
   metadata: tenantMetadata,
@@ -512,6 +516,12 @@ export const port: fc.Arbitrary<Port> = fc.record({
         port: portNumber,
       }),
       { maxLength: 3, selector: ({ name: text, protocol }) => `${text} ${protocol}` },
+    ),
+    bandwidth: maybe(
+      fc.oneof(
+        fc.record({ ingressKbps: kbps, egressKbps: maybe(kbps) }),
+        fc.record({ ingressKbps: maybe(kbps), egressKbps: kbps }),
+      ),
     ),
   }),
   status: fc.record({

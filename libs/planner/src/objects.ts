@@ -182,6 +182,8 @@ export function endpointObject(
       isolatedIngress: isolates(policies, 'INGRESS'),
       isolatedEgress: isolates(policies, 'EGRESS'),
       namedPorts: spec.namedPorts.map(destinationPort),
+      ingressKbps: spec.bandwidth?.ingressKbps ?? 0,
+      egressKbps: spec.bandwidth?.egressKbps ?? 0,
     },
   });
 }

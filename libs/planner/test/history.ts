@@ -139,6 +139,7 @@ const portStep = steps(
     label: fc.constantFrom('a', 'b'),
     securityPolicies: fc.uniqueArray(fc.constantFrom('allow-a', 'lock'), { maxLength: 1 }),
     namedPorts: fc.constantFrom([], [{ name: 'http', port: 8080 }]),
+    bandwidth: fc.constantFrom(undefined, { egressKbps: 1000 }),
   }),
   (lab, { name, network, dpu, vfNumber, ip, withAddress, label, ...rest }) => {
     const address = {

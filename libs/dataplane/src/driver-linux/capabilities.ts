@@ -10,8 +10,11 @@ import {
   NetworkNamespace,
   NFPROTO,
   nftTable,
+  qdisc,
   redirectAll,
   TC_CLSACT,
+  TC_H,
+  tokenBucket,
 } from '@outboard/netlink';
 import type { Capability } from '../driver.js';
 import { NAMESPACE_PREFIX } from '../realise/names.js';
@@ -61,6 +64,7 @@ async function probe(): Promise<Capability[]> {
     const redirect = await tryOut('tc-redirect', socket, redirectMessages());
     // An uplink is joined to a network as a representor is.
     found.push(redirect, { ...redirect, name: 'flat' });
+    found.push(await tryOut('bandwidth', socket, [bucketMessage()]));
     found.push(await tryNftables(namespace), await tryNft(), tryBridgeNetfilter(namespace));
     return found;
   } finally {
@@ -96,6 +100,9 @@ function redirectMessages(): Message[] {
   const place = { ifindex, parent: TC_CLSACT.INGRESS, info: filterInfo(1, 3) };
   return [ingressQdisc(ifindex), filter.create({ ...place, kind: 'u32', options: redirectAll(ifindex) })];
 }
+
+const bucketMessage = (): Message =>
+  qdisc.create({ ifindex: VETH, parent: TC_H.ROOT, kind: 'tbf', options: tokenBucket(1e6, 1e5, 1e5) });
 
 async function tryNftables(namespace: NetworkNamespace): Promise<Capability> {
   const name = 'nftables-bridge';

@@ -14,6 +14,7 @@ import {
   policyChainKey,
   policyCounterKey,
   policySetKey,
+  rateKey,
   tunnelEntryKey,
 } from '../realise/linux-objects.js';
 import { DEVICE_PREFIXES } from '../realise/names.js';
@@ -23,6 +24,7 @@ import { observedOf } from './entries.js';
 import { takesFilters } from './ingress.js';
 import { policyElementKeyOf } from './policy-elements.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
+import { isRate } from './rates.js';
 import { RouteReader } from './route-reader.js';
 import { reachabilityKey } from './routes.js';
 import { senderKeyOf } from './senders.js';
@@ -90,6 +92,7 @@ function digestOne(place: Place, event: NetlinkEvent, digest: Digest): void {
       const { ifindex, parent } = event.value;
       const device = place.deviceAt(ifindex);
       if (device === undefined || place.name !== '') return;
+      if (event.family === 'qdisc' && isRate(event.value)) changed.add(rateKey(device.name));
       if (event.family === 'qdisc' ? takesFilters(event.value.kind) : parent === TC_CLSACT.INGRESS)
         changed.add(gateKey(device.name));
       return;

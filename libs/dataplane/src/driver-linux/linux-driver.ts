@@ -45,6 +45,7 @@ import { Namespaces } from './namespaces.js';
 import { NftObjects } from './nft-objects.js';
 import { Places } from './places.js';
 import { type RuleCounter, readCounters } from './policy-counters.js';
+import { Rates } from './rates.js';
 import { Routes } from './routes.js';
 
 export interface LinuxDriverOptions {
@@ -80,6 +81,7 @@ const HANDLERS = [
     kinds: ['sender', 'policyset', 'policymember', 'policycounter', 'rulechain', 'portchain', 'policyport'],
   },
   { Handler: Routes, keys: ['route'], kinds: ['route'] },
+  { Handler: Rates, keys: ['rate'], kinds: ['rate'] },
   { Handler: Gates, keys: ['gate'], kinds: ['gate'] },
 ] as const;
 

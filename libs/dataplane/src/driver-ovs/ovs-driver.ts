@@ -22,13 +22,14 @@ import { functionsAmong, touchesFunctions } from '../kernel/functions.js';
 import { Guards } from '../kernel/guards.js';
 import { onlyPlace, Place } from '../kernel/place.js';
 import { IN_PROCESS } from '../realise/linux-objects.js';
+import { askCapabilities } from './capabilities.js';
 import { digestEvents } from './events.js';
 import { Exits } from './exits.js';
 import { Flows, Pipeline } from './flows.js';
 import { Groups } from './groups.js';
 import { resultOfThrown } from './handler.js';
+import { Meters } from './meters.js';
 import { groupOfRequest, MULTIPART } from './openflow/messages.js';
-import type { Database } from './ovsdb/database.js';
 import { Ports } from './ports.js';
 import {
   groupKey,
@@ -38,7 +39,7 @@ import {
   portKey,
   UNDERLAY_BRIDGE,
 } from './realise/ovs-objects.js';
-import { NO_POLICIES, realiseOvs } from './realise/realise-ovs.js';
+import { realiseOvs } from './realise/realise-ovs.js';
 import { switchView } from './realise/switch-view.js';
 import { DeafRepresentors } from './representors.js';
 import { Switch, type SwitchOptions } from './switch.js';
@@ -65,7 +66,6 @@ export class OvsDriver implements Driver<OvsSpec> {
   readonly #handlers: Handlers<OvsSpec>;
   readonly #responders: Responders;
   readonly #flows: Flows;
-  readonly #capabilities: readonly Capability[];
   readonly #lacks: ReadonlyMap<string, string>;
   #underlay: Underlay | undefined;
   #looking: Promise<void> = Promise.resolve();
@@ -75,11 +75,11 @@ export class OvsDriver implements Driver<OvsSpec> {
     private readonly options: OvsDriverOptions,
     private readonly place: Place,
     private readonly vswitch: Switch,
+    private readonly asked: readonly Capability[],
   ) {
     this.#flows = new Flows(vswitch);
-    this.#capabilities = capabilitiesOf(vswitch.database);
     this.#lacks = new Map(
-      this.#capabilities.flatMap(({ name, available, reason }) => (available ? [] : [[name, reason]])),
+      asked.flatMap(({ name, available, reason }) => (available ? [] : [[name, reason]])),
     );
     const { clock = systemClock, random = systemRandom } = options;
     this.#responders = new Responders(place, clock, random);
@@ -123,7 +123,7 @@ export class OvsDriver implements Driver<OvsSpec> {
           },
         },
       );
-      driver = new OvsDriver(options, place, vswitch);
+      driver = new OvsDriver(options, place, vswitch, await askCapabilities(vswitch));
       await driver.#onConnected();
       await driver.#looking;
       return driver;
@@ -135,7 +135,7 @@ export class OvsDriver implements Driver<OvsSpec> {
   }
 
   capabilities(): readonly Capability[] {
-    return this.#capabilities;
+    return this.asked;
   }
 
   underlay(): Underlay | undefined {
@@ -237,28 +237,6 @@ export class OvsDriver implements Driver<OvsSpec> {
   }
 }
 
-/** What each capability needs of the switch. */
-const NEEDED = {
-  vxlan: 'vxlan',
-  geneve: 'geneve',
-  vlan: 'patch',
-  flat: 'system',
-  userspace: 'netdev',
-} as const;
-
-function capabilitiesOf({ version, types }: Database): Capability[] {
-  const lacking = `Open vSwitch ${version} was built without`;
-  return [
-    ...Object.entries(NEEDED).map(([name, type]) => ({
-      name,
-      available: types.has(type),
-      reason: types.has(type) ? '' : `${lacking} ${type}`,
-    })),
-    { name: 'policies', available: false, reason: NO_POLICIES },
-    { name: 'offload', available: false, reason: 'the userspace datapath forwards in software' },
-  ];
-}
-
 /** In the order in which all are observed. */
 function handlersOf(vswitch: Switch, flows: Flows, responders: Responders, place: Place): Handlers<OvsSpec> {
   const places = onlyPlace(place);
@@ -267,6 +245,7 @@ function handlersOf(vswitch: Switch, flows: Flows, responders: Responders, place
     { handler: new Ports(vswitch, place.namespace), keys: ['port'], kinds: ['port'] },
     { handler: new Exits(place), keys: ['exit'], kinds: ['exit'] },
     { handler: new Addresses(places), keys: ['address'], kinds: ['address'] },
+    { handler: new Meters(vswitch), keys: ['meter'], kinds: ['meter'] },
     { handler: new Groups(vswitch), keys: ['group', 'bucket'], kinds: ['group', 'bucket'] },
     { handler: flows, keys: ['flow'], kinds: ['flow', 'gate'] },
     { handler: new Pipeline(vswitch, flows), keys: ['pipeline'], kinds: ['pipeline'] },

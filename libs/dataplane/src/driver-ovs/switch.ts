@@ -3,7 +3,7 @@ import { AppError, systemClock } from '@outboard/core';
 import type { NetworkNamespace } from '@outboard/netlink';
 import { OpenFlowClient } from './openflow/client.js';
 import type { PortNames } from './openflow/fields.js';
-import { forwardGroupRequests } from './openflow/messages.js';
+import { forwardRequests } from './openflow/messages.js';
 import { Database } from './ovsdb/database.js';
 import { bridgeSocket, databaseSocket, ensureRunning } from './processes.js';
 import { INTEGRATION_BRIDGE, UNDERLAY_BRIDGE } from './realise/ovs-objects.js';
@@ -98,7 +98,7 @@ export class Switch implements AsyncDisposable {
       onForwardedRequest: (body) => this.listener.onForwardedRequest(body),
       onClosed: () => this.#lost(),
     });
-    await this.#client.send([forwardGroupRequests()]);
+    await this.#client.send([forwardRequests()]);
     await this.listener.onConnected();
   }
 

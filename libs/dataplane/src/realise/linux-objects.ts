@@ -28,6 +28,7 @@ export type LinuxSpec =
   | PolicyCounterSpec
   | PolicyChainSpec
   | RouteSpec
+  | RateSpec
   | GateSpec
   | RepresentorSpec
   | ResponderSpec;
@@ -295,6 +296,14 @@ export interface RouteNextHop {
   readonly weight: number;
 }
 
+/** How fast a device sends, by a token bucket: bytes a second, and bytes that wait at most. `rate/<device>`. */
+export interface RateSpec {
+  readonly kind: 'rate';
+  readonly device: string;
+  readonly bytesPerSecond: number;
+  readonly limit: number;
+}
+
 /** Everything that comes in by a device goes out by the other. `gate/<device>`. */
 export interface GateSpec {
   readonly kind: 'gate';
@@ -341,6 +350,7 @@ export const LINUX_ORDER = [
   'portchain',
   'policyport',
   'route',
+  'rate',
   'gate',
   'responder',
   'representor',
@@ -408,6 +418,7 @@ export const senderKey = (
     : `sender/${namespace}/${port}/${mac}/${source}`;
 export const routeKey = (namespace: string, destination: string): string =>
   `route/${namespace}/${destination}`;
+export const rateKey = (device: string): string => `rate/${device}`;
 export const gateKey = (device: string): string => `gate/${device}`;
 export const policySetKey = (namespace: string, name: string): string => `policyset/${namespace}/${name}`;
 export const policyCounterKey = (namespace: string, name: string): string =>

@@ -29,6 +29,7 @@ const TYPES = {
   rulechain: 'chain',
   portchain: 'chain',
   route: 'route',
+  rate: 'qdisc',
   gate: 'filter',
   responder: 'responder',
   representor: 'link',
@@ -140,6 +141,10 @@ export const netlinkView: DriverView<LinuxSpec> = {
         return policyAttributes(spec);
       case 'route':
         return { netns: spec.namespace, dst: spec.destination, ...nextHopsOf(spec) };
+      case 'rate': {
+        const parms = { rate: spec.bytesPerSecond, limit: spec.limit };
+        return { ifname: spec.device, parent: 'root', kind: 'tbf', options: { parms } };
+      }
       case 'gate': {
         const parms = { eaction: 'egress redir', ifname: spec.target };
         const act = [{ kind: 'mirred', options: { parms } }];

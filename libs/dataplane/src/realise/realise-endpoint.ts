@@ -1,6 +1,7 @@
 import type { DriverObject } from '../driver.js';
 import { contains, formatPrefix, parsePrefix } from './addresses.js';
-import { gateKey, guardKey, type LinuxSpec, linkKey, senderKey } from './linux-objects.js';
+import { type Bandwidth, bucketOf, bytesPerSecondOf } from './bandwidth.js';
+import { gateKey, guardKey, type LinuxSpec, linkKey, rateKey, senderKey } from './linux-objects.js';
 import { portName, vethName } from './names.js';
 import { type Member, memberEntries, otherMacs, pairEntries, type Segment } from './segment.js';
 
@@ -9,11 +10,12 @@ export interface ParsedEndpoint extends Member {
   readonly portUid: string;
   readonly representor: string;
   readonly adminUp: boolean;
+  readonly bandwidth: Bandwidth;
 }
 
 /**
  * An attached port: a veth into the router's namespace, what the bridge knows about it, what it may send as, who it is
- * to policies and which apply (`policies`), and last the gates (each side's traffic redirected to the other) and the representor, which comes up when all that is there.
+ * to policies and which apply (`policies`), how fast it may be, and last the gates (each side's traffic redirected to the other) and the representor, which comes up when all that is there.
  * Administratively down, the gates are closed and both sides are down.
  */
 export function realiseEndpoint(
@@ -21,13 +23,22 @@ export function realiseEndpoint(
   segment: Segment,
   policies: readonly DriverObject<LinuxSpec>[],
 ): readonly DriverObject<LinuxSpec>[] {
-  const { portUid, representor, adminUp, mac, addresses, pairs } = endpoint;
+  const { portUid, representor, adminUp, mac, addresses, pairs, bandwidth } = endpoint;
   const { networkUid, namespace, bridge, mtu } = segment;
   const [veth, port] = [vethName(portUid, networkUid), portName(portUid, networkUid)];
   const senders = senderObjects(endpoint, namespace, port);
   // Another port may answer for an address that several share: then only learning tells where it is now.
   const shared = otherMacs(mac, pairs).size > 0;
-  const guarded = [linkKey(veth), linkKey(port), ...[...senders, ...policies].map(({ key }) => key)];
+  // What the veth sends is what comes from the port, what the representor sends goes to it.
+  const rates = [
+    ...rateObjects(veth, bandwidth.egressKbps, veth),
+    ...rateObjects(representor, bandwidth.ingressKbps),
+  ];
+  const guarded = [
+    linkKey(veth),
+    linkKey(port),
+    ...[...senders, ...policies, ...rates].map(({ key }) => key),
+  ];
   const gates = [
     gate(representor, veth, guarded, representor),
     { ...gate(veth, representor, guarded, representor), within: linkKey(veth) },
@@ -48,11 +59,27 @@ export function realiseEndpoint(
     ...pairEntries(namespace, bridge, port, endpoint),
     ...senders,
     ...policies,
+    ...rates,
     ...(adminUp ? gates : []),
     {
       key: linkKey(representor),
       spec: { kind: 'representor', name: representor, mtu, up: adminUp },
       after: adminUp ? gates.map(({ key }) => key) : [],
+    },
+  ];
+}
+
+function rateObjects(device: string, kbps: number, within?: string): DriverObject<LinuxSpec>[] {
+  if (kbps === 0) return [];
+  const bytesPerSecond = bytesPerSecondOf(kbps);
+  const { limit } = bucketOf(bytesPerSecond);
+  return [
+    {
+      key: rateKey(device),
+      spec: { kind: 'rate', device, bytesPerSecond, limit },
+      after: [],
+      requires: [linkKey(device)],
+      ...(within !== undefined && { within: linkKey(within) }),
     },
   ];
 }

@@ -18,6 +18,7 @@ import {
 } from '../host-configuration/realise-responder.js';
 import { GATEWAY_LINK_LOCAL } from '../host-configuration/responder-spec.js';
 import { parsePrefix } from './addresses.js';
+import { bandwidthObstacle } from './bandwidth.js';
 import type { LinuxEnvironment } from './environment.js';
 import { fixedTable } from './fixed-table-objects.js';
 import { ROUTER_TABLES } from './fixed-tables.js';
@@ -139,6 +140,8 @@ function endpoint(
   const isPoliced = value.ruleSets.length > 0 || value.isolatedIngress || value.isolatedEgress;
   const obstacle = isPoliced ? noPolicies(environment) : undefined;
   if (obstacle !== undefined) return obstacle;
+  const tooSlow = bandwidthObstacle(value, environment.lacks);
+  if (tooSlow !== undefined) return unsupported(tooSlow);
   const policies = ruleSetsOf(value, resolve);
   const { networkUid } = value;
   const told = hostConfigurationOf(networkUid, resolve);
@@ -265,9 +268,15 @@ function endpointObjects(
   if (problems.total > 0) throw problems.toError();
   const prefixes = addresses.flatMap((address) => parsePrefix(address) ?? []);
   const policies = portPolicyObjects(endpoint, segment, ruleSets, prefixes);
+  const { ingressKbps, egressKbps } = endpoint;
+  const bandwidth = { ingressKbps, egressKbps };
   const asker = { representor, adminUp, mac, addresses, name, mtu: segment.mtu };
   return [
-    ...realiseEndpoint({ portUid, representor, adminUp, mac, addresses, pairs }, segment, policies),
+    ...realiseEndpoint(
+      { portUid, representor, adminUp, mac, addresses, pairs, bandwidth },
+      segment,
+      policies,
+    ),
     ...responderObjects(asker, told),
   ];
 }

@@ -52,6 +52,8 @@ export interface EndpointFields {
   isolatedIngress?: boolean;
   isolatedEgress?: boolean;
   namedPorts?: { name: string; protocol: number; port: number }[];
+  ingressKbps?: number;
+  egressKbps?: number;
 }
 
 export const endpoint = (

@@ -34,6 +34,8 @@ const OTHERS: readonly Flow[] = [
     priority: 1,
     match: { in_port: '7', eth_type: 0x0800 },
     actions: [
+      // Behind others it is refused.
+      { meter: 9 },
       { pushVlan: true },
       { set: 'vlan_vid', to: 0x1065 },
       { popVlan: true },

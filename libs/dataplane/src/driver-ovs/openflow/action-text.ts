@@ -18,6 +18,7 @@ function actionText(action: Action): string {
   if ('pushVlan' in action) return 'push_vlan:0x8100';
   if ('popVlan' in action) return 'pop_vlan';
   if ('decrementTtl' in action) return 'dec_ttl';
+  if ('meter' in action) return `meter:${action.meter}`;
   if ('ct' in action) return trackingText(action.ct);
   if ('goto' in action) return `goto_table:${action.goto}`;
   return unreachable(action);

@@ -27,6 +27,8 @@ export type Action =
   | { readonly popVlan: true }
   | { readonly decrementTtl: true }
   | { readonly ct: ConnectionTracking }
+  /** What is more than the meter lets through ends here. */
+  | { readonly meter: number }
   /** The instruction that ends a flow. */
   | { readonly goto: number };
 
@@ -54,6 +56,7 @@ const ACTION = {
   DEC_TTL: 24,
   SET_FIELD: 25,
   COPY_FIELD: 28,
+  METER: 29,
 };
 const EXPERIMENTER = 0xffff;
 const NICIRA = 0x2320;
@@ -98,6 +101,8 @@ function writeAction(writer: Writer, action: Action, ports: PortNames): void {
     writer.u16(ACTION.POP_VLAN).u16(8).zeros(4);
   } else if ('decrementTtl' in action) {
     writer.u16(ACTION.DEC_TTL).u16(8).zeros(4);
+  } else if ('meter' in action) {
+    writer.u16(ACTION.METER).u16(8).u32(action.meter);
   } else if ('ct' in action) {
     writeTracking(writer, action.ct, ports);
   } else throw new Error('goto_table is an instruction');
@@ -191,6 +196,8 @@ function readAction(source: Buffer, at: number, length: number, ports: PortNames
         (source.readUInt32BE(at + 4) === NICIRA ? readExtension(source, at, length, ports) : undefined) ??
         unknown(source, at, length)
       );
+    case ACTION.METER:
+      return { meter: source.readUInt32BE(at + 4) };
     case ACTION.PUSH_VLAN:
       return { pushVlan: true };
     case ACTION.POP_VLAN:

@@ -63,6 +63,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     { pushVlan: true },
     { popVlan: true },
     { decrementTtl: true },
+    { meter: 7 },
   ),
   fc
     .record(

@@ -18,12 +18,13 @@ export const TYPE = {
   BARRIER_REQUEST: 20,
   BARRIER_REPLY: 21,
   SET_ASYNC: 28,
+  METER_MOD: 29,
   REQUESTFORWARD: 32,
   BUNDLE_CONTROL: 33,
   BUNDLE_ADD: 34,
 } as const;
 
-export const MULTIPART = { GROUP_DESC: 7, FLOW_MONITOR: 16 } as const;
+export const MULTIPART = { GROUP_DESC: 7, METER_DESC: 10, METER_FEATURES: 11, FLOW_MONITOR: 16 } as const;
 
 const ANY = 0xffffffff;
 const NO_BUFFER = 0xffffffff;
@@ -242,7 +243,7 @@ export function readFlowUpdates(body: Buffer, ports: PortNames): FlowUpdate[] {
   return updates;
 }
 
-const multipart = (type: number, body: Writer): Message => ({
+export const multipart = (type: number, body: Writer): Message => ({
   type: TYPE.MULTIPART_REQUEST,
   body: new Writer().u16(type).u16(0).zeros(4).bytes(body.done()).done(),
 });
@@ -255,12 +256,12 @@ export const multipartOf = (body: Buffer): { type: number; more: boolean; conten
 });
 
 const REQUESTFORWARD_PROPERTIES = [10, 11];
-const GROUP_MODS = 1;
+const GROUP_AND_METER_MODS = 3;
 
-/** Asks to be told what other connections do with groups. */
-export function forwardGroupRequests(): Message {
+/** Asks to be told what other connections do with groups and meters. */
+export function forwardRequests(): Message {
   const writer = new Writer();
-  for (const property of REQUESTFORWARD_PROPERTIES) writer.u16(property).u16(8).u32(GROUP_MODS);
+  for (const property of REQUESTFORWARD_PROPERTIES) writer.u16(property).u16(8).u32(GROUP_AND_METER_MODS);
   return { type: TYPE.SET_ASYNC, body: writer.done() };
 }
 

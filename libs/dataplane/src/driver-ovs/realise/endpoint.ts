@@ -1,11 +1,22 @@
 import type { DriverObject } from '../../driver.js';
 import { formatPrefix, parsePrefix } from '../../realise/addresses.js';
+import { bytesPerSecondOf, policedBurst } from '../../realise/bandwidth.js';
 import { linkKey } from '../../realise/linux-objects.js';
 import type { ParsedEndpoint } from '../../realise/realise-endpoint.js';
 import type { Pair } from '../../realise/segment.js';
+import type { Action } from '../openflow/actions.js';
 import type { Match } from '../openflow/fields.js';
 import { flowObject, memberFlows, pairObjects, questionFor, reachObjects } from './members.js';
-import { identity, type OvsSpec, PIPELINE_KEY, portKey, TABLE } from './ovs-objects.js';
+import {
+  identity,
+  type MeterSpec,
+  meterKey,
+  type OvsSpec,
+  PIPELINE_KEY,
+  portKey,
+  shortIdentity,
+  TABLE,
+} from './ovs-objects.js';
 import { ARP_REQUEST, IS, ND } from './pipeline.js';
 import type { Segment } from './segment.js';
 
@@ -21,15 +32,19 @@ const BEFORE_ADDRESS = [ND.SOLICITATION, 131, 143] as const;
  * Administratively down, it has no gate, nothing is sent to it, and it is down.
  */
 export function endpointObjects(endpoint: ParsedEndpoint, segment: Segment): Objects {
-  const { portUid, representor, adminUp, mac, addresses } = endpoint;
+  const { portUid, representor, adminUp, mac, addresses, bandwidth } = endpoint;
   const port = portKey(representor);
   const member = identity('port', portUid);
+  const [ingress, egress] = [
+    meterObjects('to', portUid, bandwidth.ingressKbps),
+    meterObjects('from', portUid, bandwidth.egressKbps),
+  ];
   const gate = flowObject(
     TABLE.INGRESS,
     10,
     { in_port: representor },
-    [{ set: 'metadata', to: segment.metadata }, { goto: TABLE.PROTOCOLS }],
-    [port, PIPELINE_KEY],
+    [...egress.map(use), { set: 'metadata', to: segment.metadata }, { goto: TABLE.PROTOCOLS }],
+    [port, PIPELINE_KEY, ...egress.map(({ key }) => key)],
   );
   return [
     {
@@ -38,6 +53,8 @@ export function endpointObjects(endpoint: ParsedEndpoint, segment: Segment): Obj
       after: [],
       requires: [linkKey(representor)],
     },
+    ...ingress,
+    ...egress,
     ...senderFlows(endpoint),
     ...memberFlows(segment, member, mac, addresses),
     ...pairObjects(segment, member, endpoint),
@@ -51,7 +68,18 @@ export function endpointObjects(endpoint: ParsedEndpoint, segment: Segment): Obj
         [port],
       ),
     ),
-    ...(adminUp ? [...reachObjects(segment, member, {}, [{ output: representor }], [port]), gate] : []),
+    ...(adminUp
+      ? [
+          ...reachObjects(
+            segment,
+            member,
+            {},
+            [...ingress.map(use), { output: representor }],
+            [port, ...ingress.map(({ key }) => key)],
+          ),
+          gate,
+        ]
+      : []),
     {
       key: linkKey(representor),
       spec: { kind: 'representor', name: representor, mtu: segment.mtu, up: adminUp },
@@ -59,6 +87,16 @@ export function endpointObjects(endpoint: ParsedEndpoint, segment: Segment): Obj
     },
   ];
 }
+
+function meterObjects(direction: 'to' | 'from', portUid: string, kbps: number): DriverObject<MeterSpec>[] {
+  if (kbps === 0) return [];
+  // 0 is no number of a meter.
+  const id = shortIdentity('meter', direction, portUid) || 1;
+  const burst = Math.ceil((policedBurst(bytesPerSecondOf(kbps)) * 8) / 1000);
+  return [{ key: meterKey(id), spec: { kind: 'meter', id, rate: kbps, burst }, after: [] }];
+}
+
+const use = ({ spec: { id: meter } }: DriverObject<MeterSpec>): Action => ({ meter });
 
 /** The frames that a port may send; all others end here. */
 function senderFlows({ representor, mac, addresses, pairs }: ParsedEndpoint): Objects {

@@ -12,6 +12,7 @@ export type OvsSpec =
   | ExitSpec
   | GuardSpec
   | AddressSpec
+  | MeterSpec
   | GroupSpec
   | BucketSpec
   | FlowSpec
@@ -47,6 +48,14 @@ export interface ExitSpec {
   readonly forwarding: boolean;
 }
 
+/** How much goes through: 1000 bits a second, and as a burst 1000 bits. `meter/<id>`. */
+export interface MeterSpec {
+  readonly kind: 'meter';
+  readonly id: number;
+  readonly rate: number;
+  readonly burst: number;
+}
+
 /** Where copies of a packet go (`all`), or one of the ways that it takes (`select`). `group/<id>`. */
 export interface GroupSpec {
   readonly kind: 'group';
@@ -80,6 +89,7 @@ export const OVS_ORDER = [
   'port',
   'exit',
   'address',
+  'meter',
   'group',
   'bucket',
   'flow',
@@ -128,6 +138,7 @@ export const TABLE = {
 export const PIPELINE_KEY = `pipeline/${INTEGRATION_BRIDGE}`;
 export const portKey = (name: string): string => `port/${name}`;
 export const exitKey = (name: string): string => `exit/${name}`;
+export const meterKey = (id: number): string => `meter/${id}`;
 export const groupKey = (id: number): string => `group/${id}`;
 export const bucketKey = (group: number, id: number): string => `bucket/${group}/${id}`;
 export const flowKey = ({ table, priority, match }: Omit<FlowSpec, 'kind' | 'actions'>): string =>

@@ -17,6 +17,7 @@ import {
   responderObjects,
 } from '../../host-configuration/realise-responder.js';
 import { canonicalAddress, parsePrefix } from '../../realise/addresses.js';
+import { bandwidthObstacle } from '../../realise/bandwidth.js';
 import { GENEVE_PORT, linkKey, VXLAN_PORT } from '../../realise/linux-objects.js';
 import { MIN_MTU } from '../../realise/realise.js';
 import { realiseEgress } from '../../realise/realise-egress.js';
@@ -78,9 +79,12 @@ export function realiseOvs(
       return inSegment(object.value.networkUid, resolve, (segment) =>
         tunnelPeer(object.value, segment, environment),
       );
-    case 'endpoint':
+    case 'endpoint': {
+      const obstacle = bandwidthObstacle(object.value, environment.lacks);
+      if (obstacle !== undefined) return unsupported(obstacle);
       if (isPoliced(object.value)) return unsupported(NO_POLICIES);
       return endpoint(object.value, source?.name ?? '', resolve);
+    }
     case 'hostConfiguration':
       return realiseHostConfiguration(object.value);
     case 'remoteEndpoint':
@@ -297,8 +301,10 @@ function attachedObjects(
   const addresses = ipAddresses(value.ipAddresses, problems);
   const pairs = addressPairs(value.allowedAddressPairs, mac, problems);
   if (problems.total > 0) throw problems.toError();
+  const { ingressKbps, egressKbps } = value;
+  const bandwidth = { ingressKbps, egressKbps };
   return [
-    ...endpointObjects({ portUid, representor, adminUp, mac, addresses, pairs }, segment),
+    ...endpointObjects({ portUid, representor, adminUp, mac, addresses, pairs, bandwidth }, segment),
     ...responderObjects({ representor, adminUp, mac, addresses, name, mtu: segment.mtu }, told),
   ];
 }

@@ -10,6 +10,7 @@ const TYPES = {
   port: 'interface',
   exit: 'link',
   address: 'addr',
+  meter: 'meter',
   group: 'group',
   bucket: 'bucket',
   flow: 'flow',
@@ -35,6 +36,10 @@ export const switchView: DriverView<OvsSpec> = {
       case 'exit': {
         const { name: ifname, mac: address, up, forwarding } = spec;
         return { ifname, address, ifiFlags: up ? ['up'] : [], forwarding };
+      }
+      case 'meter': {
+        const { id: meter, rate, burst } = spec;
+        return { meter, flags: 'kbps,burst', bands: [{ type: 'drop', rate, burst_size: burst }] };
       }
       case 'group': {
         const { id, type, ways } = spec;

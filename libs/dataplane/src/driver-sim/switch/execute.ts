@@ -94,6 +94,8 @@ class Run {
       packet.set('ip_ttl', left);
       return true;
     }
+    // Packets take no time here: none is too many.
+    if ('meter' in action) return true;
     if ('ct' in action) {
       const { table } = action.ct;
       // Who only remembers goes on with the packet as it was.

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import {
   type AddressPair as AddressPairMessage,
+  type Bandwidth as BandwidthMessage,
   type FunctionIdentity as FunctionIdentityMessage,
   type NamedPort as NamedPortMessage,
   type PortAddress as PortAddressMessage,
@@ -20,7 +21,10 @@ import {
 import {
   ADMIN_STATES,
   type AddressPair,
+  type Bandwidth,
   type FunctionIdentity,
+  MAX_KBPS,
+  MIN_KBPS,
   type NamedPort,
   OFFLOADS,
   type PortAddress,
@@ -113,6 +117,25 @@ function parseNamedPorts(
   return namedPorts;
 }
 
+function parseBandwidth(
+  { ingressKbps, egressKbps }: BandwidthMessage,
+  problems: Problems,
+): Bandwidth | undefined {
+  const rate = (name: keyof Bandwidth, value: number): number | undefined => {
+    if (value === 0) return undefined;
+    if (value < MIN_KBPS || value > MAX_KBPS)
+      problems.add(`spec.bandwidth.${name}`, `must be ${MIN_KBPS} to ${MAX_KBPS}`);
+    return value;
+  };
+  const bandwidth = {
+    ingressKbps: rate('ingressKbps', ingressKbps),
+    egressKbps: rate('egressKbps', egressKbps),
+  };
+  if (ingressKbps === 0 && egressKbps === 0)
+    problems.add('spec.bandwidth', 'must limit something: ingressKbps, egressKbps or both');
+  return bandwidth;
+}
+
 export function parsePortSpec(
   message: PortSpecMessage = create(PortSpecSchema),
   problems: Problems,
@@ -145,6 +168,7 @@ export function parsePortSpec(
     distinct(problems, allowedAddressPairs, pairOf, (index) => `${pairsField}[${index}]`);
   }
 
+  const bandwidth = message.bandwidth && parseBandwidth(message.bandwidth, problems);
   const macAddress = optional(problems, 'spec.macAddress', message.macAddress, parseMacAddress);
   const adminState = optional(problems, 'spec.adminState', message.adminState, parseAdminState) ?? 'UP';
   const offload = optional(problems, 'spec.offload', message.offload, parseOffload) ?? 'PREFERRED';
@@ -160,5 +184,6 @@ export function parsePortSpec(
     adminState,
     offload,
     namedPorts,
+    bandwidth,
   };
 }

@@ -40,6 +40,18 @@ export interface NamedPort {
   readonly port: number;
 }
 
+/** At the least rate a frame takes a fifth of a second; nobody has faster ports than the largest. */
+export const MIN_KBPS = 64;
+export const MAX_KBPS = 400_000_000;
+
+/** 1000 bits a second. Undefined: not limited. */
+export interface Bandwidth {
+  /** To the port. */
+  readonly ingressKbps: number | undefined;
+  /** From the port. */
+  readonly egressKbps: number | undefined;
+}
+
 export interface PortSpec {
   readonly network: Name;
   /** Undefined: reserved, connected to nothing. */
@@ -54,6 +66,7 @@ export interface PortSpec {
   readonly adminState: AdminState;
   readonly offload: Offload;
   readonly namedPorts: readonly NamedPort[];
+  readonly bandwidth: Bandwidth | undefined;
 }
 
 export interface PortAddressStatus {

@@ -43,6 +43,12 @@ export const portSpecToMessage = (spec: PortSpec): PortSpecMessage =>
     adminState: spec.adminState,
     offload: spec.offload,
     namedPorts: spec.namedPorts.map((namedPort) => ({ ...namedPort })),
+    ...(spec.bandwidth && {
+      bandwidth: {
+        ingressKbps: spec.bandwidth.ingressKbps ?? 0,
+        egressKbps: spec.bandwidth.egressKbps ?? 0,
+      },
+    }),
   });
 
 function parseAddressStatus(
