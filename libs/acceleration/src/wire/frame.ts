@@ -1,5 +1,5 @@
 /**
- * The frames of the data path, version 1: little-endian headers of one cache line, of which
+ * The frames of the data path, version 1 (docs/acceleration.md): little-endian headers of one cache line, of which
  * `inlineLength` bytes follow on a socket (metadata, then payload). In a ring the same header is followed by metadata only.
  */
 export const FRAME_VERSION = 1;
