@@ -32,7 +32,8 @@ describe.each([
     directory = mkdtempSync(join(tmpdir(), 'outboard-plugin-'));
     plugin = join(directory, 'outboard');
     socket = join(directory, 'cni.sock');
-    execFileSync(process.execPath, [BUILD, '--output', plugin, ...flags], { stdio: 'ignore' });
+    const call = [BUILD, '--output', plugin, '--socket', join(directory, 'built-in.sock'), ...flags];
+    execFileSync(process.execPath, call, { stdio: 'ignore' });
     server = await PluginServer.listen(socket, (call) => answer(call), new RecordingLog());
   });
 
@@ -84,11 +85,15 @@ describe.each([
 
   it.each([
     ['there is no agent', () => join(directory, 'nobody.sock')],
+    ['nobody listens where it was built to look', () => ''],
     ['the path of its socket is too long', () => `/${'x'.repeat(200)}`],
   ])('asks the runtime to try again later when %s', async (_case, path) => {
     const { exitCode, stdout } = await run({ CNI_COMMAND: 'ADD' }, '{}', path());
     expect(exitCode).toBe(1);
-    expect(JSON.parse(stdout)).toMatchObject({ code: 11, msg: expect.stringContaining('host agent') });
+    expect(JSON.parse(stdout)).toMatchObject({
+      code: 11,
+      msg: expect.stringContaining(path() || join(directory, 'built-in.sock')),
+    });
   });
 
   it('asks the runtime to try again later when the agent dies without an answer', async () => {

@@ -2,6 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { invariant } from '@outboard/core';
 import {
   AF,
+  addressMessage,
+  defaultRouteMessage,
   filter,
   filterInfo,
   link,
@@ -20,8 +22,10 @@ import {
   TC_CLSACT,
   TC_H,
   upFlags,
+  withSocket,
 } from '@outboard/netlink';
 
+const POD_DEVICE = 'bare0';
 const BRIDGE = 10;
 const MTU = 1450;
 const TABLE = 'bare';
@@ -42,6 +46,7 @@ export class BareAttach implements Disposable {
   private constructor(
     private readonly names: readonly string[],
     private readonly router: NetworkNamespace,
+    private readonly hostRoute: NetlinkSocket,
     private readonly dpuRoute: NetlinkSocket,
     private readonly routerRoute: NetlinkSocket,
     private readonly routerRules: NetlinkSocket,
@@ -58,6 +63,7 @@ export class BareAttach implements Disposable {
     const bare = new BareAttach(
       names,
       router,
+      NetlinkSocket.open({ namespace: host }),
       NetlinkSocket.open({ namespace: dpu }),
       NetlinkSocket.open({ namespace: router }),
       NetlinkSocket.open({ namespace: router, protocol: 'netfilter' }),
@@ -141,19 +147,47 @@ export class BareAttach implements Disposable {
     return performance.now() - start;
   }
 
+  /** Milliseconds of moving that function's device from the host into a pod, where it is configured. */
+  async give(number: number, pod: NetworkNamespace): Promise<number> {
+    const device = hostDevice(number);
+    const start = performance.now();
+    const { ifiIndex } = await this.hostRoute.get(link.get({ ifname: device }));
+    await must(this.hostRoute, [link.change({ ifiIndex, netNsFd: pod.descriptor, ifname: POD_DEVICE })]);
+    await withSocket(pod, async (socket) => {
+      const moved = await socket.get(link.get({ ifname: POD_DEVICE }));
+      await must(socket, [
+        link.change({ ifiIndex: moved.ifiIndex, mtu: MTU, address: '02:00:5e:01:ff:ff' }),
+        link.change({ ifiIndex: moved.ifiIndex, ...upFlags() }),
+        addressMessage(moved.ifiIndex, { ip: '10.1.255.5', prefixLength: 16 }),
+        defaultRouteMessage(moved.ifiIndex, '10.1.0.1'),
+      ]);
+    });
+    return performance.now() - start;
+  }
+
+  /** Destroys what `give` has put into a pod. */
+  async remove(pod: NetworkNamespace): Promise<void> {
+    await withSocket(pod, async (socket) => {
+      const { ifiIndex } = await socket.get(link.get({ ifname: POD_DEVICE }));
+      await must(socket, [link.remove({ ifiIndex })]);
+    });
+  }
+
   [Symbol.dispose](): void {
-    for (const socket of [this.dpuRoute, this.routerRoute, this.routerRules]) socket.close();
+    for (const socket of [this.hostRoute, this.dpuRoute, this.routerRoute, this.routerRules]) socket.close();
     this.router.close();
     for (const name of this.names) NetworkNamespace.remove(name);
   }
 }
+
+const hostDevice = (number: number): string => `f${number}`;
 
 const functionLink = (number: number, netNsFd: number): Message =>
   link.create({
     ifname: `r${number}`,
     ifiIndex: indexesOf(number).representor,
     ...ONE_QUEUE,
-    linkinfo: { kind: 'veth', data: { peer: { ...ONE_QUEUE, ifname: `f${number}`, netNsFd } } },
+    linkinfo: { kind: 'veth', data: { peer: { ...ONE_QUEUE, ifname: hostDevice(number), netNsFd } } },
   });
 
 const redirect = (ifindex: number, target: number): Message =>

@@ -21,8 +21,7 @@ import { CNI_CODE, CniError } from '../domain/cni-error.js';
 import type { AttachmentRequest } from '../domain/configuration.js';
 import { type Connection, defaultGatewaysOf } from '../domain/result.js';
 import { type ControlPlane, functionJson } from './control-plane.js';
-import type { FoundDevice } from './host-network.js';
-import { configure } from './pod-network.js';
+import { configure, takeBack } from './pod-network.js';
 import type { HostPorts } from './releaser.js';
 
 /** Functions that are tried one after the other where others have bound them or the host does not have them. */
@@ -48,37 +47,41 @@ export class Attacher {
   async attach(target: Target, controlPlane: ControlPlane, deadline: number): Promise<Attachment> {
     const { request, tenant, containerId, ifname } = target;
     const name = request.port ?? portNameOf(containerId, ifname, request.podName);
-    const spec = request.port === undefined ? await this.#specOf(target, controlPlane) : undefined;
     // Before anything is asked for: nothing that comes of it is missed.
-    const follower = await controlPlane.follow(tenant, name);
+    const following = controlPlane.follow(tenant, name);
+    following.catch(() => {});
     try {
-      const { attachment, port, device } = await this.#bind(target, name, spec, controlPlane);
-      const connection = connectionOf(port, request);
-      // While the DPU makes the port, the host moves the function: nothing passes before both are done.
+      const spec = request.port === undefined ? await this.#specOf(target, controlPlane) : undefined;
+      const follower = await following;
+      const { attachment, port } = await this.#bind(target, name, spec, controlPlane);
       const ready = follower.ready(port, deadline);
       ready.catch(() => {});
-      const defaultGateways = await this.#place(target, device, connection);
+      const connection = connectionOf(port, request);
+      const defaultGateways = await configure(target.namespace, ifname, connection);
       await ready;
       const attached: Attachment = {
         ...attachment,
         phase: 'attached',
         connection: { ...connection, defaultGateways },
       };
-      await this.ports.journal.write(attached);
+      this.ports.journal.write(attached);
       return attached;
     } finally {
-      await follower[Symbol.asyncDispose]();
+      following.then(
+        (follower) => follower[Symbol.asyncDispose](),
+        () => {},
+      );
     }
   }
 
-  /** A function that can be had, and the port that has it. */
+  /** A function that can be had, on its way into the pod, and the port that has it. */
   async #bind(
     target: Target,
     name: Name,
     spec: Readonly<Record<string, unknown>> | undefined,
     controlPlane: ControlPlane,
-  ): Promise<{ attachment: Attachment; port: Port; device: FoundDevice }> {
-    const { functions, network, journal, host } = this.ports;
+  ): Promise<{ attachment: Attachment; port: Port }> {
+    const { functions, network, journal } = this.ports;
     const { tenant, containerId, ifname, request } = target;
     const holder = attachmentKey(containerId, ifname);
     // Otherwise somebody has said which one.
@@ -108,40 +111,43 @@ export class Attacher {
         phase: 'attaching',
         connection: undefined,
       };
-      await journal.write(attachment);
-      const applied =
-        spec === undefined
-          ? await this.#connect(tenant, name, leased, made, controlPlane)
-          : await controlPlane.applyPort({
-              metadata: {
-                tenant,
-                name,
-                labels: portLabels(host, containerId, attachment.pod, request.labels),
-              },
-              spec: { ...spec, function: functionJson(leased) },
-            });
-      if (applied.ok) return { attachment, port: applied.value, device };
-      const isBound = applied.error.reason === 'FUNCTION_BOUND';
+      journal.write(attachment);
+      // At the same time, as the kernel takes its time over a move: nothing passes before the DPU has opened the port.
+      const [moved, applied] = await Promise.allSettled([
+        network.give(device, target.namespace, { ifname, mark: markOf(holder) }),
+        this.#connect(target, attachment, spec, controlPlane),
+      ]);
+      if (moved.status === 'rejected') throw moved.reason;
+      if (applied.status === 'rejected') throw applied.reason;
+      if (applied.value.ok) return { attachment, port: applied.value.value };
+      const { error } = applied.value;
       tried.add(leased.name);
-      if (!isBound || !isChosen || tried.size >= MAX_TRIES) {
-        throw CniError.from(applied.error, `port ${tenant}/${name}`);
+      if (error.reason !== 'FUNCTION_BOUND' || !isChosen || tried.size >= MAX_TRIES) {
+        throw CniError.from(error, `port ${tenant}/${name}`);
       }
       // Somebody else's: it is tried again when admin shows that it is free.
+      await takeBack(target.namespace, { ifname, mark: markOf(holder), byName: false }, attachment.device);
       functions.release(leased, holder);
     }
   }
 
-  /** A port that is there gets the function, unless it has it already. */
+  /** The port with that function: made, or one that is there, which gets it unless it has it. */
   #connect(
-    tenant: string,
-    name: string,
-    leased: LeasableFunction,
-    made: Attachment['made'],
+    { containerId, request }: Target,
+    { tenant, port, made, function: leased, pod }: Attachment,
+    spec: Readonly<Record<string, unknown>> | undefined,
     controlPlane: ControlPlane,
   ): Promise<Result<Port, AppError>> {
+    if (spec !== undefined) {
+      const labels = portLabels(this.ports.host, containerId, pod, request.labels);
+      return controlPlane.applyPort({
+        metadata: { tenant, name: port, labels },
+        spec: { ...spec, function: functionJson(leased) },
+      });
+    }
     return made === 'binding'
-      ? controlPlane.bindPort(tenant, name, leased)
-      : controlPlane.getPort(tenant, name);
+      ? controlPlane.bindPort(tenant, port, leased)
+      : controlPlane.getPort(tenant, port);
   }
 
   /** Chooses a function: the device plugin's, the one that the port has, or one of the pool. */
@@ -176,18 +182,6 @@ export class Attacher {
     const dpus = functions.dpus.map((dpu) => dpu.name).join(', ') || 'none';
     const message = `no free function in pool ${pool} of host ${host} (DPUs: ${dpus})`;
     throw new CniError(CNI_CODE.TRY_AGAIN_LATER, message, message);
-  }
-
-  /** Into the pod with it. Returns the gateways that the pod's default routes have. */
-  async #place(
-    { namespace, ifname, containerId }: Target,
-    device: FoundDevice,
-    connection: Connection,
-  ): Promise<readonly string[]> {
-    const key = attachmentKey(containerId, ifname);
-    const { macAddress, mtu } = connection;
-    await this.ports.network.give(device, namespace, { ifname, address: macAddress, mtu, mark: markOf(key) });
-    return configure(namespace, ifname, connection);
   }
 
   /** What a port that is made asks for, but its function. */

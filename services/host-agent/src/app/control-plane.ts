@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { DEFAULT_DENY_POLICY, type Subscription } from '@outboard/bus';
+import { DEFAULT_DENY_POLICY, type Received, type Subscription } from '@outboard/bus';
 import { type CallOptions, ResourceClient } from '@outboard/client';
 import { decodeError, HEADERS, SUBJECT_PREFIX, subjects } from '@outboard/contracts';
 import { AppError, type Clock, equal, err, ok, type Result, unwrap } from '@outboard/core';
@@ -8,6 +8,7 @@ import {
   addressOf,
   type Condition,
   decodeResource,
+  encodeResource,
   type FunctionIdentity,
   findCondition,
   findKind,
@@ -227,8 +228,8 @@ function asPort(answer: Result<ResourceJson, AppError>): Result<Port, AppError> 
 /** The events of one port, and questions where they are missing. */
 export class PortFollower implements AsyncDisposable {
   #subscription: Subscription | undefined;
-  /** An event has come since the port was last looked at. */
-  #noticed = false;
+  /** What the last event told; undefined: nothing since the port was last looked at. */
+  #told: Received | undefined;
   #wake = (): void => {};
 
   constructor(
@@ -240,9 +241,10 @@ export class PortFollower implements AsyncDisposable {
 
   async open(bus: AgentBus): Promise<void> {
     const address = { tenant: this.tenant, api: 'network', kind: 'port', name: this.name } as const;
-    this.#subscription = await bus.subscribe(subjects.events(address), ({ subject }) => {
-      if (subject.endsWith('.accepted')) return;
-      this.#noticed = true;
+    this.#subscription = await bus.subscribe(subjects.events(address), (event) => {
+      // What is accepted has been answered already.
+      if (event.subject.endsWith('.accepted')) return;
+      this.#told = event;
       this.#wake();
     });
   }
@@ -259,20 +261,43 @@ export class PortFollower implements AsyncDisposable {
         metadata.uid === port.metadata.uid && status.observedGeneration >= port.metadata.generation;
       if (isCurrent && isReady(status.conditions)) return latest;
       const left = deadline - this.clock.monotonic();
-      if (left <= 0)
-        throw new AppError('DEADLINE_EXCEEDED', `${what} is not ready: ${waitsFor(status.conditions)}`);
+      if (left <= 0) {
+        const message = `${what} is not ready: ${waitsFor(status.conditions)}`;
+        throw new AppError('DEADLINE_EXCEEDED', message);
+      }
       const pause = new AbortController();
       this.#wake = () => pause.abort();
-      if (!this.#noticed) await this.clock.delay(Math.min(left, POLL_MILLISECONDS), pause.signal);
-      this.#noticed = false;
-      latest = unwrap(
-        await this.controlPlane.for({ timeoutMilliseconds: left }).getPort(this.tenant, this.name),
-      );
+      if (this.#told === undefined) await this.clock.delay(Math.min(left, POLL_MILLISECONDS), pause.signal);
+      latest = this.#heard(port) ?? unwrap(await this.#asked(left));
     }
+  }
+
+  /** The port as the last event has it, which lacks the spec: that is as it was. */
+  #heard(port: Port): Port | undefined {
+    const told = this.#told;
+    this.#told = undefined;
+    if (told === undefined || told.subject.endsWith('.deleted')) return undefined;
+    const event = decodeResource({
+      ...parseJson(told.body),
+      spec: encodeResource(port).spec,
+    });
+    return event.ok && event.value.kind === 'Port' ? event.value : undefined;
+  }
+
+  #asked(timeoutMilliseconds: number): Promise<Result<Port, AppError>> {
+    return this.controlPlane.for({ timeoutMilliseconds }).getPort(this.tenant, this.name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#subscription?.[Symbol.asyncDispose]();
+  }
+}
+
+function parseJson(body: Uint8Array): object {
+  try {
+    return JSON.parse(Buffer.from(body).toString()) as object;
+  } catch {
+    return {};
   }
 }
 

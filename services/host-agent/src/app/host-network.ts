@@ -78,24 +78,23 @@ export class HostNetwork {
   }
 
   /**
-   * Moves a device into a namespace, and names and configures it there, down. It blocks in the kernel, on a pool thread.
-   * Throws AppError INTERNAL with the kernel's refusal.
+   * Moves a device into a namespace, down, under another name and with a mark. It blocks in the kernel, on a pool
+   * thread. Throws AppError INTERNAL with the kernel's refusal.
    */
   async give(
     { ifIndex, ifname }: FoundDevice,
     namespace: NetworkNamespace,
-    as: HostDevice & { readonly mark: string },
+    as: { readonly ifname: string; readonly mark: string },
   ): Promise<void> {
     const move: Request<Link> = link.change({
       ifiIndex: ifIndex,
       ...upFlags(false),
       netNsFd: namespace.descriptor,
       ifname: as.ifname,
-      address: as.address,
-      mtu: as.mtu,
       ifalias: as.mark,
     });
-    await applyAll(this.#socket, `move ${ifname} into the pod as ${as.ifname}`, [move], { offThread: true });
+    const what = `move ${ifname} into the pod as ${as.ifname}`;
+    await applyAll(this.#socket, what, [move], { offThread: true });
   }
 
   /** Makes a device in the host what it was before, whatever it is called: the kernel has given it back by itself. */

@@ -1,33 +1,41 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '@outboard/core';
-import { type Log, replaceFile } from '@outboard/service-shell/process';
+import type { Log } from '@outboard/service-shell/process';
 import { type Attachment, fileNameOf, keyOf } from '../domain/attachment.js';
 
 const FORMAT = 1;
 
 /**
  * What this host has attached, is attaching and is releasing, one file each: written before anything is done of which
- * something could be left, removed when nothing is.
+ * something could be left, removed when nothing is. It has to outlive the agent, not the machine: with that the pods
+ * are gone, and their ports are known by their label. So nothing waits for the disk; and nothing is done on a pool
+ * thread, where it would wait behind devices that are being moved.
  */
 export class Journal {
   readonly #attachments = new Map<string, Attachment>();
-  /** Writes of one attachment follow one another. */
-  readonly #writing = new Map<string, Promise<void>>();
 
   private constructor(private readonly directory: string) {}
 
-  /** Throws the system's error, or AppError DATA_LOSS where a file is not one of ours: nobody knows what it stood for. */
+  /** What cannot be read (a machine that lost power) is put aside. Throws the system's error. */
   static open(directory: string, log: Log): Journal {
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     const journal = new Journal(directory);
     for (const name of readdirSync(directory)) {
+      const path = join(directory, name);
       // A write that was cut short; the file that it was to replace is whole.
-      if (name.endsWith('.new')) rmSync(join(directory, name), { force: true });
+      if (name.endsWith('.new')) rmSync(path, { force: true });
       if (!name.endsWith('.json')) continue;
-      const attachment = read(join(directory, name));
-      journal.#attachments.set(keyOf(attachment), attachment);
+      try {
+        const attachment = read(path);
+        journal.#attachments.set(keyOf(attachment), attachment);
+      } catch (failure) {
+        log.error(
+          { path, err: AppError.from(failure) },
+          'an attachment on disk cannot be read: it is put aside',
+        );
+        renameSync(path, `${path}.unusable`);
+      }
     }
     log.info({ attachments: journal.#attachments.size, directory }, 'journal');
     return journal;
@@ -41,28 +49,17 @@ export class Journal {
     return [...this.#attachments.values()];
   }
 
-  /** Known at once; resolves when it is on the disk. */
-  write(attachment: Attachment): Promise<void> {
-    const key = keyOf(attachment);
-    this.#attachments.set(key, attachment);
-    const bytes = Buffer.from(`${JSON.stringify({ format: FORMAT, ...attachment })}\n`);
-    return this.#after(key, () => replaceFile(this.#path(key), [bytes]));
+  /** Replaced as a whole or not at all. Throws the system's error; then all is as it was. */
+  write(attachment: Attachment): void {
+    const path = this.#path(keyOf(attachment));
+    writeFileSync(`${path}.new`, `${JSON.stringify({ format: FORMAT, ...attachment })}\n`, { mode: 0o600 });
+    renameSync(`${path}.new`, path);
+    this.#attachments.set(keyOf(attachment), attachment);
   }
 
-  /** Forgotten at once. A file that comes back after a crash is of something that is released again, which harms nobody. */
-  remove(key: string): Promise<void> {
+  remove(key: string): void {
+    rmSync(this.#path(key), { force: true });
     this.#attachments.delete(key);
-    return this.#after(key, () => rm(this.#path(key), { force: true }));
-  }
-
-  #after(key: string, action: () => Promise<void>): Promise<void> {
-    const done = (this.#writing.get(key) ?? Promise.resolve()).catch(() => {}).then(action);
-    this.#writing.set(key, done);
-    const settled = (): void => {
-      if (this.#writing.get(key) === done) this.#writing.delete(key);
-    };
-    done.then(settled, settled);
-    return done;
   }
 
   #path(key: string): string {
@@ -71,13 +68,7 @@ export class Journal {
 }
 
 function read(path: string): Attachment {
-  try {
-    const { format, ...attachment } = JSON.parse(readFileSync(path, 'utf8')) as Attachment & {
-      format: number;
-    };
-    if (format !== FORMAT) throw new Error(`its format is ${format}, not ${FORMAT}`);
-    return attachment;
-  } catch (cause) {
-    throw new AppError('DATA_LOSS', `${path} cannot be read: ${(cause as Error).message}`, { cause });
-  }
+  const { format, ...attachment } = JSON.parse(readFileSync(path, 'utf8')) as Attachment & { format: number };
+  if (format !== FORMAT) throw new Error(`its format is ${format}, not ${FORMAT}`);
+  return attachment;
 }

@@ -21,6 +21,9 @@ import {
 import type { HostDevice } from '../domain/attachment.js';
 import type { Connection } from '../domain/result.js';
 
+/** include/uapi/linux/if_link.h: no address of the link itself. */
+const IN6_ADDR_GEN_MODE_NONE = 1;
+
 /** Whether a pod has such an interface. */
 export const hasInterface = (namespace: NetworkNamespace, ifname: string): Promise<boolean> =>
   withSocket(namespace, async (socket) => (await linkByName(socket, ifname)) !== undefined);
@@ -41,17 +44,24 @@ export function configure(
     setSysctls(namespace, {
       [`net/ipv6/conf/${ifname}/accept_ra`]: '0',
       [`net/ipv6/conf/${ifname}/accept_dad`]: '0',
-      [`net/ipv6/conf/${ifname}/disable_ipv6`]: connection.addresses.some(({ ip }) => ip.includes(':'))
-        ? '0'
-        : '1',
     });
+    const version6 = connection.addresses.some(({ ip }) => familyOf(ip) === AF.INET6);
     const routed = await routedFamilies(socket);
     const gateways = connection.defaultGateways.filter((gateway) => !routed.has(familyOf(gateway)));
-    await applyAll(socket, `configure ${ifname}`, [
+    const messages = [
+      // An address is changed while the device is down.
+      link.change({
+        ifiIndex,
+        address: connection.macAddress,
+        mtu: connection.mtu,
+        ...(!version6 && { afSpec: { inet6: { addrGenMode: IN6_ADDR_GEN_MODE_NONE } } }),
+      }),
       link.change({ ifiIndex, ...upFlags() }),
       ...connection.addresses.map((each) => addressMessage(ifiIndex, each)),
       ...gateways.map((gateway) => defaultRouteMessage(ifiIndex, gateway)),
-    ]);
+    ];
+    // Not on this thread: the kernel changes one device at a time, and others may be on their way.
+    await applyAll(socket, `configure ${ifname}`, messages, { offThread: true });
     return gateways;
   });
 }

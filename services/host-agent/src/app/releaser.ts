@@ -42,7 +42,7 @@ export class Releaser {
     const { journal, functions, namespaces, log } = this.ports;
     const key = keyOf(attachment);
     const { tenant, port } = attachment;
-    if (attachment.phase !== 'releasing') await journal.write({ ...attachment, phase: 'releasing' });
+    if (attachment.phase !== 'releasing') journal.write({ ...attachment, phase: 'releasing' });
     // At the same time: the device has to wait for the kernel, the port for the bus. The port's gate closes for a
     // device that is down or gone, whichever is first.
     const [returned, disconnected] = await Promise.allSettled([
@@ -57,7 +57,7 @@ export class Releaser {
       log.warn({ key, port: `${tenant}/${port}`, err: error }, 'a port is to be deleted later');
       return { done: false, pending: error };
     }
-    await journal.remove(key);
+    journal.remove(key);
     functions.release(attachment.function, key, `${tenant}/${port}`);
     return { done: true };
   }

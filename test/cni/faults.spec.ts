@@ -1,0 +1,195 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { type Pod, waitConnected } from '@outboard/testbed';
+import { BLUE } from '../scenarios/manifests.js';
+import { CniWorld, HOSTS, OPEN, until } from './world.js';
+
+const PODS = 100;
+/** As many again, so that a pod that is tried again finds one while the last try is undone. */
+const FUNCTIONS = PODS;
+const CODE = { tryAgain: 11, notAvailable: 50 };
+const MAX_TRIES = 30;
+
+describe('pods in great number, and whatever happens meanwhile', () => {
+  let world: CniWorld;
+
+  beforeAll(async () => {
+    world = await CniWorld.start({
+      name: 'cni-faults',
+      functions: FUNCTIONS,
+      configuration: { network: 'blue', tenant: 'acme' },
+      leaseMilliseconds: 2_000,
+      environment: { OUTBOARD_CNI_ADD_MILLISECONDS: '20000', OUTBOARD_RECONCILE_SECONDS: '2' },
+    });
+    await world.acme.apply(...BLUE, OPEN);
+  }, 60_000);
+
+  afterAll(async () => {
+    await world?.[Symbol.asyncDispose]();
+  }, 60_000);
+
+  afterEach(async () => {
+    for (const name of [...world.stack.testbed.pods.keys()]) await world.stack.testbed.removePod(name);
+  }, 60_000);
+
+  const createPods = async (count: number): Promise<readonly Pod[]> => {
+    const pods: Pod[] = [];
+    for (let number = 0; number < count; number++) {
+      pods.push(await world.createPod(HOSTS[number % HOSTS.length] ?? HOSTS[0]));
+    }
+    return pods;
+  };
+
+  /** What kubelet does: a DEL after an ADD that failed, and another ADD with another container. Returns the container. */
+  const addLikeKubelet = async (pod: Pod): Promise<string> => {
+    const runtime = world.runtimeOf(pod);
+    let last = '';
+    for (let attempt = 1; attempt <= MAX_TRIES; attempt++) {
+      const containerId = `c-${pod.name}-${attempt}`;
+      const { exitCode, stdout } = await runtime.call('ADD', pod, { containerId });
+      if (exitCode === 0) return containerId;
+      last = stdout;
+      await deleteLikeKubelet(pod, containerId);
+    }
+    throw new Error(`${pod.name} was not added in ${MAX_TRIES} tries: ${last}`);
+  };
+
+  const deleteLikeKubelet = (pod: Pod, containerId: string): Promise<void> =>
+    until(`${containerId} is deleted`, async () => {
+      const { exitCode, stdout } = await world.runtimeOf(pod).call('DEL', pod, { containerId });
+      return exitCode === 0 ? undefined : stdout;
+    });
+
+  /** All pods come while the fault happens, all have what they should have, and all go while it happens again. */
+  const storm = async (count: number, fault: () => Promise<unknown>): Promise<void> => {
+    const pods = await createPods(count);
+    const underWay = (what: string, isSo: (ports: number) => boolean): Promise<void> =>
+      until(what, async () => {
+        const { length } = await world.ports().catch(() => []);
+        return isSo(length) ? undefined : `${length} ports`;
+      });
+    const [containers] = await Promise.all([
+      Promise.all(pods.map(addLikeKubelet)),
+      underWay('a third of the pods has a port', (ports) => ports >= count / 3).then(fault),
+    ]);
+    await until('as many ports as pods, all of them ready', async () => {
+      const ports = await world.ports();
+      const ready = ports.filter(({ status }) =>
+        status.conditions.some(({ type, status: is }) => type === 'Ready' && is === 'True'),
+      );
+      return ready.length === count && ports.length === count
+        ? undefined
+        : `${ready.length} of ${ports.length}`;
+    });
+    for (const [index, pod] of pods.entries()) {
+      const containerId = containers[index] ?? '';
+      const prevResult = { cniVersion: '1.0.0' };
+      const check = await world
+        .runtimeOf(pod)
+        .call('CHECK', pod, { containerId, configuration: { prevResult } });
+      expect(check.stdout).toBe('');
+    }
+    await Promise.all([
+      Promise.all(pods.map((pod, index) => deleteLikeKubelet(pod, containers[index] ?? ''))),
+      underWay('a third of the ports is gone', (ports) => ports <= (count * 2) / 3).then(fault),
+    ]);
+    await world.nothingIsLeft();
+  };
+
+  it('a hundred at once, on two hosts, reach one another, and a hundred at once leave nothing behind', async () => {
+    const pods = await createPods(PODS);
+    const results = await Promise.all(pods.map((pod) => world.runtimeOf(pod).add(pod)));
+    const addresses = results.flatMap(({ ips }) => ips.map(({ address }) => address));
+    expect(new Set(addresses).size).toBe(2 * PODS);
+    const some = pods.slice(0, 6).map((pod, index) => ({
+      name: pod.name,
+      namespace: pod.namespace,
+      addresses: results[index]?.ips.map(({ address }) => address.split('/')[0] ?? '') ?? [],
+    }));
+    await waitConnected(some);
+    await Promise.all(pods.map((pod) => world.runtimeOf(pod).delete(pod)));
+    await world.nothingIsLeft();
+  }, 180_000);
+
+  it('agents that are killed and started again', async () => {
+    await storm(30, async () => {
+      for (const host of HOSTS) {
+        await world.stack.stack.kill(`host-agent/${host}`);
+        await world.stack.stack.restart(`host-agent/${host}`);
+      }
+    });
+  }, 240_000);
+
+  it('runtimes that kill the plugin in the middle of a call', async () => {
+    await storm(20, async () => {
+      for (const host of HOSTS) world.runtimes[host].killCalls();
+    });
+  }, 240_000);
+
+  it('a bus that goes away and comes back', async () => {
+    await storm(30, () => world.stack.stack.restartNats());
+  }, 240_000);
+
+  it('services that are killed and started again', async () => {
+    await storm(30, async () => {
+      for (const service of ['network-intent', 'admin']) {
+        await world.stack.stack.kill(service);
+        await world.stack.stack.restart(service);
+      }
+    });
+  }, 240_000);
+
+  it('a DPU that reboots', async () => {
+    await storm(30, () => world.stack.testbed.rebootDpu('dpu-a'));
+  }, 240_000);
+
+  it('a pod whose port does not become ready in time is rolled back, and STATUS tells why', async () => {
+    const [pod] = await createPods(1);
+    if (pod === undefined) throw new Error('there is no pod');
+    const runtime = world.runtimeOf(pod);
+    await world.stack.stack.kill('dataplane-worker/dpu-a');
+    const { json } = await runtime.call('ADD', pod);
+    expect(json).toMatchObject({ code: CODE.tryAgain, msg: expect.stringContaining('is not ready') });
+    await world.nothingIsLeft();
+    await until('STATUS says that the DPU is gone', async () => {
+      const status = await runtime.status();
+      return status.json.code === CODE.notAvailable ? undefined : status.stdout;
+    });
+    await world.stack.stack.restart('dataplane-worker/dpu-a');
+    await world.available('host-dpu-a');
+  }, 120_000);
+
+  it('a DEL succeeds while the control plane is away, which learns of it when it is back', async () => {
+    const [pod] = await createPods(1);
+    if (pod === undefined) throw new Error('there is no pod');
+    const runtime = world.runtimeOf(pod);
+    await runtime.add(pod);
+    await world.stack.stack.kill('network-intent');
+    expect((await runtime.status()).json).toMatchObject({
+      code: CODE.notAvailable,
+      msg: expect.stringContaining('network-intent'),
+    });
+    await runtime.delete(pod);
+    await world.stack.stack.restart('network-intent');
+    await world.nothingIsLeft();
+  }, 120_000);
+
+  it('an agent that has lost its journal deletes the ports of pods that are gone, and no others', async () => {
+    const [stays, goes] = [await world.createPod('host-dpu-a'), await world.createPod('host-dpu-a')];
+    const runtime = world.runtimeOf(stays);
+    await runtime.add(stays);
+    await runtime.add(goes);
+    const agent = `host-agent/${stays.host.name}`;
+    await world.stack.stack.kill(agent);
+    world.loseJournal('host-dpu-a');
+    await world.takeAway(goes);
+    await world.stack.stack.restart(agent);
+    await until('one port is left', async () => {
+      const ports = await world.ports();
+      return ports.length === 1 ? undefined : `${ports.length} are`;
+    });
+    const [left] = await world.ports();
+    expect(left?.metadata.labels['outboard.dev/pod']).toBe(stays.name);
+    await world.takeAway(stays);
+    await world.nothingIsLeft();
+  }, 120_000);
+});
