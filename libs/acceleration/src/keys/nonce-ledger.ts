@@ -8,7 +8,7 @@ const HIGHEST_START = 1n << 62n;
 /**
  * Which counters of a key version are used up, on disk before they are used: after a crash the rest of a block is skipped,
  * and none comes again. The first one is drawn by lot, so that a worker which lost its disk does not begin where it began
- * before (docs/adr/0015).
+ * before (docs/adr/0018).
  */
 export class NonceLedger {
   constructor(

@@ -30,6 +30,7 @@ export interface RawHello {
 export class RawClient implements Disposable {
   #received = Buffer.alloc(0);
   #isAtEnd = false;
+  #disposed = false;
   region: SharedMemory | undefined;
 
   private constructor(
@@ -98,6 +99,8 @@ export class RawClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
     this.region?.[Symbol.dispose]();
     libc.close(this.descriptor);
   }
