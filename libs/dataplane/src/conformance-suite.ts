@@ -189,8 +189,6 @@ export function driverConformance<S extends Spec>(
     readonly walks: number;
     /** Of all operations, every how many-th fails once. */
     readonly faultStride: number;
-    /** False: it enforces no policies yet; its documents have none. */
-    readonly policies?: boolean;
   },
 ): void {
   jest.setTimeout(TEST_MILLISECONDS);
@@ -213,7 +211,7 @@ export function driverConformance<S extends Spec>(
       for (const each of opened.splice(0)) await each[Symbol.asyncDispose]();
     };
     const whole = (entries: readonly d.Entry[]): DocumentUpdate => {
-      return d.document(++sequence, options.policies === false ? d.withoutPolicies(entries) : entries);
+      return d.document(++sequence, entries);
     };
 
     beforeEach(async () => {

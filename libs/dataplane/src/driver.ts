@@ -44,6 +44,8 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   apply(operations: readonly Operation<S>[]): Promise<readonly OperationResult[]>;
   /** These will be created shortly, unless something comes between. What changes nothing yet may begin. Never throws. */
   prepare?(objects: readonly DriverObject<S>[]): void;
+  /** What the rules of policies have decided on since they have their names. Rejects when it cannot look. */
+  ruleCounters(): Promise<readonly RuleCounter[]>;
   /** Tells about changes from outside and, unavoidably, about our own. Disposing ends it. */
   watch(onChange: (change: Change) => void): Disposable;
 }
@@ -137,6 +139,15 @@ export type Change =
   | { readonly kind: 'functions' }
   /** The underlay is another: everything has to be realised again. */
   | { readonly kind: 'underlay' };
+
+/** Of a rule, or of what nobody has allowed of a port; of a policy in several routers, one each. */
+export interface RuleCounter {
+  /** As `realise/policy-names.ts` makes it. */
+  readonly name: string;
+  /** As many times as they were judged, both ways. */
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
 
 export interface Capability {
   readonly name: string;

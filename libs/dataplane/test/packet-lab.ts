@@ -1,6 +1,7 @@
 import { expect } from '@jest/globals';
 import { type Pod, Testbed } from '@outboard/testbed';
-import type { Driver, Spec } from '../src/driver.js';
+import type { RuleCounter, Spec } from '../src/driver.js';
+import { type Fault, faultyDriver } from '../src/driver-memory/faulty-driver.js';
 import { namespaceName } from '../src/realise/names.js';
 import * as d from '../src/testing/documents.js';
 import { EngineProbe } from '../src/testing/engine-probe.js';
@@ -60,7 +61,7 @@ export const gatewaysOf = ({ ipv4, ipv6 }: LabNetwork): [ipv4: string, ipv6: str
 
 /** Two DPUs with drivers of their own, and pods: what stands between documents and packets. */
 export class PacketLab implements AsyncDisposable {
-  readonly #drivers = new Map<string, Driver<Spec>>();
+  readonly #drivers = new Map<string, ReturnType<typeof faultyDriver<Spec>>>();
   readonly #probes = new Map<string, EngineProbe<Spec>>();
   #sequence = 0;
 
@@ -121,8 +122,10 @@ export class PacketLab implements AsyncDisposable {
     return namespaceName(this.driverName(dpu), router);
   }
 
-  async startWorker(dpu: string): Promise<void> {
-    const driver = await this.world.open(this.testbed.dpu(dpu));
+  /** `fault`: asked for every operation, from the first one on. */
+  async startWorker(dpu: string, fault?: Fault<Spec>): Promise<void> {
+    const driver = faultyDriver(await this.world.open(this.testbed.dpu(dpu)));
+    driver.setFault(fault);
     this.#drivers.set(dpu, driver);
     this.#probes.set(dpu, await EngineProbe.start(driver));
   }
@@ -132,10 +135,37 @@ export class PacketLab implements AsyncDisposable {
     await this.#drivers.get(dpu)?.[Symbol.asyncDispose]();
   }
 
+  setFault(dpu: string, fault: Fault<Spec> | undefined): void {
+    this.#drivers.get(dpu)?.setFault(fault);
+  }
+
   /** Waits until the DPU has applied exactly this, without a problem. */
   async apply(dpu: string, entries: readonly d.Entry[]): Promise<void> {
-    const report = await this.#probes.get(dpu)?.apply(d.document(++this.#sequence, entries));
-    expect(report?.problems).toEqual([]);
+    const report = await this.#probeOf(dpu).apply(d.document(++this.#sequence, entries));
+    expect(report.problems).toEqual([]);
+  }
+
+  /** The same for a change of what it has. */
+  async change(dpu: string, upserts: readonly d.Entry[], deletes: readonly string[]): Promise<void> {
+    const report = await this.#probeOf(dpu).apply(d.delta(++this.#sequence, upserts, deletes));
+    expect(report.problems).toEqual([]);
+  }
+
+  /** Resolves when something that happens from now on was repaired, and nothing is left to do. */
+  async repaired(dpu: string): Promise<void> {
+    const probe = this.#probeOf(dpu);
+    await probe.until((report) => report.repaired > 0);
+    await probe.engine.settled();
+  }
+
+  ruleCounters(dpu: string): Promise<readonly RuleCounter[]> {
+    return this.#drivers.get(dpu)?.ruleCounters() ?? Promise.resolve([]);
+  }
+
+  #probeOf(dpu: string): EngineProbe<Spec> {
+    const probe = this.#probes.get(dpu);
+    if (probe === undefined) throw new Error(`no worker runs on ${dpu}`);
+    return probe;
   }
 
   /**

@@ -83,6 +83,8 @@ export interface PacketWorld extends AsyncDisposable {
   open(dpu: Dpu): Promise<Driver<Spec>>;
   /** False for DPUs that forward in user space. */
   checksumOffload(dpu: string): boolean;
+  /** Takes away all that the DPU's packets are judged by, as somebody does who knows no better. */
+  wipe(dpu: Dpu): void;
 }
 
 /** IANA's ports of tunnels. */

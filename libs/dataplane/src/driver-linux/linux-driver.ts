@@ -12,6 +12,7 @@ import type {
   OperationResult,
   Realisation,
   Resolve,
+  RuleCounter,
   Scope,
   Underlay,
 } from '../driver.js';
@@ -44,7 +45,7 @@ import { Links } from './links.js';
 import { Namespaces } from './namespaces.js';
 import { NftObjects } from './nft-objects.js';
 import { Places } from './places.js';
-import { type RuleCounter, readCounters } from './policy-counters.js';
+import { readCounters } from './policy-counters.js';
 import { Rates } from './rates.js';
 import { Routes } from './routes.js';
 

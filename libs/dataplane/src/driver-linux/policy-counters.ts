@@ -1,4 +1,5 @@
 import { NFT_OBJECT, type NftObject, nftObject } from '@outboard/netlink';
+import type { RuleCounter } from '../driver.js';
 import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
@@ -7,14 +8,6 @@ import { guardKey, policyCounterKey } from '../realise/linux-objects.js';
 import { type DeleteOperation, type Observed, observedOf, type PutOperation, specOf } from './handler.js';
 import { type Change, ifThere, policyTable, type TransactionHandler } from './nft-transactions.js';
 import type { Places } from './places.js';
-
-/** What a rule has decided on; `name` as `policy-names.ts` makes it. */
-export interface RuleCounter {
-  readonly namespace: string;
-  readonly name: string;
-  readonly packets: bigint;
-  readonly bytes: bigint;
-}
 
 const counter = (name: string) => ({ ...policyTable(), name, type: NFT_OBJECT.COUNTER });
 

@@ -28,6 +28,7 @@ export function faultyDriver<S extends Spec>(
     functions: () => driver.functions(),
     realise: (key, object, resolve) => driver.realise(key, object, resolve),
     observe: (scope) => driver.observe(scope),
+    ruleCounters: () => driver.ruleCounters(),
     ...(driver.prepare && { prepare: (objects) => driver.prepare?.(objects) }),
     watch: (onChange) => driver.watch(onChange),
     [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
@@ -36,6 +37,7 @@ export function faultyDriver<S extends Spec>(
       count = 0;
     },
     async apply(operations) {
+      if (fault === undefined) return driver.apply(operations);
       const results: OperationResult[] = [];
       // One by one, so that what is faked does not change what the rest of a batch meets.
       for (const operation of operations) {

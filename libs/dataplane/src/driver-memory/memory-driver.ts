@@ -10,6 +10,7 @@ import type {
   OperationResult,
   Realisation,
   Resolve,
+  RuleCounter,
   Scope,
   Underlay,
 } from '../driver.js';
@@ -110,6 +111,11 @@ export class MemoryDriver implements Driver<LinuxSpec> {
     return operations.map((operation) =>
       operation.action === 'delete' ? this.#remove(operation) : this.#put(operation),
     );
+  }
+
+  /** No packet passes it. */
+  async ruleCounters(): Promise<readonly RuleCounter[]> {
+    return [];
   }
 
   watch(onChange: (change: Change) => void): Disposable {

@@ -1,6 +1,5 @@
 import type { Capability } from '../driver.js';
 import { askMeterFeatures, readMaximumMeters } from './openflow/meters.js';
-import { NO_POLICIES } from './realise/realise-ovs.js';
 import type { Switch } from './switch.js';
 
 /** What each capability needs of the build of the switch: a type of interfaces or datapaths. */
@@ -29,7 +28,7 @@ export async function askCapabilities({ database, client }: Switch): Promise<rea
       capability(name, types.has(type), `Open vSwitch ${version} was built without ${type}`),
     ),
     capability('bandwidth', meters > 0, 'the datapath has no meters'),
-    capability('policies', false, NO_POLICIES),
+    capability('policies', true, ''),
     capability('hardware-offload', false, 'the userspace datapath forwards in software'),
   ];
 }

@@ -1,6 +1,7 @@
 import { satisfies } from '@outboard/reconcile';
-import type { OperationResult } from '../driver.js';
+import type { OperationResult, RuleCounter } from '../driver.js';
 import { DONE, missing } from '../handlers.js';
+import { CachedDecisions, TOUCH_COOKIE } from './cached-decisions.js';
 import {
   COOKIE_MASK,
   COOKIE_PREFIX,
@@ -24,7 +25,17 @@ import {
   removeFlows,
   stopMonitoringFlows,
 } from './openflow/messages.js';
-import { type FlowSpec, flowKey, kindOfTable, PIPELINE_KEY, portKey } from './realise/ovs-objects.js';
+import { describeFlows, readFlowStatistics } from './openflow/statistics.js';
+import {
+  containerOf,
+  type FlowKind,
+  type FlowSpec,
+  flowKey,
+  kindOfFlow,
+  PIPELINE_KEY,
+  portKey,
+  TABLE,
+} from './realise/ovs-objects.js';
 import { PIPELINE, PIPELINE_REVISION } from './realise/pipeline.js';
 import type { Switch } from './switch.js';
 
@@ -41,7 +52,11 @@ export class Flows implements Handler {
   #monitor = 0;
   #filling: Promise<void> | undefined;
 
-  constructor(private readonly vswitch: Switch) {}
+  readonly #decisions: CachedDecisions;
+
+  constructor(private readonly vswitch: Switch) {
+    this.#decisions = new CachedDecisions(vswitch);
+  }
 
   /** Listens to a new connection, from what is there now on. */
   fill(): Promise<void> {
@@ -72,6 +87,7 @@ export class Flows implements Handler {
         continue;
       }
       const { flow } = update;
+      if (flow.cookie === TOUCH_COOKIE) continue;
       const raw = flowKey(flow);
       if (update.kind === 'put') this.#flows.set(raw, flow);
       else this.#flows.delete(raw);
@@ -96,8 +112,9 @@ export class Flows implements Handler {
     const indexes: number[] = [];
     // What others did until now is known then, and not overwritten.
     await this.settle();
-    for (const [index, { object, mark }] of operations.entries()) {
+    for (const [index, { object, mark, action }] of operations.entries()) {
       const spec = object.spec as FlowSpec;
+      if (action === 'update' || DECIDES_AT_ONCE.has(spec.kind)) this.#decisions.changed();
       const standing = this.#find(object.key);
       if (standing !== undefined && !isOurs(standing)) {
         results[index] = { kind: 'foreign', found: foreignText(standing) };
@@ -125,7 +142,12 @@ export class Flows implements Handler {
     for (const [index, { key }] of operations.entries()) {
       const flow = this.#find(key);
       if (flow === undefined) continue;
-      messages.push(removeFlow(flow, COOKIE_PREFIX, COOKIE_MASK, this.vswitch.names));
+      this.#decisions.changed();
+      messages.push(
+        isContainer(flow)
+          ? removeFlows(COOKIE_PREFIX, COOKIE_MASK, { xreg1: String(flow.match.xreg1) })
+          : removeFlow(flow, COOKIE_PREFIX, COOKIE_MASK, this.vswitch.names),
+      );
       indexes.push(index);
     }
     for (const refusal of await this.vswitch.client.commit(messages)) {
@@ -143,10 +165,23 @@ export class Flows implements Handler {
       );
     }
     await this.settle();
+    await this.#decisions.renewed();
     return keys.flatMap((key) => {
       const flow = this.#find(key);
       return flow === undefined || isPipelineCookie(flow.cookie) ? [] : [this.#observed(flow)];
     });
+  }
+
+  /** What was counted under the names that notes say. */
+  async counters(): Promise<RuleCounter[]> {
+    await this.#decisions.renewed(true);
+    const { client } = this.vswitch;
+    const parts = await client.request(describeFlows(COOKIE_PREFIX, COOKIE_MASK, TABLE.VERDICTS));
+    return parts
+      .flatMap(readFlowStatistics)
+      .flatMap(({ actions, packets, bytes }) =>
+        actions.flatMap((action) => ('note' in action ? [{ name: action.note, packets, bytes }] : [])),
+      );
   }
 
   /** Resolves when everything that happened until now was told. */
@@ -186,14 +221,21 @@ export class Flows implements Handler {
     const actions = flow.actions.map((action) =>
       'output' in action ? { output: this.#name(action.output) } : action,
     );
+    const place = { table, priority, match };
+    const within = containerOf(place);
     return {
-      key: flowKey({ table, priority, match }),
-      spec: { kind: kindOfTable(table), table, priority, match, actions },
+      key: flowKey(place),
+      spec: { kind: kindOfFlow(place), ...place, actions },
       ownership: isOurs(flow) ? { kind: 'owned' } : { kind: 'foreign', found: foreignText({ cookie }) },
+      ...(within === undefined ? {} : { within }),
     };
   }
 }
 
+/** New flows that change what is decided for packets that there were before. */
+const DECIDES_AT_ONCE: ReadonlySet<FlowKind> = new Set(['member', 'chain', 'policy', 'gate']);
+/** What has its number goes with it, at once. */
+const isContainer = (flow: Flow): boolean => ['set', 'segment'].includes(kindOfFlow(flow));
 const isOurs = ({ cookie }: CookedFlow): boolean => (cookie & COOKIE_MASK) === COOKIE_PREFIX;
 const foreignText = ({ cookie }: { cookie: bigint }): string =>
   `a flow with the cookie 0x${cookie.toString(16)}`;

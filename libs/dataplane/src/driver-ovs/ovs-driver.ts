@@ -11,6 +11,7 @@ import type {
   OperationResult,
   Realisation,
   Resolve,
+  RuleCounter,
   Scope,
   Underlay,
 } from '../driver.js';
@@ -32,9 +33,12 @@ import { Meters } from './meters.js';
 import { groupOfRequest, MULTIPART } from './openflow/messages.js';
 import { Ports } from './ports.js';
 import {
+  FLOW_KINDS,
   groupKey,
   OVS_ORDER,
+  OVS_READ_BACK_BEFORE,
   OVS_SLOW_TO_REMOVE,
+  OVS_TOGETHER,
   type OvsSpec,
   portKey,
   UNDERLAY_BRIDGE,
@@ -59,6 +63,8 @@ export interface OvsDriverOptions extends Pick<SwitchOptions, 'directory' | 'man
 export class OvsDriver implements Driver<OvsSpec> {
   readonly name = 'ovs';
   readonly order = OVS_ORDER;
+  readonly readBackBefore = OVS_READ_BACK_BEFORE;
+  readonly together = OVS_TOGETHER;
   readonly slowToRemove = OVS_SLOW_TO_REMOVE;
   readonly view = switchView;
   readonly inProcess = IN_PROCESS;
@@ -147,8 +153,8 @@ export class OvsDriver implements Driver<OvsSpec> {
     return functionsAmong(this.place.devices());
   }
 
-  realise(_key: string, object: DataplaneObject, resolve: Resolve): Realisation<OvsSpec> {
-    return realiseOvs(object, resolve, { underlay: this.#underlay, lacks: this.#lacks });
+  realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<OvsSpec> {
+    return realiseOvs(key, object, resolve, { underlay: this.#underlay, lacks: this.#lacks });
   }
 
   async observe(scope: Scope): Promise<readonly ObservedObject<OvsSpec>[]> {
@@ -159,6 +165,10 @@ export class OvsDriver implements Driver<OvsSpec> {
   async apply(operations: readonly Operation<OvsSpec>[]): Promise<readonly OperationResult[]> {
     this.place.drain();
     return this.#handlers.apply(operations);
+  }
+
+  ruleCounters(): Promise<readonly RuleCounter[]> {
+    return this.#flows.counters();
   }
 
   watch(onChange: (change: Change) => void): Disposable {
@@ -247,7 +257,7 @@ function handlersOf(vswitch: Switch, flows: Flows, responders: Responders, place
     { handler: new Addresses(places), keys: ['address'], kinds: ['address'] },
     { handler: new Meters(vswitch), keys: ['meter'], kinds: ['meter'] },
     { handler: new Groups(vswitch), keys: ['group', 'bucket'], kinds: ['group', 'bucket'] },
-    { handler: flows, keys: ['flow'], kinds: ['flow', 'gate'] },
+    { handler: flows, keys: ['flow'], kinds: FLOW_KINDS },
     { handler: new Pipeline(vswitch, flows), keys: ['pipeline'], kinds: ['pipeline'] },
     { handler: responders, keys: ['responder'], kinds: ['responder'] },
     { handler: new DeafRepresentors(place), keys: ['link'], kinds: ['representor'] },

@@ -6,12 +6,21 @@ import { AppError } from '@outboard/core';
 import type { NetworkNamespace } from '@outboard/netlink';
 
 const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
-const PID_FILES = { database: 'ovsdb-server.pid', switch: 'ovs-vswitchd.pid' } as const;
+const SWITCH = 'ovs-vswitchd';
+const PID_FILES = { database: 'ovsdb-server.pid', switch: `${SWITCH}.pid` } as const;
 const STOP_POLL_MILLISECONDS = 10;
 const STOP_POLLS = 500;
 
 export const databaseSocket = (directory: string): string => join(directory, 'db.sock');
 export const bridgeSocket = (directory: string, bridge: string): string => join(directory, `${bridge}.mgmt`);
+
+/** Of ovs-vswitchd: of one that we started, or as it names it itself. `undefined`: it does not run. */
+export function controlSocket(directory: string): string | undefined {
+  const pid = pidIn(join(directory, PID_FILES.switch));
+  return [`${SWITCH}.ctl`, `${SWITCH}.${pid}.ctl`]
+    .map((name) => join(directory, name))
+    .find((path) => existsSync(path));
+}
 
 /**
  * Sees to it that an Open vSwitch runs in a namespace, with all its files in a directory of its own. It outlives who
@@ -37,7 +46,7 @@ export async function ensureRunning(
     `--remote=punix:${socket}`,
     database,
   ]);
-  await run('ovs-vswitchd', [...daemon(directory, 'ovs-vswitchd', PID_FILES.switch), `unix:${socket}`]);
+  await run(SWITCH, [...daemon(directory, SWITCH, PID_FILES.switch), `unix:${socket}`]);
 }
 
 /** Ends it, for whoever wants its traffic to end. */

@@ -5,7 +5,8 @@ import { OpenFlowClient } from './openflow/client.js';
 import type { PortNames } from './openflow/fields.js';
 import { forwardRequests } from './openflow/messages.js';
 import { Database } from './ovsdb/database.js';
-import { bridgeSocket, databaseSocket, ensureRunning } from './processes.js';
+import { JsonRpcClient } from './ovsdb/json-rpc.js';
+import { bridgeSocket, controlSocket, databaseSocket, ensureRunning } from './processes.js';
 import { INTEGRATION_BRIDGE, UNDERLAY_BRIDGE } from './realise/ovs-objects.js';
 
 const RECONNECT_MILLISECONDS = { first: 50, maximum: 5000 };
@@ -28,10 +29,11 @@ export interface SwitchListener {
   onConnected(): Promise<void>;
 }
 
-/** An Open vSwitch: its processes, and the connections to its database and its bridge, made again when they end. */
+/** An Open vSwitch: its processes, and the connections to them and to its bridge, made again when they end. */
 export class Switch implements AsyncDisposable {
   #database: Database | undefined;
   #client: OpenFlowClient | undefined;
+  #control: JsonRpcClient | undefined;
   /** Sockets are reached through it: their paths may be longer than a socket's address. */
   #directory = -1;
   #connecting: Promise<void> | undefined;
@@ -66,6 +68,12 @@ export class Switch implements AsyncDisposable {
     return this.#client;
   }
 
+  /** What ovs-appctl(8) speaks. Throws AppError UNAVAILABLE while there is no connection. */
+  get control(): JsonRpcClient {
+    if (this.#control === undefined) throw new AppError('UNAVAILABLE', 'ovs-vswitchd is not connected');
+    return this.#control;
+  }
+
   /** The numbers of the integration bridge's ports. */
   get names(): PortNames {
     return this.database.names(INTEGRATION_BRIDGE);
@@ -93,6 +101,13 @@ export class Switch implements AsyncDisposable {
       onClosed: () => this.#lost(),
     });
     await this.#makeBridges(this.#database);
+    const control = controlSocket(place);
+    if (control === undefined)
+      throw new AppError('UNAVAILABLE', `ovs-vswitchd has no socket in ${directory}`);
+    this.#control = await JsonRpcClient.open('ovs-vswitchd', control, {
+      onMessage: () => undefined,
+      onClosed: () => this.#lost(),
+    });
     this.#client = await OpenFlowClient.open(bridgeSocket(place, INTEGRATION_BRIDGE), {
       onMultipart: (type, content) => this.listener.onMultipart(type, content),
       onForwardedRequest: (body) => this.listener.onForwardedRequest(body),
@@ -112,8 +127,10 @@ export class Switch implements AsyncDisposable {
 
   #disconnect(): void {
     this.#client?.close();
+    this.#control?.close();
     this.#database?.close();
     this.#client = undefined;
+    this.#control = undefined;
     this.#database = undefined;
   }
 

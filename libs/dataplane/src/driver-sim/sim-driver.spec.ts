@@ -27,5 +27,5 @@ driverConformance(
       [Symbol.asyncDispose]: async () => undefined,
     };
   },
-  { walks: 40, faultStride: 5, policies: false },
+  { walks: 40, faultStride: 5 },
 );

@@ -10,10 +10,17 @@ import type {
   OperationResult,
   Realisation,
   Resolve,
+  RuleCounter,
   Scope,
   Underlay,
 } from '../driver.js';
-import { OVS_ORDER, OVS_SLOW_TO_REMOVE, type OvsSpec } from '../driver-ovs/realise/ovs-objects.js';
+import {
+  OVS_ORDER,
+  OVS_READ_BACK_BEFORE,
+  OVS_SLOW_TO_REMOVE,
+  OVS_TOGETHER,
+  type OvsSpec,
+} from '../driver-ovs/realise/ovs-objects.js';
 import { realiseOvs } from '../driver-ovs/realise/realise-ovs.js';
 import { switchView } from '../driver-ovs/realise/switch-view.js';
 import { SimSwitch } from './sim-switch.js';
@@ -35,9 +42,9 @@ const DEFAULT_UNDERLAY: Underlay = { device: 'p0', address: '10.254.0.1', mtu: 1
 export class SimDriver implements Driver<OvsSpec> {
   readonly name = 'sim';
   readonly order = OVS_ORDER;
+  readonly readBackBefore = OVS_READ_BACK_BEFORE;
+  readonly together = OVS_TOGETHER;
   readonly slowToRemove = OVS_SLOW_TO_REMOVE;
-  readonly readBackBefore = new Set(OVS_ORDER);
-  readonly together = [];
   readonly view = switchView;
   readonly vswitch: SimSwitch;
   #underlay: Underlay | undefined;
@@ -91,8 +98,8 @@ export class SimDriver implements Driver<OvsSpec> {
     });
   }
 
-  realise(_key: string, object: DataplaneObject, resolve: Resolve): Realisation<OvsSpec> {
-    return realiseOvs(object, resolve, { underlay: this.#underlay, lacks: new Map() });
+  realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<OvsSpec> {
+    return realiseOvs(key, object, resolve, { underlay: this.#underlay, lacks: new Map() });
   }
 
   async observe(scope: Scope): Promise<readonly ObservedObject<OvsSpec>[]> {
@@ -104,6 +111,10 @@ export class SimDriver implements Driver<OvsSpec> {
     return operations.map((operation) =>
       operation.action === 'delete' ? this.#remove(operation) : this.#put(operation),
     );
+  }
+
+  async ruleCounters(): Promise<readonly RuleCounter[]> {
+    return this.vswitch.counters();
   }
 
   watch(onChange: (change: Change) => void): Disposable {

@@ -1,6 +1,12 @@
-import type { Change, Mark, ObservedObject, Ownership } from '../driver.js';
-import type { BucketSpec, FlowSpec, OvsSpec } from '../driver-ovs/realise/ovs-objects.js';
-import { groupKey, portKey } from '../driver-ovs/realise/ovs-objects.js';
+import type { Change, Mark, ObservedObject, Ownership, RuleCounter } from '../driver.js';
+import {
+  type BucketSpec,
+  type FlowSpec,
+  groupKey,
+  isFlow,
+  type OvsSpec,
+  portKey,
+} from '../driver-ovs/realise/ovs-objects.js';
 import { PIPELINE } from '../driver-ovs/realise/pipeline.js';
 import { linkKey } from '../realise/linux-objects.js';
 import { Connections } from './switch/connections.js';
@@ -26,6 +32,8 @@ export class SimSwitch {
   readonly #buckets = new Map<number, Set<string>>();
   /** How many flows send to a port or group, by its key. */
   readonly #users = new Map<string, number>();
+  /** Packets by the notes of the flows that they met. */
+  readonly #counted = new Map<string, bigint>();
   readonly #watchers = new Set<(change: Change) => void>();
   #silent = false;
 
@@ -104,6 +112,7 @@ export class SimSwitch {
     this.#buckets.clear();
     this.#users.clear();
     this.connections.clear();
+    this.#counted.clear();
     for (const name of devices) this.plug(name);
     this.#tell({ kind: 'everything' });
   }
@@ -128,7 +137,7 @@ export class SimSwitch {
   /** What leaves when a packet comes in by a port (`packet.inPort`), and the flows that it met (`table/priority`). */
   receive(packet: Packet): { readonly outputs: readonly Output[]; readonly flows: readonly string[] } {
     if (!this.#isOpen(packet.inPort)) return { outputs: [], flows: [] };
-    const { outputs, flows } = execute(
+    const { outputs, flows, notes } = execute(
       {
         table: (number) => this.#tables.get(number),
         group: (id) => this.#group(id),
@@ -136,7 +145,19 @@ export class SimSwitch {
       },
       packet,
     );
+    for (const note of notes) this.#counted.set(note, (this.#counted.get(note) ?? 0n) + 1n);
     return { outputs: outputs.filter(({ port }) => this.#isOpen(port)), flows };
+  }
+
+  /** Of the flows that say what they count. Frames have no length here. */
+  counters(): RuleCounter[] {
+    return [...this.#objects.values()].flatMap(({ spec }) =>
+      (isFlow(spec) ? spec.actions : []).flatMap((action) =>
+        'note' in action
+          ? [{ name: action.note, packets: this.#counted.get(action.note) ?? 0n, bytes: 0n }]
+          : [],
+      ),
+    );
   }
 
   /** It is a port, and what is behind it is up. */
@@ -163,7 +184,7 @@ export class SimSwitch {
     if (before !== undefined) this.#disconnect(key, before.spec);
     this.#objects.set(key, standing);
     const { spec } = standing;
-    if (spec.kind === 'flow' || spec.kind === 'gate') {
+    if (isFlow(spec)) {
       this.#table(spec.table).put(spec);
       this.#count(spec, 1);
     }
@@ -172,7 +193,7 @@ export class SimSwitch {
   }
 
   #disconnect(key: string, spec: OvsSpec): void {
-    if (spec.kind === 'flow' || spec.kind === 'gate') {
+    if (isFlow(spec)) {
       this.#table(spec.table).remove(spec);
       this.#count(spec, -1);
     }

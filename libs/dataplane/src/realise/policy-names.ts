@@ -1,10 +1,12 @@
 import type { IpFamily } from './addresses.js';
 import type { PolicyElementSpec, PolicySetSpec } from './linux-objects.js';
+import type { PolicyDirection } from './parse-rule.js';
 import { PORT_SETS } from './port-sets.js';
 
-export type PolicyDirection = 'ingress' | 'egress';
+/** The last part of a group's key. */
+export const groupId = (key: string): string => key.slice(key.lastIndexOf('/') + 1);
 
-/** The set of a group's addresses of one family; `id` is the last part of the group's key. */
+/** The set of a group's addresses of one family. */
 export const groupSetName = (id: string, family: IpFamily, prefixes: boolean): string =>
   `${prefixes ? 'prefixes' : 'group'}${family}-${id}`;
 

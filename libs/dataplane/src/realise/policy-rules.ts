@@ -1,9 +1,15 @@
-import type { Rule, RuleCidr, RulePeer, RuleService } from '@outboard/contracts';
-import type { Problems } from '@outboard/core';
 import { IP_CT_DIR, NFT_CMP, NFT_CT, NFT_META, NFT_REG } from '@outboard/netlink';
-import { type IpFamily, type Prefix, parsePrefix, prefixBounds } from './addresses.js';
+import { type IpFamily, type Prefix, prefixBounds } from './addresses.js';
 import type { RuleExpression, RuleVerdict } from './linux-objects.js';
-import { groupSetName, type PolicyDirection } from './policy-names.js';
+import {
+  type ParsedPeer,
+  type ParsedRule,
+  type ParsedService,
+  type PolicyDirection,
+  PROTOCOL,
+  type RuleAction,
+} from './parse-rule.js';
+import { groupId, groupSetName } from './policy-names.js';
 import { NAMED_PORT_SETS, PASSED_MARK } from './port-sets.js';
 
 /** One rule of a chain. */
@@ -12,8 +18,6 @@ export type Expressions = readonly RuleExpression[];
 /** Rules of a chain; bounds what one transaction has to carry. */
 export const MAX_CHAIN_RULES = 1100;
 
-const PROTOCOL = { ICMP: 1, TCP: 6, UDP: 17, ICMPv6: 58 } as const;
-const MAX_PORT = 65535;
 /** Bytes of a name in sets: IFNAMSIZ, which the set's type is made for. */
 const NAME_LENGTH = 16;
 const MARK_LENGTH = 4;
@@ -82,57 +86,33 @@ export function portRules({ admin, normal, baseline, denied }: PortJudgement): E
 
 const count = (counter: string): RuleExpression => ({ name: 'count', counter });
 
-/** A group as rules mean it. */
-export interface KnownGroup {
-  readonly id: string;
-  readonly prefixes: boolean;
-}
-
 /**
- * A neutral rule as rules of a chain: one for every peer, family and service. What it reaches and who opens it is told
+ * A parsed rule as rules of a chain: one for every peer, family and service. What it reaches and who opens it is told
  * by connection tracking, so that both directions of a connection are judged alike.
  */
 export function ruleRules(
-  rule: Rule,
+  { action, peers, services }: ParsedRule,
   direction: PolicyDirection,
   counter: string,
-  groupOf: (key: string) => KnownGroup | undefined,
-  field: string,
-  problems: Problems,
 ): Expressions[] {
-  const end = endOf(rule.action);
-  if (end === undefined) problems.add(`${field}.action`, 'must be one of ALLOW, DENY, PASS');
-  const peers = rule.peers.flatMap((peer, index) =>
-    peerTerms(peer, direction, groupOf, `${field}.peers[${index}]`, problems),
-  );
-  const services = rule.services.flatMap((service, index) =>
-    serviceTerms(service, `${field}.services[${index}]`, problems),
-  );
   const anybody: Term = { family: undefined, expressions: [] };
   const everything: Term = { family: undefined, expressions: [] };
   const rules: Expressions[] = [];
-  for (const peer of rule.peers.length > 0 ? peers : [anybody]) {
-    for (const service of rule.services.length > 0 ? services : [everything]) {
+  for (const peer of peers.length > 0 ? peers.flatMap((each) => peerTerms(each, direction)) : [anybody]) {
+    for (const service of services.length > 0 ? services.flatMap(serviceTerms) : [everything]) {
       const impossible = peer.family && service.family && peer.family !== service.family;
       if (impossible) continue;
-      rules.push([...peer.expressions, ...service.expressions, count(counter), ...(end ?? [])]);
+      rules.push([...peer.expressions, ...service.expressions, count(counter), ...END[action]]);
     }
   }
   return rules;
 }
 
-function endOf(action: string): Expressions | undefined {
-  switch (action) {
-    case 'ALLOW':
-      return [verdict('accept')];
-    case 'DENY':
-      return [verdict('drop')];
-    case 'PASS':
-      return PASS;
-    default:
-      return undefined;
-  }
-}
+const END: Readonly<Record<RuleAction, Expressions>> = {
+  ALLOW: [verdict('accept')],
+  DENY: [verdict('drop')],
+  PASS,
+};
 
 /** A part of a rule; of a family, what is of another cannot be meant. */
 interface Term {
@@ -148,51 +128,23 @@ const loadPeer = (direction: PolicyDirection, family: IpFamily, dreg: number = R
   dreg,
 });
 
-function peerTerms(
-  { peer }: RulePeer,
-  direction: PolicyDirection,
-  groupOf: (key: string) => KnownGroup | undefined,
-  field: string,
-  problems: Problems,
-): Term[] {
-  if (peer.case === 'addressGroup') {
-    const group = groupOf(peer.value);
-    // One that is not known is waited for before this is asked.
-    if (group === undefined) return [];
+function peerTerms(peer: ParsedPeer, direction: PolicyDirection): Term[] {
+  if (peer.kind === 'group') {
+    const { key, prefixes } = peer;
     return ([4, 6] as const).map((family) => ({
       family,
       expressions: [
-        ...(group.prefixes
+        ...(prefixes
           ? [
               { name: 'ct', key: NFT_CT.L3PROTOCOL, dreg: R1 } as const,
               loadPeer(direction, family, BEHIND_R1),
             ]
           : [loadPeer(direction, family)]),
-        { name: 'lookup', set: groupSetName(group.id, family, group.prefixes), sreg: R1 },
+        { name: 'lookup', set: groupSetName(groupId(key), family, prefixes), sreg: R1 },
       ],
     }));
   }
-  if (peer.case === 'cidr') return cidrTerm(peer.value, direction, `${field}.cidr`, problems);
-  problems.add(field, 'must be a group or a prefix');
-  return [];
-}
-
-function cidrTerm(
-  { prefix: text, except }: RuleCidr,
-  direction: PolicyDirection,
-  field: string,
-  problems: Problems,
-): Term[] {
-  const prefix = parsePrefix(text);
-  if (prefix === undefined) problems.add(`${field}.prefix`, 'must be an IPv4 or IPv6 prefix');
-  const exceptions = except.map((each, index) => {
-    const parsed = parsePrefix(each);
-    if (parsed === undefined || (prefix !== undefined && parsed.bits !== prefix.bits)) {
-      problems.add(`${field}.except[${index}]`, 'must be a prefix of the same family');
-    }
-    return parsed;
-  });
-  if (prefix === undefined) return [];
+  const { prefix, except } = peer;
   const family = prefix.bits === 32 ? 4 : 6;
   const compare = (each: Prefix, op: number): Expressions => [
     loadPeer(direction, family),
@@ -201,10 +153,7 @@ function cidrTerm(
   return [
     {
       family,
-      expressions: [
-        ...compare(prefix, NFT_CMP.EQ),
-        ...exceptions.flatMap((each) => (each === undefined ? [] : compare(each, NFT_CMP.NEQ))),
-      ],
+      expressions: [...compare(prefix, NFT_CMP.EQ), ...except.flatMap((each) => compare(each, NFT_CMP.NEQ))],
     },
   ];
 }
@@ -220,29 +169,24 @@ function prefixExpressions(prefix: Prefix, op: number): Expressions {
   ];
 }
 
-function serviceTerms(service: RuleService, field: string, problems: Problems): Term[] {
-  const { protocol, firstPort, lastPort, portName, icmpType, icmpCode } = service;
-  const isProtocol: Expressions = [
-    { name: 'ct', key: NFT_CT.PROTOCOL, dreg: R1 },
-    { name: 'cmp', sreg: R1, op: NFT_CMP.EQ, data: protocol.toString(16).padStart(2, '0') },
-  ];
-  switch (protocol) {
-    case PROTOCOL.TCP:
-    case PROTOCOL.UDP:
-      if (portName !== '') return namedPort(isProtocol, portName, field, problems);
-      if (firstPort === 0) return [{ family: undefined, expressions: isProtocol }];
-      if (firstPort > lastPort || lastPort > MAX_PORT) problems.add(field, 'must have ports from 1 to 65535');
-      return [{ family: undefined, expressions: [...isProtocol, ...portRange(firstPort, lastPort)] }];
-    case PROTOCOL.ICMP:
-    case PROTOCOL.ICMPv6: {
-      const family = protocol === PROTOCOL.ICMP ? 4 : 6;
-      return [{ family, expressions: [...isProtocol, ...icmpExpressions(icmpType, icmpCode)] }];
-    }
-    default:
-      problems.add(`${field}.protocol`, 'must be 1, 6, 17 or 58');
-      return [];
+function serviceTerms(service: ParsedService): Term[] {
+  if (service.kind === 'icmp') {
+    const { family, type, code } = service;
+    const protocol = isProtocol(family === 4 ? PROTOCOL.ICMP : PROTOCOL.ICMPv6);
+    return [{ family, expressions: [...protocol, ...icmpExpressions(type, code)] }];
   }
+  const protocol = isProtocol(service.protocol);
+  if (service.kind === 'named') return namedPort(protocol, service.portName);
+  const { ports } = service;
+  return [
+    { family: undefined, expressions: [...protocol, ...(ports === undefined ? [] : portRange(...ports))] },
+  ];
 }
+
+const isProtocol = (protocol: number): Expressions => [
+  { name: 'ct', key: NFT_CT.PROTOCOL, dreg: R1 },
+  { name: 'cmp', sreg: R1, op: NFT_CMP.EQ, data: protocol.toString(16).padStart(2, '0') },
+];
 
 function portRange(first: number, last: number): Expressions {
   const load = { name: 'ct', key: NFT_CT.PROTO_SRC, direction: IP_CT_DIR.REPLY, dreg: R1 } as const;
@@ -267,16 +211,14 @@ function icmpExpressions(type: number | undefined, code: number | undefined): Ex
 }
 
 /** Looks what is reached up among the named ports, whoever opens the connection. */
-function namedPort(isProtocol: Expressions, portName: string, field: string, problems: Problems): Term[] {
-  if (Buffer.byteLength(portName) >= NAME_LENGTH)
-    problems.add(`${field}.portName`, 'must be shorter than 16');
+function namedPort(isOfProtocol: Expressions, portName: string): Term[] {
   return ([4, 6] as const).map((family) => {
     // Registers as the kernel names them: of 16 bytes where one begins, of 4 otherwise.
     const [protocol, port, name] = family === 4 ? [9, 10, 11] : [2, 13, 14];
     return {
       family,
       expressions: [
-        ...isProtocol,
+        ...isOfProtocol,
         loadPeer('egress', family),
         { name: 'ct', key: NFT_CT.PROTOCOL, dreg: protocol },
         { name: 'ct', key: NFT_CT.PROTO_SRC, direction: IP_CT_DIR.REPLY, dreg: port },

@@ -1,7 +1,7 @@
 import type { AddressGroup, AddressGroupMember, DestinationPort, RuleSet } from '@outboard/contracts';
 import { Problems } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve } from '../driver.js';
-import { type Prefix, parsePrefix, prefixBounds } from './addresses.js';
+import { type Prefix, prefixBounds } from './addresses.js';
 import {
   guardKey,
   type LinuxSpec,
@@ -11,20 +11,27 @@ import {
   policySetKey,
 } from './linux-objects.js';
 import { namespaceName } from './names.js';
+import { parseMember } from './parse-member.js';
+import {
+  groupsOf,
+  POLICY_DIRECTIONS,
+  type PolicyDirection,
+  parseRules,
+  resolveGroups,
+} from './parse-rule.js';
 import {
   elementKind,
+  groupId,
   groupKeyLength,
   groupSetName,
-  type PolicyDirection,
   prefixKeyHead,
   ruleChainName,
   ruleCounterName,
 } from './policy-names.js';
-import { type KnownGroup, MAX_CHAIN_RULES, paddedName, ruleRules } from './policy-rules.js';
+import { MAX_CHAIN_RULES, paddedName, ruleRules } from './policy-rules.js';
 import { NAMED_PORT_SETS } from './port-sets.js';
 import { ROUTER_KEY } from './realise-route.js';
 
-const idOf = (groupKey: string): string => groupKey.slice(groupKey.lastIndexOf('/') + 1);
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** A set for each family. */
@@ -38,7 +45,7 @@ export function addressGroupObjects(
   if (problems.total > 0) throw problems.toError();
   const namespace = namespaceName(dpu, router);
   return ([4, 6] as const).map((family) => {
-    const name = groupSetName(idOf(key), family, prefixes);
+    const name = groupSetName(groupId(key), family, prefixes);
     return {
       key: policySetKey(namespace, name),
       spec: { kind: 'policyset', namespace, name, keyLength: groupKeyLength(family, prefixes), prefixes },
@@ -54,22 +61,13 @@ export function addressGroupMember(
   resolve: Resolve,
   dpu: string,
 ): Realisation<LinuxSpec> {
+  const parsed = parseMember(member, resolve);
   const references = [member.addressGroup];
-  const group = resolve(member.addressGroup)?.object;
-  if (group?.case !== 'addressGroup') {
-    return { kind: 'missing', dependency: member.addressGroup, references };
-  }
-  const { router, prefixes } = group.value;
-  const problems = new Problems();
-  const prefix = parsePrefix(member.address);
-  if (prefix === undefined || (!prefixes && prefix.length < prefix.bits)) {
-    problems.add('address', prefixes ? 'must be an IP address or prefix' : 'must be an IP address');
-  }
-  checkNamedPorts(member.namedPorts, problems);
-  if (problems.total > 0 || prefix === undefined) throw problems.toError();
+  if (parsed.kind === 'missing') return { kind: 'missing', dependency: parsed.key, references };
+  const { router, prefixes, prefix } = parsed;
   const namespace = namespaceName(dpu, router);
   const family = prefix.bits === 32 ? 4 : 6;
-  const set = groupSetName(idOf(member.addressGroup), family, prefixes);
+  const set = groupSetName(groupId(member.addressGroup), family, prefixes);
   const { first, last } = prefixBounds(prefix);
   const head = prefixes ? prefixKeyHead(family) : '';
   const key = `${head}${hex(first)}`;
@@ -84,15 +82,6 @@ export function addressGroupMember(
     ...namedPortObjects(namespace, prefix, member.namedPorts),
   ];
   return { kind: 'realised', objects, references };
-}
-
-export function checkNamedPorts(namedPorts: readonly DestinationPort[], problems: Problems): void {
-  for (const [index, { name, protocol, port }] of namedPorts.entries()) {
-    const field = `namedPorts[${index}]`;
-    if (!/^[a-z0-9-]{1,15}$/.test(name)) problems.add(`${field}.name`, 'must be 1-15 of a-z, 0-9, -');
-    if (protocol !== 6 && protocol !== 17) problems.add(`${field}.protocol`, 'must be 6 or 17');
-    if (port < 1 || port > 65535) problems.add(`${field}.port`, 'must be 1 to 65535');
-  }
 }
 
 /** What an address calls its ports; whoever tells it, it is the same. */
@@ -118,54 +107,39 @@ export const namedPortObjects = (
 /** A chain for each direction that has rules, behind the sets and counters that these name. */
 export function ruleSet(set: RuleSet, resolve: Resolve, dpu: string): Realisation<LinuxSpec> {
   const references = groupsOf(set);
-  const groups = new Map<string, KnownGroup>();
-  for (const key of references) {
-    const group = resolve(key)?.object;
-    if (group?.case !== 'addressGroup') return { kind: 'missing', dependency: key, references };
-    groups.set(key, { id: idOf(key), prefixes: group.value.prefixes });
-  }
+  const known = resolveGroups(references, resolve);
+  if (known.kind === 'missing') return { kind: 'missing', dependency: known.key, references };
   const problems = new Problems();
   if (!ROUTER_KEY.test(set.router)) problems.add('router', 'must be the key of a Router');
   const namespace = namespaceName(dpu, set.router);
-  const objects = (['ingress', 'egress'] as const).flatMap((direction) =>
-    directionObjects(set, direction, namespace, groups, problems),
+  const objects = POLICY_DIRECTIONS.flatMap((direction) =>
+    directionObjects(set, direction, namespace, known.groups, problems),
   );
   if (problems.total > 0) throw problems.toError();
   return { kind: 'realised', objects, references };
 }
 
-const groupsOf = ({ ingress, egress }: RuleSet): string[] => [
-  ...new Set(
-    [...ingress, ...egress]
-      .flatMap(({ peers }) => peers)
-      .flatMap(({ peer }) => (peer.case === 'addressGroup' ? [peer.value] : [])),
-  ),
-];
-
 function directionObjects(
   set: RuleSet,
   direction: PolicyDirection,
   namespace: string,
-  groups: ReadonlyMap<string, KnownGroup>,
+  groups: ReadonlyMap<string, AddressGroup>,
   problems: Problems,
 ): DriverObject<LinuxSpec>[] {
-  const own = set[direction];
+  const own = parseRules(set, direction, groups, problems);
   if (own.length === 0) return [];
-  const counters = [...new Set(own.map(({ name }) => ruleCounterName(direction, set.policyUid, name)))];
-  const rules = own.flatMap((rule, index) => {
-    const counter = ruleCounterName(direction, set.policyUid, rule.name);
-    return ruleRules(rule, direction, counter, (key) => groups.get(key), `${direction}[${index}]`, problems);
-  });
+  const counters = own.map(({ name }) => ruleCounterName(direction, set.policyUid, name));
+  const rules = own.flatMap((rule, index) => ruleRules(rule, direction, counters[index] ?? ''));
   if (rules.length > MAX_CHAIN_RULES) {
     problems.add(direction, `must be at most ${MAX_CHAIN_RULES} rules of the kernel, not ${rules.length}`);
   }
   const name = ruleChainName(direction, set.policyUid);
   const home = guardKey(namespace, 'policies');
-  const sets = [...groups.values()].flatMap(({ id, prefixes }) =>
-    ([4, 6] as const).map((family) => policySetKey(namespace, groupSetName(id, family, prefixes))),
+  const sets = [...groups].flatMap(([key, { prefixes }]) =>
+    ([4, 6] as const).map((family) => policySetKey(namespace, groupSetName(groupId(key), family, prefixes))),
   );
   return [
-    ...counters.map((counter) => counterObject(namespace, counter)),
+    ...[...new Set(counters)].map((counter) => counterObject(namespace, counter)),
     {
       key: policyChainKey(namespace, name),
       spec: { kind: 'rulechain', namespace, name, rules },

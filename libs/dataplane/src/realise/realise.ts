@@ -17,14 +17,16 @@ import {
   responderObjects,
 } from '../host-configuration/realise-responder.js';
 import { GATEWAY_LINK_LOCAL } from '../host-configuration/responder-spec.js';
-import { parsePrefix } from './addresses.js';
+import { type Prefix, parsePrefix } from './addresses.js';
 import { bandwidthObstacle } from './bandwidth.js';
 import type { LinuxEnvironment } from './environment.js';
 import { fixedTable } from './fixed-table-objects.js';
 import { ROUTER_TABLES } from './fixed-tables.js';
+import { isPoliced, ruleSetsOf } from './judgement.js';
 import { guardKey, type LinuxSpec, linkKey, namespaceKey } from './linux-objects.js';
 import { bridgeMac, bridgeName, namespaceName } from './names.js';
-import { portPolicyObjects, ruleSetsOf } from './port-policies.js';
+import { checkNamedPorts } from './parse-member.js';
+import { elsewhereObjects, portPolicyObjects } from './port-policies.js';
 import { egressObjects, realiseEgress } from './realise-egress.js';
 import {
   checkEncapsulation,
@@ -42,9 +44,16 @@ import {
   interfaceAddressObjects,
   neighbourObjects,
 } from './realise-placed.js';
-import { addressGroupMember, addressGroupObjects, checkNamedPorts, ruleSet } from './realise-policy.js';
+import { addressGroupMember, addressGroupObjects, ruleSet } from './realise-policy.js';
 import { ROUTER_KEY, routeObject } from './realise-route.js';
-import { memberEntries, otherMacs, pairEntries, type Segment } from './segment.js';
+import {
+  type Member,
+  memberEntries,
+  otherMacs,
+  pairEntries,
+  pairNeighbours,
+  type Segment,
+} from './segment.js';
 import { addressPairs, ipAddresses, macAddress, tunnelDestination } from './values.js';
 
 export const MIN_MTU = 1280;
@@ -137,8 +146,7 @@ function endpoint(
   resolve: Resolve,
   environment: LinuxEnvironment,
 ): Realisation<LinuxSpec> {
-  const isPoliced = value.ruleSets.length > 0 || value.isolatedIngress || value.isolatedEgress;
-  const obstacle = isPoliced ? noPolicies(environment) : undefined;
+  const obstacle = isPoliced(value) ? noPolicies(environment) : undefined;
   if (obstacle !== undefined) return obstacle;
   const tooSlow = bandwidthObstacle(value, environment.lacks);
   if (tooSlow !== undefined) return unsupported(tooSlow);
@@ -267,7 +275,8 @@ function endpointObjects(
   checkNamedPorts(endpoint.namedPorts, problems);
   if (problems.total > 0) throw problems.toError();
   const prefixes = addresses.flatMap((address) => parsePrefix(address) ?? []);
-  const policies = portPolicyObjects(endpoint, segment, ruleSets, prefixes);
+  const guesses = pairAddresses({ mac, addresses, pairs });
+  const policies = portPolicyObjects(endpoint, segment, ruleSets, prefixes, guesses);
   const { ingressKbps, egressKbps } = endpoint;
   const bandwidth = { ingressKbps, egressKbps };
   const asker = { representor, adminUp, mac, addresses, name, mtu: segment.mtu };
@@ -280,6 +289,10 @@ function endpointObjects(
     ...responderObjects(asker, told),
   ];
 }
+
+/** The addresses that only a member's allowed pairs tell. */
+const pairAddresses = (member: Member): Prefix[] =>
+  pairNeighbours(member).flatMap(({ address }) => parsePrefix(address) ?? []);
 
 function remoteEndpointObjects(
   remote: RemoteEndpoint,
@@ -299,6 +312,7 @@ function remoteEndpointObjects(
     ...remoteEntries(segment, destination, mac, otherMacs(mac, pairs)),
     ...memberEntries(namespace, bridge, device, mac, addresses),
     ...pairEntries(namespace, bridge, device, { mac, addresses, pairs }),
+    ...elsewhereObjects(segment, pairAddresses({ mac, addresses, pairs })),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { DataplaneObjectSchema, type RuleSchema, type SubnetConfigurationSchema } from '@outboard/contracts';
 import type { DocumentUpdate } from '../document.js';
 
@@ -186,17 +186,6 @@ export const egressGateway = (router = ROUTER): Entry =>
     case: 'egressGateway',
     value: { router },
   });
-
-/** The same for a driver that enforces no policies: open ports, no rules, no groups. */
-export function withoutPolicies(entries: readonly Entry[]): Entry[] {
-  return entries.flatMap(([key, bytes]): Entry[] => {
-    if (/^(ruleset|addressgroup|addressgroupmember)\//.test(key)) return [];
-    const value = fromBinary(DataplaneObjectSchema, bytes);
-    if (value.object.case !== 'endpoint') return [[key, bytes]];
-    Object.assign(value.object.value, { ruleSets: [], isolatedIngress: false, isolatedEgress: false });
-    return [[key, toBinary(DataplaneObjectSchema, value)]];
-  });
-}
 
 /** The whole document of an owner. */
 export const document = (sequence: number, entries: readonly Entry[], owner = 'network'): DocumentUpdate => ({

@@ -14,6 +14,8 @@ function actionText(action: Action): string {
     const bits = Math.min(fieldBits(action.move), fieldBits(action.into));
     return `move:${lastBits(action.move, bits)}->${lastBits(action.into, bits)}`;
   }
+  if ('copyBit' in action) return `move:${action.copyBit}[0]->${action.into}[${action.bit}]`;
+  if ('note' in action) return `note:${noteBytes(action.note)}`;
   if ('resubmit' in action) return `resubmit(,${action.resubmit})`;
   if ('pushVlan' in action) return 'push_vlan:0x8100';
   if ('popVlan' in action) return 'pop_vlan';
@@ -22,6 +24,14 @@ function actionText(action: Action): string {
   if ('ct' in action) return trackingText(action.ct);
   if ('goto' in action) return `goto_table:${action.goto}`;
   return unreachable(action);
+}
+
+/** In hexadecimal, filled up to the length that actions have. */
+function noteBytes(note: string): string {
+  const bytes = Buffer.from(note);
+  const filled = Buffer.alloc(6 + 8 * Math.max(0, Math.ceil((bytes.length - 6) / 8)));
+  bytes.copy(filled);
+  return [...filled].map((byte) => byte.toString(16).padStart(2, '0')).join('.');
 }
 
 const lastBits = (field: FieldName, bits: number): string =>

@@ -21,6 +21,10 @@ export type Action =
   | { readonly set: FieldName; readonly to: FieldValue }
   /** The last bits of a field into the last ones of another: as many as the smaller of them has. */
   | { readonly move: FieldName; readonly into: FieldName }
+  /** The last bit of a field into this bit of another, counted from its last. */
+  | { readonly copyBit: FieldName; readonly into: FieldName; readonly bit: number }
+  /** Does nothing; says what the flow is there for. */
+  | { readonly note: string }
   /** Goes through a table, and comes back. */
   | { readonly resubmit: number }
   | { readonly pushVlan: true }
@@ -60,6 +64,7 @@ const ACTION = {
 };
 const EXPERIMENTER = 0xffff;
 const NICIRA = 0x2320;
+const NOTE = 8;
 const RESUBMIT_TABLE = 14;
 const RESUBMIT_IN_PORT = 0xfff8;
 const CT = 35;
@@ -92,6 +97,13 @@ function writeAction(writer: Writer, action: Action, ports: PortNames): void {
     const bits = Math.min(fieldBits(move), fieldBits(into));
     writer.u16(ACTION.COPY_FIELD).u16(24).u16(bits).u16(0).u16(0).zeros(2);
     writer.u32(fieldHeader(move)).u32(fieldHeader(into)).zeros(4);
+  } else if ('copyBit' in action) {
+    writer.u16(ACTION.COPY_FIELD).u16(24).u16(1).u16(0).u16(action.bit).zeros(2);
+    writer.u32(fieldHeader(action.copyBit)).u32(fieldHeader(action.into)).zeros(4);
+  } else if ('note' in action) {
+    const start = writer.length;
+    writer.u16(EXPERIMENTER).u16(0).u32(NICIRA).u16(NOTE).bytes(Buffer.from(action.note));
+    writer.pad(start).u16At(start + 2, writer.length - start);
   } else if ('resubmit' in action) {
     writer.u16(EXPERIMENTER).u16(16).u32(NICIRA).u16(RESUBMIT_TABLE).u16(RESUBMIT_IN_PORT);
     writer.u8(action.resubmit).zeros(3);
@@ -187,8 +199,11 @@ function readAction(source: Buffer, at: number, length: number, ports: PortNames
       const from = fieldAt(source, at + 12);
       const into = fieldAt(source, at + 16);
       if (from.field === undefined || into.field === undefined) return unknown(source, at, length);
-      const whole = source.readUInt16BE(at + 4) === Math.min(fieldBits(from.field), fieldBits(into.field));
+      const bits = source.readUInt16BE(at + 4);
+      const whole = bits === Math.min(fieldBits(from.field), fieldBits(into.field));
       const first = source.readUInt32BE(at + 6) === 0;
+      if (bits === 1 && source.readUInt16BE(at + 6) === 0)
+        return { copyBit: from.field, into: into.field, bit: source.readUInt16BE(at + 8) };
       return whole && first ? { move: from.field, into: into.field } : unknown(source, at, length);
     }
     case EXPERIMENTER:
@@ -213,6 +228,8 @@ function readExtension(source: Buffer, at: number, length: number, ports: PortNa
   switch (source.readUInt16BE(at + 8)) {
     case RESUBMIT_TABLE:
       return { resubmit: source.readUInt8(at + 12) };
+    case NOTE:
+      return { note: source.toString('utf8', at + 10, at + length).replace(/\0+$/, '') };
     case CT:
       return readTracking(source, at, length, ports);
     default:

@@ -10,6 +10,7 @@ import {
   UnknownPort,
 } from './fields.js';
 import { addBucket, addFlow, encodeMessage, MAX_MESSAGE, readFlowUpdates, readGroups } from './messages.js';
+import { readFlowStatistics } from './statistics.js';
 import { Writer } from './writer.js';
 
 const PORTS = new Map([
@@ -46,6 +47,10 @@ const VALUES: Partial<Record<FieldName, fc.Arbitrary<FieldValue>>> = {
   ipv6_src: fc.constantFrom('fd00::1', 'fe80::/10', '::'),
   nd_target: fc.constantFrom('fd00::1', 'fd00:9::/64'),
   ct_state: fc.constantFrom('+trk', '-inv+trk', '+est-rel+rpl-inv+trk'),
+  ct_nw_src: fc.constantFrom('10.0.0.1', '10.0.0.0/8'),
+  ct_ipv6_dst: fc.constantFrom('fd00::1', 'fd00::/64'),
+  ct_nw_proto: number(255),
+  ct_tp_dst: fc.oneof(number(0xffff), fc.constant('80/65520')),
   ct_mark: fc.oneof(number(0xffffffff), fc.constant('1/3')),
   nd_reserved: number(0xffffffff),
   nd_options_type: number(255),
@@ -64,6 +69,8 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     { popVlan: true },
     { decrementTtl: true },
     { meter: 7 },
+    { copyBit: 'xreg5', into: 'xreg4', bit: 63 },
+    { note: 'ingress-0192f3c1-web' },
   ),
   fc
     .record(
@@ -166,7 +173,7 @@ describe('a bucket', () => {
 it('what is read is never read beyond its end, whatever it is', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
-      for (const read of [readFlowUpdates, readGroups]) {
+      for (const read of [readFlowUpdates, readGroups, readFlowStatistics]) {
         try {
           read(Buffer.from(bytes), ports);
         } catch (failure) {

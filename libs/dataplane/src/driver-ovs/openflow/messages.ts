@@ -24,11 +24,17 @@ export const TYPE = {
   BUNDLE_ADD: 34,
 } as const;
 
-export const MULTIPART = { GROUP_DESC: 7, METER_DESC: 10, METER_FEATURES: 11, FLOW_MONITOR: 16 } as const;
+export const MULTIPART = {
+  FLOW_DESC: 1,
+  GROUP_DESC: 7,
+  METER_DESC: 10,
+  METER_FEATURES: 11,
+  FLOW_MONITOR: 16,
+} as const;
 
-const ANY = 0xffffffff;
+export const ANY = 0xffffffff;
 const NO_BUFFER = 0xffffffff;
-const ALL_TABLES = 0xff;
+export const ALL_TABLES = 0xff;
 const ALL_GROUPS = 0xfffffffc;
 
 /** A message without its transaction id, which the connection gives it. */
@@ -59,9 +65,9 @@ export const addFlow = (flow: CookedFlow, ports: PortNames): Message =>
 export const removeFlow = (flow: Flow, cookie: bigint, mask: bigint, ports: PortNames): Message =>
   flowMod(FLOW.DELETE_STRICT, { ...flow, actions: [] }, cookie, mask, ports);
 
-/** Removes all flows whose cookies have these bits. */
-export const removeFlows = (cookie: bigint, mask: bigint): Message =>
-  flowMod(FLOW.DELETE, { table: ALL_TABLES, priority: 0, match: {}, actions: [] }, cookie, mask, NO_PORTS);
+/** Removes all flows whose cookies have these bits, of all tables, if they match at least this. */
+export const removeFlows = (cookie: bigint, mask: bigint, match: Match = {}): Message =>
+  flowMod(FLOW.DELETE, { table: ALL_TABLES, priority: 0, match, actions: [] }, cookie, mask, NO_PORTS);
 
 const NO_PORTS: PortNames = { numberOf: () => undefined, nameOf: () => undefined };
 
@@ -75,9 +81,9 @@ function flowMod(command: number, flow: Flow, cookie: bigint, mask: bigint, port
 }
 
 /** What a field is read as depends on those of lower layers, which stand first (7.2.3.8). */
-const LOWER_LAYERS = ['eth_type', 'ip_proto', 'icmpv6_type'] as const;
+const LOWER_LAYERS = ['eth_type', 'ip_proto', 'icmpv6_type', 'ct_state', 'ct_nw_proto'] as const;
 
-function writeMatch(writer: Writer, match: Match, ports: PortNames): void {
+export function writeMatch(writer: Writer, match: Match, ports: PortNames): void {
   const start = writer.length;
   writer.u16(1).u16(0);
   for (const name of LOWER_LAYERS) {
@@ -92,7 +98,7 @@ function writeMatch(writer: Writer, match: Match, ports: PortNames): void {
   writer.u16At(start + 2, writer.length - start).pad(start);
 }
 
-function readMatch(source: Buffer, start: number, ports: PortNames): { match: Match; next: number } {
+export function readMatch(source: Buffer, start: number, ports: PortNames): { match: Match; next: number } {
   const length = source.readUInt16BE(start + 2);
   const match: { [name: string]: string | number } = {};
   for (let at = start + 4; at + 4 <= start + length; ) {

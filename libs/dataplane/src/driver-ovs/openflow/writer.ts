@@ -8,27 +8,32 @@ export class Writer {
   }
 
   u8(value: number): this {
-    this.#bytes.writeUInt8(value, this.#space(1));
+    const at = this.#space(1);
+    this.#bytes.writeUInt8(value, at);
     return this;
   }
 
   u16(value: number): this {
-    this.#bytes.writeUInt16BE(value, this.#space(2));
+    const at = this.#space(2);
+    this.#bytes.writeUInt16BE(value, at);
     return this;
   }
 
   u32(value: number): this {
-    this.#bytes.writeUInt32BE(value, this.#space(4));
+    const at = this.#space(4);
+    this.#bytes.writeUInt32BE(value, at);
     return this;
   }
 
   u64(value: bigint): this {
-    this.#bytes.writeBigUInt64BE(value, this.#space(8));
+    const at = this.#space(8);
+    this.#bytes.writeBigUInt64BE(value, at);
     return this;
   }
 
   bytes(value: Uint8Array): this {
-    this.#bytes.set(value, this.#space(value.length));
+    const at = this.#space(value.length);
+    this.#bytes.set(value, at);
     return this;
   }
 
@@ -54,6 +59,7 @@ export class Writer {
     return Buffer.from(this.#bytes.subarray(0, this.#length));
   }
 
+  /** The place of the next bytes, which may be in another buffer than before. */
   #space(count: number): number {
     const start = this.#length;
     this.#length += count;

@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { elementsOf, entriesOf, JsonSplitter, uuidsOf } from './client.js';
+import { elementsOf, entriesOf, uuidsOf } from './client.js';
+import { JsonSplitter } from './json-rpc.js';
 
 it('messages that nothing divides are taken apart, wherever the stream breaks', () => {
   const message = fc.record({ id: fc.nat(), text: fc.string({ unit: 'grapheme' }), inner: fc.object() });

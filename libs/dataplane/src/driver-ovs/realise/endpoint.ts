@@ -8,6 +8,7 @@ import type { Action } from '../openflow/actions.js';
 import type { Match } from '../openflow/fields.js';
 import { flowObject, memberFlows, pairObjects, questionFor, reachObjects } from './members.js';
 import {
+  ALLOWED,
   identity,
   type MeterSpec,
   meterKey,
@@ -27,11 +28,17 @@ const LINK_LOCAL = 'fe80::/10';
 const BEFORE_ADDRESS = [ND.SOLICITATION, 131, 143] as const;
 
 /**
- * An attached port: the representor as a port of the bridge, what it may send, how it is known and reached, then the
- * gate by which its packets come in, and last the representor, which goes up when all that is there.
- * Administratively down, it has no gate, nothing is sent to it, and it is down.
+ * An attached port: the representor as a port of the bridge, what it may send, how its connections are judged (`chains`),
+ * how it is known and reached, then the gate by which its packets come in, and last the representor, which goes up when
+ * all that is there. Administratively down, it has no gate, nothing is sent to it, and it is down.
+ *
+ * @param chains undefined: nobody judges its connections.
  */
-export function endpointObjects(endpoint: ParsedEndpoint, segment: Segment): Objects {
+export function endpointObjects(
+  endpoint: ParsedEndpoint,
+  segment: Segment,
+  chains: Objects | undefined,
+): Objects {
   const { portUid, representor, adminUp, mac, addresses, bandwidth } = endpoint;
   const port = portKey(representor);
   const member = identity('port', portUid);
@@ -39,12 +46,41 @@ export function endpointObjects(endpoint: ParsedEndpoint, segment: Segment): Obj
     meterObjects('to', portUid, bandwidth.ingressKbps),
     meterObjects('from', portUid, bandwidth.egressKbps),
   ];
+  const deliver: readonly Action[] = [
+    { resubmit: TABLE.COMMIT },
+    ...ingress.map(use),
+    { output: representor },
+  ];
+  const metered = ingress.map(({ key }) => key);
+  const delivery =
+    chains === undefined
+      ? []
+      : [flowObject(TABLE.DELIVERY, 10, { xreg0: member, xreg7: ALLOWED }, deliver, [port, ...metered])];
+  const judged = [...(chains ?? []), ...(adminUp ? delivery : [])];
+  // Flows that are there with and without policies: a port is judged by all of them or by none.
+  const sent = flowObject(
+    TABLE.SENT,
+    10,
+    { in_port: representor },
+    chains === undefined
+      ? [{ goto: TABLE.FORWARD }]
+      : [{ set: 'xreg0', to: member }, { goto: TABLE.ASK_SENDER }],
+    [port, ...judged.map(({ key }) => key)],
+  );
+  const reach = reachObjects(
+    segment,
+    member,
+    {},
+    chains === undefined ? deliver : [{ goto: TABLE.ASK_RECEIVER }],
+    [port, ...metered, ...judged.map(({ key }) => key)],
+  );
+  const senders = senderFlows(endpoint);
   const gate = flowObject(
     TABLE.INGRESS,
     10,
     { in_port: representor },
     [...egress.map(use), { set: 'metadata', to: segment.metadata }, { goto: TABLE.PROTOCOLS }],
-    [port, PIPELINE_KEY, ...egress.map(({ key }) => key)],
+    [port, PIPELINE_KEY, ...[...egress, sent, ...senders].map(({ key }) => key)],
   );
   return [
     {
@@ -55,7 +91,9 @@ export function endpointObjects(endpoint: ParsedEndpoint, segment: Segment): Obj
     },
     ...ingress,
     ...egress,
-    ...senderFlows(endpoint),
+    ...senders,
+    ...judged,
+    sent,
     ...memberFlows(segment, member, mac, addresses),
     ...pairObjects(segment, member, endpoint),
     // Its own addresses are not answered for: it would take that for a conflict.
@@ -64,22 +102,11 @@ export function endpointObjects(endpoint: ParsedEndpoint, segment: Segment): Obj
         TABLE.ANSWERS,
         20,
         { in_port: representor, ...questionFor(address) },
-        [{ goto: TABLE.FORWARD }],
+        [{ goto: TABLE.TRACKING }],
         [port],
       ),
     ),
-    ...(adminUp
-      ? [
-          ...reachObjects(
-            segment,
-            member,
-            {},
-            [...ingress.map(use), { output: representor }],
-            [port, ...ingress.map(({ key }) => key)],
-          ),
-          gate,
-        ]
-      : []),
+    ...(adminUp ? [...reach, gate] : []),
     {
       key: linkKey(representor),
       spec: { kind: 'representor', name: representor, mtu: segment.mtu, up: adminUp },

@@ -6,11 +6,13 @@ import type { Action } from '../openflow/actions.js';
 import type { Match } from '../openflow/fields.js';
 import {
   bucketKey,
+  containerOf,
   flowKey,
   groupKey,
   identity,
-  kindOfTable,
+  kindOfFlow,
   type OvsSpec,
+  PIPELINE_KEY,
   portKey,
   shortIdentity,
   TABLE,
@@ -30,10 +32,13 @@ export function flowObject(
   actions: readonly Action[],
   after: readonly string[],
 ): DriverObject<OvsSpec> {
+  const place = { table, priority, match };
+  const within = containerOf(place);
   return {
-    key: flowKey({ table, priority, match }),
-    spec: { kind: kindOfTable(table), table, priority, match, actions },
-    after,
+    key: flowKey(place),
+    spec: { kind: kindOfFlow(place), ...place, actions },
+    after: within === undefined ? after : [within, ...after],
+    ...(within === undefined ? {} : { within }),
   };
 }
 
@@ -46,7 +51,10 @@ export function reachObjects(
   after: readonly string[],
 ): Objects {
   return [
-    flowObject(TABLE.OUTPUT, 10, { metadata: segment.metadata, xreg0: member, ...when }, actions, after),
+    flowObject(TABLE.OUTPUT, 10, { metadata: segment.metadata, xreg0: member, ...when }, actions, [
+      PIPELINE_KEY,
+      ...after,
+    ]),
     bucketObject(floodGroup(segment), member),
   ];
 }
@@ -64,7 +72,12 @@ export function peerObjects(segment: Segment, destination: string): Objects {
     segment,
     peerMember(destination),
     FROM_HERE,
-    [{ set: 'tun_id', to: vni }, { set: address, to: destination }, { output: port }],
+    [
+      { resubmit: TABLE.COMMIT },
+      { set: 'tun_id', to: vni },
+      { set: address, to: destination },
+      { output: port },
+    ],
     [portKey(port)],
   );
 }

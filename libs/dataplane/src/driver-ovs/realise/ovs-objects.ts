@@ -73,14 +73,24 @@ export interface BucketSpec {
   readonly actions: readonly Action[];
 }
 
-/** A flow; a `gate` lets packets of a port in, and comes after all others. `flow/<table>/<priority>/<match>`. */
+/** A flow, of a kind by its table (`kindOfFlow`). `flow/<table>/<priority>/<match>`. */
 export interface FlowSpec {
-  readonly kind: 'flow' | 'gate';
+  readonly kind: FlowKind;
   readonly table: number;
   readonly priority: number;
   readonly match: Match;
   readonly actions: readonly Action[];
 }
+
+/**
+ * Flows in the order in which they are made: members of a set after the set, rules after their segment, a policy after
+ * all of its rules, a port's chain after its policies, and after all others its gate, which lets its packets in.
+ */
+export const FLOW_KINDS = ['set', 'member', 'segment', 'rule', 'policy', 'chain', 'flow', 'gate'] as const;
+export type FlowKind = (typeof FLOW_KINDS)[number];
+
+const ALL_FLOW_KINDS: ReadonlySet<string> = new Set(FLOW_KINDS);
+export const isFlow = (spec: OvsSpec): spec is FlowSpec => ALL_FLOW_KINDS.has(spec.kind);
 
 /** In which order they are made; reversed, taken away. */
 export const OVS_ORDER = [
@@ -92,14 +102,32 @@ export const OVS_ORDER = [
   'meter',
   'group',
   'bucket',
-  'flow',
-  'gate',
+  ...FLOW_KINDS,
   'responder',
   'representor',
 ] as const satisfies readonly OvsSpec['kind'][];
 
-/** Each change of ports makes the switch look at all of them. What they stand behind goes after them. */
-export const OVS_SLOW_TO_REMOVE: ReadonlySet<OvsSpec['kind']> = new Set(['port', 'guard']);
+/**
+ * Each change of ports makes the switch look at all of them. What packets are judged by goes after what asked for it
+ * asks for something else.
+ */
+export const OVS_SLOW_TO_REMOVE: ReadonlySet<OvsSpec['kind']> = new Set([
+  'port',
+  'guard',
+  'set',
+  'segment',
+  'policy',
+  'chain',
+]);
+
+/** A policy is in force by one flow, and a port's packets come in by one, behind all that they are judged by. */
+export const OVS_READ_BACK_BEFORE: ReadonlySet<OvsSpec['kind']> = new Set(['policy', 'gate']);
+
+/** What one bundle of flows has. */
+export const OVS_TOGETHER: readonly ReadonlySet<OvsSpec['kind']>[] = [
+  new Set(['set', 'member', 'segment', 'rule']),
+  new Set(['policy', 'chain', 'flow']),
+];
 
 /** The bridge that all traffic of ports goes through, and the one that tunnels leave by. */
 export const INTEGRATION_BRIDGE = 'obs0';
@@ -114,26 +142,50 @@ export const EXIT_DEVICE = `${DEVICE_PREFIXES.exit}0`;
 export const EXIT_MAC = '0e:4f:42:00:00:01';
 export const DOOR_MAC = '0e:4f:42:00:00:02';
 
-/** Tables, in the order in which packets meet them. */
+/** Tables, in the order in which packets meet them; from 30 on those that are asked and come back. */
 export const TABLE = {
   INGRESS: 0,
   PROTOCOLS: 1,
   TARGETS: 2,
   SENDERS: 3,
   ANSWERS: 4,
-  FORWARD: 5,
-  OUTPUT: 6,
-  ROUTES: 7,
-  HOPS: 8,
-  REPLY: 9,
-  REPLY_ND: 10,
-  NEIGHBOURS: 11,
-  GATEWAYS: 12,
-  ZONES: 13,
-  WAYS_OUT: 14,
-  EXIT: 15,
-  ANSWERED: 16,
+  TRACKING: 5,
+  CONNECTIONS: 6,
+  SENT: 7,
+  ASK_SENDER: 8,
+  PERMITTED: 9,
+  FORWARD: 10,
+  ROUTES: 11,
+  HOPS: 12,
+  NEIGHBOURS: 13,
+  GATEWAYS: 14,
+  OUTPUT: 15,
+  ASK_RECEIVER: 16,
+  DELIVERY: 17,
+  ZONES: 18,
+  WAYS_OUT: 19,
+  EXIT: 20,
+  ANSWERED: 21,
+  CHAINS: 30,
+  POLICIES: 31,
+  SEGMENTS: 32,
+  SETS: 33,
+  RULES: 34,
+  VERDICTS: 35,
+  COMMIT: 36,
+  REPLY: 40,
+  REPLY_ND: 41,
+  /** Has no flows, but for moments in which the switch is to notice that flows change. */
+  TOUCH: 50,
 } as const;
+
+/** What is known of a packet in xreg7 while it is judged. */
+const verdict = (value: number): string => `0x${value.toString(16).padStart(16, '0')}`;
+export const UNDECIDED = verdict(0);
+export const ALLOWED = verdict(1);
+export const DENIED = verdict(2);
+/** No further policy of tier ADMIN is asked. */
+export const PASSED = verdict(3);
 
 export const PIPELINE_KEY = `pipeline/${INTEGRATION_BRIDGE}`;
 export const portKey = (name: string): string => `port/${name}`;
@@ -141,10 +193,49 @@ export const exitKey = (name: string): string => `exit/${name}`;
 export const meterKey = (id: number): string => `meter/${id}`;
 export const groupKey = (id: number): string => `group/${id}`;
 export const bucketKey = (group: number, id: number): string => `bucket/${group}/${id}`;
-export const flowKey = ({ table, priority, match }: Omit<FlowSpec, 'kind' | 'actions'>): string =>
+export const flowKey = ({ table, priority, match }: FlowPlace): string =>
   `flow/${table}/${priority}/${matchText(match)}`;
 
-export const kindOfTable = (table: number): FlowSpec['kind'] => (table === TABLE.INGRESS ? 'gate' : 'flow');
+type FlowPlace = Pick<FlowSpec, 'table' | 'priority' | 'match'>;
+
+const KIND_OF_TABLE: ReadonlyMap<number, FlowKind> = new Map([
+  [TABLE.INGRESS, 'gate'],
+  [TABLE.CHAINS, 'chain'],
+  [TABLE.POLICIES, 'policy'],
+  [TABLE.SEGMENTS, 'segment'],
+  [TABLE.RULES, 'rule'],
+  [TABLE.SETS, 'member'],
+]);
+/** The flow that stands for a set, under all of its members. */
+export const SET_PRIORITY = 0;
+
+export const kindOfFlow = ({ table, priority }: FlowPlace): FlowKind =>
+  table === TABLE.SETS && priority === SET_PRIORITY ? 'set' : (KIND_OF_TABLE.get(table) ?? 'flow');
+
+/** Flows that take those of a number along, which they are looked up by. */
+export const setPlace = (set: string): FlowPlace => ({
+  table: TABLE.SETS,
+  priority: SET_PRIORITY,
+  match: { xreg1: set },
+});
+export const segmentPlace = (segment: string): FlowPlace => ({
+  table: TABLE.SEGMENTS,
+  priority: 10,
+  match: { xreg1: segment, xreg7: UNDECIDED },
+});
+
+/** The key of the flow with which a flow comes and goes. */
+export function containerOf(flow: FlowPlace): string | undefined {
+  const number = String(flow.match.xreg1);
+  switch (kindOfFlow(flow)) {
+    case 'member':
+      return flowKey(setPlace(number));
+    case 'rule':
+      return flowKey(segmentPlace(number));
+    default:
+      return undefined;
+  }
+}
 
 /** 64 bits that stand for a network, a router, a member in the registers of a packet. */
 export const identity = (...names: readonly string[]): string =>

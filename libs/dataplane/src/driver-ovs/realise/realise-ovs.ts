@@ -1,4 +1,5 @@
 import type {
+  AddressGroup,
   BridgeDomain,
   DataplaneObject,
   Endpoint,
@@ -6,9 +7,10 @@ import type {
   InterfaceAddress,
   RemoteEndpoint,
   Route,
+  RuleSet,
   TunnelPeer,
 } from '@outboard/contracts';
-import { Problems } from '@outboard/core';
+import { AppError, Problems } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve, Underlay } from '../../driver.js';
 import {
   hostConfigurationKey,
@@ -18,12 +20,15 @@ import {
 } from '../../host-configuration/realise-responder.js';
 import { canonicalAddress, parsePrefix } from '../../realise/addresses.js';
 import { bandwidthObstacle } from '../../realise/bandwidth.js';
+import { ruleSetsOf } from '../../realise/judgement.js';
 import { GENEVE_PORT, linkKey, VXLAN_PORT } from '../../realise/linux-objects.js';
+import { checkNamedPorts } from '../../realise/parse-member.js';
 import { MIN_MTU } from '../../realise/realise.js';
 import { realiseEgress } from '../../realise/realise-egress.js';
 import { checkEncapsulation, isOnFabric, obstacleOf } from '../../realise/realise-encapsulation.js';
 import { ROUTER_KEY } from '../../realise/realise-route.js';
 import { addressPairs, ipAddresses, macAddress, tunnelDestination } from '../../realise/values.js';
+import { connectionObjects } from './connections.js';
 import { endpointObjects } from './endpoint.js';
 import { gatewayObjects } from './gateway.js';
 import {
@@ -47,8 +52,11 @@ import {
 } from './ovs-objects.js';
 import { FROM_HERE, FROM_OUTSIDE, PIPELINE, PIPELINE_REVISION } from './pipeline.js';
 import { forwardingObjects, interfaceAddressObjects, neighbourObjects } from './placed.js';
+import { policyObjects } from './policy.js';
+import { chainObjects } from './port-policies.js';
 import { routeObjects } from './route.js';
 import { floodGroup, type Segment, type Tunnel } from './segment.js';
+import { groupObjects, memberObjects, namedPortObjects } from './sets.js';
 import { wayOutObjects } from './way-out.js';
 
 /** What the realisation depends on besides the objects. */
@@ -58,14 +66,13 @@ export interface OvsEnvironment {
   readonly lacks: ReadonlyMap<string, string>;
 }
 
-export const NO_POLICIES = 'this driver does not enforce policies';
-
 const VLAN_PRESENT = 0x1000;
 
 type Objects = readonly DriverObject<OvsSpec>[];
 
 /** One neutral object on Open vSwitch; a pure function. Throws AppError INVALID_ARGUMENT with every problem of it. */
 export function realiseOvs(
+  key: string,
   { object, source }: DataplaneObject,
   resolve: Resolve,
   environment: OvsEnvironment,
@@ -82,7 +89,6 @@ export function realiseOvs(
     case 'endpoint': {
       const obstacle = bandwidthObstacle(object.value, environment.lacks);
       if (obstacle !== undefined) return unsupported(obstacle);
-      if (isPoliced(object.value)) return unsupported(NO_POLICIES);
       return endpoint(object.value, source?.name ?? '', resolve);
     }
     case 'hostConfiguration':
@@ -107,14 +113,19 @@ export function realiseOvs(
       );
     case 'interfaceAddress':
       return interfaceAddress(object.value, resolve);
+    case 'ruleSet':
+      return policyObjects(object.value, resolve, routerNumber);
+    case 'addressGroup':
+      return addressGroup(key, object.value);
+    case 'addressGroupMember':
+      return memberObjects(object.value, resolve, routerNumber);
     default:
       return unsupported('this driver does not know this kind of object');
   }
 }
 
-/** A port is never connected without the rules that it was to have. */
-const isPoliced = ({ ruleSets, isolatedIngress, isolatedEgress }: Endpoint): boolean =>
-  ruleSets.length > 0 || isolatedIngress || isolatedEgress;
+/** Stands for a router, by its key. */
+const routerNumber = (key: string): string => identity('router', key);
 
 const realised = (objects: Objects, references: readonly string[] = []): Realisation<OvsSpec> => ({
   kind: 'realised',
@@ -141,11 +152,12 @@ function inSegment(
   return realised(objects(segmentOf(domain.value)), [key]);
 }
 
-function segmentOf({ networkUid, mtu, vni, networkType }: BridgeDomain): Segment {
+function segmentOf({ networkUid, router, mtu, vni, networkType }: BridgeDomain): Segment {
   const tunnel: Tunnel | undefined = isOnFabric(networkType)
     ? undefined
     : { port: networkType === 'GENEVE' ? TUNNEL_PORTS.geneve : TUNNEL_PORTS.vxlan, vni };
-  return { networkUid, metadata: identity('network', networkUid), mtu, tunnel };
+  const metadata = identity('network', networkUid);
+  return { networkUid, metadata, router: routerNumber(router), mtu, tunnel };
 }
 
 /** Needs the gateway, too: the address is another one of it. */
@@ -171,8 +183,10 @@ function bridgeDomain(domain: BridgeDomain, environment: OvsEnvironment): Realis
   const obstacle = obstacleOf(domain, environment);
   if (obstacle !== undefined) return unsupported(obstacle);
   const group = floodGroup(segment);
+  const connections = connectionObjects(segment.metadata, segment.router);
   return realised([
     pipelineObject,
+    ...connections,
     { key: groupKey(group), spec: { kind: 'group', id: group, type: 'all' }, after: [] },
     flowObject(
       TABLE.FORWARD,
@@ -203,7 +217,7 @@ function tunnelObjects({ metadata }: Segment, { port, vni }: Tunnel, address: st
       TABLE.INGRESS,
       20,
       { in_port: port, tun_id: vni },
-      [{ set: 'metadata', to: metadata }, FROM_OUTSIDE, { goto: TABLE.FORWARD }],
+      [{ set: 'metadata', to: metadata }, FROM_OUTSIDE, { goto: TABLE.TRACKING }],
       [portKey(port), PIPELINE_KEY],
     ),
   ];
@@ -239,7 +253,7 @@ function uplinkObjects(domain: BridgeDomain, segment: Segment, underlayDevice: s
         ...(tagged ? ([{ popVlan: true }] as const) : []),
         { set: 'metadata', to: metadata },
         FROM_OUTSIDE,
-        { goto: TABLE.FORWARD },
+        { goto: TABLE.TRACKING },
       ],
       [portKey(name), PIPELINE_KEY],
     ),
@@ -247,7 +261,11 @@ function uplinkObjects(domain: BridgeDomain, segment: Segment, underlayDevice: s
       segment,
       member,
       FROM_HERE,
-      [...(tagged ? ([{ pushVlan: true }, { set: 'vlan_vid', to: vlan }] as const) : []), { output: name }],
+      [
+        { resubmit: TABLE.COMMIT },
+        ...(tagged ? ([{ pushVlan: true }, { set: 'vlan_vid', to: vlan }] as const) : []),
+        { output: name },
+      ],
       [portKey(name)],
     ),
     flowObject(TABLE.FORWARD, 5, { metadata }, [{ set: 'xreg0', to: member }, { goto: TABLE.OUTPUT }], []),
@@ -278,19 +296,25 @@ function remoteEndpoint(remote: RemoteEndpoint, segment: Segment, { underlay }: 
   ];
 }
 
-/** With what it is told, and realised anew when that changes. */
+/** With what it is told. Waits for the rule sets that apply to it: without one of them nothing of the port is there. */
 function endpoint(value: Endpoint, name: string, resolve: Resolve): Realisation<OvsSpec> {
   const { networkUid } = value;
   const told = hostConfigurationOf(networkUid, resolve);
-  const realisation = inSegment(networkUid, resolve, (segment) =>
-    attachedObjects(value, segment, name, told),
-  );
-  return { ...realisation, references: [...realisation.references, hostConfigurationKey(networkUid)] };
+  const policies = ruleSetsOf(value, resolve);
+  const realisation: Realisation<OvsSpec> =
+    policies.kind === 'missing'
+      ? { kind: 'missing', dependency: policies.key, references: [] }
+      : inSegment(networkUid, resolve, (segment) =>
+          portObjects(value, segment, policies.ruleSets, name, told),
+        );
+  const references = [...realisation.references, ...value.ruleSets, hostConfigurationKey(networkUid)];
+  return { ...realisation, references };
 }
 
-function attachedObjects(
+function portObjects(
   value: Endpoint,
   segment: Segment,
+  ruleSets: readonly RuleSet[],
   name: string,
   told: HostConfiguration | undefined,
 ): Objects {
@@ -300,13 +324,24 @@ function attachedObjects(
   const mac = macAddress('macAddress', value.macAddress, problems);
   const addresses = ipAddresses(value.ipAddresses, problems);
   const pairs = addressPairs(value.allowedAddressPairs, mac, problems);
+  checkNamedPorts(value.namedPorts, problems);
   if (problems.total > 0) throw problems.toError();
+  const prefixes = addresses.flatMap((address) => parsePrefix(address) ?? []);
+  const named = prefixes.flatMap((each) => namedPortObjects(segment.router, each, value.namedPorts));
+  const chains = chainObjects(value, segment, ruleSets);
   const { ingressKbps, egressKbps } = value;
   const bandwidth = { ingressKbps, egressKbps };
   return [
-    ...endpointObjects({ portUid, representor, adminUp, mac, addresses, pairs, bandwidth }, segment),
+    ...named,
+    ...endpointObjects({ portUid, representor, adminUp, mac, addresses, pairs, bandwidth }, segment, chains),
     ...responderObjects({ representor, adminUp, mac, addresses, name, mtu: segment.mtu }, told),
   ];
+}
+
+function addressGroup(key: string, { router }: AddressGroup): Realisation<OvsSpec> {
+  if (!ROUTER_KEY.test(router))
+    throw AppError.invalid([{ field: 'router', description: 'must be the key of a Router' }]);
+  return realised([pipelineObject, ...groupObjects(key)]);
 }
 
 function route({ router, destination, nextHops }: Route): Realisation<OvsSpec> {

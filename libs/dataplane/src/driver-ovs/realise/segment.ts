@@ -11,6 +11,8 @@ export interface Segment {
   readonly networkUid: string;
   /** Stands for the network in every packet of it. */
   readonly metadata: string;
+  /** The same for its router. */
+  readonly router: string;
   readonly mtu: number;
   /** Undefined: the network is on a device of the DPU. */
   readonly tunnel: Tunnel | undefined;

@@ -17,7 +17,10 @@ it('every object of an endpoint, a network and a way out is shown under the name
     ipAddresses: ['10.0.1.5'],
   });
   const shown = [domain, endpoint, d.egressGateway()].flatMap((entry) => {
-    const realisation = realiseOvs(objectOf(entry), () => objectOf(domain), { underlay, lacks: new Map() });
+    const realisation = realiseOvs(entry[0], objectOf(entry), () => objectOf(domain), {
+      underlay,
+      lacks: new Map(),
+    });
     if (realisation.kind !== 'realised') throw new Error(realisation.kind);
     return realisation.objects.map(({ spec }) => ({
       as: switchView.typeOf(spec.kind),
@@ -36,7 +39,7 @@ it('every object of an endpoint, a network and a way out is shown under the name
       expect.objectContaining({ as: 'group' }),
       expect.objectContaining({
         as: 'bucket',
-        actions: expect.stringMatching(/^set_field:0x.*->xreg0,resubmit\(,6\)$/),
+        actions: expect.stringMatching(/^set_field:0x.*->xreg0,resubmit\(,15\)$/),
       }),
       expect.objectContaining({
         as: 'flow',

@@ -1,7 +1,9 @@
 import type { DriverView, NetlinkAttributes } from '../../driver.js';
 import { netlinkView } from '../../realise/netlink-view.js';
 import { actionsText } from '../openflow/action-text.js';
-import type { OvsSpec } from './ovs-objects.js';
+import { FLOW_KINDS, type FlowKind, type OvsSpec } from './ovs-objects.js';
+
+const FLOW_TYPES = Object.fromEntries(FLOW_KINDS.map((kind) => [kind, 'flow'])) as Record<FlowKind, 'flow'>;
 
 /** What the switch's databases and protocols, and for the kernel's part netlink, call each kind of object. */
 const TYPES = {
@@ -13,8 +15,7 @@ const TYPES = {
   meter: 'meter',
   group: 'group',
   bucket: 'bucket',
-  flow: 'flow',
-  gate: 'flow',
+  ...FLOW_TYPES,
   responder: 'responder',
   representor: 'link',
 } as const satisfies Readonly<Record<OvsSpec['kind'], string>>;
@@ -48,16 +49,15 @@ export const switchView: DriverView<OvsSpec> = {
       }
       case 'bucket':
         return { group_id: spec.group, bucket_id: spec.id, actions: actionsText(spec.actions) };
-      case 'flow':
-      case 'gate': {
-        const { table, priority, match, actions } = spec;
-        return { table, priority, match, actions: actionsText(actions) };
-      }
       case 'guard':
       case 'address':
       case 'responder':
       case 'representor':
         return netlinkView.attributesOf(spec);
+      default: {
+        const { table, priority, match, actions } = spec;
+        return { table, priority, match, actions: actionsText(actions) };
+      }
     }
   },
 };

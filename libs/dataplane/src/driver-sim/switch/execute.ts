@@ -30,8 +30,14 @@ const MAX_DEPTH = 64;
 const MAX_LOOKUPS = 4096;
 const VLAN_PRESENT = 0x1000n;
 
-/** What becomes of a packet that enters the first table: what leaves, in order, and by which flows (`table/priority`). */
-export function execute(tables: Tables, packet: Packet): { outputs: Output[]; flows: string[] } {
+/**
+ * What becomes of a packet that enters the first table: what leaves, in order, and by which flows (`table/priority`), with what these
+ * note.
+ */
+export function execute(
+  tables: Tables,
+  packet: Packet,
+): { outputs: Output[]; flows: string[]; notes: string[] } {
   const run = new Run(tables);
   run.table(0, packet, 0);
   return run;
@@ -40,6 +46,7 @@ export function execute(tables: Tables, packet: Packet): { outputs: Output[]; fl
 class Run {
   readonly outputs: Output[] = [];
   readonly flows: string[] = [];
+  readonly notes: string[] = [];
   #lookups = 0;
 
   constructor(private readonly tables: Tables) {}
@@ -76,6 +83,15 @@ class Run {
       const bits = BigInt(Math.min(fieldBits(action.move), fieldBits(action.into)));
       const mask = (1n << bits) - 1n;
       packet.set(action.into, packet.get(action.move) & mask, mask);
+      return true;
+    }
+    if ('copyBit' in action) {
+      const place = BigInt(action.bit);
+      packet.set(action.into, (packet.get(action.copyBit) & 1n) << place, 1n << place);
+      return true;
+    }
+    if ('note' in action) {
+      this.notes.push(action.note);
       return true;
     }
     if ('resubmit' in action) return this.table(action.resubmit, packet, depth + 1);

@@ -1,0 +1,127 @@
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { EchoServer, ping, tcpEcho, waitReachable, waitUntil } from '@outboard/testbed';
+import * as d from '../src/testing/documents.js';
+import { addressesOf, gatewaysOf, type LabPort, labNetwork, labPort, PacketLab } from './packet-lab.js';
+import type { PacketWorld } from './packets-suite.js';
+
+const WEB = labNetwork(11, d.ROUTER, '10.0.1', 'fd00:1');
+const DB = labNetwork(12, d.ROUTER, '10.0.2', 'fd00:2');
+const CLIENT = labPort('client', WEB, 'dpu-1', 0, 11);
+const NEAR = labPort('near', DB, 'dpu-1', 1, 11);
+const FAR = labPort('far', DB, 'dpu-2', 0, 12);
+const PAIR = '10.0.2.100';
+/** Has an address of an allowed pair, and forwards for what is behind it. */
+const PAIRED: LabPort = { ...labPort('paired', DB, 'dpu-1', 2, 13), allowed: [PAIR, '10.8.0.0/16'] };
+const BEHIND = '10.8.0.1';
+const SERVED = [80, 81];
+const PATIENCE = { timeoutMilliseconds: 150 };
+
+/** Which flows policies make possible between the networks of a router, on a DPU and between two. */
+export function routedPolicies(title: string, openWorld: (name: string) => PacketWorld): void {
+  jest.setTimeout(60_000);
+  describe(`${title}: policies across the networks of a router`, () => {
+    let lab: PacketLab;
+    const servers: EchoServer[] = [];
+    const group = [d.addressGroup('g'), ...addressesOf(CLIENT).map((address) => d.groupMember('g', address))];
+    const web = { name: 'web', action: 'ALLOW', services: [{ protocol: 6, firstPort: 80, lastPort: 80 }] };
+
+    const enforce = async (
+      objects: readonly d.Entry[],
+      fields: Record<string, d.EndpointFields>,
+    ): Promise<void> => {
+      for (const dpu of lab.testbed.dpus.keys())
+        await lab.apply(dpu, [...objects, ...lab.entriesFor(dpu, fields)]);
+    };
+    const reached = async (from: string, to: LabPort, served: number): Promise<boolean[]> =>
+      Promise.all(
+        addressesOf(to).map(
+          async (ip) => (await tcpEcho(lab.pod(from), { ip, port: served }, PATIENCE)).kind === 'echoed',
+        ),
+      );
+    const BOTH = [true, true];
+    const NEITHER = [false, false];
+
+    beforeAll(async () => {
+      const name = `y${process.pid.toString(36)}`;
+      lab = await PacketLab.open(name, [CLIENT, NEAR, FAR, PAIRED], 1500, openWorld(name));
+      await enforce([], {});
+      for (const { name } of lab.ports)
+        for (const served of SERVED) servers.push(await EchoServer.listen(lab.pod(name), served));
+      for (const to of [NEAR, FAR])
+        for (const address of addressesOf(to)) await waitReachable(lab.pod('client'), address);
+    });
+    afterAll(async () => {
+      for (const server of servers) server[Symbol.dispose]();
+      await lab?.[Symbol.asyncDispose]();
+    });
+
+    it.each([
+      ['the same DPU', NEAR],
+      ['another DPU', FAR],
+    ])('allow what they allow of a port on %s, and nothing else', async (_where, to) => {
+      const policy = d.ruleSet('p', { ingress: [{ ...web, peers: [d.inGroup('g')] }] });
+      await enforce([...group, policy], {
+        [to.name]: { isolatedIngress: true, ruleSets: [d.ruleSetKey('p')] },
+      });
+      expect(await reached('client', to, 80)).toEqual(BOTH);
+      expect(await reached('client', to, 81)).toEqual(NEITHER);
+      // What it opens itself is no business of that policy.
+      expect(await reached(to.name, CLIENT, 81)).toEqual(BOTH);
+    });
+
+    it.each([
+      ['the same DPU', NEAR],
+      ['another DPU', FAR],
+    ])('hold what a port opens towards one on %s', async (_where, to) => {
+      const policy = d.ruleSet('p', {
+        egress: [{ ...web, peers: [d.inPrefix('10.0.2.0/24'), d.inPrefix('fd00:2::/64')] }],
+      });
+      await enforce([policy], { client: { isolatedEgress: true, ruleSets: [d.ruleSetKey('p')] } });
+      expect(await reached('client', to, 80)).toEqual(BOTH);
+      expect(await reached('client', to, 81)).toEqual(NEITHER);
+      expect(await reached(to.name, CLIENT, 81)).toEqual(BOTH);
+    });
+
+    it('judge what is routed to a port by an address of an allowed pair as what goes to its own', async () => {
+      await lab.pod('paired').addAddress(PAIR);
+      const policy = d.ruleSet('p', { ingress: [{ ...web, peers: [d.inGroup('g')] }] });
+      await enforce([...group, policy], {
+        paired: { isolatedIngress: true, ruleSets: [d.ruleSetKey('p')] },
+      });
+      const answers = async (from: string, served: number): Promise<boolean> =>
+        (await tcpEcho(lab.pod(from), { ip: PAIR, port: served }, PATIENCE)).kind === 'echoed';
+      // Nobody knows yet who has the address: the first one asks for it.
+      await waitUntil('the client gets through', async () =>
+        (await answers('client', 80)) ? undefined : 'silence',
+      );
+      expect(await answers('client', 81)).toBe(false);
+      expect(await answers('near', 80)).toBe(false);
+      // What it opens from there comes back to it.
+      const source = { ip: PAIR, port: 0 };
+      const [client = ''] = addressesOf(CLIENT);
+      const opened = await tcpEcho(lab.pod('paired'), { ip: client, port: 81 }, { ...PATIENCE, source });
+      expect(opened.kind).toBe('echoed');
+    });
+
+    it('judge what a port forwards as what it accepts, when it is the next hop of a route', async () => {
+      await lab.pod('paired').addAddress(BEHIND);
+      const [gateway] = addressesOf(PAIRED);
+      const route = d.route('10.8.0.0/16', [{ gateway, weight: 1, networkUid: DB.uid }]);
+      const policy = d.ruleSet('p', { ingress: [{ ...web, peers: [d.inGroup('g')] }] });
+      const fields = { isolatedIngress: true, ruleSets: [d.ruleSetKey('p')] };
+      await enforce([route, ...group, policy], { paired: fields });
+      const outcomes = [];
+      for (const port of SERVED)
+        outcomes.push((await tcpEcho(lab.pod('client'), { ip: BEHIND, port }, PATIENCE)).kind);
+      expect(outcomes).toEqual(['echoed', 'failed']);
+    });
+
+    it('judge what goes to the gateway itself by what the port may open, and let its answers in', async () => {
+      const [gateway = ''] = gatewaysOf(WEB);
+      await enforce([], { client: { isolatedIngress: true } });
+      expect(await ping(lab.pod('client'), gateway, PATIENCE)).toMatchObject({ received: 1 });
+      await enforce([], { client: { isolatedEgress: true } });
+      expect(await ping(lab.pod('client'), gateway, PATIENCE)).toMatchObject({ received: 0 });
+    });
+  });
+}
