@@ -11,6 +11,8 @@ export interface PortClass {
 /** Every port in its class, kept as ports and policies change: what compares many ports compares classes. */
 export class PortClasses {
   readonly #byNetwork = new Map<NetworkEntry, Map<string, PortClass>>();
+  /** By tenant and key: classes of several networks that are alike. */
+  readonly #alike = new Map<string, Map<string, Set<PortClass>>>();
   readonly #of = new Map<PortEntry, PortClass>();
 
   /** The port is new, or something of it or of its policies is another. */
@@ -21,7 +23,7 @@ export class PortClasses {
     this.remove(port);
     const classes = this.#byNetwork.get(port.network) ?? new Map<string, PortClass>();
     this.#byNetwork.set(port.network, classes);
-    const own = classes.get(key) ?? { key, network: port.network, ports: new Set() };
+    const own = classes.get(key) ?? this.#make(key, port.network);
     classes.set(key, own);
     own.ports.add(port);
     this.#of.set(port, own);
@@ -35,6 +37,7 @@ export class PortClasses {
     if (own.ports.size > 0) return;
     const classes = this.#byNetwork.get(own.network);
     classes?.delete(own.key);
+    this.#forget(own);
     if (classes?.size === 0) this.#byNetwork.delete(own.network);
   }
 
@@ -44,6 +47,33 @@ export class PortClasses {
 
   in(network: NetworkEntry): Iterable<PortClass> {
     return this.#byNetwork.get(network)?.values() ?? [];
+  }
+
+  find(network: NetworkEntry, key: string): PortClass | undefined {
+    return this.#byNetwork.get(network)?.get(key);
+  }
+
+  /** The classes of all networks of a tenant by their keys. */
+  ofTenant(tenant: string): Iterable<readonly [key: string, classes: Iterable<PortClass>]> {
+    return this.#alike.get(tenant) ?? [];
+  }
+
+  #make(key: string, network: NetworkEntry): PortClass {
+    const { tenant } = network.record.resource.metadata;
+    const ofTenant = this.#alike.get(tenant) ?? new Map<string, Set<PortClass>>();
+    this.#alike.set(tenant, ofTenant);
+    const own = { key, network, ports: new Set<PortEntry>() };
+    ofTenant.set(key, (ofTenant.get(key) ?? new Set<PortClass>()).add(own));
+    return own;
+  }
+
+  #forget(own: PortClass): void {
+    const { tenant } = own.network.record.resource.metadata;
+    const ofTenant = this.#alike.get(tenant);
+    const alike = ofTenant?.get(own.key);
+    alike?.delete(own);
+    if (alike?.size === 0) ofTenant?.delete(own.key);
+    if (ofTenant?.size === 0) this.#alike.delete(tenant);
   }
 }
 

@@ -422,7 +422,7 @@ describe('the difference that a command makes', () => {
           const before = possible();
           const planned = lab.dryRun(command);
           if (!planned.ok) continue;
-          const difference = differenceOf(lab.world, command, planned.value.decision.resource);
+          const difference = differenceOf(lab.world, command, planned.value);
           expect(possible()).toEqual(before);
           unwrap(lab.decide(command));
           const after = possible();

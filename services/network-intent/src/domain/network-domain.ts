@@ -87,8 +87,7 @@ export class NetworkDomain implements ResourceDomain {
   plan(command: Command, context: DomainContext): Result<unknown, AppError> {
     const planned = dryRun(this.#world, command as PlannerCommand, context);
     if (!planned.ok) return planned;
-    const { resource } = planned.value.decision;
-    return ok(planText(planned.value, differenceOf(this.#world, command as PlannerCommand, resource)));
+    return ok(planText(planned.value, differenceOf(this.#world, command as PlannerCommand, planned.value)));
   }
 
   /** What becomes of a flow. */
