@@ -25,10 +25,11 @@ export class Tracked<Wanted, Observed> {
 export class DeltaTracker<Wanted, Observed, Entry extends Tracked<Wanted, Observed>> {
   readonly #entries = new Map<string, Entry>();
 
-  /** `same` tells whether what is observed is what is wanted. */
+  /** `same` tells whether what is observed is what is wanted; `keep` what to keep of it if so. */
   constructor(
     private readonly same: (wanted: Wanted, observed: Observed) => boolean,
     private readonly create: (key: string) => Entry,
+    private readonly keep: (wanted: Wanted, observed: Observed) => Observed = (_, observed) => observed,
   ) {}
 
   /** The entry of a key, a new one if nothing is known of it: to be told at once what is wanted or observed. */
@@ -70,6 +71,9 @@ export class DeltaTracker<Wanted, Observed, Entry extends Tracked<Wanted, Observ
       entry.pending = observed === undefined ? undefined : 'delete';
       if (observed === undefined) this.#entries.delete(entry.key);
     } else if (observed === undefined) entry.pending = 'create';
-    else entry.pending = this.same(wanted, observed) ? undefined : 'update';
+    else if (this.same(wanted, observed)) {
+      entry.pending = undefined;
+      entry.observed = this.keep(wanted, observed);
+    } else entry.pending = 'update';
   }
 }

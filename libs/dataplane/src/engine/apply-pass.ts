@@ -7,7 +7,15 @@ import {
   type WakeIndex,
   waves,
 } from '@outboard/reconcile';
-import type { Driver, DriverObject, ObservedObject, Operation, OperationResult, Spec } from '../driver.js';
+import type {
+  Driver,
+  DriverObject,
+  ObservedObject,
+  Operation,
+  OperationResult,
+  Ownership,
+  Spec,
+} from '../driver.js';
 import { type Entry, eachNeed, type Issue, type NeutralRecord, sameSpec, type Urgency } from './entry.js';
 import type { Progress } from './progress.js';
 import type { Wants } from './wants.js';
@@ -115,6 +123,7 @@ export class ApplyPass<S extends Spec> {
   seen(key: string, found: ObservedObject<S> | undefined, urgency: Urgency): void {
     const { tracker, progress, retries, waits, queue } = this.context;
     const known = tracker.get(key);
+    if (known !== undefined && this.#isSettledAs(known, found)) return;
     const pendingBefore = known?.pending;
     const before = known?.observed;
     if (known === undefined && found === undefined) {
@@ -139,15 +148,21 @@ export class ApplyPass<S extends Spec> {
     queue(entry, urgency);
   }
 
+  /** It is known to be like that, it is right, and nobody waits for anything: the rule, where nothing has happened. */
+  #isSettledAs({ pending, urgency, observed }: Entry<S>, found: ObservedObject<S> | undefined): boolean {
+    const isAtRest = pending === undefined && urgency === undefined && this.context.waits.size === 0;
+    return isAtRest && observed !== undefined && sameObservation(observed, found);
+  }
+
   /** What is wanted of an object is another now; `releasing`: the records that want it no longer, if none does. */
   desireChanged(entry: Entry<S>, releasing: readonly NeutralRecord<S>[]): void {
     const { retries, waits, queue, tracker, progress } = this.context;
     const { key, claims } = entry;
     retries.forget(key);
     waits.forget(key);
-    this.#drifted.delete(key);
+    if (this.#drifted.size > 0) this.#drifted.delete(key);
     if (entry.wanted !== undefined) {
-      this.#releasing.delete(key);
+      if (this.#releasing.size > 0) this.#releasing.delete(key);
       for (const child of this.#goingWith.get(key) ?? []) {
         const own = tracker.get(child);
         if (own !== undefined) queue(own, 'bulk');
@@ -453,5 +468,8 @@ function sameObservation<S extends Spec>(
   other: ObservedObject<S> | undefined,
 ): boolean {
   if (one === undefined || other === undefined) return one === other;
-  return one.ownership.kind === other.ownership.kind && sameSpec(one.spec, other.spec);
+  return sameOwnership(one.ownership, other.ownership) && sameSpec(one.spec, other.spec);
 }
+
+const sameOwnership = (one: Ownership, other: Ownership): boolean =>
+  one.kind === other.kind && (one.kind !== 'owned' || other.kind !== 'owned' || one.owner === other.owner);

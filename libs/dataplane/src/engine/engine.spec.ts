@@ -231,6 +231,37 @@ describe('the engine', () => {
     expect(driver.kernel.get(neighbour)).toBeDefined();
   });
 
+  it('compares everything the more rarely the longer it takes', async () => {
+    const driver = memory();
+    const clock = new ManualClock();
+    const observe = driver.observe.bind(driver);
+    let looks = 0;
+    driver.observe = async (scope) => {
+      if (scope.kind === 'all') looks++;
+      const found = await observe(scope);
+      if (scope.kind === 'all') await clock.advance(500);
+      return found;
+    };
+    const engine = createEngine({
+      driver,
+      owners: ['network'],
+      clock,
+      random: systemRandom,
+      resyncMilliseconds: 60_000,
+    });
+    opened.push(engine);
+    await engine.start();
+    await clock.advance(60_000);
+    await engine.settled();
+    expect(looks).toBe(2);
+    await clock.advance(199_999);
+    await engine.settled();
+    expect(looks).toBe(2);
+    await clock.advance(1);
+    await engine.settled();
+    expect(looks).toBe(3);
+  });
+
   it('compares everything from time to time, if it is to', async () => {
     const driver = memory();
     const clock = new ManualClock();

@@ -11,7 +11,7 @@ import type {
 } from '../engine.js';
 import type { InspectPage, InspectQuery } from '../inspect.js';
 import { ApplyPass } from './apply-pass.js';
-import { Entry, type NeutralRecord, type Task, type Urgency } from './entry.js';
+import { asWanted, Entry, type NeutralRecord, type Task, type Urgency } from './entry.js';
 import { inspectEntries } from './inspect.js';
 import { Progress } from './progress.js';
 import { Wants } from './wants.js';
@@ -25,6 +25,9 @@ const BULK_KEYS_PER_TURN = 1024;
 /** Beyond this many, looking at everything once is cheaper than at each. */
 const SUSPECTS_BEFORE_RESYNC = 4096;
 const OBSERVATIONS_PER_SLICE = 1000;
+/** Full comparisons take at most a four hundredth of the time, unless that would make them rarer than this. */
+const RESYNC_PAUSE_FACTOR = 400;
+const MAX_RESYNC_MILLISECONDS = 600_000;
 const DEFAULT_SNAPSHOT_LIMIT = 1000;
 const OBSERVE_RETRY_MILLISECONDS = 500;
 const BACKOFF = { initial: 10, maximum: 30_000 };
@@ -46,6 +49,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   readonly #tracker = new DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>(
     (wanted, { ownership, spec }) => ownership.kind === 'owned' && satisfies(wanted.spec, spec),
     (key) => new Entry(key),
+    asWanted,
   );
   readonly #wants: Wants<S>;
   readonly #progress: Progress;
@@ -63,6 +67,8 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   #unverified: Entry<S>[] = [];
   #background: Promise<void> | undefined;
   #resyncDue = false;
+  /** How many looks at everything there were. */
+  #looks = 0;
   readonly #listeners = new Set<(report: DocumentReport) => void>();
   #closed = false;
   #started = false;
@@ -109,7 +115,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     for (const object of await this.#driver.observe({ kind: 'all' }))
       this.#tracker.observe(this.#tracker.at(object.key), object);
     this.#started = true;
-    this.#scheduleResync();
+    this.#scheduleResync(0);
     this.#running = this.#run();
   }
 
@@ -373,6 +379,9 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     const entries = this.#unverified.filter(({ stage }) => stage === 'unverified');
     this.#unverified = [];
     const startedAt = this.#pass.turn;
+    const look = ++this.#looks;
+    const { clock } = this.options;
+    const begin = clock.monotonic();
     const observation = this.#driver.observe(scope);
     // What our own operations caused was told before it returned; from now on it is about something later.
     for (const entry of entries) entry.stage = 'verifying';
@@ -381,7 +390,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       let count = 0;
       for (const object of objects) {
         if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
-        this.#found(object, scope, startedAt);
+        this.#found(object, scope, startedAt, look);
       }
       for (const entry of entries) {
         if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
@@ -391,12 +400,11 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
         if (this.#tracker.get(entry.key) === entry) this.#pass.readBack(entry, undefined);
       }
       if (scope.kind === 'keys') return;
-      const absent = new Set([...this.#tracker.entries()].map(({ key }) => key));
-      for (const { key } of objects) absent.delete(key);
-      for (const key of absent) {
+      const absent = [...this.#tracker.entries()].filter((entry) => entry.look !== look);
+      for (const entry of absent) {
         if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
-        const entry = this.#tracker.get(key);
-        if (entry !== undefined && isUntouched(entry, startedAt)) this.#pass.seen(key, undefined, 'bulk');
+        if (this.#tracker.get(entry.key) === entry && isUntouched(entry, startedAt))
+          this.#pass.seen(entry.key, undefined, 'bulk');
       }
       this.#requeue(this.#waits.wakeAll());
     };
@@ -409,31 +417,35 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
           entry.stage = 'unverified';
           this.#unverified.push(entry);
         }
-        return this.options.clock.delay(OBSERVE_RETRY_MILLISECONDS);
+        return clock.delay(OBSERVE_RETRY_MILLISECONDS);
       })
       .then(() => {
+        if (scope.kind === 'all') this.#scheduleResync(clock.monotonic() - begin);
         this.#background = undefined;
         this.#signal();
       });
   }
 
   /** An object that a look in the background found; it began at the turn `startedAt`. */
-  #found(object: ObservedObject<S>, scope: Scope, startedAt: number): void {
-    const entry = this.#tracker.get(object.key);
-    if (entry?.stage === 'verifying') {
+  #found(object: ObservedObject<S>, scope: Scope, startedAt: number, look: number): void {
+    const entry = this.#tracker.at(object.key);
+    entry.look = look;
+    if (entry.stage === 'verifying') {
       entry.stage = 'idle';
       this.#pass.readBack(entry, object);
-    } else if (entry === undefined || (scope.kind === 'all' && isUntouched(entry, startedAt)))
+    } else if (isNew(entry) || (scope.kind === 'all' && isUntouched(entry, startedAt)))
       this.#pass.seen(object.key, object, 'bulk');
   }
 
-  #scheduleResync(): void {
+  /** `took`: milliseconds of the last full comparison. */
+  #scheduleResync(took: number): void {
     const { resyncMilliseconds, clock } = this.options;
-    if (resyncMilliseconds === undefined) return;
-    this.#timer = clock.schedule(resyncMilliseconds, () => {
+    this.#timer?.[Symbol.dispose]();
+    if (resyncMilliseconds === undefined || this.#closed) return;
+    const pause = Math.min(RESYNC_PAUSE_FACTOR * took, MAX_RESYNC_MILLISECONDS);
+    this.#timer = clock.schedule(Math.max(resyncMilliseconds, pause), () => {
       this.#resyncDue = true;
       this.#signal();
-      this.#scheduleResync();
     });
   }
 
@@ -445,6 +457,10 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     }
   }
 }
+
+/** Nothing was known of it. */
+const isNew = <S extends Spec>({ wanted, observed }: Entry<S>): boolean =>
+  wanted === undefined && observed === undefined;
 
 /** Nobody has worked on it since that turn: what was seen of it then is still true. */
 const isUntouched = <S extends Spec>({ turn, stage }: Entry<S>, since: number): boolean =>

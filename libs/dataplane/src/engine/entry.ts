@@ -1,6 +1,6 @@
 import { type Queued, satisfies, Tracked } from '@outboard/reconcile';
 import type { ObjectProblem, Source } from '../document.js';
-import type { DriverObject, ObservedObject, Spec } from '../driver.js';
+import type { DriverObject, ObservedObject, Ownership, Spec } from '../driver.js';
 
 /** Somebody waits for urgent work (a port is attached); bulk work (a whole document) is told about when it is over. */
 export type Urgency = 'urgent' | 'bulk';
@@ -70,6 +70,8 @@ export class Entry<S extends Spec>
   stage: Stage = 'idle';
   /** The turn in which a pass worked on it last. */
   turn = 0;
+  /** The last look at everything that found it. */
+  look = 0;
 }
 
 export const NOBODY: readonly never[] = [];
@@ -82,6 +84,25 @@ export function eachNeed<S extends Spec>(
   for (const key of after) callback(key);
   if (requires !== undefined) for (const key of requires) callback(key);
   if (within !== undefined) callback(within);
+}
+
+const OWNED: Ownership = { kind: 'owned' };
+
+/** Most of what is there is as it is wanted: of the two descriptions one is kept. There are many. */
+export function asWanted<S extends Spec>(
+  wanted: DriverObject<S>,
+  observed: ObservedObject<S>,
+): ObservedObject<S> {
+  const { ownership, within } = observed;
+  if (observed.spec === wanted.spec || !satisfies(observed.spec, wanted.spec)) return observed;
+  const { key, spec } = wanted;
+  const owned = ownership.kind === 'owned' && ownership.owner === undefined ? OWNED : ownership;
+  return {
+    key,
+    spec,
+    ownership: owned,
+    ...(within !== undefined && { within: within === wanted.within ? wanted.within : within }),
+  };
 }
 
 /** Whether two specs say the same. */
