@@ -121,12 +121,17 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     expect(await ports()).toEqual([]);
   });
 
-  it('may ask for addresses, and have several interfaces with one default route', async () => {
+  it('may ask for addresses and bandwidth, and have several interfaces with one default route', async () => {
     const pod = await createPod();
     const first = await a.add(pod, {
-      runtimeConfig: { Ips: ['10.0.1.77/24'], mac: '02:00:5E:00:10:05' },
+      runtimeConfig: {
+        Ips: ['10.0.1.77/24'],
+        mac: '02:00:5E:00:10:05',
+        bandwidth: { EgressRate: 8_000_000 },
+      },
     });
     expect(first.interfaces[0]?.mac).toBe('02:00:5e:00:10:05');
+    expect((await ports())[0]?.spec.bandwidth).toMatchObject({ egressKbps: 8_000 });
     expect(first.ips.map((each) => each.address)).toContain('10.0.1.77/24');
     const second = await a.add(pod, {
       ifname: 'net1',
@@ -183,7 +188,10 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
   it('take a port that is there, on the function that a device plugin has given them, and leave it there', async () => {
     const pod = await createPod();
     await world.acme.apply({ kind: 'Port', metadata: { name: 'reserved' }, spec: { network: 'blue' } });
-    await a.add(pod, { configuration: { network: undefined, port: 'reserved', deviceID: 'enp1s0f0v2' } });
+    const asked = { network: undefined, port: 'reserved', deviceID: 'enp1s0f0v2' };
+    const other = await a.call('ADD', pod, { configuration: asked, runtimeConfig: { ips: ['10.0.1.99'] } });
+    expect(other.json).toMatchObject({ code: CODE.invalid });
+    await a.add(pod, { configuration: asked });
     const [port] = await ports();
     expect(port?.spec.function).toEqual(functionOf('dpu-a', 2));
     await a.delete(pod);

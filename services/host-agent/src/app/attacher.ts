@@ -1,5 +1,5 @@
 import { DEFAULT_DENY_POLICY } from '@outboard/bus';
-import { AppError, ok, type Result } from '@outboard/core';
+import { AppError, equal, ok, type Result } from '@outboard/core';
 import {
   type IpAddress,
   type Name,
@@ -162,6 +162,7 @@ export class Attacher {
     const holder = attachmentKey(containerId, ifname);
     const found = port === undefined ? undefined : await controlPlane.getPort(tenant, name);
     if (found?.ok === false) throw CniError.from(found.error, `port ${tenant}/${name}`);
+    if (found !== undefined) requireAsAsked(found.value, request);
     const bound = found?.value.spec.function;
     const attempt = (): Result<LeasableFunction, AppError> | undefined => {
       if (bound !== undefined) return functions.leaseIdentity(bound, holder);
@@ -189,13 +190,14 @@ export class Attacher {
     { request, tenant }: Target,
     controlPlane: ControlPlane,
   ): Promise<Readonly<Record<string, unknown>>> {
-    const { macAddress, securityPolicies, defaultDeny, ips } = request;
+    const { macAddress, securityPolicies, defaultDeny, ips, bandwidth } = request;
     const network = await this.#networkOf(request, tenant, controlPlane);
     const policies = [...new Set([...(defaultDeny ? [DEFAULT_DENY_POLICY] : []), ...securityPolicies])];
     return {
       network,
       ...(ips.length > 0 && { addresses: await addressesOf(controlPlane, tenant, network, ips) }),
       ...(macAddress !== undefined && { macAddress }),
+      ...(bandwidth !== undefined && { bandwidth }),
       ...(policies.length > 0 && { securityPolicies: policies }),
     };
   }
@@ -246,6 +248,26 @@ async function addressesOf(
     const ip = asked.get(subnet);
     return { subnet: subnet.metadata.name, ...(ip !== undefined && { ip }) };
   });
+}
+
+/** A port that is there keeps what it has: what the runtime asks for must be that. */
+function requireAsAsked(
+  { metadata, spec, status }: Port,
+  { macAddress, ips, bandwidth }: AttachmentRequest,
+): void {
+  const port = `port ${metadata.tenant}/${metadata.name}`;
+  const wrong: string[] = [];
+  if (macAddress !== undefined && macAddress !== status.macAddress) {
+    wrong.push(`${port} has MAC address ${status.macAddress}, not ${macAddress}`);
+  }
+  for (const ip of ips) {
+    if (!status.addresses.some((each) => each.ip === ip)) wrong.push(`${port} does not have address ${ip}`);
+  }
+  if (bandwidth !== undefined && !equal(bandwidth, spec.bandwidth)) {
+    wrong.push(`${port} does not have the bandwidth that is asked for`);
+  }
+  if (wrong.length === 0) return;
+  throw new CniError(CNI_CODE.INVALID_CONFIGURATION, wrong[0] ?? '', wrong.join('\n'));
 }
 
 function connectionOf({ metadata, status }: Port, { dns, defaultRoute }: AttachmentRequest): Connection {

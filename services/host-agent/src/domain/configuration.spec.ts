@@ -47,6 +47,7 @@ describe('the configuration of a network', () => {
       defaultRoute: true,
       macAddress: undefined,
       ips: [],
+      bandwidth: undefined,
       dns: { nameservers: [], domain: undefined, search: [], options: [] },
     });
     expect(refusal(() => parse({ network: undefined })).details).toMatch(/^network must be set/);
@@ -81,11 +82,8 @@ describe('the configuration of a network', () => {
     expect(details.split('\n')).toHaveLength(7);
   });
 
-  it('asks for nothing that is not done: another allocator, bandwidth', () => {
+  it('hands out no addresses of another allocator', () => {
     expect(refusal(() => parse({ ipam: { type: 'host-local' } })).code).toBe(CNI_CODE.UNSUPPORTED_FIELD);
-    expect(refusal(() => parse({ runtimeConfig: { Bandwidth: { IngressRate: 8 } } })).code).toBe(
-      CNI_CODE.UNSUPPORTED_FIELD,
-    );
     expect(parse({ ipam: {} }).network).toEqual({ name: 'blue' });
   });
 
@@ -104,10 +102,12 @@ describe('the configuration of a network', () => {
   it('understands capabilities in the letter case of Go, which containerd writes', () => {
     const runtimeConfig = {
       Mac: '02:00:00:00:00:03',
+      Bandwidth: { IngressRate: 1_000_001, IngressBurst: 2_000, EgressRate: 0 },
       dns: { Servers: ['10.96.0.10'], Searches: ['svc.cluster.local'], Options: ['ndots:5'] },
     };
     expect(parse({ runtimeConfig })).toMatchObject({
       macAddress: '02:00:00:00:00:03',
+      bandwidth: { ingressKbps: 1_001, egressKbps: undefined },
       dns: { nameservers: ['10.96.0.10'], search: ['svc.cluster.local'], options: ['ndots:5'] },
     });
   });

@@ -17,7 +17,7 @@ import {
   type TenantName,
 } from '@outboard/model';
 import { CNI_CODE, CniError } from './cni-error.js';
-import { fieldOf, isRecord, type JsonRecord, RecordReader } from './json.js';
+import { isRecord, type JsonRecord, RecordReader } from './json.js';
 import { type CniVersion, requireVersion } from './version.js';
 
 /** What every verb needs of the configuration on standard input. */
@@ -26,6 +26,12 @@ export interface BaseConfiguration {
   /** Of the network configuration list: attachments belong to it. */
   readonly name: string;
   readonly json: JsonRecord;
+}
+
+/** As ports have it, kilobits a second; undefined: not limited. */
+export interface Bandwidth {
+  readonly ingressKbps: number | undefined;
+  readonly egressKbps: number | undefined;
 }
 
 export interface Dns {
@@ -58,6 +64,7 @@ export interface AttachmentRequest {
   readonly defaultRoute: boolean;
   readonly macAddress: MacAddress | undefined;
   readonly ips: readonly IpAddress[];
+  readonly bandwidth: Bandwidth | undefined;
   readonly dns: Dns;
 }
 
@@ -90,7 +97,7 @@ export function parseRequest(
   { json }: BaseConfiguration,
   args: ReadonlyMap<string, string>,
 ): AttachmentRequest {
-  refuseUnsupported(json);
+  refuseForeignAddresses(json);
   const problems = new Problems();
   const root = new RecordReader(json, '', problems);
   const runtime = root.child('runtimeConfig');
@@ -163,23 +170,18 @@ export function parseRequest(
       ['CNI_ARGS MAC', args.get('MAC')],
     ),
     ips: ipsOf(runtime, convention, args, problems),
+    bandwidth: bandwidthOf(runtime),
     dns: dnsOf(root, runtime),
   };
   if (problems.total > 0) throw CniError.of(CNI_CODE.INVALID_CONFIGURATION, 'configuration', problems);
   return request;
 }
 
-function refuseUnsupported(json: JsonRecord): void {
-  const refuse = (text: string): never => {
-    throw new CniError(CNI_CODE.UNSUPPORTED_FIELD, text, text);
-  };
-  const isSet = (value: unknown): boolean => isRecord(value) && Object.keys(value).length > 0;
-  // Another allocator beside the network's would give addresses twice.
-  if (isSet(json.ipam)) refuse("ipam is not supported: addresses come from the network's subnets");
-  const runtime = fieldOf(json, 'runtimeConfig');
-  if (isRecord(runtime) && isSet(fieldOf(runtime, 'bandwidth'))) {
-    refuse('runtimeConfig.bandwidth is not supported: nothing would enforce it');
-  }
+/** Addresses are the network's to give; another allocator beside it would give them twice. */
+function refuseForeignAddresses({ ipam }: JsonRecord): void {
+  if (!isRecord(ipam) || Object.keys(ipam).length === 0) return;
+  const text = "ipam is not supported: addresses come from the network's subnets";
+  throw new CniError(CNI_CODE.UNSUPPORTED_FIELD, text, text);
 }
 
 const parseAddress: Parser<string, IpAddress> = (text): Result<IpAddress, string> => {
@@ -208,6 +210,17 @@ function ipsOf(
     problems.add(`${field}[${index}]`, parsed.error);
     return [];
   });
+}
+
+/** Rates come in bit/s; how much may burst is the DPU's to choose. */
+function bandwidthOf(runtime: RecordReader): Bandwidth | undefined {
+  const reader = runtime.child('bandwidth');
+  const kbps = (name: string): number | undefined => {
+    const rate = reader.count(name) ?? 0;
+    return rate === 0 ? undefined : Math.ceil(rate / 1_000);
+  };
+  const bandwidth = { ingressKbps: kbps('ingressRate'), egressKbps: kbps('egressRate') };
+  return bandwidth.ingressKbps === undefined && bandwidth.egressKbps === undefined ? undefined : bandwidth;
 }
 
 /** The runtime's (of the pod) before the configuration's (of the cluster). */

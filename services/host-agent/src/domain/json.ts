@@ -39,6 +39,11 @@ export class RecordReader {
     return this.#read(name, isTexts, `must be a list of at most ${maximum} strings`) ?? [];
   }
 
+  count(name: string): number | undefined {
+    const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) >= 0;
+    return this.#read(name, isCount, 'must be a whole number');
+  }
+
   /** Of strings only. */
   map(name: string, maximum: number): Readonly<Record<string, string>> | undefined {
     const isMap = (value: unknown): value is Readonly<Record<string, string>> =>
