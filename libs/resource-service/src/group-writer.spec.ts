@@ -53,6 +53,25 @@ describe('the group writer', () => {
     expect(commits).toEqual([]);
   });
 
+  it('lets go out what follows from a group before it decides the next one', async () => {
+    const store = openMemoryStore();
+    const counter = new Counter(store);
+    const order: string[] = [];
+    const writer = new GroupWriter({
+      store,
+      reload: () => counter.reload(),
+      committed: () => setImmediate(() => order.push('sent')),
+      maxGroup: 1,
+    });
+    const decide = (transaction: Transaction): number => {
+      order.push('decided');
+      return counter.increment(transaction);
+    };
+    await Promise.all([writer.execute(decide), writer.execute(decide)]);
+    await new Promise(setImmediate);
+    expect(order).toEqual(['decided', 'sent', 'decided', 'sent']);
+  });
+
   it('refuses only the piece that throws: its neighbours are decided again without it', async () => {
     const { writer, counter } = open();
     const poison = (transaction: Transaction): number => {

@@ -100,9 +100,10 @@ export class GroupWriter implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    // A turn of the event loop lets everything that has arrived join the first group.
-    await new Promise(setImmediate);
     while (this.#waiting.length > 0) {
+      // A turn of the event loop: what follows from the last group goes out before the next one is decided, which takes
+      // some ten milliseconds when it is large, and everything that has arrived joins that.
+      await new Promise(setImmediate);
       await this.#writeGroup(this.#waiting.splice(0, this.#maxGroup));
       for (const read of this.#reads.splice(0)) read();
     }
