@@ -1,15 +1,9 @@
-export * from './document.js';
-export * from './driver.js';
-export * from './driver-linux/linux-driver.js';
+// Everything. A process that has to fit a DPU takes `/contract` and the one driver that it needs.
+export * from './contract.js';
 export * from './driver-memory/faulty-driver.js';
-export { OvsDriver, type OvsDriverOptions } from './driver-ovs/ovs-driver.js';
-export { stopSwitch } from './driver-ovs/processes.js';
-export type { OvsSpec } from './driver-ovs/realise/ovs-objects.js';
 export * from './driver-sim/sim-driver.js';
 export * from './driver-sim/sim-fabric.js';
 export * from './driver-sim/sim-host.js';
 export * from './driver-sim/sim-switch.js';
-export { createEngine } from './engine/create-engine.js';
-export * from './engine.js';
-export * from './inspect.js';
-export type { LinuxSpec } from './realise/linux-objects.js';
+export * from './linux.js';
+export * from './ovs.js';

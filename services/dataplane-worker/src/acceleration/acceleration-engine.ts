@@ -7,7 +7,7 @@ import {
   MAX_LISTED_PROBLEMS,
   type ObjectProblem,
   type Source,
-} from '@outboard/dataplane';
+} from '@outboard/dataplane/contract';
 import { DocumentObjects } from './document-objects.js';
 import type { WantedObject } from './wire.js';
 

@@ -17,7 +17,7 @@ import {
   SyncResponseSchema,
 } from '@outboard/contracts';
 import { AppError, err, ok, type Result } from '@outboard/core';
-import { type DocumentReport, type DocumentVersion, MAX_LISTED_PROBLEMS } from '@outboard/dataplane';
+import { type DocumentReport, type DocumentVersion, MAX_LISTED_PROBLEMS } from '@outboard/dataplane/contract';
 import type { Delta, Page, SyncAnswer } from '../domain/replica-protocol.js';
 
 /** A change that was published. INVALID_ARGUMENT: it is no Delta, or breaks a rule of document.proto. */

@@ -3,7 +3,7 @@ import type { Clock, Random } from '@outboard/core';
 import type { DataplaneEngine, Driver, Spec } from '@outboard/dataplane';
 import type { Log } from '@outboard/service-shell/process';
 import type { HostedAcceleration } from '../acceleration/host-acceleration.js';
-import { SessionsHeartbeat } from '../acceleration/sessions-heartbeat.js';
+import type { SessionsHeartbeat } from '../acceleration/sessions-heartbeat.js';
 import { DocumentFollower } from './document-follower.js';
 import { DocumentStore } from './document-store.js';
 import { Heartbeat } from './heartbeat.js';
@@ -148,9 +148,10 @@ async function followAcceleration(
   const { dpu, incarnation } = ports.identity;
   const document = await store.load(ACCELERATION_OWNER);
   const own = { ...ports, dpu, incarnation, store, engine };
+  const sessions = await import('../acceleration/sessions-heartbeat.js');
   return {
     follower: new DocumentFollower(ACCELERATION_OWNER, document, own),
-    parts: [new Reporter([ACCELERATION_OWNER], own), new SessionsHeartbeat({ ...own, dataPath })],
+    parts: [new Reporter([ACCELERATION_OWNER], own), new sessions.SessionsHeartbeat({ ...own, dataPath })],
   };
 }
 

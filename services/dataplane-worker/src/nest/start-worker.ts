@@ -4,10 +4,9 @@ import { machine, release } from 'node:os';
 import { join } from 'node:path';
 import { type Bus, connectNats, inboxPrefixOf, roles } from '@outboard/bus';
 import { systemClock, systemRandom } from '@outboard/core';
-import { createEngine, type Driver, LinuxDriver, OvsDriver, type Spec } from '@outboard/dataplane';
+import { createEngine, type Driver, type Spec } from '@outboard/dataplane/contract';
 import type { Log } from '@outboard/service-shell/process';
 import { connectEventually } from '@outboard/service-shell/process';
-import { hostAcceleration } from '../acceleration/host-acceleration.js';
 import type { WorkerConfiguration } from '../app/configuration.js';
 import type { WorkerIdentity } from '../app/identity.js';
 import { currentIncarnation } from '../app/incarnation.js';
@@ -33,7 +32,14 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
   const identity = identityOf(configuration);
   const acceleration =
     configuration.acceleration &&
-    (await hostAcceleration({ ...environment, ...configuration.acceleration, dataDirectory, log }));
+    (await (
+      await import('../acceleration/host-acceleration.js')
+    ).hostAcceleration({
+      ...environment,
+      ...configuration.acceleration,
+      dataDirectory,
+      log,
+    }));
   const worker = await createDataplaneWorker({
     ...environment,
     identity,
@@ -59,17 +65,22 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
   };
 }
 
-function openDriver(configuration: WorkerConfiguration): Promise<Driver<Spec>> {
+/** Only the one that is asked for is loaded. */
+async function openDriver(configuration: WorkerConfiguration): Promise<Driver<Spec>> {
   const { driver, dpu, underlayDevice, dataDirectory, ovsDirectory } = configuration;
   switch (driver) {
-    case 'linux':
+    case 'linux': {
+      const { LinuxDriver } = await import('@outboard/dataplane/linux');
       return LinuxDriver.open({ dpu, underlayDevice });
-    case 'ovs':
+    }
+    case 'ovs': {
+      const { OvsDriver } = await import('@outboard/dataplane/ovs');
       return OvsDriver.open({
         underlayDevice,
         directory: ovsDirectory ?? join(dataDirectory, 'openvswitch'),
         managed: ovsDirectory === undefined,
       });
+    }
   }
 }
 

@@ -1,0 +1,6 @@
+// What documents, drivers and the engine are, and the engine: without any driver.
+export * from './document.js';
+export * from './driver.js';
+export { createEngine } from './engine/create-engine.js';
+export * from './engine.js';
+export * from './inspect.js';

@@ -1,0 +1,2 @@
+export * from './driver-linux/linux-driver.js';
+export type { LinuxSpec } from './realise/linux-objects.js';
