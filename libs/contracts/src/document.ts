@@ -41,7 +41,8 @@ export const objectKeys = {
   route: (routerKey: string, destination: string): string => `route/${routerKey}/${destination}`,
   routerInterface: (networkUid: string): string => `routerinterface/${networkUid}`,
   hostConfiguration: (networkUid: string): string => `hostconfiguration/${networkUid}`,
-  egressGateway: (tenant: string, name: string): string => `egressgateway/${tenant}/${name}`,
+  egressGateway: (tenant: string, name: string, ipFamily: 'IPV4' | 'IPV6'): string =>
+    `egressgateway/${tenant}/${name}${ipFamily === 'IPV6' ? '/ipv6' : ''}`,
   placedRoute: (routerKey: string, destination: string): string => `placedroute/${routerKey}/${destination}`,
   neighbour: (networkUid: string, address: string): string => `neighbour/${networkUid}/${address}`,
   forwardingEntry: (networkUid: string, macAddress: string): string =>

@@ -160,6 +160,8 @@ export interface Underlay {
   readonly device: string;
   /** Source address of tunnels, IPv4 or IPv6. */
   readonly address: string;
+  /** The device has a global IPv6 address. */
+  readonly ipv6?: boolean;
   /** Bytes. */
   readonly mtu: number;
 }

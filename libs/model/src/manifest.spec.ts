@@ -399,6 +399,16 @@ describe('a manifest', () => {
         'must be DPU_ADDRESS',
       ],
       [
+        router({ externalGateway: { sourceNat: 'DPU_ADDRESS', ipFamilies: ['IPV6', 'IPv4'] } }),
+        'spec.externalGateway.ipFamilies[1]',
+        'must be one of IPV4, IPV6',
+      ],
+      [
+        router({ externalGateway: { sourceNat: 'DPU_ADDRESS', ipFamilies: ['IPV6', 'IPV6'] } }),
+        'spec.externalGateway.ipFamilies[1]',
+        'must be given once; spec.externalGateway.ipFamilies[0] has it already',
+      ],
+      [
         dpu({ serialNumber: '-x' }),
         'spec.serialNumber',
         'must be 1-64 of A-Z, a-z, 0-9, . _ - ; starting with a letter or digit',

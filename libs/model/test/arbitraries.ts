@@ -330,7 +330,12 @@ export const router: fc.Arbitrary<Router> = fc.record({
   metadata: tenantMetadata,
   spec: fc.record({
     routes: fc.uniqueArray(staticRoute, { maxLength: 3, selector: ({ destination }) => destination }),
-    externalGateway: maybe(fc.constant({ sourceNat: 'DPU_ADDRESS' as const })),
+    externalGateway: maybe(
+      fc.record({
+        sourceNat: fc.constant('DPU_ADDRESS' as const),
+        ipFamilies: fc.subarray(['IPV4', 'IPV6'] as const, { minLength: 1 }),
+      }),
+    ),
   }),
   status: fc.record({
     observedGeneration: fc.nat(),

@@ -2,6 +2,7 @@ import { objectKeys } from '@outboard/contracts';
 import {
   type DeviceName,
   type IpAddress,
+  type IpFamilyName,
   type IpPrefix,
   type MacAddress,
   type Name,
@@ -61,11 +62,14 @@ const routeOf = (router: string, destination: IpPrefix, hops: readonly PlannedNe
   return { case: 'route', value: { router, destination, nextHops } } as const;
 };
 
-export function egressGatewayObject(router: Router): SharedObject {
+export function egressGatewayObject(router: Router, ipFamily: IpFamilyName): SharedObject {
   const { tenant, name } = router.metadata;
-  return share(objectKeys.egressGateway(tenant, name), 'Router', router, {
+  return share(objectKeys.egressGateway(tenant, name, ipFamily), 'Router', router, {
     case: 'egressGateway',
-    value: { router: objectKeys.router(tenant, name) },
+    value: {
+      router: objectKeys.router(tenant, name),
+      ...(ipFamily === 'IPV6' && { ipFamily }),
+    },
   });
 }
 

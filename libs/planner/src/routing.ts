@@ -48,7 +48,7 @@ export function ownObjectsOf(router: RouterEntry): Pick<RouterEntry, 'own' | 'un
     unknownNextHops.push(...unknown.map(({ address }) => `${route.destination} via ${address}`));
     return routeObject(resource, route, known);
   });
-  if (externalGateway) own.push(egressGatewayObject(resource));
+  for (const family of externalGateway?.ipFamilies ?? []) own.push(egressGatewayObject(resource, family));
   return { own, unknownNextHops };
 }
 

@@ -70,7 +70,7 @@ const routerStep = steps(
     name: fc.constantFrom('default', 'edge'),
     gates: fc.subarray(['10.0.0.2', '10.0.1.2', '10.0.0.3', '172.16.0.1'], { minLength: 1 }),
     wide: fc.boolean(),
-    external: fc.boolean(),
+    external: maybe(fc.subarray(['IPV4', 'IPV6'])),
   }),
   (lab, { name, gates, wide, external }) => {
     const nextHops = gates.map((address, index) => ({ address, weight: index + 1 }));
@@ -79,7 +79,7 @@ const routerStep = steps(
         { destination: wide ? '10.0.0.0/8' : '10.8.0.0/16', nextHops },
         { destination: 'fd00::/8', nextHops: [{ address: '2001:db8::5' }] },
       ],
-      externalGateway: external ? { sourceNat: 'DPU_ADDRESS' } : undefined,
+      externalGateway: external && { sourceNat: 'DPU_ADDRESS', ipFamilies: external },
     });
   },
 );

@@ -192,8 +192,13 @@ function routerObjects(
       route: withoutEmpty({ router, destination, nextHops: known }),
     };
   }
-  if (resource.spec.externalGateway) {
+  const families = resource.spec.externalGateway?.ipFamilies ?? [];
+  if (families.includes('IPV4')) {
     objects[`egressgateway/${tenant}/${name}`] = { source, egressGateway: { router } };
+  }
+  if (families.includes('IPV6')) {
+    const egressGateway = { router, ipFamily: 'IPV6' };
+    objects[`egressgateway/${tenant}/${name}/ipv6`] = { source, egressGateway };
   }
   return objects;
 }
@@ -392,6 +397,8 @@ function portObject(
     isolatedIngress: policies.some((policy) => policy.spec.isolates.includes('INGRESS')),
     isolatedEgress: policies.some((policy) => policy.spec.isolates.includes('EGRESS')),
     namedPorts: spec.namedPorts.map(destination),
+    ingressKbps: spec.bandwidth?.ingressKbps,
+    egressKbps: spec.bandwidth?.egressKbps,
   });
   return [`endpoint/${metadata.uid}`, { source, endpoint }];
 }

@@ -65,7 +65,12 @@ async function probe(): Promise<Capability[]> {
     // An uplink is joined to a network as a representor is.
     found.push(redirect, { ...redirect, name: 'flat' });
     found.push(await tryOut('bandwidth', socket, [bucketMessage()]));
-    found.push(await tryNftables(namespace), await tryNft(), tryBridgeNetfilter(namespace));
+    found.push(
+      await tryNftables(namespace),
+      await tryNft(),
+      tryBridgeNetfilter(namespace),
+      tryIpv6Egress(namespace),
+    );
     return found;
   } finally {
     socket.close();
@@ -126,6 +131,13 @@ async function tryNftables(namespace: NetworkNamespace): Promise<Capability> {
 function tryBridgeNetfilter(namespace: NetworkNamespace): Capability {
   const available = namespace.run(() => BRIDGE_FILTERING.every((path) => existsSync(path)));
   return { name: 'bridge-netfilter', available, reason: available ? '' : 'br_netfilter is not loaded' };
+}
+
+/** To let IPv6 out, the DPU has to forward it for the exits and the uplink, and for them only. */
+function tryIpv6Egress(namespace: NetworkNamespace): Capability {
+  const available = namespace.run(() => existsSync('/proc/sys/net/ipv6/conf/all/force_forwarding'));
+  const reason = available ? '' : 'this kernel forwards IPv6 for all devices or none (before Linux 6.17)';
+  return { name: 'ipv6-egress', available, reason };
 }
 
 /** The program: it loads the fixed part of the guard. */

@@ -252,7 +252,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     const { dpu } = this.#places;
     const device = underlayDevice === undefined ? undefined : dpu.device(underlayDevice);
     if (device === undefined) return undefined;
-    const address = await globalAddress(dpu, device);
-    return address === undefined ? undefined : { device: device.name, address, mtu: device.mtu };
+    const addresses = await globalAddress(dpu, device);
+    return addresses && { device: device.name, ...addresses, mtu: device.mtu };
   }
 }

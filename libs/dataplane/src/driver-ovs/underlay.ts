@@ -78,6 +78,6 @@ export async function findUnderlay(place: Place, device: string): Promise<Underl
   const bridge = await place.lookAtDevice(UNDERLAY_BRIDGE);
   const carrier = await place.lookAtDevice(device);
   if (bridge === undefined || carrier === undefined) return undefined;
-  const address = await globalAddress(place, bridge);
-  return address === undefined ? undefined : { device, address, mtu: carrier.mtu };
+  const addresses = await globalAddress(place, bridge);
+  return addresses && { device, ...addresses, mtu: carrier.mtu };
 }

@@ -71,7 +71,7 @@ function bodyOf({ address: text, peer }: AddressSpec, { index: ifaIndex }: Devic
     ifaPrefixlen: Number(text.slice(slash + 1)),
     ifaIndex,
     address: peer ?? own,
-    ...(ipv6 ? {} : { local: own }),
+    ...(ipv6 && peer === undefined ? {} : { local: own }),
   };
 }
 

@@ -19,10 +19,10 @@ import {
 } from '../realise/fixed-tables.js';
 import { type GuardSpec, guardKey, namespaceKey } from '../realise/linux-objects.js';
 import { resultOfThrown } from './batch.js';
-import { isForwarding, setForwarding } from './forwarding.js';
+import { isForwarding, isForwardingInGeneral, setForwarding } from './forwarding.js';
 import type { Place, PlaceSet } from './place.js';
 
-const COMMENT = /outboard revision (\d+)(?: by (\S+ [\d.]+))?/;
+const COMMENT = /outboard revision (\d+)(?: by (\S+ [\da-f.:]+))?/;
 
 const FAMILIES = { bridge: NFPROTO.BRIDGE, inet: NFPROTO.INET } as const;
 
@@ -47,7 +47,7 @@ export class Guards implements Handler<GuardSpec> {
         const { namespace, table, way } = operation.observed;
         const place = this.places.at(namespace);
         if (place === undefined) return DONE;
-        if (way !== undefined) setForwarding(place, deviceOf(way), isForwarding(place, 'all'));
+        if (way !== undefined) setForwarding(place, deviceOf(way), isForwardingInGeneral(place), false);
         const { family, table: name } = FIXED_TABLES[table];
         try {
           const { failures } = await place.netfilter.transaction([

@@ -1,7 +1,7 @@
 import { DEVICE_PREFIXES } from './names.js';
 
 /** Changes with the rules of either table; tables of another revision are loaded anew. */
-export const EGRESS_REVISION = 1;
+export const EGRESS_REVISION = 2;
 
 /** In a router's namespace: what goes out and what may come back. */
 export const EGRESS_TABLE = 'outboard-egress';
@@ -10,6 +10,8 @@ export const UPLINK_TABLE = 'outboard-uplink';
 
 /** Where the addresses of doors are: reserved for nothing (RFC 1112), so that no tenant and no fabric has them. */
 export const DOOR_PREFIX = '240.0.0.0/5';
+/** The same of IPv6: nobody forwards it elsewhere (RFC 6666), and no subnet may be in it. */
+export const DOOR_PREFIX_IPV6 = '100::/64';
 
 type Chains = Readonly<Record<string, { readonly hook: string; readonly rules: readonly string[] }>>;
 
@@ -34,12 +36,20 @@ const EGRESS: Chains = {
  * from there to anybody else is dropped.
  */
 const uplink = (device: string, address: string): Chains => ({
-  input: { hook: 'type filter hook input priority 0', rules: [`iifname ${EXIT} counter drop`] },
+  input: {
+    hook: 'type filter hook input priority 0',
+    rules: [
+      // Of the other end of the exit: what comes from farther away has fewer hops, and the kernel drops it.
+      `iifname ${EXIT} icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert } accept`,
+      `iifname ${EXIT} counter drop`,
+    ],
+  },
   forward: {
     hook: 'type filter hook forward priority 0',
     rules: [
       `iifname ${EXIT} oifname != "${device}" counter drop`,
       `iifname ${EXIT} ip saddr != ${DOOR_PREFIX} counter drop`,
+      `iifname ${EXIT} ip6 saddr != ${DOOR_PREFIX_IPV6} counter drop`,
       `iifname ${EXIT} udp dport { 4789, 6081 } counter drop`,
       `oifname ${EXIT} ct state established,related accept`,
       `oifname ${EXIT} counter drop`,
@@ -48,7 +58,10 @@ const uplink = (device: string, address: string): Chains => ({
   },
   postrouting: {
     hook: 'type nat hook postrouting priority srcnat',
-    rules: [`oifname "${device}" ip saddr ${DOOR_PREFIX} snat ip to ${address}`],
+    rules: [
+      `oifname "${device}" ip saddr ${DOOR_PREFIX} ${address.includes(':') ? 'drop' : `snat ip to ${address}`}`,
+      `oifname "${device}" ip6 saddr ${DOOR_PREFIX_IPV6} masquerade`,
+    ],
   },
 });
 

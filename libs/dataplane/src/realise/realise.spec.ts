@@ -237,6 +237,13 @@ describe('a way out', () => {
       kind: 'unsupported',
       why: 'p0 has no IPv4 address that packets could leave with',
     });
+    expect(realise(d.egressGateway(d.ROUTER, 'IPV6'))).toMatchObject({
+      kind: 'unsupported',
+      why: 'p0 has no IPv6 address that packets could leave with',
+    });
+    expect(realise(d.egressGateway(d.ROUTER, 'IPV6'), [], { ...UNDERLAY, ipv6: true })).toMatchObject({
+      kind: 'realised',
+    });
   });
 });
 

@@ -27,7 +27,7 @@ import { guardKey, type LinuxSpec, linkKey, namespaceKey } from './linux-objects
 import { bridgeMac, bridgeName, namespaceName } from './names.js';
 import { checkNamedPorts } from './parse-member.js';
 import { elsewhereObjects, portPolicyObjects } from './port-policies.js';
-import { egressObjects, realiseEgress } from './realise-egress.js';
+import { linuxWaysOut, realiseEgress } from './realise-egress.js';
 import {
   checkEncapsulation,
   deviceTowards,
@@ -91,8 +91,13 @@ export function realiseLinux(
     case 'hostConfiguration':
       return realiseHostConfiguration(object.value);
     case 'egressGateway':
-      return realiseEgress(object.value, environment.underlay, (router, underlay) =>
-        egressObjects(router, namespaceName(environment.dpu, router), underlay),
+      return realiseEgress(
+        object.value,
+        environment.underlay,
+        linuxWaysOut(
+          namespaceName(environment.dpu, object.value.router),
+          environment.lacks.get('ipv6-egress'),
+        ),
       );
     case 'neighbour':
       return inSegment(object.value.networkUid, resolve, environment, (segment) =>

@@ -181,10 +181,10 @@ export const hostConfiguration = (networkUid: string, subnets: readonly SubnetIn
     value: { networkUid, macAddress: GATEWAY_MAC, subnets: [...subnets] },
   });
 
-export const egressGateway = (router = ROUTER): Entry =>
-  entry('Router', `egressgateway/${router.slice('router/'.length)}`, {
+export const egressGateway = (router = ROUTER, ipFamily: 'IPV6' | '' = ''): Entry =>
+  entry('Router', `egressgateway/${router.slice('router/'.length)}${ipFamily && '/ipv6'}`, {
     case: 'egressGateway',
-    value: { router },
+    value: { router, ipFamily },
   });
 
 /** The whole document of an owner. */

@@ -47,7 +47,7 @@ export function routed(router: RouterEntry, dpu: DpuEntry, address: IpAddress): 
     .filter(({ prefix }) => prefixContains(prefix, address))
     .sort((one, other) => prefixLength(other.prefix) - prefixLength(one.prefix));
   if (best) return best.ways();
-  return externalGateway && ipFamily(address) === 4 ? 'outside' : [];
+  return externalGateway?.ipFamilies.includes(`IPV${ipFamily(address)}`) ? 'outside' : [];
 }
 
 /** The subnet that is routed to and holds an address. */

@@ -24,7 +24,7 @@ import { ruleSetsOf } from '../../realise/judgement.js';
 import { GENEVE_PORT, linkKey, VXLAN_PORT } from '../../realise/linux-objects.js';
 import { checkNamedPorts } from '../../realise/parse-member.js';
 import { MIN_MTU } from '../../realise/realise.js';
-import { realiseEgress } from '../../realise/realise-egress.js';
+import { realiseEgress, type WaysOut } from '../../realise/realise-egress.js';
 import { checkEncapsulation, isOnFabric, obstacleOf } from '../../realise/realise-encapsulation.js';
 import { ROUTER_KEY } from '../../realise/realise-route.js';
 import { addressPairs, ipAddresses, macAddress, tunnelDestination } from '../../realise/values.js';
@@ -66,6 +66,11 @@ export interface OvsEnvironment {
   readonly lacks: ReadonlyMap<string, string>;
 }
 
+const WAYS_OUT: WaysOut<OvsSpec> = {
+  ipv4: wayOutObjects,
+  ipv6: { lacking: 'with this driver only IPv4 leaves' },
+};
+
 const VLAN_PRESENT = 0x1000;
 
 type Objects = readonly DriverObject<OvsSpec>[];
@@ -102,7 +107,7 @@ export function realiseOvs(
     case 'route':
       return route(object.value);
     case 'egressGateway':
-      return realiseEgress(object.value, environment.underlay, wayOutObjects);
+      return realiseEgress(object.value, environment.underlay, WAYS_OUT);
     case 'neighbour':
       return inSegment(object.value.networkUid, resolve, (segment) =>
         neighbourObjects(object.value, segment),

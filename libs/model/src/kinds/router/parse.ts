@@ -10,7 +10,15 @@ import { err, ok, type Problems, unwrap } from '@outboard/core';
 import { all, atMost, distinct, oneOf, optional, required } from '../../fields.js';
 import { type IpPrefix, ipFamily, parseIpAddress, parseIpPrefix, prefixesOverlap } from '../../ip.js';
 import type { Parser } from '../../values.js';
-import { type RouteNextHop, type RouterSpec, SOURCE_NATS, type StaticRoute } from './spec.js';
+import {
+  type ExternalGateway,
+  IP_FAMILIES,
+  type IpFamilyName,
+  type RouteNextHop,
+  type RouterSpec,
+  SOURCE_NATS,
+  type StaticRoute,
+} from './spec.js';
 
 export const MAX_ROUTES = 256;
 export const MAX_NEXT_HOPS = 16;
@@ -25,6 +33,9 @@ const UNROUTABLE = ['127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/3', '::1/128', '
 );
 
 const parseSourceNat = oneOf(SOURCE_NATS);
+const parseIpFamily = oneOf(IP_FAMILIES);
+
+export const DEFAULT_IP_FAMILIES: readonly IpFamilyName[] = ['IPV4'];
 
 const parseWeight: Parser<number, number> = (value) =>
   value <= MAX_WEIGHT ? ok(value) : err(`must be 1 to ${MAX_WEIGHT}`);
@@ -75,13 +86,20 @@ function parseRoute(message: StaticRouteMessage, field: string, problems: Proble
   return destination && nextHops && { destination, nextHops };
 }
 
-const parseExternalGateway = (
-  { sourceNat }: ExternalGatewayMessage,
+function parseExternalGateway(
+  { sourceNat, ipFamilies }: ExternalGatewayMessage,
   problems: Problems,
-): RouterSpec['externalGateway'] => {
+): ExternalGateway | undefined {
   const parsed = required(problems, 'spec.externalGateway.sourceNat', sourceNat, parseSourceNat);
-  return parsed && { sourceNat: parsed };
-};
+  const fieldOf = (index: number): string => `spec.externalGateway.ipFamilies[${index}]`;
+  const found = ipFamilies.map((text, index) => required(problems, fieldOf(index), text, parseIpFamily));
+  distinct(problems, found, (family) => family, fieldOf);
+  const families = all(found);
+  if (parsed === undefined || families === undefined) return undefined;
+  // In one order, so that equal ones are equal.
+  const asked = IP_FAMILIES.filter((family) => families.includes(family));
+  return { sourceNat: parsed, ipFamilies: asked.length > 0 ? asked : DEFAULT_IP_FAMILIES };
+}
 
 export function parseRouterSpec(
   message: RouterSpecMessage = create(RouterSpecSchema),

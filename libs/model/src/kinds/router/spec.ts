@@ -6,6 +6,16 @@ import type { Name } from '../../values.js';
 export const SOURCE_NATS = ['DPU_ADDRESS'] as const;
 export type SourceNat = (typeof SOURCE_NATS)[number];
 
+export const IP_FAMILIES = ['IPV4', 'IPV6'] as const;
+export type IpFamilyName = (typeof IP_FAMILIES)[number];
+
+/** The way out of a router's networks. */
+export interface ExternalGateway {
+  readonly sourceNat: SourceNat;
+  /** What leaves: at least one. */
+  readonly ipFamilies: readonly IpFamilyName[];
+}
+
 /** What a worker says of an object that is not applied and read back. */
 export const PROBLEM_STATES = ['PENDING', 'FAILED', 'FOREIGN', 'UNSUPPORTED'] as const;
 export type ProblemState = (typeof PROBLEM_STATES)[number];
@@ -25,7 +35,7 @@ export interface StaticRoute {
 export interface RouterSpec {
   readonly routes: readonly StaticRoute[];
   /** Undefined: no way out of the router's networks. */
-  readonly externalGateway: { readonly sourceNat: SourceNat } | undefined;
+  readonly externalGateway: ExternalGateway | undefined;
 }
 
 /** Something of a resource that a DPU has not applied. */

@@ -6,12 +6,25 @@ import {
   type RouterStatus as RouterStatusMessage,
   RouterStatusSchema,
 } from '@outboard/contracts';
-import type { Problems } from '@outboard/core';
+import { equal, type Problems } from '@outboard/core';
 import { all, oneOf, required } from '../../fields.js';
 import { parseName } from '../../values.js';
-import { type DpuProblem, PROBLEM_STATES, type RouterSpec, type RouterStatus } from './spec.js';
+import { DEFAULT_IP_FAMILIES } from './parse.js';
+import {
+  type DpuProblem,
+  type ExternalGateway,
+  PROBLEM_STATES,
+  type RouterSpec,
+  type RouterStatus,
+} from './spec.js';
 
 const parseProblemState = oneOf(PROBLEM_STATES);
+
+/** What is so when nothing is said, is not said. */
+const externalGatewayToMessage = ({ sourceNat, ipFamilies }: ExternalGateway) => ({
+  sourceNat,
+  ipFamilies: equal(ipFamilies, DEFAULT_IP_FAMILIES) ? [] : [...ipFamilies],
+});
 
 export const routerSpecToMessage = ({ routes, externalGateway }: RouterSpec): RouterSpecMessage =>
   create(RouterSpecSchema, {
@@ -19,7 +32,7 @@ export const routerSpecToMessage = ({ routes, externalGateway }: RouterSpec): Ro
       destination,
       nextHops: nextHops.map(({ address, weight }) => ({ address, weight })),
     })),
-    ...(externalGateway && { externalGateway: { sourceNat: externalGateway.sourceNat } }),
+    ...(externalGateway && { externalGateway: externalGatewayToMessage(externalGateway) }),
   });
 
 export function parseDpuProblems(

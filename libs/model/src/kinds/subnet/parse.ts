@@ -46,6 +46,7 @@ const SPECIAL_PREFIXES: readonly (readonly [prefix: IpPrefix, use: string])[] = 
     ['169.254.0.0/16', 'link-local'],
     ['224.0.0.0/3', 'multicast and reserved'],
     ['::/8', 'unspecified, loopback and IPv4-mapped'],
+    ['100::/64', 'discard-only'],
     ['fe80::/10', 'link-local'],
     ['ff00::/8', 'multicast'],
   ] as const
