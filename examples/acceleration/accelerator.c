@@ -18,6 +18,16 @@ static _Atomic uint32_t *cell(struct accelerator *self, size_t offset)
 	return (_Atomic uint32_t *)(self->region + offset);
 }
 
+/* While looking again and again: leaves the core to its other thread, which may be the worker's. */
+static void relax(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
 static int send_all(int socket, const void *bytes, size_t length)
 {
 	for (const char *at = bytes; length > 0;) {
@@ -149,7 +159,7 @@ int accelerator_complete(struct accelerator *self, struct accelerator_header *he
 		uint8_t *slot = self->region + COMPLETIONS + self->completed % RING_SLOTS * SLOT_BYTES;
 
 		while (atomic_load(cell(self, COMPLETION_TAIL)) == self->completed)
-			;
+			relax();
 		memcpy(header, slot, sizeof(*header));
 		if (header->inline_length > room || header->inline_length > SLOT_BYTES - sizeof(*header))
 			return -EMSGSIZE;

@@ -56,7 +56,7 @@ export class ClientRings implements Disposable {
     if (metadata.length > SLOT_METADATA || this.#submissions.isFull) return false;
     this.#submissions.setMetadata(metadata);
     writeHeader(this.#submissions.view, 0, header);
-    this.#submissions.write();
+    this.#submissions.write(metadata.length);
     if (this.#workerWaits.take()) this.ports.wake();
     this.#poll();
     return true;
@@ -103,10 +103,9 @@ export class ClientRings implements Disposable {
     while (!this.#disposed && this.#completions.read()) {
       count++;
       const header = readHeader(this.#completions.view, 0);
-      this.ports.onCompletion(
-        header,
-        this.#completions.metadata(Math.min(SLOT_METADATA, header.metadataBytes)),
-      );
+      const metadata = this.#completions.metadata(Math.min(SLOT_METADATA, header.metadataBytes));
+      this.#completions.release();
+      this.ports.onCompletion(header, metadata);
     }
     return count;
   }

@@ -119,7 +119,7 @@ function publish(connection: Connection, header: Header, inRing: boolean, result
   if (inRing && rings !== undefined && length <= SLOT_METADATA && !rings.completions.isFull) {
     if (length > 0) rings.completions.setMetadata(results);
     writeHeader(rings.completions.view, 0, header);
-    rings.completions.write();
+    rings.completions.write(length);
     if (rings.clientWaits.take()) connection.send(emptyHeader(FRAME.WAKE));
     return;
   }

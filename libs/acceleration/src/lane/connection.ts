@@ -108,6 +108,7 @@ export class Connection {
       }
       const metadata =
         header.metadataBytes === 0 ? NOTHING : rings.submissions.metadata(header.metadataBytes);
+      rings.submissions.release();
       this.onFrame(this, { header, metadata, payload: NOTHING, inRing: true });
     }
     return frames;

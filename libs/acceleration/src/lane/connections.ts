@@ -26,6 +26,8 @@ export class Connections implements Disposable {
   readonly #unsent = new Set<Connection>();
   readonly #chunks = new ChunkPool();
   #strangers = 0;
+  /** Somebody may send a frame to wake this thread. */
+  #mayBeWoken = false;
   #nextSweep = 0;
 
   constructor(private readonly ports: ConnectionsPorts) {}
@@ -59,15 +61,15 @@ export class Connections implements Disposable {
   /** Takes in what is in rings; the number of frames. */
   receiveRings(): number {
     let frames = 0;
-    for (const connection of this.#withRings) {
-      connection.rings?.workerWaits.clear();
-      frames += this.#receiveRing(connection);
-    }
+    if (this.#mayBeWoken) for (const { rings } of this.#withRings) rings?.workerWaits.clear();
+    this.#mayBeWoken = false;
+    for (const connection of this.#withRings) frames += this.#receiveRing(connection);
     return frames;
   }
 
   /** Asks to be woken by whoever writes into a ring next, and looks whether somebody has. */
   ringsAreEmptyBeforeWaiting(): boolean {
+    this.#mayBeWoken = true;
     for (const { rings } of this.#withRings) rings?.workerWaits.set();
     for (const { rings } of this.#withRings) {
       try {

@@ -21,6 +21,8 @@ import type { Job, LaneSession } from './lane-session.js';
 const TURN_MILLISECONDS = 0.1;
 /** How long after the last frame rings are still looked at without waiting to be woken, milliseconds. */
 export const SPIN_MILLISECONDS = 0.05;
+/** How long sockets are not looked at while rings are, milliseconds. */
+const POLL_MILLISECONDS = 0.02;
 const IDLE_WAIT_MILLISECONDS = 1000;
 const BACKLOG = 64;
 /** Jobs after which it is looked whether more nonces should be reserved. */
@@ -53,6 +55,7 @@ export class Lane implements Disposable {
   #spinUntil = 0;
   /** Monotonic milliseconds, as of this turn. */
   #now = performance.now();
+  #nextPoll = 0;
   #jobs = 0;
 
   constructor(private readonly ports: LanePorts) {}
@@ -109,8 +112,7 @@ export class Lane implements Disposable {
 
   /** Takes in what has come, does some of it, and answers; waits for something to come if there is nothing to do. */
   turn(maximumWaitMilliseconds = IDLE_WAIT_MILLISECONDS): void {
-    this.#poller.wait(this.#mayWait() ? maximumWaitMilliseconds : 0);
-    this.#now = performance.now();
+    this.#poll(maximumWaitMilliseconds);
     const came = this.#connections.receiveRings();
     const now = performance.now();
     if (this.#queue.length > 0) this.#run(now);
@@ -124,6 +126,16 @@ export class Lane implements Disposable {
     this.#connections[Symbol.dispose]();
     for (const key of this.#keys.values()) key.update([]);
     this.#poller[Symbol.dispose]();
+  }
+
+  /** Looks at the sockets: always before waiting, and not after each job while rings keep this thread busy. */
+  #poll(maximumWaitMilliseconds: number): void {
+    const mayWait = this.#mayWait();
+    if (mayWait || performance.now() >= this.#nextPoll) {
+      this.#poller.wait(mayWait ? maximumWaitMilliseconds : 0);
+      this.#now = performance.now();
+      this.#nextPoll = this.#connections.haveRings ? this.#now + POLL_MILLISECONDS : 0;
+    } else this.#now = performance.now();
   }
 
   #mayWait(): boolean {

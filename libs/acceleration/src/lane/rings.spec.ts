@@ -51,7 +51,7 @@ class RingClient {
       metadataBytes: bytes.length,
       inlineLength: bytes.length,
     });
-    this.submissions.write();
+    this.submissions.write(bytes.length);
   }
 
   completion(): { header: Header; metadata: Metadata | undefined } {
@@ -59,7 +59,9 @@ class RingClient {
       this.pump();
       if (!this.completions.read()) continue;
       const header = readHeader(this.completions.view, 0);
-      return { header, metadata: readMetadata(this.completions.metadata(header.metadataBytes)) };
+      const metadata = readMetadata(this.completions.metadata(header.metadataBytes));
+      this.completions.release();
+      return { header, metadata };
     }
     throw new Error('nothing completed');
   }

@@ -34,7 +34,9 @@ class RingEnd {
   protected readonly cells: Int32Array;
   /** Own counter. */
   protected position = 0;
-  readonly #slots: Uint8Array[];
+  protected readonly slots: readonly Uint8Array[];
+  /** The other counter, as it was. */
+  #seen = 0;
 
   constructor(
     region: Uint8Array<ArrayBuffer>,
@@ -42,24 +44,32 @@ class RingEnd {
     private readonly otherCell: number,
     slots: number,
   ) {
-    this.#slots = Array.from({ length: RING_SLOTS }, (_, index) => {
+    this.slots = Array.from({ length: RING_SLOTS }, (_, index) => {
       const at = slots + index * SLOT_BYTES;
       return region.subarray(at, at + SLOT_BYTES);
     });
     this.cells = new Int32Array(region.buffer, region.byteOffset, REGION.submissions / 4);
   }
 
-  /** How far the other counter is ahead of the own one, or behind it. */
-  protected distance(sign: 1 | -1): number {
-    const other = Atomics.load(this.cells, this.otherCell / 4) >>> 0;
-    const distance = (sign === 1 ? other - this.position : this.position - other) >>> 0;
-    if (distance > RING_SLOTS) throw new RingBroken(`a ring of ${RING_SLOTS} has ${distance} frames`);
+  /**
+   * How far the other counter was ahead of the own one (`sign` 1) or behind it (-1) when it was last looked at; it is looked
+   * at again when that says `useless`: each look takes its cache line from the other side.
+   */
+  protected distance(sign: 1 | -1, useless: number): number {
+    const known = (sign * (this.#seen - this.position)) >>> 0;
+    if (known !== useless) return known;
+    this.#seen = Atomics.load(this.cells, this.otherCell / 4) >>> 0;
+    const distance = (sign * (this.#seen - this.position)) >>> 0;
+    if (distance > RING_SLOTS) {
+      this.#seen = (this.position + sign * useless) >>> 0;
+      throw new RingBroken(`a ring of ${RING_SLOTS} has ${distance} frames`);
+    }
     return distance;
   }
 
-  /** Where the next frame is, or goes. */
-  protected get slot(): Uint8Array {
-    return this.#slots[this.position % RING_SLOTS] as Uint8Array;
+  /** Of the slot where the next frame is, or goes. */
+  protected get slotIndex(): number {
+    return this.position % RING_SLOTS;
   }
 
   protected advance(): void {
@@ -68,32 +78,45 @@ class RingEnd {
   }
 }
 
+/**
+ * Reads frames. Each cache line of a slot comes from the other side's core and costs as much as a hundred calls: no more of
+ * them are touched than a frame has.
+ */
 export class RingReader extends RingEnd {
   readonly #copy = new Uint8Array(SLOT_BYTES);
-  /** The frame that `read` found. */
-  readonly view = new DataView(this.#copy.buffer);
+  readonly #headers = this.slots.map((slot) => slot.subarray(0, HEADER_BYTES));
+  #slot = 0;
+  /** The header of the frame that `read` found. */
+  readonly view = new DataView(this.#copy.buffer, 0, HEADER_BYTES);
 
-  /** Whether there is a frame, now in `view`: a copy, which nobody else can change. */
+  /** Whether there is a frame, its header now in `view`: a copy, which nobody else can change. */
   read(): boolean {
-    if (this.distance(1) === 0) return false;
-    this.#copy.set(this.slot);
-    this.advance();
+    if (this.distance(1, 0) === 0) return false;
+    this.#slot = this.slotIndex;
+    this.#copy.set(this.#headers[this.#slot] as Uint8Array);
     return true;
   }
 
   get isEmpty(): boolean {
-    return this.distance(1) === 0;
+    return this.distance(1, 0) === 0;
   }
 
-  /** Metadata of the frame in `view`, in memory of its own. */
+  /** `length` bytes of metadata of the frame that was read, in memory of its own. */
   metadata(length: number): Uint8Array {
-    return this.#copy.slice(HEADER_BYTES, HEADER_BYTES + length);
+    return Uint8Array.prototype.slice.call(this.slots[this.#slot], HEADER_BYTES, HEADER_BYTES + length);
+  }
+
+  /** The frame that was read is done with: its slot may be written again. */
+  release(): void {
+    this.advance();
   }
 }
 
 export class RingWriter extends RingEnd {
   readonly #frame = new Uint8Array(SLOT_BYTES);
-  /** Where a frame is made: nothing is read back from shared memory. */
+  /** The beginning of the frame, as long as the last one was. */
+  #written = this.#frame;
+  /** Where a header is made: nothing is read back from shared memory. */
   readonly view = new DataView(this.#frame.buffer);
 
   /** Puts metadata into the frame. */
@@ -102,12 +125,14 @@ export class RingWriter extends RingEnd {
   }
 
   get isFull(): boolean {
-    return this.distance(-1) === RING_SLOTS;
+    return this.distance(-1, RING_SLOTS) === RING_SLOTS;
   }
 
-  /** Publishes the frame; the ring must not be full. */
-  write(): void {
-    this.slot.set(this.#frame);
+  /** Publishes the frame, which has `metadataBytes` of metadata; the ring must not be full. */
+  write(metadataBytes: number): void {
+    const length = HEADER_BYTES + metadataBytes;
+    if (this.#written.length !== length) this.#written = this.#frame.subarray(0, length);
+    (this.slots[this.slotIndex] as Uint8Array).set(this.#written);
     this.advance();
   }
 }

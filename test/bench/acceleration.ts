@@ -1,0 +1,12 @@
+/**
+ * What the data path of acceleration makes of its engines, against the same engines called in a process and against
+ * `openssl speed`, in the same run. `npm run bench -- acceleration [PART...] [--json]`.
+ */
+import { runParts } from './parts.js';
+
+const PARTS: Readonly<Record<string, readonly string[]>> = {
+  throughput: [],
+  fairness: [],
+};
+
+runParts('acceleration', PARTS);

@@ -1,0 +1,104 @@
+import { TOKEN } from '@outboard/acceleration/testing';
+import { AccelerationClient } from '@outboard/acceleration-client';
+import { quantile, report } from '../report.js';
+import { BenchWorker, type Load } from './bench-worker.js';
+
+const BENCH = 'acceleration';
+const FLOOD_SECONDS = 3;
+const JOBS = 2000;
+/** Between two jobs of the tenant that asks for little, milliseconds. */
+const PAUSE_MILLISECONDS = 1;
+
+const worker = await BenchWorker.start(1);
+try {
+  await shares(worker, 'jobs of 4 KiB against jobs of 1 MiB', 4096, 1 << 20);
+  await shares(worker, 'jobs of 1 MiB against jobs of 4 KiB', 1 << 20, 4096);
+  await latencyBesideFlood(worker);
+} finally {
+  await worker.stop();
+}
+
+/** Two sessions of weights 3 and 1 with more to do than is done: how the engine time is shared. */
+async function shares(worker: BenchWorker, name: string, heavier: number, lighter: number): Promise<void> {
+  const load = (session: 'heavier' | 'lighter', size: number): Load => ({
+    session,
+    program: 1,
+    transport: 'shared',
+    size,
+    depth: size > 65_536 ? 6 : 64,
+    seconds: FLOOD_SECONDS,
+  });
+  const engineTime = async (): Promise<Map<string, number>> =>
+    new Map(
+      (await worker.activity()).map(({ sessionUid, counters }) => [sessionUid, counters.engineNanoseconds]),
+    );
+  const flood = Promise.all([worker.load(load('heavier', heavier)), worker.load(load('lighter', lighter))]);
+  await pause(FLOOD_SECONDS * 300);
+  const before = await engineTime();
+  await pause(FLOOD_SECONDS * 400);
+  const after = await engineTime();
+  await flood;
+  const spent = (session: string): number => (after.get(session) ?? 0) - (before.get(session) ?? 0);
+  const ratio = spent('heavier') / spent('lighter');
+  const ok = ratio >= 2.7 && ratio <= 3.3;
+  report({
+    bench: BENCH,
+    metric: `weights 3:1, ${name}`,
+    value: ratio,
+    unit: ': 1',
+    baseline: 3,
+    ratio: null,
+    bar: '2.7 to 3.3',
+    ok,
+  });
+}
+
+/** The time of a small job, alone and beside another session that has jobs of 64 KiB without end. */
+async function latencyBesideFlood(worker: BenchWorker): Promise<void> {
+  const alone = await latency(worker);
+  const flood = worker.load({
+    session: 'lighter',
+    program: 1,
+    transport: 'shared',
+    size: 65_536,
+    depth: 32,
+    seconds: (JOBS * (PAUSE_MILLISECONDS + 2)) / 1000,
+  });
+  await pause(200);
+  const beside = await latency(worker);
+  await flood;
+  for (const fraction of [0.5, 0.99]) {
+    const value = quantile(beside, fraction);
+    const baseline = quantile(alone, fraction);
+    const bar = fraction === 0.99 ? 'value <= 3 x baseline' : null;
+    report({
+      bench: BENCH,
+      metric: `p${fraction * 100} of 4 KiB beside a flood`,
+      value,
+      unit: 'ms',
+      baseline,
+      ratio: baseline / value,
+      bar,
+      ok: bar === null || value <= 3 * baseline,
+    });
+  }
+}
+
+async function latency(worker: BenchWorker): Promise<readonly number[]> {
+  const directory = worker.directoryOf('heavier');
+  const client = new AccelerationClient({ locate: () => ({ directory, token: TOKEN }), rings: false });
+  const input = Buffer.alloc(4096, 1);
+  const times: number[] = [];
+  for (let job = 0; job < JOBS; job++) {
+    const began = performance.now();
+    await client.run(1, input, { outputLength: 4096 });
+    times.push(performance.now() - began);
+    if (job % 8 === 0) await pause(PAUSE_MILLISECONDS);
+  }
+  client[Symbol.dispose]();
+  return times;
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
