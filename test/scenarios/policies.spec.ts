@@ -1,9 +1,15 @@
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LocalStack, type Manifest, type Workspace } from '@outboard/local-stack';
+import { link, NetlinkSocket, type NetworkNamespace, upFlags } from '@outboard/netlink';
 import { EchoServer, type Pod, ping, tcpEcho, waitUntil } from '@outboard/testbed';
 import { parseAllDocuments } from 'yaml';
 
+const CLI = fileURLToPath(new URL('../../services/cli/dist/main.js', import.meta.url));
 const SERVED = [80, 5432, 5433, 8080];
 const PATIENCE = { timeoutMilliseconds: 200 };
 const PORTS = ['web-0', 'client-0', 'db-0', 'probe-0'];
@@ -131,5 +137,48 @@ describe('security policies', () => {
       ['client-0 -> web-0 tcp 80', 'client-0 -> db-0 tcp 5432'],
       ['client-0 -> web-0 tcp 80'],
     );
+  });
+
+  it('are traced: the CLI compares what packets do with what is explained, and tells by its exit code', async () => {
+    const trace = async (flow: string) => {
+      const args = [CLI, 'trace', '-t', 'acme', ...flow.split(' '), '--server', stack.stack.clientUrl];
+      const seed = join(stack.credentials, 'operator.seed');
+      const child = execFile(process.execPath, [...args, '--seed', seed, '-o', 'json']);
+      let text = '';
+      child.stdout?.on('data', (data) => {
+        text += data;
+      });
+      const [code] = await once(child, 'close');
+      const { explained, observed, stations } = JSON.parse(text);
+      const way = stations.map(
+        ({ dpu, kind, seen }: Record<string, unknown>) => `${dpu} ${kind}${seen ? '' : ' lost'}`,
+      );
+      return { code, verdict: explained.verdict, answered: observed.answered ?? false, way };
+    };
+    const homeOf = (name: string) => acme.port(name)?.status.dpu;
+    const [client, web, db] = ['client-0', 'web-0', 'db-0'].map(homeOf);
+    const across = (far: string | undefined) => (far === client ? [] : [`${client} tunnel`]);
+    const start = [`${client} port`, `${client} representor`];
+    const toWeb = '--from port/client-0 --to port/web-0 --protocol tcp --port 80';
+    expect(await trace(toWeb)).toEqual({
+      code: 0,
+      verdict: 'ALLOWED',
+      answered: true,
+      way: [...start, ...across(web), `${web} representor`, `${web} port`],
+    });
+    expect(await trace('--from client-0 --to db-0 --protocol udp --port 5432')).toEqual({
+      code: 0,
+      verdict: 'DENIED',
+      answered: false,
+      way: [...start, ...across(db)],
+    });
+    // What no model of the network knows: the pod has taken its device down.
+    const socket = NetlinkSocket.open({ namespace: pods.get('web-0')?.namespace as NetworkNamespace });
+    const { ifiIndex } = await socket.get(link.get({ ifname: 'eth0' }));
+    await socket.batch([link.change({ ifiIndex, ...upFlags(false) })]);
+    socket.close();
+    const broken = await trace(toWeb);
+    expect(broken).toMatchObject({ code: 1, verdict: 'ALLOWED', answered: false });
+    expect(broken.way.at(-1)).toBe(`${web} port lost`);
   });
 });

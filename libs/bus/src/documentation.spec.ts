@@ -38,6 +38,7 @@ describe('docs/bus.md', () => {
       event: subjects.event(address, 'ready'),
       state: subjects.state(address),
       dpu: subjects.dpu('dpu-1', 'delta', 'network'),
+      probe: subjects.probe('acme'),
       dead: subjects.dead('x'),
     };
     const values: Record<string, string> = {

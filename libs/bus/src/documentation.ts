@@ -37,6 +37,11 @@ export const SUBJECT_TABLE = {
     kind: 'internal: delta and inspect (a request) to the worker; sync, fetch, observed and heartbeat from it, as requests',
     body: 'protobuf',
   },
+  probe: {
+    template: 'probe.<tenant>',
+    kind: 'request and reply, of a testbed only: sends a flow between its pods for real, and tells where it was seen',
+    body: 'JSON: ExplainRequest, TraceResponse',
+  },
   dead: {
     template: 'dead.<original subject>',
     kind: 'parked messages, with the reason',
@@ -98,6 +103,7 @@ export function busTables(): Readonly<Record<string, string>> {
       roles.worker('dpu-1'),
       roles.host('dpu-1'),
       roles.hostAgent('host-1'),
+      roles.prober(),
       roles.orchestrator('acme'),
       roles.operator(),
     ]

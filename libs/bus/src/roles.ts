@@ -160,6 +160,18 @@ export const roles = {
     };
   },
 
+  /** What a testbed answers probes as. A system with real hosts has none. */
+  prober: (): Role => {
+    const name = 'prober';
+    return {
+      name,
+      purpose: 'a testbed: sends flows between its pods when it is asked to',
+      publish: [],
+      subscribe: [`${inboxPrefixOf({ name })}.>`, subjects.allProbes, ...isDiscovered(name)],
+      answers: 'requests',
+    };
+  },
+
   orchestrator: (tenant: string): Role => {
     const name = `orchestrator-${label(tenant)}`;
     const { event, state } = STREAM;
@@ -170,6 +182,7 @@ export const roles = {
         under(`intent.${tenant}.>`),
         under(`rpc.${tenant}.>`),
         under(`cnf.${tenant}.>`),
+        subjects.probe(tenant),
         ...watches(event.name, under(`event.${tenant}.>`)),
         ...watches(state.name, under(`state.${tenant}.>`)),
         ...DISCOVERY,
@@ -189,6 +202,7 @@ export const roles = {
         under('intent.>'),
         under('rpc.>'),
         under('cnf.>'),
+        subjects.allProbes,
         ...watches(event.name, under('event.>')),
         ...watches(state.name, under('state.>')),
         ...watches(dead.name, under('dead.>')),

@@ -35,6 +35,7 @@ export {
 } from './gen/outboard/network/v1alpha1/router_pb.js';
 export * from './gen/outboard/network/v1alpha1/security_policy_pb.js';
 export * from './gen/outboard/network/v1alpha1/subnet_pb.js';
+export * from './gen/outboard/network/v1alpha1/trace_pb.js';
 export * from './headers.js';
 export { decodeJson, encodeJson, formatPath, MAX_JSON_DEPTH, MAX_JSON_VALUES, readJson } from './json.js';
 export { findJsonFault, parseJsonText } from './json-text.js';

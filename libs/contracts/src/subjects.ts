@@ -70,6 +70,10 @@ export const subjects = {
   allDpus: (channel: DpuChannel, owner: string): string => `${SUBJECT_PREFIX}.dpu.*.${channel}.${owner}`,
   dpu: (dpu: string, channel: DpuChannel, owner: string): string =>
     `${SUBJECT_PREFIX}.dpu.${tokens(dpu)}.${channel}.${tokens(owner)}`,
+  /** Of a testbed: what becomes of a flow that is sent for real. */
+  probe: (tenant: string): string => `${SUBJECT_PREFIX}.probe.${tokens(tenant)}`,
+  /** Filter: the probes of all tenants. */
+  allProbes: `${SUBJECT_PREFIX}.probe.*`,
   dead: (originalSubject: string): string => `${SUBJECT_PREFIX}.dead.${originalSubject}`,
 } as const;
 
@@ -115,4 +119,10 @@ export function parseDpuSubject(
   const [space, dpu, channel, owner] = tokensOf(subject, 4) ?? [];
   if (space !== 'dpu' || !dpu || !channel || !owner) return undefined;
   return { dpu, channel, owner };
+}
+
+/** The tenant of `probe.<tenant>`; undefined when it is not such a subject. */
+export function parseProbeSubject(subject: string): { tenant: string } | undefined {
+  const [space, tenant] = tokensOf(subject, 2) ?? [];
+  return space === 'probe' && tenant && tenant !== NO_TENANT ? { tenant } : undefined;
 }

@@ -12,6 +12,7 @@ export * from './probes/echo.js';
 export * from './probes/frame-socket.js';
 export * from './probes/frames.js';
 export type { EchoOutcome } from './probes/icmp-socket.js';
+export * from './probes/packets.js';
 export * from './probes/ping.js';
 export * from './probes/tcp-bulk.js';
 export * from './probes/udp-flow.js';

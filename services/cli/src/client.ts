@@ -1,9 +1,10 @@
 import type { StreamBus } from '@outboard/bus';
 import { PAGE_SIZE, ResourceClient } from '@outboard/client';
-import type { AppError, Result } from '@outboard/core';
-import { ok } from '@outboard/core';
+import { subjects } from '@outboard/contracts';
+import { AppError, err, ok, type Result } from '@outboard/core';
 import type { AnyKind } from '@outboard/model';
 import type { ExplanationJson } from './output/explanation.js';
+import type { TraceJson } from './output/trace.js';
 
 /** What a service would change: rows by `Kind/tenant/name`, objects in the documents of DPUs, flows between ports. */
 export interface Plan {
@@ -61,6 +62,9 @@ export interface Layer1Item {
   readonly claimTotal?: number;
 }
 
+/** Of a probe: it waits for its turn, and for what may not come. */
+const TRACE_MILLISECONDS = 30_000;
+
 /** Stands where a kind does, on the subjects of requests for objects of layer 1. */
 const LAYER1 = { api: 'network', kind: 'Layer1' } as const;
 
@@ -74,6 +78,19 @@ export class OutboardClient extends ResourceClient<StreamBus> {
   /** What becomes of a flow (outboard.network.v1alpha1.ExplainRequest). */
   explain(tenant: string, question: object): Promise<Result<ExplanationJson, AppError>> {
     return this.call({ api: 'network', kind: 'Port' }, tenant, 'explain', question);
+  }
+
+  /** What becomes of a flow that a testbed sends (outboard.network.v1alpha1.ExplainRequest). */
+  async trace(tenant: string, question: object): Promise<Result<TraceJson, AppError>> {
+    const message = { headers: {}, body: Buffer.from(JSON.stringify(question)) };
+    const reply = await this.bus.request(subjects.probe(tenant), message, {
+      deadlineMilliseconds: TRACE_MILLISECONDS,
+    });
+    if (reply.ok) return ok(JSON.parse(Buffer.from(reply.value.body).toString()) as TraceJson);
+    const { code } = reply.error;
+    return code === 'UNAVAILABLE'
+      ? err(new AppError(code, 'nobody sends probes here: only a testbed does', { reason: 'NO_TESTBED' }))
+      : reply;
   }
 
   /** What a DPU's dataplane is made of: all pages. `_` asks for what is of all tenants. */

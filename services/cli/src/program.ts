@@ -200,6 +200,27 @@ ${examples([
     );
 
   define(
+    'trace',
+    'Send a flow between pods of a testbed, and compare what packets do with what is explained.',
+    async () => (await import('./commands/trace.js')).trace,
+  )
+    .requiredOption('--from <port>', 'port/NAME whose pod begins it')
+    .requiredOption('--to <port>', 'port/NAME or an address')
+    .requiredOption('--protocol <protocol>', 'tcp, udp, icmp or icmpv6 (echo requests)')
+    .option('--port <number>', 'destination port of tcp and udp')
+    .addOption(output(['text', 'json']))
+    .addHelpText(
+      'after',
+      `
+The local stack answers: it sends the flow from the pod's namespace, and looks at the ports, the
+representors and the underlay for its packets. Exits with 0 when packets do what is explained, else 1.
+${examples([
+  'outboard -t acme trace --from port/web-0 --to port/db-0 --protocol tcp --port 5432',
+  'outboard -t acme trace --from web-0 --to 10.0.2.9 --protocol icmp -o json',
+])}`,
+    );
+
+  define(
     'layer1',
     "Show what a DPU's dataplane is made of, as its kernel or its switch names it.",
     async () => (await import('./commands/layer1.js')).layer1,

@@ -19,7 +19,8 @@ import {
   type StackOptions,
   Testbed,
 } from '@outboard/testbed';
-import { Workspace } from './workspace.js';
+import { Prober } from './prober.js';
+import { podName, Workspace } from './workspace.js';
 
 export interface LocalStackOptions
   extends Partial<
@@ -115,6 +116,7 @@ export class LocalStack implements AsyncDisposable {
         roles.admin(),
         roles.networkIntent(),
         roles.operator(),
+        roles.prober(),
         ...dpus.map((dpu) => roles.worker(dpu.name)),
         ...[...testbed.hosts.keys()].map((host) => roles.hostAgent(host)),
         ...tenants.map((tenant) => roles.orchestrator(tenant)),
@@ -134,7 +136,9 @@ export class LocalStack implements AsyncDisposable {
         ...(workers && { worker: mainOf('dataplane-worker') }),
         ...(agents && { agent: mainOf('host-agent') }),
       });
-      return new LocalStack(testbed, stack, credentials);
+      const local = new LocalStack(testbed, stack, credentials);
+      await local.#serveProbes();
+      return local;
     } catch (failure) {
       await testbed[Symbol.asyncDispose]();
       throw failure;
@@ -213,6 +217,12 @@ export class LocalStack implements AsyncDisposable {
     await Promise.all(this.#open.map((each) => each[Symbol.asyncDispose]()));
     await this.stack.stop();
     await this.testbed[Symbol.asyncDispose]();
+  }
+
+  /** Answers what becomes of flows, from the pods of ports. */
+  async #serveProbes(): Promise<void> {
+    const prober = new Prober((tenant, port) => this.testbed.pods.get(podName(tenant, port)));
+    this.#open.push(await prober.serve(await this.#connect('prober')));
   }
 
   async #connect(role: string): Promise<StreamBus> {

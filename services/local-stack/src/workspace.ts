@@ -14,6 +14,9 @@ export interface Manifest {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
+/** Of the pod of a tenant's port. */
+export const podName = (tenant: string, port: string): string => `${tenant}-${port}`;
+
 /** What an orchestrator of one tenant does, and the host's CNI after it: intents, their answers, states, pods. */
 export class Workspace implements AsyncDisposable {
   private constructor(
@@ -75,7 +78,7 @@ export class Workspace implements AsyncDisposable {
   async connectPod(portName: string): Promise<Pod> {
     const port = await this.ready(portName);
     const dpu = this.testbed.dpu(port.status.dpu ?? '');
-    const pod = await this.testbed.createPod({ name: `${this.tenant}-${portName}`, host: dpu.host.name });
+    const pod = await this.testbed.createPod({ name: podName(this.tenant, portName), host: dpu.host.name });
     await this.attachPod(pod, port);
     return pod;
   }

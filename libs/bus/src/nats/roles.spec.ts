@@ -22,6 +22,7 @@ const ALL: readonly Role[] = [
   roles.worker('dpu-2'),
   roles.host('dpu-1'),
   roles.hostAgent('host-1'),
+  roles.prober(),
   roles.orchestrator('acme'),
   roles.orchestrator('globex'),
   roles.operator(),
@@ -438,6 +439,25 @@ describe('roles', () => {
         await expect(agent.subscribe(subject, () => {})).rejects.toMatchObject(DENIED);
       }
       expect(refusal(await api('host-agent-host-1', 'STREAM.INFO.OUTBOARD_INTENT'))).toMatchObject(DENIED);
+    });
+
+    it('a testbed answers the probes of every tenant, which may ask for its own only; it asks for nothing', async () => {
+      const prober = await as('prober');
+      const serving = await prober.serve({
+        name: 'prober',
+        version: '0.1.0',
+        description: 'of a test',
+        maxInFlight: 1,
+        endpoints: [{ name: 'probe', subject: subjects.allProbes, handle: async () => ok(message('seen')) }],
+      });
+      const ask = async (role: string, tenant: string) =>
+        (await as(role)).request(subjects.probe(tenant), message('{}'), PATIENT);
+      expect(textOf(unwrap(await ask('orchestrator-acme', 'acme')))).toBe('seen');
+      expect(textOf(unwrap(await ask('operator', 'globex')))).toBe('seen');
+      expect(refusal(await ask('orchestrator-acme', 'globex'))).toMatchObject(DENIED);
+      const list = subjects.rpc('acme', 'network', 'port', 'list');
+      expect(refusal(await prober.request(list, message('{}'), PATIENT))).toMatchObject(DENIED);
+      await serving[Symbol.asyncDispose]();
     });
 
     it('a host reads states and does nothing else', async () => {

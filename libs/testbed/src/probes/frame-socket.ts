@@ -4,6 +4,7 @@ import {
   openPacketSocket,
   SOCKADDR_LL_LENGTH,
   SOL_PACKET,
+  SystemError,
   watchReadable,
 } from '@outboard/ffi';
 import { link, type NetworkNamespace, withSocket } from '@outboard/netlink';
@@ -96,9 +97,20 @@ export class FrameCapture implements Disposable {
     libc.close(this.#descriptor);
   }
 
+  /** Bytes; negative: there is nothing now. */
+  #receive(): number {
+    try {
+      return libc.receiveFrom(this.#descriptor, this.#buffer, this.#address);
+    } catch (failure) {
+      // Told once when the device goes down (packet(7)): it may come up again.
+      if (failure instanceof SystemError && failure.code === 'ENETDOWN') return -1;
+      throw failure;
+    }
+  }
+
   #drain(): void {
     for (;;) {
-      const length = libc.receiveFrom(this.#descriptor, this.#buffer, this.#address);
+      const length = this.#receive();
       if (length < 0) break;
       this.#seen++;
       const frame = this.#buffer.subarray(0, Math.min(length, this.#buffer.length));

@@ -23,27 +23,37 @@ const PROTOCOLS: Readonly<Record<string, string>> = {
 
 /** What becomes of a flow. */
 export async function explain(
-  { settings, terminal, connect }: Session,
+  session: Session,
   _: readonly string[],
-  { from, to, protocol, port, icmpType, source, output }: ExplainOptions,
+  options: ExplainOptions,
 ): Promise<void> {
-  if (settings.tenant === undefined)
-    throw usageError('--tenant', 'ports belong to tenants: name one with -t');
-  const question = {
-    from: portName('--from', from),
-    ...(isIP(to) ? { toAddress: to } : { to: portName('--to', to) }),
-    protocol: PROTOCOLS[protocol.toLowerCase()] ?? protocol,
-    ...(port !== undefined && { port: numberOf('--port', port) }),
-    ...(icmpType !== undefined && { icmpType: numberOf('--icmp-type', icmpType) }),
-    ...(source !== undefined && { source }),
-  };
+  const { terminal, connect } = session;
+  const tenant = tenantOf(session);
+  const question = questionOf(options);
   const client = await connect();
-  const explained = await client.explain(settings.tenant, question);
+  const explained = await client.explain(tenant, question);
   if (!explained.ok) throw explained.error;
   const lines =
-    output === 'json' ? [JSON.stringify(explained.value, null, 2)] : formatExplanation(explained.value);
+    options.output === 'json'
+      ? [JSON.stringify(explained.value, null, 2)]
+      : formatExplanation(explained.value);
   await terminal.write(`${lines.join('\n')}\n`);
 }
+
+export function tenantOf({ settings }: Session): string {
+  if (settings.tenant !== undefined) return settings.tenant;
+  throw usageError('--tenant', 'ports belong to tenants: name one with -t');
+}
+
+/** The parameters of a question about a flow (outboard.network.v1alpha1.ExplainRequest). */
+export const questionOf = ({ from, to, protocol, port, icmpType, source }: ExplainOptions) => ({
+  from: portName('--from', from),
+  ...(isIP(to) ? { toAddress: to } : { to: portName('--to', to) }),
+  protocol: PROTOCOLS[protocol.toLowerCase()] ?? protocol,
+  ...(port !== undefined && { port: numberOf('--port', port) }),
+  ...(icmpType !== undefined && { icmpType: numberOf('--icmp-type', icmpType) }),
+  ...(source !== undefined && { source }),
+});
 
 /** `port/web-0` or `web-0`. */
 function portName(option: string, text: string): string {

@@ -1,0 +1,40 @@
+import { isIPv6 } from 'node:net';
+import { ipBytes } from '@outboard/netlink';
+import { ETHER_TYPE, encapsulated, etherTypeOf } from './frames.js';
+
+const ETHERNET_HEADER = 14;
+const IPV6_HEADER = 40;
+/** IP protocol numbers (IANA). */
+const PORTED = [6, 17];
+
+/** What packets of a flow have in common, on the way from who begins it. */
+export interface FlowSignature {
+  readonly source: string;
+  readonly destination: string;
+  /** IP protocol number. */
+  readonly protocol: number;
+  /** Of TCP and UDP. */
+  readonly port: number;
+}
+
+/** Whether a frame is of the flow: an IP packet from its source to its destination. */
+export function belongsTo(frame: Buffer, { source, destination, protocol, port }: FlowSignature): boolean {
+  const version6 = isIPv6(destination);
+  if (etherTypeOf(frame) !== (version6 ? ETHER_TYPE.IPV6 : ETHER_TYPE.IPV4)) return false;
+  const packet = frame.subarray(ETHERNET_HEADER);
+  const [from, to, next] = version6 ? [8, 24, packet[6]] : [12, 16, packet[9]];
+  const length = version6 ? 16 : 4;
+  const isBetween =
+    packet.subarray(from, from + length).equals(Buffer.from(ipBytes(source))) &&
+    packet.subarray(to, to + length).equals(Buffer.from(ipBytes(destination)));
+  if (!isBetween || next !== protocol) return false;
+  if (!PORTED.includes(protocol)) return true;
+  const segment = packet.subarray(version6 ? IPV6_HEADER : ((packet[0] ?? 0) & 15) * 4);
+  return segment.length >= 4 && segment.readUInt16BE(2) === port;
+}
+
+/** Whether a frame of the underlay carries a packet of the flow in a tunnel. */
+export function carries(frame: Buffer, flow: FlowSignature): boolean {
+  const inner = encapsulated(frame);
+  return inner !== undefined && belongsTo(inner, flow);
+}
