@@ -6,7 +6,7 @@ import { CniWorld, HOSTS, OPEN, until } from './world.js';
 const PODS = 100;
 /** As many again, so that a pod that is tried again finds one while the last try is undone. */
 const FUNCTIONS = PODS;
-const CODE = { tryAgain: 11, notAvailable: 50 };
+const CODE = { tryAgain: 11, notAvailable: 50, notAsAdded: 102 };
 const MAX_TRIES = 30;
 
 describe('pods in great number, and whatever happens meanwhile', () => {
@@ -142,20 +142,46 @@ describe('pods in great number, and whatever happens meanwhile', () => {
     await storm(30, () => world.stack.testbed.rebootDpu('dpu-a'));
   }, 240_000);
 
-  it('a pod whose port does not become ready in time is rolled back, and STATUS tells why', async () => {
-    const [pod] = await createPods(1);
-    if (pod === undefined) throw new Error('there is no pod');
+  it('a pod whose port does not become ready is rolled back, in time or when the agent ends', async () => {
+    const [before, pod] = [await world.createPod('host-dpu-a'), await world.createPod('host-dpu-a')];
     const runtime = world.runtimeOf(pod);
+    await runtime.add(before);
     await world.stack.stack.kill('dataplane-worker/dpu-a');
+
+    const interrupted = runtime.call('ADD', pod);
+    await until('the second pod has a port', async () => {
+      const { length } = await world.ports();
+      return length === 2 ? undefined : `there are ${length} ports`;
+    });
+    const agent = world.stack.stack.program('host-agent/host-dpu-a');
+    expect(await agent.stop()).toMatchObject({ code: 0 });
+    expect((await interrupted).json).toMatchObject({
+      code: CODE.tryAgain,
+      msg: expect.stringContaining('the agent ends'),
+    });
+    expect(await world.ports()).toHaveLength(1);
+    await agent.start();
+
+    await until('STATUS says that the DPU is gone', async () => {
+      const { json, stdout } = await runtime.status();
+      return json.code === CODE.notAvailable && String(json.msg).includes('dpu-a:') ? undefined : stdout;
+    });
     const { json } = await runtime.call('ADD', pod);
     expect(json).toMatchObject({ code: CODE.tryAgain, msg: expect.stringContaining('is not ready') });
-    await world.nothingIsLeft();
-    await until('STATUS says that the DPU is gone', async () => {
-      const status = await runtime.status();
-      return status.json.code === CODE.notAvailable ? undefined : status.stdout;
+    expect(await world.ports()).toHaveLength(1);
+    const check = await runtime.call('CHECK', before);
+    expect(check.json).toMatchObject({
+      code: CODE.notAsAdded,
+      msg: expect.stringContaining('DPU: port acme/'),
     });
+
     await world.stack.stack.restart('dataplane-worker/dpu-a');
-    await world.available('host-dpu-a');
+    await until(
+      'CHECK finds all as it was',
+      async () => (await runtime.call('CHECK', before)).stdout || undefined,
+    );
+    await runtime.delete(before);
+    await world.nothingIsLeft();
   }, 120_000);
 
   it('a DEL succeeds while the control plane is away, which learns of it when it is back', async () => {

@@ -1,6 +1,9 @@
 import { rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { ResourceClient } from '@outboard/client';
+import { systemClock, unwrap } from '@outboard/core';
 import { LocalStack, type LocalStackOptions, type Manifest, type Workspace } from '@outboard/local-stack';
+import { decodeResource, type Port } from '@outboard/model';
 import { link, upFlags, withSocket } from '@outboard/netlink';
 import { type Pod, waitUntil } from '@outboard/testbed';
 import { CniRuntime, type Json } from './cni-runtime.js';
@@ -16,6 +19,8 @@ export const OPEN: Manifest = {
   metadata: { name: 'open' },
   spec: { portSelector: {}, ingress: [{ peers: [{ portSelector: {} }] }] },
 };
+
+const PORT = { api: 'network', kind: 'Port' } as const;
 
 export interface WorldOptions extends Pick<LocalStackOptions, 'leaseMilliseconds' | 'environment'> {
   readonly name: string;
@@ -33,6 +38,7 @@ export class CniWorld implements AsyncDisposable {
   private constructor(
     readonly stack: LocalStack,
     readonly acme: Workspace,
+    private readonly client: ResourceClient,
     readonly runtimes: Readonly<Record<HostName, CniRuntime>>,
     devices: ReadonlyMap<HostName, readonly string[]>,
   ) {
@@ -60,8 +66,10 @@ export class CniWorld implements AsyncDisposable {
           new CniRuntime({ plugin, socket: stack.stack.agentSocket(host), configuration }),
         ]),
       ) as Record<HostName, CniRuntime>;
+      const options = { timeoutMilliseconds: undefined, requestedBy: undefined };
+      const client = new ResourceClient(await stack.operator(), systemClock, options);
       const devices = new Map<HostName, readonly string[]>();
-      const world = new CniWorld(stack, await stack.workspace('acme'), runtimes, devices);
+      const world = new CniWorld(stack, await stack.workspace('acme'), client, runtimes, devices);
       for (const host of HOSTS) {
         devices.set(host, await world.devicesOf(host));
         await world.available(host);
@@ -83,8 +91,13 @@ export class CniWorld implements AsyncDisposable {
     return this.runtimes[pod.host.name as HostName];
   }
 
-  ports(): ReturnType<LocalStack['ports']> {
-    return this.stack.ports('acme');
+  /** Of the tenant, from the API itself. Throws what it says. */
+  async ports(): Promise<readonly Port[]> {
+    const listed = unwrap(await this.client.list(PORT, 'acme'));
+    return listed.flatMap((json) => {
+      const port = unwrap(decodeResource(json));
+      return port.kind === 'Port' ? [port] : [];
+    });
   }
 
   /** Names, MAC addresses, MTUs and marks of the functions' devices that are in a host. */

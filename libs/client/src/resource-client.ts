@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import type { Bus } from '@outboard/bus';
 import { type Api, HEADERS, MAX_BODY_BYTES, subjects, type Verb } from '@outboard/contracts';
 import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
-import { type AnyKind, kindToken, type ResourceJson } from '@outboard/model';
+import { kindToken, type ResourceJson } from '@outboard/model';
+
+/** Which resources a request is about; a kind of the model is one. */
+export interface ResourceKind {
+  readonly api: Api;
+  readonly kind: string;
+}
 
 export interface ResourceList {
   readonly items: readonly ResourceJson[];
@@ -56,13 +62,13 @@ export class ResourceClient<Connection extends Pick<Bus, 'request'> = Bus> {
     return new ResourceClient(this.bus, this.clock, { ...this.options, ...options }, this.#answering);
   }
 
-  get(kind: AnyKind, tenant: string, name: string): Promise<Result<ResourceJson, AppError>> {
+  get(kind: ResourceKind, tenant: string, name: string): Promise<Result<ResourceJson, AppError>> {
     return this.call(kind, tenant, 'get', { name });
   }
 
   /** Every page of a list, one after the other; `_` lists all tenants. */
   async *pages(
-    kind: AnyKind,
+    kind: ResourceKind,
     tenant: string,
     options: ListOptions = {},
   ): AsyncGenerator<Result<ResourceList, AppError>> {
@@ -77,7 +83,7 @@ export class ResourceClient<Connection extends Pick<Bus, 'request'> = Bus> {
 
   /** All pages as one list. */
   async list(
-    kind: AnyKind,
+    kind: ResourceKind,
     tenant: string,
     options: ListOptions = {},
   ): Promise<Result<readonly ResourceJson[], AppError>> {
@@ -90,11 +96,11 @@ export class ResourceClient<Connection extends Pick<Bus, 'request'> = Bus> {
   }
 
   /** Creates or updates. */
-  apply(kind: AnyKind, tenant: string, manifest: unknown): Promise<Result<ResourceJson, AppError>> {
+  apply(kind: ResourceKind, tenant: string, manifest: unknown): Promise<Result<ResourceJson, AppError>> {
     return this.call(kind, tenant, 'apply', manifest, this.#changeHeaders());
   }
 
-  delete(kind: AnyKind, tenant: string, name: string): Promise<Result<ResourceJson, AppError>> {
+  delete(kind: ResourceKind, tenant: string, name: string): Promise<Result<ResourceJson, AppError>> {
     return this.call(kind, tenant, 'delete', { name }, this.#changeHeaders());
   }
 
@@ -109,7 +115,7 @@ export class ResourceClient<Connection extends Pick<Bus, 'request'> = Bus> {
 
   /** Any request on `rpc.<tenant>.<api>.<kind>.<verb>`; its answer is taken for what the caller says it is. */
   async call<Value>(
-    kind: { readonly api: Api; readonly kind: string },
+    kind: ResourceKind,
     tenant: string,
     verb: Verb,
     parameters: unknown,

@@ -4,11 +4,12 @@ import { AppError } from '@outboard/core';
 import { EXAMPLE_DPUS, EXAMPLE_TENANTS, LocalStack, OVS_EXAMPLE } from './local-stack.js';
 import { tour } from './tour.js';
 
-const USAGE = `usage: npm start [-- --once] [--port PORT] [--directory DIRECTORY]
+const USAGE = `usage: npm start [-- --once] [--agents] [--port PORT] [--directory DIRECTORY]
   Starts nats-server, the services and four DPUs with their workers in network namespaces of their own, two on the
   Linux kernel and two on Open vSwitch, publishes the manifests of examples/two-tenants and examples/open-vswitch, and
   shows with real packets what came of them.
   --once       prove it, remove everything, and exit with 0 or 1
+  --agents     run an agent on every host as well, for the CNI plugin (docs/cni.md)
   --port       where clients on this machine reach NATS; default 4222
   --directory  for stores, logs and credentials; default .outboard/local-stack`;
 
@@ -27,6 +28,7 @@ async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       once: { type: 'boolean', default: false },
+      agents: { type: 'boolean', default: false },
       port: { type: 'string', default: '4222' },
       directory: { type: 'string', default: DIRECTORY },
       help: { type: 'boolean', short: 'h', default: false },
@@ -45,6 +47,8 @@ async function main(): Promise<number> {
   const stack = await LocalStack.start({
     name: 'local',
     directory: values.directory,
+    agents: values.agents,
+    environment: values.agents ? { OUTBOARD_TENANTS: '*=*,_=acme' } : {},
     dpus: [...EXAMPLE_DPUS, ...OVS_EXAMPLE.dpus],
     drivers: Object.fromEntries(OVS_EXAMPLE.dpus.map(({ name }) => [name, 'ovs'])),
     tenants: [...EXAMPLE_TENANTS, OVS_EXAMPLE.tenant],
@@ -56,6 +60,11 @@ async function main(): Promise<number> {
     say('proved: everything above was measured with real packets');
     if (values.once) return 0;
     say(`NATS for clients on this machine: ${stack.stack.clientUrl}; logs and stores: ${values.directory}`);
+    if (values.agents) {
+      for (const { name, namespace } of stack.testbed.plan.hosts) {
+        say(`CNI on ${name}: namespace ${namespace}, OUTBOARD_CNI_SOCKET=${stack.stack.agentSocket(name)}`);
+      }
+    }
     say('try: npm run outboard -- get ports -A     (Ctrl-C removes everything)');
     await new Promise<void>((resolve) => {
       process.once('SIGINT', resolve).once('SIGTERM', resolve);

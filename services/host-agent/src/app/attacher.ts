@@ -43,19 +43,27 @@ export interface Target {
 export class Attacher {
   constructor(private readonly ports: HostPorts) {}
 
-  /** `deadline` on the monotonic clock. Throws CniError, or AppError. */
-  async attach(target: Target, controlPlane: ControlPlane, deadline: number): Promise<Attachment> {
+  /** `deadline` on the monotonic clock; the signal ends the wait for the port. Throws CniError, or AppError. */
+  async attach(
+    target: Target,
+    controlPlane: ControlPlane,
+    deadline: number,
+    signal: AbortSignal,
+  ): Promise<Attachment> {
     const { request, tenant, containerId, ifname } = target;
     const name = request.port ?? portNameOf(containerId, ifname, request.podName);
     // Before anything is asked for: nothing that comes of it is missed.
     const following = controlPlane.follow(tenant, name);
     following.catch(() => {});
+    let wake = (): void => {};
     try {
       const spec = request.port === undefined ? await this.#specOf(target, controlPlane) : undefined;
       const follower = await following;
+      wake = () => follower.wake();
       const { attachment, port } = await this.#bind(target, name, spec, controlPlane);
-      const ready = follower.ready(port, deadline);
+      const ready = follower.ready(port, deadline, signal);
       ready.catch(() => {});
+      signal.addEventListener('abort', wake);
       const connection = connectionOf(port, request);
       const defaultGateways = await configure(target.namespace, ifname, connection);
       await ready;
@@ -67,6 +75,7 @@ export class Attacher {
       this.ports.journal.write(attached);
       return attached;
     } finally {
+      signal.removeEventListener('abort', wake);
       following.then(
         (follower) => follower[Symbol.asyncDispose](),
         () => {},
@@ -86,14 +95,12 @@ export class Attacher {
     const holder = attachmentKey(containerId, ifname);
     // Otherwise somebody has said which one.
     const isChosen = request.deviceId === undefined && request.port === undefined;
-    const tried = new Set<string>();
-    for (;;) {
-      const { leased, made } = await this.#lease(target, name, tried, controlPlane);
+    for (let attempt = 1; ; attempt++) {
+      const { leased, made } = await this.#lease(target, name, controlPlane);
       const device = await network.deviceOf(leased);
       if (device === undefined) {
-        functions.release(leased, holder);
-        tried.add(leased.name);
-        if (isChosen && tried.size < MAX_TRIES) continue;
+        functions.reject(leased, holder);
+        if (isChosen && attempt < MAX_TRIES) continue;
         const message = `the device of function ${leased.name} is not in the host`;
         throw new CniError(CNI_CODE.TRY_AGAIN_LATER, message, message);
       }
@@ -121,13 +128,12 @@ export class Attacher {
       if (applied.status === 'rejected') throw applied.reason;
       if (applied.value.ok) return { attachment, port: applied.value.value };
       const { error } = applied.value;
-      tried.add(leased.name);
-      if (error.reason !== 'FUNCTION_BOUND' || !isChosen || tried.size >= MAX_TRIES) {
+      if (error.reason !== 'FUNCTION_BOUND' || !isChosen || attempt === MAX_TRIES) {
         throw CniError.from(error, `port ${tenant}/${name}`);
       }
-      // Somebody else's: it is tried again when admin shows that it is free.
+      // Somebody else's, whatever admin shows.
       await takeBack(target.namespace, { ifname, mark: markOf(holder), byName: false }, attachment.device);
-      functions.release(leased, holder);
+      functions.reject(leased, holder);
     }
   }
 
@@ -154,7 +160,6 @@ export class Attacher {
   async #lease(
     { request, tenant, containerId, ifname }: Target,
     name: Name,
-    tried: ReadonlySet<string>,
     controlPlane: ControlPlane,
   ): Promise<{ leased: LeasableFunction; made: Attachment['made'] }> {
     const { functions, host } = this.ports;
@@ -167,7 +172,7 @@ export class Attacher {
     const attempt = (): Result<LeasableFunction, AppError> | undefined => {
       if (bound !== undefined) return functions.leaseIdentity(bound, holder);
       if (deviceId !== undefined) return functions.leaseDevice(deviceId, holder);
-      const leased = functions.lease(pool, holder, tried);
+      const leased = functions.lease(pool, holder);
       return leased && ok(leased);
     };
     let leased = attempt();

@@ -25,6 +25,8 @@ export class Functions {
   #dpus: readonly { readonly name: string; readonly healthy: boolean; readonly message: string }[] = [];
   /** By name: who has it. */
   readonly #leases = new Map<string, string>();
+  /** Names of those that could not be had although they are listed as free. Tried again after the next listing. */
+  readonly #unusable = new Set<string>();
   readonly #released = new Set<string>();
   #refreshed = Number.NEGATIVE_INFINITY;
   #refreshing: Promise<Result<void, AppError>> | undefined;
@@ -64,9 +66,9 @@ export class Functions {
     return this.#candidates(pool).length;
   }
 
-  /** Leases one that nobody has, of the DPU with most left; `not`: those that were tried. Undefined: there is none. */
-  lease(pool: string, holder: string, not: ReadonlySet<string>): LeasableFunction | undefined {
-    const candidates = this.#candidates(pool).filter(({ name }) => !not.has(name));
+  /** Leases one that nobody has, of the DPU with most left. Undefined: there is none. */
+  lease(pool: string, holder: string): LeasableFunction | undefined {
+    const candidates = this.#candidates(pool);
     const left = new Map<string, number>();
     for (const { dpu } of candidates) left.set(dpu, (left.get(dpu) ?? 0) + 1);
     const [best] = candidates.sort(
@@ -108,6 +110,12 @@ export class Functions {
     this.#leases.set(name, holder);
   }
 
+  /** Gives up a lease of what somebody else has, or the host does not. */
+  reject(leased: LeasableFunction, holder: string): void {
+    this.#unusable.add(leased.name);
+    this.release(leased, holder);
+  }
+
   /** Gives up a lease. `port`: whose claim admin may still show for a while. */
   release({ name }: LeasableFunction, holder: string, port?: string): void {
     if (this.#leases.get(name) !== holder) return;
@@ -139,6 +147,7 @@ export class Functions {
         each.pool === pool &&
         !each.physical &&
         !this.#leases.has(each.name) &&
+        !this.#unusable.has(each.name) &&
         (each.claim === undefined || this.#released.has(each.claim)),
     );
   }
@@ -161,6 +170,7 @@ export class Functions {
     }
     await this.network.refresh();
     this.#known = known;
+    this.#unusable.clear();
     this.#dpus = dpus.value.map(({ metadata: { name }, status }) => {
       const condition = findCondition(status.conditions, 'Healthy');
       return { name, healthy: condition?.status === 'True', message: condition?.message ?? '' };

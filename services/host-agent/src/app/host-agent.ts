@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { AppError } from '@outboard/core';
 import type { NetworkNamespace } from '@outboard/netlink';
 import { type Attachment, attachmentKey, keyOf } from '../domain/attachment.js';
@@ -15,6 +16,8 @@ import { type HostPorts, Releaser } from './releaser.js';
 
 /** How long a DEL waits for the control plane before it leaves the port to reconciliation. */
 const RELEASE_MILLISECONDS = 3_000;
+/** The same when the agent ends, which it has four seconds for. */
+const LAST_RELEASE_MILLISECONDS = 1_000;
 /** How long a question of STATUS or CHECK may take. */
 const QUESTION_MILLISECONDS = 3_000;
 
@@ -31,12 +34,14 @@ export class HostAgent implements AsyncDisposable {
   readonly #releaser: Releaser;
   #timer: Disposable | undefined;
   #reconciling: Promise<void> | undefined;
-  #closed = false;
+  readonly #end = new AbortController();
 
   constructor(
     readonly ports: HostPorts,
     private readonly options: HostAgentOptions,
   ) {
+    // As many as wait for their ports.
+    setMaxListeners(0, this.#end.signal);
     this.#attacher = new Attacher(ports);
     this.#releaser = new Releaser(ports);
     for (const attachment of ports.journal.values()) {
@@ -72,6 +77,7 @@ export class HostAgent implements AsyncDisposable {
           target,
           this.#controlPlaneFor(invocation, request, deadline),
           deadline,
+          this.#end.signal,
         );
         this.ports.namespaces.hold(key, namespace);
         return attached.connection as Connection;
@@ -87,7 +93,7 @@ export class HostAgent implements AsyncDisposable {
   delete(key: string): Promise<void> {
     return this.#lock.run(key, async () => {
       const attachment = this.ports.journal.get(key);
-      if (attachment !== undefined) await this.#releaser.release(attachment, RELEASE_MILLISECONDS);
+      if (attachment !== undefined) await this.#releaser.release(attachment, this.#patience);
     });
   }
 
@@ -162,9 +168,9 @@ export class HostAgent implements AsyncDisposable {
     return this.#reconciling;
   }
 
-  /** Finishes what is under way; then nothing begins any more. */
+  /** Calls that wait for a port are rolled back, the others are finished; then nothing begins any more. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
+    this.#end.abort();
     this.#timer?.[Symbol.dispose]();
     await this.#lock.idle();
     await this.#reconciling;
@@ -172,9 +178,13 @@ export class HostAgent implements AsyncDisposable {
     this.ports.network.close();
   }
 
+  get #patience(): number {
+    return this.#end.signal.aborted ? LAST_RELEASE_MILLISECONDS : RELEASE_MILLISECONDS;
+  }
+
   #schedule(): void {
     this.#timer?.[Symbol.dispose]();
-    if (this.#closed) return;
+    if (this.#end.signal.aborted) return;
     this.#timer = this.ports.clock.schedule(this.options.reconcileMilliseconds, () => void this.reconcile());
   }
 
@@ -210,7 +220,7 @@ export class HostAgent implements AsyncDisposable {
   }
 
   async #finishRelease(attachment: Attachment): Promise<void> {
-    const { pending } = await this.#releaser.release(attachment, RELEASE_MILLISECONDS);
+    const { pending } = await this.#releaser.release(attachment, this.#patience);
     if (pending !== undefined) throw CniError.from(pending, 'finishing the release of the attempt before');
   }
 
@@ -218,7 +228,7 @@ export class HostAgent implements AsyncDisposable {
     const attachment = this.ports.journal.get(key);
     this.ports.namespaces.hold(key, namespace);
     try {
-      if (attachment !== undefined) await this.#releaser.release(attachment, RELEASE_MILLISECONDS);
+      if (attachment !== undefined) await this.#releaser.release(attachment, this.#patience);
     } catch (failure) {
       this.ports.log.error({ key, err: failure }, 'an attachment that failed is released later');
     } finally {

@@ -72,8 +72,8 @@ export async function startHostAgent(configuration: HostAgentConfiguration, log:
     closed,
     async [Symbol.asyncDispose]() {
       end.abort();
-      await server[Symbol.asyncDispose]();
-      await agent[Symbol.asyncDispose]();
+      // The server ends when all who called were answered, which the agent's end brings about.
+      await Promise.all([server[Symbol.asyncDispose](), agent[Symbol.asyncDispose]()]);
       await connected?.[Symbol.asyncDispose]();
       closeSync(lock);
     },
