@@ -6,6 +6,8 @@ import { BenchWorker, type Load } from './bench-worker.js';
 const BENCH = 'acceleration';
 const FLOOD_SECONDS = 3;
 const JOBS = 2000;
+const SMALL = 65_536;
+const CONNECTIONS = 8;
 /** Between two jobs of the tenant that asks for little, milliseconds. */
 const PAUSE_MILLISECONDS = 1;
 
@@ -25,14 +27,19 @@ async function shares(worker: BenchWorker, name: string, heavier: number, lighte
     program: 1,
     transport: 'shared',
     size,
-    depth: size > 65_536 ? 6 : 64,
+    depth: size > SMALL ? 6 : 64,
     seconds: FLOOD_SECONDS,
   });
   const engineTime = async (): Promise<Map<string, number>> =>
     new Map(
       (await worker.activity()).map(({ sessionUid, counters }) => [sessionUid, counters.engineNanoseconds]),
     );
-  const flood = Promise.all([worker.load(load('heavier', heavier)), worker.load(load('lighter', lighter))]);
+  // As many connections as it takes to have a millisecond of work waiting at all times.
+  const flood = Promise.all(
+    [load('heavier', heavier), load('lighter', lighter)].flatMap((each) =>
+      Array.from({ length: each.size > SMALL ? 1 : CONNECTIONS }, () => worker.load(each)),
+    ),
+  );
   await pause(FLOOD_SECONDS * 300);
   const before = await engineTime();
   await pause(FLOOD_SECONDS * 400);

@@ -1,43 +1,14 @@
-import { createHash } from 'node:crypto';
-import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import type { MessageInitShape } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
-import { keyInfo, publicKeyFrom, seal } from '@outboard/acceleration';
 import { DataPathWorld, TOKEN } from '@outboard/acceleration/testing';
 import { AccelerationClient } from '@outboard/acceleration-client';
-import {
-  AccelerationKeySchema,
-  AccelerationKeyVersion_State,
-  AccelerationObjectSchema,
-  AccelerationSessionSchema,
-  AccelerationStep_Operation,
-  encodeBinary,
-} from '@outboard/contracts';
+import { type AccelerationKeySchema, AccelerationStep_Operation } from '@outboard/contracts';
 import { systemClock } from '@outboard/core';
 import type { DocumentReport, DocumentUpdate } from '@outboard/dataplane';
+import { keyObject, SOURCE, sessionObject } from '../testing/acceleration-objects.js';
 import { AccelerationEngine } from './acceleration-engine.js';
 
-const KEY = Buffer.alloc(32, 5);
-const SOURCE = { kind: 'AccelerationSession', tenant: 'acme', name: 'web' };
 const ENCRYPT = AccelerationStep_Operation.ENCRYPT;
-
-const sessionObject = (overrides: MessageInitShape<typeof AccelerationSessionSchema> = {}): Uint8Array =>
-  encodeBinary(
-    AccelerationObjectSchema,
-    create(AccelerationObjectSchema, {
-      source: SOURCE,
-      object: {
-        case: 'session',
-        value: create(AccelerationSessionSchema, {
-          sessionUid: 's1',
-          epoch: 1,
-          tenant: 'acme',
-          tokenSha256: createHash('sha256').update(TOKEN).digest(),
-          programs: [{ id: 1, steps: [{ operation: ENCRYPT, algorithm: 'AES_256_GCM', keyUid: 'k1' }] }],
-          ...overrides,
-        }),
-      },
-    }),
-  );
 
 let world: DataPathWorld;
 let engine: AccelerationEngine;
@@ -76,37 +47,6 @@ async function submit(
   }
 }
 
-const keyObject = (
-  publicKey: Uint8Array,
-  overrides: MessageInitShape<typeof AccelerationKeySchema> = {},
-): Uint8Array => {
-  const identity = { keyUid: 'k1', tenant: 'acme', sessionUid: '', algorithm: 'AES_256_GCM' as const };
-  const { encapsulated, ciphertext } = seal(publicKeyFrom(publicKey), KEY, { info: keyInfo(identity, 1) });
-  return encodeBinary(
-    AccelerationObjectSchema,
-    create(AccelerationObjectSchema, {
-      source: SOURCE,
-      object: {
-        case: 'key',
-        value: create(AccelerationKeySchema, {
-          keyUid: 'k1',
-          tenant: 'acme',
-          algorithm: 'AES_256_GCM',
-          versions: [
-            {
-              version: 1,
-              state: AccelerationKeyVersion_State.ACTIVE,
-              noncePrefix: 9,
-              material: { case: 'sealed', value: { encapsulatedKey: encapsulated, ciphertext } },
-            },
-          ],
-          ...overrides,
-        }),
-      },
-    }),
-  );
-};
-
 async function encrypts(): Promise<string> {
   const client = new AccelerationClient({ locate: () => world.locationOf(), timeoutMilliseconds: 20 });
   try {
@@ -121,7 +61,7 @@ async function encrypts(): Promise<string> {
 
 it('serves the sessions and keys of a document, and no longer what leaves it', async () => {
   const complete = new Map([
-    ['session/s1', sessionObject()],
+    ['session/s1', sessionObject(TOKEN)],
     ['key/k1', keyObject(world.keys.publicKey)],
   ]);
   expect((await submit({ complete })).problems).toEqual([]);
@@ -141,7 +81,7 @@ it('a session that names a key of another tenant, session or algorithm is not se
     [{ sessionUid: 's2' }, "key k1 is another session's"],
     [{ algorithm: 'CHACHA20_POLY1305' }, 'key k1 is for CHACHA20_POLY1305, not AES_256_GCM'],
   ];
-  await submit({ upserts: new Map([['session/s1', sessionObject()]]) });
+  await submit({ upserts: new Map([['session/s1', sessionObject(TOKEN)]]) });
   for (const [overrides, message] of foreign) {
     const key = keyObject(world.keys.publicKey, overrides);
     const { problems } = await submit({ upserts: new Map([['key/k1', key]]) });
@@ -161,7 +101,7 @@ it('a key that is sealed to somebody else is told as FAILED, without a retry', a
 });
 
 it('an object that breaks rules is told with all of them, and the others are served', async () => {
-  const broken = sessionObject({
+  const broken = sessionObject(TOKEN, {
     sessionUid: 'Not A Label',
     epoch: 0,
     tokenSha256: Buffer.alloc(3),
@@ -170,7 +110,7 @@ it('an object that breaks rules is told with all of them, and the others are ser
   const complete = new Map([
     ['session/broken', broken],
     ['key/k1', keyObject(world.keys.publicKey)],
-    ['session/s1', sessionObject()],
+    ['session/s1', sessionObject(TOKEN)],
   ]);
   const { problems } = await submit({ complete });
   expect(problems).toMatchObject([{ key: 'session/broken', state: 'UNSUPPORTED' }]);
