@@ -267,6 +267,24 @@ export function driverPackets(
       } finally {
         capture[Symbol.dispose]();
       }
+      // Another port of the sender's DPU shares the pair: who has it now is certain only to those who are told.
+      const sharer: Port = { name: 'blue-5', network: BLUE, dpu: 'dpu-1', vf: 3, number: 15, pair };
+      for (const each of ['dpu-1', 'dpu-2']) {
+        await apply(each, [
+          ...entriesFor(each, [...PORTS, owner, sharer]),
+          d.neighbour(BLUE, pair.ip, pair.macAddress),
+          d.forwardingEntry(
+            BLUE,
+            pair.macAddress,
+            each === owner.dpu
+              ? { case: 'portUid', value: owner.name }
+              : { case: 'tunnelEndpoint', value: VTEPS[owner.dpu] ?? '' },
+          ),
+        ]);
+      }
+      await forgetNeighbours(pod('blue-1'));
+      await waitReachable(pod('blue-1'), pair.ip);
+      expect(await tcpConnect(pod('blue-1'), created, 8085)).toMatchObject({ server: owner.name });
       // Without the pair nobody knows it any more, and it may not send.
       const { pair: _, ...bare } = owner;
       for (const each of ['dpu-1', 'dpu-2']) await apply(each, entriesFor(each, [...PORTS, bare]));
