@@ -1,9 +1,16 @@
 import { join } from 'node:path';
 import { AdminService } from '@outboard/admin';
-import { type Bus, type Endpoint, InProcessBroker, STREAMS } from '@outboard/bus';
+import { type Bus, type Endpoint, InProcessBroker, STREAMS, type StreamBus } from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
 import { type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
-import { createEngine, SimDriver, SimFabric, SimSwitch } from '@outboard/dataplane';
+import {
+  createEngine,
+  type Driver,
+  type OvsSpec,
+  SimDriver,
+  SimFabric,
+  SimSwitch,
+} from '@outboard/dataplane';
 import { createDataplaneWorker, type DataplaneWorker, type Log } from '@outboard/dataplane-worker';
 import { NetworkIntentService } from '@outboard/network-intent';
 import { intentConsumer } from '@outboard/resource-service';
@@ -19,6 +26,13 @@ export interface SimulatedDpu {
   readonly underlayAddress: string;
 }
 
+/** What a part sees instead of what is there: tests put failures between the two. */
+export interface Surroundings {
+  bus(part: string, bus: StreamBus): StreamBus;
+  store(part: string, store: Store): Store;
+  driver(part: string, driver: Driver<OvsSpec>): Driver<OvsSpec>;
+}
+
 export interface InstallationOptions {
   /** Where workers keep their documents: a folder for each. */
   readonly directory: string;
@@ -29,10 +43,23 @@ export interface InstallationOptions {
   readonly leaseMilliseconds?: number;
   /** Default: in memory; they go with the process. */
   readonly stores?: { readonly admin: Store; readonly network: Store };
+  /** Asked each time that a part starts, by its name. */
+  readonly surroundings?: Surroundings;
+}
+
+interface StandingDpu {
+  readonly dpu: SimulatedDpu;
+  readonly vswitch: SimSwitch;
+  boots: number;
 }
 
 type Handler = Endpoint['handle'];
 
+const AS_IT_IS: Surroundings = {
+  bus: (_, bus) => bus,
+  store: (_, store) => store,
+  driver: (_, driver) => driver,
+};
 const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const DEFAULT_LEASE_MILLISECONDS = 9_000;
 /** Bytes: room for tunnels around packets of 1500. */
@@ -50,7 +77,8 @@ export class Installation implements AsyncDisposable {
   readonly #random: Random;
   readonly #log: Log;
   readonly #stores: { readonly admin: Store; readonly network: Store };
-  readonly #dpus = new Map<string, { readonly dpu: SimulatedDpu; readonly vswitch: SimSwitch }>();
+  readonly #surroundings: Surroundings;
+  readonly #dpus = new Map<string, StandingDpu>();
   readonly #running = new Map<string, AsyncDisposable[]>();
 
   private constructor(private readonly options: InstallationOptions) {
@@ -58,7 +86,8 @@ export class Installation implements AsyncDisposable {
     this.#random = options.random ?? systemRandom;
     this.#log = options.log ?? SILENT;
     this.#stores = options.stores ?? { admin: openMemoryStore(), network: openMemoryStore() };
-    this.#broker = new InProcessBroker({ clock: this.#clock });
+    this.#surroundings = options.surroundings ?? AS_IT_IS;
+    this.#broker = new InProcessBroker({ clock: this.#clock, random: this.#random });
   }
 
   /** The bus and the services; no DPUs yet. */
@@ -76,11 +105,11 @@ export class Installation implements AsyncDisposable {
   }
 
   async startAdmin(): Promise<void> {
-    const bus = this.#broker.connect();
+    const bus = this.#surroundings.bus('admin', this.#broker.connect());
     const { leaseMilliseconds = DEFAULT_LEASE_MILLISECONDS } = this.options;
     const admin = new AdminService({
       bus,
-      store: this.#stores.admin,
+      store: this.#surroundings.store('admin', this.#stores.admin),
       clock: this.#clock,
       random: this.#random,
       leaseMilliseconds,
@@ -94,10 +123,10 @@ export class Installation implements AsyncDisposable {
   }
 
   async startNetworkIntent(): Promise<void> {
-    const bus = this.#broker.connect();
+    const bus = this.#surroundings.bus('network-intent', this.#broker.connect());
     const network = new NetworkIntentService({
       bus,
-      store: this.#stores.network,
+      store: this.#surroundings.store('network-intent', this.#stores.network),
       clock: this.#clock,
       random: this.#random,
     });
@@ -117,7 +146,7 @@ export class Installation implements AsyncDisposable {
     const vswitch = new SimSwitch();
     for (let index = 0; index < functions; index++) vswitch.plug(`pf0vf${index}`);
     this.fabric.add({ name, vswitch, underlayAddress });
-    this.#dpus.set(name, { dpu, vswitch });
+    this.#dpus.set(name, { dpu, vswitch, boots: 1 });
     return this.startWorker(name);
   }
 
@@ -128,10 +157,10 @@ export class Installation implements AsyncDisposable {
 
   /** Starts the worker of a DPU (again). */
   async startWorker(name: string): Promise<DataplaneWorker> {
-    const { dpu, vswitch } = this.#dpu(name);
+    const { dpu, vswitch, boots } = this.#dpu(name);
     const underlay = { device: 'up0', address: dpu.underlayAddress, mtu: UNDERLAY_MTU };
-    const driver = new SimDriver({ vswitch, underlay });
-    const bus = this.#broker.connect();
+    const driver = this.#surroundings.driver(name, new SimDriver({ vswitch, underlay }));
+    const bus = this.#surroundings.bus(name, this.#broker.connect());
     const owners = ['network'];
     const environment = { clock: this.#clock, random: this.#random };
     const worker = await createDataplaneWorker({
@@ -141,7 +170,7 @@ export class Installation implements AsyncDisposable {
         serialNumber: dpu.serialNumber,
         host: `${name}-host`,
         pfMacAddress: dpu.pfMacAddress,
-        incarnation: `boot-of-${name}`,
+        incarnation: `boot-${boots}-of-${name}`,
         workerVersion: '0.1.0',
         kernelRelease: 'simulated',
         architecture: process.arch,
@@ -164,11 +193,30 @@ export class Installation implements AsyncDisposable {
     for (const part of parts) await part[Symbol.asyncDispose]();
   }
 
+  /** A part dies: its connection is cut, and nothing of it ends in order. */
+  kill(name: string): void {
+    const parts = this.#running.get(name) ?? [];
+    this.#running.delete(name);
+    void parts.at(-1)?.[Symbol.asyncDispose]();
+  }
+
+  /** A DPU starts anew: its worker dies, and of its switch nothing is left but the functions. */
+  reboot(name: string): void {
+    this.kill(name);
+    const dpu = this.#dpu(name);
+    dpu.boots++;
+    dpu.vswitch.reboot();
+  }
+
+  isRunning(name: string): boolean {
+    return this.#running.has(name);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of [...this.#running.keys()].reverse()) await this.stop(name);
   }
 
-  #dpu(name: string): { readonly dpu: SimulatedDpu; readonly vswitch: SimSwitch } {
+  #dpu(name: string): StandingDpu {
     const found = this.#dpus.get(name);
     if (found === undefined) throw new Error(`there is no DPU ${name}`);
     return found;

@@ -1,0 +1,56 @@
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { Simulation } from './simulation.js';
+
+jest.setTimeout(600_000);
+
+/** Seeds whose runs have failed once, and what they showed. */
+const REGRESSIONS: readonly (readonly [seed: number, showed: string])[] = [];
+/** OUTBOARD_SEED runs one seed, OUTBOARD_RUNS that many from it on. */
+const FIRST_SEED = Number(process.env.OUTBOARD_SEED ?? 1);
+const RUNS = Number(process.env.OUTBOARD_RUNS ?? (process.env.OUTBOARD_SEED === undefined ? 20 : 1));
+const STEPS = Number(process.env.OUTBOARD_STEPS ?? 120);
+
+/** What has to have happened, or nothing is shown. */
+const HAPPENED = [
+  'accepted',
+  'deleted',
+  'refused',
+  'crash',
+  'reboot',
+  'drift',
+  'storm',
+  'partition',
+  'broken switch',
+  'probe of another tenant',
+  'probe of a neighbour',
+  'objects as wanted',
+];
+
+describe('the whole system, whatever happens to it', () => {
+  const total = new Map<string, number>();
+
+  async function run(seed: number): Promise<void> {
+    const simulation = new Simulation(seed);
+    try {
+      await simulation.open();
+      for (let step = 0; step < STEPS; step++) await simulation.step();
+      await simulation.rest();
+    } finally {
+      await simulation.close();
+      for (const [what, count] of simulation.counts) total.set(what, (total.get(what) ?? 0) + count);
+    }
+  }
+
+  for (const [seed, showed] of REGRESSIONS)
+    it(`holds with seed ${seed}, which showed that ${showed}`, () => run(seed));
+
+  const seeds = Array.from({ length: RUNS }, (_, index) => FIRST_SEED + index);
+  it.each(seeds)('loses nothing, lets nothing through, and comes to rest as asked: seed %i', (seed) =>
+    run(seed),
+  );
+
+  afterAll(() => {
+    process.stdout.write(`${[...total].map(([what, count]) => `${what}: ${count}`).join(', ')}\n`);
+    expect(HAPPENED.filter((what) => !total.has(what))).toEqual([]);
+  });
+});
