@@ -27,7 +27,8 @@ const PORT_NAMES = 6;
 /** So few that ports compete for them. */
 const ADDRESSES = 5;
 /** Milliseconds of the simulated clock within which everything must have come to rest after the last trouble. */
-const REST_MILLISECONDS = 600_000;
+const REST_MILLISECONDS = 300_000;
+const REST_STEP_MILLISECONDS = 250;
 const STEP_MILLISECONDS = 50;
 
 const CALM: Weather = { loss: 0, duplication: 0, lateness: 0 };
@@ -131,7 +132,7 @@ export class Simulation {
     let unrest: string | undefined;
     do {
       this.#revive();
-      await this.#pass(STEP_MILLISECONDS);
+      await this.#pass(REST_STEP_MILLISECONDS);
       this.#checkHolders();
       unrest = this.#unrest() ?? (await this.#deviation());
     } while (unrest !== undefined && this.clock.monotonic() < end);
