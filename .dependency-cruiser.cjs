@@ -35,8 +35,9 @@ module.exports = {
     {
       name: 'services-know-no-services',
       severity: 'error',
-      comment: 'tests of a client run the services that it talks to; all-in-one is made of services',
-      from: { path: '^services/([^/]+)/', pathNot: '^services/(cli/test|all-in-one)/' },
+      comment:
+        'tests of a client run the services that it talks to; all-in-one is made of services, fleet-simulator of workers',
+      from: { path: '^services/([^/]+)/', pathNot: '^services/(cli/test|all-in-one|fleet-simulator)/' },
       to: { path: '^services/', pathNot: '^services/$1/' },
     },
     layer('libs/core', []),

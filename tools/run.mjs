@@ -181,6 +181,11 @@ function startSimulated(args, why) {
 }
 
 function outboard(args) {
+  // Not a client of the bus, as the rest is, but many workers on it.
+  if (args[0] === 'fleet')
+    process.exit(
+      run(process.execPath, ['services/fleet-simulator/dist/main.js', ...args.slice(1)]).status ?? 1,
+    );
   process.exit(run(process.execPath, ['services/cli/dist/main.js', ...args]).status ?? 1);
 }
 

@@ -31,10 +31,13 @@ describe('the whole system, whatever happens to it', () => {
 
   async function run(seed: number): Promise<void> {
     const simulation = new Simulation(seed);
+    const started = performance.now();
     try {
       await simulation.open();
       for (let step = 0; step < STEPS; step++) await simulation.step();
       await simulation.rest();
+      const seconds = ((performance.now() - started) / 1_000).toFixed(1);
+      process.stdout.write(`seed ${seed}: at rest after ${seconds} s\n`);
     } finally {
       await simulation.close();
       for (const [what, count] of simulation.counts) total.set(what, (total.get(what) ?? 0) + count);

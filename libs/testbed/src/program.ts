@@ -27,6 +27,8 @@ export interface ProgramSpecification {
   readonly isReady?: (line: string) => boolean;
   /** Default 20,000. */
   readonly readyMilliseconds?: number;
+  /** It reads commands, which `write` sends. */
+  readonly takesInput?: boolean;
   /** Sees every line of output, of both streams. */
   readonly onLine?: (line: string) => void;
 }
@@ -178,6 +180,11 @@ export class Program {
     this.#run?.child.kill(signal);
   }
 
+  /** Sends text to its standard input; nowhere if it is not running or takes none. */
+  write(text: string): void {
+    this.#run?.child.stdin?.write(text);
+  }
+
   /** Throws AppError FAILED_PRECONDITION if it is not running. */
   usage(): Usage {
     const { pid } = this;
@@ -200,7 +207,7 @@ export class Program {
     const child = runIn(location?.namespace, () =>
       spawn('setpriv', ['--pdeathsig', 'KILL', '--', ...(location?.enter ?? []), ...command], {
         env: { ...Object.fromEntries(inherited), ...environment },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: [this.specification.takesInput ? 'pipe' : 'ignore', 'pipe', 'pipe'],
         // A session of its own: Ctrl-C on the terminal is for the owner, who ends its programs in order.
         detached: true,
       }),

@@ -49,6 +49,11 @@ export class SimSwitch {
     return (this.#users.get(key) ?? 0) > 0;
   }
 
+  /** How many objects stand in it. */
+  get size(): number {
+    return this.#objects.size;
+  }
+
   keys(): string[] {
     return [...this.#objects.keys()];
   }
