@@ -4,9 +4,11 @@ import { Simulation } from './simulation.js';
 jest.setTimeout(600_000);
 
 /** Seeds whose runs have failed once, and what they showed. */
-const REGRESSIONS: readonly (readonly [seed: number, showed: string])[] = [];
+const REGRESSIONS: readonly (readonly [seed: number, showed: string])[] = [
+  [6, 'a state whose publishing had failed once was published after a newer one, and stayed'],
+];
 /** OUTBOARD_SEED runs one seed, OUTBOARD_RUNS that many from it on. */
-const FIRST_SEED = Number(process.env.OUTBOARD_SEED ?? 1);
+const FIRST_SEED = Number(process.env.OUTBOARD_SEED ?? 101);
 const RUNS = Number(process.env.OUTBOARD_RUNS ?? (process.env.OUTBOARD_SEED === undefined ? 20 : 1));
 const STEPS = Number(process.env.OUTBOARD_STEPS ?? 120);
 

@@ -56,6 +56,8 @@ export const subjects = {
     `${SUBJECT_PREFIX}.event.${tokens(tenant, api, kind, name)}.${transition}`,
   state: ({ tenant, api, kind, name }: ResourceAddress): string =>
     `${SUBJECT_PREFIX}.state.${tokens(tenant, api, kind, name)}`,
+  /** Whether only the last message of the subject counts. */
+  isState: (subject: string): boolean => subject.startsWith(`${SUBJECT_PREFIX}.state.`),
   /** Filter: the states of what is given; what is absent may be anything. */
   states: (filter: Partial<ResourceAddress>): string => `${SUBJECT_PREFIX}.state.${pattern(filter)}`,
   /** Filter: all events of what is given; what is absent may be anything. */

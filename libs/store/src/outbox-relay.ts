@@ -5,6 +5,11 @@ export interface OutboxRelayOptions {
   readonly store: Store;
   /** Resolves when the broker has stored the message (or had its id already); has to end by a timeout of its own. */
   publish(message: PendingMessage): Promise<Result<unknown, AppError>>;
+  /**
+   * Whether only the last message of its subject counts, so that none may pass another of its subject: the next one is sent
+   * when the one before is acknowledged. Default: none.
+   */
+  isLastValue?(subject: string): boolean;
   /** Told of every failure: `attempt` failures in a row, the next try in `retryMilliseconds`. For logs. */
   onFailure?(failure: RelayFailure): void;
   readonly clock?: Clock;
@@ -43,7 +48,8 @@ const LAST_BACKOFF_MILLISECONDS = 5_000;
 /**
  * Publishes a store's outbox: in order, at least once, several at a time. After a failure nothing more is sent; what is
  * in flight is awaited, and after a backoff the relay goes on from the first message that was not acknowledged, one at
- * a time until the broker takes one. Call `committed` after commits that wrote messages.
+ * a time until the broker takes one. So a message that failed comes after others that were sent with it, but never after
+ * one of its own subject where only the last one counts. Call `committed` after commits that wrote messages.
  */
 export class OutboxRelay implements AsyncDisposable {
   readonly #store: Store;
@@ -61,6 +67,8 @@ export class OutboxRelay implements AsyncDisposable {
   /** The window was full, and not enough of it is free yet. */
   #full = false;
   readonly #inFlight = new Map<number, PendingMessage>();
+  /** Subjects of which only the last value counts, and of which a message is in flight. */
+  readonly #busy = new Set<string>();
   #inFlightBytes = 0;
   readonly #acknowledged = new Set<number>();
   #marking: Promise<void> | undefined;
@@ -143,17 +151,31 @@ export class OutboxRelay implements AsyncDisposable {
     this.#full = false;
     if (this.#acknowledged.size >= UNMARKED_MESSAGES) return;
     if (this.#read.length === 0 && this.#more && this.#hasRoom(window)) this.#readPending();
-    let sent = 0;
-    for (const message of this.#read) {
-      if (!this.#hasRoom(window) || this.#resumeAt !== undefined) break;
-      sent++;
+    this.#read = this.#sendOf(this.#read, window);
+    this.#full = this.#inFlight.size === this.#window;
+    if (this.#read.length === 0 && this.#more && this.#hasRoom(window)) this.#schedule();
+  }
+
+  /** Sends what there is room for; returns the rest, in order. */
+  #sendOf(messages: PendingMessage[], window: number): PendingMessage[] {
+    const passed: PendingMessage[] = [];
+    const waiting = new Set<string>();
+    for (const [index, message] of messages.entries()) {
+      if (!this.#hasRoom(window) || this.#resumeAt !== undefined)
+        return [...passed, ...messages.slice(index)];
+      const { subject } = message;
+      const isLastValue = this.#options.isLastValue?.(subject) ?? false;
+      if (isLastValue && (this.#busy.has(subject) || waiting.has(subject))) {
+        waiting.add(subject);
+        passed.push(message);
+        continue;
+      }
+      if (isLastValue) this.#busy.add(subject);
       this.#inFlight.set(message.sequence, message);
       this.#inFlightBytes += message.body.byteLength;
       void this.#publish(message);
     }
-    this.#read.splice(0, sent);
-    this.#full = this.#inFlight.size === this.#window;
-    if (this.#read.length === 0 && this.#more && this.#hasRoom(window)) this.#schedule();
+    return passed;
   }
 
   #hasRoom(window: number): boolean {
@@ -180,6 +202,7 @@ export class OutboxRelay implements AsyncDisposable {
       error = AppError.from(thrown);
     }
     this.#inFlight.delete(message.sequence);
+    this.#busy.delete(message.subject);
     this.#inFlightBytes -= message.body.byteLength;
     if (error) this.#fail(message.sequence, error);
     else this.#acknowledge(message.sequence);
@@ -216,7 +239,8 @@ export class OutboxRelay implements AsyncDisposable {
     if (this.#stopped || this.#backoffTimer) return;
     this.#backoffTimer = this.#clock.schedule(this.#failure?.retryMilliseconds ?? 0, () => {
       this.#backoffTimer = undefined;
-      this.#cursor = (this.#resumeAt ?? 1) - 1;
+      // What waited for another of its subject was passed, and may come before what failed.
+      this.#cursor = Math.min(this.#resumeAt ?? 1, this.#read[0]?.sequence ?? Number.POSITIVE_INFINITY) - 1;
       this.#resumeAt = undefined;
       this.#read = [];
       this.notify();

@@ -64,6 +64,8 @@ const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: ()
 const DEFAULT_LEASE_MILLISECONDS = 9_000;
 /** Bytes: room for tunnels around packets of 1500. */
 const UNDERLAY_MTU = 1_600;
+/** As workers have it by default. */
+const RESYNC_MILLISECONDS = 60_000;
 const MAX_IN_FLIGHT = 1_000;
 
 /**
@@ -178,7 +180,7 @@ export class Installation implements AsyncDisposable {
       owners,
       dataDirectory: join(this.options.directory, name),
       driver,
-      engine: createEngine({ driver, owners, ...environment }),
+      engine: createEngine({ driver, owners, resyncMilliseconds: RESYNC_MILLISECONDS, ...environment }),
       bus: Promise.resolve(bus),
       log: this.#log,
     });

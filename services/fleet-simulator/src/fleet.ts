@@ -11,6 +11,8 @@ export const MAX_FUNCTIONS = 128;
 const STARTING_AT_ONCE = 50;
 /** Bytes: room for tunnels around packets of 1500. */
 const UNDERLAY_MTU = 1_600;
+/** As workers have it by default. */
+const RESYNC_MILLISECONDS = 60_000;
 const OWNERS = ['network'];
 
 export interface FleetOptions {
@@ -132,7 +134,12 @@ export class Fleet implements AsyncDisposable {
       owners: OWNERS,
       dataDirectory: join(directory, name),
       driver,
-      engine: createEngine({ driver, owners: OWNERS, ...environment }),
+      engine: createEngine({
+        driver,
+        owners: OWNERS,
+        resyncMilliseconds: RESYNC_MILLISECONDS,
+        ...environment,
+      }),
       bus: Promise.resolve(bus),
       log,
     });

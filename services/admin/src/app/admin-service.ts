@@ -1,4 +1,5 @@
 import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
+import { subjects } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
 import { functionIdentityKey, functionIdentityOf } from '@outboard/model';
 import {
@@ -41,6 +42,7 @@ export class AdminService implements AsyncDisposable {
       random,
       publish: ({ subject, headers, body, messageId }) =>
         bus.publish(subject, { headers, body }, { messageId }),
+      isLastValue: subjects.isState,
     });
     this.#resources = new ResourceService({
       name: 'admin',

@@ -1,5 +1,5 @@
 import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
-import { parseRequestSubject } from '@outboard/contracts';
+import { parseRequestSubject, subjects } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
 import { ResourceProjection, ResourceService, TombstoneSweeper } from '@outboard/resource-service';
 import { OutboxRelay, type Store } from '@outboard/store';
@@ -34,6 +34,7 @@ export class NetworkIntentService implements AsyncDisposable {
       random,
       publish: ({ subject, headers, body, messageId }) =>
         bus.publish(subject, { headers, body }, { messageId }),
+      isLastValue: subjects.isState,
     });
     this.#resources = new ResourceService({
       name: 'network-intent',
