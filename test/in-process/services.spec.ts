@@ -79,8 +79,8 @@ class Tried {
   }
 
   /** `Ready` of a port: status and reason. */
-  async ready(name: string): Promise<string | undefined> {
-    const port = await this.request('acme', 'network', 'port', 'get', { name });
+  async ready(name: string, tenant = 'acme'): Promise<string | undefined> {
+    const port = await this.request(tenant, 'network', 'port', 'get', { name });
     if (!port.ok) return undefined;
     const { conditions = [] } = port.value.status;
     const { status, reason } = conditions.find(({ type }: { type: string }) => type === 'Ready') ?? {};
@@ -188,8 +188,7 @@ describe('admin, network-intent and workers in one process', () => {
       await tried.publish('Port', 'web-0', at('dpu-1', 0));
       await tried.publish('Port', 'db-0', at('dpu-1', 1), 'globex');
       await tried.until(isReady('web-0'));
-      const vswitch = tried.installation.vswitch('dpu-1');
-      await tried.until(() => JSON.stringify(vswitch.get('link/pf0vf1')?.spec).includes('"up":true'));
+      await tried.until(async () => (await tried.ready('db-0', 'globex')) === 'True AppliedAndReadBack');
     });
 
     it('shows each tenant what its own intents have become, and everything to who may ask for all', async () => {
