@@ -3,7 +3,6 @@ import type {
   AddressSetSpec,
   EncapsulationPolicy,
   EncapsulationPolicySpec,
-  FunctionIdentity,
   Intent,
   Name,
   NetlinkObject,
@@ -21,7 +20,6 @@ import type {
   SecurityPolicySpec,
   Subnet,
   SubnetSpec,
-  TenantName,
   Uid,
 } from '@outboard/model';
 import type { DpuRecord, FunctionRecord, StoredRecord } from './records.js';
@@ -89,18 +87,11 @@ export interface RecordChange {
   readonly after: StoredRecord | undefined;
 }
 
-/** A function that came to be bound, or is bound no longer (`holder` undefined). */
-export interface BindingChange {
-  readonly identity: FunctionIdentity;
-  readonly holder: { readonly kind: 'Port'; readonly tenant: TenantName; readonly name: Name } | undefined;
-}
-
 /** What one command, inventory change or report means: the world has it already, the store must write it. */
 export interface Decision {
   readonly revision: number;
   /** At most one per row; none that changes nothing. */
   readonly changes: readonly RecordChange[];
-  readonly bindings: readonly BindingChange[];
 }
 
 /** A decision on a command, with the resource as callers see it: after the change, or as it was when deleted. */

@@ -1,6 +1,5 @@
 import { equal } from '@outboard/core';
-import { functionIdentityKey } from '@outboard/model';
-import type { BindingChange, Context, Decision, RecordChange } from './api.js';
+import type { Context, Decision, RecordChange } from './api.js';
 import type { Placement } from './entries.js';
 import { propagationOf } from './present.js';
 import { keyOf, type PortRecord, type RecordKey, type StoredRecord } from './records.js';
@@ -81,7 +80,7 @@ export class Draft {
       // Created and deleted again by the same decision.
       if (change.before || change.after) changes.push(change);
     }
-    return { revision: this.context.revision, changes, bindings: bindingsOf(changes) };
+    return { revision: this.context.revision, changes };
   }
 
   /** Takes every step back. */
@@ -110,21 +109,4 @@ export class Draft {
     const metadata = { ...record.resource.metadata, resourceVersion: this.#version };
     return { ...record, resource: { ...record.resource, metadata } };
   }
-}
-
-/** Which functions are bound by another port, or by none any more. */
-function bindingsOf(changes: readonly RecordChange[]): BindingChange[] {
-  const released: BindingChange[] = [];
-  const bound: BindingChange[] = [];
-  for (const { before, after } of changes) {
-    const former = before?.kind === 'Port' ? before.resource.spec.function : undefined;
-    const identity = after?.kind === 'Port' ? after.resource.spec.function : undefined;
-    if (former && identity && functionIdentityKey(former) === functionIdentityKey(identity)) continue;
-    if (former) released.push({ identity: former, holder: undefined });
-    if (identity && after?.kind === 'Port') {
-      const { tenant, name } = after.resource.metadata;
-      bound.push({ identity, holder: { kind: 'Port', tenant, name } });
-    }
-  }
-  return [...released, ...bound];
 }

@@ -133,8 +133,8 @@ describe('an apply', () => {
     const changes = lab.changes.length;
     for (const [kind, name, spec] of specs) {
       const before = lab.rows.get(`${kind}/acme/${name}`);
-      const { resource, changes: rows, bindings } = lab.apply(kind, name, spec);
-      expect([rows, bindings]).toEqual([[], []]);
+      const { resource, changes: rows } = lab.apply(kind, name, spec);
+      expect(rows).toEqual([]);
       expect(before && 'resource' in before && before.resource.metadata).toEqual(resource.metadata);
     }
     expect(lab.changes).toHaveLength(changes);
@@ -156,20 +156,6 @@ describe('an apply', () => {
     const changed = lab.apply('Port', 'web-0', { network: 'blue', function: identityOf('dpu-1', 1) });
     expect(changed.resource.metadata.generation).toBe(2);
     expect(changed.resource.status.observedGeneration).toBe(2);
-  });
-
-  it('tells which functions are bound and which no longer', () => {
-    const lab = world();
-    const holder = { kind: 'Port', tenant: 'acme', name: 'web-0' };
-    const [first, second] = [identityOf('dpu-1', 0), identityOf('dpu-9', 1)];
-    const apply = (identity: object | undefined) =>
-      lab.apply('Port', 'web-0', { network: 'blue', function: identity }).bindings;
-    expect(apply(first)).toEqual([{ identity: first, holder }]);
-    expect(apply(second)).toEqual([
-      { identity: first, holder: undefined },
-      { identity: second, holder },
-    ]);
-    expect(lab.delete('Port', 'web-0').bindings).toEqual([{ identity: second, holder: undefined }]);
   });
 
   it('decides upon what was decided before in the same commit', () => {

@@ -32,7 +32,7 @@ export class SqliteWriter {
   readonly #insertEntry;
   readonly #deleteEntry;
   readonly #insertMessage;
-  readonly #deleteMessage;
+  readonly #deleteMessages;
   readonly #findAnswer;
   readonly #insertAnswer;
   readonly #deleteAnswers;
@@ -70,7 +70,9 @@ export class SqliteWriter {
     this.#insertMessage = prepare<[number, string, string, string, Uint8Array]>(
       'INSERT INTO outbox_message (sequence, message_id, subject, headers, body) VALUES (?, ?, ?, ?, ?)',
     );
-    this.#deleteMessage = prepare<[number]>('DELETE FROM outbox_message WHERE sequence = ?');
+    this.#deleteMessages = prepare<[number, number]>(
+      'DELETE FROM outbox_message WHERE sequence BETWEEN ? AND ?',
+    );
     this.#findAnswer = prepare<[string], RememberedAnswer>(
       'SELECT message_id AS "messageId", fingerprint, answer FROM remembered_answer WHERE message_id = ?',
     );
@@ -107,7 +109,10 @@ export class SqliteWriter {
         return this.#applyBatch(change.batch, state);
       case 'markPublished':
         return ok(
-          change.sequences.reduce((sum, sequence) => sum + this.#deleteMessage.run(sequence).changes, 0),
+          runsOf(change.sequences).reduce(
+            (sum, { first, last }) => sum + this.#deleteMessages.run(first, last).changes,
+            0,
+          ),
         );
       case 'forgetAnswers':
         return ok(this.#deleteAnswers.run(change.limit, change.before).changes);
@@ -166,4 +171,15 @@ export class SqliteWriter {
       this.#deleteEntry.run(index, value, kind, tenant, name);
     }
   }
+}
+
+/** Numbers without gaps between them, in order. Messages are acknowledged nearly in theirs: few statements delete many. */
+function runsOf(numbers: readonly number[]): readonly { readonly first: number; readonly last: number }[] {
+  const runs: { first: number; last: number }[] = [];
+  for (const number of numbers.toSorted((one, other) => one - other)) {
+    const run = runs.at(-1);
+    if (run && number <= run.last + 1) run.last = number;
+    else runs.push({ first: number, last: number });
+  }
+  return runs;
 }
