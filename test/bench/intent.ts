@@ -13,6 +13,7 @@ const PARTS: Readonly<Record<string, readonly string[]>> = {
   attach: WORKER_FLAGS,
   routes: WORKER_FLAGS,
   footprint: [],
+  adoption: WORKER_FLAGS,
 };
 
 runParts('intent', PARTS);

@@ -28,6 +28,9 @@ export const NETWORK_ENTRIES: readonly Entry[] = [
 /** The key of a port on that virtual function. */
 export const portKey = (vfNumber: number): string => `endpoint/port-${vfNumber}`;
 
+export const portMac = (number: number): string => `02:00:5e:00:${hex(number >> 8)}:${hex(number & 255)}`;
+export const portAddress = (number: number): string => `10.1.${number >> 8}.${number & 255}`;
+
 /** A port with one address on that virtual function. */
 export const portEntry = (vfNumber: number): Entry =>
   entry(portKey(vfNumber), 'Port', `port-${vfNumber}`, {
@@ -37,10 +40,39 @@ export const portEntry = (vfNumber: number): Entry =>
       networkUid: NETWORK,
       adminUp: true,
       representor: `pf0vf${vfNumber}`,
-      macAddress: `02:00:5e:00:${hex(vfNumber >> 8)}:${hex(vfNumber & 255)}`,
-      ipAddresses: [`10.1.${vfNumber >> 8}.${vfNumber & 255}`],
+      macAddress: portMac(vfNumber),
+      ipAddresses: [portAddress(vfNumber)],
     },
   });
+
+/** A network of so many ports, the first of them on virtual functions here, the others on 100 other DPUs. */
+export function adoptedDocument(ports: number, local: number): Entry[] {
+  const peers = Array.from({ length: 100 }, (_, index) => `10.254.1.${index + 1}`);
+  const remote = Array.from({ length: ports - local }, (_, index): Entry => {
+    const number = local + index;
+    return entry(`remoteendpoint/port-${number}`, 'Port', `port-${number}`, {
+      case: 'remoteEndpoint',
+      value: {
+        portUid: `port-${number}`,
+        networkUid: NETWORK,
+        macAddress: portMac(number),
+        ipAddresses: [portAddress(number)],
+        tunnelEndpoint: peers[index % peers.length] ?? '',
+      },
+    });
+  });
+  return [
+    ...NETWORK_ENTRIES,
+    ...peers.map((tunnelEndpoint) =>
+      entry(`tunnelpeer/${NETWORK}/${tunnelEndpoint}`, 'Network', 'blue', {
+        case: 'tunnelPeer',
+        value: { networkUid: NETWORK, tunnelEndpoint },
+      }),
+    ),
+    ...Array.from({ length: local }, (_, vfNumber) => portEntry(vfNumber)),
+    ...remote,
+  ];
+}
 
 /** So many host routes from 11.0.0.0 on, all over one gateway of the network. */
 export const routeEntries = (count: number): Entry[] =>

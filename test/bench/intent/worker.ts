@@ -14,6 +14,7 @@ import { Documents } from './document.js';
 /** The engine of a worker on the Linux driver, in a DPU of a testbed, and what it reports. */
 export class Worker implements AsyncDisposable {
   readonly documents = new Documents();
+  #operations = 0;
   readonly #waiting = new Set<(report: DocumentReport) => void>();
 
   private constructor(
@@ -26,13 +27,32 @@ export class Worker implements AsyncDisposable {
   }
 
   /** `name`: takes part in the names of the routers' namespaces. */
-  static async start(name: string, testbed: Testbed): Promise<Worker> {
-    const { plan } = testbed.dpu('dpu-1');
-    const namespace = NetworkNamespace.open({ name: plan.namespace });
-    const driver = await LinuxDriver.open({ dpu: name, underlayDevice: plan.underlay.device, namespace });
+  static start(name: string, testbed: Testbed): Promise<Worker> {
+    const { namespace, underlay } = testbed.dpu('dpu-1').plan;
+    return Worker.open(name, { namespace, underlayDevice: underlay.device });
+  }
+
+  static async open(
+    name: string,
+    place: { readonly namespace: string; readonly underlayDevice: string },
+  ): Promise<Worker> {
+    const { underlayDevice } = place;
+    const namespace = NetworkNamespace.open({ name: place.namespace });
+    const driver = await LinuxDriver.open({ dpu: name, underlayDevice, namespace });
     const engine = createEngine({ driver, owners: ['network'], clock: systemClock, random: systemRandom });
+    const worker = new Worker(driver, engine);
+    const apply = driver.apply.bind(driver);
+    driver.apply = (operations) => {
+      worker.#operations += operations.length;
+      return apply(operations);
+    };
     await engine.start();
-    return new Worker(driver, engine);
+    return worker;
+  }
+
+  /** What it has asked the driver to create, change or remove. */
+  get operations(): number {
+    return this.#operations;
   }
 
   /** Resolves with the report that this or a later version is applied and read back, as far as it is about `kind`. */

@@ -350,6 +350,15 @@ describe('an endpoint', () => {
     );
   });
 
+  it('waits for nothing that is guessed: what several ports guess of one address is never there', () => {
+    const pairs = [{ ip: '10.0.1.9', macAddress: '00:00:5e:00:01:07' }];
+    const objects = objectsOf(endpoint({ allowedAddressPairs: pairs }));
+    const guesses = objects.filter(({ guess }) => guess).map(({ key }) => key);
+    expect(guesses.length).toBeGreaterThan(0);
+    const awaited = objects.flatMap(({ after, requires = [] }) => [...after, ...requires]);
+    expect(awaited.filter((key) => guesses.includes(key))).toEqual([]);
+  });
+
   it('learns and floods only where it may send with another MAC address', () => {
     const port = (entry: d.Entry) => objectsOf(entry).find(({ spec }) => spec.kind === 'port')?.spec;
     expect(port(endpoint())).toMatchObject({ learning: false, flood: false });
