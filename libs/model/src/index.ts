@@ -3,6 +3,7 @@ export { eui64Address } from './eui64.js';
 export * from './ip.js';
 export type { Accessor, IndexEntry, Kind, Reference } from './kind.js';
 export * from './kinds/addressset/spec.js';
+export type { Accelerator, AcceleratorEngine, QuarantinedModule } from './kinds/dpu/accelerator.js';
 export { isConnected } from './kinds/dpu/conditions.js';
 export * from './kinds/dpu/spec.js';
 export { FIRST_DEFAULT_VNI, rangeText } from './kinds/encapsulationpolicy/parse.js';

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import {
+  type Accelerator,
   type AddressSet,
   type AnyResource,
   ATTACHMENTS,
@@ -602,6 +603,34 @@ export const netlinkObject: fc.Arbitrary<NetlinkObject> = fc.record({
 /** Not empty: protobuf does not tell an empty string from an absent one. */
 const told = maybe(fc.string({ minLength: 1 }));
 
+const uint32 = fc.nat();
+
+const accelerator: fc.Arbitrary<Accelerator> = fc.record({
+  sealingPublicKey: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+  socketDirectory: fc.string(),
+  engines: fc.array(
+    fc.record({
+      operation: fc.string(),
+      algorithm: fc.string(),
+      module: fc.string(),
+      implementation: fc.string(),
+      placement: fc.string(),
+      keyBits: uint32,
+      minimumLevel: uint32,
+      maximumLevel: uint32,
+      maximumInput: uint32,
+      maximumAdditionalData: uint32,
+      lane: fc.string(),
+      speeds: fc.array(fc.record({ inputBytes: uint32, megabytesPerSecond: uint32 }), { maxLength: 2 }),
+    }),
+    { maxLength: 2 },
+  ),
+  quarantined: fc.array(
+    fc.record({ module: fc.string(), operation: fc.string(), algorithm: fc.string(), reason: fc.string() }),
+    { maxLength: 2 },
+  ),
+});
+
 export const dpu: fc.Arbitrary<Dpu> = fc.record({
   kind: fc.constant('Dpu' as const),
   metadata: systemMetadata,
@@ -621,6 +650,7 @@ export const dpu: fc.Arbitrary<Dpu> = fc.record({
       maxLength: 3,
     }),
     underlay: maybe(fc.record({ device: fc.string(), address: ipAddress, mtu: fc.nat() })),
+    accelerator: maybe(accelerator),
     functions: fc.nat(),
     conditions: conditions('Dpu'),
   }),

@@ -45,6 +45,21 @@ describe('an inventory', () => {
       { functions: [functionOf(0, { hwAddress: '01:00:5e:00:00:01' })] },
       'functions[0].hwAddress',
     ],
+    [
+      'a sealing key that is none',
+      { acceleration: { sealingPublicKey: new Uint8Array(31) } },
+      'acceleration.sealingPublicKey',
+    ],
+    [
+      'too long an algorithm',
+      {
+        acceleration: {
+          sealingPublicKey: new Uint8Array(32),
+          capabilities: [{ algorithm: 'x'.repeat(65) }],
+        },
+      },
+      'acceleration.capabilities[0].algorithm',
+    ],
     ['the same numbers twice', { functions: [functionOf(0), functionOf(1), functionOf(0)] }, 'functions[2]'],
   ])('with %s is refused, naming the field, and nothing is stored', async (_, more, field) => {
     const before = revision();

@@ -1,4 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import {
+  AccelerationStep_Operation,
+  EngineCapability_Implementation,
+  EngineCapability_Placement,
+} from '@outboard/contracts';
 import { settled } from '@outboard/resource-service/testing';
 import { AdminLaboratory, functionOf, LEASE_MILLISECONDS, portOf, reportOf } from './admin-laboratory.js';
 
@@ -50,6 +55,45 @@ describe('registration', () => {
       'dpu-7-pf0vf0 ready',
       'dpu-7-pf0vf1 ready',
     ]);
+  });
+
+  it('tells what applications can use its engines for, and no longer when its worker serves none', async () => {
+    const acceleration = {
+      sealingPublicKey: new Uint8Array(32).fill(7),
+      socketDirectory: '/run/acceleration',
+      capabilities: [
+        {
+          operation: AccelerationStep_Operation.ENCRYPT,
+          algorithm: 'AES_256_GCM',
+          module: 'libcrypto',
+          implementation: EngineCapability_Implementation.SOFTWARE_NATIVE,
+          placement: EngineCapability_Placement.LOOKASIDE,
+          keyBits: 256,
+          maximumInput: 1_114_112n,
+          lane: 'LIGHT',
+          speeds: [{ inputBytes: 65_536, megabytesPerSecond: 4_000 }],
+        },
+      ],
+      quarantined: [{ module: 'isal', reason: 'libisal.so.2 is not there' }],
+    };
+    await report('dpu-7', reportOf(SN, { acceleration }));
+    expect(laboratory.dpu('dpu-7')?.status.accelerator).toMatchObject({
+      sealingPublicKey: acceleration.sealingPublicKey,
+      socketDirectory: '/run/acceleration',
+      engines: [
+        {
+          operation: 'ENCRYPT',
+          algorithm: 'AES_256_GCM',
+          implementation: 'SOFTWARE_NATIVE',
+          placement: 'LOOKASIDE',
+          maximumInput: 1_114_112,
+          speeds: [{ inputBytes: 65_536, megabytesPerSecond: 4_000 }],
+        },
+      ],
+      quarantined: [{ module: 'isal', operation: '', reason: 'libisal.so.2 is not there' }],
+    });
+    await report('dpu-7', reportOf(SN));
+    expect(laboratory.dpu('dpu-7')?.status.accelerator).toBeUndefined();
   });
 
   it('without an underlay is told as it is: the DPU is connected, and not healthy until it has one', async () => {

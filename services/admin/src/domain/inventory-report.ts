@@ -1,6 +1,7 @@
 import type { InventoryReport } from '@outboard/contracts';
 import { type AppError, err, ok, Problems, type Result } from '@outboard/core';
 import {
+  type Accelerator,
   ATTACHMENTS,
   type Capability,
   FLAVOURS,
@@ -18,6 +19,7 @@ import {
   type SerialNumber,
   type Underlay,
 } from '@outboard/model';
+import { parseAccelerator } from './accelerator-report.js';
 
 /** What a worker says about its DPU, parsed. */
 export interface InventoryFacts {
@@ -30,6 +32,7 @@ export interface InventoryFacts {
   readonly driver: string;
   readonly capabilities: readonly Capability[];
   readonly underlay: Underlay | undefined;
+  readonly accelerator: Accelerator | undefined;
   readonly functions: readonly FunctionFacts[];
 }
 
@@ -84,6 +87,7 @@ export function parseInventoryReport(dpu: Name, report: InventoryReport): Result
       address: read('underlay.address', underlay.address, parseIpAddress),
       mtu: underlay.mtu,
     },
+    accelerator: report.acceleration && parseAccelerator(report.acceleration, problems),
     functions: report.functions
       .slice(0, MAX_FUNCTIONS)
       .map((each, index) => parseFunction(dpu, each, `functions[${index}]`, problems)),

@@ -29,6 +29,7 @@ export const dpuKind = {
     driver: undefined,
     capabilities: [],
     underlay: undefined,
+    accelerator: undefined,
     functions: 0,
     conditions: [],
   },

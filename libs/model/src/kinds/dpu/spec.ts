@@ -1,6 +1,7 @@
 import type { IpAddress } from '../../ip.js';
 import type { Resource, Status } from '../../resource.js';
 import type { HostName, SerialNumber } from '../../values.js';
+import type { Accelerator } from './accelerator.js';
 
 export interface DpuSpec {
   /** Undefined: the first worker to register gives it. */
@@ -31,6 +32,8 @@ export interface DpuStatus extends Status {
   readonly driver: string | undefined;
   readonly capabilities: readonly Capability[];
   readonly underlay: Underlay | undefined;
+  /** Undefined: its worker serves no acceleration. */
+  readonly accelerator: Accelerator | undefined;
   /** How many functions were discovered. */
   readonly functions: number;
 }

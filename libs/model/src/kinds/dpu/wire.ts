@@ -10,6 +10,7 @@ import type { Problems } from '@outboard/core';
 import { optional, required } from '../../fields.js';
 import { parseIpAddress } from '../../ip.js';
 import { parseSerialNumber } from '../../values.js';
+import { acceleratorFromMessage, acceleratorToMessage } from './accelerator.js';
 import type { DpuSpec, DpuStatus, Underlay } from './spec.js';
 
 export const dpuSpecToMessage = ({ serialNumber, host }: DpuSpec): DpuSpecMessage =>
@@ -34,6 +35,7 @@ export const parseDpuStatus = (
   driver: message.driver || undefined,
   capabilities: message.capabilities.map(({ name, available, reason }) => ({ name, available, reason })),
   underlay: parseUnderlay(message.underlay, problems),
+  accelerator: message.accelerator && acceleratorFromMessage(message.accelerator),
   functions: message.functions,
 });
 
@@ -48,5 +50,6 @@ export const dpuStatusToMessage = (status: DpuStatus): DpuStatusMessage =>
     driver: status.driver ?? '',
     capabilities: status.capabilities.map((capability) => ({ ...capability })),
     ...(status.underlay && { underlay: status.underlay }),
+    ...(status.accelerator && { accelerator: acceleratorToMessage(status.accelerator) }),
     functions: status.functions,
   });
