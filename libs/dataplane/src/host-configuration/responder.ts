@@ -129,12 +129,18 @@ export class Responder {
   }
 
   #send(frame: Buffer | undefined): void {
-    if (frame === undefined) return;
+    // That the device was down is told by the first call after that. While it is down nobody hears it: whoever asked
+    // asks again.
+    if (frame !== undefined && !this.#trySend(frame)) this.#trySend(frame);
+  }
+
+  #trySend(frame: Buffer): boolean {
     try {
       libc.sendto(this.#descriptor, frame, frame.length, null);
+      return true;
     } catch (failure) {
-      // Nobody hears a device that is down, and whoever asked asks again.
-      if (!(failure instanceof SystemError)) throw failure;
+      if (failure instanceof SystemError) return false;
+      throw failure;
     }
   }
 
