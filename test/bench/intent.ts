@@ -5,7 +5,7 @@
 import { runParts } from './parts.js';
 
 /** Those of services/dataplane-worker/src/main.ts. */
-const WORKER_FLAGS = ['--heap-growing-percent=20', '--semi-space-growth-factor=1'];
+const WORKER_FLAGS = ['--heap-growing-percent=50', '--semi-space-growth-factor=1'];
 
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   latency: [],
