@@ -13,6 +13,7 @@ class ReadinessLoop {
   readonly #wake = libc.eventfd();
   readonly #callbacks = new Map<number, () => void>();
   readonly #events = Buffer.alloc(EPOLL_EVENT_LENGTH * EVENTS_PER_WAIT);
+  readonly #eventsNow = Buffer.alloc(EPOLL_EVENT_LENGTH * EVENTS_PER_WAIT);
   #waiting = false;
 
   constructor() {
@@ -33,6 +34,13 @@ class ReadinessLoop {
     if (this.#callbacks.size === 0) this.#interrupt();
   }
 
+  /** Those that are ready at this moment; undefined: too many to tell. */
+  readyNow(): ReadonlySet<number> | undefined {
+    const count = libc.epollWait(this.#epoll, this.#eventsNow, EVENTS_PER_WAIT, 0);
+    if (count === EVENTS_PER_WAIT) return undefined;
+    return new Set(Array.from({ length: count }, (_, index) => descriptorAt(this.#eventsNow, index)));
+  }
+
   #interrupt(): void {
     libc.write(this.#wake, ONE);
   }
@@ -42,7 +50,7 @@ class ReadinessLoop {
     while (this.#callbacks.size > 0) {
       const count = await this.#wait();
       for (let index = 0; index < count; index++) {
-        const descriptor = this.#events.readInt32LE(index * EPOLL_EVENT_LENGTH + EPOLL_DATA_OFFSET);
+        const descriptor = descriptorAt(this.#events, index);
         if (descriptor === this.#wake) libc.read(this.#wake, Buffer.alloc(8));
         else this.#callbacks.get(descriptor)?.();
       }
@@ -60,6 +68,9 @@ class ReadinessLoop {
   }
 }
 
+const descriptorAt = (events: Buffer, index: number): number =>
+  events.readInt32LE(index * EPOLL_EVENT_LENGTH + EPOLL_DATA_OFFSET);
+
 let loop: ReadinessLoop | undefined;
 
 function watch(descriptor: number, events: number, onReady: () => void): Disposable {
@@ -68,6 +79,13 @@ function watch(descriptor: number, events: number, onReady: () => void): Disposa
   own.add(descriptor, events, onReady);
   return { [Symbol.dispose]: () => own.remove(descriptor) };
 }
+
+/**
+ * The watched descriptors for which somebody would be called now, by one system call however many are watched; undefined:
+ * there are too many to tell, so that each may be.
+ */
+export const readyNow = (): ReadonlySet<number> | undefined =>
+  loop === undefined ? new Set() : loop.readyNow();
 
 /**
  * Calls `onReadable` on the main thread each time the descriptor has something to read or an error pending

@@ -1,4 +1,4 @@
-import { libc, type NetworkNamespace, SystemError, watchReadable } from '@outboard/ffi';
+import { libc, type NetworkNamespace, readyNow, SystemError, watchReadable } from '@outboard/ffi';
 import { Channel } from './channel.js';
 import { DecodeError } from './codec/errors.js';
 import type { OutputOf, ProtocolName } from './codec/family.js';
@@ -103,6 +103,13 @@ export class NetlinkMonitor implements Disposable {
    */
   drain(): void {
     while (!this.#closed && this.#drain()) {}
+  }
+
+  /** `drain` of many, which costs little where nothing has happened. */
+  static drainAll(monitors: readonly NetlinkMonitor[]): void {
+    const ready = readyNow();
+    for (const monitor of monitors)
+      if (ready === undefined || ready.has(monitor.#channel.descriptor)) monitor.drain();
   }
 
   /** Stops; nothing is called afterwards. */

@@ -176,6 +176,19 @@ describe('a monitor', () => {
     expect(log.events).toHaveLength(count);
   });
 
+  it('is drained together with others, of which most have nothing to tell', async () => {
+    const quiet = Array.from({ length: 100 }, () => watch({ groups: ['link'] }));
+    const log = watch({ groups: ['ipv4Route'] });
+    await socket.batch([routeTo(1)]);
+    NetlinkMonitor.drainAll(monitors);
+    expect(log.events).toHaveLength(1);
+    expect(quiet.flatMap(({ events }) => events)).toEqual([]);
+    // More at once than one question can tell.
+    await socket.send(link.create({ ifname: 'late', linkinfo: { kind: 'bridge' } }));
+    NetlinkMonitor.drainAll(monitors);
+    for (const { events } of quiet) expect(events.length).toBeGreaterThan(0);
+  });
+
   it('that is to except the routes of a socket hears of those of others, and of all else', async () => {
     const log = watch({ groups: ['ipv4Route', 'ipv4Ifaddr'], exceptRoutesOf: socket });
     await socket.batch([routeTo(1)]);

@@ -78,8 +78,7 @@ export class Places {
 
   /** Delivers whatever has happened until now, anywhere. */
   drain(): void {
-    this.dpu.drain();
-    for (const place of [...this.#routers.values()]) place.drain();
+    Place.drainAll(this.all());
   }
 
   /** Opens the places of our routers that appeared, closes those whose namespace lost its name. */

@@ -95,7 +95,12 @@ export class Place {
 
   /** Delivers what has happened until now. */
   drain(): void {
-    for (const monitor of this.#monitors) monitor.drain();
+    Place.drainAll([this]);
+  }
+
+  /** The same for many places: one question tells in which of them anything has. */
+  static drainAll(places: readonly Place[]): void {
+    NetlinkMonitor.drainAll(places.flatMap((place) => place.#monitors));
   }
 
   device(name: string): Device | undefined {
