@@ -63,7 +63,7 @@ describe('the Linux driver', () => {
 
   it('knows its underlay, and tells when it is another', async () => {
     const { device } = dpu.plan.underlay;
-    expect(driver.underlay()).toEqual({ device, address: '10.254.0.1', mtu: 1500 });
+    expect(driver.underlay()).toEqual({ device, address: '10.254.0.1', mtu: 1500, ipv6: true });
     const { ifiIndex } = (await linkByName(dpu.socket, device)) ?? { ifiIndex: 0 };
     await dpu.socket.send(link.change({ ifiIndex, mtu: 1400 }));
     await told('underlay');
