@@ -148,6 +148,13 @@ describe('pods in great number, and whatever happens meanwhile', () => {
     await runtime.add(before);
     await world.stack.stack.kill('dataplane-worker/dpu-a');
 
+    const late = await runtime.call('ADD', pod);
+    expect(late.json).toMatchObject({ code: CODE.tryAgain, msg: expect.stringContaining('is not ready') });
+    expect(await world.ports()).toHaveLength(1);
+    await world.stack.stack.restart('dataplane-worker/dpu-a');
+    await world.available('host-dpu-a');
+
+    await world.stack.stack.kill('dataplane-worker/dpu-a');
     const interrupted = runtime.call('ADD', pod);
     await until('the second pod has a port', async () => {
       const { length } = await world.ports();
@@ -164,10 +171,14 @@ describe('pods in great number, and whatever happens meanwhile', () => {
 
     await until('STATUS says that the DPU is gone', async () => {
       const { json, stdout } = await runtime.status();
-      return json.code === CODE.notAvailable && String(json.msg).includes('dpu-a:') ? undefined : stdout;
+      const isGone = json.code === CODE.notAvailable && String(json.msg).includes('dpu-a does not report');
+      return isGone ? undefined : stdout;
     });
     const { json } = await runtime.call('ADD', pod);
-    expect(json).toMatchObject({ code: CODE.tryAgain, msg: expect.stringContaining('is not ready') });
+    expect(json).toMatchObject({
+      code: CODE.tryAgain,
+      msg: expect.stringContaining('dpu-a does not report'),
+    });
     expect(await world.ports()).toHaveLength(1);
     const check = await runtime.call('CHECK', before);
     expect(check.json).toMatchObject({

@@ -118,7 +118,12 @@ export class Attacher {
         phase: 'attaching',
         connection: undefined,
       };
-      journal.write(attachment);
+      try {
+        journal.write(attachment);
+      } catch (failure) {
+        functions.release(leased, holder);
+        throw failure;
+      }
       // At the same time, as the kernel takes its time over a move: nothing passes before the DPU has opened the port.
       const [moved, applied] = await Promise.allSettled([
         network.give(device, target.namespace, { ifname, mark: markOf(holder) }),
@@ -162,7 +167,7 @@ export class Attacher {
     name: Name,
     controlPlane: ControlPlane,
   ): Promise<{ leased: LeasableFunction; made: Attachment['made'] }> {
-    const { functions, host } = this.ports;
+    const { functions } = this.ports;
     const { port, deviceId, pool } = request;
     const holder = attachmentKey(containerId, ifname);
     const found = port === undefined ? undefined : await controlPlane.getPort(tenant, name);
@@ -185,9 +190,7 @@ export class Attacher {
       };
     }
     if (leased !== undefined) throw CniError.from(leased.error, 'choosing a function');
-    const dpus = functions.dpus.map((dpu) => dpu.name).join(', ') || 'none';
-    const message = `no free function in pool ${pool} of host ${host} (DPUs: ${dpus})`;
-    throw new CniError(CNI_CODE.TRY_AGAIN_LATER, message, message);
+    throw new CniError(CNI_CODE.TRY_AGAIN_LATER, functions.noneFree(pool));
   }
 
   /** What a port that is made asks for, but its function. */

@@ -118,6 +118,7 @@ export class ControlPlane {
       const { metadata, spec } = read.value;
       const changed = change(spec);
       if (!changed.ok) return changed;
+      if (changed.value === spec) return asPort(read);
       const { labels = {}, resourceVersion = '' } = metadata;
       const manifest = {
         ...read.value,

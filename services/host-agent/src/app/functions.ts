@@ -1,5 +1,11 @@
 import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
-import { type DpuFunction, type FunctionIdentity, findCondition, type Name } from '@outboard/model';
+import {
+  type Condition,
+  type DpuFunction,
+  type FunctionIdentity,
+  findCondition,
+  type Name,
+} from '@outboard/model';
 import type { LeasableFunction } from '../domain/attachment.js';
 import type { ControlPlane } from './control-plane.js';
 import type { HostNetwork } from './host-network.js';
@@ -22,7 +28,8 @@ interface KnownFunction extends LeasableFunction {
 /** The functions of this host's DPUs, as admin last told them, and which of them are leased here. */
 export class Functions {
   #known: readonly KnownFunction[] = [];
-  #dpus: readonly { readonly name: string; readonly healthy: boolean; readonly message: string }[] = [];
+  /** Of this host: `dpu-1`, or `dpu-1 does not report`. */
+  #dpus: readonly string[] = [];
   /** By name: who has it. */
   readonly #leases = new Map<string, string>();
   /** Names of those that could not be had although they are listed as free. Tried again after the next listing. */
@@ -37,10 +44,6 @@ export class Functions {
     private readonly network: HostNetwork,
     private readonly clock: Clock,
   ) {}
-
-  get dpus(): readonly { readonly name: string; readonly healthy: boolean; readonly message: string }[] {
-    return this.#dpus;
-  }
 
   /** Lists them again; whoever asks meanwhile gets the same answer. */
   refresh(): Promise<Result<void, AppError>> {
@@ -61,7 +64,13 @@ export class Functions {
     return this.refreshIfOld();
   }
 
-  /** How many of a pool nobody has. */
+  /** Why there is none to be had. */
+  noneFree(pool: string): string {
+    const dpus = this.#dpus.join(', ') || 'none';
+    return `no free function in pool ${pool} of host ${this.host}; DPUs that say that they are in it: ${dpus}`;
+  }
+
+  /** How many of a pool nobody has, and a DPU that reports. */
   free(pool: string): number {
     return this.#candidates(pool).length;
   }
@@ -73,9 +82,7 @@ export class Functions {
     for (const { dpu } of candidates) left.set(dpu, (left.get(dpu) ?? 0) + 1);
     const [best] = candidates.sort(
       (one, other) =>
-        Number(other.healthy) - Number(one.healthy) ||
-        (left.get(other.dpu) ?? 0) - (left.get(one.dpu) ?? 0) ||
-        (one.vfNumber ?? 0) - (other.vfNumber ?? 0),
+        (left.get(other.dpu) ?? 0) - (left.get(one.dpu) ?? 0) || (one.vfNumber ?? 0) - (other.vfNumber ?? 0),
     );
     if (best !== undefined) this.#leases.set(best.name, holder);
     return best && functionOf(best);
@@ -145,6 +152,7 @@ export class Functions {
     return this.#known.filter(
       (each) =>
         each.pool === pool &&
+        each.healthy &&
         !each.physical &&
         !this.#leases.has(each.name) &&
         !this.#unusable.has(each.name) &&
@@ -162,7 +170,7 @@ export class Functions {
     if (!dpus.ok) return dpus;
     const known: KnownFunction[] = [];
     for (const { metadata, status } of dpus.value) {
-      const healthy = findCondition(status.conditions, 'Healthy')?.status === 'True';
+      const healthy = isReporting(status.conditions);
       const selector = { fieldSelector: `status.dpu=${metadata.name}` };
       const functions = await this.controlPlane.list('Function', '_', selector);
       if (!functions.ok) return functions;
@@ -171,14 +179,16 @@ export class Functions {
     await this.network.refresh();
     this.#known = known;
     this.#unusable.clear();
-    this.#dpus = dpus.value.map(({ metadata: { name }, status }) => {
-      const condition = findCondition(status.conditions, 'Healthy');
-      return { name, healthy: condition?.status === 'True', message: condition?.message ?? '' };
-    });
+    this.#dpus = dpus.value.map(({ metadata: { name }, status }) =>
+      isReporting(status.conditions) ? name : `${name} does not report`,
+    );
     this.#refreshed = this.clock.monotonic();
     return ok(undefined);
   }
 }
+
+const isReporting = (conditions: readonly Condition[]): boolean =>
+  findCondition(conditions, 'Healthy')?.status === 'True';
 
 function knownOf({ metadata, spec, status }: DpuFunction, healthy: boolean): KnownFunction | undefined {
   const { dpu, serialNumber, pfMacAddress, vfNumber, attachment, claim, flavour } = status;

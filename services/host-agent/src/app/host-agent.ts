@@ -111,7 +111,7 @@ export class HostAgent implements AsyncDisposable {
 
   /** STATUS: whether an ADD can succeed. Throws CniError 50 with why not. */
   async status(pool = 'default'): Promise<void> {
-    const { controlPlane, functions, host } = this.ports;
+    const { controlPlane, functions } = this.ports;
     const notAvailable = (message: string): CniError => new CniError(CNI_CODE.NOT_AVAILABLE, message);
     const asked = controlPlane.for({ timeoutMilliseconds: QUESTION_MILLISECONDS });
     const [refreshed, answered] = await Promise.all([
@@ -123,13 +123,7 @@ export class HostAgent implements AsyncDisposable {
     if (!answered.ok && ['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(answered.error.code)) {
       throw notAvailable(`the network-intent service does not answer: ${answered.error.message}`);
     }
-    if (functions.dpus.length === 0) throw notAvailable(`no DPU says that it is in host ${host}`);
-    const healthy = functions.dpus.filter((dpu) => dpu.healthy);
-    if (healthy.length === 0) {
-      const reasons = functions.dpus.map(({ name, message }) => `${name}: ${message}`).join('; ');
-      throw notAvailable(`no DPU of host ${host} can be reached: ${reasons}`);
-    }
-    if (functions.free(pool) === 0) throw notAvailable(`no free function in pool ${pool} of host ${host}`);
+    if (functions.free(pool) === 0) throw notAvailable(functions.noneFree(pool));
   }
 
   /** GC: what the runtime does not know of any more is released. Throws CniError with what could not be. */
@@ -192,16 +186,13 @@ export class HostAgent implements AsyncDisposable {
     const { journal, log, functions, controlPlane, network } = this.ports;
     const refreshed = await functions.refresh();
     if (!refreshed.ok) log.warn({ err: refreshed.error }, 'the functions of this host are not known anew');
-    for (const { phase, netns, ...attachment } of journal.values()) {
-      const key = keyOf(attachment);
-      if (this.#lock.isHeld(key) || (phase === 'attached' && isAlive(netns))) continue;
-      log.info(
-        { key, phase, port: `${attachment.tenant}/${attachment.port}` },
-        'an attachment without a pod is released',
-      );
-      await this.delete(key).catch((failure) =>
-        log.error({ key, err: failure }, 'an attachment cannot be released'),
-      );
+    for (const key of journal.values().map(keyOf)) {
+      // As it is now: others may have been busy with it while the ones before were released.
+      const attachment = journal.get(key);
+      if (attachment === undefined || this.#lock.isHeld(key) || isWhole(attachment)) continue;
+      const { phase, tenant, port } = attachment;
+      log.info({ key, phase, port: `${tenant}/${port}` }, 'an attachment without a pod is released');
+      await this.delete(key).catch((err) => log.error({ key, err }, 'an attachment cannot be released'));
     }
     const orphans = refreshed.ok ? await this.#releaser.orphans() : refreshed;
     if (!orphans.ok) return;
@@ -250,6 +241,9 @@ export class HostAgent implements AsyncDisposable {
     });
   }
 }
+
+/** It is finished, and its pod is there. */
+const isWhole = ({ phase, netns }: Attachment): boolean => phase === 'attached' && isAlive(netns);
 
 async function requireFree(namespace: NetworkNamespace, ifname: string): Promise<void> {
   if (!(await hasInterface(namespace, ifname))) return;

@@ -42,7 +42,7 @@ export class Releaser {
     const { journal, functions, namespaces, log } = this.ports;
     const key = keyOf(attachment);
     const { tenant, port } = attachment;
-    if (attachment.phase !== 'releasing') journal.write({ ...attachment, phase: 'releasing' });
+    if (attachment.phase !== 'releasing') this.#note({ ...attachment, phase: 'releasing' });
     // At the same time: the device has to wait for the kernel, the port for the bus. The port's gate closes for a
     // device that is down or gone, whichever is first.
     const [returned, disconnected] = await Promise.allSettled([
@@ -60,6 +60,15 @@ export class Releaser {
     journal.remove(key);
     functions.release(attachment.function, key, `${tenant}/${port}`);
     return { done: true };
+  }
+
+  /** A full disk does not keep pods: what it would have told is needed only if the agent dies meanwhile. */
+  #note(attachment: Attachment): void {
+    try {
+      this.ports.journal.write(attachment);
+    } catch (failure) {
+      this.ports.log.error({ key: keyOf(attachment), err: failure }, 'the journal cannot be written');
+    }
   }
 
   async #returnDevice(
