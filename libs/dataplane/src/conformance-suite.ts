@@ -83,6 +83,7 @@ const EVERYTHING: readonly d.Entry[] = [
     macAddress: MAC(2),
     representor: 'pf0vf1',
     ipAddresses: ['10.0.1.6'],
+    offload: 'NEVER',
     ingressKbps: 1000,
     egressKbps: 40_000_000,
     allowedAddressPairs: [

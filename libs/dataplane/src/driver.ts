@@ -55,6 +55,8 @@ export interface DriverView<S extends Spec> {
   /** `link`, `route`, ...: several kinds may be of one type. */
   typeOf(kind: S['kind']): string;
   attributesOf(spec: S): NetlinkAttributes;
+  /** Whether objects of the kind decide where packets go, so that hardware may take them over. */
+  forwards(kind: S['kind']): boolean;
 }
 
 /** Plain JSON. */
@@ -85,6 +87,8 @@ export interface ObservedObject<S extends Spec> {
   readonly spec: S;
   readonly ownership: Ownership;
   readonly within?: string;
+  /** The dataplane tells that hardware has taken it over. */
+  readonly inHardware?: true;
 }
 
 /**

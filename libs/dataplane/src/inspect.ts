@@ -14,6 +14,12 @@ export interface Claim {
   readonly source: Source;
 }
 
+/** Whether hardware has taken an object over, and why not. */
+export interface OffloadState {
+  readonly state: 'HARDWARE' | 'SOFTWARE';
+  readonly reason: string;
+}
+
 /** An object of the dataplane, wanted or left over. */
 export interface InspectedObject {
   readonly key: string;
@@ -22,6 +28,8 @@ export interface InspectedObject {
   readonly message: string;
   readonly wanted?: NetlinkAttributes;
   readonly observed?: NetlinkAttributes;
+  /** Of what is there and decides where packets go. */
+  readonly offload?: OffloadState;
   /** All of them; the first decides what it is like. */
   readonly claims: readonly Claim[];
 }

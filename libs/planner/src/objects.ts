@@ -188,6 +188,7 @@ export function endpointObject(
       namedPorts: spec.namedPorts.map(destinationPort),
       ingressKbps: spec.bandwidth?.ingressKbps ?? 0,
       egressKbps: spec.bandwidth?.egressKbps ?? 0,
+      offload: spec.offload === 'PREFERRED' ? '' : spec.offload,
     },
   });
 }

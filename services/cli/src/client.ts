@@ -54,6 +54,7 @@ export interface Layer1Item {
   readonly message?: string;
   readonly wanted?: unknown;
   readonly observed?: unknown;
+  readonly offload?: { readonly state: string; readonly reason: string };
   readonly claims?: readonly {
     readonly owner: string;
     readonly object: string;

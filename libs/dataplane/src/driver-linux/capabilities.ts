@@ -17,7 +17,10 @@ import {
   tokenBucket,
 } from '@outboard/netlink';
 import type { Capability } from '../driver.js';
+import type { Device } from '../kernel/device.js';
+import { functionsAmong } from '../kernel/functions.js';
 import { NAMESPACE_PREFIX } from '../realise/names.js';
+import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import { ingressQdisc } from './ingress.js';
 
 /** Switches of a namespace, all to be on. */
@@ -104,6 +107,13 @@ function redirectMessages(): Message[] {
   const ifindex = 1;
   const place = { ifindex, parent: TC_CLSACT.INGRESS, info: filterInfo(1, 3) };
   return [ingressQdisc(ifindex), filter.create({ ...place, kind: 'u32', options: redirectAll(ifindex) })];
+}
+
+/** Where representors are of a switch, that is hardware which the kernel may hand filters, routes and entries over to. */
+export function hardwareOffload(devices: Iterable<Device>): Capability {
+  const available = functionsAmong(devices).some(({ switchId }) => switchId !== '');
+  const reason = available ? '' : 'no representor belongs to a switch (phys_switch_id)';
+  return { name: HARDWARE_OFFLOAD, available, reason };
 }
 
 const bucketMessage = (): Message =>

@@ -212,6 +212,7 @@ async function observeAll(place: Place): Promise<Observed[]> {
 export function observedOf(place: Place, entry: Neighbour): Observed | undefined {
   const { ndmFamily, ndmIfindex, ndmState, ndmFlags, lladdr: mac = '', dst } = entry;
   const { name: namespace } = place;
+  const inHardware = ndmFlags & NTF.OFFLOADED ? ({ inHardware: true } as const) : {};
   const device = place.deviceAt(ndmIfindex);
   if (device === undefined) return undefined;
   if (ndmFamily !== AF.BRIDGE) {
@@ -219,7 +220,8 @@ export function observedOf(place: Place, entry: Neighbour): Observed | undefined
     const spec = { kind: 'neighbour', namespace, bridge: device.name, address: dst, mac } as const;
     const key = neighbourKey(device.name, dst);
     const within = linkKey(device.name);
-    if (entry.protocol === OUTBOARD_PROTOCOL) return { key, spec, within, ownership: { kind: 'owned' } };
+    if (entry.protocol === OUTBOARD_PROTOCOL)
+      return { key, spec, within, ...inHardware, ownership: { kind: 'owned' } };
     if ((ndmState & NUD.PERMANENT) === 0) return undefined;
     return {
       key,
@@ -234,10 +236,16 @@ export function observedOf(place: Place, entry: Neighbour): Observed | undefined
     // Others are the bridge's own (permanent) or learned.
     if (bridge === undefined || ndmState !== NUD.NOARP) return undefined;
     const spec = { kind: 'bridgeentry', namespace, bridge, mac, port: device.name } as const;
-    return { key: bridgeEntryKey(bridge, mac), spec, within, ownership: { kind: 'owned' } };
+    return { key: bridgeEntryKey(bridge, mac), spec, within, ...inHardware, ownership: { kind: 'owned' } };
   }
   const ofTunnel = (ndmFlags & NTF.SELF) !== 0 && device.name.startsWith(DEVICE_PREFIXES.tunnel);
   if (!ofTunnel || dst === undefined || (ndmState & NUD.PERMANENT) === 0) return undefined;
   const spec = { kind: 'tunnelentry', namespace, tunnel: device.name, mac, destination: dst } as const;
-  return { key: tunnelEntryKey(device.name, mac, dst), spec, within, ownership: { kind: 'owned' } };
+  return {
+    key: tunnelEntryKey(device.name, mac, dst),
+    spec,
+    within,
+    ...inHardware,
+    ownership: { kind: 'owned' },
+  };
 }

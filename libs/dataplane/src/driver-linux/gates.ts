@@ -9,14 +9,17 @@ import {
   qdisc,
   redirectAll,
   TC_CLSACT,
+  TCA_CLS_FLAGS,
 } from '@outboard/netlink';
 import type { DriverObject, OperationResult } from '../driver.js';
 import { DONE, missing } from '../handlers.js';
 import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
 import type { Device } from '../kernel/device.js';
 import type { Place } from '../kernel/place.js';
+import type { GateSpec } from '../realise/linux-objects.js';
 import { gateKey, type LinuxSpec, linkKey } from '../realise/linux-objects.js';
 import { peerOfVeth } from '../realise/names.js';
+import type { Offload } from '../realise/offload.js';
 import {
   type DeleteOperation,
   type Handler,
@@ -56,6 +59,32 @@ const wherePasses = ({ index: ifindex }: Device) => ({
 /** A filter, not one of u32's hash tables. */
 const isNode = ({ kind, handle }: Filter): boolean => kind === 'u32' && (handle & 0xfff) !== 0;
 
+/** REQUIRED: the kernel refuses it where there is no hardware for it. */
+const FLAGS: Readonly<Record<Offload, number>> = {
+  PREFERRED: 0,
+  REQUIRED: TCA_CLS_FLAGS.SKIP_SW,
+  NEVER: TCA_CLS_FLAGS.SKIP_HW,
+};
+
+/** Some kernels take a filter that is to be in hardware only, and then have it nowhere: that is none of these. */
+function placeOf(flags: number): Offload | undefined {
+  if (flags & TCA_CLS_FLAGS.SKIP_SW) return flags & TCA_CLS_FLAGS.IN_HW ? 'REQUIRED' : undefined;
+  return flags & TCA_CLS_FLAGS.SKIP_HW ? 'NEVER' : 'PREFERRED';
+}
+
+const offloadIn = ({ observed }: Extract<PutOperation, { action: 'update' }>): Offload | undefined =>
+  observed.kind === 'gate' ? observed.offload : undefined;
+
+function resultOf(
+  failure: { code: string; message: string },
+  { device, offload }: GateSpec,
+): OperationResult {
+  if (failure.code === 'ENODEV') return missing(linkKey(device));
+  const result = resultOfFailure(failure);
+  if (offload !== 'REQUIRED' || (result.kind !== 'unsupported' && failure.code !== 'EINVAL')) return result;
+  return { kind: 'unsupported', why: `cannot be in hardware: ${device} takes no filters (${failure.code})` };
+}
+
 const setPromiscuous = ({ index: ifiIndex }: Device, on: boolean): Message =>
   link.change({ ifiIndex, ifiFlags: on ? IFF.PROMISC : 0, ifiChange: IFF.PROMISC });
 
@@ -80,7 +109,13 @@ export class Gates implements Handler {
     const steps: Step[] = [];
     const { dpu } = this.places;
     for (const [index, operation] of operations.entries()) {
-      const { device: name, target: targetName, passTagged, promiscuous } = specOf(operation, 'gate');
+      const {
+        device: name,
+        target: targetName,
+        passTagged,
+        promiscuous,
+        offload,
+      } = specOf(operation, 'gate');
       const device = dpu.device(name);
       const target = dpu.device(targetName);
       if (device === undefined || target === undefined) {
@@ -93,18 +128,23 @@ export class Gates implements Handler {
       // The qdisc may be another's: it is used, and left when we go.
       step(ingressQdisc(device.index), INGRESS_EXISTS);
       step(filter.remove(wherePasses(device)), GONE);
-      step(filter.replace({ ...where(device), options: redirectAll(target.index) }));
+      // Where a filter is cannot be changed in place.
+      if (operation.action === 'update' && offloadIn(operation) !== offload)
+        step(filter.remove(where(device)), GONE);
+      const options = redirectAll(target.index, FLAGS[offload ?? 'PREFERRED']);
+      step(filter.replace({ ...where(device), options }));
       if (passTagged) step(filter.create({ ...wherePasses(device), options: matchAll() }));
       if (promiscuous) step(setPromiscuous(device, true));
     }
     for (const [index, failure] of await sendSteps(steps)) {
       const operation = operations[index];
-      results[index] =
-        failure.code === 'ENODEV' && operation !== undefined
-          ? missing(linkKey(specOf(operation, 'gate').device))
-          : resultOfFailure(failure);
+      if (operation !== undefined) results[index] = resultOf(failure, specOf(operation, 'gate'));
     }
     return results;
+  }
+
+  #filtersOf({ index: ifindex }: Device): Promise<Filter[]> {
+    return this.places.dpu.route.dump(filter.dump({ ifindex, parent: TC_CLSACT.INGRESS }));
   }
 
   async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
@@ -133,8 +173,7 @@ export class Gates implements Handler {
     for (const name of names) {
       const device = dpu.device(name);
       if (device === undefined) continue;
-      const filters = await dpu.route.dump(filter.dump({ ifindex: device.index, parent: TC_CLSACT.INGRESS }));
-      const gate = this.#observed(device, filters);
+      const gate = this.#observed(device, await this.#filtersOf(device));
       if (gate !== undefined) found.push(gate);
     }
     return found;
@@ -166,13 +205,17 @@ export class Gates implements Handler {
     const intact = action?.kind === 'mirred' && keys.every(({ mask }) => mask === 0) && own.length <= 2;
     const passTagged = filters.some((each) => each.info >>> 16 === PASS_PRIORITY && isNode(each));
     const { name, promiscuous } = device;
+    const flags = gate.options?.flags ?? 0;
+    const offload = placeOf(flags);
     const spec = {
       kind: 'gate',
       device: name,
       target: intact ? target : '',
       passTagged,
       promiscuous,
+      ...(offload && { offload }),
     } as const;
-    return { key, spec, ...within, ownership: { kind: 'owned' } };
+    const inHardware = flags & TCA_CLS_FLAGS.IN_HW ? ({ inHardware: true } as const) : {};
+    return { key, spec, ...within, ...inHardware, ownership: { kind: 'owned' } };
   }
 }

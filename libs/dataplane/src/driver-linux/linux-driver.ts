@@ -36,8 +36,9 @@ import {
   namespaceKey,
 } from '../realise/linux-objects.js';
 import { netlinkView } from '../realise/netlink-view.js';
+import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import { realiseLinux } from '../realise/realise.js';
-import { probeCapabilities, REQUIRED } from './capabilities.js';
+import { hardwareOffload, probeCapabilities, REQUIRED } from './capabilities.js';
 import { Entries } from './entries.js';
 import { changeOf, type Digest, digestEvents } from './events.js';
 import { Gates, prepareGates } from './gates.js';
@@ -102,7 +103,8 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   /** Why nothing can be realised on this machine; undefined if it can. */
   readonly #lacking: string | undefined;
   /** What the machine lacks of what only some objects need. */
-  readonly #lacks: ReadonlyMap<string, string>;
+  readonly #lacks: Map<string, string>;
+  #offload: Capability;
   #underlay: Underlay | undefined;
   #lookingAtUnderlay: Promise<void> | undefined;
 
@@ -119,6 +121,8 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     this.#lacks = new Map(
       probed.flatMap(({ name, available, reason }) => (available ? [] : [[name, reason] as const])),
     );
+    this.#offload = hardwareOffload(places.dpu.devices());
+    if (!this.#offload.available) this.#lacks.set(HARDWARE_OFFLOAD, this.#offload.reason);
     const own = HANDLERS.map(({ Handler, ...what }) => ({ handler: new Handler(places), ...what }));
     // They are looked at with all other links.
     const representors = { handler: new Representors(places.dpu), keys: [], kinds: ['representor'] as const };
@@ -149,7 +153,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   }
 
   capabilities(): readonly Capability[] {
-    return this.probed;
+    return [...this.probed, this.#offload];
   }
 
   underlay(): Underlay | undefined {
@@ -208,8 +212,10 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   #onDigest(place: Place, digest: Digest): void {
     if (digest.changed.size + digest.lost.size > 0) this.#tell(changeOf(digest));
     if (place.name !== '') return;
-    if (digest.devices.some(({ before, after }) => touchesFunctions(before, after)))
+    if (digest.devices.some(({ before, after }) => touchesFunctions(before, after))) {
+      this.#lookAtOffload();
       this.#tell({ kind: 'functions' });
+    }
     const { underlayDevice } = this.options;
     const ofUnderlay = digest.devices.some((device) => isNamed(device, underlayDevice));
     if (digest.addresses || ofUnderlay) this.#lookAtUnderlay();
@@ -222,6 +228,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     } catch {
       // It is being closed, or looked at again with the next event.
     }
+    this.#lookAtOffload();
     this.#tell({ kind: 'everything' });
     this.#tell({ kind: 'functions' });
   }
@@ -230,6 +237,16 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     const key = namespaceKey(name);
     const lost = this.#places.router(name) !== undefined && !this.#places.isNamed(name);
     this.#tell({ kind: 'objects', changed: lost ? [] : [key], lost: lost ? [key] : [] });
+  }
+
+  /** Representors of a switch may come and go: what has to be in hardware is realised again then. */
+  #lookAtOffload(): void {
+    const before = this.#offload;
+    this.#offload = hardwareOffload(this.#places.dpu.devices());
+    if (this.#offload.available === before.available) return;
+    if (this.#offload.available) this.#lacks.delete(HARDWARE_OFFLOAD);
+    else this.#lacks.set(HARDWARE_OFFLOAD, this.#offload.reason);
+    this.#tell({ kind: 'underlay' });
   }
 
   #lookAtUnderlay(): void {

@@ -1,4 +1,4 @@
-import { AF, type Route, RT_TABLE, RTN } from '@outboard/netlink';
+import { AF, type Route, RT_TABLE, RTM_F, RTN, RTNH_F } from '@outboard/netlink';
 import type { Place } from '../kernel/place.js';
 import { namespaceKey, type RouteNextHop, routeKey } from '../realise/linux-objects.js';
 import { byGateway } from '../realise/next-hops.js';
@@ -6,6 +6,7 @@ import type { Observed } from './handler.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 
 const OWNED = { kind: 'owned' } as const;
+const IN_HARDWARE = { inHardware: true } as const;
 
 /** Route messages of one namespace as objects of ours. Neighbours in a table that lead to the same place share it. */
 export class RouteReader {
@@ -29,6 +30,7 @@ export class RouteReader {
       spec: { kind: 'route', namespace: this.place.name, destination, nextHops },
       within: this.#within,
       ownership: OWNED,
+      ...(isOffloaded(message) && IN_HARDWARE),
     };
   }
 
@@ -55,6 +57,9 @@ export class RouteReader {
     return this.place.deviceAt(index)?.name ?? '';
   }
 }
+
+/** The kernel tells it of the whole route, or of its next hop. */
+const isOffloaded = ({ rtmFlags }: Route): boolean => (rtmFlags & (RTM_F.OFFLOAD | RTNH_F.OFFLOAD)) !== 0;
 
 /** The address of a default route, which the kernel leaves out. */
 export const unspecified = (family: number): string => (family === AF.INET6 ? '::' : '0.0.0.0');

@@ -1,6 +1,7 @@
 import { AppError } from '@outboard/core';
 import type { Driver, NetlinkAttributes, ObservedObject, Spec } from '../driver.js';
-import type { InspectedObject, InspectedState, InspectPage, InspectQuery } from '../inspect.js';
+import type { InspectedObject, InspectedState, InspectPage, InspectQuery, OffloadState } from '../inspect.js';
+import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import type { Entry, Issue } from './entry.js';
 
 /** A look at one object, as far as a query needs it before it is chosen. */
@@ -19,10 +20,12 @@ const KEPT_PAGES = 4;
  */
 export function inspectEntries<S extends Spec>(
   entries: Iterable<Entry<S>>,
-  { order, view }: Pick<Driver<S>, 'order' | 'view'>,
+  driver: Pick<Driver<S>, 'order' | 'view' | 'capabilities'>,
   issueOf: (key: string) => Issue | undefined,
   { type, after, limit, matches }: InspectQuery,
 ): InspectPage {
+  const { order, view } = driver;
+  const offloadOf = offloads(driver);
   const typeOf = (kind: S['kind']): string => view?.typeOf(kind) ?? kind;
   const kinds = new Set(order.filter((kind) => type === '' || typeOf(kind) === type));
   if (kinds.size === 0) throw unknownType(new Set(order.map(typeOf)));
@@ -46,10 +49,22 @@ export function inspectEntries<S extends Spec>(
       message,
       claims,
       ...(wanted && { wanted: attributesOf(wanted.spec) }),
-      ...(observed && { observed: attributesOf(observed.spec) }),
+      ...(observed && { observed: attributesOf(observed.spec), ...offloadOf(observed) }),
     };
   });
   return { objects: objects.slice(0, limit), more: objects.length > limit };
+}
+
+const IN_HARDWARE: OffloadState = { state: 'HARDWARE', reason: 'OffloadedByDataplane' };
+
+/** What is told of an object that is there: of what the dataplane has not handed over, why. */
+function offloads<S extends Spec>(driver: Pick<Driver<S>, 'view' | 'capabilities'>) {
+  const { view } = driver;
+  const told = driver.capabilities().find(({ name }) => name === HARDWARE_OFFLOAD);
+  const reason = told === undefined || told.available ? 'NotOffloadedByDataplane' : told.reason;
+  const inSoftware: OffloadState = { state: 'SOFTWARE', reason };
+  return ({ spec, inHardware }: ObservedObject<S>): { readonly offload?: OffloadState } =>
+    view?.forwards(spec.kind) ? { offload: inHardware ? IN_HARDWARE : inSoftware } : {};
 }
 
 /** Where an object stands; undefined for one that is no business of ours. */

@@ -1,5 +1,6 @@
 import type { ResponderSpec } from '../host-configuration/responder-spec.js';
 import type { FixedTableName } from './fixed-tables.js';
+import type { Offload } from './offload.js';
 import { BRIDGE_PORT_SETS } from './port-sets.js';
 
 /**
@@ -311,6 +312,8 @@ export interface GateSpec {
   readonly target: string;
   /** What bears a VLAN tag stays: VLAN devices upon the device get it. */
   readonly passTagged?: boolean;
+  /** Of a port's: where the kernel may put it. */
+  readonly offload?: Offload;
   /** The device takes in what is for any MAC address, as it is for those behind it. */
   readonly promiscuous?: boolean;
 }

@@ -35,6 +35,15 @@ const TYPES = {
   representor: 'link',
 } as const satisfies Readonly<Record<LinuxSpec['kind'], string>>;
 
+/** Whose flags tell of hardware: NTF_OFFLOADED, RTM_F_OFFLOAD, TCA_CLS_FLAGS_IN_HW. */
+const FORWARDING: ReadonlySet<LinuxSpec['kind']> = new Set([
+  'bridgeentry',
+  'tunnelentry',
+  'neighbour',
+  'route',
+  'gate',
+]);
+
 /**
  * Linux objects as rtnetlink and nfnetlink name them (Documentation/netlink/specs/rt-addr.yaml, rt-link.yaml, rt-neigh.yaml,
  * rt-route.yaml, tc.yaml, nftables.yaml), in lowerCamel. Where the kernel has the index of a device stands its name;
@@ -42,6 +51,7 @@ const TYPES = {
  */
 export const netlinkView: DriverView<LinuxSpec> = {
   typeOf: (kind) => TYPES[kind],
+  forwards: (kind) => FORWARDING.has(kind),
   attributesOf(spec): NetlinkAttributes {
     switch (spec.kind) {
       case 'namespace':

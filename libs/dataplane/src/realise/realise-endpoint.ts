@@ -3,6 +3,7 @@ import { contains, formatPrefix, parsePrefix } from './addresses.js';
 import { type Bandwidth, bucketOf, bytesPerSecondOf } from './bandwidth.js';
 import { gateKey, guardKey, type LinuxSpec, linkKey, rateKey, senderKey } from './linux-objects.js';
 import { portName, vethName } from './names.js';
+import type { Offload } from './offload.js';
 import { type Member, memberEntries, otherMacs, pairEntries, type Segment } from './segment.js';
 
 /** An Endpoint whose fields are parsed. */
@@ -11,6 +12,7 @@ export interface ParsedEndpoint extends Member {
   readonly representor: string;
   readonly adminUp: boolean;
   readonly bandwidth: Bandwidth;
+  readonly offload: Offload;
 }
 
 /**
@@ -38,8 +40,8 @@ export function realiseEndpoint(
   const certain = [...senders, ...policies, ...rates].filter(({ guess }) => !guess);
   const guarded = [linkKey(veth), linkKey(port), ...certain.map(({ key }) => key)];
   const gates = [
-    gate(representor, veth, guarded, representor),
-    { ...gate(veth, representor, guarded, representor), within: linkKey(veth) },
+    gate(representor, veth, guarded, endpoint),
+    { ...gate(veth, representor, guarded, endpoint), within: linkKey(veth) },
   ];
   return [
     {
@@ -86,9 +88,9 @@ function gate(
   device: string,
   target: string,
   after: readonly string[],
-  representor: string,
+  { representor, offload }: ParsedEndpoint,
 ): DriverObject<LinuxSpec> {
-  const spec = { kind: 'gate', device, target } as const;
+  const spec = { kind: 'gate', device, target, offload } as const;
   return { key: gateKey(device), spec, after, requires: [linkKey(representor)] };
 }
 

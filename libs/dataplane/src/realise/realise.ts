@@ -25,6 +25,7 @@ import { ROUTER_TABLES } from './fixed-tables.js';
 import { isPoliced, ruleSetsOf } from './judgement.js';
 import { guardKey, type LinuxSpec, linkKey, namespaceKey } from './linux-objects.js';
 import { bridgeMac, bridgeName, namespaceName } from './names.js';
+import { offloadObstacle, offloadOf } from './offload.js';
 import { checkNamedPorts } from './parse-member.js';
 import { elsewhereObjects, portPolicyObjects } from './port-policies.js';
 import { linuxWaysOut, realiseEgress } from './realise-egress.js';
@@ -153,8 +154,8 @@ function endpoint(
 ): Realisation<LinuxSpec> {
   const obstacle = isPoliced(value) ? noPolicies(environment) : undefined;
   if (obstacle !== undefined) return obstacle;
-  const tooSlow = bandwidthObstacle(value, environment.lacks);
-  if (tooSlow !== undefined) return unsupported(tooSlow);
+  const lacking = bandwidthObstacle(value, environment.lacks) ?? offloadObstacle(value, environment.lacks);
+  if (lacking !== undefined) return unsupported(lacking);
   const policies = ruleSetsOf(value, resolve);
   const { networkUid } = value;
   const told = hostConfigurationOf(networkUid, resolve);
@@ -278,6 +279,7 @@ function endpointObjects(
   const addresses = ipAddresses(endpoint.ipAddresses, problems);
   const pairs = addressPairs(endpoint.allowedAddressPairs, mac, problems);
   checkNamedPorts(endpoint.namedPorts, problems);
+  const offload = offloadOf(endpoint.offload, problems);
   if (problems.total > 0) throw problems.toError();
   const prefixes = addresses.flatMap((address) => parsePrefix(address) ?? []);
   const guesses = pairAddresses({ mac, addresses, pairs });
@@ -287,7 +289,7 @@ function endpointObjects(
   const asker = { representor, adminUp, mac, addresses, name, mtu: segment.mtu };
   return [
     ...realiseEndpoint(
-      { portUid, representor, adminUp, mac, addresses, pairs, bandwidth },
+      { portUid, representor, adminUp, mac, addresses, pairs, bandwidth, offload },
       segment,
       policies,
     ),

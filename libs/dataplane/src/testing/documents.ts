@@ -54,6 +54,7 @@ export interface EndpointFields {
   namedPorts?: { name: string; protocol: number; port: number }[];
   ingressKbps?: number;
   egressKbps?: number;
+  offload?: string;
 }
 
 export const endpoint = (

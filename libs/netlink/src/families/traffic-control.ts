@@ -167,8 +167,10 @@ export const matchAll = (): FilterInput['options'] => ({
 });
 
 /** A u32 filter's options that send every packet out of another device: what attaches a representor. */
-export const redirectAll = (ifindex: number): FilterInput['options'] => ({
+/** @param flags of TCA_CLS_FLAGS. */
+export const redirectAll = (ifindex: number, flags = 0): FilterInput['options'] => ({
   ...matchAll(),
+  ...(flags > 0 && { flags }),
   act: [
     { kind: 'mirred', options: { parms: { action: TC_ACT_STOLEN, eaction: TCA_EGRESS_REDIR, ifindex } } },
   ],

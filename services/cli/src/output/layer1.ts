@@ -10,8 +10,8 @@ export function formatLayer1(
 ): readonly string[] {
   const header = ['TYPE', 'STATE', 'FOR', 'ATTRIBUTES', 'MESSAGE'];
   return formatTable([
-    [...header, ...(wide ? ['OBSERVED', 'OWNER', 'OBJECT', 'KEY'] : [])],
-    ...items.map(({ key, type, state, message, wanted, observed, claims = [], claimTotal = 0 }) => {
+    [...header, ...(wide ? ['OFFLOAD', 'OBSERVED', 'OWNER', 'OBJECT', 'KEY'] : [])],
+    ...items.map(({ key, type, state, message, wanted, observed, offload, claims = [], claimTotal = 0 }) => {
       const [first] = claims;
       const others = claimTotal > 1 ? ` and ${claimTotal - 1} more` : '';
       return [
@@ -20,7 +20,15 @@ export function formatLayer1(
         first ? `${sourceName(first.source)}${others}` : ABSENT,
         attributesText(wanted ?? observed),
         message ?? ABSENT,
-        ...(wide ? [attributesText(observed), first?.owner ?? ABSENT, first?.object ?? ABSENT, key] : []),
+        ...(wide
+          ? [
+              offload?.state ?? ABSENT,
+              attributesText(observed),
+              first?.owner ?? ABSENT,
+              first?.object ?? ABSENT,
+              key,
+            ]
+          : []),
       ];
     }),
   ]);

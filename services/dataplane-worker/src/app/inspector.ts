@@ -110,7 +110,7 @@ function pageOf(
 }
 
 function objectOf(
-  { key, type, state, message, wanted, observed, claims }: InspectedObject,
+  { key, type, state, message, wanted, observed, offload, claims }: InspectedObject,
   isMine: (claim: Claim) => boolean,
 ): Layer1Object {
   const mine = claims.filter(isMine);
@@ -121,6 +121,7 @@ function objectOf(
     message,
     ...(wanted && { wanted: plain(wanted) }),
     ...(observed && { observed: plain(observed) }),
+    ...(offload && { offload }),
     claims: mine.slice(0, MAX_CLAIMS).map(({ owner, key: object, source }) => ({ owner, object, source })),
     claimTotal: mine.length,
   });

@@ -22,6 +22,7 @@ import { canonicalAddress, parsePrefix } from '../../realise/addresses.js';
 import { bandwidthObstacle } from '../../realise/bandwidth.js';
 import { ruleSetsOf } from '../../realise/judgement.js';
 import { GENEVE_PORT, linkKey, VXLAN_PORT } from '../../realise/linux-objects.js';
+import { offloadObstacle, offloadOf } from '../../realise/offload.js';
 import { checkNamedPorts } from '../../realise/parse-member.js';
 import { MIN_MTU } from '../../realise/realise.js';
 import { realiseEgress, type WaysOut } from '../../realise/realise-egress.js';
@@ -92,7 +93,9 @@ export function realiseOvs(
         tunnelPeer(object.value, segment, environment),
       );
     case 'endpoint': {
-      const obstacle = bandwidthObstacle(object.value, environment.lacks);
+      const obstacle =
+        bandwidthObstacle(object.value, environment.lacks) ??
+        offloadObstacle(object.value, environment.lacks);
       if (obstacle !== undefined) return unsupported(obstacle);
       return endpoint(object.value, source?.name ?? '', resolve);
     }
@@ -330,6 +333,7 @@ function portObjects(
   const addresses = ipAddresses(value.ipAddresses, problems);
   const pairs = addressPairs(value.allowedAddressPairs, mac, problems);
   checkNamedPorts(value.namedPorts, problems);
+  const offload = offloadOf(value.offload, problems);
   if (problems.total > 0) throw problems.toError();
   const prefixes = addresses.flatMap((address) => parsePrefix(address) ?? []);
   const named = prefixes.flatMap((each) => namedPortObjects(segment.router, each, value.namedPorts));
@@ -338,7 +342,11 @@ function portObjects(
   const bandwidth = { ingressKbps, egressKbps };
   return [
     ...named,
-    ...endpointObjects({ portUid, representor, adminUp, mac, addresses, pairs, bandwidth }, segment, chains),
+    ...endpointObjects(
+      { portUid, representor, adminUp, mac, addresses, pairs, bandwidth, offload },
+      segment,
+      chains,
+    ),
     ...responderObjects({ representor, adminUp, mac, addresses, name, mtu: segment.mtu }, told),
   ];
 }

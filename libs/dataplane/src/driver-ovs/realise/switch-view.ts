@@ -26,6 +26,7 @@ const TYPES = {
  */
 export const switchView: DriverView<OvsSpec> = {
   typeOf: (kind) => TYPES[kind],
+  forwards: (kind) => kind === 'flow' || kind === 'gate',
   attributesOf(spec): NetlinkAttributes {
     switch (spec.kind) {
       case 'pipeline':
