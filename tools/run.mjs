@@ -27,6 +27,13 @@ const SYSTEM_PROGRAMS = {
   python3: 'python3',
 };
 
+/** Native libraries of the accelerator's engines. Where they cannot be installed, what comes with Node stands in. */
+const SYSTEM_LIBRARIES = {
+  'libcrypto.so.3': 'libssl3',
+  'libisal.so.2': 'libisal2',
+  'libzstd.so.1': 'libzstd1',
+};
+
 const commands = { setup, start, test, 'test-slow': testSlow, bench, outboard };
 
 function say(line) {
@@ -76,13 +83,22 @@ function checkMachine() {
   if (why) fail(why);
 }
 
+function hasLibrary(soname) {
+  const architecture = { x64: 'x86_64', arm64: 'aarch64' }[process.arch] ?? process.arch;
+  const folders = [`/usr/lib/${architecture}-linux-gnu`, '/usr/lib64', '/usr/lib', '/usr/local/lib'];
+  return folders.some((folder) => existsSync(join(folder, soname)));
+}
+
 function installSystemPackages() {
-  const missing = Object.entries(SYSTEM_PROGRAMS).filter(([program]) => !isInstalled(program));
+  const programs = Object.entries(SYSTEM_PROGRAMS).filter(([program]) => !isInstalled(program));
+  const libraries = Object.entries(SYSTEM_LIBRARIES).filter(([soname]) => !hasLibrary(soname));
+  const missing = [...programs, ...libraries];
   if (missing.length === 0) return;
   const packages = [...new Set(missing.map(([, debianPackage]) => debianPackage))];
   if (!isInstalled('apt-get')) {
+    if (programs.length === 0) return;
     fail(
-      `missing programs: ${missing.map(([program]) => program).join(', ')}; install them and run this again`,
+      `missing programs: ${programs.map(([program]) => program).join(', ')}; install them and run this again`,
     );
   }
   say(`setup: installing system packages: ${packages.join(' ')}`);

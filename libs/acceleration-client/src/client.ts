@@ -61,6 +61,11 @@ export class AccelerationClient implements Disposable {
     return this.#session;
   }
 
+  /** What a program of the session does. Rejects with NOT_FOUND when there is none of that id. */
+  async program(id: number): Promise<SessionProgram> {
+    return this.#programOf(this.#session ?? this.#known ?? (await this.session()), id);
+  }
+
   /** Does one job. Rejects with an `AcceleratorError` that tells the status. */
   async run(program: number, input: Uint8Array, options: RunOptions = {}): Promise<RunResult> {
     const { metadata = [], deadlineMicroseconds = 0, signal } = options;
