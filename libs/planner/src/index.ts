@@ -1,5 +1,6 @@
 export * from './api.js';
 export { compileDocument, documentHead, takeDocumentChanges } from './compile.js';
+export { completeRecord } from './complete-record.js';
 export { type DryRun, decide, dryRun } from './decide/decide.js';
 export { observe } from './observe.js';
 export { present } from './present.js';

@@ -3,6 +3,7 @@ import { type AnyResource, type KindName, type Name, SYSTEM_TENANT } from '@outb
 import {
   type CompiledDocument,
   compileDocument,
+  completeRecord,
   type Decision,
   type DocumentChange,
   type DocumentHead,
@@ -69,7 +70,8 @@ export class NetworkDomain implements ResourceDomain {
   #world = World.load([], 0);
 
   reload(records: Iterable<unknown>, revision: number): void {
-    this.#world = World.load(records as Iterable<StoredRecord>, revision);
+    const complete = [...(records as Iterable<StoredRecord>)].map(completeRecord);
+    this.#world = World.load(complete, revision);
   }
 
   decide(command: Command, context: DomainContext): Result<DomainDecision, AppError> {
@@ -96,7 +98,8 @@ export class NetworkDomain implements ResourceDomain {
   }
 
   resourceOf(record: unknown): AnyResource {
-    return present(this.#world, (record as { readonly resource: PlannedResource }).resource);
+    const complete = completeRecord(record as StoredRecord) as { readonly resource: PlannedResource };
+    return present(this.#world, complete.resource);
   }
 
   /** Takes over what admin tells. */
