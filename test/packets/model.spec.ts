@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { DocumentDigest } from '@outboard/contracts';
 import { systemClock, systemRandom, unwrap } from '@outboard/core';
-import { createEngine, type DataplaneEngine, LinuxDriver, type LinuxSpec } from '@outboard/dataplane';
+import { createEngine, type DataplaneEngine, type Driver, type Spec } from '@outboard/dataplane';
 import {
   type IpAddress,
   type MacAddress,
@@ -12,7 +12,6 @@ import {
   type TenantName,
   type Uid,
 } from '@outboard/model';
-import { NetworkNamespace } from '@outboard/netlink';
 import {
   type Command,
   compileDocument,
@@ -25,6 +24,7 @@ import {
 } from '@outboard/planner';
 import { EchoServer, ping, Testbed, tcpEcho, udpEcho, waitUntil } from '@outboard/testbed';
 import fc from 'fast-check';
+import { linuxPackets, mixedPackets, ovsPackets } from '../../libs/dataplane/test/packet-worlds.js';
 
 jest.setTimeout(600_000);
 
@@ -32,8 +32,13 @@ const DPUS = ['dpu-1', 'dpu-2'] as const;
 const PORTS_PER_DPU = 3;
 const PF = '08:c0:eb:00:00:01' as MacAddress;
 const ECHO_PORTS = [80, 81];
-/** Worlds of a round. A seed in OUTBOARD_SEED repeats a run. */
-const RUNS = Number(process.env.OUTBOARD_RUNS ?? 12);
+/** Worlds of a round, by the drivers of the two DPUs. A seed in OUTBOARD_SEED repeats a run. */
+const DRIVERS = [
+  ['linux', linuxPackets, 12],
+  ['ovs', ovsPackets, 12],
+  ['linux and ovs', mixedPackets, 6],
+] as const;
+const RUNS = Number(process.env.OUTBOARD_RUNS);
 /** Rounds that there may be until every feature was drawn. */
 const MOST_ROUNDS = 4;
 /** What has to be drawn, or nothing is shown of it. */
@@ -186,12 +191,14 @@ class PlannedWorld {
   }
 }
 
-describe('the model of reachability', () => {
+describe.each(DRIVERS)('the model of reachability on %s', (drivenBy, openWorld, usualRuns) => {
   const name = `m${process.pid.toString(36)}`;
+  const drivenWorld = openWorld(name);
+  const runsPerRound = RUNS || usualRuns;
   let testbed: Testbed;
   let runs = 0;
-  const engines = new Map<string, DataplaneEngine<LinuxSpec>>();
-  const drivers: LinuxDriver[] = [];
+  const engines = new Map<string, DataplaneEngine>();
+  const drivers: Driver<Spec>[] = [];
   const servers: EchoServer[] = [];
   /** Addresses that pods have besides those of their ports. */
   const given = new Set<string>();
@@ -213,15 +220,11 @@ describe('the model of reachability', () => {
         serialNumber: `SN-${dpu}`,
         pfMacAddress: `08:c0:eb:00:00:0${index + 1}`,
         functions: PORTS_PER_DPU,
+        checksumOffload: drivenWorld.checksumOffload(dpu),
       })),
     });
     for (const dpu of DPUS) {
-      const { plan } = testbed.dpu(dpu);
-      const driver = await LinuxDriver.open({
-        dpu: `${name}${plan.number}`,
-        underlayDevice: plan.underlay.device,
-        namespace: NetworkNamespace.open({ name: plan.namespace }),
-      });
+      const driver = await drivenWorld.open(testbed.dpu(dpu));
       const engine = createEngine({ driver, owners: ['network'], clock: systemClock, random: systemRandom });
       await engine.start();
       drivers.push(driver);
@@ -241,7 +244,7 @@ describe('the model of reachability', () => {
     for (const server of servers) server[Symbol.dispose]();
     for (const engine of engines.values()) await engine[Symbol.asyncDispose]();
     for (const driver of drivers) await driver[Symbol.asyncDispose]();
-    for (const left of NetworkNamespace.list(`ob-${name}`)) NetworkNamespace.remove(left);
+    await drivenWorld[Symbol.asyncDispose]();
     await testbed?.dispose();
   });
 
@@ -317,7 +320,7 @@ describe('the model of reachability', () => {
     const epoch = `run-${++runs}`;
     await Promise.all(
       DPUS.map(async (dpu) => {
-        const engine = engines.get(dpu) as DataplaneEngine<LinuxSpec>;
+        const engine = engines.get(dpu) as DataplaneEngine;
         const { objects, sequence } = compileDocument(world, dpu as Name);
         const digest = DocumentDigest.of(objects).toBytes();
         const complete = new Map(objects.map(({ key, object }) => [key, object]));
@@ -371,11 +374,8 @@ describe('the model of reachability', () => {
           ? []
           : [
               ...kinds.map(([protocol, service]) => ({ from, to, protocol, service, source: undefined })),
-              // From an address that only an allowed pair makes the port's. How answers to such an address are routed
-              // is another question: they stay in the network.
-              ...(plan.ports[from]?.network === plan.ports[to]?.network
-                ? [{ from, to, protocol: 'TCP' as const, service: 80, source: pairOf(plan, from) }]
-                : []),
+              // From an address that only an allowed pair makes the port's.
+              { from, to, protocol: 'TCP' as const, service: 80, source: pairOf(plan, from) },
             ],
       ),
     );
@@ -488,13 +488,13 @@ describe('the model of reachability', () => {
     do {
       await fc.assert(fc.asyncProperty(plans, compare), {
         seed: seed + rounds,
-        numRuns: RUNS,
+        numRuns: runsPerRound,
         endOnFailure: true,
       });
     } while (++rounds < MOST_ROUNDS && missing().length > 0);
     const lines = [...counts].sort(([one], [other]) => (one < other ? -1 : 1));
     process.stdout.write(
-      `seed ${seed}, ${rounds * RUNS} worlds\n${lines.map(([what, number]) => `  ${what}: ${number}`).join('\n')}\n`,
+      `${drivenBy}: seed ${seed}, ${rounds * runsPerRound} worlds\n${lines.map(([what, number]) => `  ${what}: ${number}`).join('\n')}\n`,
     );
     const allowed = of('ALLOWED');
     const denied = of('DENIED') + of('UNREACHABLE');

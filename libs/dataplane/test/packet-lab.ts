@@ -190,17 +190,16 @@ export class PacketLab implements AsyncDisposable {
           .map((other) => d.tunnelPeer(network.uid, this.underlayOf(other))),
       ]),
       ...this.ports.map((port) => {
-        const common = { macAddress: macOf(port), ipAddresses: addressesOf(port) };
+        const allowedAddressPairs = (port.allowed ?? []).map((ip) => ({ ip, macAddress: '' }));
+        const common = { macAddress: macOf(port), ipAddresses: addressesOf(port), allowedAddressPairs };
         if (port.dpu !== dpu) {
           const tunnelEndpoint = this.underlayOf(port.dpu);
           return d.remoteEndpoint(port.name, port.network.uid, { ...common, tunnelEndpoint });
         }
-        const allowedAddressPairs = (port.allowed ?? []).map((ip) => ({ ip, macAddress: '' }));
         const representor = `pf0vf${port.vf}`;
         return d.endpoint(port.name, port.network.uid, {
           ...common,
           representor,
-          allowedAddressPairs,
           ...policies[port.name],
         });
       }),

@@ -13,6 +13,8 @@ const PAIR = '10.0.2.100';
 /** Has an address of an allowed pair, and forwards for what is behind it. */
 const PAIRED: LabPort = { ...labPort('paired', DB, 'dpu-1', 2, 13), allowed: [PAIR, '10.8.0.0/16'] };
 const BEHIND = '10.8.0.1';
+const DISTANT_PAIR = '10.0.2.101';
+const DISTANT: LabPort = { ...labPort('distant', DB, 'dpu-2', 1, 14), allowed: [DISTANT_PAIR] };
 const SERVED = [80, 81];
 const PATIENCE = { timeoutMilliseconds: 150 };
 
@@ -43,7 +45,7 @@ export function routedPolicies(title: string, openWorld: (name: string) => Packe
 
     beforeAll(async () => {
       const name = `y${process.pid.toString(36)}`;
-      lab = await PacketLab.open(name, [CLIENT, NEAR, FAR, PAIRED], 1500, openWorld(name));
+      lab = await PacketLab.open(name, [CLIENT, NEAR, FAR, PAIRED, DISTANT], 1500, openWorld(name));
       await enforce([], {});
       for (const { name } of lab.ports)
         for (const served of SERVED) servers.push(await EchoServer.listen(lab.pod(name), served));
@@ -101,6 +103,18 @@ export function routedPolicies(title: string, openWorld: (name: string) => Packe
       const [client = ''] = addressesOf(CLIENT);
       const opened = await tcpEcho(lab.pod('paired'), { ip: client, port: 81 }, { ...PATIENCE, source });
       expect(opened.kind).toBe('echoed');
+    });
+
+    it('leave what is routed to an address of an allowed pair of another DPU to that one', async () => {
+      await lab.pod('distant').addAddress(DISTANT_PAIR);
+      const policy = d.ruleSet('p', { ingress: [{ ...web, peers: [d.inGroup('g')] }] });
+      await enforce([...group, policy], {
+        distant: { isolatedIngress: true, ruleSets: [d.ruleSetKey('p')] },
+      });
+      const outcomes = [];
+      for (const port of SERVED)
+        outcomes.push((await tcpEcho(lab.pod('client'), { ip: DISTANT_PAIR, port }, PATIENCE)).kind);
+      expect(outcomes).toEqual(['echoed', 'failed']);
     });
 
     it('judge what a port forwards as what it accepts, when it is the next hop of a route', async () => {

@@ -4,7 +4,7 @@ import { MARKS, NAMED_PORT_SETS, PORT_SETS } from './port-sets.js';
 export const POLICY_TABLE = 'outboard-policies';
 
 /** Changes with the table's fixed part; one of another revision is loaded anew. */
-export const POLICY_REVISION = 2;
+export const POLICY_REVISION = 3;
 
 // Neighbour discovery and multicast listeners; who may send them is the guard's business. Connection tracking ignores them.
 const DISCOVERY = 'icmpv6 type { 130, 131, 132, 133, 134, 135, 136, 137, 143 } accept';
@@ -42,7 +42,9 @@ const HOOKS: Hooks = {
       // Routed here: to the port that has the address, or forwards what is for it.
       `meta mark ${MARKS.none} meta mark set oifname . rt ip nexthop map @${PORT_SETS.addresses4}`,
       `meta mark ${MARKS.none} meta mark set oifname . rt ip6 nexthop map @${PORT_SETS.addresses6}`,
-      `meta mark ${MARKS.none} meta mark set ${MARKS.unknown} accept`,
+      `meta mark ${MARKS.none} meta mark set ${MARKS.unknown}`,
+      // Nobody, or somebody else's: judged where it is known.
+      `meta mark ${MARKS.unknown} accept`,
       ...STATELESS,
       `ct direction original meta mark vmap @${PORT_SETS.ingress}`,
       `ct direction reply meta mark vmap @${PORT_SETS.egress}`,
