@@ -26,6 +26,7 @@ export * from './kinds/subnet/spec.js';
 export * from './label-selector.js';
 export * from './manifest.js';
 export * from './page-token.js';
+export * from './propagation.js';
 export * from './registry.js';
 export * from './resource.js';
 export * from './selector.js';

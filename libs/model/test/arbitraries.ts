@@ -450,6 +450,10 @@ const rules = (
     { maxLength: 3, selector: (rule) => rule.name },
   );
 
+const propagated = maybe(
+  fc.record({ applied: fc.nat(), total: fc.nat(), lagging: fc.array(name, { maxLength: 3 }) }),
+);
+
 const securityPolicySpec: fc.Arbitrary<SecurityPolicySpec> = fc.constantFrom(...TIERS).chain((tier) => {
   const actions = RULE_ACTIONS.slice(0, { ADMIN: 3, DEFAULT: 1, BASELINE: 2 }[tier]);
   return fc.record({
@@ -473,6 +477,7 @@ export const securityPolicy: fc.Arbitrary<SecurityPolicy> = fc.record({
     observedGeneration: fc.nat(),
     ports: fc.nat(),
     dpus: fc.nat(),
+    propagated,
     conditions: conditions('SecurityPolicy'),
   }),
 });
@@ -486,6 +491,7 @@ export const addressSet: fc.Arbitrary<AddressSet> = fc.record({
   status: fc.record({
     observedGeneration: fc.nat(),
     policies: fc.nat(),
+    propagated,
     conditions: conditions('AddressSet'),
   }),
 });
@@ -549,9 +555,7 @@ export const port: fc.Arbitrary<Port> = fc.record({
     offload: maybe(
       fc.record({ state: fc.constantFrom('HARDWARE' as const, 'SOFTWARE' as const), reason: fc.string() }),
     ),
-    propagated: maybe(
-      fc.record({ applied: fc.nat(), total: fc.nat(), lagging: fc.array(name, { maxLength: 3 }) }),
-    ),
+    propagated,
     conditions: conditions('Port'),
   }),
 });

@@ -32,8 +32,13 @@ export function problemsOn(
 
 /** How far something is applied that is on so many DPUs, of which some have not confirmed the newest version yet. */
 export function appliedCondition(dpus: number, lagging: number, problems: readonly DpuProblem[]) {
+  if (dpus === 0) return { type: 'Applied', reason: 'NeverReported', message: '' } as const;
+  return appliedSomewhere(lagging, problems);
+}
+
+/** The same of what some DPU has. */
+export function appliedSomewhere(lagging: number, problems: readonly DpuProblem[]) {
   const type = 'Applied';
-  if (dpus === 0) return { type, reason: 'NeverReported', message: '' } as const;
   if (problems.length > 0) {
     const names = new Set(problems.map(({ dpu }) => dpu));
     return { type, reason: 'DpuProblems', message: someOf([...names]) } as const;

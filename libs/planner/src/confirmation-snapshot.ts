@@ -1,11 +1,20 @@
 import type { Name } from '@outboard/model';
+import { confirmObject, expectObject } from './awaited.js';
 import { confirm, expectConfirmation } from './confirmation.js';
-import type { DpuEntry, NetlinkObjectEntry, RouterEntry } from './entries.js';
-import { confirmObject, expectObject } from './netlink-objects/netlink-objects.js';
+import type {
+  AddressSetEntry,
+  AwaitedEntry,
+  DpuEntry,
+  NetlinkObjectEntry,
+  PolicyEntry,
+  RouterEntry,
+} from './entries.js';
+
+import { dpusOf } from './settle-policies.js';
 import { nameKey, type World } from './world.js';
 
 /**
- * What DPUs have still to confirm of routers, their networks and their ports: not a function of the records, so that an
+ * What DPUs have still to confirm of policies, of routers, their networks and their ports: not a function of the records, so that an
  * attempt that is undone must restore it.
  */
 export class ConfirmationSnapshot {
@@ -14,6 +23,8 @@ export class ConfirmationSnapshot {
   readonly #joining = new Map<string, ReadonlyMap<Name, number>>();
   /** By the key of what a caller has placed. */
   readonly #awaited = new Map<string, ReadonlyMap<DpuEntry, number>>();
+  /** By the uid of a policy or an address set that some DPU has not confirmed. */
+  readonly #ofPolicies = new Map<string, ReadonlyMap<DpuEntry, number>>();
   /** By the router's key. */
   readonly #ofRouters = new Map<string, ReadonlyMap<Name, number>>();
 
@@ -21,6 +32,8 @@ export class ConfirmationSnapshot {
     private readonly world: World,
     routers: Iterable<RouterEntry>,
   ) {
+    for (const entry of this.#awaitedPolicies())
+      this.#ofPolicies.set(entry.record.resource.metadata.uid, awaitedOf(entry, dpusOf(world, entry)));
     for (const { tenant, name, unconfirmed, networks, netlinkObjects } of routers) {
       for (const entry of netlinkObjects) this.#noteObject(entry);
       this.#ofRouters.set(nameKey(tenant, name), new Map(unconfirmed));
@@ -45,6 +58,13 @@ export class ConfirmationSnapshot {
       for (const dpu of entry.place.objects.keys()) confirmObject(entry, dpu);
       for (const [dpu, sequence] of awaited) expectObject(entry, dpu, sequence);
     }
+    for (const entry of this.#awaitedPolicies())
+      for (const dpu of dpusOf(this.world, entry)) confirmObject(entry, dpu);
+    const { policies } = this.world;
+    for (const [uid, awaited] of this.#ofPolicies) {
+      const entry = policies.byUid(uid) ?? policies.setByUid(uid);
+      if (entry) for (const [dpu, sequence] of awaited) expectObject(entry, dpu, sequence);
+    }
     for (const [key, joining] of this.#joining) replace(this.world.networks.get(key)?.joining, joining);
     for (const [key, unconfirmed] of this.#ofRouters) {
       replace(this.world.routers.get(key)?.unconfirmed, unconfirmed);
@@ -53,12 +73,12 @@ export class ConfirmationSnapshot {
 
   #noteObject(entry: NetlinkObjectEntry): void {
     const { tenant, name } = entry.record.resource.metadata;
-    const awaited = new Map<DpuEntry, number>();
-    for (const dpu of entry.place.objects.keys()) {
-      const sequence = dpu.awaited.get(entry);
-      if (sequence !== undefined) awaited.set(dpu, sequence);
-    }
-    this.#awaited.set(nameKey(tenant, name), awaited);
+    this.#awaited.set(nameKey(tenant, name), awaitedOf(entry, entry.place.objects.keys()));
+  }
+
+  #awaitedPolicies(): (PolicyEntry | AddressSetEntry)[] {
+    const { policies, addressSets } = this.world.policies;
+    return [...policies.values(), ...addressSets.values()].filter(({ lagging }) => lagging > 0);
   }
 
   #note(dpu: DpuEntry): void {
@@ -68,6 +88,15 @@ export class ConfirmationSnapshot {
     );
     this.#unconfirmed.set(dpu, entries);
   }
+}
+
+function awaitedOf(entry: AwaitedEntry, dpus: Iterable<DpuEntry>): Map<DpuEntry, number> {
+  const awaited = new Map<DpuEntry, number>();
+  for (const dpu of dpus) {
+    const sequence = dpu.awaited.get(entry);
+    if (sequence !== undefined) awaited.set(dpu, sequence);
+  }
+  return awaited;
 }
 
 function replace(target: Map<Name, number> | undefined, source: ReadonlyMap<Name, number>): void {

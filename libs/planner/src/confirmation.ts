@@ -1,6 +1,14 @@
 import { findCondition } from '@outboard/model';
-import type { DpuEntry, NetlinkObjectEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
-import { expectObject } from './netlink-objects/netlink-objects.js';
+import { expectObject } from './awaited.js';
+import type {
+  AddressSetEntry,
+  DpuEntry,
+  NetlinkObjectEntry,
+  NetworkEntry,
+  PolicyEntry,
+  PortEntry,
+  RouterEntry,
+} from './entries.js';
 
 /** The DPUs that have an object of a port that is placed: all of its network, but where the fabric learns only its own. */
 export function dpusThatKnow({ network, placement }: PortEntry): Iterable<DpuEntry> {
@@ -66,6 +74,17 @@ export function expectRouter({ record, hosts, unconfirmed }: RouterEntry, revisi
 export function expectPlaced(entry: NetlinkObjectEntry, revision: number): void {
   if (findCondition(entry.record.resource.status.conditions, 'Applied')?.status === 'True') return;
   for (const dpu of entry.place.objects.keys()) expectObject(entry, dpu, revision);
+}
+
+/** A stored policy or address set that was not known to be applied everywhere still waits for its DPUs. */
+export function expectPolicy(
+  entry: PolicyEntry | AddressSetEntry,
+  dpus: Iterable<DpuEntry>,
+  revision: number,
+): void {
+  const { conditions } = entry.record.resource.status;
+  if (findCondition(conditions, 'Applied')?.status === 'True') return;
+  for (const dpu of dpus) expectObject(entry, dpu, revision);
 }
 
 const isApplied = ({ record }: PortEntry): boolean =>

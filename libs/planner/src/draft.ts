@@ -94,6 +94,7 @@ export class Draft {
     this.world.takeRelieved();
     this.world.takeTouched();
     this.world.netlinkObjects.takeMoved();
+    this.world.policies.takeMoved();
   }
 
   #note(key: RecordKey, before: StoredRecord | undefined, after: StoredRecord | undefined): void {

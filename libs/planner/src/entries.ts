@@ -168,6 +168,9 @@ export interface Member {
   trouble: Trouble | undefined;
 }
 
+/** What DPUs confirm by the sequences of their documents. */
+export type AwaitedEntry = NetlinkObjectEntry | PolicyEntry | AddressSetEntry;
+
 /** A DPU of admin, what its document is made of, and what its worker has told. */
 export interface DpuEntry {
   record: DpuRecord;
@@ -187,8 +190,8 @@ export interface DpuEntry {
   readonly unconfirmed: Map<PortEntry, number>;
   /** What callers have placed on it, by the object's key. */
   readonly netlinkObjects: Map<string, NetlinkObjectEntry>;
-  /** Of these, what it must confirm, and the sequence of that. */
-  readonly awaited: Map<NetlinkObjectEntry, number>;
+  /** Of these, of policies and address sets, what it must confirm, and the sequence of that. */
+  readonly awaited: Map<AwaitedEntry, number>;
   /** Releases that wait for this DPU, and the sequence that they wait for. */
   readonly waits: Map<ReleaseEntry, number>;
 }
@@ -208,6 +211,8 @@ export interface PolicyEntry {
   groups: readonly GroupEntry[];
   /** By `placeKey`. */
   readonly places: Map<string, PolicyPlace>;
+  /** DPUs that have not confirmed what last changed of its rules there, or that they have them. */
+  lagging: number;
 }
 
 /** A router on a DPU in which there are ports that the policy applies to. */
@@ -221,6 +226,8 @@ export interface PolicyPlace {
 export interface AddressSetEntry {
   record: AddressSetRecord;
   readonly policies: Set<PolicyEntry>;
+  /** DPUs that have not confirmed what last changed of it there, or that they have it. */
+  lagging: number;
 }
 
 /** Addresses that rules mean: of the ports that a selector selects, or of an address set. */

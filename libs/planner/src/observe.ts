@@ -2,14 +2,15 @@ import { objectKeys } from '@outboard/contracts';
 import { equal } from '@outboard/core';
 import { findCondition } from '@outboard/model';
 import type { Context, Decision, Report, ReportedProblem } from './api.js';
+import { confirmObject } from './awaited.js';
 import { confirm, expectConfirmation, isSettled, knows } from './confirmation.js';
 import { Draft } from './draft.js';
-import type { DpuEntry, NetlinkObjectEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
-import { confirmObject } from './netlink-objects/netlink-objects.js';
+import type { AwaitedEntry, DpuEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
 import { replanFreed } from './project.js';
 import { confirmReleases } from './release.js';
 import { writePortHealth, writePropagation } from './settle.js';
 import { rewriteNetlinkObject } from './settle-netlink-objects.js';
+import { rewritePolicy } from './settle-policies.js';
 import { rewriteRouter, withNews } from './settle-touched.js';
 import { healthOf, troublesOn } from './trouble.js';
 import type { World } from './world.js';
@@ -51,13 +52,16 @@ export function observe(world: World, report: Report, context: Context): Decisio
     if (news) draft.put(news);
   }
   for (const port of touched) tell(draft, dpu, port);
-  const { routers, netlinkObjects } = withNews(world, dpu, before);
+  const { routers, awaited } = withNews(world, dpu, before);
   if (complete) {
     confirmRouters(dpu, report.sequence, routers);
-    confirmNetlinkObjects(dpu, report.sequence, netlinkObjects);
+    confirmAwaited(dpu, report.sequence, awaited);
   }
   for (const router of routers) rewriteRouter(draft, router);
-  for (const entry of netlinkObjects) rewriteNetlinkObject(draft, entry);
+  for (const entry of awaited) {
+    if ('place' in entry) rewriteNetlinkObject(draft, entry);
+    else rewritePolicy(draft, entry);
+  }
   const released = [...dpu.waits].filter(([, sequence]) => sequence <= report.sequence);
   replanFreed(
     draft,
@@ -113,8 +117,8 @@ function confirmRouters(dpu: DpuEntry, sequence: number, touched: Set<RouterEntr
   }
 }
 
-/** The DPU has what callers have placed there, but for what it tells a problem of. */
-function confirmNetlinkObjects(dpu: DpuEntry, sequence: number, touched: Set<NetlinkObjectEntry>): void {
+/** The DPU has policies and what callers have placed there, but for what it tells a problem of. */
+function confirmAwaited(dpu: DpuEntry, sequence: number, touched: Set<AwaitedEntry>): void {
   for (const [entry, awaited] of dpu.awaited) {
     if (awaited > sequence) continue;
     confirmObject(entry, dpu);

@@ -2,7 +2,8 @@ import type { Name, Propagation } from '@outboard/model';
 import { capacityOf } from './allocate/subnet-pool.js';
 import type { PlannedResource } from './api.js';
 import { dpusThatKnow, knows } from './confirmation.js';
-import type { PortEntry } from './entries.js';
+import type { AddressSetEntry, PolicyEntry, PortEntry } from './entries.js';
+import { dpusOf } from './settle-policies.js';
 import { nameKey, type World } from './world.js';
 
 /** DPUs that are named; the total is always told. */
@@ -30,10 +31,25 @@ export function propagationOf(port: PortEntry): Propagation | undefined {
   return { applied: total - behind, total, lagging };
 }
 
+/** How far a policy or an address set is known; undefined: it concerns no DPU. */
+function reachOf(world: World, entry: PolicyEntry | AddressSetEntry): Propagation | undefined {
+  const dpus = dpusOf(world, entry);
+  if (dpus.size === 0) return undefined;
+  const lagging: Name[] = [];
+  if (entry.lagging > 0) {
+    for (const dpu of dpus) {
+      if (!dpu.awaited.has(entry)) continue;
+      lagging.push(dpu.record.name);
+      if (lagging.length === Math.min(entry.lagging, MAX_LAGGING)) break;
+    }
+  }
+  return { applied: dpus.size - entry.lagging, total: dpus.size, lagging };
+}
+
 /**
  * A resource as callers see it: with what is counted from the world instead of being stored, as it would change with
  * every port: `status.ports` of a network, `status.allocated` and `status.capacity` of a subnet, `status.policies` of an address set,
- * `status.ports` and `status.dpus` of a policy, `status.propagated` of a port, `status.dpus` and `status.networks` of a
+ * `status.ports` and `status.dpus` of a policy, `status.propagated` of both and of a port, `status.dpus` and `status.networks` of a
  * physical network, `status.dpus` of what callers have placed.
  */
 export function present<Resource extends PlannedResource>(world: World, resource: Resource): Resource {
@@ -70,13 +86,15 @@ export function present<Resource extends PlannedResource>(world: World, resource
       return { ...resource, status: { ...resource.status, ...counted } };
     }
     case 'AddressSet': {
-      const policies = world.policies.addressSets.get(key)?.policies.size ?? 0;
-      return { ...resource, status: { ...resource.status, policies } };
+      const set = world.policies.addressSets.get(key);
+      const counted = { policies: set?.policies.size ?? 0, propagated: set && reachOf(world, set) };
+      return { ...resource, status: { ...resource.status, ...counted } };
     }
     case 'SecurityPolicy': {
-      const { ports, places } = world.policies.policies.get(key) ?? {};
-      const dpus = new Set([...(places?.values() ?? [])].map(({ dpu }) => dpu)).size;
-      return { ...resource, status: { ...resource.status, ports: ports?.size ?? 0, dpus } };
+      const policy = world.policies.policies.get(key);
+      const propagated = policy && reachOf(world, policy);
+      const counted = { ports: policy?.ports.size ?? 0, dpus: propagated?.total ?? 0, propagated };
+      return { ...resource, status: { ...resource.status, ...counted } };
     }
     case 'NetlinkObject': {
       const dpus = world.netlinkObjects.get(key)?.place.objects.size ?? 0;

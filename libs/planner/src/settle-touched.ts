@@ -10,10 +10,11 @@ import {
 } from '@outboard/model';
 import { appliedCondition, problemsOn, someOf } from './applied.js';
 import type { Draft } from './draft.js';
-import type { DpuEntry, NetlinkObjectEntry, RouterEntry } from './entries.js';
+import type { AwaitedEntry, DpuEntry, RouterEntry } from './entries.js';
 import { departure } from './release.js';
 import { settleMtu } from './settle.js';
 import { settleNetlinkObjects } from './settle-netlink-objects.js';
+import { entryOf, settlePolicies } from './settle-policies.js';
 import { nameKey, type World } from './world.js';
 
 type RouterCondition = ConditionUpdateOf<'Router'>;
@@ -32,6 +33,7 @@ export function settleTouched(draft: Draft): void {
   }
   for (const router of routers) rewriteRouter(draft, router);
   settleNetlinkObjects(draft);
+  settlePolicies(draft);
 }
 
 /** Writes a router anew, if it is one of a resource. */
@@ -103,16 +105,18 @@ function routerOfObject(world: World, key: string): RouterEntry | undefined {
   }
 }
 
-/** Routers of which the DPU tells other problems than before, and objects that callers have placed. */
+/** Routers of which the DPU tells other problems than before, policies, and what callers have placed. */
 export function withNews(world: World, dpu: DpuEntry, before: DpuEntry['problems']) {
   const routers = new Set<RouterEntry>();
-  const netlinkObjects = new Set<NetlinkObjectEntry>();
+  const awaited = new Set<AwaitedEntry>();
   for (const key of new Set([...before.keys(), ...dpu.problems.keys()])) {
     if (equal(before.get(key), dpu.problems.get(key))) continue;
     const placed = dpu.netlinkObjects.get(key);
-    if (placed) netlinkObjects.add(placed);
+    if (placed) awaited.add(placed);
+    const policy = entryOf(world, key);
+    if (policy) awaited.add(policy);
     const router = routerOfObject(world, key);
     if (router) routers.add(router);
   }
-  return { routers, netlinkObjects };
+  return { routers, awaited };
 }

@@ -4,7 +4,14 @@ import { Reservations } from './allocate/reservations.js';
 import { Retentions } from './allocate/retentions.js';
 import { Segments } from './allocate/segments.js';
 import { fillPool, poolOf, settleAddress, settleAddressIn } from './allocate/subnet-pool.js';
-import { expectJoining, expectPlaced, expectRouter, expectStored, isSettled } from './confirmation.js';
+import {
+  expectJoining,
+  expectPlaced,
+  expectPolicy,
+  expectRouter,
+  expectStored,
+  isSettled,
+} from './confirmation.js';
 import { Documents } from './documents.js';
 import { EncapsulationPolicies, type VniRange } from './encapsulation-policies.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, RouterEntry, SubnetEntry } from './entries.js';
@@ -28,6 +35,7 @@ import type {
   StoredRecord,
   SubnetRecord,
 } from './records.js';
+import { dpusOf } from './settle-policies.js';
 import type { SharedObject } from './shared-object.js';
 
 export interface WorldOptions {
@@ -79,7 +87,11 @@ export class World {
   readonly encapsulationPolicies: EncapsulationPolicies;
   readonly segments = new Segments();
   readonly documents = new Documents();
-  readonly policies = new Policies(this.documents, (port) => this.#replan(port));
+  readonly policies = new Policies(
+    this.documents,
+    (port) => this.#replan(port),
+    () => this.#revision,
+  );
   /** Connected ports that are told other policies, since this was last asked. */
   readonly #retold = new Set<PortEntry>();
   readonly netlinkObjects = new NetlinkObjects(this.documents, (tenant, name) =>
@@ -121,9 +133,13 @@ export class World {
     for (const network of world.networks.values()) expectJoining(network, revision);
     for (const router of world.routers.values()) expectRouter(router, revision);
     for (const entry of world.netlinkObjects.values()) expectPlaced(entry, revision);
+    const { policies, addressSets } = world.policies;
+    for (const entry of policies.values()) expectPolicy(entry, dpusOf(world, entry), revision);
+    for (const entry of addressSets.values()) expectPolicy(entry, dpusOf(world, entry), revision);
     // What is stored was settled when it was.
     world.takeTouched();
     world.netlinkObjects.takeMoved();
+    world.policies.takeMoved();
     world.#revision = revision;
     return world;
   }

@@ -24,7 +24,7 @@ export function applyAddressSet(
     generation,
     draft.context.now,
   );
-  const status = { observedGeneration: generation, policies: 0, conditions };
+  const status = { observedGeneration: generation, policies: 0, propagated: undefined, conditions };
   draft.put({ kind: 'AddressSet', resource: { kind: 'AddressSet', metadata, spec: intent.spec, status } });
   return ok(undefined);
 }

@@ -38,7 +38,7 @@ export function applySecurityPolicy(
     generation,
     draft.context.now,
   );
-  const status = { observedGeneration: generation, ports: 0, dpus: 0, conditions };
+  const status = { observedGeneration: generation, ports: 0, dpus: 0, propagated: undefined, conditions };
   const resource: SecurityPolicy = { kind: 'SecurityPolicy', metadata, spec: intent.spec, status };
   draft.put({ kind: 'SecurityPolicy', resource });
   writeRetold(draft);

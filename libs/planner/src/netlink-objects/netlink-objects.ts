@@ -1,4 +1,5 @@
 import type { Name, Port } from '@outboard/model';
+import { confirmObject, expectObject } from '../awaited.js';
 import type { Documents } from '../documents.js';
 import type { DpuEntry, NetlinkObjectEntry, NetworkEntry, PortEntry, RouterEntry } from '../entries.js';
 import type { NetlinkObjectRecord } from '../records.js';
@@ -141,16 +142,6 @@ export class NetlinkObjects {
       if (interested?.size === 0) this.#byValue.delete(value);
     }
   }
-}
-
-/** The DPU must confirm the sequence. */
-export function expectObject(entry: NetlinkObjectEntry, dpu: DpuEntry, sequence: number): void {
-  if (!dpu.awaited.has(entry)) entry.lagging++;
-  dpu.awaited.set(entry, sequence);
-}
-
-export function confirmObject(entry: NetlinkObjectEntry, dpu: DpuEntry): void {
-  if (dpu.awaited.delete(entry)) entry.lagging--;
 }
 
 /** Of what ports have, what an entry's place depends on. */

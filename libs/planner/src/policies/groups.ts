@@ -36,6 +36,8 @@ export class Groups {
   constructor(
     private readonly documents: Documents,
     private readonly addressSet: (tenant: TenantName, name: Name) => AddressSetEntry | undefined,
+    /** An address set has come to a DPU, or has left a router there: it may still be in another (`isThere`). */
+    private readonly onSet: (set: AddressSetEntry, dpu: DpuEntry, isThere: boolean) => void,
   ) {}
 
   get size(): number {
@@ -95,6 +97,7 @@ export class Groups {
     dpu.groups.set(created.object.key, { group, place: created });
     this.#replace(created, undefined, created.object);
     for (const object of this.membersIn(group, router)) this.#replace(created, undefined, object);
+    if (group.addressSet) this.onSet(group.addressSet, dpu, true);
   }
 
   leave(group: GroupEntry, dpu: DpuEntry, router: Name): void {
@@ -106,6 +109,16 @@ export class Groups {
     dpu.groups.delete(place.object.key);
     for (const object of this.membersIn(group, router)) this.#replace(place, object, undefined);
     this.#replace(place, place.object, undefined);
+    if (group.addressSet) {
+      const isThere = [...dpu.groups.values()].some((each) => each.group === group);
+      this.onSet(group.addressSet, dpu, isThere);
+    }
+  }
+
+  /** Where an address set is. */
+  dpusOf({ record: { resource } }: AddressSetEntry): ReadonlySet<DpuEntry> {
+    const group = this.#groups.get(`${resource.metadata.tenant}/${resource.metadata.uid}`);
+    return new Set([...(group?.places.values() ?? [])].map(({ dpu }) => dpu));
   }
 
   /** Every member's objects in a router. */

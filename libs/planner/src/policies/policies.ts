@@ -1,3 +1,4 @@
+import { objectKeys } from '@outboard/contracts';
 import { invariant } from '@outboard/core';
 import type {
   LabelSelector,
@@ -8,6 +9,7 @@ import type {
   SecurityPolicy,
   TenantName,
 } from '@outboard/model';
+import { confirmObject, expectObject } from '../awaited.js';
 import type { Documents } from '../documents.js';
 import type { DpuEntry, PortEntry } from '../entries.js';
 import {
@@ -48,15 +50,45 @@ export class Policies {
   readonly addressSets = new Map<string, AddressSetEntry>();
   /** Ports that policies treat alike. */
   readonly classes = new PortClasses();
+  readonly #policiesByUid = new Map<string, PolicyEntry>();
+  readonly #setsByUid = new Map<string, AddressSetEntry>();
   readonly #groups: Groups;
   readonly #tenants = new Map<TenantName, Tenant>();
+  /** They have come to DPUs, left them or are others there, and their status does not say so yet. */
+  readonly #moved = new Set<PolicyEntry | AddressSetEntry>();
 
   constructor(
     private readonly documents: Documents,
     /** A connected port has other policies than its own object says. */
     private readonly onStale: (port: PortEntry) => void,
+    /** Of the decision that is being made; undefined while a stored world is loaded. */
+    private readonly revision: () => number | undefined,
   ) {
-    this.#groups = new Groups(documents, (tenant, name) => this.addressSets.get(keyOf(tenant, name)));
+    this.#groups = new Groups(
+      documents,
+      (tenant, name) => this.addressSets.get(keyOf(tenant, name)),
+      (set, dpu, isThere) => this.#changed(set, dpu, isThere),
+    );
+  }
+
+  /** What is another on some DPU, or concerns others, since the last call. */
+  takeMoved(): (PolicyEntry | AddressSetEntry)[] {
+    const moved = [...this.#moved];
+    this.#moved.clear();
+    return moved;
+  }
+
+  byUid(uid: string): PolicyEntry | undefined {
+    return this.#policiesByUid.get(uid);
+  }
+
+  setByUid(uid: string): AddressSetEntry | undefined {
+    return this.#setsByUid.get(uid);
+  }
+
+  /** The DPUs that have an address set: where a policy means it. */
+  dpusOf(set: AddressSetEntry): ReadonlySet<DpuEntry> {
+    return this.#groups.dpusOf(set);
   }
 
   /** The policies that apply to a port, and the groups that it is in; as its labels and its spec say. */
@@ -91,17 +123,26 @@ export class Policies {
     const { tenant, name } = record.resource.metadata;
     const entry = this.addressSets.get(keyOf(tenant, name));
     if (!entry) {
-      this.addressSets.set(keyOf(tenant, name), { record, policies: new Set() });
+      const created: AddressSetEntry = { record, policies: new Set(), lagging: 0 };
+      this.addressSets.set(keyOf(tenant, name), created);
+      this.#setsByUid.set(record.resource.metadata.uid, created);
+      this.#moved.add(created);
       return;
     }
+    const before = entry.record.resource.spec;
     entry.record = record;
+    if (before === record.resource.spec) return;
     this.#groups.refresh(entry);
+    this.#moved.add(entry);
+    for (const dpu of this.dpusOf(entry)) this.#changed(entry, dpu, true);
   }
 
   removeAddressSet(tenant: string, name: string): void {
     const entry = this.addressSets.get(keyOf(tenant, name));
     invariant(entry && entry.policies.size === 0, `address set ${keyOf(tenant, name)} is not in use`);
     this.addressSets.delete(keyOf(tenant, name));
+    this.#setsByUid.delete(entry.record.resource.metadata.uid);
+    this.#moved.delete(entry);
   }
 
   putPolicy(record: SecurityPolicyRecord): void {
@@ -115,10 +156,12 @@ export class Policies {
     const policy = this.policies.get(keyOf(tenant, name));
     invariant(policy && policy.namedBy.size === 0, `security policy ${keyOf(tenant, name)} is not in use`);
     this.policies.delete(keyOf(tenant, name));
+    this.#policiesByUid.delete(policy.record.resource.metadata.uid);
     const { selectors } = this.#tenantOf(policy.record.resource.metadata.tenant);
     selectors.remove(policy);
     this.#refresh(policy.ports);
     for (const group of policy.groups) this.#release(policy, group);
+    this.#moved.delete(policy);
   }
 
   /** A port is new, or its record is another: before it is placed. */
@@ -183,8 +226,11 @@ export class Policies {
       namedBy: new Set(),
       groups: [],
       places: new Map(),
+      lagging: 0,
     };
+    this.#moved.add(policy);
     this.policies.set(keyOf(metadata.tenant, metadata.name), policy);
+    this.#policiesByUid.set(metadata.uid, policy);
     policy.groups = this.#groups.acquire(policy, record.resource, (group) => this.#fill(group));
     if (!spec.portSelector) return;
     const { selectors, ports } = this.#tenantOf(metadata.tenant);
@@ -197,6 +243,7 @@ export class Policies {
     const { metadata, spec } = record.resource;
     policy.record = record;
     if (before.spec === spec) return;
+    this.#moved.add(policy);
     this.#regroup(policy, record.resource);
     for (const place of policy.places.values()) {
       const next = this.#ruleSetOf(record.resource, place.router);
@@ -204,6 +251,7 @@ export class Policies {
       this.documents.replace(place.dpu.record.name, place.ruleSet, next);
       place.ruleSet = next;
       place.dpu.ruleSets.set(next.key, next);
+      this.#changed(policy, place.dpu, true);
     }
     const { selectors, ports } = this.#tenantOf(metadata.tenant);
     selectors.remove(policy);
@@ -301,6 +349,7 @@ export class Policies {
     policy.places.set(key, created);
     dpu.ruleSets.set(ruleSet.key, ruleSet);
     this.documents.replace(dpu.record.name, undefined, ruleSet);
+    this.#changed(policy, dpu, true);
     for (const group of policy.groups) this.#groups.enter(group, dpu, router);
   }
 
@@ -312,7 +361,21 @@ export class Policies {
     policy.places.delete(key);
     dpu.ruleSets.delete(place.ruleSet.key);
     this.documents.replace(dpu.record.name, place.ruleSet, undefined);
+    const elsewhere = objectKeys.ruleSet(policy.record.resource.metadata.uid, '');
+    this.#changed(
+      policy,
+      dpu,
+      [...dpu.ruleSets.keys()].some((each) => each.startsWith(elsewhere)),
+    );
     for (const group of policy.groups) this.#groups.leave(group, dpu, router);
+  }
+
+  /** Something of it is another on a DPU, or it has gone from there. */
+  #changed(entry: PolicyEntry | AddressSetEntry, dpu: DpuEntry, isThere: boolean): void {
+    this.#moved.add(entry);
+    const sequence = this.revision();
+    if (!isThere) confirmObject(entry, dpu);
+    else if (sequence !== undefined) expectObject(entry, dpu, sequence);
   }
 
   #ruleSetOf(policy: SecurityPolicy, router: Name): SharedObject {

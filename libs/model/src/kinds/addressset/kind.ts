@@ -16,7 +16,7 @@ export const addressSetKind = {
   reasons: ADDRESS_SET_REASONS,
   immutable: [],
   selectable: ADDRESS_SET_SELECTABLE,
-  emptyStatus: { observedGeneration: 0, policies: 0, conditions: [] },
+  emptyStatus: { observedGeneration: 0, policies: 0, propagated: undefined, conditions: [] },
   parseSpec: parseAddressSetSpec,
   specToMessage: addressSetSpecToMessage,
   parseStatus: parseAddressSetStatus,

@@ -1,4 +1,5 @@
 import type { IpPrefix } from '../../ip.js';
+import type { Propagation } from '../../propagation.js';
 import type { Resource, Status } from '../../resource.js';
 
 export interface AddressSetSpec {
@@ -8,6 +9,8 @@ export interface AddressSetSpec {
 
 export interface AddressSetStatus extends Status {
   readonly policies: number;
+  /** Undefined: it concerns no DPU. */
+  readonly propagated: Propagation | undefined;
 }
 
 /** Addresses under a name, for security policies. */

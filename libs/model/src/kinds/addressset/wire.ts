@@ -5,7 +5,9 @@ import {
   type AddressSetStatus as AddressSetStatusMessage,
   AddressSetStatusSchema,
 } from '@outboard/contracts';
+import type { Problems } from '@outboard/core';
 import { addressOrPrefix } from '../../ip.js';
+import { parsePropagation, propagationToMessage } from '../../propagation.js';
 import type { AddressSetSpec, AddressSetStatus } from './spec.js';
 
 export const addressSetSpecToMessage = ({ addresses }: AddressSetSpec): AddressSetSpecMessage =>
@@ -13,13 +15,16 @@ export const addressSetSpecToMessage = ({ addresses }: AddressSetSpec): AddressS
 
 export const parseAddressSetStatus = (
   message: AddressSetStatusMessage = create(AddressSetStatusSchema),
+  problems: Problems,
 ): Omit<AddressSetStatus, 'conditions'> => ({
   observedGeneration: message.observedGeneration,
   policies: message.policies,
+  propagated: parsePropagation(message.propagated, problems),
 });
 
 export const addressSetStatusToMessage = ({
   observedGeneration,
   policies,
+  propagated,
 }: AddressSetStatus): AddressSetStatusMessage =>
-  create(AddressSetStatusSchema, { observedGeneration, policies });
+  create(AddressSetStatusSchema, { observedGeneration, policies, ...propagationToMessage(propagated) });

@@ -1,4 +1,5 @@
 import type { IpAddress, IpPrefix } from '../../ip.js';
+import type { Propagation } from '../../propagation.js';
 import type { Resource, Status } from '../../resource.js';
 import type { MacAddress, Mtu, Name, PortName, SerialNumber } from '../../values.js';
 import type { Segment } from '../network/spec.js';
@@ -74,14 +75,6 @@ export interface PortAddressStatus {
   readonly ip: IpAddress;
   readonly prefixLength: number;
   readonly gateway: IpAddress | undefined;
-}
-
-/** How far the port is known on the DPUs of its network. */
-export interface Propagation {
-  readonly applied: number;
-  readonly total: number;
-  /** At most 10. */
-  readonly lagging: readonly Name[];
 }
 
 export interface PortStatus extends Status {

@@ -6,20 +6,14 @@ import {
   PortSpecSchema,
   type PortStatus as PortStatusMessage,
   PortStatusSchema,
-  type Propagation as PropagationMessage,
 } from '@outboard/contracts';
 import type { Problems } from '@outboard/core';
 import { all, oneOf, optional, required } from '../../fields.js';
 import { addressOrPrefix, parseIpAddress } from '../../ip.js';
+import { parsePropagation, propagationToMessage } from '../../propagation.js';
 import { parseMacAddress, parseMtu, parseName } from '../../values.js';
 import { parseSegment, segmentToMessage } from '../network/wire.js';
-import {
-  OFFLOAD_STATES,
-  type PortAddressStatus,
-  type PortSpec,
-  type PortStatus,
-  type Propagation,
-} from './spec.js';
+import { OFFLOAD_STATES, type PortAddressStatus, type PortSpec, type PortStatus } from './spec.js';
 
 const parseOffloadState = oneOf(OFFLOAD_STATES);
 
@@ -72,19 +66,6 @@ function parseOffloadStatus(
   return state && { state, reason: message.reason };
 }
 
-function parsePropagation(
-  message: PropagationMessage | undefined,
-  problems: Problems,
-): Propagation | undefined {
-  if (message === undefined) return undefined;
-  const lagging = all(
-    message.lagging.map((name, index) =>
-      required(problems, `status.propagated.lagging[${index}]`, name, parseName),
-    ),
-  );
-  return lagging && { applied: message.applied, total: message.total, lagging };
-}
-
 export function parsePortStatus(
   message: PortStatusMessage = create(PortStatusSchema),
   problems: Problems,
@@ -124,7 +105,5 @@ export const portStatusToMessage = (status: PortStatus): PortStatusMessage =>
     })),
     ...(status.segment && { segment: segmentToMessage(status.segment) }),
     ...(status.offload && { offload: status.offload }),
-    ...(status.propagated && {
-      propagated: { ...status.propagated, lagging: [...status.propagated.lagging] },
-    }),
+    ...propagationToMessage(status.propagated),
   });

@@ -27,7 +27,7 @@ export const securityPolicyKind = {
   reasons: SECURITY_POLICY_REASONS,
   immutable: [],
   selectable: SECURITY_POLICY_SELECTABLE,
-  emptyStatus: { observedGeneration: 0, ports: 0, dpus: 0, conditions: [] },
+  emptyStatus: { observedGeneration: 0, ports: 0, dpus: 0, propagated: undefined, conditions: [] },
   parseSpec: parseSecurityPolicySpec,
   specToMessage: securityPolicySpecToMessage,
   parseStatus: parseSecurityPolicyStatus,

@@ -1,5 +1,6 @@
 import type { IpPrefix } from '../../ip.js';
 import type { LabelSelector } from '../../label-selector.js';
+import type { Propagation } from '../../propagation.js';
 import type { Resource, Status } from '../../resource.js';
 import type { Name, PortName } from '../../values.js';
 
@@ -65,6 +66,8 @@ export interface SecurityPolicySpec {
 export interface SecurityPolicyStatus extends Status {
   readonly ports: number;
   readonly dpus: number;
+  /** Undefined: it concerns no DPU. */
+  readonly propagated: Propagation | undefined;
 }
 
 /** Which connections ports may open and accept. */

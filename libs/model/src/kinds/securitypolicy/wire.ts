@@ -8,7 +8,9 @@ import {
   type SecurityRuleSchema,
   type SecurityServiceSchema,
 } from '@outboard/contracts';
+import type { Problems } from '@outboard/core';
 import { labelSelectorToMessage } from '../../label-selector.js';
+import { parsePropagation, propagationToMessage } from '../../propagation.js';
 import type {
   SecurityPeer,
   SecurityPolicySpec,
@@ -71,15 +73,23 @@ function serviceToMessage(service: SecurityService): MessageInitShape<typeof Sec
 
 export const parseSecurityPolicyStatus = (
   message: SecurityPolicyStatusMessage = create(SecurityPolicyStatusSchema),
+  problems: Problems,
 ): Omit<SecurityPolicyStatus, 'conditions'> => ({
   observedGeneration: message.observedGeneration,
   ports: message.ports,
   dpus: message.dpus,
+  propagated: parsePropagation(message.propagated, problems),
 });
 
 export const securityPolicyStatusToMessage = ({
   observedGeneration,
   ports,
   dpus,
+  propagated,
 }: SecurityPolicyStatus): SecurityPolicyStatusMessage =>
-  create(SecurityPolicyStatusSchema, { observedGeneration, ports, dpus });
+  create(SecurityPolicyStatusSchema, {
+    observedGeneration,
+    ports,
+    dpus,
+    ...propagationToMessage(propagated),
+  });
