@@ -1,3 +1,4 @@
+import { systemClock } from '@outboard/core';
 import { COOKIE_PREFIX } from './cookies.js';
 import { addFlow, type CookedFlow, removeFlow } from './openflow/messages.js';
 import { TABLE } from './realise/ovs-objects.js';
@@ -12,6 +13,8 @@ const TOUCH: CookedFlow = {
   actions: [],
   cookie: TOUCH_COOKIE,
 };
+/** Between touches, while a round takes its time. */
+const TOUCH_MILLISECONDS = 5;
 const ALL_BITS = 0xffff_ffff_ffff_ffffn;
 
 /**
@@ -56,9 +59,12 @@ export class CachedDecisions {
     const ended = control.call('revalidator/wait', []).finally(() => {
       waiting = false;
     });
-    ended.catch(() => undefined);
-    while (waiting)
+    // Told below; until then it is nobody's failure.
+    const over = ended.catch(() => undefined);
+    while (waiting) {
       await client.send([addFlow(TOUCH, names), removeFlow(TOUCH, TOUCH_COOKIE, ALL_BITS, names)]);
+      await Promise.race([over, systemClock.delay(TOUCH_MILLISECONDS)]);
+    }
     await ended;
   }
 }

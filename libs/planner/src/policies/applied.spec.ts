@@ -86,7 +86,6 @@ it('a DPU that cannot apply a policy is named with the reason, until it can', ()
     key,
     state: 'UNSUPPORTED' as const,
     message: 'no connection tracking',
-    isUnderWay: false,
   };
   lab.report('dpu-1', [problem]);
   expect(standing().slice(0, 2)).toEqual(['DpuProblems', `dpu-1: ${key}: no connection tracking`]);
