@@ -10,7 +10,6 @@ import type {
   RouterEntry,
 } from './entries.js';
 
-import { dpusOf } from './settle-policies.js';
 import { nameKey, type World } from './world.js';
 
 /**
@@ -33,7 +32,10 @@ export class ConfirmationSnapshot {
     routers: Iterable<RouterEntry>,
   ) {
     for (const entry of this.#awaitedPolicies())
-      this.#ofPolicies.set(entry.record.resource.metadata.uid, awaitedOf(entry, dpusOf(world, entry)));
+      this.#ofPolicies.set(
+        entry.record.resource.metadata.uid,
+        awaitedOf(entry, world.policies.dpusOf(entry)),
+      );
     for (const { tenant, name, unconfirmed, networks, netlinkObjects } of routers) {
       for (const entry of netlinkObjects) this.#noteObject(entry);
       this.#ofRouters.set(nameKey(tenant, name), new Map(unconfirmed));
@@ -59,10 +61,10 @@ export class ConfirmationSnapshot {
       for (const [dpu, sequence] of awaited) expectObject(entry, dpu, sequence);
     }
     for (const entry of this.#awaitedPolicies())
-      for (const dpu of dpusOf(this.world, entry)) confirmObject(entry, dpu);
+      for (const dpu of this.world.policies.dpusOf(entry)) confirmObject(entry, dpu);
     const { policies } = this.world;
     for (const [uid, awaited] of this.#ofPolicies) {
-      const entry = policies.byUid(uid) ?? policies.setByUid(uid);
+      const entry = policies.byUid(uid);
       if (entry) for (const [dpu, sequence] of awaited) expectObject(entry, dpu, sequence);
     }
     for (const [key, joining] of this.#joining) replace(this.world.networks.get(key)?.joining, joining);

@@ -3,7 +3,6 @@ import { capacityOf } from './allocate/subnet-pool.js';
 import type { PlannedResource } from './api.js';
 import { dpusThatKnow, knows } from './confirmation.js';
 import type { AddressSetEntry, PolicyEntry, PortEntry } from './entries.js';
-import { dpusOf } from './settle-policies.js';
 import { nameKey, type World } from './world.js';
 
 /** DPUs that are named; the total is always told. */
@@ -33,7 +32,7 @@ export function propagationOf(port: PortEntry): Propagation | undefined {
 
 /** How far a policy or an address set is known; undefined: it concerns no DPU. */
 function reachOf(world: World, entry: PolicyEntry | AddressSetEntry): Propagation | undefined {
-  const dpus = dpusOf(world, entry);
+  const dpus = world.policies.dpusOf(entry);
   if (dpus.size === 0) return undefined;
   const lagging: Name[] = [];
   if (entry.lagging > 0) {

@@ -3,7 +3,6 @@ import { appliedSomewhere, problemsOn } from './applied.js';
 import type { Draft } from './draft.js';
 import type { AddressSetEntry, DpuEntry, PolicyEntry } from './entries.js';
 import type { AddressSetRecord, SecurityPolicyRecord } from './records.js';
-import type { World } from './world.js';
 
 type PolicyRecord = SecurityPolicyRecord | AddressSetRecord;
 type Applied = Extract<ConditionUpdateOf<'SecurityPolicy' | 'AddressSet'>, { type: 'Applied' }>;
@@ -15,21 +14,16 @@ export function settlePolicies(draft: Draft): void {
 
 /** Writes a policy or an address set anew, if how far DPUs have it is news. */
 export function rewritePolicy(draft: Draft, entry: PolicyEntry | AddressSetEntry): void {
-  const { world, context } = draft;
+  const { context } = draft;
+  const { policies } = draft.world;
   const { kind, resource } = entry.record;
   const { metadata, status } = resource;
-  const applied = appliedOn(dpusOf(world, entry), entry.lagging, (key) => entryOf(world, key) === entry);
+  const applied = appliedOn(policies.dpusOf(entry), entry.lagging, (key) => policies.ownerOf(key) === entry);
   const { generation } = metadata;
   const conditions = updateConditions(kind, status.conditions, [applied], generation, context.now);
   if (conditions === status.conditions) return;
   draft.put({ kind, resource: { ...resource, status: { ...status, conditions } } } as PolicyRecord);
 }
-
-/** The DPUs that have a policy, or an address set because of one. */
-export const dpusOf = (world: World, entry: PolicyEntry | AddressSetEntry): ReadonlySet<DpuEntry> =>
-  'places' in entry
-    ? new Set([...entry.places.values()].map(({ dpu }) => dpu))
-    : world.policies.dpusOf(entry);
 
 function appliedOn(dpus: ReadonlySet<DpuEntry>, lagging: number, isOwn: (key: string) => boolean): Applied {
   if (dpus.size === 0)
@@ -43,17 +37,3 @@ function appliedOn(dpus: ReadonlySet<DpuEntry>, lagging: number, isOwn: (key: st
 }
 
 const textOf = ({ object, message }: DpuProblem): string => `${object}: ${message}`;
-
-/** The policy or address set that an object of a document is of, by its key. */
-export function entryOf(world: World, key: string): PolicyEntry | AddressSetEntry | undefined {
-  const [kind, first = '', , third = ''] = key.split('/');
-  switch (kind) {
-    case 'ruleset':
-      return world.policies.byUid(first);
-    case 'addressgroup':
-    case 'addressgroupmember':
-      return world.policies.setByUid(third);
-    default:
-      return undefined;
-  }
-}

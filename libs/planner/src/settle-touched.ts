@@ -14,7 +14,7 @@ import type { AwaitedEntry, DpuEntry, RouterEntry } from './entries.js';
 import { departure } from './release.js';
 import { settleMtu } from './settle.js';
 import { settleNetlinkObjects } from './settle-netlink-objects.js';
-import { entryOf, settlePolicies } from './settle-policies.js';
+import { settlePolicies } from './settle-policies.js';
 import { nameKey, type World } from './world.js';
 
 type RouterCondition = ConditionUpdateOf<'Router'>;
@@ -113,7 +113,7 @@ export function withNews(world: World, dpu: DpuEntry, before: DpuEntry['problems
     if (equal(before.get(key), dpu.problems.get(key))) continue;
     const placed = dpu.netlinkObjects.get(key);
     if (placed) awaited.add(placed);
-    const policy = entryOf(world, key);
+    const policy = world.policies.ownerOf(key);
     if (policy) awaited.add(policy);
     const router = routerOfObject(world, key);
     if (router) routers.add(router);

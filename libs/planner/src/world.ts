@@ -35,7 +35,6 @@ import type {
   StoredRecord,
   SubnetRecord,
 } from './records.js';
-import { dpusOf } from './settle-policies.js';
 import type { SharedObject } from './shared-object.js';
 
 export interface WorldOptions {
@@ -134,8 +133,8 @@ export class World {
     for (const router of world.routers.values()) expectRouter(router, revision);
     for (const entry of world.netlinkObjects.values()) expectPlaced(entry, revision);
     const { policies, addressSets } = world.policies;
-    for (const entry of policies.values()) expectPolicy(entry, dpusOf(world, entry), revision);
-    for (const entry of addressSets.values()) expectPolicy(entry, dpusOf(world, entry), revision);
+    for (const entry of policies.values()) expectPolicy(entry, world.policies.dpusOf(entry), revision);
+    for (const entry of addressSets.values()) expectPolicy(entry, world.policies.dpusOf(entry), revision);
     // What is stored was settled when it was.
     world.takeTouched();
     world.netlinkObjects.takeMoved();

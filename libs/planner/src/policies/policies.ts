@@ -78,17 +78,29 @@ export class Policies {
     return moved;
   }
 
-  byUid(uid: string): PolicyEntry | undefined {
-    return this.#policiesByUid.get(uid);
+  /** The DPUs that have a policy, or an address set because of one. */
+  dpusOf(entry: PolicyEntry | AddressSetEntry): ReadonlySet<DpuEntry> {
+    return 'places' in entry
+      ? new Set([...entry.places.values()].map(({ dpu }) => dpu))
+      : this.#groups.dpusOf(entry);
   }
 
-  setByUid(uid: string): AddressSetEntry | undefined {
-    return this.#setsByUid.get(uid);
+  byUid(uid: string): PolicyEntry | AddressSetEntry | undefined {
+    return this.#policiesByUid.get(uid) ?? this.#setsByUid.get(uid);
   }
 
-  /** The DPUs that have an address set: where a policy means it. */
-  dpusOf(set: AddressSetEntry): ReadonlySet<DpuEntry> {
-    return this.#groups.dpusOf(set);
+  /** The policy or address set that an object of a document is of, by its key. */
+  ownerOf(key: string): PolicyEntry | AddressSetEntry | undefined {
+    const [kind, first = '', , third = ''] = key.split('/');
+    switch (kind) {
+      case 'ruleset':
+        return this.#policiesByUid.get(first);
+      case 'addressgroup':
+      case 'addressgroupmember':
+        return this.#setsByUid.get(third);
+      default:
+        return undefined;
+    }
   }
 
   /** The policies that apply to a port, and the groups that it is in; as its labels and its spec say. */
