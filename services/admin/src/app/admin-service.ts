@@ -110,6 +110,8 @@ export class AdminService implements AsyncDisposable {
       else this.#claims.remove(tenant, name);
     }
     const changed = this.#claims.changed();
+    // Ports are told of many times, and bind their function once.
+    if (changed.length === 0) return ok(undefined);
     const written = await this.#resources.change('service/network', (context) =>
       ok(toDomainChanges(this.#inventory.claimsChanged(changed, context))),
     );
