@@ -31,7 +31,8 @@ export interface PlannedFlow {
   readonly change: 'BEGINS' | 'STOPS';
   readonly family: 4 | 6;
   readonly from: PlannedPorts;
-  readonly to: PlannedPorts;
+  /** Ports, or a destination of a router. */
+  readonly to: PlannedPorts | { readonly prefix: string };
   readonly services: readonly {
     readonly protocol: string;
     readonly first?: number;

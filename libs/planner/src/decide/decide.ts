@@ -13,6 +13,7 @@ import { ConfirmationSnapshot } from '../confirmation-snapshot.js';
 import { Draft } from '../draft.js';
 import type { RouterEntry } from '../entries.js';
 import { present } from '../present.js';
+import { type RouterTables, tablesOf } from '../reachability/routing-tables.js';
 import { settleTouched } from '../settle-touched.js';
 import { nameKey, type World } from '../world.js';
 import { applyAddressSet, deleteAddressSet } from './address-set.js';
@@ -36,16 +37,24 @@ export function decide(world: World, command: Command, context: Context): Result
   return resource.ok ? ok({ ...draft.decision(), resource: resource.value }) : resource;
 }
 
+/** Kinds by which routers may send elsewhere. */
+const REROUTING: ReadonlySet<PlannedKind> = new Set(['Router', 'Network', 'Subnet', 'NetlinkObject']);
+
 /** A decision that was not taken, with what it would have changed in the DPUs' documents. */
 export interface DryRun {
   readonly decision: CommandDecision;
   readonly documents: readonly DocumentChange[];
   readonly differences: readonly DocumentDifference[];
+  /** Where the routers send that it concerns; none for commands that change no routes. */
+  readonly tables: { readonly before: readonly RouterTables[]; readonly after: readonly RouterTables[] };
 }
 
 /** What `decide` would do. The world is as before. */
 export function dryRun(world: World, command: Command, context: Context): Result<DryRun, AppError> {
-  const snapshot = new ConfirmationSnapshot(world, routersOf(world, command));
+  const concerned = [...routersOf(world, command)];
+  const snapshot = new ConfirmationSnapshot(world, concerned);
+  const routing = REROUTING.has(targetOf(command).kind) ? concerned : [];
+  const before = tablesOf(routing, command);
   const draft = new Draft(world, context);
   return world.documents.attempt(() => {
     const resource = execute(draft, command);
@@ -53,9 +62,10 @@ export function dryRun(world: World, command: Command, context: Context): Result
     const decision = { ...draft.decision(), resource: resource.value };
     const documents = world.documents.preview(context.revision);
     const differences = world.documents.differences();
+    const tables = { before, after: tablesOf(routing, command, before) };
     draft.undo();
     snapshot.restore();
-    return ok({ decision, documents, differences });
+    return ok({ decision, documents, differences, tables });
   });
 }
 

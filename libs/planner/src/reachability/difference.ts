@@ -1,12 +1,13 @@
-import type { IpFamily, Name } from '@outboard/model';
+import type { IpFamily, IpPrefix, Name } from '@outboard/model';
 import type { Command } from '../api.js';
 import type { DryRun } from '../decide/decide.js';
-import type { NetworkEntry } from '../entries.js';
+import type { NetworkEntry, PortEntry } from '../entries.js';
 import type { World } from '../world.js';
 import { changeOf } from './change.js';
 import type { PortClass } from './classes.js';
 import { type Outcome, Outcomes } from './outcomes.js';
 import { MAX_NAMES, type Part, Parts } from './parts.js';
+import { routeFlows } from './route-flows.js';
 import type { ServiceRange } from './services.js';
 
 /** Ports that are alike: a few of their names, and how many there are. */
@@ -16,12 +17,13 @@ export interface PortNames {
   readonly total: number;
 }
 
-/** Flows between ports of two sorts that begin or stop to be possible. */
+/** Flows from ports of one sort, to those of another or to a destination of a router, that begin or stop to be possible. */
 export interface FlowChange {
   readonly change: 'BEGINS' | 'STOPS';
   readonly family: IpFamily;
   readonly from: PortNames;
-  readonly to: PortNames;
+  /** Ports, or where a router sends what is for others than ports. */
+  readonly to: PortNames | { readonly prefix: IpPrefix };
   readonly services: readonly ServiceRange[];
 }
 
@@ -40,7 +42,7 @@ const MAX_LISTED = 100;
 export function differenceOf(
   world: World,
   command: Command,
-  { decision }: Pick<DryRun, 'decision'>,
+  { decision, tables }: Pick<DryRun, 'decision' | 'tables'>,
 ): ReachabilityDifference | undefined {
   const change = changeOf(world, command.operation === 'delete', decision);
   if (!change) return undefined;
@@ -65,6 +67,9 @@ export function differenceOf(
         }
       }
     }
+  }
+  for (const { network, ports, to, ...outcome } of routeFlows(world, tables.before, tables.after)) {
+    if (++total <= MAX_LISTED) flows.push({ ...outcome, from: namesOf(network, ports), to: { prefix: to } });
   }
   return { flows, total };
 }
@@ -128,11 +133,16 @@ function reachedFrom(network: NetworkEntry): readonly NetworkEntry[] {
   return [...network.router.networks].filter(({ gateway }) => gateway !== undefined);
 }
 
-const portsOf = (part: Part): PortNames => ({
-  network: part.network.record.resource.metadata.name,
-  names: part
-    .ports()
+const portsOf = (part: Part): PortNames => namesOf(part.network, part.ports(), part.total);
+
+const namesOf = (
+  network: NetworkEntry,
+  ports: readonly (PortEntry | Name)[],
+  total = ports.length,
+): PortNames => ({
+  network: network.record.resource.metadata.name,
+  names: ports
     .slice(0, MAX_NAMES)
     .map((port) => (typeof port === 'string' ? port : port.record.resource.metadata.name)),
-  total: part.total,
+  total,
 });

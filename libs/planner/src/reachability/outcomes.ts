@@ -55,9 +55,7 @@ export class Outcomes {
   ): readonly Outcome[] {
     const before = permitted(from.before, to.before, family, this.sets.before);
     const after = permitted(from.after, to.after, family, this.sets.after);
-    const outcome = (change: Outcome['change'], services: Services): Outcome[] =>
-      services.length === 0 ? [] : [{ change, family, services: rangesOf(services, family) }];
-    return [...outcome('BEGINS', without(after, before)), ...outcome('STOPS', without(before, after))];
+    return changesOf(before, after, family);
   }
 }
 
@@ -73,4 +71,11 @@ export function permitted(from: Side, to: Side, family: IpFamily, sets: AddressS
       : allowedBy(slicesOf(side.policies, direction, { address, labels }, namedPorts, sets));
   const opened = allowed(from, 'EGRESS', destination, to.identity.labels);
   return opened.length === 0 ? NOTHING : both(opened, allowed(to, 'INGRESS', source, from.identity.labels));
+}
+
+/** What begins and what stops to be possible. */
+export function changesOf(before: Services, after: Services, family: IpFamily): readonly Outcome[] {
+  const outcome = (change: Outcome['change'], services: Services): Outcome[] =>
+    services.length === 0 ? [] : [{ change, family, services: rangesOf(services, family) }];
+  return [...outcome('BEGINS', without(after, before)), ...outcome('STOPS', without(before, after))];
 }

@@ -277,6 +277,87 @@ describe('the verdict of a flow', () => {
   });
 });
 
+describe('the difference that other routes make', () => {
+  const addressOf = (name: string): string => lab.port(name).status.addresses[0]?.ip ?? '';
+  const routes = (...names: string[]) =>
+    names.length === 0
+      ? []
+      : [{ destination: '10.8.0.0/16', nextHops: names.map((name) => ({ address: addressOf(name) })) }];
+  /** `BEGINS web-0 db-0 web-1 to 10.8.0.0/16: TCP, ...`: the flows that the command begins or stops, after it is carried out. */
+  const differences = (command: Command): string[] => {
+    const planned = unwrap(lab.dryRun(command));
+    const { flows = [] } = differenceOf(lab.world, command, planned) ?? {};
+    unwrap(lab.decide(command));
+    const lines = flows.map(({ change, from, to, services }) => {
+      const what = services.map(
+        ({ protocol, first }) => `${protocol}${first === undefined ? '' : ` ${first}`}`,
+      );
+      const where = 'prefix' in to ? to.prefix : to.names.join(' ');
+      return `${change} ${from.names.join(' ')} to ${where}: ${what.join(', ')}`;
+    });
+    return lines.sort();
+  };
+  const router = (spec: object) => lab.command('Router', 'default', spec);
+  const ALL = 'TCP, UDP, ICMP, OTHER';
+
+  it('is told of whole destinations: a route, another one, the way out, none', () => {
+    expect(differences(router({ routes: routes('db-0') }))).toEqual([
+      `BEGINS web-0 db-0 web-1 to 10.8.0.0/16: ${ALL}`,
+    ]);
+    const closed = { ...app('web'), ingress: [{ services: [{ protocol: 'TCP', port: 80 }] }] };
+    unwrap(lab.decide(policy('closed', closed)));
+    // By several next hops only what each of them accepts.
+    expect(differences(router({ routes: routes('db-0', 'web-1') }))).toEqual([
+      'STOPS db-0 to 10.8.0.0/16: TCP 0, TCP 81, UDP, ICMP, OTHER',
+      'STOPS web-0 web-1 to 10.8.0.0/16: TCP 0, TCP 81, UDP, ICMP, OTHER',
+    ]);
+    const gateway = { externalGateway: { sourceNat: 'DPU_ADDRESS' } };
+    expect(differences(router(gateway))).toEqual([
+      `BEGINS db-0 to 0.0.0.0/0: ${ALL}`,
+      'BEGINS db-0 to 10.8.0.0/16: TCP 0, TCP 81, UDP, ICMP, OTHER',
+      `BEGINS web-0 web-1 to 0.0.0.0/0: ${ALL}`,
+      'BEGINS web-0 web-1 to 10.8.0.0/16: TCP 0, TCP 81, UDP, ICMP, OTHER',
+    ]);
+    expect(
+      differences({ operation: 'delete', kind: 'Router', tenant: 'acme', name: 'default' }),
+    ).toHaveLength(2);
+    expect(differences(router({}))).toEqual([]);
+  });
+
+  it('is told of what a caller places, for the ports of the DPUs that have it', () => {
+    const placed = { dpus: ['dpu-2'], route: { dst: '10.8.0.0/16', gateway: addressOf('db-0') } };
+    expect(differences(lab.command('NetlinkObject', 'one', placed))).toEqual([
+      `BEGINS web-1 to 10.8.0.0/16: ${ALL}`,
+    ]);
+  });
+
+  it('is none for a network or a subnet that no port is in', () => {
+    expect(differences(lab.command('Network', 'green', {}))).toEqual([]);
+    const subnet = { network: 'green', cidr: '10.0.3.0/24' };
+    expect(differences(lab.command('Subnet', 'green-v4', subnet))).toEqual([]);
+  });
+
+  it('is told of ports that come to be connected, as when the MTU of their network is one that can be carried', () => {
+    lab.apply('Network', 'wide', { router: 'default', mtu: 1400 });
+    lab.apply('Subnet', 'wide-v4', { network: 'wide', cidr: '10.0.4.0/24' });
+    for (const vfNumber of [3, 4]) {
+      unwrap(lab.decide(port(`wide-${vfNumber}`, 'dpu-2', vfNumber, 'wide', { network: 'wide' })));
+    }
+    // The underlay of the DPU has become smaller.
+    lab.dpu('dpu-2', { underlayMtu: 1400 });
+    expect(lab.port('wide-3').status.dpu).toBeUndefined();
+    const begun = differences(lab.command('Network', 'wide', { router: 'default', mtu: 1300 }));
+    expect(begun).toEqual(
+      expect.arrayContaining([
+        `BEGINS wide-3 to wide-4: ${ALL}`,
+        `BEGINS wide-4 to wide-3: ${ALL}`,
+        `BEGINS wide-3 to web-0 db-0 web-1: ${ALL}`,
+        `BEGINS web-0 db-0 web-1 to wide-3: ${ALL}`,
+      ]),
+    );
+  });
+});
+
 describe('the difference that a command makes', () => {
   const PROBES: readonly Probe[] = [
     PING,
@@ -309,7 +390,7 @@ describe('the difference that a command makes', () => {
         .filter(({ change }) => change === wanted)
         .flatMap(({ from, to, services, family }) =>
           from.names.flatMap((one) =>
-            to.names.flatMap((other) =>
+            ('names' in to ? to.names : []).flatMap((other) =>
               PROBES.filter(
                 ({ protocol, service }) =>
                   one !== other &&

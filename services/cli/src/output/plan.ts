@@ -55,7 +55,8 @@ function flowLines({ flows = [], flowTotal = 0 }: Plan): readonly string[] {
   const lines = flows.slice(0, MAX_FLOWS).map(({ change, family, from, to, services }) => {
     const verb = change === 'BEGINS' ? 'begins to be possible' : 'is possible no more';
     const what = services.map(serviceText).join(', ');
-    return `  ${portsText(from)} to ${portsText(to)} over IPv${family}: ${what} ${verb}`;
+    const where = 'prefix' in to ? to.prefix : portsText(to);
+    return `  ${portsText(from)} to ${where} over IPv${family}: ${what} ${verb}`;
   });
   const rest = flowTotal - lines.length;
   return rest > 0 ? [...lines, `  and ${rest} more flows that begin or stop to be possible`] : lines;
