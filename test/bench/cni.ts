@@ -104,6 +104,8 @@ async function atOnce(outboard: CniRuntime, pods: readonly Pod[]): Promise<void>
     row(`${what}: p99`, ours.p99, 'ms', theirs?.p99 ?? null);
     row(`${what}: processor time on the host`, ours.hostCpu, 'ms/pod', theirs?.hostCpu ?? null);
     row(`${what}: processor time with bus, services and worker`, ours.allCpu, 'ms/pod', null);
+    if (action === contenders['ADD of 100 pods at once'])
+      row('agent with 100 pods: resident memory', agentMemory(), 'MiB', null);
   }
 }
 
@@ -179,6 +181,10 @@ function stackCpu(): number {
 
 function agentCpu(): number {
   return stack.stack.usage().get(`host-agent/${HOST}`)?.cpuMilliseconds ?? 0;
+}
+
+function agentMemory(): number {
+  return (stack.stack.usage().get(`host-agent/${HOST}`)?.residentBytes ?? 0) / 2 ** 20;
 }
 
 /** `better: more`: a rate. */

@@ -106,7 +106,7 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     await a.delete(web);
     expect(await devicesOf()).toEqual(before);
     expect((await ports()).map(({ status: { dpu } }) => dpu)).toEqual(['dpu-b']);
-  }, 30_000);
+  }, 60_000);
 
   it('are disconnected however often, whatever of them is left, and nothing else is touched', async () => {
     const before = await devicesOf();

@@ -55,15 +55,16 @@ export class Attacher {
     // Before anything is asked for: nothing that comes of it is missed.
     const following = controlPlane.follow(tenant, name);
     following.catch(() => {});
-    let wake = (): void => {};
+    let cancel = (): void => {};
     try {
       const spec = request.port === undefined ? await this.#specOf(target, controlPlane) : undefined;
       const follower = await following;
-      wake = () => follower.wake();
+      cancel = () => follower.cancel('the agent ends');
+      signal.addEventListener('abort', cancel);
+      if (signal.aborted) cancel();
       const { attachment, port } = await this.#bind(target, name, spec, controlPlane);
-      const ready = follower.ready(port, deadline, signal);
+      const ready = follower.ready(port, deadline);
       ready.catch(() => {});
-      signal.addEventListener('abort', wake);
       const connection = connectionOf(port, request);
       const defaultGateways = await configure(target.namespace, ifname, connection);
       await ready;
@@ -75,7 +76,7 @@ export class Attacher {
       this.ports.journal.write(attached);
       return attached;
     } finally {
-      signal.removeEventListener('abort', wake);
+      signal.removeEventListener('abort', cancel);
       following.then(
         (follower) => follower[Symbol.asyncDispose](),
         () => {},

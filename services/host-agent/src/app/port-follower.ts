@@ -25,6 +25,7 @@ export class PortFollower implements AsyncDisposable {
   /** What the last event told; undefined: nothing since the port was last looked at. */
   #told: Received | undefined;
   #wake = (): void => {};
+  #cancelled: string | undefined;
 
   private constructor(
     private readonly clock: Clock,
@@ -51,16 +52,17 @@ export class PortFollower implements AsyncDisposable {
     return follower;
   }
 
-  /** Looks again at once. */
-  wake(): void {
+  /** Nobody waits any more. */
+  cancel(why: string): void {
+    this.#cancelled ??= why;
     this.#wake();
   }
 
   /**
    * The port once it is ready: its DPU has applied and read back what this version asks for. Throws AppError
-   * DEADLINE_EXCEEDED with what it waits for, CANCELLED once the signal aborts, or what asking for it says.
+   * DEADLINE_EXCEEDED with what it waits for, CANCELLED, or what asking for it says.
    */
-  async ready(port: Port, deadline: number, signal: AbortSignal): Promise<Port> {
+  async ready(port: Port, deadline: number): Promise<Port> {
     const what = `port ${this.port.tenant}/${this.port.name}`;
     for (let latest = port; ; ) {
       const { metadata, status } = latest;
@@ -72,11 +74,13 @@ export class PortFollower implements AsyncDisposable {
         const message = `${what} is not ready: ${waitsFor(status.conditions)}`;
         throw new AppError('DEADLINE_EXCEEDED', message);
       }
-      if (signal.aborted)
-        throw new AppError('CANCELLED', `${what} is not waited for any more: the agent ends`);
+      if (this.#cancelled !== undefined) {
+        throw new AppError('CANCELLED', `${what} is not waited for any more: ${this.#cancelled}`);
+      }
       const pause = new AbortController();
       this.#wake = () => pause.abort();
       if (this.#told === undefined) await this.clock.delay(Math.min(left, POLL_MILLISECONDS), pause.signal);
+      if (this.#cancelled !== undefined) continue;
       latest = this.#heard(port) ?? unwrap(await this.ask(left));
     }
   }
@@ -94,6 +98,7 @@ export class PortFollower implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.cancel('the follower is closed');
     await this.#subscription?.[Symbol.asyncDispose]();
   }
 }
