@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Installation } from '@outboard/all-in-one';
@@ -279,9 +280,10 @@ export class Simulation {
     return promise;
   }
 
-  /** Time passes; what is written to files meanwhile is given turns of the event loop. */
+  /** Time passes, but not past what is written to files meanwhile: who asks for one, too, does not overtake it by far. */
   async #pass(milliseconds: number): Promise<void> {
     for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
+    await stat(this.#directory);
     await this.clock.advance(milliseconds);
   }
 
