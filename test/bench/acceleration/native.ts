@@ -44,16 +44,22 @@ export function nativeCipher(size: number, seconds: number, depth = 1): NativeRe
   return result;
 }
 
-/** Zstandard by the native module, with data as the client's. */
-export function nativeCompression(size: number, seconds: number): NativeResult {
-  const engine = engines.find('COMPRESS', 'ZSTD', 0)?.engine as EngineOf<'compression'>;
-  const output = new Uint8Array(size + 65_536);
-  const input = new Uint8Array(size);
+/** Data that compresses as text does: the same as the client's in C. */
+export function words(size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
   let state = 1n;
   for (let at = 0; at < size; at++) {
     if (at % 7 === 0) state = BigInt.asUintN(64, state * 1_103_515_245n + 12_345n);
-    input[at] = 97 + ((Number((state >> 16n) & 511n) * ((at % 7) + 7)) % 26);
+    bytes[at] = 97 + ((Number((state >> 16n) & 511n) * ((at % 7) + 7)) % 26);
   }
+  return bytes;
+}
+
+/** Zstandard by the native module. */
+export function nativeCompression(size: number, seconds: number): NativeResult {
+  const engine = engines.find('COMPRESS', 'ZSTD', 0)?.engine as EngineOf<'compression'>;
+  const output = new Uint8Array(size + 65_536);
+  const input = words(size);
   return measure(size, seconds, () => engine.compress(1, input, output));
 }
 

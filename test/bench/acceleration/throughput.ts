@@ -2,7 +2,7 @@ import { TOKEN } from '@outboard/acceleration/testing';
 import { AccelerationClient } from '@outboard/acceleration-client';
 import { median, note, report } from '../report.js';
 import { BenchWorker, type Load, type LoadResult } from './bench-worker.js';
-import { type NativeResult, nativeCipher, nativeCompression, opensslSpeed } from './native.js';
+import { type NativeResult, nativeCipher, nativeCompression, opensslSpeed, words } from './native.js';
 
 const BENCH = 'acceleration';
 const SECONDS = 0.5;
@@ -131,7 +131,7 @@ async function measure(worker: BenchWorker, { name, load, native, bar }: Case): 
 async function chain(worker: BenchWorker): Promise<void> {
   const client = clientOf(worker);
   for (const size of [64 * KIB, 1024 * KIB]) {
-    const input = Buffer.from('some words that come again, '.repeat(size / 28 + 1)).subarray(0, size);
+    const input = words(size);
     const whole: number[] = [];
     const parts: number[] = [];
     for (let round = 0; round < 60; round++) {

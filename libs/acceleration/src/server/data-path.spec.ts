@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
@@ -51,14 +60,19 @@ it('a session whose path is too long for a socket is refused by name, and others
   }
 });
 
-it('sockets that a run left which was killed are removed', async () => {
+it('sockets that a run left which was killed are removed, and nothing else', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'outboard-accel-'));
   mkdirSync(join(directory, 'gone'));
+  writeFileSync(join(directory, 'gone/session.json'), '{}');
+  writeFileSync(join(directory, 'gone/light-0.sock'), '');
+  mkdirSync(join(directory, 'foreign'));
+  writeFileSync(join(directory, 'foreign/session.json'), '{}');
+  writeFileSync(join(directory, 'foreign/letter'), 'not ours');
   const keys = await KeyStore.open({ storage: new MemoryKeyStorage(), random: systemRandom });
   const onFailure = (): void => {};
   const threads = { LIGHT: 1, HEAVY: 1 };
   const dataPath = await DataPath.open({ directory, threads, keys, clock: systemClock, onFailure });
-  expect(readdirSync(directory)).toEqual([]);
+  expect(readdirSync(directory)).toEqual(['foreign']);
   await dataPath[Symbol.asyncDispose]();
   rmSync(directory, { recursive: true });
 });

@@ -1,4 +1,3 @@
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, type Clock } from '@outboard/core';
 import type { LaneName } from '../engine/algorithms.js';
@@ -44,9 +43,7 @@ export class DataPath implements AsyncDisposable {
 
   /** Removes the sockets that a former run has left: nobody serves them. */
   static async open(ports: DataPathPorts): Promise<DataPath> {
-    for (const sessionUid of await readdir(ports.directory).catch(() => [])) {
-      await new SessionDirectory(ports.directory, sessionUid).remove();
-    }
+    await SessionDirectory.removeLeftovers(ports.directory);
     return new DataPath(ports);
   }
 

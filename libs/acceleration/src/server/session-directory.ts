@@ -1,4 +1,4 @@
-import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LaneName } from '../engine/algorithms.js';
 import type { SessionGrant } from '../lane/grant.js';
@@ -52,6 +52,9 @@ export const describeSession = (
   };
 };
 
+/** What is in the directory of a session. */
+const OWN_FILE = /^(session\.json(\.new)?|(light|heavy)-\d+\.sock)$/;
+
 /**
  * The directory of a session's sockets: to be mounted into the holder's pod as the sockets of device plugins are, so that
  * whoever does not have it mounted does not even see them.
@@ -82,6 +85,16 @@ export class SessionDirectory {
     const path = join(this.path, SESSION_FILE);
     await writeFile(`${path}.new`, `${JSON.stringify(description, undefined, 2)}\n`, { mode: 0o644 });
     await rename(`${path}.new`, path);
+  }
+
+  /** What killed runs have left in `root`. Whatever else is there is somebody else's, and stays. */
+  static async removeLeftovers(root: string): Promise<void> {
+    for (const entry of await readdir(root, { withFileTypes: true }).catch(() => [])) {
+      if (!entry.isDirectory()) continue;
+      const directory = new SessionDirectory(root, entry.name);
+      const names = await readdir(directory.path);
+      if (names.length > 0 && names.every((name) => OWN_FILE.test(name))) await directory.remove();
+    }
   }
 
   async remove(): Promise<void> {
