@@ -29,8 +29,8 @@ function retain(draft: Draft, subnet: SubnetEntry, port: Name, address: IpAddres
   const { now } = draft.context;
   const { metadata, spec } = subnet.record.resource;
   for (const kept of [...subnet.retained.values()]) if (kept.until <= now) draft.remove(keyOf(kept));
-  const [first] = subnet.retained.size < MAX_RETENTIONS_PER_SUBNET ? [] : subnet.retained.inOrder();
-  if (first) draft.remove(keyOf(first));
+  const excess = subnet.retained.size < MAX_RETENTIONS_PER_SUBNET ? undefined : subnet.retained.first();
+  if (excess) draft.remove(keyOf(excess));
   draft.put({
     kind: 'Retention',
     name: `${metadata.uid}.${port}`,
@@ -57,7 +57,7 @@ export function retainedFor(draft: Draft, subnet: SubnetEntry, port: Name): IpAd
 
 /** What is taken when nothing else is free. */
 export const givenUpFirst = ({ network, retained }: SubnetEntry): RetentionRecord | undefined =>
-  retained.inOrder().find(({ address }) => !network.quarantinedAddresses.has(address));
+  retained.first(({ address }) => !network.quarantinedAddresses.has(address));
 
 /** What a port has is kept no longer, neither is what is kept under its name. */
 export function endRetention(

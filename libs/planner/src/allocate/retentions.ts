@@ -33,11 +33,14 @@ export class Retentions {
     return this.#byPort.get(port);
   }
 
-  /** In the order in which they are given up; depends on nothing but what is kept. */
-  inOrder(): RetentionRecord[] {
-    return [...this.#byPort.values()].sort(
-      (one, other) => one.until - other.until || (one.port < other.port ? -1 : 1),
-    );
+  /** The one that is given up before the others, of those that may be; depends on nothing but what is kept. */
+  first(mayBe: (record: RetentionRecord) => boolean = () => true): RetentionRecord | undefined {
+    let first: RetentionRecord | undefined;
+    for (const record of this.#byPort.values()) {
+      if (first && (record.until - first.until || (record.port < first.port ? -1 : 1)) > 0) continue;
+      if (mayBe(record)) first = record;
+    }
+    return first;
   }
 
   add(record: RetentionRecord): void {

@@ -148,6 +148,23 @@ describe('an address that a subnet retains', () => {
     expect(refusalOf(lab, 'a')?.reason).toBe('SUBNET_EXHAUSTED');
   });
 
+  it('is one of 4096 at most: then the one that was given up first is forgotten', () => {
+    const lab = labWith();
+    lab.apply('Subnet', 'blue-wide', { network: 'blue', cidr: '10.2.0.0/16', retentionSeconds: 3600 });
+    const spec = { network: 'blue', addresses: [{ subnet: 'blue-wide' }] };
+    const names = Array.from({ length: 4097 }, (_, index) => `job-${index}`);
+    lab.group(() => {
+      for (const name of names) lab.apply('Port', name, spec);
+    });
+    lab.group(() => {
+      for (const name of names) lab.delete('Port', name);
+    });
+    // All at the same time: by name.
+    expect(lab.records('Retention')).toHaveLength(4096);
+    expect(lab.records('Retention').some(({ port }) => port === 'job-0')).toBe(false);
+    expect(capacityOf(lab, 'blue-wide')).toMatchObject({ total: 65_533, used: 0, free: 65_533 });
+  });
+
   it('is not waited for where a DPU that is away may still have it', () => {
     const lab = labWith({ retentionSeconds: 3600 });
     const spec = { network: 'blue', function: identityOf('dpu-1', 0) };
