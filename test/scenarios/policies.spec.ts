@@ -159,7 +159,7 @@ describe('security policies', () => {
     const [client, web, db] = ['client-0', 'web-0', 'db-0'].map(homeOf);
     const across = (far: string | undefined) => (far === client ? [] : [`${client} tunnel`]);
     const start = [`${client} port`, `${client} representor`];
-    const toWeb = '--from port/client-0 --to port/web-0 --protocol tcp --port 80';
+    const toWeb = '--from port/client-0 --to port/web-0 --protocol tcp --port 8080';
     expect(await trace(toWeb)).toEqual({
       code: 0,
       verdict: 'ALLOWED',
@@ -171,6 +171,12 @@ describe('security policies', () => {
       verdict: 'DENIED',
       answered: false,
       way: [...start, ...across(db)],
+    });
+    expect(await trace('--from client-0 --to 10.0.9.77 --protocol icmp')).toEqual({
+      code: 0,
+      verdict: 'UNREACHABLE',
+      answered: false,
+      way: start,
     });
     // What no model of the network knows: the pod has taken its device down.
     const socket = NetlinkSocket.open({ namespace: pods.get('web-0')?.namespace as NetworkNamespace });

@@ -14,6 +14,7 @@ import {
 } from '@outboard/contracts';
 import { AppError, err, ok, Problems, type Result } from '@outboard/core';
 import {
+  asksFor,
   belongsTo,
   carries,
   EchoServer,
@@ -120,7 +121,7 @@ export class Prober {
       to && protocol !== 'ICMP' && protocol !== 'ICMPv6' ? await listen(to, flow.port) : undefined;
     try {
       for (const station of this.#stations(from, to)) {
-        const matches = station.kind === 'tunnel' ? carries : belongsTo;
+        const matches = matcherOf(station, from);
         const capture = await FrameCapture.open(station.place, station.device, (frame) =>
           matches(frame, flow),
         );
@@ -167,6 +168,15 @@ export class Prober {
       tunnel: at('tunnel', underlay, dpu, underlay),
     };
   }
+}
+
+/** A sender that does not know yet who has the destination asks first, and sends nothing else if nobody answers. */
+function matcherOf({ kind, dpu, name }: Station, from: Pod): typeof belongsTo {
+  if (kind === 'tunnel') return carries;
+  const isNear = [...from.attachments.values()].some(
+    (own) => own.dpu.name === dpu && (kind === 'port' ? from.name : own.function.representor) === name,
+  );
+  return isNear ? (frame, flow) => belongsTo(frame, flow) || asksFor(frame, flow) : belongsTo;
 }
 
 const noPod = (field: string, port: string): AppError =>

@@ -1,11 +1,14 @@
 import { isIPv6 } from 'node:net';
 import { ipBytes } from '@outboard/netlink';
-import { ETHER_TYPE, encapsulated, etherTypeOf } from './frames.js';
+import { ETHER_TYPE, encapsulated, etherTypeOf, isArp } from './frames.js';
 
 const ETHERNET_HEADER = 14;
 const IPV6_HEADER = 40;
 /** IP protocol numbers (IANA). */
 const PORTED = [6, 17];
+const ICMPV6 = 58;
+const SOLICITATION = 135;
+const ARP_REQUEST = 1;
 
 /** What packets of a flow have in common, on the way from who begins it. */
 export interface FlowSignature {
@@ -37,4 +40,18 @@ export function belongsTo(frame: Buffer, { source, destination, protocol, port }
 export function carries(frame: Buffer, flow: FlowSignature): boolean {
   const inner = encapsulated(frame);
   return inner !== undefined && belongsTo(inner, flow);
+}
+
+/** Whether a frame asks who has the destination (ARP, RFC 826; neighbour solicitation, RFC 4861): what is sent before all else. */
+export function asksFor(frame: Buffer, { destination }: FlowSignature): boolean {
+  const target = Buffer.from(ipBytes(destination));
+  const packet = frame.subarray(ETHERNET_HEADER);
+  if (isArp(frame)) {
+    return (
+      packet.length >= 28 && packet.readUInt16BE(6) === ARP_REQUEST && packet.subarray(24, 28).equals(target)
+    );
+  }
+  if (etherTypeOf(frame) !== ETHER_TYPE.IPV6 || packet[6] !== ICMPV6) return false;
+  const message = packet.subarray(IPV6_HEADER);
+  return message[0] === SOLICITATION && message.subarray(8, 24).equals(target);
 }
