@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { DEFAULT_DENY_POLICY } from '@outboard/bus';
-import { address, link, NetworkNamespace, withSocket } from '@outboard/netlink';
+import { address, link, NetworkNamespace, upFlags, withSocket } from '@outboard/netlink';
 import { type Pod, ping, waitReachable, waitUnreachable, waitUntil } from '@outboard/testbed';
 import type { CniResult, CniRuntime, Json } from '../cni/cni-runtime.js';
 import { CniWorld, type HostName, OPEN } from '../cni/world.js';
@@ -117,6 +117,18 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     await a.delete(pod, { netns: '' });
     await a.delete(pod);
     await a.delete(pod, { netns: '/run/netns/never-was' });
+
+    // As the kernel gives a physical function back when its namespace ends: with all that the pod had but the name.
+    await a.add(pod);
+    const [port] = await ports();
+    await withSocket(pod.namespace, async (socket) => {
+      const { ifiIndex } = await socket.get(link.get({ ifname: 'eth0' }));
+      const ifname = `enp1s0f0v${port?.spec.function?.vfNumber}`;
+      const netNsFd = pod.host.namespace.descriptor;
+      await socket.send(link.change({ ifiIndex, ...upFlags(false), netNsFd, ifname }));
+    });
+    expect(await devicesOf()).not.toEqual(before);
+    await a.delete(pod);
     expect(await devicesOf()).toEqual(before);
     expect(await ports()).toEqual([]);
   });

@@ -1,4 +1,4 @@
-import { AppError, type Clock, ok, type Result } from '@outboard/core';
+import { AppError, type Clock, equal, ok, type Result } from '@outboard/core';
 import type { FunctionIdentity } from '@outboard/model';
 import type { Log } from '@outboard/service-shell/process';
 import { type Attachment, HOST_LABEL, keyOf, markOf } from '../domain/attachment.js';
@@ -90,8 +90,8 @@ export class Releaser {
       );
       return;
     }
-    const isAsBefore =
-      found.ifname === device.ifname && found.address === device.address && found.mtu === device.mtu;
+    const { ifname: name, address, mtu, mark } = found;
+    const isAsBefore = equal({ ifname: name, address, mtu }, device) && mark === '';
     if (!isAsBefore) await network.restore(found, device);
   }
 
