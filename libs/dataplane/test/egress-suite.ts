@@ -27,15 +27,13 @@ const PORTS = [
 interface EgressOptions {
   /** What forwards them, if not the uplink. */
   readonly forwarder?: string;
-  /** IPv6 leaves, too. */
-  readonly ipv6: boolean;
 }
 
 /** What every driver has to do with packets that leave by the uplink. */
 export function egressPackets(
   title: string,
   openWorld: (name: string) => PacketWorld,
-  { forwarder, ipv6 }: EgressOptions,
+  { forwarder }: EgressOptions = {},
 ): void {
   jest.setTimeout(60_000);
   describe(`${title}: a way out`, () => {
@@ -132,57 +130,57 @@ export function egressPackets(
       }
     });
 
-    const ipv6Only = ipv6 ? it : it.skip;
-    ipv6Only(
-      'lets IPv6 out as soon as the uplink has an address for it, under that, and nobody in',
-      async () => {
-        const server6 = { ip: 'fd00:fab::250', port: SERVER.port };
-        const uplinks: Record<string, string> = { 'dpu-1': 'fd00:fab::1', 'dpu-2': 'fd00:fab::2' };
-        setSysctls(lab.testbed.fabric.namespace, { 'net/ipv6/conf/underlay/disable_ipv6': '0' });
-        await lab.testbed.addFabricAddress('underlay', server6.ip, 64);
-        for (const [name, ip] of Object.entries(uplinks)) {
-          const { namespace, plan } = lab.testbed.dpu(name);
-          setSysctls(namespace, { [`net/ipv6/conf/${plan.underlay.device}/disable_ipv6`]: '0' });
-          const socket = NetlinkSocket.open({ namespace });
-          const uplink = await linkByName(socket, plan.underlay.device);
-          await socket.batch([
-            address.create({
-              ifaFamily: AF.INET6,
-              ifaPrefixlen: 64,
-              ifaIndex: uplink?.ifiIndex ?? 0,
-              address: ip,
-              flags: IFA_F.NODAD,
-            }),
-          ]);
-          socket.close();
-          const ways = [ACME, UMBRELLA].flatMap((router) => [
-            d.egressGateway(router),
-            d.egressGateway(router, 'IPV6'),
-          ]);
-          await lab.apply(name, [...lab.entriesFor(name), ...ways]);
+    it('lets IPv6 out as soon as the uplink has an address for it, under that, and nobody in', async () => {
+      const server6 = { ip: 'fd00:fab::250', port: SERVER.port };
+      const uplinks: Record<string, string> = { 'dpu-1': 'fd00:fab::1', 'dpu-2': 'fd00:fab::2' };
+      setSysctls(lab.testbed.fabric.namespace, { 'net/ipv6/conf/underlay/disable_ipv6': '0' });
+      await lab.testbed.addFabricAddress('underlay', server6.ip, 64);
+      for (const [name, ip] of Object.entries(uplinks)) {
+        const { namespace, plan } = lab.testbed.dpu(name);
+        const device = forwarder ?? plan.underlay.device;
+        setSysctls(namespace, { [`net/ipv6/conf/${device}/disable_ipv6`]: '0' });
+        const socket = NetlinkSocket.open({ namespace });
+        const uplink = await linkByName(socket, device);
+        await socket.batch([
+          address.create({
+            ifaFamily: AF.INET6,
+            ifaPrefixlen: 64,
+            ifaIndex: uplink?.ifiIndex ?? 0,
+            address: ip,
+            flags: IFA_F.NODAD,
+          }),
+        ]);
+        socket.close();
+        await waitUntil('the driver knows of the address', async () =>
+          lab.underlay(name)?.ipv6 ? undefined : JSON.stringify(lab.underlay(name)),
+        );
+        const ways = [ACME, UMBRELLA].flatMap((router) => [
+          d.egressGateway(router),
+          d.egressGateway(router, 'IPV6'),
+        ]);
+        await lab.apply(name, [...lab.entriesFor(name), ...ways]);
+      }
+      for (const { name, dpu } of PORTS) {
+        for (const echo of [tcpEcho, udpEcho]) {
+          expect(await echo(pod(name), server6)).toMatchObject({
+            kind: 'echoed',
+            client: { ip: uplinks[dpu] },
+          });
         }
-        for (const { name, dpu } of PORTS) {
-          for (const echo of [tcpEcho, udpEcho]) {
-            expect(await echo(pod(name), server6)).toMatchObject({
-              kind: 'echoed',
-              client: { ip: uplinks[dpu] },
-            });
-          }
-          await waitReachable(pod(name), server6.ip);
-          await waitReachable(pod(name), SERVER.ip);
-        }
-        const inside = addressesOf(WEB_1)[1];
-        const way = { rtmFamily: AF.INET6, rtmDstLen: 128, rtmTable: RT_TABLE.MAIN, rtmType: RTN.UNICAST };
-        const options = { timeoutMilliseconds: 300 };
-        for (const dst of [inside, doorAddressIpv6(ACME)]) {
-          const gateway = uplinks['dpu-1'] ?? '';
-          await onFabric((socket, oif) => socket.batch([route.create({ ...way, dst, gateway, oif })]));
-          expect(await ping(lab.testbed.fabric, dst, options)).toMatchObject({ received: 0 });
-        }
-        for (const ip of [uplinks['dpu-1'] ?? '', 'fe80::2', 'fd00:2::11'])
-          expect(await ping(pod('their-web'), ip, options)).toMatchObject({ received: 0 });
-      },
-    );
+        await waitReachable(pod(name), server6.ip);
+        await waitReachable(pod(name), SERVER.ip);
+      }
+      const inside = addressesOf(WEB_1)[1];
+      const way = { rtmFamily: AF.INET6, rtmDstLen: 128, rtmTable: RT_TABLE.MAIN, rtmType: RTN.UNICAST };
+      const options = { timeoutMilliseconds: 300 };
+      for (const dst of [inside, doorAddressIpv6(ACME)]) {
+        const gateway = uplinks['dpu-1'] ?? '';
+        await onFabric((socket, oif) => socket.batch([route.create({ ...way, dst, gateway, oif })]));
+        expect(await ping(lab.testbed.fabric, dst, options)).toMatchObject({ received: 0 });
+      }
+      for (const ip of [uplinks['dpu-1'] ?? '', 'fe80::2', 'fd00:2::11'])
+        expect(await ping(pod('their-web'), ip, options)).toMatchObject({ received: 0 });
+    });
 
     it('does not lead to the DPU itself, to another router, or into tunnels', async () => {
       const options = { timeoutMilliseconds: 300 };

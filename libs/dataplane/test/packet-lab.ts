@@ -1,6 +1,6 @@
 import { expect } from '@jest/globals';
 import { type Pod, Testbed } from '@outboard/testbed';
-import type { RuleCounter, Spec } from '../src/driver.js';
+import type { RuleCounter, Spec, Underlay } from '../src/driver.js';
 import { type Fault, faultyDriver } from '../src/driver-memory/faulty-driver.js';
 import { namespaceName } from '../src/realise/names.js';
 import * as d from '../src/testing/documents.js';
@@ -107,6 +107,11 @@ export class PacketLab implements AsyncDisposable {
       });
     }
     return lab;
+  }
+
+  /** What the DPU's driver knows of its underlay now. */
+  underlay(dpu: string): Underlay | undefined {
+    return this.#drivers.get(dpu)?.underlay();
   }
 
   pod(name: string): Pod {

@@ -18,6 +18,7 @@ import {
 } from '@outboard/netlink';
 import type { Capability } from '../driver.js';
 import type { Device } from '../kernel/device.js';
+import { ipv6Egress } from '../kernel/forwarding.js';
 import { functionsAmong } from '../kernel/functions.js';
 import { NAMESPACE_PREFIX } from '../realise/names.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
@@ -72,7 +73,7 @@ async function probe(): Promise<Capability[]> {
       await tryNftables(namespace),
       await tryNft(),
       tryBridgeNetfilter(namespace),
-      tryIpv6Egress(namespace),
+      ipv6Egress(namespace),
     );
     return found;
   } finally {
@@ -141,13 +142,6 @@ async function tryNftables(namespace: NetworkNamespace): Promise<Capability> {
 function tryBridgeNetfilter(namespace: NetworkNamespace): Capability {
   const available = namespace.run(() => BRIDGE_FILTERING.every((path) => existsSync(path)));
   return { name: 'bridge-netfilter', available, reason: available ? '' : 'br_netfilter is not loaded' };
-}
-
-/** To let IPv6 out, the DPU has to forward it for the exits and the uplink, and for them only. */
-function tryIpv6Egress(namespace: NetworkNamespace): Capability {
-  const available = namespace.run(() => existsSync('/proc/sys/net/ipv6/conf/all/force_forwarding'));
-  const reason = available ? '' : 'this kernel forwards IPv6 for all devices or none (before Linux 6.17)';
-  return { name: 'ipv6-egress', available, reason };
 }
 
 /** The program: it loads the fixed part of the guard. */

@@ -1,4 +1,4 @@
 import { egressPackets } from '../../test/egress-suite.js';
 import { linuxPackets } from '../../test/packet-worlds.js';
 
-egressPackets('linux', linuxPackets, { ipv6: true });
+egressPackets('linux', linuxPackets);

@@ -1,4 +1,5 @@
 import type { Capability } from '../driver.js';
+import { ipv6Egress } from '../kernel/forwarding.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import { askMeterFeatures, readMaximumMeters } from './openflow/meters.js';
 import type { Switch } from './switch.js';
@@ -30,6 +31,7 @@ export async function askCapabilities({ database, client }: Switch): Promise<rea
     ),
     capability('bandwidth', meters > 0, 'the datapath has no meters'),
     capability('policies', true, ''),
+    ipv6Egress(undefined),
     capability(HARDWARE_OFFLOAD, false, 'the userspace datapath forwards in software'),
   ];
 }

@@ -2,4 +2,4 @@ import { egressPackets } from '../../test/egress-suite.js';
 import { ovsPackets } from '../../test/packet-worlds.js';
 import { UNDERLAY_BRIDGE } from './realise/ovs-objects.js';
 
-egressPackets('ovs', ovsPackets, { forwarder: UNDERLAY_BRIDGE, ipv6: false });
+egressPackets('ovs', ovsPackets, { forwarder: UNDERLAY_BRIDGE });

@@ -1,5 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { runIn } from '@outboard/ffi';
+import type { NetworkNamespace } from '@outboard/netlink';
+import type { Capability } from '../driver.js';
+import { IPV6_EGRESS } from '../realise/realise-egress.js';
 import type { Place } from './place.js';
 
 const IPV4 = (device: string): string => `/proc/sys/net/ipv4/conf/${device}/forwarding`;
@@ -37,4 +40,11 @@ export function setForwarding({ namespace }: Place, device: string, ipv4: boolea
       if (!isAbsent(failure)) throw failure;
     }
   }
+}
+
+/** Whether the kernel of a namespace, or of this one, can forward IPv6 of single devices. */
+export function ipv6Egress(namespace: NetworkNamespace | undefined): Capability {
+  const available = runIn(namespace, () => existsSync(IPV6('all')));
+  const reason = available ? '' : 'this kernel forwards IPv6 for all devices or none (before Linux 6.17)';
+  return { name: IPV6_EGRESS, available, reason };
 }

@@ -12,7 +12,7 @@ import { ROUTER_KEY } from './realise-route.js';
 /** The DPU's side of every exit: link-local, on no other link, and the same for all as each has a link of its own. */
 export const EXIT_ADDRESS = '169.254.0.1';
 /** No gateway has it. */
-const EXIT_ADDRESS_IPV6 = 'fe80::2';
+export const EXIT_ADDRESS_IPV6 = 'fe80::2';
 /** Of 240.0.0.0/5. */
 const DOOR_ADDRESSES = 2 ** 27;
 
@@ -31,6 +31,9 @@ export function doorAddressIpv6(router: string): string {
   const groups = hash('sha256', router, 'hex').slice(0, 16).match(/.{4}/g) ?? [];
   return canonicalAddress(`100::${groups.join(':')}`) ?? '';
 }
+
+/** The capability without which IPv6 has no way out. */
+export const IPV6_EGRESS = 'ipv6-egress';
 
 /** The ways out that a driver has. */
 export interface WaysOut<S extends Spec> {
@@ -79,14 +82,23 @@ const IPV6: DoorFamily = {
   doorOf: doorAddressIpv6,
 };
 
-/** The ways out of a router whose namespace this is, on Linux. `lacking`: why IPv6 has none. */
-export const linuxWaysOut = (namespace: string, lacking: string | undefined): WaysOut<LinuxSpec> => ({
-  ipv4: (router, underlay) => egressObjects(router, namespace, underlay, IPV4),
-  ipv6:
-    lacking === undefined
-      ? (router, underlay) => egressObjects(router, namespace, underlay, IPV6)
-      : { lacking: `IPv6 cannot leave here: ${lacking}` },
+/** Those that there are; `lacking`: why IPv6 has none. */
+export const waysOutUnless = <S extends Spec>(
+  lacking: string | undefined,
+  ipv4: WaysOut<S>['ipv4'],
+  ipv6: WaysOut<S>['ipv4'],
+): WaysOut<S> => ({
+  ipv4,
+  ipv6: lacking === undefined ? ipv6 : { lacking: `IPv6 cannot leave here: ${lacking}` },
 });
+
+/** The ways out of a router whose namespace this is, on Linux. `lacking`: why IPv6 has none. */
+export const linuxWaysOut = (namespace: string, lacking: string | undefined): WaysOut<LinuxSpec> =>
+  waysOutUnless(
+    lacking,
+    (router, underlay) => egressObjects(router, namespace, underlay, IPV4),
+    (router, underlay) => egressObjects(router, namespace, underlay, IPV6),
+  );
 
 /**
  * The way out of a router: a veth from its namespace (the door) into the DPU's (the exit), translated to an address of

@@ -28,7 +28,7 @@ import { bridgeMac, bridgeName, namespaceName } from './names.js';
 import { offloadObstacle, offloadOf } from './offload.js';
 import { checkNamedPorts } from './parse-member.js';
 import { elsewhereObjects, portPolicyObjects } from './port-policies.js';
-import { linuxWaysOut, realiseEgress } from './realise-egress.js';
+import { IPV6_EGRESS, linuxWaysOut, realiseEgress } from './realise-egress.js';
 import {
   checkEncapsulation,
   deviceTowards,
@@ -95,10 +95,7 @@ export function realiseLinux(
       return realiseEgress(
         object.value,
         environment.underlay,
-        linuxWaysOut(
-          namespaceName(environment.dpu, object.value.router),
-          environment.lacks.get('ipv6-egress'),
-        ),
+        linuxWaysOut(namespaceName(environment.dpu, object.value.router), environment.lacks.get(IPV6_EGRESS)),
       );
     case 'neighbour':
       return inSegment(object.value.networkUid, resolve, environment, (segment) =>

@@ -37,13 +37,16 @@ function noteBytes(note: string): string {
 const lastBits = (field: FieldName, bits: number): string =>
   `${field}[${bits === fieldBits(field) ? '' : `0..${bits - 1}`}]`;
 
+const natText = ({ source }: NonNullable<ConnectionTracking['nat']>): string =>
+  source === undefined ? 'nat' : `nat(src=${source.includes(':') ? `[${source}]` : source})`;
+
 function trackingText({ zone, commit, force, table, nat, set }: ConnectionTracking): string {
   const parts = [
     ...(commit ? ['commit'] : []),
     ...(force ? ['force'] : []),
     ...(table === undefined ? [] : [`table=${table}`]),
     `zone=${zone}`,
-    ...(nat === undefined ? [] : [nat.source === undefined ? 'nat' : `nat(src=${nat.source})`]),
+    ...(nat === undefined ? [] : [natText(nat)]),
     ...(set === undefined ? [] : [`exec(set_field:${set.ct_mark}->ct_mark)`]),
   ];
   return `ct(${parts.join(',')})`;

@@ -73,7 +73,7 @@ const CT_FLAG = { COMMIT: 1, FORCE: 2 } as const;
 const NO_TABLE = 0xff;
 const NAT = 36;
 const NAT_SOURCE = 1;
-const NAT_RANGE_IPV4_MIN = 1;
+const NAT_RANGE = { IPV4_MIN: 1, IPV6_MIN: 4 } as const;
 const ETHERTYPE_VLAN = 0x8100;
 const INSTRUCTION = { GOTO_TABLE: 1, APPLY_ACTIONS: 4 };
 
@@ -131,9 +131,10 @@ function writeTracking(
   writer.u32(0).u16(zone).u8(table).zeros(3).u16(0);
   if (nat !== undefined) {
     const { source } = nat;
+    const range = source?.includes(':') ? NAT_RANGE.IPV6_MIN : NAT_RANGE.IPV4_MIN;
     const own = writer.length;
     writer.u16(EXPERIMENTER).u16(0).u32(NICIRA).u16(NAT).zeros(2);
-    writer.u16(source === undefined ? 0 : NAT_SOURCE).u16(source === undefined ? 0 : NAT_RANGE_IPV4_MIN);
+    writer.u16(source === undefined ? 0 : NAT_SOURCE).u16(source === undefined ? 0 : range);
     if (source !== undefined) writer.bytes(ipBytes(source));
     writer.pad(own).u16At(own + 2, writer.length - own);
   }
@@ -171,8 +172,11 @@ function readTracking(source: Buffer, at: number, length: number, ports: PortNam
   };
 }
 
-const readNat = (source: Buffer, at: number): ConnectionTracking['nat'] =>
-  source.readUInt16BE(at + 14) === NAT_RANGE_IPV4_MIN ? { source: formatIp(source, at + 16, 4) } : {};
+function readNat(source: Buffer, at: number): ConnectionTracking['nat'] {
+  const range = source.readUInt16BE(at + 14);
+  if (range === NAT_RANGE.IPV4_MIN) return { source: formatIp(source, at + 16, 4) };
+  return range === NAT_RANGE.IPV6_MIN ? { source: formatIp(source, at + 16, 16) } : {};
+}
 
 /** Actions as they were written; what we never write becomes text that equals nothing of ours. */
 export function readActions(source: Buffer, start: number, end: number, ports: PortNames): Action[] {

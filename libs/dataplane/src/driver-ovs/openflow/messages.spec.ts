@@ -81,7 +81,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
         table: number(253),
         nat: fc.oneof(
           fc.constant({}),
-          ipv4.map((source) => ({ source })),
+          fc.oneof(ipv4, fc.constantFrom('100::1', 'fd00::9')).map((source) => ({ source })),
         ),
         set: number(0xffffffff).map((ct_mark) => ({ ct_mark })),
       },

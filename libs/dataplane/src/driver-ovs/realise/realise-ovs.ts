@@ -25,7 +25,7 @@ import { GENEVE_PORT, linkKey, VXLAN_PORT } from '../../realise/linux-objects.js
 import { offloadObstacle, offloadOf } from '../../realise/offload.js';
 import { checkNamedPorts } from '../../realise/parse-member.js';
 import { MIN_MTU } from '../../realise/realise.js';
-import { realiseEgress, type WaysOut } from '../../realise/realise-egress.js';
+import { IPV6_EGRESS, realiseEgress, waysOutUnless } from '../../realise/realise-egress.js';
 import { checkEncapsulation, isOnFabric, obstacleOf } from '../../realise/realise-encapsulation.js';
 import { ROUTER_KEY } from '../../realise/realise-route.js';
 import { addressPairs, ipAddresses, macAddress, tunnelDestination } from '../../realise/values.js';
@@ -58,7 +58,7 @@ import { chainObjects } from './port-policies.js';
 import { routeObjects } from './route.js';
 import { floodGroup, type Segment, type Tunnel } from './segment.js';
 import { groupObjects, memberObjects, namedPortObjects } from './sets.js';
-import { wayOutObjects } from './way-out.js';
+import { wayOutIpv4, wayOutIpv6 } from './way-out.js';
 
 /** What the realisation depends on besides the objects. */
 export interface OvsEnvironment {
@@ -66,11 +66,6 @@ export interface OvsEnvironment {
   /** Names of capabilities that the switch lacks, each with the reason. */
   readonly lacks: ReadonlyMap<string, string>;
 }
-
-const WAYS_OUT: WaysOut<OvsSpec> = {
-  ipv4: wayOutObjects,
-  ipv6: { lacking: 'with this driver only IPv4 leaves' },
-};
 
 const VLAN_PRESENT = 0x1000;
 
@@ -110,7 +105,11 @@ export function realiseOvs(
     case 'route':
       return route(object.value);
     case 'egressGateway':
-      return realiseEgress(object.value, environment.underlay, WAYS_OUT);
+      return realiseEgress(
+        object.value,
+        environment.underlay,
+        waysOutUnless(environment.lacks.get(IPV6_EGRESS), wayOutIpv4, wayOutIpv6),
+      );
     case 'neighbour':
       return inSegment(object.value.networkUid, resolve, (segment) =>
         neighbourObjects(object.value, segment),
