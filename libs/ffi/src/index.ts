@@ -1,3 +1,4 @@
+export * from './core-dumps.js';
 export * from './libc.js';
 export * from './native/libcrypto.js';
 export * from './native/libisal.js';

@@ -22,7 +22,8 @@ import { probeEngines } from './probe.js';
 it('a session has a directory of its own with its sockets and what may be known of it; nothing of that is left', async () => {
   const world = await DataPathWorld.open({ threads: { LIGHT: 2, HEAVY: 1 } });
   try {
-    const grant = await world.grant({ programs: [program(1, step('COMPRESS', 'ZSTD'))] });
+    const programs = [program(1, step('COMPRESS', 'ZSTD')), program(2, step('GENERATE', 'CRC32C'))];
+    const grant = await world.grant({ programs });
     const { directory } = world.locationOf();
     expect(readdirSync(directory).sort()).toEqual([
       'heavy-0.sock',
@@ -36,7 +37,10 @@ it('a session has a directory of its own with its sockets and what may be known 
       session: 's1',
       epoch: 1,
       sockets: { LIGHT: ['light-0.sock', 'light-1.sock'], HEAVY: ['heavy-0.sock'] },
-      programs: [{ id: 1, lane: 'HEAVY' }],
+      programs: [
+        { id: 1, lane: 'HEAVY' },
+        { id: 2, lane: 'LIGHT' },
+      ],
     });
     expect(text).not.toContain(Buffer.from(grant.tokenDigest).toString('hex'));
     await world.grant({ epoch: 2 });
@@ -47,6 +51,20 @@ it('a session has a directory of its own with its sockets and what may be known 
     await world[Symbol.asyncDispose]();
   }
   expect([world.failures, existsSync(world.directory)]).toEqual([[], false]);
+});
+
+it('a session listens in the lanes of its programs alone, and in others as soon as it has programs there', async () => {
+  const world = await DataPathWorld.open();
+  const sockets = (): string[] =>
+    readdirSync(world.locationOf().directory).filter((name) => name.endsWith('.sock'));
+  try {
+    await world.grant({ programs: [program(1, step('GENERATE', 'CRC32C'))] });
+    expect(sockets()).toEqual(['light-0.sock']);
+    await world.grant({ programs: [program(2, step('COMPRESS', 'ZSTD'))] });
+    expect(sockets().sort()).toEqual(['heavy-0.sock', 'light-0.sock']);
+  } finally {
+    await world[Symbol.asyncDispose]();
+  }
 });
 
 it('a session whose path is too long for a socket is refused by name, and others are not', async () => {

@@ -5,6 +5,7 @@ import type { KeyStore } from '../keys/key-store.js';
 import type { KeyOffer } from '../keys/thread-keys.js';
 import type { WantedKey } from '../keys/wanted-key.js';
 import type { SessionGrant } from '../lane/grant.js';
+import { laneOfProgram } from '../program/program.js';
 import { type SessionActivity, sumActivity } from './activity.js';
 import { LaneWorker } from './lane-worker.js';
 import { describeSession, SessionDirectory, socketName } from './session-directory.js';
@@ -36,6 +37,8 @@ interface Thread {
  */
 export class DataPath implements AsyncDisposable {
   readonly #grants = new Map<string, SessionGrant>();
+  /** Lanes that a session has, or had, a program in: only they listen for it. */
+  readonly #lanes = new Map<string, Set<LaneName>>();
   #threads: Thread[] = [];
   #closed = false;
 
@@ -58,13 +61,18 @@ export class DataPath implements AsyncDisposable {
     this.#grants.set(grant.sessionUid, grant);
     const directory = new SessionDirectory(this.ports.directory, grant.sessionUid);
     await directory.create();
-    await Promise.all(this.#threads.map((thread) => this.#grantOn(thread, grant, directory)));
-    await directory.describe(describeSession(grant, this.ports.threads));
+    const lanes = this.#lanes.get(grant.sessionUid) ?? new Set();
+    this.#lanes.set(grant.sessionUid, lanes);
+    for (const program of grant.programs) lanes.add(laneOfProgram(program));
+    const threads = this.#threads.filter(({ lane }) => lanes.has(lane));
+    await Promise.all(threads.map((thread) => this.#grantOn(thread, grant, directory)));
+    await directory.describe(describeSession(grant, this.ports.threads, lanes));
   }
 
   /** Sends everybody away; resolves when the sockets are gone. */
   async revoke(sessionUid: string): Promise<void> {
     if (!this.#grants.delete(sessionUid)) return;
+    this.#lanes.delete(sessionUid);
     await this.#everywhere(({ worker }) => worker.request({ kind: 'revoke', sessionUid }));
     await new SessionDirectory(this.ports.directory, sessionUid).remove();
   }
@@ -94,9 +102,9 @@ export class DataPath implements AsyncDisposable {
     const threads = this.#threads;
     this.#threads = [];
     await Promise.all(threads.map(({ worker }) => worker[Symbol.asyncDispose]()));
-    for (const sessionUid of this.#grants.keys()) {
-      await new SessionDirectory(this.ports.directory, sessionUid).remove();
-    }
+    await Promise.all(
+      [...this.#grants.keys()].map((uid) => new SessionDirectory(this.ports.directory, uid).remove()),
+    );
   }
 
   #start(): void {
@@ -131,7 +139,8 @@ export class DataPath implements AsyncDisposable {
     thread.worker = this.#startWorker(thread.lane, () => thread);
     for (const offer of this.ports.keys.offers()) await thread.worker.request({ kind: 'offer', offer });
     for (const grant of this.#grants.values()) {
-      await this.#grantOn(thread, grant, new SessionDirectory(this.ports.directory, grant.sessionUid));
+      if (this.#lanes.get(grant.sessionUid)?.has(thread.lane))
+        await this.#grantOn(thread, grant, new SessionDirectory(this.ports.directory, grant.sessionUid));
     }
   }
 

@@ -31,9 +31,10 @@ export const socketName = (lane: LaneName, index: number): string => `${lane.toL
 export const describeSession = (
   { sessionUid, epoch, hostFallback, programs }: SessionGrant,
   threads: Readonly<Record<LaneName, number>>,
+  lanes: ReadonlySet<LaneName>,
 ): SessionDescription => {
   const names = (lane: LaneName): string[] =>
-    Array.from({ length: threads[lane] }, (_, index) => socketName(lane, index));
+    Array.from({ length: lanes.has(lane) ? threads[lane] : 0 }, (_, index) => socketName(lane, index));
   return {
     session: sessionUid,
     epoch,

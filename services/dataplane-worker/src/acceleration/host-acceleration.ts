@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { DataPath, KeyStore, probeEngines } from '@outboard/acceleration';
 import type { AccelerationInventory } from '@outboard/contracts';
 import type { Clock, Random } from '@outboard/core';
+import { forbidCoreDumps } from '@outboard/ffi';
 import type { Log } from '@outboard/service-shell/process';
 import { AccelerationEngine } from './acceleration-engine.js';
 import { accelerationInventory } from './inventory-wire.js';
@@ -32,6 +33,7 @@ export interface HostedAcceleration extends AsyncDisposable {
 /** Probes the engines and opens the data path; it costs threads only from the first session on. */
 export async function hostAcceleration(ports: AccelerationPorts): Promise<HostedAcceleration> {
   const { socketDirectory, dataDirectory, clock, random, log } = ports;
+  forbidCoreDumps();
   const storage = await KeyDirectory.open(join(dataDirectory, 'keys'));
   const keys = await KeyStore.open({ storage, random });
   const probe = await probeEngines();
