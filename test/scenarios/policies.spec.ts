@@ -76,6 +76,19 @@ describe('security policies', () => {
       return found.join() === expected.join() ? undefined : found.join('; ');
     });
 
+  /** What the CLI tells of the tenant as JSON, and its exit code. */
+  const outboard = async (command: string) => {
+    const args = [CLI, ...command.split(' '), '-t', 'acme', '--server', stack.stack.clientUrl];
+    const seed = join(stack.credentials, 'operator.seed');
+    const child = execFile(process.execPath, [...args, '--seed', seed, '-o', 'json']);
+    let text = '';
+    child.stdout?.on('data', (data) => {
+      text += data;
+    });
+    const [code] = await once(child, 'close');
+    return { code, told: JSON.parse(text) };
+  };
+
   beforeAll(async () => {
     stack = await LocalStack.start({ name: 'policies' });
     acme = await stack.workspace('acme');
@@ -126,6 +139,21 @@ describe('security policies', () => {
     await untilPassing(flows, flows.slice(0, 1));
   });
 
+  it('say how far they are applied, and what their rules have decided on', async () => {
+    const policy = await outboard('get securitypolicy web');
+    const applied = policy.told.status.conditions.find(({ type }: { type: string }) => type === 'Applied');
+    expect(applied).toMatchObject({ status: 'True', reason: 'AppliedAndReadBack' });
+    expect(policy.told.status.propagated).toMatchObject({ applied: 1, total: 1 });
+    const counted = async (): Promise<number> => {
+      const { told } = await outboard('counters securitypolicy web');
+      const [{ rules = [] } = {}] = told.items;
+      return rules.reduce((sum: number, { packets = '0' }) => sum + Number(packets), 0);
+    };
+    const before = await counted();
+    await untilPassing(['client-0 -> web-0 tcp 8080'], ['client-0 -> web-0 tcp 8080']);
+    expect(await counted()).toBeGreaterThan(before + 8);
+  });
+
   it('cannot be deleted while a port names them, nor address sets while they name these', async () => {
     await expect(acme.delete('SecurityPolicy', 'database')).rejects.toMatchObject({ reason: 'IN_USE' });
     await expect(acme.delete('AddressSet', 'monitoring')).rejects.toMatchObject({ reason: 'IN_USE' });
@@ -141,15 +169,8 @@ describe('security policies', () => {
 
   it('are traced: the CLI compares what packets do with what is explained, and tells by its exit code', async () => {
     const trace = async (flow: string) => {
-      const args = [CLI, 'trace', '-t', 'acme', ...flow.split(' '), '--server', stack.stack.clientUrl];
-      const seed = join(stack.credentials, 'operator.seed');
-      const child = execFile(process.execPath, [...args, '--seed', seed, '-o', 'json']);
-      let text = '';
-      child.stdout?.on('data', (data) => {
-        text += data;
-      });
-      const [code] = await once(child, 'close');
-      const { explained, observed, stations } = JSON.parse(text);
+      const { code, told } = await outboard(`trace ${flow}`);
+      const { explained, observed, stations } = told;
       const way = stations.map(
         ({ dpu, kind, seen }: Record<string, unknown>) => `${dpu} ${kind}${seen ? '' : ' lost'}`,
       );

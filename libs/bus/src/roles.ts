@@ -76,6 +76,7 @@ function service(name: string, api: Api): Role {
       under(`state.*.${api}.>`),
       under(`dpu.*.delta.${api}`),
       under(`dpu.*.inspect.${api}`),
+      under(`dpu.*.counters.${api}`),
       subjects.dead(subjects.allIntents(api)),
       under('rpc.>'),
       under('intent.>'),
@@ -116,6 +117,7 @@ export const roles = {
         `${inboxPrefixOf({ name })}.>`,
         under(`dpu.${dpu}.delta.*`),
         under(`dpu.${dpu}.inspect.*`),
+        under(`dpu.${dpu}.counters.*`),
         ...isDiscovered('dataplane-worker'),
       ],
       // Whoever discovers it, and the owners of its documents: nobody else can reach it.

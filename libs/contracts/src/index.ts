@@ -4,6 +4,7 @@ export * from './gen/outboard/admin/v1alpha1/function_pb.js';
 export * from './gen/outboard/common/v1alpha1/resource_pb.js';
 export * from './gen/outboard/common/v1alpha1/rpc_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/acceleration_pb.js';
+export * from './gen/outboard/dataplane/v1alpha1/counters_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/document_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/inspect_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/inventory_pb.js';
@@ -33,6 +34,7 @@ export {
   type StaticRoute,
   StaticRouteSchema,
 } from './gen/outboard/network/v1alpha1/router_pb.js';
+export * from './gen/outboard/network/v1alpha1/rule_counters_pb.js';
 export * from './gen/outboard/network/v1alpha1/security_policy_pb.js';
 export * from './gen/outboard/network/v1alpha1/subnet_pb.js';
 export * from './gen/outboard/network/v1alpha1/trace_pb.js';

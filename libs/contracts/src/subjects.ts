@@ -19,9 +19,18 @@ export const LABEL_RULE =
   'must be an RFC 1123 label: 1-63 of a-z, 0-9, - ; starting and ending with a-z or 0-9';
 
 export type Api = 'admin' | 'network';
-export type Verb = 'get' | 'list' | 'create' | 'update' | 'apply' | 'delete' | 'plan' | 'explain';
+export type Verb =
+  | 'get'
+  | 'list'
+  | 'create'
+  | 'update'
+  | 'apply'
+  | 'delete'
+  | 'plan'
+  | 'explain'
+  | 'counters';
 export type Transition = 'accepted' | 'refused' | 'ready' | 'notready' | 'deleted';
-export type DpuChannel = 'delta' | 'sync' | 'fetch' | 'observed' | 'heartbeat' | 'inspect';
+export type DpuChannel = 'delta' | 'sync' | 'fetch' | 'observed' | 'heartbeat' | 'inspect' | 'counters';
 
 /** What a resource is addressed by. `kind` is lower case and singular on subjects (`port`). */
 export interface ResourceAddress {

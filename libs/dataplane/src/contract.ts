@@ -4,3 +4,4 @@ export * from './driver.js';
 export { createEngine } from './engine/create-engine.js';
 export * from './engine.js';
 export * from './inspect.js';
+export { countsOfPolicy, type RuleCount } from './realise/rule-counters.js';

@@ -47,6 +47,19 @@ export interface PlannedPorts {
   readonly total: number;
 }
 
+/** What rules have decided on, on one DPU (outboard.network.v1alpha1.DpuRuleCounters). */
+export interface DpuCounters {
+  readonly dpu: string;
+  readonly rules?: readonly {
+    readonly direction: string;
+    readonly rule: string;
+    /** 64-bit numbers, as strings. */
+    readonly packets?: string;
+    readonly bytes?: string;
+  }[];
+  readonly message?: string;
+}
+
 /** An object of a DPU's dataplane (outboard.network.v1alpha1.Layer1Object). */
 export interface Layer1Item {
   readonly key: string;
@@ -68,6 +81,7 @@ export interface Layer1Item {
 const TRACE_MILLISECONDS = 30_000;
 
 /** Stands where a kind does, on the subjects of requests for objects of layer 1. */
+const SECURITY_POLICY = { api: 'network', kind: 'SecurityPolicy' } as const;
 const LAYER1 = { api: 'network', kind: 'Layer1' } as const;
 
 /** All of Outboard's API as methods. */
@@ -93,6 +107,23 @@ export class OutboardClient extends ResourceClient<StreamBus> {
     return code === 'UNAVAILABLE'
       ? err(new AppError(code, 'nobody sends probes here: only a testbed does', { reason: 'NO_TESTBED' }))
       : reply;
+  }
+
+  /** What the rules of a policy have decided on, DPU by DPU: all pages. */
+  async ruleCounters(tenant: string, name: string): Promise<Result<readonly DpuCounters[], AppError>> {
+    const items: DpuCounters[] = [];
+    for (let pageToken = ''; ; ) {
+      const page = await this.call<{ items?: readonly DpuCounters[]; nextPageToken?: string }>(
+        SECURITY_POLICY,
+        tenant,
+        'counters',
+        { name, pageToken },
+      );
+      if (!page.ok) return page;
+      items.push(...(page.value.items ?? []));
+      pageToken = page.value.nextPageToken ?? '';
+      if (pageToken === '') return ok(items);
+    }
   }
 
   /** What a DPU's dataplane is made of: all pages. `_` asks for what is of all tenants. */

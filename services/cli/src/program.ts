@@ -221,6 +221,23 @@ ${examples([
     );
 
   define(
+    'counters',
+    'Show how many packets and bytes the rules of a security policy have decided on.',
+    async () => (await import('./commands/counters.js')).counters,
+  )
+    .argument('<kind>', 'securitypolicy')
+    .argument('<name>', 'which one')
+    .addOption(output(['table', 'json', 'yaml']))
+    .addHelpText(
+      'after',
+      `
+First the sum of all DPUs that have ports it applies to, then each of them. Packets of both ways of a
+connection count, at the port that opened it and at the one that accepted it, each by its own policy.
+A rule counts as long as it has its name on the DPU, whatever else of it changes.
+${examples(['outboard -t acme counters securitypolicy web', 'outboard -t acme counters securitypolicy web -o json'])}`,
+    );
+
+  define(
     'layer1',
     "Show what a DPU's dataplane is made of, as its kernel or its switch names it.",
     async () => (await import('./commands/layer1.js')).layer1,

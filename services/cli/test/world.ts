@@ -12,6 +12,7 @@ import {
   type Subscription,
 } from '@outboard/bus';
 import {
+  CountersResponseSchema,
   decodeBinary,
   encodeBinary,
   type InspectRequest,
@@ -203,6 +204,22 @@ export class World implements AsyncDisposable {
   ): Promise<readonly InspectRequest[]> {
     const questions: InspectRequest[] = [];
     const answer = encodeBinary(InspectResponseSchema, create(InspectResponseSchema, { objects }));
+    await this.#answer('inspect', (body) => {
+      questions.push(unwrap(decodeBinary(InspectRequestSchema, body)));
+      return answer;
+    });
+    return questions;
+  }
+
+  /** The worker of dpu-1 tells this of every policy. */
+  async showCounters(
+    rules: NonNullable<MessageInitShape<typeof CountersResponseSchema>['rules']>,
+  ): Promise<void> {
+    const answer = encodeBinary(CountersResponseSchema, create(CountersResponseSchema, { rules }));
+    await this.#answer('counters', () => answer);
+  }
+
+  async #answer(channel: 'inspect' | 'counters', reply: (body: Uint8Array) => Uint8Array): Promise<void> {
     const service = await this.#worker?.serve({
       name: 'dataplane-worker',
       version: '0.1.0',
@@ -210,17 +227,13 @@ export class World implements AsyncDisposable {
       maxInFlight: 8,
       endpoints: [
         {
-          name: 'inspect',
-          subject: subjects.dpu('dpu-1', 'inspect', 'network'),
-          handle: async ({ body }) => {
-            questions.push(unwrap(decodeBinary(InspectRequestSchema, body)));
-            return ok({ headers: {}, body: answer });
-          },
+          name: channel,
+          subject: subjects.dpu('dpu-1', channel, 'network'),
+          handle: async ({ body }) => ok({ headers: {}, body: reply(body) }),
         },
       ],
     });
     if (service) this.#parts.push(service);
-    return questions;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -85,6 +85,10 @@ export class Policies {
       : this.#groups.dpusOf(entry);
   }
 
+  find(tenant: string, name: string): PolicyEntry | undefined {
+    return this.policies.get(keyOf(tenant, name));
+  }
+
   byUid(uid: string): PolicyEntry | AddressSetEntry | undefined {
     return this.#policiesByUid.get(uid) ?? this.#setsByUid.get(uid);
   }

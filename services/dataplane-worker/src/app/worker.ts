@@ -1,4 +1,4 @@
-import type { Bus, Subscription } from '@outboard/bus';
+import type { Bus, Endpoint, Subscription } from '@outboard/bus';
 import type { Clock, Random } from '@outboard/core';
 import type { DataplaneEngine, Driver, Spec } from '@outboard/dataplane';
 import type { Log } from '@outboard/service-shell/process';
@@ -11,6 +11,7 @@ import { claimDataDirectory, documentsOf, type WorkerIdentity } from './identity
 import { Inspector } from './inspector.js';
 import { Inventory } from './inventory.js';
 import { Reporter } from './reporter.js';
+import { RuleCounters } from './rule-counters.js';
 
 /** Whose documents a worker follows. */
 export const DOCUMENT_OWNERS: readonly string[] = ['network'];
@@ -96,7 +97,7 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       if (state !== 'connected') return;
       for (const part of [reporter, inventory, heartbeat, ...(optional?.parts ?? [])]) part.connected(bus);
     });
-    service = await serveRequests(bus, identity, new Inspector(dpu, owners, engine), log);
+    service = await serveRequests(bus, identity, endpointsOf(dpu, owners, engine, ports.driver), log);
     await Promise.all(subscriptions.map(({ closed }) => closed));
   });
 
@@ -159,10 +160,21 @@ async function followAcceleration(
  * `$SRV.PING|INFO|STATS.dataplane-worker` finds every worker, and owners look into it. One that may not be found or
  * looked into works all the same.
  */
+/** What is asked of the worker. */
+const endpointsOf = (
+  dpu: string,
+  owners: readonly string[],
+  engine: DataplaneEngine,
+  driver: Driver<Spec>,
+): readonly Endpoint[] => [
+  ...new Inspector(dpu, owners, engine).endpoints,
+  ...new RuleCounters(dpu, owners, driver).endpoints,
+];
+
 async function serveRequests(
   bus: Bus,
   { dpu, workerVersion }: WorkerIdentity,
-  { endpoints }: Inspector,
+  endpoints: readonly Endpoint[],
   log: Log,
 ): Promise<Subscription | undefined> {
   try {

@@ -7,6 +7,7 @@ import { NetworkDomain } from '../domain/network-domain.js';
 import { inventoryChangeOf } from '../domain/projection.js';
 import { explanationReply, parseExplain } from './explain.js';
 import { Layer1 } from './layer1.js';
+import { RuleCounters } from './rule-counters.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 export interface NetworkIntentServiceOptions {
@@ -22,6 +23,7 @@ export class NetworkIntentService implements AsyncDisposable {
   readonly #resources: ResourceService;
   readonly #gateway: WorkerGateway;
   readonly #layer1: Layer1;
+  readonly #counters: RuleCounters;
   readonly #inventory: ResourceProjection;
   readonly #relay: OutboxRelay;
   readonly #tombstones: TombstoneSweeper;
@@ -49,6 +51,9 @@ export class NetworkIntentService implements AsyncDisposable {
     this.#gateway = new WorkerGateway(this.#resources, domain, store.epoch);
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'network' });
     this.#layer1 = new Layer1(bus, (dpu) => this.#resources.query(() => domain.knowsDpu(dpu)));
+    this.#counters = new RuleCounters(bus, (tenant, name) =>
+      this.#resources.query(() => domain.placesOfPolicy(tenant, name)),
+    );
     // What is projected is stored with the rest: this service plans alone, too.
     this.#inventory = new ResourceProjection({
       bus,
@@ -75,6 +80,7 @@ export class NetworkIntentService implements AsyncDisposable {
   handleRequest(request: Received): Promise<Result<Message, AppError>> {
     const { kind, verb } = parseRequestSubject(request.subject) ?? {};
     if (kind === 'layer1' && verb === 'list') return this.#layer1.list(request);
+    if (kind === 'securitypolicy' && verb === 'counters') return this.#counters.list(request);
     if (kind === 'port' && verb === 'explain') return this.#explain(request);
     return this.#resources.handleRequest(request);
   }

@@ -124,6 +124,18 @@ export class NetworkDomain implements ResourceDomain {
     return compileDocument(this.#world, dpu);
   }
 
+  /** The policy's uid, and the DPUs that have it, in the order of their names. */
+  placesOfPolicy(
+    tenant: string,
+    name: Name,
+  ): { readonly uid: string; readonly dpus: readonly Name[] } | undefined {
+    const { policies } = this.#world;
+    const entry = policies.find(tenant, name);
+    if (entry === undefined) return undefined;
+    const dpus = [...policies.dpusOf(entry)].map(({ record }) => record.name).sort();
+    return { uid: entry.record.resource.metadata.uid, dpus };
+  }
+
   knowsDpu(name: Name): boolean {
     return this.#world.dpus.has(name);
   }

@@ -1,0 +1,26 @@
+import type { DpuCounters } from '../client.js';
+import { formatTable } from './table.js';
+
+/** What rules have decided on: summed over DPUs, then DPU by DPU; and of which DPUs nothing can be told. */
+export function formatCounters(items: readonly DpuCounters[]): readonly string[] {
+  const totals = new Map<string, { direction: string; rule: string; packets: bigint; bytes: bigint }>();
+  const rows: string[][] = [];
+  for (const { dpu, rules = [] } of items) {
+    for (const { direction, rule, packets = '0', bytes = '0' } of rules) {
+      const key = `${direction} ${rule}`;
+      const total = totals.get(key) ?? { direction, rule, packets: 0n, bytes: 0n };
+      total.packets += BigInt(packets);
+      total.bytes += BigInt(bytes);
+      totals.set(key, total);
+      rows.push([direction, rule, dpu, packets, bytes]);
+    }
+  }
+  const sums = [...totals.keys()].sort().flatMap((key) => {
+    const total = totals.get(key);
+    return total === undefined
+      ? []
+      : [[total.direction, total.rule, 'all', `${total.packets}`, `${total.bytes}`]];
+  });
+  const silent = items.flatMap(({ dpu, message = '' }) => (message === '' ? [] : [`${dpu}: ${message}`]));
+  return [...formatTable([['DIRECTION', 'RULE', 'DPU', 'PACKETS', 'BYTES'], ...sums, ...rows]), ...silent];
+}
