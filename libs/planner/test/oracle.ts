@@ -399,6 +399,7 @@ function portObject(
     namedPorts: spec.namedPorts.map(destination),
     ingressKbps: spec.bandwidth?.ingressKbps,
     egressKbps: spec.bandwidth?.egressKbps,
+    offload: spec.offload === 'PREFERRED' ? undefined : spec.offload,
   });
   return [`endpoint/${metadata.uid}`, { source, endpoint }];
 }

@@ -26,6 +26,7 @@ const TYPES: Readonly<Record<string, string>> = {
   groups: 'group',
   buckets: 'bucket',
   interfaces: 'interface',
+  responders: 'responder',
 };
 
 /** What a DPU's dataplane is made of. */
