@@ -1,4 +1,11 @@
-import { type Network, type Port, prefixContains, prefixesOverlap, type Subnet } from '@outboard/model';
+import {
+  type Network,
+  type Port,
+  prefixContains,
+  prefixesOverlap,
+  prefixOf,
+  type Subnet,
+} from '@outboard/model';
 import type { NetlinkObjectRecord, RouterRecord, StoredRecord } from '../src/index.js';
 import { gatewayMacAddress } from './gateway-mac-address.js';
 
@@ -124,7 +131,11 @@ function objectsOf({ metadata, spec: { object } }: Placed, world: World): [strin
     case 'addr': {
       const prefix = `${object.address}/${object.prefixLength}`;
       const overlaps = everySubnet.some(({ spec }) => prefixesOverlap(spec.cidr, prefix as typeof spec.cidr));
-      if (!isGatewayed(network) || overlaps) return [];
+      const resource = own(world.routers).find(({ metadata: { name } }) => name === routerName);
+      const isRouted = resource?.spec.routes.some(
+        ({ destination }) => destination === prefixOf(object.address, object.prefixLength),
+      );
+      if (!isGatewayed(network) || overlaps || isRouted) return [];
       const interfaceAddress = { networkUid, address: prefix };
       return membersOf(network).map((dpu) => [
         dpu,

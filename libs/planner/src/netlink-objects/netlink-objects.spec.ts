@@ -166,6 +166,11 @@ describe('what is there already', () => {
   it.each([
     ['the prefix of a subnet', { route: { dst: '10.0.1.0/24', gateway: '10.0.0.2' } }, 'spec.route.dst'],
     ['a destination of the router', { route: { dst: '10.8.0.0/16', gateway: '10.0.0.2' } }, 'spec.route.dst'],
+    [
+      'a destination of the router from addresses',
+      { network: 'blue', addr: { address: '10.8.0.1', ifaPrefixlen: 16 } },
+      'spec.addr.address',
+    ],
     ['the way out', { route: { dst: '0.0.0.0/0', gateway: '10.0.0.2' } }, 'spec.route.dst'],
     [
       'the address of a port',

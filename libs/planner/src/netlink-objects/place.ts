@@ -88,18 +88,23 @@ export function holderOf(
     }
     case 'addr': {
       const prefix = prefixOfAddress(object);
-      return subnetOf(router, (cidr) => prefixesOverlap(cidr, prefix));
+      return destinationOf(router, prefix) ?? subnetOf(router, (cidr) => prefixesOverlap(cidr, prefix));
     }
   }
 }
 
 function holderOfRoute({ dst }: NetlinkRoute, router: RouterEntry): string | undefined {
+  const isDefault = /^(0\.0\.0\.0|::)\/0$/.test(dst);
   const resource = router.record?.resource;
-  const { routes = [], externalGateway } = resource?.spec ?? {};
-  const isTaken =
-    routes.some(({ destination }) => destination === dst) ||
-    (externalGateway && /^(0\.0\.0\.0|::)\/0$/.test(dst));
-  return resource && isTaken ? describe(resource) : subnetOf(router, (cidr) => cidr === dst);
+  if (resource?.spec.externalGateway && isDefault) return describe(resource);
+  return destinationOf(router, dst) ?? subnetOf(router, (cidr) => cidr === dst);
+}
+
+/** The router's resource, if it has a route to exactly that prefix. */
+function destinationOf({ record }: RouterEntry, prefix: IpPrefix): string | undefined {
+  const resource = record?.resource;
+  const isThere = resource?.spec.routes.some(({ destination }) => destination === prefix);
+  return resource && isThere ? describe(resource) : undefined;
 }
 
 function subnetOf({ subnets }: RouterEntry, matches: (cidr: IpPrefix) => boolean): string | undefined {

@@ -27,7 +27,7 @@ export const netlinkObjectKind = {
     'Routes: not the prefix of a subnet, a destination of the Router, nor the default route beside an external gateway. A longer prefix inside a subnet is possible.',
     'Neighbours: not the address of a port or gateway. What a port has by an allowed address pair may be placed, and is preferred to what is guessed of pairs.',
     'Forwarding entries: not the MAC address of a port of the network, or of the gateway.',
-    'Addresses: their prefix overlaps no subnet of the router.',
+    'Addresses: their prefix overlaps no subnet of the router, and is no destination of the Router.',
     'Two objects of this kind do not share a place on a DPU. A router has at most 1,024, those of its networks included.',
     'Networks without tunnels (VLAN, FLAT) have no neighbours and addresses here: the gateway is on the fabric.',
   ],
