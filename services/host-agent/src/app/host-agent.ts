@@ -205,13 +205,17 @@ export class HostAgent implements AsyncDisposable {
         );
         continue;
       }
-      log.warn({ port: `${tenant}/${name}` }, 'a port of this host without an attachment is deleted');
-      await controlPlane.deletePort(tenant, name);
+      const deleted = await controlPlane.deletePort(tenant, name);
+      const facts = { port: `${tenant}/${name}`, ...(!deleted.ok && { err: deleted.error }) };
+      log.warn(
+        facts,
+        `a port of this host without an attachment is ${deleted.ok ? 'deleted' : 'not deleted yet'}`,
+      );
     }
   }
 
   async #finishRelease(attachment: Attachment): Promise<void> {
-    const { pending } = await this.#releaser.release(attachment, this.#patience);
+    const pending = await this.#releaser.release(attachment, this.#patience);
     if (pending !== undefined) throw CniError.from(pending, 'finishing the release of the attempt before');
   }
 

@@ -31,14 +31,11 @@ export class Releaser {
   constructor(private readonly ports: HostPorts) {}
 
   /**
-   * The function comes back to the host, then the port goes; the lease ends when both are done. `done`: false where the
-   * control plane could not be asked, and the rest is for the next reconciliation. Throws AppError INTERNAL where the
-   * kernel refuses to give the device back.
+   * The function comes back to the host, the port goes, and the lease ends when both are done. Returns why the control
+   * plane could not be told: that is left to the next reconciliation. Throws AppError INTERNAL where the kernel refuses
+   * to give the device back.
    */
-  async release(
-    attachment: Attachment,
-    timeoutMilliseconds: number,
-  ): Promise<{ readonly done: boolean; readonly pending?: AppError }> {
+  async release(attachment: Attachment, timeoutMilliseconds: number): Promise<AppError | undefined> {
     const { journal, functions, namespaces, log } = this.ports;
     const key = keyOf(attachment);
     const { tenant, port } = attachment;
@@ -55,11 +52,11 @@ export class Releaser {
     if (!disconnected.value.ok) {
       const { error } = disconnected.value;
       log.warn({ key, port: `${tenant}/${port}`, err: error }, 'a port is to be deleted later');
-      return { done: false, pending: error };
+      return error;
     }
     journal.remove(key);
     functions.release(attachment.function, key, `${tenant}/${port}`);
-    return { done: true };
+    return undefined;
   }
 
   /** A full disk does not keep pods: what it would have told is needed only if the agent dies meanwhile. */
@@ -102,8 +99,12 @@ export class Releaser {
   ): Promise<Result<void, AppError>> {
     const controlPlane = this.ports.controlPlane.for({ timeoutMilliseconds });
     switch (made) {
-      case 'port':
-        return controlPlane.deletePort(tenant, port);
+      case 'port': {
+        const deleted = await controlPlane.deletePort(tenant, port);
+        if (deleted.ok || deleted.error.reason !== 'IN_USE') return deleted;
+        // Somebody refers to it: it stays, as an orphan, until nobody does. Its function is free at once.
+        return controlPlane.unbindPort(tenant, port, leased);
+      }
       case 'binding':
         return controlPlane.unbindPort(tenant, port, leased);
       case 'nothing':
