@@ -9,8 +9,8 @@ import { ChunkPool } from './receive-buffer.js';
 
 /** Within which a connection must have said whose it is. */
 const HELLO_MILLISECONDS = 5000;
-/** Connections that have not, at one time. */
-const MAXIMUM_STRANGERS = 64;
+/** Connections of one session that have not, at one time: nobody takes another session's places. */
+const MAXIMUM_STRANGERS = 16;
 const SWEEP_MILLISECONDS = 1000;
 
 export interface ConnectionsPorts {
@@ -25,9 +25,10 @@ export class Connections implements Disposable {
   readonly #withRings = new Set<Connection>();
   readonly #unsent = new Set<Connection>();
   readonly #chunks = new ChunkPool();
-  #strangers = 0;
   /** Somebody may send a frame to wake this thread. */
   #mayBeWoken = false;
+  /** Listeners that are not looked at. */
+  readonly #paused = new Set<number>();
   #nextSweep = 0;
 
   constructor(private readonly ports: ConnectionsPorts) {}
@@ -39,14 +40,22 @@ export class Connections implements Disposable {
       try {
         descriptor = unixSocket.accept(session.listener);
       } catch (failure) {
-        // Out of descriptors, or the other side is gone already: the next one may do better.
-        if (failure instanceof SystemError) return;
-        throw failure;
+        if (!(failure instanceof SystemError)) throw failure;
+        // Out of descriptors, most likely: asked again at once it would only say so again.
+        this.#pause(session.listener);
+        return;
       }
       if (descriptor === WOULD_BLOCK) return;
-      if (this.#strangers >= MAXIMUM_STRANGERS) libc.close(descriptor);
+      if (session.strangers >= MAXIMUM_STRANGERS) libc.close(descriptor);
       else this.#take(descriptor, session);
     }
+  }
+
+  /** Closes a session's listener; its connections stay. */
+  stopListening({ listener }: LaneSession): void {
+    this.#paused.delete(listener);
+    this.ports.poller.remove(listener);
+    libc.close(listener);
   }
 
   /** There may be something to send. */
@@ -100,13 +109,15 @@ export class Connections implements Disposable {
     }
   }
 
-  /** Whoever has not said whose it is gives its place to others. */
+  /** Whoever has not said whose it is gives its place to others; listeners that were paused are looked at again. */
   sweep(now: number): void {
     if (now < this.#nextSweep) return;
     this.#nextSweep = now + SWEEP_MILLISECONDS;
-    if (this.#strangers === 0) return;
-    for (const connection of [...this.#sessions.keys()]) {
-      if (connection.epoch === undefined && now - connection.since > HELLO_MILLISECONDS)
+    for (const listener of this.#paused)
+      this.ports.poller.change(listener, { readable: true, writable: false });
+    this.#paused.clear();
+    for (const [connection, { strangers }] of this.#sessions) {
+      if (strangers > 0 && connection.epoch === undefined && now - connection.since > HELLO_MILLISECONDS)
         this.close(connection);
     }
   }
@@ -124,7 +135,7 @@ export class Connections implements Disposable {
     const session = this.#sessions.get(connection);
     if (session === undefined) return;
     this.#sessions.delete(connection);
-    if (connection.epoch === undefined) this.#strangers--;
+    if (connection.epoch === undefined) session.strangers--;
     session.connections.delete(connection);
     for (const job of session.flow.waiting) if (job.connection === connection) job.done = true;
     this.#withRings.delete(connection);
@@ -137,8 +148,14 @@ export class Connections implements Disposable {
     for (const connection of [...this.#sessions.keys()]) this.close(connection);
   }
 
+  /** Nobody is taken in at a listener until the next sweep. */
+  #pause(listener: number): void {
+    this.#paused.add(listener);
+    this.ports.poller.change(listener, { readable: false, writable: false });
+  }
+
   #take(descriptor: number, session: LaneSession): void {
-    this.#strangers++;
+    session.strangers++;
     const onFrame = (connection: Connection, frame: ReceivedFrame): void => {
       if (connection.epoch === undefined) this.#hello(connection, session, frame);
       else this.ports.onFrame(connection, session, frame);
@@ -164,7 +181,7 @@ export class Connections implements Disposable {
       connection.closed = true;
       return;
     }
-    this.#strangers--;
+    session.strangers--;
     connection.epoch = grant.epoch;
     connections.add(connection);
     welcome(connection, grant, header);

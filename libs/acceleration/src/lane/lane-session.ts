@@ -15,7 +15,9 @@ export interface LaneSession {
   readonly flow: Flow<Job>;
   readonly listener: number;
   readonly path: string;
+  /** Those that have said whose they are, and how many have not yet. */
   readonly connections: Set<Connection>;
+  strangers: number;
   readonly counters: SessionCounters;
 }
 

@@ -229,3 +229,13 @@ it('PING is answered with its own id', () => {
   client.send({ ...emptyHeader(FRAME.PING), jobLow: 77, jobHigh: 1 });
   expect(client.receive()?.header).toMatchObject({ type: FRAME.PONG, jobLow: 77, jobHigh: 1, epoch: 1 });
 });
+
+it('whoever says nothing takes no place of another session, and only some of its own', () => {
+  world.grant({ sessionUid: 'quiet' });
+  for (let index = 0; index < 20; index++) world.dial('quiet');
+  world.pump();
+  const refused = world.dial('quiet');
+  world.pump();
+  expect(refused.receive()).toBeUndefined();
+  expect(nameOf(runInline(world.connect(), 3, Buffer.alloc(8), 0))).toBe('OK');
+});

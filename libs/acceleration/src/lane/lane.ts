@@ -1,5 +1,5 @@
 import { rmSync } from 'node:fs';
-import { libc, Poller, unixSocket } from '@outboard/ffi';
+import { Poller, unixSocket } from '@outboard/ffi';
 import type { LaneName } from '../engine/algorithms.js';
 import type { EngineSet } from '../engine/engine-set.js';
 import { KeySlot } from '../keys/key-slot.js';
@@ -72,6 +72,7 @@ export class Lane implements Disposable {
         listener,
         path,
         connections: new Set(),
+        strangers: 0,
         counters: new SessionCounters(),
       };
       this.#sessions.set(grant.sessionUid, session);
@@ -89,8 +90,7 @@ export class Lane implements Disposable {
     if (session === undefined) return;
     this.#sessions.delete(sessionUid);
     this.#connections.sendAway(session, status);
-    this.#poller.remove(session.listener);
-    libc.close(session.listener);
+    this.#connections.stopListening(session);
     rmSync(session.path, { force: true });
   }
 
