@@ -359,8 +359,8 @@ export const LINUX_ORDER = [
   'representor',
 ] as const satisfies readonly LinuxSpec['kind'][];
 
-/** What redirects is behind the filters of what it redirects. */
-export const LINUX_READ_BACK_BEFORE: ReadonlySet<LinuxSpec['kind']> = new Set(['gate']);
+/** What redirects is behind the filters of what it redirects; and what is heard at all is redirected. */
+export const LINUX_READ_BACK_BEFORE: ReadonlySet<LinuxSpec['kind']> = new Set(['gate', 'representor']);
 
 /** What a bridge knows; what nftables takes in one transaction, which is one step for packets too. */
 export const LINUX_TOGETHER: readonly ReadonlySet<LinuxSpec['kind']>[] = [
