@@ -356,7 +356,9 @@ export class Simulation {
         holders.set(each, name);
         if (other === undefined) continue;
         const conflict = `${each} is held by ${other} and ${name}`;
-        const since = this.#conflicts.get(conflict) ?? this.clock.monotonic();
+        // Who is cut off tells nothing.
+        const isCutOff = this.#weather.get('network-intent')?.loss === 1;
+        const since = (isCutOff ? undefined : this.#conflicts.get(conflict)) ?? this.clock.monotonic();
         if (this.clock.monotonic() - since > TOLD_MILLISECONDS) throw this.#failure(conflict);
         conflicts.set(conflict, since);
       }
