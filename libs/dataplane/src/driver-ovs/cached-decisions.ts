@@ -1,4 +1,4 @@
-import { systemClock } from '@outboard/core';
+import { AppError, systemClock } from '@outboard/core';
 import { COOKIE_PREFIX } from './cookies.js';
 import { addFlow, type CookedFlow, removeFlow } from './openflow/messages.js';
 import { TABLE } from './realise/ovs-objects.js';
@@ -15,6 +15,8 @@ const TOUCH: CookedFlow = {
 };
 /** Between touches, while a round takes its time. */
 const TOUCH_MILLISECONDS = 5;
+/** More than `max-revalidator` of ovs-vswitchd.conf.db(5) is by default. */
+const UNTOLD_MILLISECONDS = 1000;
 const ALL_BITS = 0xffff_ffff_ffff_ffffn;
 
 /**
@@ -36,7 +38,8 @@ export class CachedDecisions {
   /** At once if nothing has changed. Also sees to it that flows have counted what was decided until now, if `always`. */
   async renewed(always = false): Promise<void> {
     if (always) this.#changes++;
-    while (this.#renewed < this.#changes) {
+    const until = this.#changes;
+    while (this.#renewed < until) {
       this.#renewing ??= this.#renew().finally(() => {
         this.#renewing = undefined;
       });
@@ -46,9 +49,15 @@ export class CachedDecisions {
 
   async #renew(): Promise<void> {
     const until = this.#changes;
-    // The end of a round is told, not which: one that is under way may have begun before the change.
-    await this.#round();
-    await this.#round();
+    try {
+      // The end of a round is told, not which: one that is under way may have begun before the change.
+      await this.#round();
+      await this.#round();
+    } catch (failure) {
+      // A switch that forwards in the kernel, too, does not tell: then it has had the time that it takes at most.
+      if (AppError.from(failure).code !== 'INTERNAL') throw failure;
+      await systemClock.delay(UNTOLD_MILLISECONDS);
+    }
     this.#renewed = until;
   }
 
