@@ -1,4 +1,4 @@
-import { encodeMetadata, type Metadata, readMetadata, type StepMetadata } from '@outboard/acceleration';
+import { type Metadata, readMetadata, type StepMetadata } from '@outboard/acceleration';
 import { AcceleratorError } from './accelerator-error.js';
 
 /**
@@ -76,9 +76,6 @@ export const withPlace = (
       ? { ...metadata[index], additional: place }
       : metadata[index],
   );
-
-/** The metadata of a completion as it is kept in a chunk. */
-export const keptMetadata = (metadata: Metadata): Uint8Array => encodeMetadata(metadata);
 
 /** The metadata for the reverse program of `count` steps. */
 export function reversedMetadata(bytes: Uint8Array, count: number): Metadata {

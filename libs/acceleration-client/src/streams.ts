@@ -1,13 +1,7 @@
 import { Transform, type TransformCallback } from 'node:stream';
+import { encodeMetadata } from '@outboard/acceleration';
 import { AcceleratorError } from './accelerator-error.js';
-import {
-  ChunkReader,
-  encodeChunk,
-  keptMetadata,
-  placeOf,
-  reversedMetadata,
-  withPlace,
-} from './chunk-format.js';
+import { ChunkReader, encodeChunk, placeOf, reversedMetadata, withPlace } from './chunk-format.js';
 import type { AccelerationClient } from './client.js';
 import type { RunResult } from './run-result.js';
 
@@ -96,7 +90,7 @@ export class SealingStream extends Transform {
       metadata: withPlace([], steps, place),
     });
     const kept = steps.some(({ operation }) => operation !== 'GENERATE') ? output : data;
-    return encodeChunk({ metadata: keptMetadata(metadata), output: kept, inputLength: data.length });
+    return encodeChunk({ metadata: encodeMetadata(metadata), output: kept, inputLength: data.length });
   }
 }
 

@@ -155,6 +155,12 @@ it('a key does as many jobs as it may, over all restarts', async () => {
   expect(later.takeCounters(1)).toBe('EXHAUSTED');
 });
 
+it('a key may be given more jobs than can be counted', async () => {
+  const store = await opened(new MemoryKeyStorage());
+  const slot = await slotOf(store, [imported(store, 1, { maximumJobs: (1n << 64n) - 1n })]);
+  expect(noncesOf(slot, 3)).toHaveLength(3);
+});
+
 it('what is no longer wanted is zeroed at once, and its traces on disk go', async () => {
   const storage = new MemoryKeyStorage();
   const store = await opened(storage);

@@ -3,7 +3,9 @@ import type { KeySlot } from './key-slot.js';
 import { NONCE_BLOCK } from './key-slot.js';
 import type { KeyStorage } from './key-storage.js';
 
+/** Counters are signed 64-bit numbers: start and length together stay below 2^63. */
 const HIGHEST_START = 1n << 62n;
+const MOST_JOBS = 1n << 62n;
 
 /**
  * Which counters of a key version are used up, on disk before they are used: after a crash the rest of a block is skipped,
@@ -22,7 +24,7 @@ export class NonceLedger {
     const known = record === undefined ? undefined : parse(record);
     const start = known?.start ?? this.#draw();
     const counter = known?.reserved ?? start;
-    const end = start + maximumJobs;
+    const end = start + (maximumJobs < MOST_JOBS ? maximumJobs : MOST_JOBS);
     const reserved = counter + NONCE_BLOCK;
     await this.#write(name, start, reserved);
     slot.reserve(counter, reserved, end);

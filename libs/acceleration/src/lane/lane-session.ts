@@ -10,7 +10,7 @@ import type { Chunk } from './receive-buffer.js';
 /** A session on one thread. */
 export interface LaneSession {
   grant: SessionGrant;
-  /** By id; undefined: there is no engine for it, or it belongs to another lane. */
+  /** By id; undefined: there is no engine for it; a name: it belongs to that lane. */
   pipelines: ReadonlyMap<number, Pipeline | LaneName | undefined>;
   readonly flow: Flow<Job>;
   readonly listener: number;
