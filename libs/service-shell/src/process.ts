@@ -1,6 +1,7 @@
 // Without the store and its object mapper: a worker has to fit a DPU.
 export * from './atomic-file.js';
 export * from './common-configuration.js';
+export * from './connect-as.js';
 export * from './connect-eventually.js';
 export * from './environment.js';
 export * from './log.js';

@@ -1,15 +1,15 @@
 import 'reflect-metadata';
 import { mkdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { connectNats, inboxPrefixOf, STREAMS, type StreamBus } from '@outboard/bus';
+import { STREAMS, type StreamBus } from '@outboard/bus';
 import { BusServer } from '@outboard/bus/nest';
 import { type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
 import { type Durability, openSqliteStore, type Store } from '@outboard/store';
 import type { Logger } from 'pino';
 import { type CommonConfiguration, readCommonConfiguration } from './common-configuration.js';
+import { connectAs } from './connect-as.js';
 import type { EnvironmentReader } from './environment.js';
 import { nestLogger } from './nest-logger.js';
 import { type RunningProcess, runProcess } from './run-process.js';
@@ -73,7 +73,7 @@ async function startService<Configuration, Running extends Service>(
     path: join(configuration.dataDirectory, `${name}.sqlite`),
     durability: configuration.durability,
   });
-  const bus = await connect(definition.name, configuration);
+  const bus = await connectAs(definition, configuration);
   bus.onState((state) => log.info({ state }, 'bus'));
   for (const { stream, action, differences } of unwrap(await bus.streams.provision(STREAMS, 'apply'))) {
     if (action !== 'unchanged') log.info({ stream, action, differences }, 'stream');
@@ -98,18 +98,6 @@ async function startService<Configuration, Running extends Service>(
       await store[Symbol.asyncDispose]();
     },
   };
-}
-
-function connect(role: string, { natsServers, natsSeedFile }: CommonConfiguration): Promise<StreamBus> {
-  const seed = natsSeedFile === undefined ? undefined : readFile(natsSeedFile);
-  return Promise.resolve(seed).then((bytes) =>
-    connectNats({
-      servers: natsServers,
-      name: role,
-      inboxPrefix: inboxPrefixOf({ name: role }),
-      ...(bytes && { seed: bytes }),
-    }),
-  );
 }
 
 const moduleOf = (

@@ -1,12 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { machine, release } from 'node:os';
 import { join } from 'node:path';
-import { type Bus, connectNats, inboxPrefixOf, roles } from '@outboard/bus';
+import { type Bus, roles } from '@outboard/bus';
 import { systemClock, systemRandom } from '@outboard/core';
 import { createEngine, type Driver, type Spec } from '@outboard/dataplane/contract';
-import type { Log } from '@outboard/service-shell/process';
-import { connectEventually } from '@outboard/service-shell/process';
+import { connectAs, connectEventually, type Log } from '@outboard/service-shell/process';
 import type { WorkerConfiguration } from '../app/configuration.js';
 import type { WorkerIdentity } from '../app/identity.js';
 import { currentIncarnation } from '../app/incarnation.js';
@@ -20,7 +18,11 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
   const driver = await openDriver(configuration);
   const engine = createEngine({ driver, owners, resyncMilliseconds, ...environment });
   const end = new AbortController();
-  const bus = connectEventually(() => connect(configuration), { ...environment, log, signal: end.signal });
+  const bus = connectEventually(() => connectAs(roles.worker(configuration.dpu), configuration), {
+    ...environment,
+    log,
+    signal: end.signal,
+  });
   let connected: Bus | undefined;
   bus.then(
     (value) => {
@@ -82,18 +84,6 @@ async function openDriver(configuration: WorkerConfiguration): Promise<Driver<Sp
       });
     }
   }
-}
-
-/** The seed is read at each attempt: it may be written after the worker has started. */
-async function connect({ natsServers, natsSeedFile, dpu }: WorkerConfiguration): Promise<Bus> {
-  const role = roles.worker(dpu);
-  const seed = natsSeedFile === undefined ? undefined : (await readFile(natsSeedFile, 'utf8')).trim();
-  return connectNats({
-    servers: natsServers,
-    name: role.name,
-    inboxPrefix: inboxPrefixOf(role),
-    ...(seed === undefined ? {} : { seed: new TextEncoder().encode(seed) }),
-  });
 }
 
 function identityOf({ dpu, serialNumber, host, pfMacAddress }: WorkerConfiguration): WorkerIdentity {

@@ -1,10 +1,9 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Bus, connectNats, inboxPrefixOf, roles } from '@outboard/bus';
+import { type Bus, roles } from '@outboard/bus';
 import { AppError, systemClock, systemRandom } from '@outboard/core';
 import { libc } from '@outboard/ffi';
-import { connectEventually, type Log } from '@outboard/service-shell/process';
+import { connectAs, connectEventually, type Log } from '@outboard/service-shell/process';
 import type { HostAgentConfiguration } from '../app/configuration.js';
 import { ControlPlane } from '../app/control-plane.js';
 import { EventualBus } from '../app/eventual-bus.js';
@@ -52,7 +51,7 @@ export async function startHostAgent(configuration: HostAgentConfiguration, log:
   );
   const end = new AbortController();
   let connected: Bus | undefined;
-  const connecting = connectEventually(() => connect(configuration), {
+  const connecting = connectEventually(() => connectAs(roles.hostAgent(host), configuration), {
     clock,
     random: systemRandom,
     log,
@@ -87,16 +86,4 @@ function lockDirectory(directory: string): number {
   if (libc.tryLock(lock)) return lock;
   closeSync(lock);
   throw new AppError('FAILED_PRECONDITION', `another host agent runs on ${directory}`);
-}
-
-/** The seed is read at each attempt: it may be written after the agent has started. */
-async function connect({ natsServers, natsSeedFile, host }: HostAgentConfiguration): Promise<Bus> {
-  const role = roles.hostAgent(host);
-  const seed = natsSeedFile === undefined ? undefined : (await readFile(natsSeedFile, 'utf8')).trim();
-  return connectNats({
-    servers: natsServers,
-    name: role.name,
-    inboxPrefix: inboxPrefixOf(role),
-    ...(seed === undefined ? {} : { seed: new TextEncoder().encode(seed) }),
-  });
 }

@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises';
 import { isIPv4 } from 'node:net';
-import { type Bus, connectNats, inboxPrefixOf, roles } from '@outboard/bus';
+import { roles } from '@outboard/bus';
 import { StateCache } from '@outboard/client';
 import { AppError, systemClock } from '@outboard/core';
 import {
   type CommonConfiguration,
+  connectAs,
   type EnvironmentReader,
   type RunningProcess,
   readCommonConfiguration,
@@ -62,7 +62,11 @@ async function followPorts(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
-  const bus = await eventually(() => connect(configuration), log, signal);
+  const bus = await eventually(
+    () => connectAs(roles.host(configuration.dpu.name), configuration),
+    log,
+    signal,
+  );
   // The services make the streams, when they are started for the first time.
   const ports = bus && (await eventually(() => StateCache.open(bus), log, signal));
   let changed = new AbortController();
@@ -80,17 +84,6 @@ async function followPorts(
   }
   await ports?.[Symbol.asyncDispose]();
   await bus?.[Symbol.asyncDispose]();
-}
-
-async function connect({ natsServers, natsSeedFile, dpu }: Configuration): Promise<Bus> {
-  const { name } = roles.host(dpu.name);
-  const seed = natsSeedFile === undefined ? undefined : await readFile(natsSeedFile);
-  return connectNats({
-    servers: natsServers,
-    name,
-    inboxPrefix: inboxPrefixOf({ name }),
-    ...(seed !== undefined && { seed }),
-  });
 }
 
 /** The first success, or undefined when the signal comes before it. */
