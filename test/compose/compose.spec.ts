@@ -13,7 +13,7 @@ import { DockerEngine } from './docker-engine.js';
 const START_MILLISECONDS = 300_000;
 const TEST_MILLISECONDS = 120_000;
 /** Of capability(7). */
-const CAPABILITIES = { NET_ADMIN: 12, SYS_CHROOT: 18, SYS_ADMIN: 21 };
+const CAPABILITIES = { NET_ADMIN: 12, NET_RAW: 13, SYS_CHROOT: 18, SYS_ADMIN: 21 };
 const NKEY_SEED = /SU[A-Z2-7]{56}/;
 
 /** A resource as the command prints it. */
@@ -153,7 +153,10 @@ describe('the stack of docker-compose.yml', () => {
   it('gives every process the rights that it needs, and no more', async () => {
     const none = { user: '1000', capabilities: capabilities([]) };
     const dpu = { user: '0', capabilities: capabilities(['NET_ADMIN', 'SYS_ADMIN']) };
-    const worker = { user: '0', capabilities: capabilities(['NET_ADMIN', 'SYS_ADMIN', 'SYS_CHROOT']) };
+    const worker = {
+      user: '0',
+      capabilities: capabilities(['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_CHROOT']),
+    };
     const rights = {
       ...{ nats: none, admin: none, 'network-intent': none },
       ...{ 'dpu-a': dpu, 'dpu-b': dpu, 'dataplane-worker-a': worker, 'dataplane-worker-b': worker },
