@@ -23,6 +23,7 @@ import {
 } from '../driver-ovs/realise/ovs-objects.js';
 import { realiseOvs } from '../driver-ovs/realise/realise-ovs.js';
 import { switchView } from '../driver-ovs/realise/switch-view.js';
+import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import { SimSwitch } from './sim-switch.js';
 
 export interface SimDriverOptions {
@@ -31,6 +32,7 @@ export interface SimDriverOptions {
   readonly underlay?: Underlay;
 }
 
+const NO_HARDWARE = 'this simulated switch has no hardware tables';
 const DONE: OperationResult = { kind: 'done' };
 const DEFAULT_UNDERLAY: Underlay = { device: 'p0', address: '10.254.0.1', mtu: 1600 };
 
@@ -47,20 +49,28 @@ export class SimDriver implements Driver<OvsSpec> {
   readonly slowToRemove = OVS_SLOW_TO_REMOVE;
   readonly view = switchView;
   readonly vswitch: SimSwitch;
+  readonly #lacks: ReadonlyMap<string, string>;
   #underlay: Underlay | undefined;
   readonly #watchers = new Set<(change: Change) => void>();
 
   constructor(options: SimDriverOptions = {}) {
     this.vswitch = options.vswitch ?? new SimSwitch();
     this.#underlay = options.underlay ?? DEFAULT_UNDERLAY;
+    this.#lacks = new Map(
+      this.capabilities().flatMap(({ name, available, reason }) => (available ? [] : [[name, reason]])),
+    );
   }
 
   capabilities(): readonly Capability[] {
-    return ['vxlan', 'geneve', 'vlan', 'flat', 'policies'].map((name) => ({
-      name,
-      available: true,
-      reason: '',
-    }));
+    const { hasHardware } = this.vswitch;
+    return [
+      ...['vxlan', 'geneve', 'vlan', 'flat', 'policies'].map((name) => ({
+        name,
+        available: true,
+        reason: '',
+      })),
+      { name: HARDWARE_OFFLOAD, available: hasHardware, reason: hasHardware ? '' : NO_HARDWARE },
+    ];
   }
 
   underlay(): Underlay | undefined {
@@ -99,7 +109,7 @@ export class SimDriver implements Driver<OvsSpec> {
   }
 
   realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<OvsSpec> {
-    return realiseOvs(key, object, resolve, { underlay: this.#underlay, lacks: new Map() });
+    return realiseOvs(key, object, resolve, { underlay: this.#underlay, lacks: this.#lacks });
   }
 
   async observe(scope: Scope): Promise<readonly ObservedObject<OvsSpec>[]> {
@@ -145,6 +155,8 @@ export class SimDriver implements Driver<OvsSpec> {
       if (standing === undefined) return failed('ENOENT', 'there is nothing to update');
       if (!satisfies(operation.observed, standing.spec)) return failed('ESTALE', 'it was observed otherwise');
     }
+    const full = this.vswitch.fullness(key, spec);
+    if (full !== undefined) return failed('ENOSPC', full);
     this.vswitch.put(key, spec, mark, within);
     return DONE;
   }

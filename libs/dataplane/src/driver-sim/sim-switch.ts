@@ -12,7 +12,15 @@ import { linkKey } from '../realise/linux-objects.js';
 import { Connections } from './switch/connections.js';
 import { type Bucket, execute, type Output } from './switch/execute.js';
 import { FlowTable } from './switch/flow-table.js';
+import { Hardware, type HardwareShape } from './switch/hardware.js';
 import type { Packet } from './switch/packet.js';
+
+export interface SimSwitchOptions {
+  /** Tables of hardware; absent: all is software. */
+  readonly hardware?: HardwareShape;
+  /** Flows that each table has room for, in software; absent: any number. */
+  readonly tableEntries?: number;
+}
 
 interface Standing {
   readonly spec: OvsSpec;
@@ -35,13 +43,37 @@ export class SimSwitch {
   /** Packets by the notes of the flows that they met. */
   readonly #counted = new Map<string, bigint>();
   readonly #watchers = new Set<(change: Change) => void>();
+  readonly #hardware: Hardware | undefined;
   #silent = false;
+
+  constructor(private readonly options: SimSwitchOptions = {}) {
+    this.#hardware = options.hardware && new Hardware(options.hardware);
+  }
+
+  get hasHardware(): boolean {
+    return this.#hardware !== undefined;
+  }
 
   get(key: string): ObservedObject<OvsSpec> | undefined {
     const standing = this.#objects.get(key);
     if (standing === undefined) return undefined;
     const { spec, ownership, within } = standing;
-    return { key, spec, ownership, ...(within === undefined ? {} : { within }) };
+    const inHardware = isFlow(spec) && this.#hardware?.has(key, spec);
+    return {
+      key,
+      spec,
+      ownership,
+      ...(within === undefined ? {} : { within }),
+      ...(inHardware && { inHardware }),
+    };
+  }
+
+  /** Why an object does not fit any more; undefined: it does. */
+  fullness(key: string, spec: OvsSpec): string | undefined {
+    const { tableEntries } = this.options;
+    if (!isFlow(spec) || tableEntries === undefined || this.#objects.has(key)) return undefined;
+    const { size } = this.#table(spec.table);
+    return size < tableEntries ? undefined : `table ${spec.table} is full: ${size} of ${tableEntries} flows`;
   }
 
   /** Flows send to it: it is not removed from under them. */
@@ -116,6 +148,7 @@ export class SimSwitch {
     this.#tables.clear();
     this.#buckets.clear();
     this.#users.clear();
+    this.#hardware?.clear();
     this.connections.clear();
     this.#counted.clear();
     for (const name of devices) this.plug(name);
@@ -192,6 +225,7 @@ export class SimSwitch {
     if (isFlow(spec)) {
       this.#table(spec.table).put(spec);
       this.#count(spec, 1);
+      this.#tellOffload(this.#hardware?.put(key, spec));
     }
     if (spec.kind === 'bucket') this.#bucketsOf(spec).add(key);
     if (spec.kind === 'pipeline') for (const flow of PIPELINE) this.#table(flow.table).put(fixed(flow));
@@ -201,6 +235,7 @@ export class SimSwitch {
     if (isFlow(spec)) {
       this.#table(spec.table).remove(spec);
       this.#count(spec, -1);
+      this.#tellOffload(this.#hardware?.remove(key, spec));
     }
     if (spec.kind === 'bucket') this.#bucketsOf(spec).delete(key);
     if (spec.kind === 'pipeline') for (const flow of PIPELINE) this.#table(flow.table).remove(fixed(flow));
@@ -224,6 +259,10 @@ export class SimSwitch {
     const buckets = this.#buckets.get(group) ?? new Set();
     this.#buckets.set(group, buckets);
     return buckets;
+  }
+
+  #tellOffload(changed: readonly string[] = []): void {
+    if (changed.length > 0) this.#tell({ kind: 'objects', changed, lost: [] });
   }
 
   #tell(change: Change): void {

@@ -23,6 +23,13 @@ interface Shape {
 export class FlowTable {
   readonly #shapes = new Map<string, Shape>();
 
+  /** How many flows it has. */
+  get size(): number {
+    let size = 0;
+    for (const { flows } of this.#shapes.values()) size += flows.size;
+    return size;
+  }
+
   put(flow: FlowSpec): void {
     const { shape, values } = partsOf(flow.match);
     let found = this.#shapes.get(shape.id);
