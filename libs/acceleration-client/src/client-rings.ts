@@ -1,12 +1,10 @@
 import {
+  type ClientRingEnds,
+  clientRingEnds,
   type Header,
-  REGION,
   RingBroken,
-  RingReader,
-  RingWriter,
   readHeader,
   SLOT_METADATA,
-  WaitFlag,
   writeHeader,
 } from '@outboard/acceleration';
 
@@ -23,10 +21,7 @@ export interface ClientRingsPorts {
 
 /** The client's ends of the rings: looked at in every turn of the event loop while completions come, else on being woken. */
 export class ClientRings implements Disposable {
-  readonly #submissions: RingWriter;
-  readonly #completions: RingReader;
-  readonly #workerWaits: WaitFlag;
-  readonly #clientWaits: WaitFlag;
+  readonly #ends: ClientRingEnds;
   #polling = false;
   #spinUntil = 0;
   #disposed = false;
@@ -35,29 +30,16 @@ export class ClientRings implements Disposable {
     region: Uint8Array<ArrayBuffer>,
     private readonly ports: ClientRingsPorts,
   ) {
-    this.#submissions = new RingWriter(
-      region,
-      REGION.submissionTail,
-      REGION.submissionHead,
-      REGION.submissions,
-    );
-    this.#completions = new RingReader(
-      region,
-      REGION.completionHead,
-      REGION.completionTail,
-      REGION.completions,
-    );
-    this.#workerWaits = new WaitFlag(region, REGION.workerWaits);
-    this.#clientWaits = new WaitFlag(region, REGION.clientWaits);
+    this.#ends = clientRingEnds(region);
   }
 
   /** False: it does not fit in, and must go over the socket. */
   submit(header: Header, metadata: Uint8Array): boolean {
-    if (metadata.length > SLOT_METADATA || this.#submissions.isFull) return false;
-    this.#submissions.setMetadata(metadata);
-    writeHeader(this.#submissions.view, 0, header);
-    this.#submissions.write(metadata.length);
-    if (this.#workerWaits.take()) this.ports.wake();
+    if (metadata.length > SLOT_METADATA || this.#ends.submissions.isFull) return false;
+    this.#ends.submissions.setMetadata(metadata);
+    writeHeader(this.#ends.submissions.view, 0, header);
+    this.#ends.submissions.write(metadata.length);
+    if (this.#ends.workerWaits.take()) this.ports.wake();
     this.#poll();
     return true;
   }
@@ -94,17 +76,17 @@ export class ClientRings implements Disposable {
   }
 
   #mustLookAgain(): boolean {
-    this.#clientWaits.set();
-    return !this.#completions.isEmpty;
+    this.#ends.clientWaits.set();
+    return !this.#ends.completions.isEmpty;
   }
 
   #drain(): number {
     let count = 0;
-    while (!this.#disposed && this.#completions.read()) {
+    while (!this.#disposed && this.#ends.completions.read()) {
       count++;
-      const header = readHeader(this.#completions.view, 0);
-      const metadata = this.#completions.metadata(Math.min(SLOT_METADATA, header.metadataBytes));
-      this.#completions.release();
+      const header = readHeader(this.#ends.completions.view, 0);
+      const metadata = this.#ends.completions.metadata(Math.min(SLOT_METADATA, header.metadataBytes));
+      this.#ends.completions.release();
       this.ports.onCompletion(header, metadata);
     }
     return count;

@@ -9,7 +9,7 @@ import {
   readHeader,
   writeHeader,
 } from '../wire/frame.js';
-import { REGION, RingReader, RingWriter, SLOT_METADATA, WaitFlag } from '../wire/ring.js';
+import { SLOT_METADATA, type WorkerRingEnds, workerRingEnds } from '../wire/ring.js';
 import { STATUS, type Status } from '../wire/status.js';
 import { type Chunk, type ChunkPool, ReceiveBuffer } from './receive-buffer.js';
 import { RegionViews } from './region-views.js';
@@ -37,14 +37,6 @@ export interface ReceivedFrame {
 
 export type FrameHandler = (connection: Connection, frame: ReceivedFrame) => void;
 
-/** The rings of a connection, this side's ends. */
-export interface WorkerRings {
-  readonly submissions: RingReader;
-  readonly completions: RingWriter;
-  readonly workerWaits: WaitFlag;
-  readonly clientWaits: WaitFlag;
-}
-
 /** A connection as frames: what is in them is somebody else's matter. Whatever breaks the format ends it. */
 export class Connection {
   readonly output = new SendQueue();
@@ -52,7 +44,7 @@ export class Connection {
   epoch: number | undefined;
   region: SharedMemory | undefined;
   views: RegionViews | undefined;
-  rings: WorkerRings | undefined;
+  rings: WorkerRingEnds | undefined;
   jobsInFlight = 0;
   bytesInFlight = 0;
   /** Jobs refused as BUSY since the last one that was taken. */
@@ -128,15 +120,7 @@ export class Connection {
     const region = SharedMemory.create(name, length);
     this.region = region;
     this.views = new RegionViews(region.bytes);
-    if (withRings) {
-      const { bytes } = region;
-      this.rings = {
-        submissions: new RingReader(bytes, REGION.submissionHead, REGION.submissionTail, REGION.submissions),
-        completions: new RingWriter(bytes, REGION.completionTail, REGION.completionHead, REGION.completions),
-        workerWaits: new WaitFlag(bytes, REGION.workerWaits),
-        clientWaits: new WaitFlag(bytes, REGION.clientWaits),
-      };
-    }
+    if (withRings) this.rings = workerRingEnds(region.bytes);
     return region;
   }
 

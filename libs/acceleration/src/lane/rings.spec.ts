@@ -5,7 +5,7 @@ import { LaneWorld, program, slotWith, step, submission } from '../testing/lane-
 import type { RawClient } from '../testing/raw-client.js';
 import { FLAG, FRAME, type Header, readHeader, writeHeader } from '../wire/frame.js';
 import { encodeMetadata, type Metadata, readMetadata } from '../wire/metadata.js';
-import { REGION, RING_SLOTS, RingReader, RingWriter, WaitFlag } from '../wire/ring.js';
+import { type ClientRingEnds, clientRingEnds, REGION, RING_SLOTS } from '../wire/ring.js';
 import { STATUS, statusName } from '../wire/status.js';
 import { SPIN_MILLISECONDS } from './lane.js';
 
@@ -13,54 +13,37 @@ const SHARED = FLAG.INPUT_SHARED | FLAG.OUTPUT_SHARED;
 const INPUT = 65_536;
 const OUTPUT = 262_144;
 
-/** The client's ends of the rings. */
+/** A client that has rings. */
 class RingClient {
   readonly region: Uint8Array<ArrayBuffer>;
-  readonly submissions: RingWriter;
-  readonly completions: RingReader;
-  readonly workerWaits: WaitFlag;
-  readonly clientWaits: WaitFlag;
+  readonly ends: ClientRingEnds;
 
   constructor(
     readonly raw: RawClient,
     private readonly pump: () => void,
   ) {
     this.region = raw.region?.bytes ?? new Uint8Array(REGION.payload);
-    const { region } = this;
-    this.submissions = new RingWriter(
-      region,
-      REGION.submissionTail,
-      REGION.submissionHead,
-      REGION.submissions,
-    );
-    this.completions = new RingReader(
-      region,
-      REGION.completionHead,
-      REGION.completionTail,
-      REGION.completions,
-    );
-    this.workerWaits = new WaitFlag(region, REGION.workerWaits);
-    this.clientWaits = new WaitFlag(region, REGION.clientWaits);
+    this.ends = clientRingEnds(this.region);
   }
 
   submit(header: Header, metadata: Metadata = []): void {
     const bytes = encodeMetadata(metadata);
-    this.submissions.setMetadata(bytes);
-    writeHeader(this.submissions.view, 0, {
+    this.ends.submissions.setMetadata(bytes);
+    writeHeader(this.ends.submissions.view, 0, {
       ...header,
       metadataBytes: bytes.length,
       inlineLength: bytes.length,
     });
-    this.submissions.write(bytes.length);
+    this.ends.submissions.write(bytes.length);
   }
 
   completion(): { header: Header; metadata: Metadata | undefined } {
     for (let turns = 0; turns < 1000; turns++) {
       this.pump();
-      if (!this.completions.read()) continue;
-      const header = readHeader(this.completions.view, 0);
-      const metadata = readMetadata(this.completions.metadata(header.metadataBytes));
-      this.completions.release();
+      if (!this.ends.completions.read()) continue;
+      const header = readHeader(this.ends.completions.view, 0);
+      const metadata = readMetadata(this.ends.completions.metadata(header.metadataBytes));
+      this.ends.completions.release();
       return { header, metadata };
     }
     throw new Error('nothing completed');
@@ -121,14 +104,14 @@ it('a worker that waits is woken once by a frame, and a client that waits likewi
   // Called while the thread waits, as what another process does meanwhile.
   world.lane.watch(descriptor, () => {
     libc.read(descriptor, Buffer.alloc(8));
-    taken.push(client.workerWaits.take(), client.workerWaits.take());
+    taken.push(client.ends.workerWaits.take(), client.ends.workerWaits.take());
   });
   const until = performance.now() + SPIN_MILLISECONDS;
   while (performance.now() < until) world.pump();
   libc.write(descriptor, Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]));
   world.pump();
   expect(taken).toEqual([true, false]);
-  client.clientWaits.set();
+  client.ends.clientWaits.set();
   client.submit(job(1, 1, INPUT, OUTPUT));
   client.submit(job(1, 2, INPUT, OUTPUT));
   client.completion();

@@ -165,3 +165,33 @@ export class WaitFlag {
     );
   }
 }
+
+/** The ends of both rings that are one side's, and both wait flags. */
+interface RingEnds<Submissions, Completions> {
+  readonly submissions: Submissions;
+  readonly completions: Completions;
+  readonly workerWaits: WaitFlag;
+  readonly clientWaits: WaitFlag;
+}
+
+export type WorkerRingEnds = RingEnds<RingReader, RingWriter>;
+export type ClientRingEnds = RingEnds<RingWriter, RingReader>;
+
+/** The worker's ends, in a region that is laid out as `REGION` says. */
+export const workerRingEnds = (region: Uint8Array<ArrayBuffer>): WorkerRingEnds => ({
+  submissions: new RingReader(region, REGION.submissionHead, REGION.submissionTail, REGION.submissions),
+  completions: new RingWriter(region, REGION.completionTail, REGION.completionHead, REGION.completions),
+  ...waitFlags(region),
+});
+
+/** The client's ends of the same. */
+export const clientRingEnds = (region: Uint8Array<ArrayBuffer>): ClientRingEnds => ({
+  submissions: new RingWriter(region, REGION.submissionTail, REGION.submissionHead, REGION.submissions),
+  completions: new RingReader(region, REGION.completionHead, REGION.completionTail, REGION.completions),
+  ...waitFlags(region),
+});
+
+const waitFlags = (region: Uint8Array<ArrayBuffer>) => ({
+  workerWaits: new WaitFlag(region, REGION.workerWaits),
+  clientWaits: new WaitFlag(region, REGION.clientWaits),
+});
