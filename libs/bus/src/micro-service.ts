@@ -4,7 +4,7 @@ import { busErrors } from './errors.js';
 import type { Endpoint, Message, Received, ServiceSpec } from './port.js';
 
 /** Queue group of all endpoints: the instances of a service share its requests (the default of ADR-32). */
-export const QUEUE_GROUP = 'q';
+const QUEUE_GROUP = 'q';
 
 /** A subject that an adapter subscribes to for a service. */
 export interface ServiceSubject {

@@ -11,7 +11,7 @@ const GIBIBYTE = 1024 * MEBIBYTE;
 const LARGEST_MESSAGE = MAX_BODY_BYTES + 32 * 1024;
 
 /** The APIs that intents are addressed to; each has one owner that consumes them. */
-export const APIS: readonly Api[] = ['admin', 'network'];
+const APIS: readonly Api[] = ['admin', 'network'];
 
 /**
  * How long a stream itself recognises a message id, so that a publisher may send again without asking. It covers the

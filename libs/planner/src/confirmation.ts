@@ -21,7 +21,7 @@ export const knows = (dpu: DpuEntry, { network, placement }: PortEntry): boolean
   placement !== undefined && (placement.dpu === dpu || !network.physical);
 
 /** Whether a DPU has still to confirm that it takes part in the network, so that the port is not known everywhere. */
-export const isJoining = ({ network: { joining, physical }, placement }: PortEntry): boolean =>
+const isJoining = ({ network: { joining, physical }, placement }: PortEntry): boolean =>
   physical ? placement !== undefined && joining.has(placement.dpu.record.name) : joining.size > 0;
 
 /** A port is another than its DPU knows: it must confirm the sequence. */

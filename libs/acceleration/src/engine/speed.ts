@@ -2,7 +2,7 @@ import { describeAlgorithm, generatedKeyBytes, NONCE_BYTES, TAG_BYTES } from './
 import type { Candidate } from './engine-set.js';
 
 /** Sizes of jobs that speeds are told for, bytes. */
-export const MEASURED_SIZES = [4096, 65_536, 1_048_576] as const;
+const MEASURED_SIZES = [4096, 65_536, 1_048_576] as const;
 /** How long one of them is measured, milliseconds. */
 const MEASURE_MILLISECONDS = 4;
 

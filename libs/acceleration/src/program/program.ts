@@ -12,7 +12,7 @@ import {
 } from '../engine/algorithms.js';
 
 export const MAXIMUM_STEPS = 4;
-export const MAXIMUM_PROGRAM_ID = 65_535;
+const MAXIMUM_PROGRAM_ID = 65_535;
 
 /** One step of a program. */
 export interface Step {

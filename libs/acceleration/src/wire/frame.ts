@@ -84,7 +84,7 @@ export const GRANT_UNIT = 64 * 1024;
 /** Largest input and largest room for output of one job, bytes: 1 MiB, and what it may grow by. */
 export const MAXIMUM_TRANSFER = (1 << 20) + 64 * 1024;
 /** Most metadata of one frame, bytes. */
-export const MAXIMUM_METADATA = 255 * 8;
+const MAXIMUM_METADATA = 255 * 8;
 /** Longest that may follow a header. */
 export const MAXIMUM_INLINE = MAXIMUM_METADATA + MAXIMUM_TRANSFER;
 export const TOKEN_BYTES = 32;

@@ -14,7 +14,7 @@ function anchorsOf({ matchLabels, matchExpressions }: LabelSelector): readonly s
 }
 
 /** A label as one text. Keys contain no `=`. */
-export const anchor = (key: string, value: string): string => `${key}=${value}`;
+const anchor = (key: string, value: string): string => `${key}=${value}`;
 
 /** Finds those whose selectors hold for given labels, without trying all that need labels which are not given. */
 export class SelectorIndex<Owner> {

@@ -60,7 +60,7 @@ export class Outcomes {
 }
 
 /** What one may open and the other accepts. */
-export function permitted(from: Side, to: Side, family: IpFamily, sets: AddressSets): Services {
+function permitted(from: Side, to: Side, family: IpFamily, sets: AddressSets): Services {
   const source = from?.identity.addresses.find((ip) => ipFamily(ip) === family);
   const destination = to?.identity.addresses.find((ip) => ipFamily(ip) === family);
   if (!from || !to || !source || !destination) return NOTHING;

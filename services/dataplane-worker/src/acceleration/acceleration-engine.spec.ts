@@ -47,6 +47,7 @@ async function submit(
   }
 }
 
+/** The first bytes of the nonce of a job that is done, or the status of one that is not. */
 async function encrypts(): Promise<string> {
   const client = new AccelerationClient({ locate: () => world.locationOf(), timeoutMilliseconds: 20 });
   try {
