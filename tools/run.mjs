@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { installPackages, isInstalled } from './debian-packages.mjs';
 import { summarise } from './results.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -56,11 +57,6 @@ function mustRun(program, args, options = {}) {
   if (result.status !== 0) fail(`${program} ${args.join(' ')} ended with ${result.status ?? result.signal}`);
 }
 
-function isInstalled(program) {
-  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin'];
-  return folders.some((folder) => folder && existsSync(join(folder, program)));
-}
-
 function checkNode() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < MINIMUM_NODE[0] || (major === MINIMUM_NODE[0] && minor < MINIMUM_NODE[1])) {
@@ -94,37 +90,13 @@ function installSystemPackages() {
   const libraries = Object.entries(SYSTEM_LIBRARIES).filter(([soname]) => !hasLibrary(soname));
   const missing = [...programs, ...libraries];
   if (missing.length === 0) return;
-  const packages = [...new Set(missing.map(([, debianPackage]) => debianPackage))];
   if (!isInstalled('apt-get')) {
     if (programs.length === 0) return;
     fail(
       `missing programs: ${programs.map(([program]) => program).join(', ')}; install them and run this again`,
     );
   }
-  say(`setup: installing system packages: ${packages.join(' ')}`);
-  const environment = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  mustRun('apt-get', ['update', '-q'], { env: environment, stdio: ['ignore', 'ignore', 'inherit'] });
-  withoutStartingServices(() =>
-    mustRun('apt-get', ['install', '-y', '-q', '--no-install-recommends', ...packages], {
-      env: environment,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    }),
-  );
-}
-
-/** Only programs are wanted: Debian asks this file whether a package may start its services. */
-function withoutStartingServices(action) {
-  const policy = '/usr/sbin/policy-rc.d';
-  if (existsSync(policy)) {
-    action();
-    return;
-  }
-  writeFileSync(policy, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
-  try {
-    action();
-  } finally {
-    rmSync(policy);
-  }
+  installPackages(missing.map(([, debianPackage]) => debianPackage));
 }
 
 /** node-gyp looks for Node's headers on the network unless it is told that they lie beside Node. */
