@@ -150,6 +150,18 @@ export class PacketLab implements AsyncDisposable {
     expect(report.problems).toEqual([]);
   }
 
+  /** The same where something fails first: waits until what it tells of that is over. */
+  async applyInTheEnd(dpu: string, entries: readonly d.Entry[]): Promise<void> {
+    const probe = this.#probeOf(dpu);
+    const sequence = ++this.#sequence;
+    const healed = probe.until(
+      ({ version, problems }) => version.sequence === BigInt(sequence) && problems.length === 0,
+    );
+    probe.engine.submit(d.document(sequence, entries));
+    await healed;
+    await probe.engine.settled();
+  }
+
   /** The same for a change of what it has. */
   async change(dpu: string, upserts: readonly d.Entry[], deletes: readonly string[]): Promise<void> {
     const report = await this.#probeOf(dpu).apply(d.delta(++this.#sequence, upserts, deletes));
