@@ -123,4 +123,4 @@ async function ovsWorld(): Promise<ConformanceWorld<OvsSpec>> {
   };
 }
 
-driverConformance('ovs', ovsWorld, { walks: 15, faultStride: 41 });
+driverConformance('ovs', ovsWorld, { walks: 10, faultStride: 41 });
