@@ -23,10 +23,10 @@ function withTables(text: string): string {
 }
 
 describe('docs/bus.md', () => {
-  it('has the tables that the code has (OUTBOARD_UPDATE_DOCS=1 writes them)', () => {
+  it('has the tables that the code has (OUTBOARD_WRITE_DOCUMENTS=1 writes them)', () => {
     const text = readFileSync(FILE, 'utf8');
     const expected = withTables(text);
-    if (process.env.OUTBOARD_UPDATE_DOCS === '1') writeFileSync(FILE, expected);
+    if (process.env.OUTBOARD_WRITE_DOCUMENTS === '1') writeFileSync(FILE, expected);
     else expect(text).toBe(expected);
   });
 
