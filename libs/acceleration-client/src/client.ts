@@ -11,6 +11,7 @@ import { type Completion, type Job, QueuePair } from './queue-pair.js';
 import type { RunResult } from './run-result.js';
 import { readSession, type SessionLocation, type SessionProgram } from './session-description.js';
 
+/** Where a session is, and how much is asked of it. Defaults are told with each. */
 export interface ClientOptions {
   /** Asked for at every attempt to connect: a session that moves is somewhere else afterwards. */
   readonly locate: () => SessionLocation | Promise<SessionLocation>;
@@ -26,6 +27,7 @@ export interface ClientOptions {
   readonly host?: HostEngine;
 }
 
+/** Of one job. */
 export interface RunOptions {
   /** What steps need, such as nonces and tags to decrypt. */
   readonly metadata?: Metadata;
@@ -33,6 +35,7 @@ export interface RunOptions {
   readonly outputLength?: number;
   /** Within which a try must have begun, microseconds. */
   readonly deadlineMicroseconds?: number;
+  /** A job that has not begun is taken back, and rejects as CANCELLED. */
   readonly signal?: AbortSignal;
 }
 

@@ -9,12 +9,15 @@ import {
 } from './libc.js';
 import { type NetworkNamespace, runIn } from './network-namespace.js';
 
+/** linux/if_ether.h, linux/socket.h and linux/if_packet.h. */
 export const ETH_P_ALL = 0x0003;
 export const SOL_PACKET = 263;
 const PACKET_IGNORE_OUTGOING = 23;
 export const SOCKADDR_LL_LENGTH = 20;
 
+/** Which frames of which device a socket gets. */
 export interface PacketSocketOptions {
+  /** Undefined: the thread's own. */
   readonly namespace: NetworkNamespace | undefined;
   /** Index of the device in there. */
   readonly device: number;

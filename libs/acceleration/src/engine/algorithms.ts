@@ -8,6 +8,7 @@ export type Operation = (typeof OPERATIONS)[number];
 /** Cheap operations do not wait behind dear ones: each lane has threads of its own. */
 export type LaneName = 'LIGHT' | 'HEAVY';
 
+/** What there is to know of an algorithm; lengths in bytes, levels of compression from 1. */
 export type AlgorithmDescription =
   | { readonly kind: 'aead'; readonly keyBytes: number; readonly cipher: AeadCipher }
   | { readonly kind: 'digest'; readonly digestBytes: number }
@@ -47,10 +48,13 @@ export const ALGORITHMS = {
 
 export type AlgorithmName = keyof typeof ALGORITHMS;
 
+/** In the order of the table. */
 export const ALGORITHM_NAMES = Object.keys(ALGORITHMS) as AlgorithmName[];
 
+/** Whether a text, such as one from outside, is the name of an algorithm of the table. */
 export const isAlgorithm = (name: string): name is AlgorithmName => Object.hasOwn(ALGORITHMS, name);
 
+/** An algorithm's line of the table, as what all of its kind have. */
 export const describeAlgorithm = (name: AlgorithmName): AlgorithmDescription => ALGORITHMS[name];
 
 const OPERATIONS_OF: Record<AlgorithmKind, readonly Operation[]> = {
@@ -60,6 +64,7 @@ const OPERATIONS_OF: Record<AlgorithmKind, readonly Operation[]> = {
   compression: ['COMPRESS', 'DECOMPRESS'],
 };
 
+/** What a step can do by an algorithm, and its inverse. */
 export const operationsOf = (name: AlgorithmName): readonly Operation[] =>
   OPERATIONS_OF[describeAlgorithm(name).kind];
 
@@ -77,6 +82,7 @@ export const INVERSE: Record<Operation, Operation> = {
   VERIFY: 'GENERATE',
 };
 
+/** Whether a step by an algorithm names a key. */
 export const isKeyed = (name: AlgorithmName): boolean => {
   const { kind } = describeAlgorithm(name);
   return kind === 'aead' || kind === 'mac';
@@ -84,6 +90,7 @@ export const isKeyed = (name: AlgorithmName): boolean => {
 
 /** Longest key of a MAC, bytes: longer ones are hashed first, and add nothing. */
 export const MAXIMUM_KEY_BYTES = 128;
+/** Of every AEAD of the table: 96-bit nonces and 128-bit tags. */
 export const NONCE_BYTES = 12;
 export const TAG_BYTES = 16;
 

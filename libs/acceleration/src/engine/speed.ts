@@ -6,6 +6,7 @@ const MEASURED_SIZES = [4096, 65_536, 1_048_576] as const;
 /** How long one of them is measured, milliseconds. */
 const MEASURE_MILLISECONDS = 4;
 
+/** Of jobs of one size, by one engine in one thread. */
 export interface MeasuredSpeed {
   readonly inputBytes: number;
   /** 10^6 bytes of input a second. */

@@ -11,8 +11,8 @@ import {
 import { type AeadCipher, TAG_BYTES } from '../engine/algorithms.js';
 
 /**
- * RFC 9180 (HPKE), mode base, single shot: DHKEM(X25519, HKDF-SHA256) and HKDF-SHA256, with the AEAD of the caller's
- * choice. Whoever knows a public key seals to it; only its owner opens, and only under the same `info`.
+ * A message of RFC 9180 (HPKE), mode base, single shot: DHKEM(X25519, HKDF-SHA256) and HKDF-SHA256, with the AEAD of the
+ * caller's choice. Whoever knows a public key seals to it; only its owner opens, and only under the same `info`.
  */
 export interface Sealed {
   /** `enc`: the sender's ephemeral public key, 32 bytes. */
@@ -34,9 +34,11 @@ const PUBLIC_BYTES = 32;
 const PUBLIC_PREFIX = Buffer.from('302a300506032b656e032100', 'hex');
 const PRIVATE_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex');
 
+/** An X25519 public key from its raw 32 bytes (RFC 7748). Throws Node's error on any other length. */
 export const publicKeyFrom = (raw: Uint8Array): KeyObject =>
   createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, raw]), format: 'der', type: 'spki' });
 
+/** An X25519 private key from its raw 32 bytes. Throws Node's error on any other length. */
 export const privateKeyFrom = (raw: Uint8Array): KeyObject =>
   createPrivateKey({ key: Buffer.concat([PRIVATE_PREFIX, raw]), format: 'der', type: 'pkcs8' });
 
@@ -46,15 +48,20 @@ export const rawPublicKey = (key: KeyObject): Uint8Array => {
   return Uint8Array.from(open.export({ format: 'der', type: 'spki' }).subarray(PUBLIC_PREFIX.length));
 };
 
+/** The raw 32 bytes of a private key. */
 export const rawPrivateKey = (key: KeyObject): Uint8Array =>
   key.export({ format: 'der', type: 'pkcs8' }).subarray(PRIVATE_PREFIX.length);
 
+/** A new X25519 key from the operating system's randomness. */
 export const generatePrivateKey = (): KeyObject => generateKeyPairSync('x25519').privateKey;
 
+/** What both sides must agree on (RFC 9180, section 5.1). */
 export interface HpkeContext {
+  /** Absent: AES-256-GCM. */
   readonly cipher?: AeadCipher;
   /** What the message is bound to. */
   readonly info: Uint8Array;
+  /** Authenticated, not encrypted; absent: nothing. */
   readonly additional?: Uint8Array;
 }
 

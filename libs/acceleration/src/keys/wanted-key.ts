@@ -11,7 +11,9 @@ export interface WantedKey {
   readonly versions: readonly WantedVersion[];
 }
 
+/** One secret of a key. At most one version is ACTIVE: what is made is made with it. */
 export interface WantedVersion {
+  /** From 1. */
   readonly version: number;
   readonly state: 'ACTIVE' | 'DECRYPT_ONLY';
   /** Sealed to this worker; undefined: to be made here. */

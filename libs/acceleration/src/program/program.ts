@@ -10,8 +10,8 @@ import {
   type Operation,
   operationsOf,
 } from '../engine/algorithms.js';
+import { MAXIMUM_STEPS } from '../wire/metadata.js';
 
-export const MAXIMUM_STEPS = 4;
 const MAXIMUM_PROGRAM_ID = 65_535;
 
 /** One step of a program. */

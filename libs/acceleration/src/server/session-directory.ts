@@ -24,10 +24,13 @@ export interface SessionDescription {
   }[];
 }
 
+/** In the session's directory: a `SessionDescription` as JSON. */
 export const SESSION_FILE = 'session.json';
 
+/** Of a lane's thread, numbered from 0, in the session's directory. */
 export const socketName = (lane: LaneName, index: number): string => `${lane.toLowerCase()}-${index}.sock`;
 
+/** `threads`: how many each lane has; `lanes`: those whose threads serve this session, as it has programs for them. */
 export const describeSession = (
   { sessionUid, epoch, hostFallback, programs }: SessionGrant,
   threads: Readonly<Record<LaneName, number>>,

@@ -3,8 +3,10 @@
  * `inlineLength` bytes follow on a socket (metadata, then payload). In a ring the same header is followed by metadata only.
  */
 export const FRAME_VERSION = 1;
+/** One cache line. */
 export const HEADER_BYTES = 64;
 
+/** Types of frames, by who sends them. */
 export const FRAME = {
   /** Client: the first frame. The payload is the token. */
   HELLO: 1,
@@ -25,6 +27,7 @@ export const FRAME = {
   WAKE: 9,
 } as const;
 
+/** Bits of `flags`, by the frames that have them. */
 export const FLAG = {
   /** SUBMIT: input is in shared memory at `inputOffset`, not inline. HELLO: shared memory is wanted. */
   INPUT_SHARED: 1,
@@ -85,8 +88,9 @@ export const GRANT_UNIT = 64 * 1024;
 export const MAXIMUM_TRANSFER = (1 << 20) + 64 * 1024;
 /** Most metadata of one frame, bytes. */
 const MAXIMUM_METADATA = 255 * 8;
-/** Longest that may follow a header. */
+/** Most that may follow a header, bytes. */
 export const MAXIMUM_INLINE = MAXIMUM_METADATA + MAXIMUM_TRANSFER;
+/** The secret of a session, which HELLO carries. */
 export const TOKEN_BYTES = 32;
 
 /** A header in a buffer, written and read in place. */
@@ -114,6 +118,7 @@ export interface Header {
   grantedUnits: number;
 }
 
+/** A header of this version that says nothing but its type. */
 export const emptyHeader = (type: number): Header => ({
   inlineLength: 0,
   type,

@@ -19,8 +19,10 @@ export const TAG = {
 
 /** Longest additional data of one step, bytes. */
 export const MAXIMUM_ADDITIONAL_DATA = 1024;
-const MAXIMUM_STEPS = 4;
+/** Most steps of a program. */
+export const MAXIMUM_STEPS = 4;
 
+/** What a job says of one step, or a completion tells of it: by the tags above. */
 export interface StepMetadata {
   nonce?: Uint8Array;
   tag?: Uint8Array;

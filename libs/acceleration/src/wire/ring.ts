@@ -112,6 +112,7 @@ export class RingReader extends RingEnd {
   }
 }
 
+/** Writes frames: `setMetadata`, the header into `view`, then `write`. */
 export class RingWriter extends RingEnd {
   readonly #frame = new Uint8Array(SLOT_BYTES);
   /** The beginning of the frame, as long as the last one was. */

@@ -65,4 +65,5 @@ const CLASSES: Record<StatusName, StatusClass> = {
   UNAVAILABLE: 'MOVE',
 };
 
+/** Of a status that a job, or a connection, has ended with. */
 export const statusClass = (status: StatusName): StatusClass => CLASSES[status];

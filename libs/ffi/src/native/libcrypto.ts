@@ -30,6 +30,7 @@ export interface LibcryptoAead extends Disposable {
   ): boolean;
 }
 
+/** Calls throw an `Error` with the function's name where the library refuses. */
 export interface Libcrypto {
   aead(cipher: LibcryptoCipher, key: Uint8Array): LibcryptoAead;
   /** Fills `output` with the digest of `input`. */

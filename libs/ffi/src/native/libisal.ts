@@ -42,6 +42,7 @@ const STATELESS_OVERFLOW = -1;
 const DECOMPRESSED = 0;
 const OUTPUT_OVERFLOW = 2;
 
+/** Whole buffers at a time. Levels: ISAL_MINIMUM_LEVEL to ISAL_MAXIMUM_LEVEL. */
 export interface Libisal {
   /** Bytes written, or why there are none. */
   compress(

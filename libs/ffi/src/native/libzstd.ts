@@ -6,6 +6,7 @@ const DESTINATION_TOO_SMALL = 70;
 /** What a library for compression could not do: the room for output was too small, or the input is no such data. */
 export type CompressionFailure = 'overflow' | 'corrupt';
 
+/** Whole frames (RFC 8878) at a time. Levels as of ZSTD_maxCLevel() and below. */
 export interface Libzstd {
   /** Bytes written, or why there are none. */
   compress(level: number, input: Uint8Array, output: Uint8Array): number | CompressionFailure;

@@ -19,6 +19,7 @@ export interface HostAgentConfiguration extends CommonConfiguration {
   readonly reconcileMilliseconds: number;
 }
 
+/** Where the plugin looks unless it was built, or is told, to look elsewhere. */
 export const DEFAULT_SOCKET = '/run/outboard/cni.sock';
 const DEFAULT_TENANTS = '*=*';
 /** sun_path of struct sockaddr_un (linux/un.h) less the terminating zero. */
@@ -28,6 +29,7 @@ const MAX_SOCKET_PATH = 107;
 const isHost = (text: string): boolean =>
   text.length > 0 && text.split('.').every(isLabel) && labelValueProblem(text) === undefined;
 
+/** The agent's configuration; what is wrong with it is in the reader's problems. */
 export function readConfiguration(environment: EnvironmentReader): HostAgentConfiguration {
   return {
     ...readCommonConfiguration(environment),

@@ -54,6 +54,7 @@ export interface Attachment {
 /** Identity of an attachment: a runtime has one interface of a name in a container. */
 export const attachmentKey = (containerId: string, ifname: string): string => `${containerId}/${ifname}`;
 
+/** The same, of an attachment. */
 export const keyOf = ({ containerId, ifname }: Pick<Attachment, 'containerId' | 'ifname'>): string =>
   attachmentKey(containerId, ifname);
 

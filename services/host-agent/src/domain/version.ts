@@ -3,8 +3,10 @@ import { CNI_CODE, CniError } from './cni-error.js';
 /** What is answered, oldest first. */
 export const SUPPORTED_VERSIONS = ['0.4.0', '1.0.0', '1.1.0'] as const;
 export type CniVersion = (typeof SUPPORTED_VERSIONS)[number];
+/** What is answered in where the caller's version is none of them. */
 export const NEWEST_VERSION: CniVersion = '1.1.0';
 
+/** Whether something that a configuration has as its `cniVersion` is one of them. */
 export const isSupported = (text: unknown): text is CniVersion =>
   SUPPORTED_VERSIONS.some((version) => version === text);
 
