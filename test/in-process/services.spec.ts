@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { Installation } from '@outboard/all-in-one';
+import { Installation, type SimulatedDpu } from '@outboard/all-in-one';
 import type { Bus } from '@outboard/bus';
 import { HEADERS, subjects, type Verb } from '@outboard/contracts';
 import { ok, unwrap } from '@outboard/core';
@@ -31,13 +31,14 @@ class Tried {
     rmSync(this.directory, { recursive: true });
   }
 
-  async addDpu(name: string, number: number): Promise<void> {
+  async addDpu(name: string, number: number, hardware?: SimulatedDpu['hardware']): Promise<void> {
     await this.installation.addDpu({
       name,
       serialNumber: `SN-${name}`,
       pfMacAddress: PF_MAC_ADDRESS,
       functions: 3,
       underlayAddress: `10.255.0.${number}`,
+      ...(hardware && { hardware }),
     });
   }
 
@@ -168,6 +169,37 @@ describe('admin, network-intent and workers in one process', () => {
       'dpu-1',
       'dpu-2',
     ]);
+  });
+
+  it('a port tells whether hardware has it, also when that changes, and is not ready without if it requires it', async () => {
+    // Room for all, but at the entrance: a network's tunnel and a port, and what another network has evicts the port.
+    const tables = Array.from({ length: 64 }, (_, table) => [table, { entries: table === 0 ? 2 : 1_000 }]);
+    await tried.addDpu('dpu-3', 3, Object.fromEntries(tables));
+    const offload = async (name: string) =>
+      unwrap(await tried.request('acme', 'network', 'port', 'get', { name })).status.offload;
+    const isInHardware = async () => (await offload('web-0'))?.state === 'HARDWARE';
+    await tried.publish('Port', 'web-0', { ...at('dpu-3', 0), offload: 'REQUIRED' });
+    await tried.until(isReady('web-0'));
+    await tried.until(isInHardware);
+
+    await tried.publish('Network', 'green', {});
+    await tried.publish('Subnet', 'green-v4', { network: 'green', cidr: '10.0.2.0/24' });
+    await tried.publish('Port', 'web-1', { ...at('dpu-3', 1), network: 'green' });
+    await tried.until(isReady('web-1'));
+    await tried.until(async () => (await tried.ready('web-0')) === 'False NotInHardware');
+    for (const [name, representor] of [
+      ['web-0', 'pf0vf0'],
+      ['web-1', 'pf0vf1'],
+    ] as const)
+      expect(await offload(name)).toEqual({
+        state: 'SOFTWARE',
+        reason: `NotOffloadedByDataplane: flow/0/10/in_port=${representor}`,
+      });
+
+    await tried.publish('Port', 'web-1', undefined);
+    await tried.until(isInHardware);
+    expect(await offload('web-0')).toEqual({ state: 'HARDWARE', reason: 'OffloadedByDataplane' });
+    expect(await isReady('web-0')()).toBe(true);
   });
 
   describe('layer 1', () => {

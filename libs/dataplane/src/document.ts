@@ -45,6 +45,23 @@ export interface DocumentReport {
   readonly problemTotal: number;
   /** Driver objects made right after a change from outside, since the last report. */
   readonly repaired: number;
+  /** Only of a dataplane with hardware. */
+  readonly offload?: DocumentOffload;
 }
 
+/** Hardware has all that endpoints forward, except for these. */
+export interface DocumentOffload {
+  /** All there are, up to `MAX_LISTED_PROBLEMS`. */
+  readonly inSoftware: readonly SoftwareObject[];
+  readonly inSoftwareTotal: number;
+}
+
+/** A neutral object that hardware does not have, or not wholly. */
+export interface SoftwareObject {
+  readonly key: string;
+  /** Names the first object of the dataplane that hardware has not taken over. */
+  readonly reason: string;
+}
+
+/** Entries of each list of a report. */
 export const MAX_LISTED_PROBLEMS = 1000;

@@ -151,4 +151,14 @@ export interface Report {
   readonly problems: readonly ReportedProblem[];
   /** Greater than `problems.length` when the list was cut. */
   readonly problemTotal: number;
+  /** Undefined: the DPU has no hardware, or its worker tells nothing of it. */
+  readonly offload?: ReportedOffload | undefined;
+}
+
+/** Hardware has all that the ports of the DPU forward, except for these. */
+export interface ReportedOffload {
+  /** Reasons by the object's key. */
+  readonly inSoftware: ReadonlyMap<string, string>;
+  /** Greater than the size of `inSoftware` when the list was cut. */
+  readonly inSoftwareTotal: number;
 }

@@ -12,7 +12,7 @@ import type {
 import type { AddressPool } from './allocate/address-pool.js';
 import type { Reservations } from './allocate/reservations.js';
 import type { Retentions } from './allocate/retentions.js';
-import type { ReportedProblem } from './api.js';
+import type { ReportedOffload, ReportedProblem } from './api.js';
 import type { Quarantine, ReleaseEntry } from './quarantine.js';
 import type {
   AddressSetRecord,
@@ -186,6 +186,8 @@ export interface DpuEntry {
   applied: number | undefined;
   /** By the object's key: what the worker last reported as not applied. */
   problems: ReadonlyMap<string, ReportedProblem>;
+  /** What the worker last reported of hardware. */
+  offload: ReportedOffload | undefined;
   /** Ports that have changed in this document, and the sequence of that, until the worker confirms it. */
   readonly unconfirmed: Map<PortEntry, number>;
   /** What callers have placed on it, by the object's key. */

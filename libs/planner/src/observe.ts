@@ -1,11 +1,12 @@
 import { objectKeys } from '@outboard/contracts';
 import { equal } from '@outboard/core';
 import { findCondition } from '@outboard/model';
-import type { Context, Decision, Report, ReportedProblem } from './api.js';
+import type { Context, Decision, Report, ReportedOffload, ReportedProblem } from './api.js';
 import { confirmObject } from './awaited.js';
 import { confirm, expectConfirmation, isSettled, knows } from './confirmation.js';
 import { Draft } from './draft.js';
 import type { AwaitedEntry, DpuEntry, NetworkEntry, PortEntry, RouterEntry } from './entries.js';
+import { sameOffload } from './offload.js';
 import { replanFreed } from './project.js';
 import { confirmReleases } from './release.js';
 import { writePortHealth, writePropagation } from './settle.js';
@@ -17,7 +18,8 @@ import type { World } from './world.js';
 
 /**
  * Takes over what a worker has applied and read back: ports become ready or show their problem, propagation completes,
- * quarantined values become free. Costs as much as what was not confirmed before, or has or had a problem.
+ * quarantined values become free. Costs as much as what was not confirmed before, or has or had a problem; as all
+ * ports of the DPU when hardware has others than before.
  */
 export function observe(world: World, report: Report, context: Context): Decision {
   const draft = new Draft(world, context);
@@ -32,6 +34,7 @@ export function observe(world: World, report: Report, context: Context): Decisio
   const problems = new Map<string, ReportedProblem>(complete ? [] : before);
   for (const problem of report.problems) problems.set(problem.key, problem);
   dpu.problems = problems;
+  takeOffload(dpu, report.offload, touched);
 
   for (const key of problems.keys()) {
     const port = portOf(world, dpu, key);
@@ -90,6 +93,14 @@ function takeTroubles(world: World, dpu: DpuEntry, touched: Set<PortEntry>): Set
 
 const isTrouble = ({ record }: NetworkEntry): boolean =>
   findCondition(record.resource.status.conditions, 'Applied')?.status === 'False';
+
+/** Which ports of the DPU hardware has: they all are looked at when that is another. */
+function takeOffload(dpu: DpuEntry, offload: ReportedOffload | undefined, touched: Set<PortEntry>): void {
+  const before = dpu.offload;
+  dpu.offload = offload;
+  if (sameOffload(before, offload)) return;
+  for (const { ports } of dpu.memberships.values()) for (const port of ports) touched.add(port);
+}
 
 /** Callers hear of a port when its home DPU tells something new, and when the last DPU has it. */
 function tell(draft: Draft, dpu: DpuEntry, port: PortEntry): void {

@@ -8,7 +8,6 @@ import {
   type Name,
   type PortAddressStatus,
   type PortSpec,
-  type PortStatus,
   segmentText,
   type Uid,
 } from '@outboard/model';
@@ -164,10 +163,4 @@ export function namesOf({ pending }: ReleaseEntry): string {
   const names = [...pending].sort();
   const more = names.length - MAX_NAMES;
   return more > 0 ? `${names.slice(0, MAX_NAMES).join(', ')} and ${more} more DPUs` : names.join(', ');
-}
-
-/** What is known of a planned port's offload before the worker tells more. */
-export function offloadOf({ offload }: PortSpec, dpu: DpuRecord): PortStatus['offload'] {
-  if (offload === 'NEVER') return { state: 'SOFTWARE', reason: 'NotWanted' };
-  return dpu.hardwareOffload ? undefined : { state: 'SOFTWARE', reason: 'NoHardware' };
 }

@@ -63,6 +63,40 @@ describe('a port on an unknown function', () => {
     expect(lab.port('web-0').status.offload).toEqual({ state: 'SOFTWARE', reason: 'NoHardware' });
   });
 
+  it('is in hardware unless its DPU tells why not, and if that is REQUIRED not applied without', () => {
+    const lab = world({ offload: 'REQUIRED' });
+    lab.fleet(['dpu-1'], 1);
+    lab.dpu('dpu-1', { hardwareOffload: true });
+    const key = `endpoint/${lab.port('web-0').metadata.uid}`;
+    const tell = (
+      inSoftware: readonly (readonly [string, string])[],
+      inSoftwareTotal = inSoftware.length,
+    ) => {
+      const { sequence } = documentHead(lab.world, 'dpu-1' as Name);
+      const offload = { inSoftware: new Map(inSoftware), inSoftwareTotal };
+      const { changes } = lab.reportSequence('dpu-1', sequence, [], 0, offload);
+      const { status } = lab.port('web-0');
+      return [changes.length, status.offload, findCondition(status.conditions, 'Applied')?.reason];
+    };
+    const inHardware = { state: 'HARDWARE', reason: 'OffloadedByDataplane' };
+    expect(tell([])).toEqual([1, inHardware, 'AppliedAndReadBack']);
+    expect(tell([])).toEqual([0, inHardware, 'AppliedAndReadBack']);
+    const full = { state: 'SOFTWARE', reason: 'table 3 is full' };
+    expect(tell([[key, full.reason]])).toEqual([1, full, 'NotInHardware']);
+    // A list that was cut does not tell.
+    expect(tell([], 1)).toEqual([1, undefined, 'AppliedAndReadBack']);
+    expect(tell([])).toEqual([1, inHardware, 'AppliedAndReadBack']);
+    lab.restart();
+    lab.dpu('dpu-1', { hardwareOffload: true, underlayMtu: 1700 });
+    expect(lab.port('web-0').status.offload).toEqual(inHardware);
+    web(lab, { offload: 'PREFERRED' });
+    expect(lab.port('web-0').status.offload).toBeUndefined();
+    web(lab, { offload: 'REQUIRED', adminState: 'DOWN' });
+    expect(tell([[key, 'NothingForwarded']])).toEqual([1, undefined, 'AppliedAndReadBack']);
+    lab.dpu('dpu-1', { hardwareOffload: false });
+    checkInvariants(lab);
+  });
+
   it("waits for an underlay that carries the network's MTU, or for a smaller MTU", () => {
     const lab = world({}, { mtu: 8000 });
     lab.fleet(['dpu-1'], 1);

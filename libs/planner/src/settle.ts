@@ -9,21 +9,15 @@ import {
   type NetworkStatus,
   type Port,
   type PortSpec,
+  type PortStatus,
   segmentText,
   updateConditions,
 } from '@outboard/model';
 import type { Draft } from './draft.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry } from './entries.js';
+import { offloadOf, toldOffload } from './offload.js';
 import { comparePlacements, placementOf } from './placement.js';
-import {
-  type Allocation,
-  type DpuOverride,
-  effectiveMtu,
-  namesOf,
-  offloadOf,
-  type Plan,
-  planPort,
-} from './plan.js';
+import { type Allocation, type DpuOverride, effectiveMtu, namesOf, type Plan, planPort } from './plan.js';
 import { propagationOf } from './present.js';
 import type { ReleaseRecord } from './records.js';
 import { NO_PROBLEM, problemCondition, problemOf } from './trouble.js';
@@ -68,7 +62,7 @@ export function writePort(
     macAddress: allocation.macAddress,
     addresses: allocation.addresses,
     segment,
-    offload: plan.planned ? offloadOf(spec, plan.dpu) : undefined,
+    offload: undefined,
     propagated: former?.propagated,
     conditions: formerConditions,
   };
@@ -79,7 +73,9 @@ export function writePort(
   const updates = conditionsOf(plan, placement, difference.home, formerConditions);
   const conditions = updateConditions('Port', formerConditions, updates, metadata.generation, context.now);
   const changed = difference.home || difference.remote;
-  const next = { ...status, conditions };
+  const told = before && placement && !difference.home ? toldOffload(before, placement.dpu) : undefined;
+  const offload = plan.planned ? (offloadOf(spec, plan.dpu) ?? told) : undefined;
+  const next = { ...status, offload, conditions };
   const known = before?.record.resource;
   if (!changed && known?.metadata === metadata && known.spec === spec && equal(known.status, next)) return;
   const sequence = changed ? context.revision : (before?.record.sequence ?? 0);
@@ -117,17 +113,19 @@ export function writePortHealth(draft: Draft, port: PortEntry): void {
   const { record, placement } = port;
   if (!placement) return;
   const problem = problemOf(port);
-  const { metadata, status } = record.resource;
+  const { dpu } = placement;
+  const { metadata, spec, status } = record.resource;
   const { generation } = metadata;
+  const offload = offloadOf(spec, dpu.record) ?? toldOffload(port, dpu);
   const applied = problem
     ? problemCondition(problem)
-    : placement.dpu.unconfirmed.has(port)
-      ? applying(placement.dpu)
-      : appliedOn(placement.dpu);
+    : dpu.unconfirmed.has(port)
+      ? applying(dpu)
+      : (lacksHardware(spec, offload) ?? appliedOn(dpu));
   const conditions = updateConditions('Port', status.conditions, [applied], generation, draft.context.now);
-  if (conditions === status.conditions) writePropagation(draft, port);
+  if (conditions === status.conditions && equal(offload, status.offload)) writePropagation(draft, port);
   else {
-    const resource = { ...record.resource, status: { ...status, conditions } };
+    const resource = { ...record.resource, status: { ...status, offload, conditions } };
     draft.putPort({ ...record, resource }, placement);
   }
 }
@@ -137,6 +135,12 @@ const appliedOn = ({ record: { name } }: DpuEntry): PortCondition => ({
   reason: 'AppliedAndReadBack',
   message: name,
 });
+
+/** What keeps a port that has to be in hardware from being ready, though it is applied. */
+const lacksHardware = (spec: PortSpec, offload: PortStatus['offload']): PortCondition | undefined =>
+  spec.offload === 'REQUIRED' && offload?.state === 'SOFTWARE'
+    ? { type: 'Applied', reason: 'NotInHardware', message: offload.reason }
+    : undefined;
 
 const applying = ({ record: { name, reachable } }: DpuEntry): PortCondition => ({
   type: 'Applied',

@@ -607,6 +607,7 @@ export class World {
         awaited: new Map(),
         applied: undefined,
         problems: new Map(),
+        offload: undefined,
         unconfirmed: new Map(),
         waits: new Map(),
       });

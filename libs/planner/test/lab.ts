@@ -29,6 +29,7 @@ import {
   type PlannedKind,
   type PortRecord,
   project,
+  type ReportedOffload,
   type ReportedProblem,
   type StoredRecord,
   takeDocumentChanges,
@@ -218,8 +219,9 @@ export class Lab {
     sequence: number,
     problems: readonly ReportedProblem[] = [],
     problemTotal = problems.length,
+    offload?: ReportedOffload,
   ): Decision {
-    const report = { dpu: dpu as Name, sequence, problems, problemTotal };
+    const report = { dpu: dpu as Name, sequence, problems, problemTotal, offload };
     return this.#store(observe(this.world, report, this.context));
   }
 

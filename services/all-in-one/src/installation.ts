@@ -10,6 +10,7 @@ import {
   SimDriver,
   SimFabric,
   SimSwitch,
+  type SimSwitchOptions,
 } from '@outboard/dataplane';
 import { createDataplaneWorker, type DataplaneWorker, type Log } from '@outboard/dataplane-worker';
 import { NetworkIntentService } from '@outboard/network-intent';
@@ -24,6 +25,8 @@ export interface SimulatedDpu {
   /** How many virtual functions it has, `pf0vf0` and up. */
   readonly functions: number;
   readonly underlayAddress: string;
+  /** Tables of hardware that its switch has; absent: all is software. */
+  readonly hardware?: SimSwitchOptions['hardware'];
 }
 
 /** What a part sees instead of what is there: tests put failures between the two. */
@@ -144,8 +147,8 @@ export class Installation implements AsyncDisposable {
 
   /** Puts a DPU on the fabric, and starts its worker. */
   async addDpu(dpu: SimulatedDpu): Promise<DataplaneWorker> {
-    const { name, underlayAddress, functions } = dpu;
-    const vswitch = new SimSwitch();
+    const { name, underlayAddress, functions, hardware } = dpu;
+    const vswitch = new SimSwitch(hardware ? { hardware } : {});
     for (let index = 0; index < functions; index++) vswitch.plug(`pf0vf${index}`);
     this.fabric.add({ name, vswitch, underlayAddress });
     this.#dpus.set(name, { dpu, vswitch, boots: 1 });

@@ -79,6 +79,25 @@ describe('tables of a simulated switch', () => {
     ).toBe(true);
   });
 
+  it('are told of in reports: which endpoints they lack, once for each change, and nothing without hardware', async () => {
+    await start({});
+    expect((await probe.apply(d.document(1, [...NETWORK, port(1)]))).offload).toBeUndefined();
+    await probe[Symbol.asyncDispose]();
+    const tables = Array.from({ length: 64 }, (_, table) => [table, { entries: table === 0 ? 2 : 100 }]);
+    await start({ hardware: Object.fromEntries(tables) });
+    const lacking = (number: number) => ({
+      key: `endpoint/port-${number}`,
+      reason: `NotOffloadedByDataplane: flow/${TABLE.INGRESS}/10/in_port=pf0vf${number}`,
+    });
+    const { offload } = await probe.apply(d.document(1, [...NETWORK, port(1), port(2)]));
+    expect(offload).toEqual({ inSoftware: [lacking(2)], inSoftwareTotal: 1 });
+    const from = probe.reports.length;
+    await probe.apply(d.delta(2, [], ['endpoint/port-1']));
+    await probe.until((report) => report.offload?.inSoftwareTotal === 0, from);
+    await probe.engine.settled();
+    expect(probe.reports.length - from).toBeLessThanOrEqual(2);
+  });
+
   it('that are full fail what comes, by name, and take it when there is room', async () => {
     await start({ tableEntries: 16 });
     const report = await probe.apply(d.document(++sequence, [...NETWORK, port(1), port(2), port(3)]));

@@ -17,6 +17,7 @@ import type {
   Spec,
 } from '../driver.js';
 import { type Entry, eachNeed, type Issue, type NeutralRecord, sameSpec, type Urgency } from './entry.js';
+import type { Offloads } from './offloads.js';
 import type { Progress } from './progress.js';
 import type { Wants } from './wants.js';
 
@@ -30,6 +31,7 @@ export interface ApplyPassContext<S extends Spec> {
   readonly wants: Wants<S>;
   readonly tracker: DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>;
   readonly progress: Progress;
+  readonly offloads: Offloads<S>;
   readonly gate: PruneGate;
   readonly retries: Retries;
   readonly waits: WakeIndex;
@@ -395,9 +397,10 @@ export class ApplyPass<S extends Spec> {
 
   /** Notes what a key is like; wakes what waited for it, and buries what went with it. */
   #note(entry: Entry<S>, found: ObservedObject<S> | undefined): void {
-    const { tracker, waits, wants, lost } = this.context;
+    const { tracker, waits, wants, lost, offloads } = this.context;
     const { key, observed: before } = entry;
     tracker.observe(entry, found);
+    if (before?.inHardware !== found?.inHardware) offloads.doubt(entry.claims);
     if (found !== undefined) {
       if (before === undefined) this.#wake(waits.wake(key), entry);
       return;
@@ -468,6 +471,7 @@ function sameObservation<S extends Spec>(
   other: ObservedObject<S> | undefined,
 ): boolean {
   if (one === undefined || other === undefined) return one === other;
+  if (one.inHardware !== other.inHardware) return false;
   return sameOwnership(one.ownership, other.ownership) && sameSpec(one.spec, other.spec);
 }
 

@@ -13,6 +13,7 @@ import type { InspectPage, InspectQuery } from '../inspect.js';
 import { ApplyPass } from './apply-pass.js';
 import { asWanted, Entry, type NeutralRecord, type Task, type Urgency } from './entry.js';
 import { inspectEntries } from './inspect.js';
+import { Offloads } from './offloads.js';
 import { Progress } from './progress.js';
 import { Wants } from './wants.js';
 
@@ -53,6 +54,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   );
   readonly #wants: Wants<S>;
   readonly #progress: Progress;
+  readonly #offloads: Offloads<S>;
   readonly #gate: PruneGate;
   readonly #retries: Retries;
   readonly #waits = new WakeIndex();
@@ -85,6 +87,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     this.#driver = driver;
     this.#wants = new Wants(driver, this.#tracker, owners);
     this.#progress = new Progress(owners);
+    this.#offloads = new Offloads(driver, this.#wants, this.#tracker);
     this.#gate = new PruneGate(owners);
     this.#retries = new Retries(BACKOFF, clock, random, (keys) => this.#retry(keys));
     this.#rank = new Map(driver.order.map((kind, index) => [kind, index]));
@@ -95,6 +98,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       wants: this.#wants,
       tracker: this.#tracker,
       progress: this.#progress,
+      offloads: this.#offloads,
       gate: this.#gate,
       retries: this.#retries,
       waits: this.#waits,
@@ -112,6 +116,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
 
   async start(): Promise<void> {
     this.#watch = this.#driver.watch((change) => this.#changed(change));
+    this.#probeHardware();
     for (const object of await this.#driver.observe({ kind: 'all' }))
       this.#tracker.observe(this.#tracker.at(object.key), object);
     this.#started = true;
@@ -246,6 +251,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       const urgency = record.urgency ?? 'bulk';
       for (const entry of this.#wants.realise(record)) this.#sync(entry, urgency, record.alone, record);
       this.#pass.judge(record);
+      this.#offloads.doubt(record.alone);
     }
     this.#progress.close(record);
   }
@@ -317,12 +323,18 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
         this.#resyncDue = true;
         break;
       case 'underlay':
+        this.#probeHardware();
         for (const record of this.#wants.all()) this.#queueRecord(record, 'bulk');
         break;
       case 'functions':
+        this.#probeHardware();
         break;
     }
     this.#signal();
+  }
+
+  #probeHardware(): void {
+    for (const owner of this.#offloads.probe()) this.#progress.news(owner);
   }
 
   #suspect(key: string, lost: boolean): void {
@@ -451,9 +463,11 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
 
   #report(): void {
     for (const owner of this.#wants.owners) {
+      if (this.#offloads.judge(owner)) this.#progress.news(owner);
       const report = this.#progress.report(owner, this.#wants.version(owner));
       if (report === undefined) continue;
-      for (const listener of this.#listeners) listener(report);
+      const offload = this.#offloads.of(owner);
+      for (const listener of this.#listeners) listener(offload ? { ...report, offload } : report);
     }
   }
 }

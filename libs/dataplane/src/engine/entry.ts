@@ -93,7 +93,7 @@ export function asWanted<S extends Spec>(
   wanted: DriverObject<S>,
   observed: ObservedObject<S>,
 ): ObservedObject<S> {
-  const { ownership, within } = observed;
+  const { ownership, within, inHardware } = observed;
   if (observed.spec === wanted.spec || !satisfies(observed.spec, wanted.spec)) return observed;
   const { key, spec } = wanted;
   const owned = ownership.kind === 'owned' && ownership.owner === undefined ? OWNED : ownership;
@@ -102,6 +102,7 @@ export function asWanted<S extends Spec>(
     spec,
     ownership: owned,
     ...(within !== undefined && { within: within === wanted.within ? wanted.within : within }),
+    ...(inHardware && { inHardware }),
   };
 }
 

@@ -3,6 +3,7 @@ import type { Driver, NetlinkAttributes, ObservedObject, Spec } from '../driver.
 import type { InspectedObject, InspectedState, InspectPage, InspectQuery, OffloadState } from '../inspect.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import type { Entry, Issue } from './entry.js';
+import { NOT_OFFLOADED } from './offloads.js';
 
 /** A look at one object, as far as a query needs it before it is chosen. */
 interface Candidate<S extends Spec> {
@@ -61,7 +62,7 @@ const IN_HARDWARE: OffloadState = { state: 'HARDWARE', reason: 'OffloadedByDatap
 function offloads<S extends Spec>(driver: Pick<Driver<S>, 'view' | 'capabilities'>) {
   const { view } = driver;
   const told = driver.capabilities().find(({ name }) => name === HARDWARE_OFFLOAD);
-  const reason = told === undefined || told.available ? 'NotOffloadedByDataplane' : told.reason;
+  const reason = told === undefined || told.available ? NOT_OFFLOADED : told.reason;
   const inSoftware: OffloadState = { state: 'SOFTWARE', reason };
   return ({ spec, inHardware }: ObservedObject<S>): { readonly offload?: OffloadState } =>
     view?.forwards(spec.kind) ? { offload: inHardware ? IN_HARDWARE : inSoftware } : {};

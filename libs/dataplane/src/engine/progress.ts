@@ -86,8 +86,13 @@ export class Progress {
     if (before?.message === issue?.message && before?.state === issue?.state) return;
     if (issue === undefined) state.problems.delete(key);
     else state.problems.set(key, { key, source, ...issue });
-    // What goes wrong or right amid bulk work is told at its end.
-    state.news ??= state.bulk > 0 ? 'bulk' : 'urgent';
+    this.news(owner);
+  }
+
+  /** There is something to tell an owner: amid bulk work, at its end. */
+  news(owner: string): void {
+    const state = this.#owners.get(owner);
+    if (state !== undefined) state.news ??= state.bulk > 0 ? 'bulk' : 'urgent';
   }
 
   problemOf({ owner, key }: NeutralRecord<Spec>): ObjectProblem | undefined {

@@ -13,6 +13,7 @@ import {
   ObjectProblem_State,
   ObjectProblemSchema,
   ObservedReportSchema,
+  SoftwareObjectSchema,
   SyncRequestSchema,
   SyncResponseSchema,
 } from '@outboard/contracts';
@@ -58,10 +59,11 @@ export function decodeFetchResponse(body: Uint8Array): Result<Page, AppError> {
 }
 
 const MAX_PROBLEM_MESSAGE = 512;
-/** Listed problems together, bytes: with its envelope a report stays under what a message may have. */
-const MAX_PROBLEM_BYTES = 200 * 1024;
+const MAX_OFFLOAD_REASON = 256;
+/** All that is listed together, bytes: with its envelope a report stays under what a message may have. */
+const MAX_LISTED_BYTES = 200 * 1024;
 
-/** The report with as many of its problems as a message can carry; `problem_total` tells how many there are. */
+/** The report with as much of its lists as a message can carry; their totals tell how many there are. */
 export function encodeReport(incarnation: string, report: DocumentReport): Uint8Array {
   const problems = [];
   let bytes = 0;
@@ -74,14 +76,28 @@ export function encodeReport(incarnation: string, report: DocumentReport): Uint8
       underWay: isUnderWay === true,
     });
     bytes += encodeBinary(ObjectProblemSchema, problem).length;
-    if (bytes > MAX_PROBLEM_BYTES) break;
+    if (bytes > MAX_LISTED_BYTES) break;
     problems.push(problem);
+  }
+  const inSoftware = [];
+  for (const { key, reason } of report.offload?.inSoftware ?? []) {
+    const object = create(SoftwareObjectSchema, { key, reason: reason.slice(0, MAX_OFFLOAD_REASON) });
+    bytes += encodeBinary(SoftwareObjectSchema, object).length;
+    if (bytes > MAX_LISTED_BYTES) break;
+    inSoftware.push(object);
   }
   const { problemTotal, repaired } = report;
   const version = versionMessage(report.version);
   return encodeBinary(
     ObservedReportSchema,
-    create(ObservedReportSchema, { incarnation, version, problems, problemTotal, repaired }),
+    create(ObservedReportSchema, {
+      incarnation,
+      version,
+      problems,
+      problemTotal,
+      repaired,
+      ...(report.offload && { offload: { inSoftware, inSoftwareTotal: report.offload.inSoftwareTotal } }),
+    }),
   );
 }
 

@@ -6,6 +6,7 @@ import {
   FetchResponseSchema,
   MAX_PAGE_BYTES,
   ObjectProblem_State,
+  type ObservedReport,
   ObservedReportSchema,
   ObservedResponseSchema,
   SyncRequestSchema,
@@ -14,7 +15,7 @@ import {
 } from '@outboard/contracts';
 import { AppError, err, ok, type Result } from '@outboard/core';
 import type { Name } from '@outboard/model';
-import type { DocumentChange, DocumentHead, ProblemState } from '@outboard/planner';
+import type { DocumentChange, DocumentHead, ProblemState, ReportedOffload } from '@outboard/planner';
 import {
   binaryReply,
   type DomainContext,
@@ -34,8 +35,8 @@ const OWNER = 'network';
 const RECENT_DELTAS = 32;
 /** Documents that are kept while they are fetched: of all DPUs at once, as after a restart of this service. */
 const FETCHED_DOCUMENTS = 4096;
-/** Problems of one report that are looked at, as the protocol bounds them, and characters of what each says. */
-const MAX_PROBLEMS = 1000;
+/** Entries of each list of one report that are looked at, as the protocol bounds them, and characters of what each says. */
+const MAX_LISTED = 1000;
 const MAX_PROBLEM_MESSAGE = 512;
 
 const PROBLEM_STATES: Readonly<Record<ObjectProblem_State, ProblemState | undefined>> = {
@@ -45,6 +46,13 @@ const PROBLEM_STATES: Readonly<Record<ObjectProblem_State, ProblemState | undefi
   [ObjectProblem_State.FOREIGN]: 'FOREIGN',
   [ObjectProblem_State.UNSUPPORTED]: 'UNSUPPORTED',
 };
+
+function offloadOf({ offload }: ObservedReport): ReportedOffload | undefined {
+  if (!offload) return undefined;
+  const listed = offload.inSoftware.slice(0, MAX_LISTED);
+  const inSoftware = new Map(listed.map(({ key, reason }) => [key, reason.slice(0, MAX_PROBLEM_MESSAGE)]));
+  return { inSoftware, inSoftwareTotal: offload.inSoftwareTotal };
+}
 
 /** The side of this service that workers talk to: what they should have, and what they have made of it. */
 export class WorkerGateway {
@@ -129,13 +137,20 @@ export class WorkerGateway {
       if (version?.epoch !== this.epoch || !(sequence <= this.domain.documentHead(dpu.value).sequence)) {
         return ok([]);
       }
-      const known = problems.slice(0, MAX_PROBLEMS).flatMap(({ key, state, message, underWay }) => {
+      const known = problems.slice(0, MAX_LISTED).flatMap(({ key, state, message, underWay }) => {
         const problemState = PROBLEM_STATES[state];
         if (!problemState) return [];
         const problem = { key, state: problemState, message: message.slice(0, MAX_PROBLEM_MESSAGE) };
         return [underWay ? ({ ...problem, isUnderWay: true } as const) : problem];
       });
-      return ok(this.domain.observe({ dpu: dpu.value, sequence, problems: known, problemTotal }, context));
+      const told = {
+        dpu: dpu.value,
+        sequence,
+        problems: known,
+        problemTotal,
+        offload: offloadOf(report.value),
+      };
+      return ok(this.domain.observe(told, context));
     });
     return written.ok ? binaryReply(ObservedResponseSchema, {}) : written;
   }

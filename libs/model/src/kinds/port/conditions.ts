@@ -45,6 +45,10 @@ export const PORT_REASONS = {
     Failed: { status: 'False', text: 'The dataplane refused it, or acknowledged what it then did not show.' },
     ForeignObject: { status: 'False', text: 'Something that is not ours stands in its place.' },
     Unsupported: { status: 'False', text: "The DPU's driver cannot realise it." },
+    NotInHardware: {
+      status: 'False',
+      text: 'The DPU has applied it, but not in hardware, and offload is REQUIRED: status.offload tells why.',
+    },
     AppliedAndReadBack: { status: 'True', text: 'The DPU has applied it and read it back.' },
   },
   Healthy: {
