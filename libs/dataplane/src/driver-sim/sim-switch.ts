@@ -1,4 +1,4 @@
-import type { Change, Mark, ObservedObject, Ownership, RuleCounter } from '../driver.js';
+import type { ObservedObject, RuleCounter } from '../driver.js';
 import {
   type BucketSpec,
   type FlowSpec,
@@ -8,6 +8,7 @@ import {
   portKey,
 } from '../driver-ovs/realise/ovs-objects.js';
 import { PIPELINE } from '../driver-ovs/realise/pipeline.js';
+import { InMemoryObjects } from '../in-memory/in-memory-objects.js';
 import { linkKey } from '../realise/linux-objects.js';
 import { Connections } from './switch/connections.js';
 import { type Bucket, execute, type Output } from './switch/execute.js';
@@ -22,19 +23,9 @@ export interface SimSwitchOptions {
   readonly tableEntries?: number;
 }
 
-interface Standing {
-  readonly spec: OvsSpec;
-  readonly ownership: Ownership;
-  readonly within?: string;
-}
-
-/**
- * A switch in memory: the objects that stand in it, and what these do to packets. It outlives the drivers that work on
- * it, as a switch does.
- */
-export class SimSwitch {
+/** A switch in memory: the objects that stand in it, and what these do to packets. */
+export class SimSwitch extends InMemoryObjects<OvsSpec> {
   readonly connections = new Connections();
-  readonly #objects = new Map<string, Standing>();
   readonly #tables = new Map<number, FlowTable>();
   /** Keys of the buckets of each group that copies. */
   readonly #buckets = new Map<number, Set<string>>();
@@ -42,11 +33,10 @@ export class SimSwitch {
   readonly #users = new Map<string, number>();
   /** Packets by the notes of the flows that they met. */
   readonly #counted = new Map<string, bigint>();
-  readonly #watchers = new Set<(change: Change) => void>();
   readonly #hardware: Hardware | undefined;
-  #silent = false;
 
   constructor(private readonly options: SimSwitchOptions = {}) {
+    super();
     this.#hardware = options.hardware && new Hardware(options.hardware);
   }
 
@@ -54,97 +44,39 @@ export class SimSwitch {
     return this.#hardware !== undefined;
   }
 
-  get(key: string): ObservedObject<OvsSpec> | undefined {
-    const standing = this.#objects.get(key);
-    if (standing === undefined) return undefined;
-    const { spec, ownership, within } = standing;
-    const inHardware = isFlow(spec) && this.#hardware?.has(key, spec);
-    return {
-      key,
-      spec,
-      ownership,
-      ...(within === undefined ? {} : { within }),
-      ...(inHardware && { inHardware }),
-    };
+  override get(key: string): ObservedObject<OvsSpec> | undefined {
+    const object = super.get(key);
+    if (object === undefined || !isFlow(object.spec)) return object;
+    return this.#hardware?.has(key, object.spec) ? { ...object, inHardware: true } : object;
   }
 
-  /** Why an object does not fit any more; undefined: it does. */
-  fullness(key: string, spec: OvsSpec): string | undefined {
+  override fullness(key: string, spec: OvsSpec): string | undefined {
     const { tableEntries } = this.options;
-    if (!isFlow(spec) || tableEntries === undefined || this.#objects.has(key)) return undefined;
+    if (!isFlow(spec) || tableEntries === undefined || this.get(key) !== undefined) return undefined;
     const { size } = this.#table(spec.table);
     return size < tableEntries ? undefined : `table ${spec.table} is full: ${size} of ${tableEntries} flows`;
   }
 
-  /** Flows send to it: it is not removed from under them. */
-  isUsed(key: string): boolean {
-    return (this.#users.get(key) ?? 0) > 0;
-  }
-
-  /** How many objects stand in it. */
-  get size(): number {
-    return this.#objects.size;
-  }
-
-  keys(): string[] {
-    return [...this.#objects.keys()];
-  }
-
-  /** Puts an object with our mark; tells the watchers. */
-  put(key: string, spec: OvsSpec, mark: Mark, within: string | undefined): void {
-    const ownership: Ownership = { kind: 'owned', owner: mark.owner };
-    this.#stand(key, { spec, ownership, ...(within === undefined ? {} : { within }) });
-    this.#tell({ kind: 'objects', changed: [key], lost: [] });
-  }
-
-  /** Removes an object and whatever cannot be without it, as a switch does; tells only of the object itself. */
-  remove(key: string): void {
-    const standing = this.#objects.get(key);
-    if (standing === undefined) return;
-    this.#objects.delete(key);
-    this.#disconnect(key, standing.spec);
-    for (const [other, { within }] of this.#objects) if (within === key) this.remove(other);
-    this.#tell({ kind: 'objects', changed: [], lost: [key] });
-  }
-
-  /** A device appears: a representor. */
-  plug(name: string, mtu = 1500): void {
-    this.#stand(linkKey(name), {
-      spec: { kind: 'representor', name, mtu, up: false },
-      ownership: { kind: 'free' },
-    });
-    this.#tell({ kind: 'functions' });
-    this.#tell({ kind: 'objects', changed: [linkKey(name)], lost: [] });
+  inTheWayOf(key: string): string | undefined {
+    return (this.#users.get(key) ?? 0) > 0 ? 'flows send to it' : undefined;
   }
 
   /** A device disappears: the switch keeps its port, which has nothing behind it. */
   unplug(name: string): void {
-    const port = this.#objects.get(portKey(name));
-    if (port?.spec.kind === 'port')
-      this.#stand(portKey(name), { ...port, spec: { ...port.spec, attached: false } });
+    const key = portKey(name);
+    const port = this.get(key);
+    if (port?.spec.kind === 'port') this.stand(key, { ...port, spec: { ...port.spec, attached: false } });
     this.remove(linkKey(name));
-    this.#tell({ kind: 'objects', changed: [portKey(name)], lost: [] });
-    this.#tell({ kind: 'functions' });
-  }
-
-  /** Gives a device back to nobody. */
-  release(key: string, spec: OvsSpec): void {
-    this.#stand(key, { spec, ownership: { kind: 'free' } });
-    this.#tell({ kind: 'objects', changed: [key], lost: [] });
-  }
-
-  /** Somebody else's object where ours might stand. */
-  putForeign(key: string, spec: OvsSpec, found: string): void {
-    this.#stand(key, { spec, ownership: { kind: 'foreign', found } });
-    this.#tell({ kind: 'objects', changed: [key], lost: [] });
+    this.tell({ kind: 'objects', changed: [key], lost: [] });
+    this.tell({ kind: 'functions' });
   }
 
   /** What a reboot leaves: the devices, which nobody has taken yet. */
   reboot(): void {
-    const devices = [...this.#objects.values()].flatMap(({ spec }) =>
+    const devices = [...this.standing()].flatMap(({ spec }) =>
       spec.kind === 'representor' ? [spec.name] : [],
     );
-    this.#objects.clear();
+    this.clear();
     this.#tables.clear();
     this.#buckets.clear();
     this.#users.clear();
@@ -152,24 +84,7 @@ export class SimSwitch {
     this.connections.clear();
     this.#counted.clear();
     for (const name of devices) this.plug(name);
-    this.#tell({ kind: 'everything' });
-  }
-
-  watch(onChange: (change: Change) => void): Disposable {
-    this.#watchers.add(onChange);
-    return { [Symbol.dispose]: () => this.#watchers.delete(onChange) };
-  }
-
-  /** Does something of which nobody is told. */
-  silently(action: () => void): void {
-    this.#silent = true;
-    action();
-    this.#silent = false;
-  }
-
-  /** Tells that something was not told. */
-  overrun(): void {
-    this.#tell({ kind: 'everything' });
+    this.tell({ kind: 'everything' });
   }
 
   /** What leaves when a packet comes in by a port (`packet.inPort`), and the flows that it met (`table/priority`). */
@@ -189,7 +104,7 @@ export class SimSwitch {
 
   /** Of the flows that say what they count. Frames have no length here. */
   counters(): RuleCounter[] {
-    return [...this.#objects.values()].flatMap(({ spec }) =>
+    return [...this.standing()].flatMap(({ spec }) =>
       (isFlow(spec) ? spec.actions : []).flatMap((action) =>
         'note' in action
           ? [{ name: action.note, packets: this.#counted.get(action.note) ?? 0n, bytes: 0n }]
@@ -200,28 +115,24 @@ export class SimSwitch {
 
   /** It is a port, and what is behind it is up. */
   #isOpen(port: string): boolean {
-    const spec = this.#objects.get(portKey(port))?.spec;
+    const spec = this.get(portKey(port))?.spec;
     if (spec?.kind !== 'port' || !spec.attached) return false;
-    const device = this.#objects.get(linkKey(port))?.spec;
+    const device = this.get(linkKey(port))?.spec;
     return device?.kind !== 'representor' || device.up;
   }
 
   #group(id: number): { type: 'all' | 'select'; buckets: readonly Bucket[] } | undefined {
-    const spec = this.#objects.get(groupKey(id))?.spec;
+    const spec = this.get(groupKey(id))?.spec;
     if (spec?.kind !== 'group') return undefined;
     if (spec.type === 'select') return { type: spec.type, buckets: spec.ways ?? [] };
     const buckets = [...(this.#buckets.get(id) ?? [])].flatMap((key) => {
-      const bucket = this.#objects.get(key)?.spec;
+      const bucket = this.get(key)?.spec;
       return bucket?.kind === 'bucket' ? [{ weight: 1, actions: bucket.actions }] : [];
     });
     return { type: spec.type, buckets };
   }
 
-  #stand(key: string, standing: Standing): void {
-    const before = this.#objects.get(key);
-    if (before !== undefined) this.#disconnect(key, before.spec);
-    this.#objects.set(key, standing);
-    const { spec } = standing;
+  protected override came(key: string, spec: OvsSpec): void {
     if (isFlow(spec)) {
       this.#table(spec.table).put(spec);
       this.#count(spec, 1);
@@ -231,7 +142,7 @@ export class SimSwitch {
     if (spec.kind === 'pipeline') for (const flow of PIPELINE) this.#table(flow.table).put(fixed(flow));
   }
 
-  #disconnect(key: string, spec: OvsSpec): void {
+  protected override left(key: string, spec: OvsSpec): void {
     if (isFlow(spec)) {
       this.#table(spec.table).remove(spec);
       this.#count(spec, -1);
@@ -262,11 +173,7 @@ export class SimSwitch {
   }
 
   #tellOffload(changed: readonly string[] = []): void {
-    if (changed.length > 0) this.#tell({ kind: 'objects', changed, lost: [] });
-  }
-
-  #tell(change: Change): void {
-    if (!this.#silent) for (const watcher of this.#watchers) watcher(change);
+    if (changed.length > 0) this.tell({ kind: 'objects', changed, lost: [] });
   }
 }
 

@@ -158,7 +158,7 @@ describe('the engine', () => {
   it('removes what an owner left only when that owner has spoken', async () => {
     const driver = memory();
     const spec: LinuxSpec = { kind: 'bridge', namespace: 'x', name: 'obbx', mac: '', mtu: 1500, up: true };
-    driver.kernel.put('link/obbx', spec, { owner: 'admin', key: 'bridgedomain/x' }, [], undefined);
+    driver.kernel.put('link/obbx', spec, { owner: 'admin', key: 'bridgedomain/x' }, undefined);
     const probe = await start(driver, ['network', 'admin']);
     await probe.apply(d.document(1, NETWORK));
     expect(driver.kernel.get('link/obbx')).toBeDefined();

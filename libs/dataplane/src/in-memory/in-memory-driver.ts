@@ -1,0 +1,152 @@
+import type { DataplaneObject } from '@outboard/contracts';
+import { satisfies } from '@outboard/reconcile';
+import type {
+  Capability,
+  Change,
+  DiscoveredFunction,
+  Driver,
+  ObservedObject,
+  Operation,
+  OperationResult,
+  Realisation,
+  Resolve,
+  RuleCounter,
+  Scope,
+  Spec,
+  Underlay,
+} from '../driver.js';
+import type { RepresentorSpec } from '../realise/linux-objects.js';
+import { type InMemoryObjects, isRepresentor } from './in-memory-objects.js';
+
+const DONE: OperationResult = { kind: 'done' };
+const DEFAULT_UNDERLAY: Underlay = { device: 'p0', address: '10.254.0.1', mtu: 1600 };
+
+/**
+ * A driver of what stands in memory. It asserts the contract that a driver may rely on: operations come in the order
+ * of their dependencies, an update or removal names something that is there, nothing foreign is touched.
+ */
+export abstract class InMemoryDriver<S extends Spec> implements Driver<S | RepresentorSpec> {
+  abstract readonly name: string;
+  abstract readonly order: Driver<S | RepresentorSpec>['order'];
+  abstract readonly slowToRemove: Driver<S | RepresentorSpec>['slowToRemove'];
+  readonly #objects: InMemoryObjects<S>;
+  readonly #watchers = new Set<(change: Change) => void>();
+  #underlay: Underlay | undefined;
+
+  /** `underlay`: one that suits tests, if absent. */
+  protected constructor(objects: InMemoryObjects<S>, underlay: Underlay = DEFAULT_UNDERLAY) {
+    this.#objects = objects;
+    this.#underlay = underlay;
+  }
+
+  abstract capabilities(): readonly Capability[];
+
+  abstract realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<S | RepresentorSpec>;
+
+  abstract ruleCounters(): Promise<readonly RuleCounter[]>;
+
+  underlay(): Underlay | undefined {
+    return this.#underlay;
+  }
+
+  /** Another underlay, or none, from now on. */
+  setUnderlay(underlay: Underlay | undefined): void {
+    this.#underlay = underlay;
+    for (const watcher of this.#watchers) watcher({ kind: 'underlay' });
+  }
+
+  async functions(): Promise<readonly DiscoveredFunction[]> {
+    return this.#objects.keys().flatMap((key): DiscoveredFunction[] => {
+      const spec = this.#objects.get(key)?.spec;
+      return spec !== undefined && isRepresentor(spec) ? functionOf(spec) : [];
+    });
+  }
+
+  async observe(scope: Scope): Promise<readonly ObservedObject<S | RepresentorSpec>[]> {
+    const keys = scope.kind === 'all' ? this.#objects.keys() : scope.keys;
+    return keys.flatMap((key) => this.#objects.get(key) ?? []);
+  }
+
+  async apply(operations: readonly Operation<S | RepresentorSpec>[]): Promise<readonly OperationResult[]> {
+    return operations.map((operation) =>
+      operation.action === 'delete' ? this.#remove(operation.key) : this.#put(operation),
+    );
+  }
+
+  watch(onChange: (change: Change) => void): Disposable {
+    this.#watchers.add(onChange);
+    const watching = this.#objects.watch(onChange);
+    return {
+      [Symbol.dispose]: () => {
+        this.#watchers.delete(onChange);
+        watching[Symbol.dispose]();
+      },
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watchers.clear();
+  }
+
+  #put(operation: Operation<S | RepresentorSpec> & { action: 'create' | 'update' }): OperationResult {
+    const { object, mark } = operation;
+    const { key, spec, after, requires = [], within } = object;
+    const standing = this.#objects.get(key);
+    if (standing?.ownership.kind === 'foreign') return { kind: 'foreign', found: standing.ownership.found };
+    const needed = [...requires, ...after, ...(isRepresentor(spec) ? [key] : [])];
+    const missing = needed.find((dependency) => this.#objects.get(dependency) === undefined);
+    if (missing !== undefined)
+      return { kind: 'missing', dependency: missing, message: `waits for ${missing}` };
+    if (operation.action === 'update') {
+      if (standing === undefined) return failed('ENOENT', 'there is nothing to update');
+      if (!satisfies(operation.observed, standing.spec)) return failed('ESTALE', 'it was observed otherwise');
+    }
+    const full = this.#objects.fullness(key, spec);
+    if (full !== undefined) return failed('ENOSPC', full);
+    this.#objects.put(key, spec, mark, within);
+    return DONE;
+  }
+
+  #remove(key: string): OperationResult {
+    const standing = this.#objects.get(key);
+    if (standing === undefined) return DONE;
+    if (standing.ownership.kind !== 'owned') return failed('EPERM', 'what is not ours must not be removed');
+    // A borrowed device stays where it is, so nothing that refers to it is in its way.
+    if (isRepresentor(standing.spec)) {
+      this.#objects.release(key, { ...standing.spec, up: false });
+      return DONE;
+    }
+    const inTheWay = this.#objects.inTheWayOf(key);
+    if (inTheWay !== undefined) return failed('EBUSY', inTheWay);
+    this.#objects.remove(key);
+    return DONE;
+  }
+}
+
+/** A representor of which the name tells nothing is of no function. */
+function functionOf({ name, up }: RepresentorSpec): DiscoveredFunction[] {
+  const numbers = /^pf(\d+)vf(\d+)$/.exec(name);
+  if (numbers === null) return [];
+  return [
+    {
+      flavour: 'PCI_VF',
+      controller: 0,
+      pfNumber: Number(numbers[1]),
+      vfNumber: Number(numbers[2]),
+      external: true,
+      pfMacAddress: '',
+      hwAddress: '',
+      netdev: name,
+      physPortName: name,
+      switchId: '',
+      attachment: 'HOST',
+      active: up,
+      attached: true,
+    },
+  ];
+}
+
+const failed = (code: string, message: string): OperationResult => ({
+  kind: 'failed',
+  error: { code, message },
+});
