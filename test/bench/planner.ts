@@ -1,84 +1,11 @@
 // What the planner costs: a decision with the changes of all documents that it touches, a whole document, a start.
-import { performance } from 'node:perf_hooks';
-import { unwrap } from '@outboard/core';
-import { type MacAddress, type Name, parseManifest, type SerialNumber, type Uid } from '@outboard/model';
-import {
-  type Command,
-  compileDocument,
-  decide,
-  type InventoryChange,
-  observe,
-  type PlannedIntent,
-  project,
-  type StoredRecord,
-  takeDocumentChanges,
-  World,
-} from '@outboard/planner';
-import { median, note, report } from './report.js';
+import type { Name } from '@outboard/model';
+import { type Command, compileDocument, observe, type StoredRecord, World } from '@outboard/planner';
+import { applying, functionOf, PlannedFleet } from './planned-fleet.js';
+import { median, note, quantile, report } from './report.js';
 
-const PF = '08:c0:eb:00:00:01' as MacAddress;
-
-/** A planner with its store's revision, as a service drives it. */
-class Fleet {
-  world = World.load([], 1);
-  revision = 1;
-  #uids = 0;
-
-  context() {
-    return {
-      revision: this.revision + 1,
-      now: 1_795_000_000_000,
-      newUid: () => `0192f3c1-7a2e-7c1b-8000-${(++this.#uids).toString(16).padStart(12, '0')}` as Uid,
-    };
-  }
-
-  /** DPUs with as many virtual functions each. */
-  build(dpus: number, functions: number): void {
-    const changes: InventoryChange[] = [];
-    for (let index = 0; index < dpus; index++) {
-      const name = `dpu-${index}` as Name;
-      const serialNumber = `SN${index}` as SerialNumber;
-      const tunnelEndpoint = `10.${100 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`;
-      changes.push({
-        operation: 'put',
-        record: {
-          kind: 'Dpu',
-          name,
-          serialNumber,
-          tunnelEndpoint: tunnelEndpoint as never,
-          underlayMtu: 1500,
-          hardwareOffload: false,
-          labels: {},
-          encapsulations: ['VXLAN'],
-          reachable: true,
-        },
-      });
-      for (let vfNumber = 0; vfNumber < functions; vfNumber++) {
-        changes.push({
-          operation: 'put',
-          record: {
-            kind: 'Function',
-            name: `${name}-pf0vf${vfNumber}` as Name,
-            dpu: name,
-            identity: { serialNumber, pfMacAddress: PF, vfNumber },
-            representor: `pf0vf${vfNumber}`,
-          },
-        });
-      }
-    }
-    project(this.world, changes, this.context());
-    this.commit();
-  }
-
-  decide(command: Command): void {
-    unwrap(decide(this.world, command, this.context()));
-  }
-
-  commit(): number {
-    this.revision++;
-    return takeDocumentChanges(this.world, this.revision).length;
-  }
-
+/** What is timed of it. */
+class Fleet extends PlannedFleet {
   /** Milliseconds that a command alone in its group takes, with all document changes. */
   time(command: Command): number {
     const start = performance.now();
@@ -108,25 +35,15 @@ class Fleet {
   }
 }
 
-function apply(kind: string, name: string, spec: object): Command {
-  const apiVersion = 'network.outboard.dev/v1alpha1';
-  const manifest = JSON.parse(
-    JSON.stringify({ apiVersion, kind, metadata: { tenant: 'acme', name, labels: { app: 'web' } }, spec }),
-  );
-  return { operation: 'apply', intent: unwrap(parseManifest(manifest)) as PlannedIntent };
-}
+const apply = (kind: string, name: string, spec: object): Command =>
+  applying(kind, name, spec, { app: 'web' });
 
 const portOf = (name: string, network: string, dpu: number, vfNumber: number, more: object = {}): Command =>
   apply('Port', name, {
     network,
-    function: { serialNumber: `SN${dpu}`, pfMacAddress: PF, vfNumber },
+    function: functionOf(dpu, vfNumber),
     ...more,
   });
-
-function percentile(values: readonly number[], fraction: number): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? Number.NaN;
-}
 
 function tell(metric: string, value: number, unit: string, most?: number): void {
   report({
@@ -218,7 +135,7 @@ function hundredThousandPorts(): void {
     );
   const times = changes(fleet, 3000, change);
   tell('port changed in a 10-DPU network, median', median(times) * 1000, 'us', 100);
-  tell('port changed in a 10-DPU network, p99', percentile(times, 0.99) * 1000, 'us', 5000);
+  tell('port changed in a 10-DPU network, p99', quantile(times, 0.99) * 1000, 'us', 5000);
 
   const reports: number[] = [];
   for (let index = 0; index < 2000; index++) {
@@ -280,7 +197,7 @@ function largeSubnet(): void {
     times.push(fleet.time(portOf(`again-${index}`, 'net-0', dpu, vfNumber)));
   }
   tell('port deleted or created in a /16 of 60,000, median', median(times) * 1000, 'us');
-  tell('port deleted or created in a /16 of 60,000, p99', percentile(times, 0.99) * 1000, 'us', 5000);
+  tell('port deleted or created in a /16 of 60,000, p99', quantile(times, 0.99) * 1000, 'us', 5000);
 }
 
 twoDpuNetworks();

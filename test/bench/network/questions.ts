@@ -1,18 +1,7 @@
 // What questions about the network cost: which flows a change of one policy opens and closes, among many ports.
 import { performance } from 'node:perf_hooks';
-import { unwrap } from '@outboard/core';
-import { type MacAddress, type Name, parseManifest, type SerialNumber, type Uid } from '@outboard/model';
-import {
-  type Command,
-  decide,
-  differenceOf,
-  type InventoryChange,
-  type PlannedIntent,
-  type PlannedResource,
-  project,
-  takeDocumentChanges,
-  World,
-} from '@outboard/planner';
+import { differenceOf, type PlannedResource } from '@outboard/planner';
+import { applying, functionOf, PlannedFleet } from '../planned-fleet.js';
 import { median, note, quantile, report } from '../report.js';
 
 const BENCH = 'network';
@@ -20,73 +9,15 @@ const PORTS = 100_000;
 const NETWORKS = 100;
 const APPS = 100;
 const DPUS = 100;
-const PF = '08:c0:eb:00:00:01' as MacAddress;
 
-const world = World.load([], 1);
-let revision = 1;
-let uids = 0;
-const context = () => ({
-  revision: revision + 1,
-  now: 1_795_000_000_000,
-  newUid: () => `0192f3c1-7a2e-7c1b-8000-${(++uids).toString(16).padStart(12, '0')}` as Uid,
-});
-const commit = (): void => {
-  revision++;
-  takeDocumentChanges(world, revision);
-};
+const fleet = new PlannedFleet();
+const apply = (...manifest: Parameters<typeof applying>): PlannedResource =>
+  fleet.decide(applying(...manifest));
 
-const command = (kind: string, name: string, spec: object, labels: object = {}): Command => ({
-  operation: 'apply',
-  intent: unwrap(
-    parseManifest({
-      apiVersion: 'network.outboard.dev/v1alpha1',
-      kind,
-      metadata: { tenant: 'acme', name, labels },
-      spec,
-    }),
-  ) as PlannedIntent,
-});
-
-const apply = (...parameters: Parameters<typeof command>): PlannedResource =>
-  unwrap(decide(world, command(...parameters), context())).resource;
-
-function buildFleet(): void {
-  const changes: InventoryChange[] = [];
-  for (let index = 0; index < DPUS; index++) {
-    const name = `dpu-${index}` as Name;
-    const serialNumber = `SN${index}` as SerialNumber;
-    changes.push({
-      operation: 'put',
-      record: {
-        kind: 'Dpu',
-        name,
-        serialNumber,
-        tunnelEndpoint: `10.254.${index >> 8}.${index & 255}` as never,
-        underlayMtu: 1500,
-        hardwareOffload: false,
-        labels: {},
-        encapsulations: ['VXLAN'],
-        reachable: true,
-      },
-    });
-    for (let vfNumber = 0; vfNumber < PORTS / DPUS; vfNumber++) {
-      changes.push({
-        operation: 'put',
-        record: {
-          kind: 'Function',
-          name: `${name}-pf0vf${vfNumber}` as Name,
-          dpu: name,
-          identity: { serialNumber, pfMacAddress: PF, vfNumber },
-          representor: `pf0vf${vfNumber}`,
-        },
-      });
-    }
-  }
-  project(world, changes, context());
-  commit();
-}
-
-/** A router per network, and each network on a DPU of its own: where ports are does not matter here, only how long it takes to build them. 1,000 ports of 100 applications in each, a policy for each application. */
+/**
+ * A router per network, and each network on a DPU of its own: where ports are does not matter here, only how long it
+ * takes to build them. 1,000 ports of 100 applications in each, a policy for each application.
+ */
 function buildPorts(): void {
   for (let index = 0; index < NETWORKS; index++) {
     apply('Router', `router-${index}`, {});
@@ -99,13 +30,13 @@ function buildPorts(): void {
     const network = Math.floor((index * NETWORKS) / PORTS);
     const spec = {
       network: `net-${network}`,
-      function: { serialNumber: `SN${dpu}`, pfMacAddress: PF, vfNumber: index % perDpu },
+      function: functionOf(dpu, index % perDpu),
     };
     apply('Port', `port-${index}`, spec, { app: `app-${index % APPS}` });
   }
-  commit();
+  fleet.commit();
   for (let index = 0; index < APPS; index++) apply('SecurityPolicy', `app-${index}`, policySpec(index, 8080));
-  commit();
+  fleet.commit();
 }
 
 const policySpec = (index: number, port: number) => ({
@@ -122,7 +53,7 @@ const policySpec = (index: number, port: number) => ({
 });
 
 note(`${PORTS} ports in ${NETWORKS} networks on ${DPUS} DPUs, ${APPS} policies; building them takes a while`);
-buildFleet();
+fleet.build(DPUS, PORTS / DPUS);
 buildPorts();
 /** Milliseconds of 50 questions after 10 for warming up: what does the policy of an application open and close as this? */
 function ask(specOf: (index: number, round: number) => ReturnType<typeof policySpec>): {
@@ -134,13 +65,13 @@ function ask(specOf: (index: number, round: number) => ReturnType<typeof policyS
   let flows = 0;
   for (let round = 0; round < 60; round++) {
     const index = round % APPS;
-    const change = command('SecurityPolicy', `app-${index}`, specOf(index, round));
-    const existing = world.policies.policies.get(`acme/app-${index}`)?.record.resource;
+    const change = applying('SecurityPolicy', `app-${index}`, specOf(index, round));
+    const existing = fleet.world.policies.policies.get(`acme/app-${index}`)?.record.resource;
     if (!existing || change.operation !== 'apply') throw new Error(`no policy app-${index}`);
     const resource = { ...existing, spec: change.intent.spec } as PlannedResource;
-    const decision = { revision, changes: [], bindings: [], resource };
+    const decision = { revision: fleet.revision, changes: [], bindings: [], resource };
     const [start, used] = [performance.now(), process.cpuUsage()];
-    const difference = differenceOf(world, change, { decision, tables: { before: [], after: [] } });
+    const difference = differenceOf(fleet.world, change, { decision, tables: { before: [], after: [] } });
     const taken = performance.now() - start;
     const { user, system } = process.cpuUsage(used);
     if (round >= 10) milliseconds.push(taken);
