@@ -83,11 +83,7 @@ class SimulatedWorld implements AsyncDisposable {
     const status = world.ports.get(`acme/${portName(index)}`)?.record.resource.status;
     const host = new SimHost({
       macAddress: status?.macAddress ?? '',
-      addresses: (status?.addresses ?? []).map(({ ip, prefixLength, gateway }) => ({
-        ip,
-        prefixLength,
-        ...(gateway && { gateway }),
-      })),
+      addresses: status?.addresses ?? [],
       more: [pairOf(plan, index), ...(HOPS.includes(index) ? [FAR.host] : [])],
     });
     this.hosts[index] = host;

@@ -142,11 +142,7 @@ describe.each(DRIVERS)('the model of reachability on %s', (drivenBy, openWorld, 
       await pod.attach(testbed.dpu(dpuOf(index)), vfOf(index), {
         mtu: 1450,
         macAddress: status?.macAddress ?? '',
-        addresses: (status?.addresses ?? []).map(({ ip, prefixLength, gateway }) => ({
-          ip,
-          prefixLength,
-          ...(gateway && { gateway }),
-        })),
+        addresses: status?.addresses ?? [],
       });
       const pair = pairOf(plan, index);
       if (!given.has(`${index} ${pair}`)) await pod.addAddress(pair);

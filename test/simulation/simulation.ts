@@ -375,11 +375,7 @@ export class Simulation {
       if (dpu === undefined || representor === undefined || macAddress === undefined) return [];
       const host = new SimHost({
         macAddress,
-        addresses: addresses.map(({ ip, prefixLength, gateway }) => ({
-          ip,
-          prefixLength,
-          ...(gateway && { gateway }),
-        })),
+        addresses,
       });
       fabric.attach(dpu, representor, host);
       return [{ port, host }];

@@ -30,7 +30,7 @@ export interface PortAddress {
   readonly ip: string;
   readonly prefixLength: number;
   /** Absent or empty: none. */
-  readonly gateway?: string;
+  readonly gateway?: string | undefined;
 }
 
 /** A function in a pod. */

@@ -85,11 +85,7 @@ function connectPod({ fabric }: Installation, { metadata, status }: Port, say: S
   const { dpu = '', representor = '', macAddress = '', addresses } = status;
   const host = new SimHost({
     macAddress,
-    addresses: addresses.map(({ ip, prefixLength, gateway }) => ({
-      ip,
-      prefixLength,
-      ...(gateway && { gateway }),
-    })),
+    addresses,
   });
   fabric.attach(dpu, representor, host);
   const pod = {

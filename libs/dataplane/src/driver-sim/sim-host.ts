@@ -13,10 +13,12 @@ import {
 } from './frames.js';
 import { type Headers, numberOf, type Packet, type Payload } from './switch/packet.js';
 
+/** As a Port's status has it. */
 export interface HostAddress {
   readonly ip: string;
   readonly prefixLength: number;
-  readonly gateway?: string;
+  /** Absent or empty: none. */
+  readonly gateway?: string | undefined;
 }
 
 export interface SimHostOptions {
@@ -158,7 +160,7 @@ export class SimHost {
       const prefix = parsePrefix(`${ip}/${prefixLength}`);
       return prefix !== undefined && wanted !== undefined && contains(prefix, wanted);
     });
-    return isNear ? destination : addresses.find(({ gateway }) => gateway !== undefined)?.gateway;
+    return isNear ? destination : addresses.find(({ gateway }) => gateway)?.gateway;
   }
 
   #resolve(family: Family, ip: bigint, probe: number): bigint | undefined {
