@@ -6,15 +6,15 @@ export { observe } from './observe.js';
 export { present } from './present.js';
 export { project } from './project.js';
 export * from './reachability/difference.js';
-export {
-  type DecidedBy,
-  type Explanation,
-  explain,
-  type Flow,
-  type Hop,
-  type Verdict,
-  type VerdictReason,
-} from './reachability/explain.js';
+export { explain } from './reachability/explain.js';
+export type {
+  DecidedBy,
+  Explanation,
+  Flow,
+  Hop,
+  Verdict,
+  VerdictReason,
+} from './reachability/explanation.js';
 export type { ServiceRange } from './reachability/services.js';
 export * from './records.js';
 export { DEFAULT_WORLD_OPTIONS, World, type WorldOptions } from './world.js';
