@@ -2,8 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import { type DataPath, LATENCY_BUCKETS, type SessionActivity } from '@outboard/acceleration';
 import type { Bus } from '@outboard/bus';
 import { encodeBinary, SessionsHeartbeatRequestSchema, subjects } from '@outboard/contracts';
-import { type Clock, invariant } from '@outboard/core';
+import type { Clock } from '@outboard/core';
 import type { Log } from '@outboard/service-shell/process';
+import { Beat } from '../app/beat.js';
 
 const INTERVAL_MILLISECONDS = 5_000;
 const DEADLINE_MILLISECONDS = 2_000;
@@ -19,45 +20,39 @@ export interface SessionsHeartbeatPorts {
 
 /** Tells the broker which sessions are used, and what they did: those that have, or just had, a connection. */
 export class SessionsHeartbeat implements Disposable {
-  #bus: Bus | undefined;
-  #next: Disposable | undefined;
+  readonly #beat: Beat;
   /** Sessions that had a connection at the last beat: their end is told once. */
   #connected = new Set<string>();
-  #beating = false;
-  #closed = false;
 
-  constructor(private readonly ports: SessionsHeartbeatPorts) {}
+  constructor(private readonly ports: SessionsHeartbeatPorts) {
+    this.#beat = new Beat(ports.clock, async (bus) => {
+      await this.#tellAll(bus);
+      return INTERVAL_MILLISECONDS;
+    });
+  }
 
   connected(bus: Bus): void {
-    this.#bus = bus;
-    void this.#beat();
+    this.#beat.connected(bus);
   }
 
   [Symbol.dispose](): void {
-    this.#closed = true;
-    this.#next?.[Symbol.dispose]();
+    this.#beat[Symbol.dispose]();
   }
 
-  async #beat(): Promise<void> {
-    if (this.#beating || this.#closed) return;
-    this.#beating = true;
-    this.#next?.[Symbol.dispose]();
+  async #tellAll(bus: Bus): Promise<void> {
     const all = await this.ports.dataPath.activity();
     const used = all.filter(
       ({ sessionUid, connections }) => connections > 0 || this.#connected.has(sessionUid),
     );
-    for (let at = 0; at < used.length && !this.#closed; at += MAXIMUM_SESSIONS)
-      await this.#tell(used.slice(at, at + MAXIMUM_SESSIONS));
+    for (let at = 0; at < used.length && !this.#beat.isClosed; at += MAXIMUM_SESSIONS)
+      await this.#tell(bus, used.slice(at, at + MAXIMUM_SESSIONS));
     this.#connected = new Set(
       all.filter(({ connections }) => connections > 0).map(({ sessionUid }) => sessionUid),
     );
-    this.#beating = false;
-    if (!this.#closed) this.#next = this.ports.clock.schedule(INTERVAL_MILLISECONDS, () => void this.#beat());
   }
 
-  async #tell(sessions: readonly SessionActivity[]): Promise<void> {
+  async #tell(bus: Bus, sessions: readonly SessionActivity[]): Promise<void> {
     const { dpu, incarnation, log } = this.ports;
-    invariant(this.#bus !== undefined, 'nothing is told before there is a bus');
     const request = create(SessionsHeartbeatRequestSchema, {
       incarnation,
       sessions: sessions.map(({ sessionUid, epoch, connections, queuedJobs, counters }) => ({
@@ -73,7 +68,7 @@ export class SessionsHeartbeat implements Disposable {
         latencyBuckets: counters.latency.slice(0, LATENCY_BUCKETS).map(BigInt),
       })),
     });
-    const reply = await this.#bus.request(
+    const reply = await bus.request(
       subjects.dpu(dpu, 'heartbeat', 'acceleration'),
       { headers: {}, body: encodeBinary(SessionsHeartbeatRequestSchema, request) },
       { deadlineMilliseconds: DEADLINE_MILLISECONDS },

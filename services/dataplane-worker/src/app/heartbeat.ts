@@ -9,6 +9,7 @@ import {
 } from '@outboard/contracts';
 import type { Clock, Random } from '@outboard/core';
 import type { Log } from '@outboard/service-shell/process';
+import { Beat } from './beat.js';
 import type { Inventory } from './inventory.js';
 
 const FIRST_INTERVAL_MILLISECONDS = 1_000;
@@ -30,15 +31,17 @@ export interface HeartbeatPorts {
  * lasts longer here than where it was granted.
  */
 export class Heartbeat implements Disposable {
-  #bus: Bus | undefined;
+  readonly #beat: Beat;
   #interval = FIRST_INTERVAL_MILLISECONDS;
-  #next: Disposable | undefined;
-  #asking = false;
   #leaseEnd = Number.NEGATIVE_INFINITY;
   #isAlive: boolean | undefined;
-  #closed = false;
 
-  constructor(private readonly ports: HeartbeatPorts) {}
+  constructor(private readonly ports: HeartbeatPorts) {
+    this.#beat = new Beat(ports.clock, async (bus) => {
+      await this.#ask(bus);
+      return this.#interval * (1 + JITTER * (2 * ports.random.fraction() - 1));
+    });
+  }
 
   /** On the monotonic clock, milliseconds; in the past when there is no lease. An exclusive role ends with it. */
   get leaseEnd(): number {
@@ -46,25 +49,11 @@ export class Heartbeat implements Disposable {
   }
 
   connected(bus: Bus): void {
-    this.#bus = bus;
-    void this.#beat();
+    this.#beat.connected(bus);
   }
 
   [Symbol.dispose](): void {
-    this.#closed = true;
-    this.#next?.[Symbol.dispose]();
-  }
-
-  async #beat(): Promise<void> {
-    if (this.#asking || this.#bus === undefined || this.#closed) return;
-    this.#asking = true;
-    this.#next?.[Symbol.dispose]();
-    await this.#ask(this.#bus);
-    this.#asking = false;
-    if (this.#closed) return;
-    const { clock, random } = this.ports;
-    const stretch = 1 + JITTER * (2 * random.fraction() - 1);
-    this.#next = clock.schedule(this.#interval * stretch, () => void this.#beat());
+    this.#beat[Symbol.dispose]();
   }
 
   async #ask(bus: Bus): Promise<void> {
