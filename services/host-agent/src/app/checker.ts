@@ -1,8 +1,8 @@
 import { equal } from '@outboard/core';
-import { findCondition, type Port } from '@outboard/model';
+import { findCondition, functionIdentityKey, type Port } from '@outboard/model';
 import { type Attachment, keyOf } from '../domain/attachment.js';
 import { CNI_CODE, CniError } from '../domain/cni-error.js';
-import { type ControlPlane, functionJson } from './control-plane.js';
+import type { ControlPlane } from './control-plane.js';
 import { differences } from './pod-network.js';
 import type { HostPorts } from './releaser.js';
 
@@ -37,7 +37,7 @@ function portDifferences(
 ): string[] {
   const name = `port ${metadata.tenant}/${metadata.name}`;
   const wrong: string[] = [];
-  if (spec.function === undefined || !equal(functionJson(spec.function), functionJson(leased))) {
+  if (spec.function === undefined || functionIdentityKey(spec.function) !== functionIdentityKey(leased)) {
     wrong.push(`intent: ${name} does not have function ${leased.name}`);
   }
   if (connection !== undefined) {

@@ -4,6 +4,7 @@ import {
   type DpuFunction,
   type FunctionIdentity,
   findCondition,
+  functionIdentityKey,
   type Name,
 } from '@outboard/model';
 import type { LeasableFunction } from '../domain/attachment.js';
@@ -105,7 +106,8 @@ export class Functions {
 
   /** Leases the function that a port names already. */
   leaseIdentity(identity: FunctionIdentity, holder: string): Result<LeasableFunction, AppError> {
-    const wanted = this.#known.find((each) => isSame(each, identity));
+    const key = functionIdentityKey(identity);
+    const wanted = this.#known.find((each) => functionIdentityKey(each) === key);
     if (wanted !== undefined) return this.#leaseNamed(wanted.name, holder);
     const which = `${identity.serialNumber} ${identity.pfMacAddress} VF ${identity.vfNumber ?? '-'}`;
     const message = `function ${which} is not of host ${this.host}`;
@@ -222,8 +224,3 @@ const functionOf = ({
   pfMacAddress,
   vfNumber,
 });
-
-const isSame = (one: FunctionIdentity, other: FunctionIdentity): boolean =>
-  one.serialNumber === other.serialNumber &&
-  one.pfMacAddress === other.pfMacAddress &&
-  one.vfNumber === other.vfNumber;
