@@ -1,5 +1,6 @@
 import { usageError } from '../failure.js';
 import { formatCounters } from '../output/counters.js';
+import { writeItems } from '../output/documents.js';
 import type { Session } from '../session.js';
 
 export interface CountersOptions {
@@ -20,15 +21,7 @@ export async function counters(
   const counted = await client.ruleCounters(tenant, name);
   if (!counted.ok) throw counted.error;
   const items = counted.value;
-  switch (output) {
-    case 'json':
-      return terminal.write(`${JSON.stringify({ kind: 'List', items }, null, 2)}\n`);
-    case 'yaml': {
-      const { stringify } = await import('yaml');
-      return terminal.write(items.map((item) => stringify(item)).join('---\n'));
-    }
-    default:
-      if (items.length === 0) return terminal.tell(`${name} is on no DPU\n`);
-      return terminal.write(`${formatCounters(items).join('\n')}\n`);
-  }
+  if (output === 'json' || output === 'yaml') return writeItems(terminal, items, output);
+  if (items.length === 0) return terminal.tell(`${name} is on no DPU\n`);
+  return terminal.write(`${formatCounters(items).join('\n')}\n`);
 }

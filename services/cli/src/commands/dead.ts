@@ -2,6 +2,7 @@ import { type Bus, replay, STREAM, type StreamBus, type Watched } from '@outboar
 import { type AppError, err, ok, type Result } from '@outboard/core';
 import { printable, usageError } from '../failure.js';
 import { find, notFound, type Selection, selected } from '../letters.js';
+import { writeJson, writeYaml } from '../output/documents.js';
 import { formatLetter, formatLetters, type LetterSummary, letterOf, summaryOf } from '../output/letter.js';
 import type { Session } from '../session.js';
 import type { Terminal } from '../terminal.js';
@@ -37,9 +38,9 @@ const list: Verb = async (session, args, options) => {
   }
   const { terminal, clock } = session;
   if (options.output === 'json') {
-    return terminal.write(`${JSON.stringify({ kind: 'List', items, ...(next && { next }) }, null, 2)}\n`);
+    return writeJson(terminal, { kind: 'List', items, ...(next && { next }) });
   }
-  if (options.output === 'yaml') await writeYaml(session, items);
+  if (options.output === 'yaml') await writeYaml(session.terminal, items);
   else if (items.length === 0) terminal.tell('no dead letters\n');
   else await terminal.write(`${formatLetters(items, clock.now()).join('\n')}\n`);
   if (next !== undefined) tellMore(terminal, next);
@@ -57,7 +58,7 @@ const show: Verb = async (session, args, options) => {
   const found = await find(bus, sequence, session.signal);
   if (!found.ok) throw found.error;
   const letter = letterOf(found.value);
-  if (options.output === 'yaml') return writeYaml(session, [letter]);
+  if (options.output === 'yaml') return writeYaml(session.terminal, [letter]);
   const { terminal, clock } = session;
   const lines =
     options.output === 'json' ? [JSON.stringify(letter, null, 2)] : formatLetter(letter, clock.now());
@@ -117,7 +118,7 @@ async function settle(
 const labelOf = (sequence: number): string => `dead letter ${sequence}`;
 
 async function tell(session: Session, settled: Settled, { output }: DeadOptions): Promise<void> {
-  if (output === 'yaml') return writeYaml(session, [settled], '---\n');
+  if (output === 'yaml') return writeYaml(session.terminal, [settled], '---\n');
   const { sequence, result, subject, messageId } = settled;
   const way = subject === undefined ? '' : ` to ${subject} as ${messageId}`;
   const line = output === 'json' ? JSON.stringify(settled) : printable(`${sequence} ${result}${way}`);
@@ -197,9 +198,4 @@ const sequenceOf = (text: string): number => numberOf('SEQUENCE', text);
 function numberOf(field: string, text: string): number {
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
   throw usageError(field, `must be a number from 1 on, not ${JSON.stringify(text)}`);
-}
-
-async function writeYaml({ terminal }: Session, documents: readonly object[], before = ''): Promise<void> {
-  const { stringify } = await import('yaml');
-  await terminal.write(before + documents.map((document) => stringify(document)).join('---\n'));
 }

@@ -23,6 +23,7 @@ import {
   tenantOfOne,
 } from '../kinds.js';
 import { columnsOf, headerOf, rowOf } from '../output/columns.js';
+import { writeItems, writeJson } from '../output/documents.js';
 import { formatRow, formatTable, widthsOf } from '../output/table.js';
 import type { Session } from '../session.js';
 
@@ -105,14 +106,13 @@ async function print(
   switch (output) {
     case 'json': {
       const asList = found.length > 1 || found.some(({ selection }) => selection.names.length !== 1);
-      if (!asList && resources.length === 0) return;
-      const json = asList ? { kind: 'List', items: resources } : resources[0];
-      return terminal.write(`${JSON.stringify(json, null, 2)}\n`);
+      if (asList) return writeItems(terminal, resources, output);
+      const [only] = resources;
+      if (only !== undefined) await writeJson(terminal, only);
+      return;
     }
-    case 'yaml': {
-      const { stringify } = await import('yaml');
-      return terminal.write(resources.map((resource) => stringify(resource)).join('---\n'));
-    }
+    case 'yaml':
+      return writeItems(terminal, resources, output);
     case 'name':
       return terminal.write(resources.map((resource) => `${nameOfResource(resource)}\n`).join(''));
     default: {

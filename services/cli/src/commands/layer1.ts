@@ -1,5 +1,6 @@
 import { SYSTEM_TENANT } from '@outboard/model';
 import { usageError } from '../failure.js';
+import { writeItems } from '../output/documents.js';
 import { formatLayer1 } from '../output/layer1.js';
 import type { Session } from '../session.js';
 
@@ -42,15 +43,7 @@ export async function layer1(
   const listed = await client.layer1(tenant, { dpu, type: TYPES[word] ?? word, fieldSelector });
   if (!listed.ok) throw listed.error;
   const items = listed.value;
-  switch (output) {
-    case 'json':
-      return terminal.write(`${JSON.stringify({ kind: 'List', items }, null, 2)}\n`);
-    case 'yaml': {
-      const { stringify } = await import('yaml');
-      return terminal.write(items.map((item) => stringify(item)).join('---\n'));
-    }
-    default:
-      if (items.length === 0) return terminal.tell(`${dpu} has no such objects\n`);
-      return terminal.write(`${formatLayer1(items, { wide: output === 'wide' }).join('\n')}\n`);
-  }
+  if (output === 'json' || output === 'yaml') return writeItems(terminal, items, output);
+  if (items.length === 0) return terminal.tell(`${dpu} has no such objects\n`);
+  return terminal.write(`${formatLayer1(items, { wide: output === 'wide' }).join('\n')}\n`);
 }

@@ -1,5 +1,6 @@
 import type { Bus } from '@outboard/bus';
 import { AppError } from '@outboard/core';
+import { writeJson } from '../output/documents.js';
 import { formatInstances, readInstances } from '../output/services.js';
 import type { Session } from '../session.js';
 
@@ -25,7 +26,7 @@ export async function ping(
   ]);
   const instances = readInstances(infos, statistics);
   if (output === 'json') {
-    await terminal.write(`${JSON.stringify(instances, null, 2)}\n`);
+    await writeJson(terminal, instances);
   } else if (instances.length > 0) {
     await terminal.write(`${formatInstances(instances, clock.now()).join('\n')}\n`);
   }
