@@ -14,7 +14,7 @@ export const SETS = ['bare', 'open', 'policed'] as const;
 export type PathSet = (typeof SETS)[number];
 
 /** The pods of each: traffic goes to the server, from one on its DPU, from one on another DPU, from another network. */
-export const ROLES = {
+const ROLES = {
   server: { dpu: 'dpu-1', network: 1, number: 10 },
   near: { dpu: 'dpu-1', network: 1, number: 20 },
   routed: { dpu: 'dpu-1', network: 2, number: 30 },

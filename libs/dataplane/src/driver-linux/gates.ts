@@ -32,7 +32,7 @@ import { INGRESS_EXISTS, ingressQdisc, takesFilters } from './ingress.js';
 import type { Places } from './places.js';
 
 /** The priority of our filters: our mark on them. Filters of others before it go first. */
-export const GATE_PRIORITY = 200;
+const GATE_PRIORITY = 200;
 const ETH_P_ALL = 3;
 const ETH_P_8021Q = 0x8100;
 /** Goes first: what it matches is left to the device, as a filter without an action lets it pass. */

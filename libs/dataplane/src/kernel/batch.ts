@@ -1,6 +1,5 @@
 import { type BatchFailure, type Message, NetlinkError, type NetlinkSocket } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
-import { DONE } from '../handlers.js';
 
 /** Busy, interrupted, short of memory or buffers: passes by itself. */
 const PASSING = new Set(['EAGAIN', 'EBUSY', 'EINTR', 'ENOBUFS', 'ENOMEM']);
@@ -55,14 +54,3 @@ export async function sendSteps(
   }
   return failed;
 }
-
-/** Results by position: done where nothing failed. */
-export const resultsOf = (
-  count: number,
-  failed: ReadonlyMap<number, BatchFailure>,
-  others: ReadonlyMap<number, OperationResult> = new Map(),
-): OperationResult[] =>
-  Array.from({ length: count }, (_, index) => {
-    const failure = failed.get(index);
-    return others.get(index) ?? (failure === undefined ? DONE : resultOfFailure(failure));
-  });

@@ -207,7 +207,7 @@ const KIND_OF_TABLE: ReadonlyMap<number, FlowKind> = new Map([
   [TABLE.SETS, 'member'],
 ]);
 /** The flow that stands for a set, under all of its members. */
-export const SET_PRIORITY = 0;
+const SET_PRIORITY = 0;
 
 export const kindOfFlow = ({ table, priority }: FlowPlace): FlowKind =>
   table === TABLE.SETS && priority === SET_PRIORITY ? 'set' : (KIND_OF_TABLE.get(table) ?? 'flow');

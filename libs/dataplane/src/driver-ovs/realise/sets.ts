@@ -14,7 +14,7 @@ type Objects = readonly DriverObject<OvsSpec>[];
  * Sets are asked one by one, by their number in xreg1: xreg5 tells then whether the connection's peer, or what it
  * reaches, is in one of those that were asked. Exceptions are members that say nothing, above what they are excepted from.
  */
-export const FOUND = { set: 'xreg5', to: '0x0000000000000001' } as const;
+const FOUND = { set: 'xreg5', to: '0x0000000000000001' } as const;
 export const NOT_FOUND = { set: 'xreg5', to: '0x0000000000000000' } as const;
 const PRIORITY = { MEMBER: 10, EXCEPTION: 20 } as const;
 
