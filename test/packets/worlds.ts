@@ -9,12 +9,15 @@ import {
   type Protocol,
   parseManifest,
   type SerialNumber,
+  type TenantName,
   type Uid,
 } from '@outboard/model';
 import {
   type Command,
   compileDocument,
   decide,
+  type Explanation,
+  explain,
   type PlannedIntent,
   project,
   takeDocumentChanges,
@@ -223,7 +226,7 @@ export const addressOf = (plan: Plan, index: number): string =>
   `${NETWORKS.find((each) => each.name === plan.ports[index]?.network)?.ipv4}.${10 + index}`;
 
 /** Those that are in networks of the router. */
-export const hopsOf = (plan: Plan): readonly number[] =>
+const hopsOf = (plan: Plan): readonly number[] =>
   plan.hops.filter((index) => plan.ports[index]?.network !== 'apart');
 
 export function probesOf(plan: Plan): readonly Probe[] {
@@ -247,6 +250,45 @@ export function probesOf(plan: Plan): readonly Probe[] {
     ),
   );
 }
+
+/** What the model says of a probe. */
+export const explainedProbe = (
+  { world }: PlannedWorld,
+  { from, to, protocol, service, source }: Probe,
+): Explanation =>
+  unwrap(
+    explain(world, {
+      tenant: 'acme' as TenantName,
+      from: portName(from),
+      source: source as IpAddress | undefined,
+      to: { kind: 'port', name: portName(to) },
+      protocol,
+      service,
+    }),
+  );
+
+/** What the model says of flows from a port to what is behind the next hops, of which one is chosen for each flow. */
+export const explainedFar = ({ world }: PlannedWorld, from: number): Explanation =>
+  unwrap(
+    explain(world, {
+      tenant: 'acme' as TenantName,
+      from: portName(from),
+      source: undefined,
+      to: { kind: 'address', address: FAR.host as IpAddress },
+      protocol: 'TCP',
+      service: 80,
+    }),
+  );
+
+/** Whether so many of `FLOWS` pass as the model says: where the next hops differ, some pass and some do not. */
+export function agrees({ verdict, nextHops }: Explanation, passed: number): boolean {
+  if (verdict === 'ALLOWED') return passed === FLOWS;
+  return passed < FLOWS && nextHops.some((hop) => hop.verdict === 'ALLOWED') === passed > 0;
+}
+
+/** The ports that probe what is behind the next hops: those that are no next hops themselves. */
+export const farSenders = (plan: Plan): readonly number[] =>
+  [...plan.ports.keys()].filter((index) => !HOPS.includes(index));
 
 export const portName = (index: number): Name => `port-${index}` as Name;
 
