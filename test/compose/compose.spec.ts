@@ -95,6 +95,25 @@ const portOf = (
   },
 });
 
+/** For node in a pod: DHCPDISCOVER (RFC 2131) of the pod's device; tells the address that it is offered. */
+const DISCOVER = `
+  const [{ mac }] = Object.values(require('node:os').networkInterfaces()).flat().filter((each) => !each.internal);
+  const question = Buffer.alloc(244);
+  question.set([1, 1, 6]);
+  question.write(mac.replaceAll(':', ''), 28, 'hex');
+  question.set([0x63, 0x82, 0x53, 0x63, 53, 1, 1, 255], 236);
+  // Of this pod's network: the client's port needs a right that the container has not.
+  require('node:fs').writeFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', '68');
+  const socket = require('node:dgram').createSocket('udp4');
+  socket.on('message', (answer) => process.exit(console.log(answer.subarray(16, 20).join('.'))));
+  socket.bind(68, () => {
+    socket.setBroadcast(true);
+    socket.send(question, 67, '255.255.255.255', (failure) => {
+      if (failure) throw failure;
+    });
+  });
+  setTimeout(() => process.exit(1), 3000);`;
+
 /** Packets that flow from one pod to another, 50 a second, until they are counted. */
 class Flow {
   private constructor(private readonly finished: Promise<string>) {}
@@ -243,6 +262,22 @@ describe('the stack of docker-compose.yml', () => {
       const [alone = ''] = addressesOf(await resources(), 'globex', 'cache-0');
       expect(await stack.pings('dpu-a', 'globex.web-0', alone)).toBe(true);
       expect(await stack.pings('dpu-a', 'acme.web-0', alone)).toBe(false);
+    },
+    TEST_MILLISECONDS,
+  );
+
+  it(
+    'tells a pod that asks by DHCP the address of its port',
+    async () => {
+      await stack.outboard(['apply', '-f', 'examples/addresses']);
+      await podExists('dpu-a', 'acme.lab-db');
+      await podExists('dpu-b', 'acme.lab-app');
+      // No router leads out of the network: the pod has no default route, by which a question to all would go.
+      await stack.inPod('dpu-a', 'acme.lab-db', 'ip', 'route', 'add', '255.255.255.255', 'dev', 'eth0');
+      await eventually('an offer of 10.4.0.10', async () => {
+        const offer = await stack.inPod('dpu-a', 'acme.lab-db', 'node', '-e', DISCOVER).catch(String);
+        return offer.trim() === '10.4.0.10' ? undefined : offer;
+      });
     },
     TEST_MILLISECONDS,
   );
