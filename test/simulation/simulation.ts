@@ -141,7 +141,7 @@ export class Simulation {
       this.#checkHolders();
       unrest = this.#unrest() ?? (await this.#deviation());
     } while (unrest !== undefined && this.clock.monotonic() < end);
-    if (unrest !== undefined) throw this.#failure(unrest);
+    if (unrest !== undefined) throw this.#failure(`${unrest}\n  asked: ${await this.#askedAgain(unrest)}`);
     this.checkAlways();
     const [conflict] = this.#conflicts.keys();
     if (conflict !== undefined) throw this.#failure(conflict);
@@ -310,8 +310,8 @@ export class Simulation {
       const { vfNumber, serialNumber } = spec.function as { vfNumber: number; serialNumber: string };
       const bound = port.spec.function;
       if (bound?.vfNumber !== vfNumber || bound.serialNumber !== serialNumber) return `${key}: is another`;
-      const { applied = 0, total = 0 } = port.status.propagated ?? {};
-      if (applied < total) return `${key}: ${applied} of ${total} DPUs know it`;
+      const { applied = 0, total = 0, lagging = [] } = port.status.propagated ?? {};
+      if (applied < total) return `${key}: ${applied} of ${total} DPUs know it, and not ${lagging.join(' ')}`;
       if (spec.adminState === 'UP' && !isReady(port.status.conditions))
         return `${key}: is not ready: ${JSON.stringify(port.status.conditions)}`;
     }
@@ -450,6 +450,18 @@ export class Simulation {
     }
     this.#count('objects as wanted', '', objects);
     return undefined;
+  }
+
+  /** What the service itself says of the port that something is said of. */
+  async #askedAgain(unrest: string): Promise<string> {
+    const [tenant = '', name = ''] = (unrest.split(':')[0] ?? '').split('/');
+    if (name === '') return '';
+    const body = Buffer.from(JSON.stringify({ name }));
+    const subject = subjects.rpc(tenant, 'network', 'port', 'get');
+    const reply = await this.#awaited(
+      this.#bus.request(subject, { headers: {}, body }, { deadlineMilliseconds: 60_000 }),
+    );
+    return reply.ok ? Buffer.from(reply.value.body).toString() : reply.error.message;
   }
 
   #layer1(dpu: string, pageToken: string): ReturnType<Bus['request']> {

@@ -161,13 +161,13 @@ export function egressPackets(
         await lab.apply(name, [...lab.entriesFor(name), ...ways]);
       }
       for (const { name, dpu } of PORTS) {
+        await waitReachable(pod(name), server6.ip);
         for (const echo of [tcpEcho, udpEcho]) {
           expect(await echo(pod(name), server6)).toMatchObject({
             kind: 'echoed',
             client: { ip: uplinks[dpu] },
           });
         }
-        await waitReachable(pod(name), server6.ip);
         await waitReachable(pod(name), SERVER.ip);
       }
       const inside = addressesOf(WEB_1)[1];
