@@ -101,7 +101,7 @@ function make(
 export function confirmReleases(draft: Draft, releases: Iterable<ReleaseEntry>, dpu: string): FreedValues {
   const freed: FreedValues = { ports: new Set(), networks: new Set() };
   for (const release of [...releases]) {
-    draft.world.confirmRelease(release, dpu);
+    draft.world.releases.confirm(release, dpu);
     if (release.pending.size > 0) continue;
     const { name, networkUid, segment, macAddress, addresses } = release.record;
     draft.remove({ kind: 'Release', tenant: '_', name });

@@ -3,7 +3,7 @@ import { FIRST_DEFAULT_VNI, functionIdentityKey, MAX_VNI, type Name, prefixRange
 import { Reservations } from './allocate/reservations.js';
 import { Retentions } from './allocate/retentions.js';
 import { Segments } from './allocate/segments.js';
-import { fillPool, poolOf, settleAddress, settleAddressIn } from './allocate/subnet-pool.js';
+import { fillPool, poolOf, settleAddress } from './allocate/subnet-pool.js';
 import {
   expectJoining,
   expectPlaced,
@@ -21,7 +21,7 @@ import { routerObject } from './objects.js';
 import { PhysicalNetworks } from './physical-networks.js';
 import { comparePlacements, objectsOf, Placements, placementOf, type Touched } from './placement.js';
 import { Policies } from './policies/policies.js';
-import { Quarantine, type ReleaseEntry } from './quarantine.js';
+import { Quarantine } from './quarantine.js';
 import type {
   DpuRecord,
   NetlinkObjectRecord,
@@ -29,12 +29,12 @@ import type {
   PhysicalNetworkRecord,
   PortRecord,
   RecordKey,
-  ReleaseRecord,
   RetentionRecord,
   RouterRecord,
   StoredRecord,
   SubnetRecord,
 } from './records.js';
+import { Releases } from './releases.js';
 import type { SharedObject } from './shared-object.js';
 
 export interface WorldOptions {
@@ -80,11 +80,11 @@ export class World {
   readonly bindings = new Map<string, PortEntry>();
   readonly dpus = new Map<string, DpuEntry>();
   readonly functions = new Functions();
-  readonly releases = new Map<string, ReleaseEntry>();
   readonly retentions = new Map<string, RetentionRecord>();
   readonly physicalNetworks = new PhysicalNetworks();
   readonly encapsulationPolicies: EncapsulationPolicies;
   readonly segments = new Segments();
+  readonly releases = new Releases(this.dpus, this.networksByUid, this.segments);
   readonly documents = new Documents();
   readonly policies = new Policies(
     this.documents,
@@ -266,7 +266,7 @@ export class World {
         this.functions.put(record);
         break;
       case 'Release':
-        this.#putRelease(record);
+        this.releases.put(record);
         break;
       case 'Retention':
         this.#removeRetention(record.name);
@@ -315,7 +315,7 @@ export class World {
         this.functions.remove(name);
         break;
       case 'Release':
-        this.#removeRelease(name);
+        this.releases.remove(name);
         break;
       case 'Retention':
         this.#removeRetention(name);
@@ -626,45 +626,6 @@ export class World {
     this.documents.close(name);
   }
 
-  #putRelease(record: ReleaseRecord): void {
-    invariant(!this.releases.has(record.name), `release ${record.name} is new`);
-    const entry: ReleaseEntry = { record, pending: new Set() };
-    this.releases.set(record.name, entry);
-    const network = this.networksByUid.get(record.networkUid);
-    network?.releases.add(entry);
-    for (const [name, sequence] of Object.entries(record.waits)) {
-      const dpu = this.dpus.get(name);
-      if (!dpu || (dpu.applied ?? 0) >= sequence) continue;
-      entry.pending.add(name);
-      dpu.waits.set(entry, sequence);
-      network?.stragglers.set(name, (network.stragglers.get(name) ?? 0) + 1);
-    }
-    if (record.segment) this.segments.quarantine(record.segment, entry);
-    if (!network) return;
-    if (record.macAddress) network.quarantinedMacAddresses.add(record.macAddress, entry);
-    for (const address of record.addresses) {
-      network.quarantinedAddresses.add(address, entry);
-      settleAddressIn(network, address);
-    }
-  }
-
-  #removeRelease(name: string): void {
-    const entry = this.releases.get(name);
-    invariant(entry, `release ${name} exists`);
-    const { record } = entry;
-    this.releases.delete(name);
-    for (const dpu of entry.pending) this.confirmRelease(entry, dpu);
-    const network = this.networksByUid.get(record.networkUid);
-    network?.releases.delete(entry);
-    if (record.segment) this.segments.free(record.segment, entry);
-    if (!network) return;
-    if (record.macAddress) network.quarantinedMacAddresses.delete(record.macAddress, entry);
-    for (const address of record.addresses) {
-      network.quarantinedAddresses.delete(address, entry);
-      settleAddressIn(network, address);
-    }
-  }
-
   #putRetention(record: RetentionRecord): void {
     const subnet = this.subnets.get(record.subnet);
     invariant(subnet, `the subnet of retention ${record.name} is known`);
@@ -680,17 +641,6 @@ export class World {
     this.retentions.delete(name);
     subnet.retained.delete(record);
     settleAddress(subnet, record.address);
-  }
-
-  /** A DPU no longer has what was released. */
-  confirmRelease(entry: ReleaseEntry, dpu: string): void {
-    entry.pending.delete(dpu);
-    this.dpus.get(dpu)?.waits.delete(entry);
-    const stragglers = this.networksByUid.get(entry.record.networkUid)?.stragglers;
-    const waiting = stragglers?.get(dpu);
-    if (!stragglers || waiting === undefined) return;
-    if (waiting > 1) stragglers.set(dpu, waiting - 1);
-    else stragglers.delete(dpu);
   }
 }
 
