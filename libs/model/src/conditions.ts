@@ -35,6 +35,19 @@ export type Reasons = Readonly<
   Partial<Record<SetConditionType, Readonly<Record<string, ReasonDescription>>>>
 >;
 
+/** Reasons of `Applied` while not every DPU that `status.propagated` counts has an object, and read it back. */
+export const NOT_PROPAGATED = {
+  Pending: { status: 'Unknown', text: 'Not planned yet.' },
+  Applying: {
+    status: 'False',
+    text: 'A DPU has not applied the newest version yet: see status.propagated.',
+  },
+  DpuProblems: {
+    status: 'False',
+    text: 'A DPU could not apply it: the message names DPUs and the first reason.',
+  },
+} as const satisfies Readonly<Record<string, ReasonDescription>>;
+
 /** A condition as it is set: the status follows from the reason. Distributes over the types and reasons of a kind. */
 export type ConditionUpdate<KindReasons extends Reasons> = {
   [Type in keyof KindReasons]: {

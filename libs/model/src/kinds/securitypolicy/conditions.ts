@@ -1,4 +1,4 @@
-import type { Reasons } from '../../conditions.js';
+import { NOT_PROPAGATED, type Reasons } from '../../conditions.js';
 
 export const SECURITY_POLICY_REASONS = {
   Accepted: {
@@ -8,15 +8,7 @@ export const SECURITY_POLICY_REASONS = {
     },
   },
   Applied: {
-    Pending: { status: 'Unknown', text: 'Not planned yet.' },
-    Applying: {
-      status: 'False',
-      text: 'A DPU has not applied the newest version yet: see status.propagated.',
-    },
-    DpuProblems: {
-      status: 'False',
-      text: 'A DPU could not apply it: the message names DPUs and the first reason.',
-    },
+    ...NOT_PROPAGATED,
     AppliedAndReadBack: {
       status: 'True',
       text: 'Every DPU that has ports it applies to, if any, has its rules, and has read them back.',
