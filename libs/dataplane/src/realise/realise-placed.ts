@@ -4,36 +4,28 @@ import type { DriverObject, Underlay } from '../driver.js';
 import { interfaceAddress } from './addresses.js';
 import { addressKey, type LinuxSpec, linkKey } from './linux-objects.js';
 import { portName } from './names.js';
+import { parseForwarding, parseNeighbour } from './parse-placed.js';
 import { deviceTowards, remoteEntries } from './realise-encapsulation.js';
 import { memberEntries, neighbourEntry, type Segment } from './segment.js';
-import { ipAddress, macAddress, tunnelDestination } from './values.js';
 
 /** What callers place into a network themselves, as it stands on Linux. Throws AppError INVALID_ARGUMENT. */
 type Placed = readonly DriverObject<LinuxSpec>[];
 
 export function neighbourObjects(neighbour: Neighbour, { namespace, bridge }: Segment): Placed {
-  const problems = new Problems();
-  const mac = macAddress('macAddress', neighbour.macAddress, problems);
-  const address = ipAddress('address', neighbour.address, problems);
-  if (problems.total > 0) throw problems.toError();
+  const { mac, address } = parseNeighbour(neighbour);
   return [neighbourEntry(namespace, bridge, address, mac)];
 }
 
 /** An entry of the bridge; where it leads to another DPU by a device that has several peers, one of that device, too. */
 export function forwardingObjects(
-  { macAddress: text, target }: ForwardingEntry,
+  entry: ForwardingEntry,
   segment: Segment,
   underlay: Underlay | undefined,
 ): Placed {
-  const problems = new Problems();
-  const mac = macAddress('macAddress', text, problems);
-  const remote =
-    target.case === 'tunnelEndpoint' ? tunnelDestination(target.value, underlay, problems) : undefined;
-  if (target.case === undefined) problems.add('target', 'is required');
-  if (problems.total > 0) throw problems.toError();
+  const { mac, remote, port } = parseForwarding(entry, underlay);
   const { namespace, bridge, networkUid } = segment;
   if (remote === undefined) {
-    return memberEntries(namespace, bridge, portName(target.value ?? '', networkUid), mac, []);
+    return memberEntries(namespace, bridge, portName(port, networkUid), mac, []);
   }
   const device = deviceTowards(segment, remote);
   return [...remoteEntries(segment, remote, mac, []), ...memberEntries(namespace, bridge, device, mac, [])];

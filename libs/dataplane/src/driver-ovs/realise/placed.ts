@@ -1,7 +1,8 @@
 import type { ForwardingEntry, InterfaceAddress, Neighbour, RouterInterface } from '@outboard/contracts';
 import { Problems } from '@outboard/core';
 import type { DriverObject, Underlay } from '../../driver.js';
-import { ipAddress, macAddress, tunnelDestination } from '../../realise/values.js';
+import { parseForwarding, parseNeighbour } from '../../realise/parse-placed.js';
+import { macAddress } from '../../realise/values.js';
 import { gatewayAddressFlows } from './gateway.js';
 import { memberFlows, neighbourFlows, peerMember, wayTo } from './members.js';
 import { identity, type OvsSpec } from './ovs-objects.js';
@@ -11,25 +12,17 @@ import type { Segment } from './segment.js';
 type Placed = readonly DriverObject<OvsSpec>[];
 
 export function neighbourObjects(neighbour: Neighbour, { metadata }: Segment): Placed {
-  const problems = new Problems();
-  const mac = macAddress('macAddress', neighbour.macAddress, problems);
-  const address = ipAddress('address', neighbour.address, problems);
-  if (problems.total > 0) throw problems.toError();
+  const { mac, address } = parseNeighbour(neighbour);
   return neighbourFlows(metadata, address, mac);
 }
 
 export function forwardingObjects(
-  { macAddress: text, target }: ForwardingEntry,
+  entry: ForwardingEntry,
   segment: Segment,
   underlay: Underlay | undefined,
 ): Placed {
-  const problems = new Problems();
-  const mac = macAddress('macAddress', text, problems);
-  const remote =
-    target.case === 'tunnelEndpoint' ? tunnelDestination(target.value, underlay, problems) : undefined;
-  if (target.case === undefined) problems.add('target', 'is required');
-  if (problems.total > 0) throw problems.toError();
-  if (remote === undefined) return memberFlows(segment, identity('port', target.value ?? ''), mac, []);
+  const { mac, remote, port } = parseForwarding(entry, underlay);
+  if (remote === undefined) return memberFlows(segment, identity('port', port), mac, []);
   return [...wayTo(segment, remote), ...memberFlows(segment, peerMember(remote), mac, [])];
 }
 
