@@ -7,16 +7,20 @@ import type { Bus, StreamBus } from '@outboard/bus';
 import { IntentPublisher, StateCache } from '@outboard/client';
 import { subjects } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
-import { type Driver, type OvsSpec, SimHost } from '@outboard/dataplane';
+import type { Driver, OvsSpec } from '@outboard/dataplane';
 import { addressOf, isReady, type KindName, type Port } from '@outboard/model';
 import type { Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
 import { Life, SimulatedBus, SimulatedStore, simulatedDriver, type Trouble, type Weather } from './life.js';
+import { type Place, Pods } from './pods.js';
 import { SeededRandom } from './seeded-random.js';
 
 const DPUS = ['dpu-1', 'dpu-2', 'dpu-3'];
 const SERVICES = ['admin', 'network-intent'];
 const FUNCTIONS = 4;
+const PLACES: readonly Place[] = DPUS.flatMap((dpu) =>
+  Array.from({ length: FUNCTIONS }, (_, vf) => ({ dpu, representor: `pf0vf${vf}` })),
+);
 const PF_MAC_ADDRESS = '08:c0:eb:8a:d7:8a';
 const LEASE_MILLISECONDS = 9_000;
 /** Two tenants that never meet, whatever happens. */
@@ -145,13 +149,13 @@ export class Simulation {
     this.checkAlways();
     const [conflict] = this.#conflicts.keys();
     if (conflict !== undefined) throw this.#failure(conflict);
-    this.#checkReach();
+    this.#demand((pods, count) => pods.misreach(count));
   }
 
   /** What must hold whatever goes wrong. */
   checkAlways(): void {
     this.#checkHolders();
-    this.#checkIsolation();
+    this.#demand((pods, count) => pods.trespass(count));
   }
 
   // What happens.
@@ -366,59 +370,11 @@ export class Simulation {
     this.#conflicts = conflicts;
   }
 
-  /** A pod for each port that is bound, where its function is. */
-  #pods(): { readonly port: Port; readonly host: SimHost }[] {
-    const { fabric } = this.#installation;
-    for (const dpu of DPUS) for (let vf = 0; vf < FUNCTIONS; vf++) fabric.detach(dpu, `pf0vf${vf}`);
-    return this.#ports().flatMap((port) => {
-      const { dpu, representor, macAddress, addresses } = port.status;
-      if (dpu === undefined || representor === undefined || macAddress === undefined) return [];
-      const host = new SimHost({
-        macAddress,
-        addresses,
-      });
-      fabric.attach(dpu, representor, host);
-      return [{ port, host }];
-    });
-  }
-
-  #checkIsolation(): void {
-    const pods = this.#pods();
-    for (const from of pods)
-      for (const to of pods) {
-        if (from.port.metadata.tenant === to.port.metadata.tenant) continue;
-        for (const { ip } of to.port.status.addresses) {
-          this.#count('probe of another tenant');
-          const { arrived } = this.#installation.fabric.probe(from.host, {
-            destination: ip,
-            protocol: 'UDP',
-            port: 9,
-          });
-          if (arrived) throw this.#failure(`${from.port.metadata.name} reached ${ip} of another tenant`);
-        }
-      }
-  }
-
-  /** At rest, the ports of a network reach each other, but those that are down. */
-  #checkReach(): void {
-    const pods = this.#pods();
-    for (const from of pods)
-      for (const to of pods) {
-        if (from === to || from.port.metadata.tenant !== to.port.metadata.tenant) continue;
-        const isUp = [from, to].every(({ port }) => port.spec.adminState !== 'DOWN');
-        for (const { ip } of to.port.status.addresses) {
-          this.#count(isUp ? 'probe of a neighbour' : 'probe of a port that is down');
-          const { answered } = this.#installation.fabric.probe(from.host, {
-            destination: ip,
-            protocol: 'TCP',
-            port: 80,
-          });
-          if (answered !== isUp)
-            throw this.#failure(
-              `${from.port.metadata.name} ${answered ? 'reaches' : 'does not reach'} ${to.port.metadata.name} at ${ip}`,
-            );
-        }
-      }
+  /** Nothing may be wrong with what frames show. */
+  #demand(show: (pods: Pods, count: (what: string) => void) => string | undefined): void {
+    const pods = new Pods(this.#installation.fabric, PLACES, this.#ports());
+    const wrong = show(pods, (what) => this.#count(what));
+    if (wrong !== undefined) throw this.#failure(wrong);
   }
 
   /** Where a switch has something else than what layer 1 says, all of it applied; undefined: nowhere. */
