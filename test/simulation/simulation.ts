@@ -11,9 +11,12 @@ import type { Driver, OvsSpec } from '@outboard/dataplane';
 import { addressOf, decodeResource, isReady, type KindName, type Port } from '@outboard/model';
 import type { Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
-import { Life, SimulatedBus, SimulatedStore, simulatedDriver, type Trouble, type Weather } from './life.js';
+import { Life } from './life.js';
 import { type Place, Pods } from './pods.js';
 import { SeededRandom } from './seeded-random.js';
+import { SimulatedBus, type Weather } from './simulated-bus.js';
+import { simulatedDriver, type Trouble } from './simulated-driver.js';
+import { SimulatedStore } from './simulated-store.js';
 
 const DPUS = ['dpu-1', 'dpu-2', 'dpu-3'];
 const SERVICES = ['admin', 'network-intent'];

@@ -1,0 +1,33 @@
+import type { Batch, NotPromise, Snapshot, Store } from '@outboard/store';
+import type { Life } from './life.js';
+
+/** A store as a process sees it that may die: before a commit, or between the commit and hearing of it. */
+export class SimulatedStore implements Store {
+  constructor(
+    private readonly store: Store,
+    private readonly life: Life,
+  ) {}
+
+  get epoch(): string {
+    return this.store.epoch;
+  }
+
+  read<Value>(query: (snapshot: Snapshot) => NotPromise<Value>): Value {
+    return this.store.read(query);
+  }
+
+  commit(batch: Batch): ReturnType<Store['commit']> {
+    return this.life.step(() => this.store.commit(batch));
+  }
+
+  markPublished(sequences: readonly number[]): Promise<void> {
+    return this.life.step(() => this.store.markPublished(sequences));
+  }
+
+  forgetAnswersBefore(revision: number, limit: number): Promise<number> {
+    return this.life.step(() => this.store.forgetAnswersBefore(revision, limit));
+  }
+
+  /** What is stored outlives the process. */
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
