@@ -8,18 +8,21 @@ const only = (name, packageName, allowed) => ({
   to: { path: `node_modules/${packageName}` },
 });
 
+/** A layer is a library, or a folder of its sources. */
+const sourcesOf = (folder) => `^${folder.includes('/src/') ? folder : `${folder}/src`}/`;
+
 const layer = (folder, allowed) => ({
-  name: `layer-${folder.replace('/', '-')}`,
+  name: `layer-${folder.replaceAll('/', '-')}`,
   severity: 'error',
-  from: { path: `^${folder}/src`, pathNot: '\\.spec\\.ts$|contract-suite' },
+  from: { path: sourcesOf(folder), pathNot: '\\.spec\\.ts$|contract-suite' },
   to: { path: '^(libs|services)/', pathNot: `^(${[folder, ...allowed].join('|')})/` },
 });
 
 const pure = (folder) => ({
-  name: `pure-${folder.replace('/', '-')}`,
+  name: `pure-${folder.replaceAll('/', '-')}`,
   severity: 'error',
   comment: 'domain code uses no clock, randomness, environment or I/O',
-  from: { path: `^${folder}/src`, pathNot: '\\.spec\\.ts$|/testing/' },
+  from: { path: sourcesOf(folder), pathNot: '\\.spec\\.ts$|/testing/' },
   to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' },
 });
 
@@ -43,7 +46,15 @@ module.exports = {
     layer('libs/core', []),
     layer('libs/contracts', ['libs/core']),
     layer('libs/model', ['libs/core', 'libs/contracts']),
-    layer('libs/planner', ['libs/core', 'libs/contracts', 'libs/model']),
+    layer('libs/planner', ['libs/core', 'libs/contracts', 'libs/model', 'libs/document-owner/src/documents']),
+    layer('libs/document-owner/src/documents', ['libs/core', 'libs/contracts', 'libs/model']),
+    layer('libs/document-owner', [
+      'libs/core',
+      'libs/contracts',
+      'libs/model',
+      'libs/bus',
+      'libs/resource-service',
+    ]),
     layer('libs/reconcile', ['libs/core']),
     layer('libs/store', ['libs/core']),
     layer('libs/bus', ['libs/core', 'libs/contracts']),
@@ -59,6 +70,7 @@ module.exports = {
     layer('libs/testkit', ['libs/core']),
     pure('libs/model'),
     pure('libs/planner'),
+    pure('libs/document-owner/src/documents'),
     only('typeorm', '(typeorm|better-sqlite3)', '^libs/store/src/sqlite/'),
     only('nats', '@nats-io', '^libs/bus/src/(nats/|roles|credentials)'),
     only('koffi', 'koffi', '^libs/ffi/'),

@@ -1,5 +1,6 @@
+import type { ReportedProblem } from '@outboard/document-owner/documents';
 import type { DpuProblem } from '@outboard/model';
-import type { ReportedProblem } from './api.js';
+
 import type { DpuEntry } from './entries.js';
 
 /** Problems that a status lists. */

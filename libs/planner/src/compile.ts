@@ -1,6 +1,6 @@
-import { invariant } from '@outboard/core';
+import type { CompiledDocument, DocumentChange, DocumentHead } from '@outboard/document-owner/documents';
 import type { Name } from '@outboard/model';
-import type { CompiledDocument, DocumentChange, DocumentHead } from './api.js';
+
 import type { World } from './world.js';
 
 /** Where a DPU's document is, as far as its changes were taken. Sequence 0: there is no such DPU. */
@@ -15,9 +15,6 @@ export const takeDocumentChanges = (world: World, revision: number): DocumentCha
 
 /** The whole document of a DPU, which is the sum of all its changes. Changes must have been taken before. */
 export function compileDocument(world: World, dpu: Name): CompiledDocument {
-  invariant(!world.documents.isPending(dpu), `the changes of ${dpu} are taken`);
   const entry = world.dpus.get(dpu);
-  const objects = entry ? world.objectsOf(entry) : [];
-  objects.sort((left, right) => (left.key < right.key ? -1 : 1));
-  return { ...documentHead(world, dpu), objects };
+  return world.documents.compile(dpu, entry ? world.objectsOf(entry) : []);
 }

@@ -1,3 +1,4 @@
+import type { ReportedOffload, ReportedProblem, SharedObject } from '@outboard/document-owner/documents';
 import type {
   IpAddress,
   IpPrefix,
@@ -12,7 +13,7 @@ import type {
 import type { AddressPool } from './allocate/address-pool.js';
 import type { Reservations } from './allocate/reservations.js';
 import type { Retentions } from './allocate/retentions.js';
-import type { ReportedOffload, ReportedProblem } from './api.js';
+
 import type { Quarantine, ReleaseEntry } from './quarantine.js';
 import type {
   AddressSetRecord,
@@ -25,7 +26,6 @@ import type {
   SecurityPolicyRecord,
   SubnetRecord,
 } from './records.js';
-import type { SharedObject } from './shared-object.js';
 
 /** A router: of a resource, or a tenant's default router that nobody has configured. */
 export interface RouterEntry {

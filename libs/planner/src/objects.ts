@@ -1,4 +1,5 @@
 import { objectKeys } from '@outboard/contracts';
+import type { SharedObject } from '@outboard/document-owner/documents';
 import {
   type DeviceName,
   type IpAddress,
@@ -17,7 +18,7 @@ import {
 } from '@outboard/model';
 import type { PolicyEntry } from './entries.js';
 import { isolates } from './policies/order.js';
-import { type SharedObject, share } from './shared-object.js';
+import { share } from './share.js';
 
 /** Key of the router that a network lives in. */
 export const routerKeyOf = ({ metadata, spec }: Network): string =>

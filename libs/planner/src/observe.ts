@@ -1,7 +1,8 @@
 import { objectKeys } from '@outboard/contracts';
 import { equal } from '@outboard/core';
+import type { DocumentReport, ReportedOffload, ReportedProblem } from '@outboard/document-owner/documents';
 import { findCondition } from '@outboard/model';
-import type { Context, Decision, Report, ReportedOffload, ReportedProblem } from './api.js';
+import type { Context, Decision } from './api.js';
 import { confirmObject } from './awaited.js';
 import { confirm, expectConfirmation, isSettled, knows } from './confirmation.js';
 import { Draft } from './draft.js';
@@ -21,7 +22,7 @@ import type { World } from './world.js';
  * quarantined values become free. Costs as much as what was not confirmed before, or has or had a problem; as all
  * ports of the DPU when hardware has others than before.
  */
-export function observe(world: World, report: Report, context: Context): Decision {
+export function observe(world: World, report: DocumentReport, context: Context): Decision {
   const draft = new Draft(world, context);
   const dpu = world.dpus.get(report.dpu);
   if (!dpu) return draft.decision();
@@ -112,7 +113,11 @@ function tell(draft: Draft, dpu: DpuEntry, port: PortEntry): void {
 }
 
 /** The DPU takes part in the network now; ports that waited for that only are known everywhere. */
-function confirmJoining(network: NetworkEntry, { dpu, sequence }: Report, touched: Set<PortEntry>): void {
+function confirmJoining(
+  network: NetworkEntry,
+  { dpu, sequence }: DocumentReport,
+  touched: Set<PortEntry>,
+): void {
   if ((network.joining.get(dpu) ?? Infinity) > sequence) return;
   network.joining.delete(dpu);
   if (network.joining.size > 0 && !network.physical) return;

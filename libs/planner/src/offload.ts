@@ -1,6 +1,7 @@
 import { objectKeys } from '@outboard/contracts';
+import type { ReportedOffload } from '@outboard/document-owner/documents';
 import type { PortSpec, PortStatus } from '@outboard/model';
-import type { ReportedOffload } from './api.js';
+
 import type { DpuEntry, PortEntry } from './entries.js';
 import type { DpuRecord } from './records.js';
 

@@ -1,7 +1,8 @@
 import { invariant } from '@outboard/core';
+import type { Documents, SharedObject } from '@outboard/document-owner/documents';
 import type { Name, Port } from '@outboard/model';
 import { confirm, dpusThatKnow, expectConfirmation, isSettled } from './confirmation.js';
-import type { Documents } from './documents.js';
+
 import type {
   DpuEntry,
   Member,
@@ -16,7 +17,7 @@ import type { NetlinkObjects } from './netlink-objects/netlink-objects.js';
 import { bridgeDomainObject, endpointObject, remoteEndpointObject, tunnelPeerObject } from './objects.js';
 import type { PhysicalNetworks } from './physical-networks.js';
 import { gatewayOfNetwork, hasNextHopIn, hostConfigurationOf, isActive, ownObjectsOf } from './routing.js';
-import type { SharedObject } from './shared-object.js';
+
 import { troublesOn } from './trouble.js';
 
 /** Whether a placement differs from another where the home DPU and where the other DPUs see it. */

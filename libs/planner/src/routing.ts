@@ -1,3 +1,4 @@
+import type { SharedObject } from '@outboard/document-owner/documents';
 import { ipFamily, ipToNumber, type RouteNextHop, type Router, rangeContains } from '@outboard/model';
 import { gatewayMacAddressOf } from './allocate/gateway-mac-address.js';
 import type { NetworkEntry, RouterEntry, SubnetEntry } from './entries.js';
@@ -8,7 +9,6 @@ import {
   routeObject,
   routerInterfaceObject,
 } from './objects.js';
-import type { SharedObject } from './shared-object.js';
 
 /**
  * Whether the network is routed to: then it is on every DPU that routes for its router (asymmetric integrated routing

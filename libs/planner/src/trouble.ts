@@ -1,6 +1,7 @@
 import { objectKeys } from '@outboard/contracts';
+import type { ReportedProblem } from '@outboard/document-owner/documents';
 import { updateConditions } from '@outboard/model';
-import type { ReportedProblem } from './api.js';
+
 import type { DpuEntry, NetworkEntry, PortEntry, Trouble } from './entries.js';
 import { routerKeyOf } from './objects.js';
 import type { NetworkRecord } from './records.js';

@@ -1,4 +1,5 @@
 import { invariant, unreachable } from '@outboard/core';
+import { Documents, type SharedObject } from '@outboard/document-owner/documents';
 import { FIRST_DEFAULT_VNI, functionIdentityKey, MAX_VNI, type Name, prefixRange } from '@outboard/model';
 import { Reservations } from './allocate/reservations.js';
 import { Retentions } from './allocate/retentions.js';
@@ -12,7 +13,7 @@ import {
   expectStored,
   isSettled,
 } from './confirmation.js';
-import { Documents } from './documents.js';
+
 import { EncapsulationPolicies, type VniRange } from './encapsulation-policies.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, RouterEntry, SubnetEntry } from './entries.js';
 import { Functions } from './functions.js';
@@ -35,7 +36,6 @@ import type {
   SubnetRecord,
 } from './records.js';
 import { Releases } from './releases.js';
-import type { SharedObject } from './shared-object.js';
 
 export interface WorldOptions {
   /** What networks without an asked identifier get while there is no policy. */

@@ -1,7 +1,8 @@
 import { expect } from '@jest/globals';
+import type { DocumentChange, ReportedProblem } from '@outboard/document-owner/documents';
 import { type IpAddress, type Name, NETWORK_TYPES, type NetworkType } from '@outboard/model';
 import fc from 'fast-check';
-import type { Command, DocumentChange, PlannedKind, ProblemState, ReportedProblem } from '../src/index.js';
+import type { Command, PlannedKind, ProblemState } from '../src/index.js';
 import { compiledDocuments, summaryOf } from './invariants.js';
 import { identityOf, type Lab } from './lab.js';
 

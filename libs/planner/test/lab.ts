@@ -1,5 +1,6 @@
 import { DocumentDigest } from '@outboard/contracts';
 import { type AppError, type Result, unwrap } from '@outboard/core';
+import type { DocumentChange, ReportedOffload, ReportedProblem } from '@outboard/document-owner/documents';
 import {
   type AnyIntent,
   findKind,
@@ -17,7 +18,6 @@ import {
   type CommandDecision,
   type Context,
   type Decision,
-  type DocumentChange,
   type DpuRecord,
   type DryRun,
   decide,
@@ -29,8 +29,6 @@ import {
   type PlannedKind,
   type PortRecord,
   project,
-  type ReportedOffload,
-  type ReportedProblem,
   type StoredRecord,
   takeDocumentChanges,
   World,

@@ -12,8 +12,8 @@ import {
   SyncResponseSchema,
 } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
+import type { FakeWorker } from '@outboard/document-owner/testing';
 import fc from 'fast-check';
-import type { FakeWorker } from './fake-worker.js';
 import { functionOf, NetworkLaboratory } from './network-laboratory.js';
 
 const EMPTY = new DocumentDigest().toBytes();

@@ -1,6 +1,7 @@
 import { type Delivery, InProcessBroker, type Message, type Received, STREAMS } from '@outboard/bus';
 import { HEADERS, subjects, type Verb } from '@outboard/contracts';
 import { type AppError, ok, type Result, systemRandom, unwrap } from '@outboard/core';
+import { FakeWorker } from '@outboard/document-owner/testing';
 import { findCondition, kindOf, type Network, type Port, SYSTEM_TENANT } from '@outboard/model';
 import type { PlannedKind } from '@outboard/planner';
 import { intentConsumer } from '@outboard/resource-service';
@@ -9,7 +10,6 @@ import { openMemoryStore, type Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
 import { NetworkIntentService } from '../src/index.js';
 import { FakeAdmin, PF_MAC_ADDRESS, serialNumberOf } from './fake-admin.js';
-import { FakeWorker } from './fake-worker.js';
 
 type Kind = PlannedKind;
 
@@ -114,7 +114,7 @@ export class NetworkLaboratory {
   }
 
   async worker(dpu: string): Promise<FakeWorker> {
-    const worker = new FakeWorker(this.broker.connect(), dpu);
+    const worker = new FakeWorker(this.broker.connect(), dpu, 'network');
     this.workers.set(dpu, worker);
     await worker.start();
     return worker;

@@ -1,14 +1,7 @@
 import { type AppError, err, invariant, ok, type Result } from '@outboard/core';
+import type { DocumentChange, DocumentDifference } from '@outboard/document-owner/documents';
 import type { Intent, Name, NetlinkObjectSpec, TenantName } from '@outboard/model';
-import type {
-  Command,
-  CommandDecision,
-  Context,
-  DocumentChange,
-  DocumentDifference,
-  PlannedKind,
-  PlannedResource,
-} from '../api.js';
+import type { Command, CommandDecision, Context, PlannedKind, PlannedResource } from '../api.js';
 import { ConfirmationSnapshot } from '../confirmation-snapshot.js';
 import { Draft } from '../draft.js';
 import type { RouterEntry } from '../entries.js';

@@ -1,9 +1,10 @@
+import type { Documents, SharedObject } from '@outboard/document-owner/documents';
 import type { Name, Port } from '@outboard/model';
 import { confirmObject, expectObject } from '../awaited.js';
-import type { Documents } from '../documents.js';
+
 import type { DpuEntry, NetlinkObjectEntry, NetworkEntry, PortEntry, RouterEntry } from '../entries.js';
 import type { NetlinkObjectRecord } from '../records.js';
-import type { SharedObject } from '../shared-object.js';
+
 import { placeOf, type Surroundings } from './place.js';
 
 /** What callers have placed into layer 1 themselves, kept in its place as what is around it changes. */

@@ -1,4 +1,5 @@
 import { objectKeys } from '@outboard/contracts';
+import type { SharedObject } from '@outboard/document-owner/documents';
 import {
   type IpPrefix,
   type Name,
@@ -22,7 +23,7 @@ import type {
 } from '../entries.js';
 import { placedRouteObject } from '../objects.js';
 import { plannedHops } from '../routing.js';
-import { type SharedObject, share } from '../shared-object.js';
+import { share } from '../share.js';
 
 /** Where something is placed, as far as that is known. */
 export interface Surroundings {

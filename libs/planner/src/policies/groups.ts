@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { invariant } from '@outboard/core';
+import type { Documents, SharedObject } from '@outboard/document-owner/documents';
 import {
   type IpPrefix,
   labelSelectorText,
@@ -8,7 +9,7 @@ import {
   type SecurityPolicy,
   type TenantName,
 } from '@outboard/model';
-import type { Documents } from '../documents.js';
+
 import type { DpuEntry, PortEntry } from '../entries.js';
 import {
   type AddressSetEntry,
@@ -17,7 +18,7 @@ import {
   type PolicyEntry,
   placeKey,
 } from '../entries.js';
-import type { SharedObject } from '../shared-object.js';
+
 import { groupObject, prefixMember } from './objects.js';
 import { SelectorIndex } from './selector-index.js';
 

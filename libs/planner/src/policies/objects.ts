@@ -5,6 +5,7 @@ import {
   type RuleSchema,
   type RuleServiceSchema,
 } from '@outboard/contracts';
+import type { SharedObject } from '@outboard/document-owner/documents';
 import {
   addressOrPrefix,
   type IpPrefix,
@@ -17,7 +18,7 @@ import {
 } from '@outboard/model';
 import type { GroupEntry } from '../entries.js';
 import { destinationPort, PROTOCOL_NUMBERS } from '../objects.js';
-import { type SharedObject, share } from '../shared-object.js';
+import { share } from '../share.js';
 
 type Source = Parameters<typeof share>[2];
 

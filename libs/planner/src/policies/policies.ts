@@ -1,5 +1,6 @@
 import { objectKeys } from '@outboard/contracts';
 import { invariant } from '@outboard/core';
+import type { Documents, SharedObject } from '@outboard/document-owner/documents';
 import type {
   LabelSelector,
   Labels,
@@ -10,7 +11,7 @@ import type {
   TenantName,
 } from '@outboard/model';
 import { confirmObject, expectObject } from '../awaited.js';
-import type { Documents } from '../documents.js';
+
 import type { DpuEntry, PortEntry } from '../entries.js';
 import {
   type AddressSetEntry,
@@ -23,7 +24,7 @@ import {
 } from '../entries.js';
 import { PortClasses } from '../reachability/classes.js';
 import type { AddressSetRecord, SecurityPolicyRecord } from '../records.js';
-import type { SharedObject } from '../shared-object.js';
+
 import { Groups } from './groups.js';
 import { portMembers, ruleSetObject } from './objects.js';
 import { inEvaluationOrder, meansTheSameToPorts } from './order.js';

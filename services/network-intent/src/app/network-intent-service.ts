@@ -1,6 +1,7 @@
 import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
 import { parseRequestSubject, subjects } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
+import { WorkerGateway } from '@outboard/document-owner';
 import { ResourceProjection, ResourceService, TombstoneSweeper } from '@outboard/resource-service';
 import { OutboxRelay, type Store } from '@outboard/store';
 import { NetworkDomain } from '../domain/network-domain.js';
@@ -8,7 +9,6 @@ import { inventoryChangeOf } from '../domain/projection.js';
 import { explanationReply, parseExplain } from './explain.js';
 import { Layer1 } from './layer1.js';
 import { RuleCounters } from './rule-counters.js';
-import { WorkerGateway } from './worker-gateway.js';
 
 export interface NetworkIntentServiceOptions {
   readonly bus: StreamBus;
@@ -48,7 +48,12 @@ export class NetworkIntentService implements AsyncDisposable {
       finish: (transaction, context) => this.#gateway.publishDeltas(transaction, context),
       reloaded: () => this.#gateway.forget(),
     });
-    this.#gateway = new WorkerGateway(this.#resources, domain, store.epoch);
+    this.#gateway = new WorkerGateway({
+      owner: 'network',
+      service: this.#resources,
+      domain,
+      epoch: store.epoch,
+    });
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'network' });
     this.#layer1 = new Layer1(bus, (dpu) => this.#resources.query(() => domain.knowsDpu(dpu)));
     this.#counters = new RuleCounters(bus, (tenant, name) =>

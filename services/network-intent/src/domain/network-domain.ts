@@ -1,12 +1,16 @@
 import { type AppError, ok, type Result } from '@outboard/core';
+import type { DocumentDomain } from '@outboard/document-owner';
+import type {
+  CompiledDocument,
+  DocumentChange,
+  DocumentHead,
+  DocumentReport,
+} from '@outboard/document-owner/documents';
 import { type AnyResource, type KindName, type Name, SYSTEM_TENANT } from '@outboard/model';
 import {
-  type CompiledDocument,
   compileDocument,
   completeRecord,
   type Decision,
-  type DocumentChange,
-  type DocumentHead,
   decide,
   differenceOf,
   documentHead,
@@ -23,7 +27,6 @@ import {
   present,
   project,
   type RecordChange,
-  type Report,
   type StoredRecord,
   takeDocumentChanges,
   World,
@@ -39,7 +42,7 @@ import type {
 import { planText } from './plan-text.js';
 
 /** The kinds of the network API, as the planner decides on them. */
-export class NetworkDomain implements ResourceDomain {
+export class NetworkDomain implements ResourceDomain, DocumentDomain {
   readonly api = 'network';
   readonly kinds: readonly KindName[] = [
     'PhysicalNetwork',
@@ -108,7 +111,7 @@ export class NetworkDomain implements ResourceDomain {
   }
 
   /** Takes over what a worker has applied and read back. */
-  observe(report: Report, context: DomainContext): readonly DomainChange[] {
+  observe(report: DocumentReport, context: DomainContext): readonly DomainChange[] {
     return this.#toDomainChanges(observe(this.#world, report, context));
   }
 

@@ -40,10 +40,11 @@ export class FakeWorker {
   constructor(
     private readonly bus: Bus,
     readonly dpu: string,
+    private readonly owner: string,
   ) {}
 
   async start(): Promise<void> {
-    const subject = subjects.dpu(this.dpu, 'delta', 'network');
+    const subject = subjects.dpu(this.dpu, 'delta', this.owner);
     this.#subscription = await this.bus.subscribe(subject, (received) => this.#received(received));
     await this.sync();
   }
@@ -194,7 +195,7 @@ export class FakeWorker {
     channel: 'sync' | 'fetch' | 'observed',
     body: Uint8Array,
   ): Promise<Result<Uint8Array, AppError>> {
-    const subject = subjects.dpu(this.dpu, channel, 'network');
+    const subject = subjects.dpu(this.dpu, channel, this.owner);
     const reply = await this.bus.request(subject, { headers: {}, body }, { deadlineMilliseconds: 1_000 });
     return reply.ok ? ok(reply.value.body) : reply;
   }

@@ -2,7 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { describe, expect, it } from '@jest/globals';
 import { encodeBinary, FetchResponseSchema } from '@outboard/contracts';
 import fc from 'fast-check';
-import { type DocumentPage, DocumentPages } from '../src/app/document-pages.js';
+import { type DocumentPage, DocumentPages } from './document-pages.js';
 
 const MAX_BYTES = 2_000;
 const EPOCH = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';

@@ -1,4 +1,4 @@
-import type { CompiledDocument, DocumentObject } from '@outboard/planner';
+import type { CompiledDocument, DocumentObject } from './documents/index.js';
 
 /** One page of a document, as it is sent. */
 export interface DocumentPage {

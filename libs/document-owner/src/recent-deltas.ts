@@ -1,4 +1,4 @@
-import type { DocumentChange } from '@outboard/planner';
+import type { DocumentChange } from './documents/index.js';
 
 /**
  * The last changes of each DPU's document, so that a worker that missed a few gets these instead of everything.

@@ -1,6 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { DeltaSchema, encodeBinary } from '@outboard/contracts';
-import type { DocumentObject } from '@outboard/planner';
+import type { DocumentObject } from './documents/index.js';
 
 /** A delta without its upserts. */
 export type DeltaHead = Omit<MessageInitShape<typeof DeltaSchema>, 'upserts' | '$typeName'>;

@@ -1,8 +1,14 @@
 import { DocumentDigest } from '@outboard/contracts';
 import { invariant } from '@outboard/core';
 import type { Name } from '@outboard/model';
-import type { DocumentChange, DocumentDifference, DocumentHead, DocumentObject } from './api.js';
 import type { SharedObject } from './shared-object.js';
+import type {
+  CompiledDocument,
+  DocumentChange,
+  DocumentDifference,
+  DocumentHead,
+  DocumentObject,
+} from './types.js';
 
 interface Replacement {
   readonly before: SharedObject | undefined;
@@ -57,6 +63,12 @@ export class Documents {
   /** Whether the document has changes that were not taken. */
   isPending(dpu: Name): boolean {
     return this.#pending.has(dpu);
+  }
+
+  /** The whole document, which is the sum of all its changes. These must have been taken before. */
+  compile(dpu: Name, objects: readonly SharedObject[]): CompiledDocument {
+    invariant(!this.isPending(dpu), `the changes of ${dpu} are taken`);
+    return { ...this.head(dpu), objects: [...objects].sort((one, other) => (one.key < other.key ? -1 : 1)) };
   }
 
   /** An object of a document appears (`before` undefined), goes (`after` undefined) or becomes another. */

@@ -14,22 +14,25 @@ import {
   subjects,
 } from '@outboard/contracts';
 import { AppError, err, ok, type Result } from '@outboard/core';
-import type { Name } from '@outboard/model';
-import type { DocumentChange, DocumentHead, ProblemState, ReportedOffload } from '@outboard/planner';
+import type { Name, ProblemState } from '@outboard/model';
 import {
   binaryReply,
+  type DomainChange,
   type DomainContext,
   dpuOf,
   type ResourceService,
   type Transaction,
 } from '@outboard/resource-service';
-import type { NetworkDomain } from '../domain/network-domain.js';
 import { DeltaEncoder } from './delta-encoder.js';
 import { type DocumentPage, DocumentPages } from './document-pages.js';
+import type {
+  CompiledDocument,
+  DocumentChange,
+  DocumentHead,
+  DocumentReport,
+  ReportedOffload,
+} from './documents/index.js';
 import { RecentDeltas } from './recent-deltas.js';
-
-/** The documents that this service compiles are those of this owner. */
-const OWNER = 'network';
 
 /** Changes of each DPU's document that are kept for workers that missed some. */
 const RECENT_DELTAS = 32;
@@ -54,27 +57,53 @@ function offloadOf({ offload }: ObservedReport): ReportedOffload | undefined {
   return { inSoftware, inSoftwareTotal: offload.inSoftwareTotal };
 }
 
-/** The side of this service that workers talk to: what they should have, and what they have made of it. */
+/** What a service decides on that has documents: they follow from its projection. */
+export interface DocumentDomain {
+  knowsDpu(dpu: Name): boolean;
+  /** What has changed in every DPU's document since the last call. */
+  takeDocumentChanges(revision: number): readonly DocumentChange[];
+  documentHead(dpu: Name): DocumentHead;
+  /** Changes must have been taken before. */
+  compileDocument(dpu: Name): CompiledDocument;
+  /** Takes over what a worker has applied and read back. */
+  observe(report: DocumentReport, context: DomainContext): readonly DomainChange[];
+}
+
+export interface WorkerGatewayOptions {
+  /** Whose documents these are: the last token of the subjects. */
+  readonly owner: string;
+  readonly service: ResourceService;
+  readonly domain: DocumentDomain;
+  /** Of the store. */
+  readonly epoch: string;
+}
+
+/** The side of a service that workers talk to: what they should have, and what they have made of it. */
 export class WorkerGateway {
+  readonly #owner: string;
+  readonly #service: ResourceService;
+  readonly #domain: DocumentDomain;
+  readonly #epoch: string;
   readonly #pages = new DocumentPages(MAX_PAGE_BYTES, FETCHED_DOCUMENTS);
   readonly #recent = new RecentDeltas(RECENT_DELTAS);
 
-  constructor(
-    private readonly service: ResourceService,
-    private readonly domain: NetworkDomain,
-    private readonly epoch: string,
-  ) {}
+  constructor({ owner, service, domain, epoch }: WorkerGatewayOptions) {
+    this.#owner = owner;
+    this.#service = service;
+    this.#domain = domain;
+    this.#epoch = epoch;
+  }
 
   /** Sends what a group of changes means for each document: one delta a DPU. */
   publishDeltas(transaction: Transaction, { revision }: DomainContext): void {
     const encoder = new DeltaEncoder();
-    for (const change of this.domain.takeDocumentChanges(revision)) {
+    for (const change of this.#domain.takeDocumentChanges(revision)) {
       this.#recent.add(change);
       const { upserts, ...head } = this.#deltaOf(change);
       const body = encoder.encode(head, upserts);
       transaction.send({
-        messageId: `${OWNER}.${this.epoch}.${change.dpu}.${change.sequence}`,
-        subject: subjects.dpu(change.dpu, 'delta', OWNER),
+        messageId: `${this.#owner}.${this.#epoch}.${change.dpu}.${change.sequence}`,
+        subject: subjects.dpu(change.dpu, 'delta', this.#owner),
         headers: {},
         // One that is too large is only announced: the worker fetches the document.
         body: body.length <= MAX_PAGE_BYTES ? body : encoder.encode({ ...head, deletes: [] }, []),
@@ -93,8 +122,8 @@ export class WorkerGateway {
     if (!request.ok) return request;
     const { version } = request.value;
     return this.#forDpu(received, (dpu) => {
-      const head = this.domain.documentHead(dpu);
-      const missed = version?.epoch === this.epoch ? this.#missedSince(dpu, version, head) : undefined;
+      const head = this.#domain.documentHead(dpu);
+      const missed = version?.epoch === this.#epoch ? this.#missedSince(dpu, version, head) : undefined;
       if (missed?.length === 0) {
         return binaryReply(SyncResponseSchema, { answer: { case: 'current', value: {} } });
       }
@@ -115,7 +144,7 @@ export class WorkerGateway {
     return this.#forDpu(received, (dpu) => {
       const page =
         pageToken === ''
-          ? this.#pages.first(dpu, this.domain.compileDocument(dpu))
+          ? this.#pages.first(dpu, this.#domain.compileDocument(dpu))
           : this.#pages.next(dpu, pageToken);
       if (page) return binaryReply(FetchResponseSchema, this.#pageOf(page));
       return err(
@@ -131,10 +160,10 @@ export class WorkerGateway {
     const report = decodeBinary(ObservedReportSchema, received.body);
     if (!report.ok) return report;
     const { version, problems, problemTotal } = report.value;
-    const written = await this.service.change(`dpu/${dpu.value}`, (context) => {
+    const written = await this.#service.change(`dpu/${dpu.value}`, (context) => {
       const sequence = Number(version?.sequence);
       // What was applied of another epoch, or is not known here, says nothing: the next sync brings the worker here.
-      if (version?.epoch !== this.epoch || !(sequence <= this.domain.documentHead(dpu.value).sequence)) {
+      if (version?.epoch !== this.#epoch || !(sequence <= this.#domain.documentHead(dpu.value).sequence)) {
         return ok([]);
       }
       const known = problems.slice(0, MAX_LISTED).flatMap(({ key, state, message, underWay }) => {
@@ -150,7 +179,7 @@ export class WorkerGateway {
         problemTotal,
         offload: offloadOf(report.value),
       };
-      return ok(this.domain.observe(told, context));
+      return ok(this.#domain.observe(told, context));
     });
     return written.ok ? binaryReply(ObservedResponseSchema, {}) : written;
   }
@@ -161,8 +190,8 @@ export class WorkerGateway {
   ): Promise<Result<Message, AppError>> {
     const dpu = dpuOf(received);
     if (!dpu.ok) return dpu;
-    return this.service.query(() => {
-      if (this.domain.knowsDpu(dpu.value)) return answer(dpu.value);
+    return this.#service.query(() => {
+      if (this.#domain.knowsDpu(dpu.value)) return answer(dpu.value);
       return err(new AppError('NOT_FOUND', `no Dpu ${dpu.value}`, { reason: 'UNKNOWN_DPU' }));
     });
   }
@@ -193,6 +222,6 @@ export class WorkerGateway {
   }
 
   #versionOf({ sequence, digest }: DocumentHead) {
-    return { epoch: this.epoch, sequence: BigInt(sequence), digest };
+    return { epoch: this.#epoch, sequence: BigInt(sequence), digest };
   }
 }

@@ -1,0 +1,3 @@
+export * from './documents.js';
+export * from './shared-object.js';
+export * from './types.js';

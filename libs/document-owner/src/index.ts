@@ -1,0 +1,1 @@
+export { type DocumentDomain, WorkerGateway, type WorkerGatewayOptions } from './worker-gateway.js';

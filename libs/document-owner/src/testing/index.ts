@@ -1,0 +1,2 @@
+/** For the tests of services that own documents. */
+export { FakeWorker } from './fake-worker.js';
