@@ -110,10 +110,11 @@ export class AccelerationClient implements Disposable {
     const { timeoutMilliseconds = 30_000 } = this.options;
     const end = performance.now() + timeoutMilliseconds;
     let pause = FIRST_PAUSE_MILLISECONDS;
-    for (let attempts = 1; ; attempts++) {
-      const outcome = await this.#attempt(job, signal);
+    const tries = { submitted: 0 };
+    for (;;) {
+      const outcome = await this.#attempt(job, tries, signal);
       if (!(outcome instanceof AcceleratorError) && outcome.status === 'OK')
-        return resultOf(outcome, attempts);
+        return resultOf(outcome, tries.submitted);
       const failure =
         outcome instanceof AcceleratorError
           ? outcome
@@ -125,9 +126,14 @@ export class AccelerationClient implements Disposable {
     }
   }
 
-  async #attempt(job: Job, signal: AbortSignal | undefined): Promise<Completion | AcceleratorError> {
+  async #attempt(
+    job: Job,
+    tries: { submitted: number },
+    signal: AbortSignal | undefined,
+  ): Promise<Completion | AcceleratorError> {
     try {
       const pair = await this.#pairFor(job.program);
+      tries.submitted++;
       return await this.#within(pair, job, signal);
     } catch (failure) {
       if (failure instanceof AcceleratorError) return failure;

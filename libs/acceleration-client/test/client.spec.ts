@@ -201,8 +201,8 @@ it('activity adds up what all threads did', async () => {
       ),
     { locate: () => world.locationOf('counted') },
   );
-  const all = await world.dataPath.activity();
-  const { counters } = all.find(({ sessionUid }) => sessionUid === 'counted') ?? {};
+  const { sessions } = await world.dataPath.activity();
+  const { counters } = sessions.find(({ sessionUid }) => sessionUid === 'counted') ?? {};
   expect(counters).toMatchObject({ completedJobs: 30, failedJobs: 0, inputBytes: 3000 });
   expect(counters?.latency.reduce((sum, count) => sum + count, 0)).toBe(30);
 });

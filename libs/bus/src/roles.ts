@@ -27,6 +27,9 @@ export const DEFAULT_DENY_POLICY = 'pod-default-deny';
 /** What workers send to the owners of their documents. */
 const DPU_CHANNELS = ['sync', 'fetch', 'observed', 'heartbeat'] as const;
 
+/** By which an operator looks into the acceleration of a DPU, and breaks it on purpose where the worker allows that. */
+const OPERATED_CHANNELS = ['statistics', 'faults'] as const;
+
 const VERBS = ['PING', 'INFO', 'STATS'];
 const DISCOVERY = VERBS.flatMap((verb) => [`$SRV.${verb}`, `$SRV.${verb}.>`]);
 
@@ -118,9 +121,10 @@ export const roles = {
         under(`dpu.${dpu}.delta.*`),
         under(`dpu.${dpu}.inspect.*`),
         under(`dpu.${dpu}.counters.*`),
+        ...OPERATED_CHANNELS.map((channel) => under(`dpu.${dpu}.${channel}.acceleration`)),
         ...isDiscovered('dataplane-worker'),
       ],
-      // Whoever discovers it, and the owners of its documents: nobody else can reach it.
+      // Whoever discovers it, the owners of its documents and operators: nobody else can reach it.
       answers: 'discovery',
     };
   },
@@ -199,12 +203,13 @@ export const roles = {
     const { event, state, dead } = STREAM;
     return {
       name,
-      purpose: 'an operator with the CLI: all tenants, dead letters, streams',
+      purpose: 'an operator with the CLI: all tenants, dead letters, streams, the acceleration of DPUs',
       publish: [
         under('intent.>'),
         under('rpc.>'),
         under('cnf.>'),
         subjects.allProbes,
+        ...OPERATED_CHANNELS.map((channel) => subjects.allDpus(channel, 'acceleration')),
         ...watches(event.name, under('event.>')),
         ...watches(state.name, under('state.>')),
         ...watches(dead.name, under('dead.>')),

@@ -30,7 +30,16 @@ export type Verb =
   | 'explain'
   | 'counters';
 export type Transition = 'accepted' | 'refused' | 'ready' | 'notready' | 'deleted';
-export type DpuChannel = 'delta' | 'sync' | 'fetch' | 'observed' | 'heartbeat' | 'inspect' | 'counters';
+export type DpuChannel =
+  | 'delta'
+  | 'sync'
+  | 'fetch'
+  | 'observed'
+  | 'heartbeat'
+  | 'inspect'
+  | 'counters'
+  | 'statistics'
+  | 'faults';
 
 /** What a resource is addressed by. `kind` is lower case and singular on subjects (`port`). */
 export interface ResourceAddress {

@@ -25,5 +25,5 @@ for (const [sessionUid, weight] of Object.entries(SESSIONS))
   });
 console.log(JSON.stringify({ directory: world.directory }));
 for await (const _ of createInterface({ input: process.stdin }))
-  console.log(JSON.stringify(await world.dataPath.activity()));
+  console.log(JSON.stringify((await world.dataPath.activity()).sessions));
 await world[Symbol.asyncDispose]();

@@ -9,6 +9,9 @@ import {
   operationsOf,
 } from './algorithms.js';
 import type { Engine, EngineModule, Implementation, ModuleLoader } from './engine.js';
+import { type BreakerChange, type Candidate, type EngineActivity, EngineUnit } from './engine-unit.js';
+import { FailoverEngine } from './failover-engine.js';
+import type { ArmedFault } from './fault.js';
 import { isal } from './modules/isal.js';
 import { libcrypto } from './modules/libcrypto.js';
 import { node } from './modules/node.js';
@@ -17,15 +20,6 @@ import { selfTest } from './self-test.js';
 
 /** In the order in which they are preferred: hardware, native libraries, what comes with Node. */
 export const MODULES: readonly ModuleLoader[] = [libcrypto, isal, zstd, node];
-
-/** An operation as one module does it. */
-export interface Candidate {
-  readonly operation: Operation;
-  readonly algorithm: AlgorithmName;
-  readonly module: string;
-  readonly implementation: Implementation;
-  readonly engine: Engine;
-}
 
 /** A module that is not here, or what it did in its self-test. */
 export interface Quarantine {
@@ -52,36 +46,68 @@ export interface Capability {
 
 /** The engines of a thread: for each operation the modules that passed their self-test, the preferred one first. */
 export class EngineSet {
-  readonly #candidates: readonly Candidate[];
+  readonly #units: readonly EngineUnit[];
   readonly quarantined: readonly Quarantine[];
 
-  private constructor(candidates: readonly Candidate[], quarantined: readonly Quarantine[]) {
-    this.#candidates = candidates;
+  private constructor(units: readonly EngineUnit[], quarantined: readonly Quarantine[]) {
+    this.#units = units;
     this.quarantined = quarantined;
   }
 
-  /** Opens the modules and tests them with the published vectors; what fails is quarantined, and the next one takes over. */
-  static open(loaders: readonly ModuleLoader[] = MODULES): EngineSet {
+  /**
+   * Opens the modules and tests them with the published vectors; what fails is quarantined, and the next one takes over.
+   * `onBreaker` is told when an engine that fails is skipped from now on, and when it is used again.
+   */
+  static open(
+    loaders: readonly ModuleLoader[] = MODULES,
+    onBreaker: (change: BreakerChange) => void = () => {},
+  ): EngineSet {
     const quarantined: Quarantine[] = [];
-    const candidates: Candidate[] = [];
+    const units: EngineUnit[] = [];
     for (const loader of loaders) {
       const module = openModule(loader, quarantined);
-      if (module !== undefined) candidates.push(...testedCandidates(module, quarantined));
+      if (module === undefined) continue;
+      for (const candidate of testedCandidates(module, quarantined))
+        units.push(new EngineUnit(candidate, onBreaker));
     }
-    return new EngineSet(candidates, quarantined);
+    return new EngineSet(units, quarantined);
   }
 
   /** The preferred module for an operation, at a level where it has levels (0: any). */
   find(operation: Operation, algorithm: AlgorithmName, level: number): Candidate | undefined {
-    return this.#candidates.find(
-      (each) =>
-        each.operation === operation && each.algorithm === algorithm && reachesLevel(each.engine, level),
-    );
+    return this.#unitsFor(operation, algorithm, level)[0]?.candidate;
+  }
+
+  /** All modules for an operation as one engine; undefined: there are none. */
+  failover(operation: Operation, algorithm: AlgorithmName, level: number): FailoverEngine | undefined {
+    const units = this.#unitsFor(operation, algorithm, level);
+    const [first] = units;
+    return first && new FailoverEngine(first.candidate.engine.kind, units);
+  }
+
+  /** What each has done since the thread began: those that have done something. */
+  activity(): readonly EngineActivity[] {
+    return this.#units
+      .map(({ activity }) => activity)
+      .filter(({ jobs, failures }) => jobs > 0 || failures > 0);
+  }
+
+  /** The faults that are in force from now on; of two for the same engine the first. */
+  setFaults(faults: readonly ArmedFault[]): void {
+    for (const unit of this.#units) {
+      const { operation, algorithm, module } = unit.candidate;
+      unit.fault = faults.find(
+        ({ fault }) =>
+          fault.operation === operation &&
+          fault.algorithm === algorithm &&
+          (fault.module === '' || fault.module === module),
+      );
+    }
   }
 
   /** Of every module: where the preferred one has fewer levels, another one stands in for it. */
   capabilities(): readonly Capability[] {
-    return this.#candidates.map(({ operation, algorithm, module, implementation, engine }) => ({
+    return this.candidates.map(({ operation, algorithm, module, implementation, engine }) => ({
       operation,
       algorithm,
       module,
@@ -94,7 +120,14 @@ export class EngineSet {
   }
 
   get candidates(): readonly Candidate[] {
-    return this.#candidates;
+    return this.#units.map(({ candidate }) => candidate);
+  }
+
+  #unitsFor(operation: Operation, algorithm: AlgorithmName, level: number): readonly EngineUnit[] {
+    return this.#units.filter(
+      ({ candidate: each }) =>
+        each.operation === operation && each.algorithm === algorithm && reachesLevel(each.engine, level),
+    );
   }
 }
 

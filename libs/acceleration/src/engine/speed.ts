@@ -1,5 +1,5 @@
 import { describeAlgorithm, generatedKeyBytes, NONCE_BYTES, TAG_BYTES } from './algorithms.js';
-import type { Candidate } from './engine-set.js';
+import type { Candidate } from './engine-unit.js';
 
 /** Sizes of jobs that speeds are told for, bytes. */
 const MEASURED_SIZES = [4096, 65_536, 1_048_576] as const;

@@ -1,3 +1,4 @@
+import { JobDropped } from '../engine/fault.js';
 import { emptyHeader, FLAG, FRAME, HEADER_BYTES, type Header, writeHeader } from '../wire/frame.js';
 import { SLOT_METADATA } from '../wire/ring.js';
 import { STATUS, type Status } from '../wire/status.js';
@@ -26,7 +27,8 @@ export class Completer {
       const room = connection.output.reserve(HEADER_BYTES + results.length + outputLength);
       const metadata = room.at + HEADER_BYTES;
       const start = metadata + results.length;
-      this.status = run(job, room.bytes.subarray(start, start + outputLength), false);
+      if (!this.#run(job, room.bytes.subarray(start, start + outputLength), false, began))
+        return performance.now();
       const ended = this.#describe(job, began);
       const header = this.#header;
       header.inlineLength = header.metadataBytes + header.outputLength;
@@ -37,13 +39,25 @@ export class Completer {
     }
     const output =
       outputOffset < 0 ? NOTHING : (connection.views?.view(outputOffset, outputLength) ?? NOTHING);
-    this.status = run(job, output, true);
+    if (!this.#run(job, output, true, began)) return performance.now();
     const ended = this.#describe(job, began);
     const header = this.#header;
     header.flags |= FLAG.OUTPUT_SHARED;
     header.outputOffset = Math.max(0, outputOffset);
     publish(connection, header, job.inRing, results);
     return ended;
+  }
+
+  /** False: a fault that was injected has it that nobody is told. */
+  #run({ pipeline, data }: Job, output: Uint8Array, outputShared: boolean, began: number): boolean {
+    try {
+      const { input, inputShared, metadata } = data;
+      this.status = pipeline.run(input, inputShared, output, outputShared, metadata, began);
+      return true;
+    } catch (failure) {
+      if (failure instanceof JobDropped) return false;
+      throw failure;
+    }
   }
 
   /** A job that was not begun. */
@@ -61,7 +75,7 @@ export class Completer {
     const { status } = this;
     const { failedStep, produced } = pipeline;
     const header = this.#header;
-    const ended = performance.now();
+    const { ended } = pipeline;
     const isDone = status === STATUS.OK;
     header.flags = (pipeline.native ? FLAG.NATIVE : 0) | (pipeline.hardware ? FLAG.HARDWARE : 0);
     header.epoch = session.grant.epoch;
@@ -100,15 +114,6 @@ export function refuse(
   header.code = status;
   header.microseconds = status === STATUS.BUSY ? RETRY_MICROSECONDS : 0;
   publish(connection, header, inRing, NOTHING);
-}
-
-/** An engine that breaks its contract fails the job, not the thread. */
-function run({ pipeline, data }: Job, output: Uint8Array, outputShared: boolean): Status {
-  try {
-    return pipeline.run(data.input, data.inputShared, output, outputShared, data.metadata);
-  } catch {
-    return STATUS.ENGINE_FAILED;
-  }
 }
 
 /** Over the socket, or in the ring if that has room for it; a client that waits for its ring is woken. */

@@ -154,9 +154,12 @@ it('a job that is cancelled or late before its turn is not done', () => {
   client.send({ ...emptyHeader(FRAME.CANCEL), jobLow: 1 });
   expect(nameOf(client.receive())).toBe('CANCELLED');
   client.send({ ...job, jobLow: 2, microseconds: 1 }, [], Buffer.alloc(8));
-  const [session] = world.lane.sessions;
   expect(nameOf(client.receive())).toBe('DEADLINE_EXCEEDED');
-  expect(session?.counters).toMatchObject({ completedJobs: 0, failedJobs: 2, engineNanoseconds: 0 });
+  expect(world.lane.activity.sessions[0]?.counters).toMatchObject({
+    completedJobs: 0,
+    failedJobs: 2,
+    engineNanoseconds: 0,
+  });
 });
 
 it('a destroyed key is gone at once, though the thread was told nothing; another version takes over', () => {

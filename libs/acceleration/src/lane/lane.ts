@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { Poller, unixSocket } from '@outboard/ffi';
 import type { LaneName } from '../engine/algorithms.js';
 import type { EngineSet } from '../engine/engine-set.js';
+import { ArmedFault, type FaultOffer } from '../engine/fault.js';
 import { KeySlot } from '../keys/key-slot.js';
 import { type KeyOffer, ThreadKey, ThreadKeyVersion } from '../keys/thread-keys.js';
 import { Pipeline, Scratch } from '../program/pipeline.js';
@@ -16,6 +17,7 @@ import { SessionCounters } from './counters.js';
 import { FairQueue } from './fair-queue.js';
 import type { SessionGrant } from './grant.js';
 import type { Job, LaneSession } from './lane-session.js';
+import type { ThreadActivity } from './thread-activity.js';
 
 /** How long jobs are run before sockets and rings are looked at again, milliseconds. */
 const TURN_MILLISECONDS = 0.1;
@@ -101,8 +103,25 @@ export class Lane implements Disposable {
     );
   }
 
-  get sessions(): Iterable<LaneSession> {
-    return this.#sessions.values();
+  /** The faults that are in force from now on. */
+  setFaults(offers: readonly FaultOffer[]): void {
+    this.ports.engines.setFaults(offers.map((offer) => ArmedFault.attach(offer)));
+  }
+
+  /** What it has done since it began. */
+  get activity(): ThreadActivity {
+    return {
+      queuedJobs: this.#queue.length,
+      sessions: [...this.#sessions.values()].map(({ grant, connections, flow, counters }) => ({
+        sessionUid: grant.sessionUid,
+        epoch: grant.epoch,
+        weight: grant.weight,
+        connections: connections.size,
+        queuedJobs: flow.waiting.length,
+        counters,
+      })),
+      engines: this.ports.engines.activity(),
+    };
   }
 
   /** Another descriptor that wakes the thread. */

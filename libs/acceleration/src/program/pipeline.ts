@@ -1,7 +1,8 @@
 import type { EngineSet } from '../engine/engine-set.js';
+import { JobDropped } from '../engine/fault.js';
 import type { ThreadKey } from '../keys/thread-keys.js';
 import { MAXIMUM_TRANSFER } from '../wire/frame.js';
-import { type Metadata, MetadataWriter } from '../wire/metadata.js';
+import { type Metadata, MetadataWriter, type StepMetadata } from '../wire/metadata.js';
 import { STATUS, type Status } from '../wire/status.js';
 import type { Program } from './program.js';
 import { type PreparedStep, prepareStep, resultBytes } from './steps.js';
@@ -27,9 +28,8 @@ export class Pipeline {
   produced = 0;
   /** The step in which the last job failed, from 1; 0: in none. */
   failedStep = 0;
-  /** All steps are done by native libraries or hardware; by hardware alone. */
-  readonly native: boolean;
-  readonly hardware: boolean;
+  /** Monotonic milliseconds at which the last job ended. */
+  ended = 0;
   readonly #readsInPlace: boolean;
   readonly #writesInPlace: boolean;
   /** Index of the last step that changes data; -1: none does. */
@@ -43,8 +43,6 @@ export class Pipeline {
     readonly results: Uint8Array,
     private readonly scratch: Scratch,
   ) {
-    this.native = steps.every(({ implementation }) => implementation !== 'SOFTWARE_RUNTIME');
-    this.hardware = steps.every(({ implementation }) => implementation === 'HARDWARE');
     const [first] = steps;
     this.#readsInPlace = steps.length === 1 && first !== undefined && first.readsOnce;
     this.#lastChange = steps.findLastIndex(({ changesData }) => changesData);
@@ -62,9 +60,9 @@ export class Pipeline {
     const results = new Uint8Array(program.steps.reduce((sum, step) => sum + resultBytes(step), 0));
     const writer = new MetadataWriter(results);
     for (const [index, step] of program.steps.entries()) {
-      const candidate = engines.find(step.operation, step.algorithm, step.level);
-      if (candidate === undefined) return undefined;
-      steps.push(prepareStep(step, index, candidate, keyOf, writer));
+      const engine = engines.failover(step.operation, step.algorithm, step.level);
+      if (engine === undefined) return undefined;
+      steps.push(prepareStep(step, index, engine, keyOf, writer));
     }
     const encryptionKeys = program.steps
       .filter(({ operation, callerNonce }) => operation === 'ENCRYPT' && !callerNonce)
@@ -75,7 +73,7 @@ export class Pipeline {
   /**
    * Does a job, with its input and room for its output wherever they are: `inputShared`, `outputShared` say that somebody
    * else may change the input, or see the output, at any moment. The outcome is in `produced`, `failedStep` and `results`
-   * until the next job.
+   * until the next job. `began`: monotonic milliseconds. Throws `JobDropped` when nobody is to be told of it.
    */
   run(
     input: Uint8Array,
@@ -83,26 +81,47 @@ export class Pipeline {
     output: Uint8Array,
     outputShared: boolean,
     metadata: Metadata,
+    began = performance.now(),
   ): Status {
     let data = inputShared && !this.#readsInPlace ? this.#privately(input) : input;
     let next: 1 | 2 = 1;
+    let since = began;
     this.produced = 0;
     this.failedStep = 0;
     for (let index = 0; index < this.steps.length; index++) {
       const step = this.steps[index] as PreparedStep;
-      if (!step.changesData) {
-        const status = step.inspect(data, metadata[index]);
-        if (status !== STATUS.OK) return this.#fail(status, index + 1);
-        continue;
-      }
-      const direct = index === this.#lastChange && (!outputShared || this.#writesInPlace);
+      const direct = step.changesData && index === this.#lastChange && (!outputShared || this.#writesInPlace);
       const target = direct ? output : this.scratch.buffer(next);
-      next = next === 1 ? 2 : 1;
-      const length = step.transform(data, target, metadata[index]);
+      const length = this.#do(step, data, target, metadata[index]);
+      this.ended = performance.now();
+      step.engine.used.charge(this.ended - since);
+      since = this.ended;
       if (length < 0) return this.#fail(-length as Status, index + 1);
+      if (!step.changesData) continue;
+      next = next === 1 ? 2 : 1;
       data = target.length === length ? target : target.subarray(0, length);
     }
     return this.#place(data, output);
+  }
+
+  /** All steps of the last job were done by native libraries or hardware. */
+  get native(): boolean {
+    return this.steps.every(({ engine }) => engine.used.candidate.implementation !== 'SOFTWARE_RUNTIME');
+  }
+
+  /** By hardware alone. */
+  get hardware(): boolean {
+    return this.steps.every(({ engine }) => engine.used.candidate.implementation === 'HARDWARE');
+  }
+
+  /** Bytes of output of a step, or a negated status. An engine that breaks its contract fails the job, not the thread. */
+  #do(step: PreparedStep, data: Uint8Array, target: Uint8Array, metadata: StepMetadata | undefined): number {
+    try {
+      return step.changesData ? step.transform(data, target, metadata) : -step.inspect(data, metadata);
+    } catch (failure) {
+      if (failure instanceof JobDropped) throw failure;
+      return -STATUS.ENGINE_FAILED;
+    }
   }
 
   #fail(status: Status, step: number): Status {
@@ -120,7 +139,10 @@ export class Pipeline {
   #place(data: Uint8Array, output: Uint8Array): Status {
     if (this.#lastChange < 0) return STATUS.OK;
     if (data.length > output.length) return this.#fail(STATUS.OUTPUT_TOO_SMALL, this.steps.length);
-    if (data.buffer !== output.buffer || data.byteOffset !== output.byteOffset) output.set(data);
+    if (data.buffer !== output.buffer || data.byteOffset !== output.byteOffset) {
+      output.set(data);
+      this.ended = performance.now();
+    }
     this.produced = data.length;
     return STATUS.OK;
   }

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { unreachable } from '@outboard/core';
 import { ALGORITHMS, describeAlgorithm, isKeyed, NONCE_BYTES, TAG_BYTES } from '../engine/algorithms.js';
-import type { EngineOf, Implementation } from '../engine/engine.js';
-import type { Candidate } from '../engine/engine-set.js';
+import type { EngineOf } from '../engine/engine.js';
+import type { FailoverEngine } from '../engine/failover-engine.js';
 import type { ThreadKey } from '../keys/thread-keys.js';
 import { entryBytes, type MetadataWriter, type StepMetadata, TAG } from '../wire/metadata.js';
 import { STATUS, type Status } from '../wire/status.js';
@@ -10,7 +10,8 @@ import type { Step } from './program.js';
 
 /** A step with its engine and its key. */
 export interface PreparedStep {
-  readonly implementation: Implementation;
+  /** Its modules; `used` did the last job. */
+  readonly engine: Pick<FailoverEngine, 'used'>;
   readonly changesData: boolean;
   /** Reads its input in one go and acts on nothing that it read: input in memory that others write may stay there. */
   readonly readsOnce: boolean;
@@ -47,32 +48,32 @@ export function resultBytes(step: Step): number {
 export function prepareStep(
   step: Step,
   index: number,
-  candidate: Candidate,
+  engine: FailoverEngine,
   keyOf: (keyUid: string) => ThreadKey,
   results: MetadataWriter,
 ): PreparedStep {
-  const { engine, implementation } = candidate;
   switch (engine.kind) {
-    case 'aead':
+    case 'aead': {
+      const aead = engine as FailoverEngine<'aead'>;
       return step.operation === 'ENCRYPT'
-        ? encryption(step, index, engine, implementation, keyOf(step.keyUid), results)
-        : decryption(engine, implementation, keyOf(step.keyUid));
+        ? encryption(step, index, aead, keyOf(step.keyUid), results)
+        : decryption(aead, keyOf(step.keyUid));
+    }
     case 'compression':
-      return compression(step, engine, implementation);
+      return compression(step, engine as FailoverEngine<'compression'>);
     case 'digest':
-      return digest(step, index, implementation, engine, results);
+      return digest(step, index, engine as FailoverEngine<'digest'>, results);
     case 'mac':
-      return authentication(step, index, implementation, engine, keyOf(step.keyUid), results);
+      return authentication(step, index, engine as FailoverEngine<'mac'>, keyOf(step.keyUid), results);
     default:
-      return unreachable(engine);
+      return unreachable(engine.kind);
   }
 }
 
 function encryption(
   { callerNonce }: Step,
   index: number,
-  engine: EngineOf<'aead'>,
-  implementation: Implementation,
+  engine: FailoverEngine<'aead'>,
   key: ThreadKey,
   results: MetadataWriter,
 ): PreparedStep {
@@ -80,74 +81,79 @@ function encryption(
   const tag = results.entry(TAG.AUTHENTICATION_TAG, index, TAG_BYTES);
   const setVersion = results.keyVersion(index);
   return {
-    implementation,
+    engine,
     changesData: true,
     readsOnce: true,
     writesOnce: true,
     transform(input, output, metadata) {
-      if ((metadata?.nonce !== undefined) !== callerNonce) return -STATUS.INVALID_ARGUMENT;
+      const given = metadata?.nonce;
+      if ((given !== undefined) !== callerNonce) return -STATUS.INVALID_ARGUMENT;
       if (output.length < input.length) return -STATUS.OUTPUT_TOO_SMALL;
       const version = key.active;
-      const opened = version?.open(engine);
-      if (version === undefined || opened === undefined) return -STATUS.KEY_UNAVAILABLE;
-      if (metadata?.nonce !== undefined) nonce.set(metadata.nonce);
-      else {
-        const outcome = version.takeNonce(nonce);
-        if (outcome === 'EXHAUSTED') return -STATUS.RESOURCE_EXHAUSTED;
-        if (outcome === 'WAIT') return -STATUS.BUSY;
-      }
+      if (version === undefined) return -STATUS.KEY_UNAVAILABLE;
+      const additional = metadata?.additional ?? NOTHING;
       const target = output.length === input.length ? output : output.subarray(0, input.length);
-      opened.encrypt(nonce, metadata?.additional ?? NOTHING, input, target, tag);
       setVersion(version.version);
-      return input.length;
+      return engine.run(input.length, target, (module) => {
+        const opened = version.open(module);
+        if (opened === undefined) return -STATUS.KEY_UNAVAILABLE;
+        // Another one for each try: input that is shared may have changed since the last.
+        const outcome = given === undefined ? version.takeNonce(nonce) : 'TAKEN';
+        if (outcome !== 'TAKEN') return outcome === 'WAIT' ? -STATUS.BUSY : -STATUS.RESOURCE_EXHAUSTED;
+        if (given !== undefined) nonce.set(given);
+        opened.encrypt(nonce, additional, input, target, tag);
+        return input.length;
+      });
     },
     inspect: notAsked,
   };
 }
 
-function decryption(engine: EngineOf<'aead'>, implementation: Implementation, key: ThreadKey): PreparedStep {
+function decryption(engine: FailoverEngine<'aead'>, key: ThreadKey): PreparedStep {
   return {
-    implementation,
+    engine,
     changesData: true,
     readsOnce: false,
     writesOnce: false,
     transform(input, output, metadata) {
       if (metadata?.nonce === undefined || metadata.tag === undefined) return -STATUS.INVALID_ARGUMENT;
       if (output.length < input.length) return -STATUS.OUTPUT_TOO_SMALL;
-      const opened = key.find(metadata.keyVersion)?.open(engine);
-      if (opened === undefined) return -STATUS.KEY_UNAVAILABLE;
+      const version = key.find(metadata.keyVersion);
+      if (version === undefined) return -STATUS.KEY_UNAVAILABLE;
       const target = output.subarray(0, input.length);
       const { nonce, tag, additional = NOTHING } = metadata;
-      if (opened.decrypt(nonce, additional, input, target, tag)) return input.length;
-      // Nobody is shown it, and nobody who finds a way to the memory afterwards either.
-      target.fill(0);
-      return -STATUS.VERIFICATION_FAILED;
+      return engine.run(input.length, target, (module) => {
+        const opened = version.open(module);
+        if (opened === undefined) return -STATUS.KEY_UNAVAILABLE;
+        if (opened.decrypt(nonce, additional, input, target, tag)) return input.length;
+        // Nobody is shown it, and nobody who finds a way to the memory afterwards either.
+        target.fill(0);
+        return -STATUS.VERIFICATION_FAILED;
+      });
     },
     inspect: notAsked,
   };
 }
 
-function compression(
-  step: Step,
-  engine: EngineOf<'compression'>,
-  implementation: Implementation,
-): PreparedStep {
+function compression(step: Step, engine: FailoverEngine<'compression'>): PreparedStep {
   const description = describeAlgorithm(step.algorithm);
   const defaultLevel =
     description.kind === 'compression' ? description.defaultLevel : ALGORITHMS.ZSTD.defaultLevel;
-  const level = step.level === 0 ? Math.max(defaultLevel, engine.minimumLevel) : step.level;
   const isCompress = step.operation === 'COMPRESS';
+  const work = (module: EngineOf<'compression'>, input: Uint8Array, output: Uint8Array): number => {
+    const level = step.level === 0 ? Math.max(defaultLevel, module.minimumLevel) : step.level;
+    const length = isCompress ? module.compress(level, input, output) : module.decompress(input, output);
+    if (typeof length === 'number') return length;
+    if (length === 'overflow') return -STATUS.OUTPUT_TOO_SMALL;
+    if (isCompress) throw new Error('the engine does not compress');
+    return -STATUS.CORRUPT_INPUT;
+  };
   return {
-    implementation,
+    engine,
     changesData: true,
     readsOnce: false,
     writesOnce: false,
-    transform(input, output) {
-      const length = isCompress ? engine.compress(level, input, output) : engine.decompress(input, output);
-      if (typeof length === 'number') return length;
-      if (length === 'overflow') return -STATUS.OUTPUT_TOO_SMALL;
-      return isCompress ? -STATUS.ENGINE_FAILED : -STATUS.CORRUPT_INPUT;
-    },
+    transform: (input, output) => engine.run(input.length, output, (module) => work(module, input, output)),
     inspect: notAsked,
   };
 }
@@ -155,12 +161,11 @@ function compression(
 function digest(
   step: Step,
   index: number,
-  implementation: Implementation,
-  engine: EngineOf<'digest'>,
+  engine: FailoverEngine<'digest'>,
   results: MetadataWriter,
 ): PreparedStep {
-  return inspection(step, index, implementation, results, (input, output) => {
-    engine.digest(input, output);
+  return inspection(step, index, engine, results, (input, output) => {
+    engine.run(input.length, output, (module) => module.digest(input, output));
     return UNKEYED;
   });
 }
@@ -170,16 +175,15 @@ const UNKEYED = { version: 0 };
 function authentication(
   step: Step,
   index: number,
-  implementation: Implementation,
-  engine: EngineOf<'mac'>,
+  engine: FailoverEngine<'mac'>,
   key: ThreadKey,
   results: MetadataWriter,
 ): PreparedStep {
   const isGenerate = step.operation === 'GENERATE';
-  return inspection(step, index, implementation, results, (input, output, wanted) => {
+  return inspection(step, index, engine, results, (input, output, wanted) => {
     const version = isGenerate ? key.active : key.find(wanted);
     if (version === undefined) return undefined;
-    engine.authenticate(version.slot.key, input, output);
+    engine.run(input.length, output, (module) => module.authenticate(version.slot.key, input, output));
     // Destroyed in the middle of it, it was another key.
     return version.slot.isDestroyed() ? undefined : version;
   });
@@ -189,7 +193,7 @@ function authentication(
 function inspection(
   step: Step,
   index: number,
-  implementation: Implementation,
+  engine: PreparedStep['engine'],
   results: MetadataWriter,
   make: (
     input: Uint8Array,
@@ -202,7 +206,7 @@ function inspection(
   const made = isGenerate ? results.entry(TAG.DIGEST, index, length) : new Uint8Array(length);
   const setVersion = isGenerate && isKeyed(step.algorithm) ? results.keyVersion(index) : undefined;
   return {
-    implementation,
+    engine,
     changesData: false,
     readsOnce: isGenerate,
     writesOnce: true,

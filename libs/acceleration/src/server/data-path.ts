@@ -1,18 +1,23 @@
 import { join } from 'node:path';
 import { AppError, type Clock } from '@outboard/core';
 import type { LaneName } from '../engine/algorithms.js';
+import type { BreakerChange } from '../engine/engine-unit.js';
+import type { Fault } from '../engine/fault.js';
 import type { KeyStore } from '../keys/key-store.js';
 import type { KeyOffer } from '../keys/thread-keys.js';
 import type { WantedKey } from '../keys/wanted-key.js';
 import type { SessionGrant } from '../lane/grant.js';
 import { laneOfProgram } from '../program/program.js';
-import { type SessionActivity, sumActivity } from './activity.js';
+import { type DataPathActivity, sumActivity } from './activity.js';
+import { type FaultActivity, FaultBoard } from './fault-board.js';
 import { LaneWorker } from './lane-worker.js';
 import { describeSession, SessionDirectory, socketName } from './session-directory.js';
 
 const LANES: readonly LaneName[] = ['LIGHT', 'HEAVY'];
 /** Before a thread that failed is started again. */
 const RESTART_MILLISECONDS = 1000;
+/** Within which a thread tells what it has done, milliseconds; one that does not stands still. */
+const ACTIVITY_MILLISECONDS = 1000;
 
 export interface DataPathPorts {
   /** Each session has a directory of its name in it. The path with all its names must fit a socket's address: 107 bytes. */
@@ -23,6 +28,8 @@ export interface DataPathPorts {
   readonly clock: Clock;
   /** A thread that failed is started again; its connections are closed. */
   readonly onFailure: (failure: Error) => void;
+  /** An engine of a thread is skipped from now on, or used again. */
+  readonly onBreaker?: (change: BreakerChange) => void;
 }
 
 interface Thread {
@@ -39,6 +46,7 @@ export class DataPath implements AsyncDisposable {
   readonly #grants = new Map<string, SessionGrant>();
   /** Lanes that a session has, or had, a program in: only they listen for it. */
   readonly #lanes = new Map<string, Set<LaneName>>();
+  readonly #faults = new FaultBoard();
   #threads: Thread[] = [];
   #closed = false;
 
@@ -89,16 +97,38 @@ export class DataPath implements AsyncDisposable {
     await this.#offer(await this.ports.keys.remove(keyUid));
   }
 
-  /** What sessions have done since their threads began. */
-  async activity(): Promise<readonly SessionActivity[]> {
-    const all = await Promise.all(
-      this.#threads.map(({ worker }) => worker.request({ kind: 'activity' }).catch(() => [])),
+  /** What the threads have done since they began. */
+  async activity(): Promise<DataPathActivity> {
+    const threads = await Promise.all(
+      this.#threads.map(async ({ lane, index, worker }) => ({
+        lane,
+        index,
+        activity: await worker.request({ kind: 'activity' }, ACTIVITY_MILLISECONDS).catch(() => undefined),
+      })),
     );
-    return sumActivity(all.flat());
+    return { ...sumActivity(threads), faults: this.#faults.activity };
+  }
+
+  /** Has jobs go wrong from now on. Resolves when all threads that answer know it. */
+  async inject(wanted: Omit<Fault, 'id'>): Promise<Fault> {
+    const fault = this.#faults.inject(wanted);
+    await this.#tellFaults();
+    return fault;
+  }
+
+  /** Takes a fault away, or all; what hangs by it goes on. */
+  async clearFaults(id?: string): Promise<void> {
+    this.#faults.clear(id);
+    await this.#tellFaults();
+  }
+
+  faults(): readonly FaultActivity[] {
+    return this.#faults.activity;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
+    this.#faults.clear();
     const threads = this.#threads;
     this.#threads = [];
     await Promise.all(threads.map(({ worker }) => worker[Symbol.asyncDispose]()));
@@ -117,11 +147,14 @@ export class DataPath implements AsyncDisposable {
       }),
     );
     for (const offer of this.ports.keys.offers()) void this.#offer(offer).catch(this.ports.onFailure);
+    void this.#tellFaults().catch(this.ports.onFailure);
   }
 
   #startWorker(lane: LaneName, thread: () => Thread): LaneWorker {
     return new LaneWorker({
       lane,
+      clock: this.ports.clock,
+      onBreaker: (change) => this.ports.onBreaker?.(change),
       onRefill: (keyUid, version) => {
         this.ports.keys.refill(keyUid, version).catch(this.ports.onFailure);
       },
@@ -138,6 +171,7 @@ export class DataPath implements AsyncDisposable {
     if (this.#closed) return;
     thread.worker = this.#startWorker(thread.lane, () => thread);
     for (const offer of this.ports.keys.offers()) await thread.worker.request({ kind: 'offer', offer });
+    await thread.worker.request({ kind: 'faults', faults: this.#faults.offers });
     for (const grant of this.#grants.values()) {
       if (this.#lanes.get(grant.sessionUid)?.has(thread.lane))
         await this.#grantOn(thread, grant, new SessionDirectory(this.ports.directory, grant.sessionUid));
@@ -152,6 +186,11 @@ export class DataPath implements AsyncDisposable {
     const name = socketName(lane, index);
     await worker.request({ kind: 'grant', grant, path: join(directory.path, name) });
     await directory.openSocket(name);
+  }
+
+  async #tellFaults(): Promise<void> {
+    const faults = this.#faults.offers;
+    await this.#everywhere(({ worker }) => worker.request({ kind: 'faults', faults }));
   }
 
   async #offer(offer: KeyOffer): Promise<void> {

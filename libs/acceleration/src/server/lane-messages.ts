@@ -1,7 +1,9 @@
 import type { LaneName } from '../engine/algorithms.js';
+import type { BreakerChange } from '../engine/engine-unit.js';
+import type { FaultOffer } from '../engine/fault.js';
 import type { KeyOffer } from '../keys/thread-keys.js';
-import type { CounterValues } from '../lane/counters.js';
 import type { SessionGrant } from '../lane/grant.js';
+import type { ThreadActivity } from '../lane/thread-activity.js';
 
 /** What a thread of the data path begins with. */
 export interface LaneThreadData {
@@ -15,21 +17,14 @@ export type LaneRequest = { readonly id: number } & (
   | { readonly kind: 'grant'; readonly grant: SessionGrant; readonly path: string }
   | { readonly kind: 'revoke'; readonly sessionUid: string }
   | { readonly kind: 'offer'; readonly offer: KeyOffer }
+  | { readonly kind: 'faults'; readonly faults: readonly FaultOffer[] }
   | { readonly kind: 'activity' }
   | { readonly kind: 'stop' }
 );
 
-/** What a session has done on a thread. */
-export interface ThreadActivity {
-  readonly sessionUid: string;
-  readonly epoch: number;
-  readonly connections: number;
-  readonly queuedJobs: number;
-  readonly counters: CounterValues;
-}
-
 /** From a thread. */
 export type LaneAnswer =
-  | { readonly kind: 'done'; readonly id: number; readonly activity?: readonly ThreadActivity[] }
+  | { readonly kind: 'done'; readonly id: number; readonly activity?: ThreadActivity }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string }
+  | { readonly kind: 'breaker'; readonly change: BreakerChange }
   | { readonly kind: 'refill'; readonly keyUid: string; readonly version: number };

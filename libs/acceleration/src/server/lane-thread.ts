@@ -3,9 +3,10 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
 import { invariant } from '@outboard/core';
 import { libc } from '@outboard/ffi';
-import { EngineSet } from '../engine/engine-set.js';
+import { EngineSet, MODULES } from '../engine/engine-set.js';
 import { Lane } from '../lane/lane.js';
-import type { LaneAnswer, LaneRequest, LaneThreadData, ThreadActivity } from './lane-messages.js';
+import type { ThreadActivity } from '../lane/thread-activity.js';
+import type { LaneAnswer, LaneRequest, LaneThreadData } from './lane-messages.js';
 
 invariant(parentPort !== null, 'this is the program of a thread');
 serve(parentPort, workerData as LaneThreadData);
@@ -14,7 +15,7 @@ function serve(port: MessagePort, { lane: name, wake }: LaneThreadData): void {
   const answer = (message: LaneAnswer): void => port.postMessage(message);
   const lane = new Lane({
     name,
-    engines: EngineSet.open(),
+    engines: EngineSet.open(MODULES, (change) => answer({ kind: 'breaker', change })),
     onRefill: (keyUid, version) => answer({ kind: 'refill', keyUid, version }),
   });
   let stopped: number | undefined;
@@ -46,7 +47,7 @@ function serve(port: MessagePort, { lane: name, wake }: LaneThreadData): void {
   port.close();
 }
 
-function carryOut(lane: Lane, request: LaneRequest): readonly ThreadActivity[] | undefined {
+function carryOut(lane: Lane, request: LaneRequest): ThreadActivity | undefined {
   switch (request.kind) {
     case 'grant':
       lane.grant(request.grant, request.path);
@@ -57,14 +58,11 @@ function carryOut(lane: Lane, request: LaneRequest): readonly ThreadActivity[] |
     case 'offer':
       lane.offer(request.offer);
       return undefined;
+    case 'faults':
+      lane.setFaults(request.faults);
+      return undefined;
     case 'activity':
-      return [...lane.sessions].map(({ grant, connections, flow, counters }) => ({
-        sessionUid: grant.sessionUid,
-        epoch: grant.epoch,
-        connections: connections.size,
-        queuedJobs: flow.waiting.length,
-        counters,
-      }));
+      return lane.activity;
     case 'stop':
       return undefined;
   }

@@ -14,6 +14,8 @@ export interface AccelerationSettings {
   readonly socketDirectory: string;
   readonly lightThreads: number;
   readonly heavyThreads: number;
+  /** Operators may have jobs go wrong on purpose. */
+  readonly injectsFaults: boolean;
 }
 
 export interface AccelerationPorts extends AccelerationSettings {
@@ -28,6 +30,7 @@ export interface HostedAcceleration extends AsyncDisposable {
   readonly engine: AccelerationEngine;
   readonly dataPath: DataPath;
   readonly inventory: AccelerationInventory;
+  readonly injectsFaults: boolean;
 }
 
 /** Probes the engines and opens the data path; it costs threads only from the first session on. */
@@ -45,11 +48,16 @@ export async function hostAcceleration(ports: AccelerationPorts): Promise<Hosted
     keys,
     clock,
     onFailure: (failure) => log.error({ err: failure }, 'a thread of the data path failed'),
+    onBreaker: ({ breaker, reason, ...engine }) =>
+      breaker === 'OPEN'
+        ? log.warn(engine, `an engine fails again and again and is skipped: ${reason}`)
+        : log.info(engine, 'an engine that was skipped is used again'),
   });
   const engine = new AccelerationEngine({ dataPath, clock });
   return {
     engine,
     dataPath,
+    injectsFaults: ports.injectsFaults,
     inventory: accelerationInventory({ sealingPublicKey: keys.publicKey, socketDirectory, probe }),
     async [Symbol.asyncDispose]() {
       await engine[Symbol.asyncDispose]();

@@ -17,6 +17,7 @@ const counters = {
 const activityOf = (sessionUid: string, connections: number): SessionActivity => ({
   sessionUid,
   epoch: 2,
+  weight: 1,
   connections,
   queuedJobs: 0,
   counters,
@@ -37,7 +38,7 @@ it('sessions that have a connection are told every five seconds, and once more w
   const heartbeat = new SessionsHeartbeat({
     dpu: 'dpu-1',
     incarnation: 'first',
-    dataPath: { activity: async () => now },
+    dataPath: { activity: async () => ({ sessions: now, threads: [], engines: [], faults: [] }) },
     clock,
     log: new RecordingLog(),
   });

@@ -1,10 +1,11 @@
 import { create } from '@bufbuild/protobuf';
-import { type DataPath, LATENCY_BUCKETS, type SessionActivity } from '@outboard/acceleration';
+import type { DataPath, SessionActivity } from '@outboard/acceleration';
 import type { Bus } from '@outboard/bus';
 import { encodeBinary, SessionsHeartbeatRequestSchema, subjects } from '@outboard/contracts';
 import type { Clock } from '@outboard/core';
 import type { Log } from '@outboard/service-shell/process';
 import { Beat } from '../app/beat.js';
+import { sessionActivity } from './activity-wire.js';
 
 const INTERVAL_MILLISECONDS = 5_000;
 const DEADLINE_MILLISECONDS = 2_000;
@@ -40,7 +41,7 @@ export class SessionsHeartbeat implements Disposable {
   }
 
   async #tellAll(bus: Bus): Promise<void> {
-    const all = await this.ports.dataPath.activity();
+    const { sessions: all } = await this.ports.dataPath.activity();
     const used = all.filter(
       ({ sessionUid, connections }) => connections > 0 || this.#connected.has(sessionUid),
     );
@@ -55,18 +56,7 @@ export class SessionsHeartbeat implements Disposable {
     const { dpu, incarnation, log } = this.ports;
     const request = create(SessionsHeartbeatRequestSchema, {
       incarnation,
-      sessions: sessions.map(({ sessionUid, epoch, connections, queuedJobs, counters }) => ({
-        sessionUid,
-        epoch,
-        connections,
-        queuedJobs,
-        completedJobs: BigInt(counters.completedJobs),
-        failedJobs: BigInt(counters.failedJobs),
-        inputBytes: BigInt(counters.inputBytes),
-        outputBytes: BigInt(counters.outputBytes),
-        engineMicroseconds: BigInt(Math.round(counters.engineNanoseconds / 1000)),
-        latencyBuckets: counters.latency.slice(0, LATENCY_BUCKETS).map(BigInt),
-      })),
+      sessions: sessions.map(sessionActivity),
     });
     const reply = await bus.request(
       subjects.dpu(dpu, 'heartbeat', 'acceleration'),

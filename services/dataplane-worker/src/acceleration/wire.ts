@@ -127,7 +127,12 @@ const OPERATIONS: Partial<Record<AccelerationStep_Operation, Operation>> = {
   [AccelerationStep_Operation.VERIFY]: 'VERIFY',
 };
 
-function readOperation(operation: AccelerationStep_Operation, path: string, problems: Problems): Operation {
+/** An operation; one that is unknown is told under `path`, and another one stands for it. */
+export function readOperation(
+  operation: AccelerationStep_Operation,
+  path: string,
+  problems: Problems,
+): Operation {
   const known = OPERATIONS[operation];
   if (known === undefined) problems.addMalformed(path, `${operation} is no operation that is known here`);
   return known ?? 'GENERATE';

@@ -97,5 +97,8 @@ function readAcceleration(environment: EnvironmentReader): AccelerationSettings 
   const threads = (name: string): number => environment.integer(name, 1, MAX_THREADS, 1);
   const lightThreads = threads('OUTBOARD_ACCELERATION_LIGHT_THREADS');
   const heavyThreads = threads('OUTBOARD_ACCELERATION_HEAVY_THREADS');
-  return socketDirectory === '' ? undefined : { socketDirectory, lightThreads, heavyThreads };
+  const injectsFaults = environment.oneOf('OUTBOARD_ACCELERATION_FAULTS', ['allowed', 'refused'], 'refused');
+  return socketDirectory === ''
+    ? undefined
+    : { socketDirectory, lightThreads, heavyThreads, injectsFaults: injectsFaults === 'allowed' };
 }

@@ -3,6 +3,7 @@ import type { Clock, Random } from '@outboard/core';
 import type { DataplaneEngine, Driver, Spec } from '@outboard/dataplane';
 import type { Log } from '@outboard/service-shell/process';
 import type { HostedAcceleration } from '../acceleration/host-acceleration.js';
+import type { AccelerationOperations } from '../acceleration/operations.js';
 import type { SessionsHeartbeat } from '../acceleration/sessions-heartbeat.js';
 import { DocumentFollower } from './document-follower.js';
 import { DocumentStore } from './document-store.js';
@@ -97,7 +98,11 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       if (state !== 'connected') return;
       for (const part of [reporter, inventory, heartbeat, ...(optional?.parts ?? [])]) part.connected(bus);
     });
-    service = await serveRequests(bus, identity, endpointsOf(dpu, owners, engine, ports.driver), log);
+    const endpoints = [
+      ...endpointsOf(dpu, owners, engine, ports.driver),
+      ...(optional?.operations.endpoints ?? []),
+    ];
+    service = await serveRequests(bus, identity, endpoints, log);
     await Promise.all(subscriptions.map(({ closed }) => closed));
   });
 
@@ -142,24 +147,26 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
 
 /** What follows and reports the document of acceleration. Nobody waits for its owner: there may be no broker. */
 async function followAcceleration(
-  { engine, dataPath }: HostedAcceleration,
+  { engine, dataPath, injectsFaults }: HostedAcceleration,
   store: DocumentStore,
   ports: DataplaneWorkerPorts,
-): Promise<{ readonly follower: DocumentFollower; readonly parts: readonly [Reporter, SessionsHeartbeat] }> {
+): Promise<{
+  readonly follower: DocumentFollower;
+  readonly parts: readonly [Reporter, SessionsHeartbeat];
+  readonly operations: AccelerationOperations;
+}> {
   const { dpu, incarnation } = ports.identity;
   const document = await store.load(ACCELERATION_OWNER);
   const own = { ...ports, dpu, incarnation, store, engine };
   const sessions = await import('../acceleration/sessions-heartbeat.js');
+  const { AccelerationOperations } = await import('../acceleration/operations.js');
   return {
     follower: new DocumentFollower(ACCELERATION_OWNER, document, own),
     parts: [new Reporter([ACCELERATION_OWNER], own), new sessions.SessionsHeartbeat({ ...own, dataPath })],
+    operations: new AccelerationOperations({ ...own, dataPath, injectsFaults }),
   };
 }
 
-/**
- * `$SRV.PING|INFO|STATS.dataplane-worker` finds every worker, and owners look into it. One that may not be found or
- * looked into works all the same.
- */
 /** What is asked of the worker. */
 const endpointsOf = (
   dpu: string,
@@ -171,6 +178,10 @@ const endpointsOf = (
   ...new RuleCounters(dpu, owners, driver).endpoints,
 ];
 
+/**
+ * `$SRV.PING|INFO|STATS.dataplane-worker` finds every worker, and owners look into it. One that may not be found or
+ * looked into works all the same.
+ */
 async function serveRequests(
   bus: Bus,
   { dpu, workerVersion }: WorkerIdentity,

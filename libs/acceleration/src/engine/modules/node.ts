@@ -5,7 +5,7 @@ import type { CompressionFailure, EngineModule, EngineOf, ModuleLoader } from '.
 import { crc32c, crc32cBytes } from './crc32c.js';
 
 /**
- * What comes with Node: always there, for everything but Zstandard. Keys that it copied are wiped by OpenSSL when the
+ * What comes with Node: always there, for everything but Zstandard. Keys that OpenSSL copied are wiped by it when the
  * garbage collector finds the cipher, not before.
  */
 export const node: ModuleLoader = {
@@ -34,28 +34,34 @@ const aead = (cipher: AeadCipher): EngineOf<'aead'> => {
   const options = { authTagLength: TAG_BYTES };
   return {
     kind: 'aead',
-    open: (key) => ({
-      encrypt(nonce, additional, input, output, tag) {
-        const sealing = createCipheriv(name, key, nonce, options);
-        if (additional.length > 0) sealing.setAAD(additional);
-        output.set(sealing.update(input));
-        sealing.final();
-        tag.set(sealing.getAuthTag());
-      },
-      decrypt(nonce, additional, input, output, tag) {
-        const opening = createDecipheriv(name, key, nonce, options);
-        if (additional.length > 0) opening.setAAD(additional);
-        opening.setAuthTag(tag);
-        output.set(opening.update(input));
-        try {
-          opening.final();
-          return true;
-        } catch {
-          return false;
-        }
-      },
-      [Symbol.dispose]() {},
-    }),
+    open: (shared) => {
+      // The caller's may be zeroed while this one is used: nothing is ever encrypted with half a key, or with zeros.
+      const key = Uint8Array.from(shared);
+      return {
+        encrypt(nonce, additional, input, output, tag) {
+          const sealing = createCipheriv(name, key, nonce, options);
+          if (additional.length > 0) sealing.setAAD(additional);
+          output.set(sealing.update(input));
+          sealing.final();
+          tag.set(sealing.getAuthTag());
+        },
+        decrypt(nonce, additional, input, output, tag) {
+          const opening = createDecipheriv(name, key, nonce, options);
+          if (additional.length > 0) opening.setAAD(additional);
+          opening.setAuthTag(tag);
+          output.set(opening.update(input));
+          try {
+            opening.final();
+            return true;
+          } catch {
+            return false;
+          }
+        },
+        [Symbol.dispose]() {
+          key.fill(0);
+        },
+      };
+    },
   };
 };
 
