@@ -1,6 +1,8 @@
 export * from './document.js';
 export * from './gen/outboard/admin/v1alpha1/dpu_pb.js';
 export * from './gen/outboard/admin/v1alpha1/function_pb.js';
+export * from './gen/outboard/admin/v1alpha1/workload_configuration_pb.js';
+export * from './gen/outboard/admin/v1alpha1/workload_pb.js';
 export * from './gen/outboard/common/v1alpha1/resource_pb.js';
 export * from './gen/outboard/common/v1alpha1/rpc_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/acceleration_operations_pb.js';
@@ -10,6 +12,7 @@ export * from './gen/outboard/dataplane/v1alpha1/document_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/inspect_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/inventory_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/object_pb.js';
+export * from './gen/outboard/dataplane/v1alpha1/workload_pb.js';
 export * from './gen/outboard/network/v1alpha1/address_set_pb.js';
 export * from './gen/outboard/network/v1alpha1/encapsulation_policy_pb.js';
 export * from './gen/outboard/network/v1alpha1/explain_pb.js';

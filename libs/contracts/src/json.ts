@@ -3,6 +3,7 @@ import {
   type DescField,
   type DescMessage,
   type DescOneof,
+  type JsonObject,
   type Message,
   type MessageShape,
   protoInt64,
@@ -170,6 +171,7 @@ function mapReader(field: DescField & { fieldKind: 'map' }): FieldReader {
 
 /** Reads one value that is neither list nor map. `null` inside lists and maps is refused as of the wrong type. */
 function valueReader(field: DescField): ValueReader {
+  if (field.message?.typeName === STRUCT) return readStruct;
   if (field.message !== undefined) {
     const { message: schema } = field;
     const read = readerOf(schema);
@@ -186,6 +188,41 @@ function valueReader(field: DescField): ValueReader {
       (typeof json === 'string' ? numbers.get(json) : undefined) ?? refuse(context, rule);
   }
   return scalarReader(field.scalar, field);
+}
+
+/** Of which the generated code makes plain JSON. */
+const STRUCT = 'google.protobuf.Struct';
+
+/** A JSON object that nobody here knows the fields of. */
+function readStruct(json: unknown, context: Context): JsonObject | typeof MALFORMED {
+  if (!isObject(json)) return refuse(context, `must be an object, not ${typeName(json)}`);
+  return checkAnyValue(json, context) ? (json as JsonObject) : MALFORMED;
+}
+
+/** Any JSON, within the bounds of every input. */
+function checkAnyValue(json: unknown, context: Context): boolean {
+  if (typeof json === 'string' && ILL_FORMED.test(json)) {
+    malformed(context, 'must be well-formed Unicode');
+    return false;
+  }
+  if (typeof json !== 'object' || json === null) return true;
+  if (context.path.length > MAX_JSON_DEPTH) {
+    malformed(context, `is nested deeper than ${MAX_JSON_DEPTH}`);
+    return false;
+  }
+  const items: Iterable<readonly [string | number, unknown]> = Array.isArray(json)
+    ? json.entries()
+    : Object.entries(json);
+  let isRight = true;
+  for (const [key, value] of items) {
+    count(context);
+    context.path.push(key);
+    const isKey = typeof key === 'number' || !ILL_FORMED.test(key);
+    if (!isKey) malformed(context, 'must have a key of well-formed Unicode');
+    isRight = isKey && checkAnyValue(value, context) && isRight;
+    context.path.pop();
+  }
+  return isRight;
 }
 
 const ILL_FORMED = /\p{Surrogate}/u;

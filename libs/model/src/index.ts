@@ -23,6 +23,8 @@ export * from './kinds/router/spec.js';
 export * from './kinds/securitypolicy/spec.js';
 export { allocatableRanges, excludedRanges, gatewayOf } from './kinds/subnet/ranges.js';
 export * from './kinds/subnet/spec.js';
+export * from './kinds/workload/spec.js';
+export * from './kinds/workloadconfiguration/spec.js';
 export * from './label-selector.js';
 export * from './manifest.js';
 export * from './page-token.js';

@@ -12,6 +12,8 @@ import { portKind } from './kinds/port/kind.js';
 import { routerKind } from './kinds/router/kind.js';
 import { securityPolicyKind } from './kinds/securitypolicy/kind.js';
 import { subnetKind } from './kinds/subnet/kind.js';
+import { workloadKind } from './kinds/workload/kind.js';
+import { workloadConfigurationKind } from './kinds/workloadconfiguration/kind.js';
 import type { Intent } from './resource.js';
 
 /** Every kind there is: adding one is a folder and a line. In the order in which one makes them. */
@@ -27,6 +29,8 @@ const DEFINITIONS = [
   securityPolicyKind,
   portKind,
   netlinkObjectKind,
+  workloadKind,
+  workloadConfigurationKind,
 ] as const;
 
 type Definition = (typeof DEFINITIONS)[number];

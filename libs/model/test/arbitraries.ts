@@ -1,3 +1,4 @@
+import type { JsonObject } from '@bufbuild/protobuf';
 import fc from 'fast-check';
 import {
   type Accelerator,
@@ -9,6 +10,7 @@ import {
   type ConditionUpdateOf,
   DEFAULT_POOL,
   DEFAULT_ROUTER,
+  DEVICE_FILES,
   type DeviceName,
   type Direction,
   type Dpu,
@@ -31,6 +33,7 @@ import {
   LABEL_OPERATORS,
   type LabelRequirement,
   type LabelSelector,
+  LINUX_CAPABILITIES,
   MAX_KBPS,
   type MacAddress,
   type Metadata,
@@ -44,9 +47,11 @@ import {
   type Port,
   type PortName,
   PROBLEM_STATES,
+  type Probe,
   prefixAddress,
   prefixLength,
   prefixOf,
+  RESTART_POLICIES,
   type ResourceOf,
   type Router,
   RULE_ACTIONS,
@@ -61,10 +66,15 @@ import {
   type Subnet,
   type SubnetSpec,
   SYSTEM_TENANT,
+  TERMINATION_REASONS,
   type TenantName,
   TIERS,
   type Uid,
   updateConditions,
+  WORKLOAD_STATES,
+  type Workload,
+  type WorkloadConfiguration,
+  type WorkloadSpec,
 } from '../src/index.js';
 
 const maybe = <Value>(arbitrary: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
@@ -687,6 +697,137 @@ export const dpuFunction: fc.Arbitrary<DpuFunction> = fc.record({
   }),
 });
 
+const words = fc.array(
+  fc.string({ maxLength: 8 }).map((text) => text.replaceAll('\0', '')),
+  { maxLength: 3 },
+);
+const jsonObject: fc.Arbitrary<JsonObject> = fc.dictionary(
+  fc.constantFrom('type', 'properties', 'a b', ''),
+  fc.oneof(
+    fc.string({ maxLength: 4 }),
+    fc.integer(),
+    fc.boolean(),
+    fc.constant(null),
+    fc.constant([{ x: 1 }]),
+  ),
+) as fc.Arbitrary<JsonObject>;
+const absolutePath = fc.constantFrom('/etc/firewall.conf', '/opt/x');
+const probe: fc.Arbitrary<Probe> = fc.record({
+  action: fc.oneof(
+    fc.record({ kind: fc.constant('exec' as const), command: fc.constantFrom(['/bin/true'], ['a', 'b']) }),
+    fc.record({ kind: fc.constant('http' as const), path: fc.constant('/health') }),
+  ),
+  periodSeconds: fc.integer({ min: 1, max: 3600 }),
+  timeoutSeconds: fc.integer({ min: 1, max: 60 }),
+  failureThreshold: fc.integer({ min: 1, max: 100 }),
+  initialDelaySeconds: fc.nat(3600),
+});
+
+const workloadSpec: fc.Arbitrary<WorkloadSpec> = fc
+  .record({
+    place: fc.oneof(
+      fc.record({ dpu: maybe(name), dpuSelector: fc.constant(undefined) }),
+      fc.record({ dpu: fc.constant(undefined), dpuSelector: labelSelector }),
+    ),
+    image: maybe(absolutePath),
+    command: words.filter(({ length }) => length > 0),
+    arguments: words,
+    environment: fc.dictionary(fc.constantFrom('A', '_b1'), fc.constantFrom('', 'x=y')),
+    workingDirectory: maybe(absolutePath),
+    resources: fc.record({
+      cpuMillicores: fc.integer({ min: 10, max: 1_024_000 }),
+      memoryMebibytes: fc.integer({ min: 4, max: 1_048_576 }),
+      processes: fc.integer({ min: 1, max: 32_768 }),
+    }),
+    interfaces: fc.uniqueArray(
+      fc.record({
+        name: fc.constantFrom('eth0', 'inside') as unknown as fc.Arbitrary<DeviceName>,
+        port: name,
+        defaultRoute: maybe(fc.constant(false)),
+      }),
+      { maxLength: 2, selector: (each) => each.name, comparator: (one, other) => one === other },
+    ),
+    files: fc.uniqueArray(fc.record({ path: absolutePath, content: fc.string(), mode: fc.nat(0o7777) }), {
+      maxLength: 2,
+      selector: ({ path }) => path,
+    }),
+    restartPolicy: fc.constantFrom(...RESTART_POLICIES),
+    readinessProbe: maybe(probe),
+    livenessProbe: maybe(probe),
+    terminationGraceSeconds: fc.integer({ min: 1, max: 300 }),
+    capabilities: fc.subarray([...LINUX_CAPABILITIES]),
+    devices: fc.subarray([...DEVICE_FILES]),
+    sysctls: fc.dictionary(fc.constant('net.ipv4.ip_forward'), fc.constantFrom('0', '1')),
+  })
+  .map(({ place, ...spec }) => ({ ...place, ...spec }))
+  .filter(({ interfaces }) => new Set(interfaces.map(({ port }) => port)).size === interfaces.length);
+
+export const workload: fc.Arbitrary<Workload> = fc.record({
+  kind: fc.constant('Workload' as const),
+  metadata: tenantMetadata,
+  spec: workloadSpec,
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    dpu: maybe(name),
+    state: maybe(fc.constantFrom(...WORKLOAD_STATES)),
+    since: fc.string(),
+    restarts: fc.nat(),
+    lastTermination: maybe(
+      fc.record({
+        reason: fc.constantFrom(...TERMINATION_REASONS),
+        exitCode: maybe(fc.nat(255)),
+        signal: fc.constantFrom('', 'SIGKILL'),
+        message: fc.string(),
+        time: fc.string(),
+      }),
+    ),
+    isolation: maybe(
+      fc.record({ runtime: fc.string(), namespaces: words, limits: words, reason: fc.string() }),
+    ),
+    ports: fc.array(
+      fc.record({
+        interface: fc.string(),
+        port: fc.string(),
+        portUid: fc.string(),
+        representor: fc.string(),
+        macAddress: fc.string(),
+        mtu: fc.nat(),
+        addresses: words,
+        gateways: words,
+      }),
+      { maxLength: 2 },
+    ),
+    interfaces: fc.array(
+      fc.record({
+        name: fc.string(),
+        version: fc.string(),
+        methods: fc.array(
+          fc.record({ name: fc.string(), request: maybe(jsonObject), response: maybe(jsonObject) }),
+          { maxLength: 2 },
+        ),
+        configuration: maybe(jsonObject),
+        yang: fc.string(),
+        yangCheck: fc.string(),
+      }),
+      { maxLength: 2 },
+    ),
+    conditions: conditions('Workload'),
+  }),
+});
+
+export const workloadConfiguration: fc.Arbitrary<WorkloadConfiguration> = fc.record({
+  kind: fc.constant('WorkloadConfiguration' as const),
+  metadata: tenantMetadata,
+  spec: fc.record({ workload: name, interface: name, configuration: jsonObject }),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    dpu: maybe(name),
+    interfaceVersion: fc.string(),
+    appliedGeneration: fc.nat(),
+    conditions: conditions('WorkloadConfiguration'),
+  }),
+});
+
 /** An arbitrary resource of every kind: a new kind does not compile until it has one. */
 export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<Kind>> } = {
   AddressSet: addressSet,
@@ -700,6 +841,8 @@ export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<K
   Router: router,
   SecurityPolicy: securityPolicy,
   Subnet: subnet,
+  Workload: workload,
+  WorkloadConfiguration: workloadConfiguration,
 };
 
 export const anyResource: fc.Arbitrary<AnyResource> = fc.oneof(...Object.values(RESOURCES));

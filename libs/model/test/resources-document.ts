@@ -119,7 +119,9 @@ function fieldsOf(message: DescMessage, prefix: string): DocumentedField[] {
   return message.fields.flatMap((field): DocumentedField[] => {
     const path = `${prefix}.${field.jsonName}${field.fieldKind === 'list' ? '[]' : ''}`;
     if (path === 'status.conditions[]') return [];
-    const inner = field.message === undefined ? [] : fieldsOf(field.message, path);
+    // What is any JSON has no fields that could be told.
+    const isAny = field.message?.typeName === 'google.protobuf.Struct';
+    const inner = field.message === undefined || isAny ? [] : fieldsOf(field.message, path);
     return [{ path, field }, ...inner];
   });
 }

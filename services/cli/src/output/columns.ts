@@ -85,6 +85,34 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('ATTACHMENT', 'status.attachment'),
     ],
   },
+  Workload: {
+    usual: [
+      at('STATE', 'status.state'),
+      at('DPU', 'status.dpu'),
+      count('RESTARTS', 'status.restarts'),
+      part('INTERFACES', 'status.interfaces', (published) =>
+        Array.isArray(published) && published.length > 0
+          ? published.map((each) => textOf(valueAt(each, 'name'))).join(',')
+          : ABSENT,
+      ),
+    ],
+    wide: [
+      at('CPU', 'spec.resources.cpuMillicores'),
+      at('MEMORY', 'spec.resources.memoryMebibytes'),
+      at('LAST-END', 'status.lastTermination.reason'),
+      at('RUNTIME', 'status.isolation.runtime'),
+    ],
+  },
+  WorkloadConfiguration: {
+    usual: [
+      at('WORKLOAD', 'spec.workload'),
+      at('INTERFACE', 'spec.interface'),
+      at('VERSION', 'status.interfaceVersion'),
+      count('APPLIED', 'status.appliedGeneration'),
+      at('DPU', 'status.dpu'),
+    ],
+    wide: [],
+  },
   Router: {
     usual: [
       at('SOURCE-NAT', 'spec.externalGateway.sourceNat'),

@@ -1,0 +1,43 @@
+import { type Workload as WorkloadMessage, WorkloadSchema } from '@outboard/contracts';
+import type { Kind } from '../../kind.js';
+import { WORKLOAD_REASONS } from './conditions.js';
+import { parseWorkloadSpec } from './parse.js';
+import { WORKLOAD_SELECTABLE, workloadIndexes } from './references.js';
+import type { Workload } from './spec.js';
+import { parseWorkloadStatus, workloadSpecToMessage, workloadStatusToMessage } from './wire.js';
+
+export const workloadKind = {
+  kind: 'Workload',
+  api: 'admin',
+  scope: 'tenant',
+  summary:
+    'A program that runs on a DPU in namespaces of its own (Kubernetes: Pod); one that publishes interfaces is a CNF.',
+  rules: [
+    'A change of anything but its labels starts it again on the same DPU, unless it may not stay there.',
+    'It stays on the DPU that it was placed on as long as it may, also while that does not report.',
+    'Ports of its interfaces need not exist yet: it waits for them. A port belongs to one workload at a time.',
+    'It is Ready when it runs, its probe succeeds and its interfaces are there; one that has done its work is too.',
+  ],
+  schema: WorkloadSchema,
+  reasons: WORKLOAD_REASONS,
+  immutable: [],
+  selectable: WORKLOAD_SELECTABLE,
+  emptyStatus: {
+    observedGeneration: 0,
+    dpu: undefined,
+    state: undefined,
+    since: '',
+    restarts: 0,
+    lastTermination: undefined,
+    isolation: undefined,
+    ports: [],
+    interfaces: [],
+    conditions: [],
+  },
+  parseSpec: parseWorkloadSpec,
+  specToMessage: workloadSpecToMessage,
+  parseStatus: parseWorkloadStatus,
+  statusToMessage: workloadStatusToMessage,
+  references: () => [],
+  indexes: workloadIndexes,
+} satisfies Kind<Workload, WorkloadMessage>;
