@@ -14,7 +14,7 @@ import {
   FieldDescriptorProto_Type as Type,
 } from '@bufbuild/protobuf/wkt';
 import { describe, expect, it } from '@jest/globals';
-import { Problems } from '@outboard/core';
+import { Problems, unwrap } from '@outboard/core';
 import fc from 'fast-check';
 import {
   decodeJson,
@@ -24,6 +24,7 @@ import {
   MAX_JSON_DEPTH,
   MAX_JSON_VALUES,
   PortSchema,
+  WorkloadConfigurationSchema,
 } from './index.js';
 import { findJsonFault, parseJsonText } from './json-text.js';
 
@@ -200,6 +201,23 @@ describe('JSON of messages', () => {
       { field: 'spec.colour', description: 'is not a field of PortSpec' },
       { field: 'status', description: 'must be an object, not a list' },
     ]);
+  });
+
+  it('takes any JSON object where a message has no fields of its own, within the bounds of every input', () => {
+    const spec = (configuration: unknown) => ({ spec: { workload: 'fw', interface: 'fw', configuration } });
+    const any = { rules: [{ name: 'web', port: 443, on: true, none: null }], __proto__2: {} };
+    expect(unwrap(decodeJson(WorkloadConfigurationSchema, spec(any))).spec?.configuration).toEqual(any);
+    let deep: unknown = {};
+    for (let depth = 0; depth < 40; depth++) deep = { a: deep };
+    for (const [wrong, rule] of [
+      ['text', 'must be an object, not a string'],
+      [{ a: '\ud800' }, 'must be well-formed Unicode'],
+      [deep, 'is nested deeper than 32'],
+      [{ a: Array(MAX_JSON_VALUES).fill(0) }, 'must hold at most 10000 values'],
+    ] as const) {
+      const problems = problemsOf(WorkloadConfigurationSchema, spec(wrong));
+      expect(problems.map(({ description }) => description)).toEqual([rule]);
+    }
   });
 
   it('null means absent', () => {
