@@ -1,5 +1,6 @@
 export * from './document.js';
 export * from './gen/outboard/admin/v1alpha1/dpu_pb.js';
+export * from './gen/outboard/admin/v1alpha1/dpu_network_configuration_pb.js';
 export * from './gen/outboard/admin/v1alpha1/function_pb.js';
 export * from './gen/outboard/admin/v1alpha1/workload_configuration_pb.js';
 export * from './gen/outboard/admin/v1alpha1/workload_pb.js';
@@ -7,6 +8,7 @@ export * from './gen/outboard/common/v1alpha1/resource_pb.js';
 export * from './gen/outboard/common/v1alpha1/rpc_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/acceleration_operations_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/acceleration_pb.js';
+export * from './gen/outboard/dataplane/v1alpha1/admin_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/counters_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/document_pb.js';
 export * from './gen/outboard/dataplane/v1alpha1/inspect_pb.js';

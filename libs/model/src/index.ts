@@ -6,6 +6,8 @@ export * from './kinds/addressset/spec.js';
 export type { Accelerator, AcceleratorEngine, QuarantinedModule } from './kinds/dpu/accelerator.js';
 export { isConnected } from './kinds/dpu/conditions.js';
 export * from './kinds/dpu/spec.js';
+export { interfaceIp } from './kinds/dpunetworkconfiguration/parse.js';
+export * from './kinds/dpunetworkconfiguration/spec.js';
 export { FIRST_DEFAULT_VNI, rangeText } from './kinds/encapsulationpolicy/parse.js';
 export * from './kinds/encapsulationpolicy/spec.js';
 export { DEFAULT_POOL } from './kinds/function/parse.js';

@@ -3,6 +3,7 @@ import { type Condition, type ConditionUpdate, computeConditions } from './condi
 import type { Kind } from './kind.js';
 import { addressSetKind } from './kinds/addressset/kind.js';
 import { dpuKind } from './kinds/dpu/kind.js';
+import { dpuNetworkConfigurationKind } from './kinds/dpunetworkconfiguration/kind.js';
 import { encapsulationPolicyKind } from './kinds/encapsulationpolicy/kind.js';
 import { functionKind } from './kinds/function/kind.js';
 import { netlinkObjectKind } from './kinds/netlinkobject/kind.js';
@@ -19,6 +20,7 @@ import type { Intent } from './resource.js';
 /** Every kind there is: adding one is a folder and a line. In the order in which one makes them. */
 const DEFINITIONS = [
   dpuKind,
+  dpuNetworkConfigurationKind,
   functionKind,
   physicalNetworkKind,
   encapsulationPolicyKind,

@@ -15,6 +15,7 @@ import {
   type Direction,
   type Dpu,
   type DpuFunction,
+  type DpuNetworkConfiguration,
   type EncapsulationPolicy,
   FLAVOURS,
   FUNCTION_OPERATIONAL_STATES,
@@ -24,6 +25,7 @@ import {
   type HostName,
   hostPrefix,
   hostRange,
+  type InterfaceAddress,
   type IpAddress,
   type IpPrefix,
   ipFamily,
@@ -670,6 +672,47 @@ export const dpu: fc.Arbitrary<Dpu> = fc.record({
   }),
 });
 
+const interfaceAddresses = fc.uniqueArray(
+  ipAddress.map((address) => `${address}/${ipFamily(address) === 4 ? 32 : 128}` as InterfaceAddress),
+  { maxLength: 2 },
+);
+
+const dpuInterface = (device: string, addresses: fc.Arbitrary<readonly InterfaceAddress[]>) =>
+  fc.record({
+    device: fc.constant(device as DeviceName),
+    mtu: maybe(fc.integer({ min: 1280, max: 9216 })),
+    adminState: fc.constantFrom('UP' as const, 'DOWN' as const),
+    addresses,
+    exclusiveAddresses: fc.boolean(),
+  });
+
+const dpuRoute = ipPrefix.chain((destination) =>
+  fc.record({
+    destination: fc.constant(destination),
+    gateway: maybe(
+      fc.constant((ipFamily(destination) === 4 ? '192.0.2.1' : '2001:db9::1') as unknown as IpAddress),
+    ),
+    device: fc.constant('p7' as DeviceName),
+    metric: fc.nat({ max: 2000 }),
+  }),
+);
+
+export const dpuNetworkConfiguration: fc.Arbitrary<DpuNetworkConfiguration> = fc.record({
+  kind: fc.constant('DpuNetworkConfiguration' as const),
+  metadata: systemMetadata,
+  spec: fc.record({
+    interfaces: fc.tuple(dpuInterface('p0', interfaceAddresses), dpuInterface('pf0hpf', fc.constant([]))),
+    routes: fc.uniqueArray(dpuRoute, { maxLength: 3, selector: ({ destination }) => destination }),
+    confirmTimeoutSeconds: fc.integer({ min: 5, max: 600 }),
+    attempt: fc.nat(),
+  }),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    confirmedGeneration: fc.nat(),
+    conditions: conditions('DpuNetworkConfiguration'),
+  }),
+});
+
 export const dpuFunction: fc.Arbitrary<DpuFunction> = fc.record({
   kind: fc.constant('Function' as const),
   metadata: systemMetadata,
@@ -832,6 +875,7 @@ export const workloadConfiguration: fc.Arbitrary<WorkloadConfiguration> = fc.rec
 export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<Kind>> } = {
   AddressSet: addressSet,
   Dpu: dpu,
+  DpuNetworkConfiguration: dpuNetworkConfiguration,
   EncapsulationPolicy: encapsulationPolicy,
   Function: dpuFunction,
   NetlinkObject: netlinkObject,
