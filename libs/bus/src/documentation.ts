@@ -34,7 +34,7 @@ export const SUBJECT_TABLE = {
   },
   dpu: {
     template: 'dpu.<dpu>.<channel>.<owner>',
-    kind: 'internal: delta, inspect, counters, statistics and faults (requests) to the worker; sync, fetch, observed and heartbeat from it, as requests',
+    kind: 'internal: delta, inspect, counters, statistics and faults (requests) to the worker; sync, fetch, observed, inventory, heartbeat and confirm from it, as requests',
     body: 'protobuf',
   },
   probe: {

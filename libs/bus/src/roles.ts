@@ -25,7 +25,7 @@ const under = (subject: string): string => `${SUBJECT_PREFIX}.${subject}`;
 export const DEFAULT_DENY_POLICY = 'pod-default-deny';
 
 /** What workers send to the owners of their documents. */
-const DPU_CHANNELS = ['sync', 'fetch', 'observed', 'heartbeat'] as const;
+const DPU_CHANNELS = ['sync', 'fetch', 'observed', 'inventory', 'heartbeat', 'confirm'] as const;
 
 /** By which an operator looks into the acceleration of a DPU, and breaks it on purpose where the worker allows that. */
 const OPERATED_CHANNELS = ['statistics', 'faults'] as const;

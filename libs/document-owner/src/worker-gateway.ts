@@ -166,11 +166,16 @@ export class WorkerGateway {
       if (version?.epoch !== this.#epoch || !(sequence <= this.#domain.documentHead(dpu.value).sequence)) {
         return ok([]);
       }
-      const known = problems.slice(0, MAX_LISTED).flatMap(({ key, state, message, underWay }) => {
+      const known = problems.slice(0, MAX_LISTED).flatMap(({ key, state, message, underWay, rolledBack }) => {
         const problemState = PROBLEM_STATES[state];
         if (!problemState) return [];
-        const problem = { key, state: problemState, message: message.slice(0, MAX_PROBLEM_MESSAGE) };
-        return [underWay ? ({ ...problem, isUnderWay: true } as const) : problem];
+        return {
+          key,
+          state: problemState,
+          message: message.slice(0, MAX_PROBLEM_MESSAGE),
+          ...(underWay && { isUnderWay: true as const }),
+          ...(rolledBack && { isRolledBack: true as const }),
+        };
       });
       const told = {
         dpu: dpu.value,

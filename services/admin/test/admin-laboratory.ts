@@ -12,13 +12,22 @@ import {
   type Verb,
 } from '@outboard/contracts';
 import { AppError, err, ok, type Result, systemRandom, unwrap } from '@outboard/core';
-import type { Dpu, DpuFunction } from '@outboard/model';
+import { FakeWorker } from '@outboard/document-owner/testing';
+import {
+  type AnyResource,
+  type Dpu,
+  type DpuFunction,
+  type DpuNetworkConfiguration,
+  kindToken,
+} from '@outboard/model';
 import { settled } from '@outboard/resource-service/testing';
 import { openMemoryStore, type Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
 import { AdminService } from '../src/index.js';
 
 export const LEASE_MILLISECONDS = 9_000;
+
+type AdminKind = 'Dpu' | 'DpuNetworkConfiguration' | 'Function';
 
 export type ReportInit = MessageInitShape<typeof InventoryReportSchema>;
 type FunctionInit = NonNullable<ReportInit['functions']>[number];
@@ -146,8 +155,14 @@ export class AdminLaboratory {
         endpoint('heartbeat', subjects.allDpus('heartbeat', 'admin'), (request) =>
           admin.handleHeartbeat(request),
         ),
-        endpoint('inventory', subjects.allDpus('observed', 'admin'), (request) =>
+        endpoint('inventory', subjects.allDpus('inventory', 'admin'), (request) =>
           admin.handleInventory(request),
+        ),
+        endpoint('confirm', subjects.allDpus('confirm', 'admin'), (request) => admin.handleConfirm(request)),
+        endpoint('sync', subjects.allDpus('sync', 'admin'), (request) => admin.handleSync(request)),
+        endpoint('fetch', subjects.allDpus('fetch', 'admin'), (request) => admin.handleFetch(request)),
+        endpoint('observed', subjects.allDpus('observed', 'admin'), (request) =>
+          admin.handleObserved(request),
         ),
       ],
     });
@@ -173,7 +188,7 @@ export class AdminLaboratory {
   /** A worker's report of its inventory. */
   async report(dpu: string, report: ReportInit | Uint8Array): Promise<Result<void, AppError>> {
     const body = report instanceof Uint8Array ? report : encode(report);
-    const reply = await this.#send(subjects.dpu(dpu, 'observed', 'admin'), body);
+    const reply = await this.#send(subjects.dpu(dpu, 'inventory', 'admin'), body);
     await settled();
     return reply.ok ? ok(undefined) : reply;
   }
@@ -189,24 +204,24 @@ export class AdminLaboratory {
     return unwrap(decodeBinary(HeartbeatResponseSchema, reply.body)).inventoryWanted;
   }
 
-  async request(verb: Verb, kind: 'dpu' | 'function', body: unknown, tenant = '_') {
+  async request(verb: Verb, kind: string, body: unknown, tenant = '_') {
     const bytes = Buffer.from(JSON.stringify(body));
     const reply = await this.#send(subjects.rpc(tenant, 'admin', kind, verb), bytes);
     await settled();
     return reply.ok ? ok(JSON.parse(Buffer.from(reply.value.body).toString())) : reply;
   }
 
-  apply(kind: 'Dpu' | 'Function', name: string, spec: object = {}, metadata: object = {}) {
+  apply(kind: AdminKind, name: string, spec: object = {}, metadata: object = {}) {
     const manifest = {
       apiVersion: 'admin.outboard.dev/v1alpha1',
       kind,
       metadata: { name, ...metadata },
       spec,
     };
-    return this.request('apply', kind === 'Dpu' ? 'dpu' : 'function', manifest);
+    return this.request('apply', kindToken({ kind }), manifest);
   }
 
-  remove(kind: 'dpu' | 'function', name: string) {
+  remove(kind: string, name: string) {
     return this.request('delete', kind, { name });
   }
 
@@ -216,6 +231,17 @@ export class AdminLaboratory {
 
   function(name: string): DpuFunction | undefined {
     return this.#stored('Function', name) as DpuFunction | undefined;
+  }
+
+  network(name: string): DpuNetworkConfiguration | undefined {
+    return this.#stored('DpuNetworkConfiguration', name) as DpuNetworkConfiguration | undefined;
+  }
+
+  /** A worker that follows the document of its DPU. */
+  async follow(dpu: string): Promise<FakeWorker> {
+    const worker = new FakeWorker(this.bus, dpu, 'admin');
+    await worker.start();
+    return worker;
   }
 
   functionNames(): string[] {
@@ -247,7 +273,7 @@ export class AdminLaboratory {
     return this.function(name)?.status.claim?.name;
   }
 
-  #stored(kind: 'Dpu' | 'Function', name: string): Dpu | DpuFunction | undefined {
+  #stored(kind: AdminKind, name: string): AnyResource | undefined {
     const row = this.store.read((snapshot) => snapshot.get({ kind, tenant: '_', name }));
     return row && JSON.parse(row.value).record;
   }

@@ -96,7 +96,7 @@ describe('an inventory', () => {
       create(InventoryReportSchema, reportOf(SN, many(5_000))),
     );
     expect(body.length).toBeGreaterThan(MAX_BODY_BYTES);
-    const subject = 'outboard.v1alpha1.dpu.dpu-7.observed.admin';
+    const subject = 'outboard.v1alpha1.dpu.dpu-7.inventory.admin';
     expect(await laboratory.admin.handleInventory({ subject, headers: {}, body })).toMatchObject({
       error: { violations: [{ field: 'functions', description: 'must be at most 2048' }] },
     });
@@ -109,9 +109,9 @@ describe('an inventory', () => {
 
   it('on a subject that names no DPU is refused', async () => {
     for (const subject of [
-      'outboard.v1alpha1.dpu.Dpu.observed.admin',
+      'outboard.v1alpha1.dpu.Dpu.inventory.admin',
       'dpu',
-      'outboard.v1alpha1.dpu._.observed.admin',
+      'outboard.v1alpha1.dpu._.inventory.admin',
     ]) {
       const request = { subject, headers: {}, body: new Uint8Array() };
       expect(await laboratory.admin.handleInventory(request)).toMatchObject({ ok: false });
@@ -128,7 +128,7 @@ describe('an inventory', () => {
         return bytes;
       }),
     );
-    const subject = 'outboard.v1alpha1.dpu.dpu-7.observed.admin';
+    const subject = 'outboard.v1alpha1.dpu.dpu-7.inventory.admin';
     await fc.assert(
       fc.asyncProperty(body, async (bytes) => {
         const before = revision();

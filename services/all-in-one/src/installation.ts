@@ -123,7 +123,11 @@ export class Installation implements AsyncDisposable {
     await this.#serve('admin', bus, admin, {
       [subjects.allRequests('admin')]: (request) => admin.handleRequest(request),
       [subjects.allDpus('heartbeat', 'admin')]: (request) => admin.handleHeartbeat(request),
-      [subjects.allDpus('observed', 'admin')]: (request) => admin.handleInventory(request),
+      [subjects.allDpus('inventory', 'admin')]: (request) => admin.handleInventory(request),
+      [subjects.allDpus('confirm', 'admin')]: (request) => admin.handleConfirm(request),
+      [subjects.allDpus('sync', 'admin')]: (request) => admin.handleSync(request),
+      [subjects.allDpus('fetch', 'admin')]: (request) => admin.handleFetch(request),
+      [subjects.allDpus('observed', 'admin')]: (request) => admin.handleObserved(request),
     });
   }
 

@@ -29,7 +29,14 @@ describe('a kind', () => {
     const kinds = (scope: typeof ACME) => kindsByArgument('all', scope).map(({ kind }) => kind);
     const ofTenant = ['Router', 'Network', 'Subnet', 'AddressSet', 'SecurityPolicy', 'Port', 'NetlinkObject'];
     expect(kinds(ACME)).toEqual(ofTenant);
-    expect(kinds(ALL)).toEqual(['Dpu', 'Function', 'PhysicalNetwork', 'EncapsulationPolicy', ...ofTenant]);
+    expect(kinds(ALL)).toEqual([
+      'Dpu',
+      'DpuNetworkConfiguration',
+      'Function',
+      'PhysicalNetwork',
+      'EncapsulationPolicy',
+      ...ofTenant,
+    ]);
   });
 });
 

@@ -137,7 +137,7 @@ export class World implements AsyncDisposable {
     }
     await this.#serve('admin', buses.admin, [
       [subjects.allRequests('admin'), (request) => admin.handleRequest(request)],
-      [subjects.allDpus('observed', 'admin'), (request) => admin.handleInventory(request)],
+      [subjects.allDpus('inventory', 'admin'), (request) => admin.handleInventory(request)],
     ]);
     await this.#serve('network', buses.network, [
       [subjects.allRequests('network'), (request) => network.handleRequest(request)],
@@ -183,7 +183,7 @@ export class World implements AsyncDisposable {
         attached: true,
       })),
     });
-    const subject = subjects.dpu('dpu-1', 'observed', 'admin');
+    const subject = subjects.dpu('dpu-1', 'inventory', 'admin');
     await this.#ask(subject, encodeBinary(InventoryReportSchema, report));
   }
 

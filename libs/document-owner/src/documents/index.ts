@@ -1,3 +1,4 @@
 export * from './documents.js';
 export * from './shared-object.js';
+export * from './show-differences.js';
 export * from './types.js';

@@ -43,6 +43,8 @@ export interface ReportedProblem {
   readonly message: string;
   /** No problem: the worker has not come to it yet, nor to other objects of its source. */
   readonly isUnderWay?: true;
+  /** It was so, did not hold, and what was there before it is back. */
+  readonly isRolledBack?: true;
 }
 
 /** What a worker has applied and read back, already checked to be of this store's epoch. */

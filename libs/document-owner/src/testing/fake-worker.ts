@@ -8,6 +8,7 @@ import {
   encodeBinary,
   FetchRequestSchema,
   FetchResponseSchema,
+  type ObjectProblem,
   ObjectProblem_State,
   ObservedReportSchema,
   SyncRequestSchema,
@@ -30,8 +31,11 @@ export class FakeWorker {
   isCutOff = false;
   /** Reports after each change; otherwise the test says when. */
   isReporting = true;
-  /** Keys of objects that it cannot apply, and why. */
-  readonly problems = new Map<string, string>();
+  /** Keys of objects that it cannot apply, and why: a message, or more than that. */
+  readonly problems = new Map<
+    string,
+    string | Partial<Pick<ObjectProblem, 'state' | 'message' | 'rolledBack'>>
+  >();
   #subscription: Subscription | undefined;
   /** What is applied and was not heard: a worker tells it until it is. */
   #isUnreported = false;
@@ -171,10 +175,10 @@ export class FakeWorker {
   }
 
   async #report(): Promise<void> {
-    const problems = [...this.problems].map(([key, message]) => ({
+    const problems = [...this.problems].map(([key, problem]) => ({
       key,
       state: ObjectProblem_State.FAILED,
-      message,
+      ...(typeof problem === 'string' ? { message: problem } : problem),
     }));
     const report = { incarnation: 'boot', version: this.version, problems, problemTotal: problems.length };
     const body = encodeBinary(ObservedReportSchema, create(ObservedReportSchema, report));

@@ -1,6 +1,7 @@
 import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
+import { WorkerGateway as DocumentGateway } from '@outboard/document-owner';
 import { functionIdentityKey, functionIdentityOf } from '@outboard/model';
 import {
   type ProjectedChange,
@@ -23,10 +24,11 @@ export interface AdminServiceOptions {
   readonly leaseMilliseconds: number;
 }
 
-/** DPUs, their functions and their leases: what the service does, whatever shell it runs in. */
+/** DPUs, their networks, functions and leases: what the service does, whatever shell it runs in. */
 export class AdminService implements AsyncDisposable {
   readonly #resources: ResourceService;
   readonly #gateway: WorkerGateway;
+  readonly #documents: DocumentGateway;
   readonly #ports: ResourceProjection;
   readonly #relay: OutboxRelay;
   readonly #tombstones: TombstoneSweeper;
@@ -36,6 +38,7 @@ export class AdminService implements AsyncDisposable {
   constructor({ bus, store, clock, random, leaseMilliseconds }: AdminServiceOptions) {
     const claims = this.#claims;
     const inventory = this.#inventory;
+    const domain = new AdminDomain(inventory);
     this.#relay = new OutboxRelay({
       store,
       clock,
@@ -47,10 +50,18 @@ export class AdminService implements AsyncDisposable {
     this.#resources = new ResourceService({
       name: 'admin',
       store,
-      domain: new AdminDomain(inventory),
+      domain,
       relay: this.#relay,
       clock,
       random,
+      finish: (transaction, context) => this.#documents.publishDeltas(transaction, context),
+      reloaded: () => this.#documents.forget(),
+    });
+    this.#documents = new DocumentGateway({
+      owner: 'admin',
+      service: this.#resources,
+      domain,
+      epoch: store.epoch,
     });
     this.#gateway = new WorkerGateway({ service: this.#resources, inventory, clock, leaseMilliseconds });
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'admin' });
@@ -93,6 +104,22 @@ export class AdminService implements AsyncDisposable {
 
   handleInventory(request: Received): Promise<Result<Message, AppError>> {
     return this.#gateway.inventory(request);
+  }
+
+  handleConfirm(request: Received): Promise<Result<Message, AppError>> {
+    return this.#gateway.confirm(request);
+  }
+
+  handleSync(request: Received): Promise<Result<Message, AppError>> {
+    return this.#documents.sync(request);
+  }
+
+  handleFetch(request: Received): Promise<Result<Message, AppError>> {
+    return this.#documents.fetch(request);
+  }
+
+  handleObserved(request: Received): Promise<Result<Message, AppError>> {
+    return this.#documents.observed(request);
   }
 
   /** To be called when nothing arrives any more: finishes what has arrived, then what has to be published. */

@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import type { Message, Received } from '@outboard/bus';
 import {
+  ConfirmRequestSchema,
+  ConfirmResponseSchema,
   decodeBinary,
   HeartbeatRequestSchema,
   HeartbeatResponseSchema,
   InventoryReportSchema,
   InventoryResponseSchema,
 } from '@outboard/contracts';
-import { type AppError, type Clock, ok, type Result } from '@outboard/core';
+import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
 import { isConnected } from '@outboard/model';
 import { type Actor, binaryReply, dpuOf, type ResourceService } from '@outboard/resource-service';
 import { toDomainChanges } from '../domain/admin-domain.js';
@@ -81,6 +83,22 @@ export class WorkerGateway implements Disposable {
     this.#inventoryDigests.set(dpu.value, createHash('sha256').update(received.body).digest('hex'));
     this.#renew(dpu.value);
     return binaryReply(InventoryResponseSchema, {});
+  }
+
+  /** A DPU whose network was changed asks whether it reaches us: the answer is good for this one question. */
+  async confirm(received: Received): Promise<Result<Message, AppError>> {
+    const dpu = dpuOf(received);
+    if (!dpu.ok) return dpu;
+    const request = decodeBinary(ConfirmRequestSchema, received.body);
+    if (!request.ok) return request;
+    const { uid, generation, nonce } = request.value;
+    const isKnown = await this.#options.service.query(
+      () => this.#options.inventory.dpu(dpu.value) !== undefined,
+    );
+    if (!isKnown) {
+      return err(new AppError('NOT_FOUND', `no Dpu ${dpu.value}`, { reason: 'UNKNOWN_DPU' }));
+    }
+    return binaryReply(ConfirmResponseSchema, { uid, generation, nonce });
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,14 @@
+import { AdminObjectSchema } from '@outboard/contracts';
 import { AppError, err, ok, type Result } from '@outboard/core';
-import { type AnyResource, kindOf } from '@outboard/model';
+import type { DocumentDomain } from '@outboard/document-owner';
+import {
+  type CompiledDocument,
+  type DocumentChange,
+  type DocumentHead,
+  type DocumentReport,
+  showDifferences,
+} from '@outboard/document-owner/documents';
+import { type AnyResource, type DpuNetworkConfiguration, kindOf, type Name } from '@outboard/model';
 import type {
   Command,
   DomainChange,
@@ -7,19 +16,31 @@ import type {
   DomainDecision,
   ResourceDomain,
 } from '@outboard/resource-service';
-import type { AdminChange, Inventory } from './inventory.js';
-import type { AdminResource } from './inventory-tables.js';
+import { AdminDocuments } from './admin-documents.js';
+import { DpuNetworks } from './dpu-networks.js';
+import type { Inventory, InventoryChange } from './inventory.js';
+import type { AdminResource, ResourceChange } from './resource-changes.js';
 
-/** The inventory as a domain of resources: Dpu and Function. */
-export class AdminDomain implements ResourceDomain {
+/** Everything that this service decides on, and the documents that follow from it. */
+export class AdminDomain implements ResourceDomain, DocumentDomain {
   readonly api = 'admin';
-  readonly kinds = ['Dpu', 'Function'] as const;
+  readonly kinds = ['Dpu', 'DpuNetworkConfiguration', 'Function'] as const;
   readonly rowKinds = this.kinds;
+  readonly #documents = new AdminDocuments();
+  readonly #networks: DpuNetworks;
 
-  constructor(readonly inventory: Inventory) {}
+  constructor(readonly inventory: Inventory) {
+    this.#networks = new DpuNetworks(inventory, this.#documents);
+  }
 
-  reload(records: Iterable<unknown>): void {
-    this.inventory.load(records as Iterable<AdminResource>);
+  reload(records: Iterable<unknown>, revision: number): void {
+    const resources = [...(records as Iterable<AdminResource>)];
+    this.#documents.clear();
+    this.#networks.clear();
+    this.inventory.load(resources.filter((resource) => resource.kind !== 'DpuNetworkConfiguration'));
+    for (const resource of resources)
+      if (resource.kind === 'DpuNetworkConfiguration') this.#networks.load(resource, revision);
+    this.#documents.loaded(this.#dpus(), revision);
   }
 
   decide(command: Command, context: DomainContext): Result<DomainDecision, AppError> {
@@ -30,23 +51,60 @@ export class AdminDomain implements ResourceDomain {
   }
 
   plan(command: Command, context: DomainContext): Result<unknown, AppError> {
-    const decided = this.#decide(command, context);
+    let decided: Result<readonly ResourceChange[], AppError> = ok([]);
+    const differences = this.#documents.attempt(
+      () => {
+        decided = this.#decide(command, context);
+      },
+      () => {
+        if (decided.ok) this.#undo(decided.value);
+      },
+    );
     if (!decided.ok) return decided;
-    this.inventory.undo(decided.value);
     const changed = toDomainChanges(decided.value).map(({ key }) => `${key.kind}/${key.tenant}/${key.name}`);
-    // Nothing of this API reaches a DPU's document yet.
-    return ok({ changed, documents: [] });
+    return ok({ changed, documents: showDifferences(differences, AdminObjectSchema) });
   }
 
   resourceOf(record: unknown): AnyResource {
     return record as AdminResource;
   }
 
-  #decide(command: Command, context: DomainContext): Result<readonly AdminChange[], AppError> {
+  knowsDpu(dpu: Name): boolean {
+    return this.inventory.dpu(dpu) !== undefined;
+  }
+
+  takeDocumentChanges(revision: number): readonly DocumentChange[] {
+    const changes = this.#documents.take(this.#dpus(), revision);
+    this.#networks.asked(changes);
+    return changes;
+  }
+
+  documentHead(dpu: Name): DocumentHead {
+    return this.#documents.head(dpu);
+  }
+
+  compileDocument(dpu: Name): CompiledDocument {
+    return this.#documents.compile(dpu);
+  }
+
+  observe(report: DocumentReport, context: DomainContext): readonly DomainChange[] {
+    return toDomainChanges(this.#networks.observe(report, context));
+  }
+
+  *#dpus(): Iterable<Name> {
+    for (const { metadata } of this.inventory.dpus()) yield metadata.name;
+  }
+
+  #decide(command: Command, context: DomainContext): Result<readonly ResourceChange[], AppError> {
     if (command.operation === 'delete') {
-      return command.kind === 'Dpu'
-        ? this.inventory.removeDpu(command.name, command, context)
-        : this.inventory.removeFunction(command.name, command, context);
+      switch (command.kind) {
+        case 'Dpu':
+          return this.inventory.removeDpu(command.name, command, context);
+        case 'DpuNetworkConfiguration':
+          return this.#networks.remove(command.name, command, context);
+        default:
+          return this.inventory.removeFunction(command.name, command, context);
+      }
     }
     const { intent, existence } = command;
     switch (intent.kind) {
@@ -54,13 +112,22 @@ export class AdminDomain implements ResourceDomain {
         return this.inventory.applyDpu(intent, context, existence);
       case 'Function':
         return this.inventory.applyFunction(intent, context, existence);
+      case 'DpuNetworkConfiguration':
+        return this.#networks.apply(intent, context, existence);
       default:
         return err(new AppError('UNIMPLEMENTED', `${intent.kind} is not a kind of this API`));
     }
   }
 
+  #undo(changes: readonly ResourceChange[]): void {
+    const isNetwork = (change: ResourceChange): change is ResourceChange<DpuNetworkConfiguration> =>
+      (change.after ?? change.before)?.kind === 'DpuNetworkConfiguration';
+    this.#networks.undo(changes.filter(isNetwork));
+    this.inventory.undo(changes.filter((change) => !isNetwork(change)) as readonly InventoryChange[]);
+  }
+
   /** What the command was about: changed, or as it stays when nothing had to be changed. */
-  #subject(command: Command, changes: readonly AdminChange[]): AnyResource {
+  #subject(command: Command, changes: readonly ResourceChange[]): AnyResource {
     const { kind, name } =
       command.operation === 'delete'
         ? command
@@ -69,14 +136,16 @@ export class AdminDomain implements ResourceDomain {
       const resource = after ?? before;
       return resource?.kind === kind && resource.metadata.name === name;
     });
-    const resource = change ? (change.after ?? change.before) : this.inventory.find(kind, name);
+    const found =
+      kind === 'DpuNetworkConfiguration' ? this.#networks.find(name) : this.inventory.find(kind, name);
+    const resource = change ? (change.after ?? change.before) : found;
     if (!resource) throw new Error(`${kind} ${name} was decided on but is nowhere`);
     return resource;
   }
 }
 
 /** Rows and resources of decided changes. */
-export const toDomainChanges = (changes: readonly AdminChange[]): readonly DomainChange[] =>
+export const toDomainChanges = (changes: readonly ResourceChange[]): readonly DomainChange[] =>
   changes.map(({ before, after }) => {
     const resource = after ?? before;
     if (!resource) throw new Error('a change of nothing');

@@ -6,7 +6,7 @@ import {
   type SerialNumber,
 } from '@outboard/model';
 
-export type AdminResource = Dpu | DpuFunction;
+export type InventoryResource = Dpu | DpuFunction;
 
 /** DPUs and functions with everything by which they are looked up. */
 export class InventoryTables {
@@ -54,7 +54,7 @@ export class InventoryTables {
     }
   }
 
-  put(resource: AdminResource): void {
+  put(resource: InventoryResource): void {
     this.remove(resource.kind, resource.metadata.name);
     const { name } = resource.metadata;
     if (resource.kind === 'Dpu') {
@@ -71,7 +71,7 @@ export class InventoryTables {
     }
   }
 
-  remove(kind: AdminResource['kind'], name: string): void {
+  remove(kind: InventoryResource['kind'], name: string): void {
     if (kind === 'Dpu') {
       const dpu = this.#dpus.get(name);
       const serialNumber = dpu && serialNumberOf(dpu);

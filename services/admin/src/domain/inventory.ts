@@ -2,7 +2,6 @@ import { AppError, equal, err, ok, type Result } from '@outboard/core';
 import {
   type Claim,
   type ConditionUpdateOf,
-  computeConditions,
   DEFAULT_POOL,
   type Dpu,
   type DpuFunction,
@@ -14,15 +13,12 @@ import {
   type Intent,
   isConnected,
   kindOf,
-  type Metadata,
   type Name,
-  SYSTEM_TENANT,
-  type Uid,
   updateConditions,
 } from '@outboard/model';
 import { Claims } from './claims.js';
 import type { FunctionFacts, InventoryFacts } from './inventory-report.js';
-import { type AdminResource, InventoryTables, serialNumberOf } from './inventory-tables.js';
+import { type InventoryResource, InventoryTables, serialNumberOf } from './inventory-tables.js';
 import {
   checkPreconditions,
   type Existence,
@@ -31,23 +27,18 @@ import {
   type Preconditions,
   serialNumberTaken,
 } from './refusals.js';
+import {
+  committed,
+  type DecisionContext,
+  intended,
+  newMetadata,
+  type ResourceChange,
+} from './resource-changes.js';
 
-/** What deciding needs from outside: who asks for time and names gets them from here. */
-export interface DecisionContext {
-  /** Revision of the store that the commit will have. */
-  readonly revision: number;
-  /** Wall clock, milliseconds since the epoch. */
-  readonly now: number;
-  newUid(): Uid;
-}
+/** What decisions of the inventory change. */
+export type InventoryChange = ResourceChange<InventoryResource>;
 
-/** One resource before and after a decision; absent: it did not exist, or exists no more. */
-export interface AdminChange {
-  readonly before: AdminResource | undefined;
-  readonly after: AdminResource | undefined;
-}
-
-type Decision = Result<readonly AdminChange[], AppError>;
+type Decision = Result<readonly InventoryChange[], AppError>;
 
 /**
  * DPUs and their functions as this service has stored them. Every method decides against the present state, takes its
@@ -62,7 +53,7 @@ export class Inventory {
   }
 
   /** Forgets everything and takes these over, as at start. Claims stay: they are not this service's. */
-  load(resources: Iterable<AdminResource>): void {
+  load(resources: Iterable<InventoryResource>): void {
     this.#tables.clear();
     for (const resource of resources) this.#tables.put(resource);
   }
@@ -79,12 +70,12 @@ export class Inventory {
     return this.#tables.functions();
   }
 
-  find(kind: string, name: string): AdminResource | undefined {
+  find(kind: string, name: string): InventoryResource | undefined {
     return kind === 'Dpu' ? this.#tables.dpu(name) : this.#tables.function(name);
   }
 
   /** Takes a decision back, nothing else having been decided since. */
-  undo(changes: readonly AdminChange[]): void {
+  undo(changes: readonly InventoryChange[]): void {
     for (const { before, after } of changes.toReversed()) this.#keep({ before: after, after: before });
   }
 
@@ -101,7 +92,7 @@ export class Inventory {
     }
     const twin = serialNumber && this.#tables.dpuWith(serialNumber);
     if (twin && twin !== before) return err(serialNumberTaken(twin.metadata.name));
-    return ok(this.#applyIntent(before, intent, context));
+    return ok(this.#commit([{ before, after: intended(before, intent, context) }], context));
   }
 
   applyFunction(
@@ -112,7 +103,8 @@ export class Inventory {
     const { name } = intent.metadata;
     const before = this.#tables.function(name);
     const refusal = checkPreconditions(`function ${name}`, before, intent.metadata, existence);
-    return refusal ? err(refusal) : ok(this.#applyIntent(before, intent, context));
+    if (refusal) return err(refusal);
+    return ok(this.#commit([{ before, after: intended(before, intent, context) }], context));
   }
 
   /** Refused while its worker reports, or while a port has bound one of its functions. Its functions go with it. */
@@ -166,7 +158,7 @@ export class Inventory {
   }
 
   /** Its worker holds its lease, or does not any more. */
-  setConnected(name: string, connected: boolean, context: DecisionContext): readonly AdminChange[] {
+  setConnected(name: string, connected: boolean, context: DecisionContext): readonly InventoryChange[] {
     const before = this.#tables.dpu(name);
     if (!before) return [];
     const health: ConditionUpdateOf<'Dpu'> = connected
@@ -183,8 +175,8 @@ export class Inventory {
   }
 
   /** Ports have bound or released the functions with these identities (as `functionIdentityKey` gives them). */
-  claimsChanged(identities: readonly string[], context: DecisionContext): readonly AdminChange[] {
-    const changes: AdminChange[] = [];
+  claimsChanged(identities: readonly string[], context: DecisionContext): readonly InventoryChange[] {
+    const changes: InventoryChange[] = [];
     for (const identity of identities) {
       const claim = this.#claims.holderOf(identity);
       for (const before of this.#tables.functionsWith(identity)) {
@@ -196,8 +188,8 @@ export class Inventory {
     return this.#commit(changes, context);
   }
 
-  #registerFunctions(dpu: Name, facts: InventoryFacts, context: DecisionContext): AdminChange[] {
-    const changes: AdminChange[] = [];
+  #registerFunctions(dpu: Name, facts: InventoryFacts, context: DecisionContext): InventoryChange[] {
+    const changes: InventoryChange[] = [];
     const present = new Set<string>();
     for (const each of facts.functions) {
       present.add(each.name);
@@ -274,42 +266,13 @@ export class Inventory {
     };
   }
 
-  #applyIntent<Resource extends AdminResource>(
-    before: Resource | undefined,
-    intent: Intent<Resource['kind'], Resource['spec']>,
-    context: DecisionContext,
-  ): readonly AdminChange[] {
-    const { name, labels } = intent.metadata;
-    const specChanged = before === undefined || !equal(before.spec, intent.spec);
-    const metadata = before
-      ? { ...before.metadata, labels, generation: before.metadata.generation + (specChanged ? 1 : 0) }
-      : newMetadata(name, labels, context);
-    const status = before?.status ?? (kindOf(intent).emptyStatus as Resource['status']);
-    const conditions = computeConditions(
-      kindOf(intent).reasons,
-      status.conditions,
-      [{ type: 'Accepted', reason: 'Valid', message: 'valid' }],
-      metadata.generation,
-      context.now,
-    );
-    const after = {
-      kind: intent.kind,
-      metadata,
-      spec: intent.spec,
-      status: { ...status, observedGeneration: metadata.generation, conditions },
-    } as Resource;
-    return this.#commit([{ before, after }], context);
-  }
-
-  #commit(changes: readonly AdminChange[], { revision }: DecisionContext): readonly AdminChange[] {
-    const real = changes
-      .filter(({ before, after }) => !equal(before, after))
-      .map(({ before, after }) => ({ before, after: after && withRevision(after, revision) }));
+  #commit(changes: readonly InventoryChange[], context: DecisionContext): readonly InventoryChange[] {
+    const real = committed(changes, context);
     for (const change of real) this.#keep(change);
     return real;
   }
 
-  #keep({ before, after }: AdminChange): void {
+  #keep({ before, after }: InventoryChange): void {
     if (after) this.#tables.put(after);
     else if (before) this.#tables.remove(before.kind, before.metadata.name);
   }
@@ -337,7 +300,7 @@ function registration(
   name: Name,
   { functions, host, ...told }: InventoryFacts,
   context: DecisionContext,
-): AdminChange {
+): InventoryChange {
   const base: Dpu = before ?? {
     kind: 'Dpu',
     metadata: newMetadata(name, {}, context),
@@ -377,20 +340,6 @@ const vanished = (before: DpuFunction, dpu: Name, context: DecisionContext): Dpu
       context.now,
     ),
   },
-});
-
-const withRevision = <Resource extends AdminResource>(resource: Resource, revision: number): Resource => ({
-  ...resource,
-  metadata: { ...resource.metadata, resourceVersion: String(revision) },
-});
-
-const newMetadata = (name: Name, labels: Metadata['labels'], context: DecisionContext): Metadata => ({
-  tenant: SYSTEM_TENANT,
-  name,
-  uid: context.newUid(),
-  labels,
-  generation: 1,
-  resourceVersion: '',
 });
 
 const sameClaim = (left: Claim | undefined, right: Claim | undefined): boolean =>

@@ -23,9 +23,29 @@ export class AdminController {
     return this.admin.handleHeartbeat(request);
   }
 
-  @HandleRequest('inventory', subjects.allDpus('observed', 'admin'))
+  @HandleRequest('inventory', subjects.allDpus('inventory', 'admin'))
   inventory(request: Received): Promise<Result<Message, AppError>> {
     return this.admin.handleInventory(request);
+  }
+
+  @HandleRequest('confirm', subjects.allDpus('confirm', 'admin'))
+  confirm(request: Received): Promise<Result<Message, AppError>> {
+    return this.admin.handleConfirm(request);
+  }
+
+  @HandleRequest('sync', subjects.allDpus('sync', 'admin'))
+  sync(request: Received): Promise<Result<Message, AppError>> {
+    return this.admin.handleSync(request);
+  }
+
+  @HandleRequest('fetch', subjects.allDpus('fetch', 'admin'))
+  fetch(request: Received): Promise<Result<Message, AppError>> {
+    return this.admin.handleFetch(request);
+  }
+
+  @HandleRequest('observed', subjects.allDpus('observed', 'admin'))
+  observed(request: Received): Promise<Result<Message, AppError>> {
+    return this.admin.handleObserved(request);
   }
 
   @HandleDelivery(intentConsumer('admin'))

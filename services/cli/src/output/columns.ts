@@ -62,6 +62,10 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('INCARNATION', 'status.incarnation'),
     ],
   },
+  DpuNetworkConfiguration: {
+    usual: [count('GENERATION', 'metadata.generation'), count('CONFIRMED', 'status.confirmedGeneration')],
+    wide: [listed('DEVICES', 'spec.interfaces', 'device'), listed('ROUTES', 'spec.routes', 'destination')],
+  },
   Function: {
     usual: [
       at('DPU', 'status.dpu'),

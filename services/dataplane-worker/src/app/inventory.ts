@@ -43,7 +43,7 @@ export class Inventory implements Disposable {
   #closed = false;
 
   constructor(private readonly ports: InventoryPorts) {
-    this.#sender = new AcknowledgedSender(subjects.dpu(ports.identity.dpu, 'observed', 'admin'), ports);
+    this.#sender = new AcknowledgedSender(subjects.dpu(ports.identity.dpu, 'inventory', 'admin'), ports);
   }
 
   /** SHA-256 of the inventory that was sent last; empty before the first. */

@@ -117,7 +117,7 @@ export class FakeOwner {
           this.#reported(decode(ObservedReportSchema, body));
           return message(ObservedResponseSchema, create(ObservedResponseSchema));
         }),
-        endpoint('inventory', subjects.dpu(dpu, 'observed', 'admin'), (body) => {
+        endpoint('inventory', subjects.dpu(dpu, 'inventory', 'admin'), (body) => {
           this.inventories.push(decode(InventoryReportSchema, body));
           return message(ObservedResponseSchema, create(ObservedResponseSchema));
         }),
