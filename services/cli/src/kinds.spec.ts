@@ -27,7 +27,17 @@ describe('a kind', () => {
 
   it('all means those of the tenant, and with all tenants also those of none', () => {
     const kinds = (scope: typeof ACME) => kindsByArgument('all', scope).map(({ kind }) => kind);
-    const ofTenant = ['Router', 'Network', 'Subnet', 'AddressSet', 'SecurityPolicy', 'Port', 'NetlinkObject'];
+    const ofTenant = [
+      'Router',
+      'Network',
+      'Subnet',
+      'AddressSet',
+      'SecurityPolicy',
+      'Port',
+      'NetlinkObject',
+      'Workload',
+      'WorkloadConfiguration',
+    ];
     expect(kinds(ACME)).toEqual(ofTenant);
     expect(kinds(ALL)).toEqual([
       'Dpu',
