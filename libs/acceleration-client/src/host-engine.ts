@@ -37,15 +37,18 @@ export class HostEngine {
 
   constructor(private readonly keyOf: KeyOfStep = () => undefined) {}
 
-  /** Does a job here; rejects as the accelerator would. */
-  run(program: SessionProgram, job: Pick<Job, 'input' | 'outputLength' | 'metadata'>): RunResult {
+  /** Does a job here; rejects as the accelerator would. `room`: used again by whoever does many; absent: the job's own. */
+  run(
+    program: SessionProgram,
+    job: Pick<Job, 'input' | 'outputLength' | 'metadata'>,
+    room = new Uint8Array(Math.min(job.outputLength, MAXIMUM_TRANSFER)),
+  ): RunResult {
     const pipeline = this.#pipelineOf(program);
-    const output = new Uint8Array(Math.min(job.outputLength, MAXIMUM_TRANSFER));
     const began = performance.now();
-    const status = statusName(pipeline.run(job.input, false, output, false, job.metadata));
+    const status = statusName(pipeline.run(job.input, false, room, false, job.metadata));
     if (status !== 'OK') throw new AcceleratorError(status, pipeline.failedStep, 'on the host');
     return {
-      output: output.subarray(0, pipeline.produced),
+      output: room.subarray(0, pipeline.produced),
       metadata: readMetadata(Uint8Array.from(pipeline.results)) ?? [],
       ranOn: 'HOST',
       engineNanoseconds: Math.round((performance.now() - began) * 1e6),

@@ -1,5 +1,5 @@
 export { AcceleratorError } from './accelerator-error.js';
-export { adviseOffload, type OffloadAdvice } from './advice.js';
+export { type AdviceOptions, adviseOffload, type OffloadAdvice } from './advice.js';
 export { AccelerationClient, type ClientOptions, type RunOptions } from './client.js';
 export { HostEngine, type KeyOfStep } from './host-engine.js';
 export type { RunResult } from './run-result.js';

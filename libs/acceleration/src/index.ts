@@ -4,6 +4,7 @@ export * from './engine/engine.js';
 export * from './engine/engine-set.js';
 export type { BreakerChange, Candidate, EngineActivity } from './engine/engine-unit.js';
 export { FAULT_KINDS, type Fault, type FaultKind } from './engine/fault.js';
+export { sampleText } from './engine/sample-text.js';
 export { generatePrivateKey, type HpkeContext, publicKeyFrom, type Sealed, seal } from './keys/hpke.js';
 export { KeySlot } from './keys/key-slot.js';
 export { type KeyStorage, MemoryKeyStorage } from './keys/key-storage.js';

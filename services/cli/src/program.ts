@@ -270,6 +270,42 @@ ${examples([
     );
 
   define(
+    'acceleration',
+    "Show what a DPU's accelerator does, have it go wrong on purpose, measure what it is worth.",
+    async () => (await import('./commands/acceleration.js')).acceleration,
+  )
+    .argument('<verb>', 'stats, top, inject, clear or bench')
+    .argument('[argument...]', 'inject: CORRUPT, FAIL, DELAY, DROP or HANG; clear: a fault; bench: programs')
+    .option('--dpu <name>', 'which DPU, of all verbs but bench')
+    .option('--every <time>', 'top: between two looks (default: 2s)')
+    .option('--rounds <number>', 'top: how many; default: until it is interrupted')
+    .option('--operation <operation>', 'inject: ENCRYPT, DECRYPT, COMPRESS, DECOMPRESS, GENERATE or VERIFY')
+    .option('--algorithm <name>', 'inject: such as AES_256_GCM or ZSTD')
+    .option('--module <name>', 'inject: by this module alone, such as libcrypto or node')
+    .option('--count <number>', 'inject: to so many jobs; default: until it is cleared')
+    .option('--interval <number>', 'inject: to every so many of the jobs')
+    .option('--delay <time>', 'inject: of DELAY, such as 20ms')
+    .option('--directory <path>', "bench: the session's directory, with its sockets")
+    .option('--token-file <file>', "bench: file with the session's token, 64 hexadecimal digits")
+    .addOption(output(['table', 'json', 'yaml']))
+    .addHelpText(
+      'after',
+      `
+stats shows counters since the threads began, top what is done between two looks: the share of the
+engines' time that each busy session had, beside its share of the weights. A module that fails again
+and again is SKIPPED. inject needs a worker with OUTBOARD_ACCELERATION_FAULTS=allowed.
+bench runs a session's programs from here: the speed that was achieved, the engine's by its own
+account, and that of the same libraries in this process; and the processor time of a job here.
+${examples([
+  'outboard acceleration stats --dpu dpu-1 -o json',
+  'outboard acceleration top --dpu dpu-1 --every 5s',
+  'outboard acceleration inject FAIL --dpu dpu-1 --operation ENCRYPT --algorithm AES_256_GCM --module libcrypto',
+  'outboard acceleration clear --dpu dpu-1',
+  'outboard acceleration bench 1 --directory /run/accelerator --token-file token',
+])}`,
+    );
+
+  define(
     'dead',
     'Show, replay or drop dead letters: messages whose handling was given up.',
     async () => (await import('./commands/dead.js')).dead,

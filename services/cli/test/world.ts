@@ -12,6 +12,10 @@ import {
   type Subscription,
 } from '@outboard/bus';
 import {
+  type AccelerationFaultRequest,
+  AccelerationFaultRequestSchema,
+  AccelerationFaultResponseSchema,
+  AccelerationStatisticsResponseSchema,
   CountersResponseSchema,
   decodeBinary,
   encodeBinary,
@@ -219,7 +223,41 @@ export class World implements AsyncDisposable {
     await this.#answer('counters', () => answer);
   }
 
-  async #answer(channel: 'inspect' | 'counters', reply: (body: Uint8Array) => Uint8Array): Promise<void> {
+  /** The worker of dpu-1 tells this of its data path, the last of it again and again; the commands for faults that it got. */
+  async showAcceleration(
+    ...statistics: MessageInitShape<typeof AccelerationStatisticsResponseSchema>[]
+  ): Promise<readonly AccelerationFaultRequest[]> {
+    const commands: AccelerationFaultRequest[] = [];
+    let next = 0;
+    await this.#answer(
+      'statistics',
+      () => {
+        const told = statistics[Math.min(next++, statistics.length - 1)] ?? {};
+        const schema = AccelerationStatisticsResponseSchema;
+        return encodeBinary(schema, create(schema, told));
+      },
+      'acceleration',
+    );
+    await this.#answer(
+      'faults',
+      (body) => {
+        const request = unwrap(decodeBinary(AccelerationFaultRequestSchema, body));
+        commands.push(request);
+        const { case: verb, value: fault } = request.command;
+        const faults = verb === 'inject' ? [{ id: '1', injected: 0, fault }] : [];
+        const schema = AccelerationFaultResponseSchema;
+        return encodeBinary(schema, create(schema, { faults }));
+      },
+      'acceleration',
+    );
+    return commands;
+  }
+
+  async #answer(
+    channel: 'inspect' | 'counters' | 'statistics' | 'faults',
+    reply: (body: Uint8Array) => Uint8Array,
+    owner = 'network',
+  ): Promise<void> {
     const service = await this.#worker?.serve({
       name: 'dataplane-worker',
       version: '0.1.0',
@@ -228,7 +266,7 @@ export class World implements AsyncDisposable {
       endpoints: [
         {
           name: channel,
-          subject: subjects.dpu('dpu-1', channel, 'network'),
+          subject: subjects.dpu('dpu-1', channel, owner),
           handle: async ({ body }) => ok({ headers: {}, body: reply(body) }),
         },
       ],

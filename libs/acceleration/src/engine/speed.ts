@@ -1,5 +1,6 @@
 import { describeAlgorithm, generatedKeyBytes, NONCE_BYTES, TAG_BYTES } from './algorithms.js';
 import type { Candidate } from './engine-unit.js';
+import { sampleText } from './sample-text.js';
 
 /** Sizes of jobs that speeds are told for, bytes. */
 const MEASURED_SIZES = [4096, 65_536, 1_048_576] as const;
@@ -16,7 +17,7 @@ export interface MeasuredSpeed {
 /** How fast an engine is now, in this thread, with data that compresses by about two thirds. Monotonic milliseconds. */
 export function measureSpeed(candidate: Candidate, now: () => number): readonly MeasuredSpeed[] {
   return MEASURED_SIZES.map((inputBytes) => {
-    const job = jobOf(candidate, sample(inputBytes));
+    const job = jobOf(candidate, sampleText(inputBytes));
     job();
     let count = 0;
     const began = now();
@@ -28,19 +29,6 @@ export function measureSpeed(candidate: Candidate, now: () => number): readonly 
     }
     return { inputBytes, megabytesPerSecond: Math.round((inputBytes * count) / elapsed / 1000) };
   });
-}
-
-/** Words of a small vocabulary in an order that does not repeat. */
-function sample(length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let state = 1;
-  for (let at = 0; at < length; ) {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    const word = (state >>> 16) % 512;
-    for (let index = 0; index < 3 + (word % 6) && at < length; index++)
-      bytes[at++] = 97 + ((word * (index + 7)) % 26);
-  }
-  return bytes;
 }
 
 function jobOf({ algorithm, operation, engine }: Candidate, input: Uint8Array): () => unknown {
