@@ -22,6 +22,13 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   readonly readBackBefore?: ReadonlySet<S['kind']>;
   /** Kinds that follow each other in `order` and are best made in one call, whichever of them needs which. */
   readonly together?: readonly ReadonlySet<S['kind']>[];
+  /**
+   * Kinds whose operations in one call are one step for packets: all of them are done, or none, where one fails. Absent:
+   * each is done by itself.
+   */
+  readonly atOnce?: ReadonlySet<S['kind']>;
+  /** Of those, kinds that others rely on as a whole (`partOf`): they go in the same step in which others come and change. */
+  readonly parts?: ReadonlySet<S['kind']>;
   /** Kinds whose removal takes long: they are removed when nothing urgent waits, many at a time. */
   readonly slowToRemove: ReadonlySet<S['kind']>;
   /** Kinds that the driver itself has, in this process: they go with it, and nobody else changes them. Absent: none. */
@@ -78,8 +85,23 @@ export interface DriverObject<S extends Spec> {
   readonly requires?: readonly string[];
   /** The object with which it comes and goes: it is not removed on its own when that one is removed too. */
   readonly within?: string;
+  /** Something that others rely on as a whole, by any name. */
+  readonly partOf?: string;
+  /** Absent: it is what it is, whatever is part of what. */
+  readonly closed?: Closed<S>;
   /** A guess: any other claim on the key goes first, and of several guesses that differ none is wanted. */
   readonly guess?: true;
+}
+
+/**
+ * An object that could let something through while not all is there that it relies on: a rule that denies a group, as long as
+ * a member is missing in the kernel.
+ */
+export interface Closed<S extends Spec> {
+  /** What it relies on as a whole. */
+  readonly without: readonly string[];
+  /** What it is like while a part of one of these cannot be made: it lets through no more than with all of them. */
+  readonly spec: S;
 }
 
 export interface ObservedObject<S extends Spec> {
@@ -123,6 +145,8 @@ export type OperationResult =
   | { readonly kind: 'missing'; readonly dependency: string; readonly message: string }
   | { readonly kind: 'foreign'; readonly found: string }
   | { readonly kind: 'unsupported'; readonly why: string }
+  /** Not done, because another operation of the same step (`atOnce`) was not. */
+  | { readonly kind: 'again' }
   /** Passes by itself: busy, interrupted, out of buffers. */
   | { readonly kind: 'retry'; readonly error: OperationError }
   | { readonly kind: 'failed'; readonly error: OperationError };

@@ -8,6 +8,8 @@ export type DeleteOperation<S extends Spec> = Extract<Operation<S>, { action: 'd
 export interface Handler<S extends Spec> {
   put(operations: readonly PutOperation<S>[]): Promise<readonly OperationResult[]>;
   remove(operations: readonly DeleteOperation<S>[]): Promise<readonly OperationResult[]>;
+  /** Both at once, in one step; absent: it cannot. */
+  change?(operations: readonly Operation<S>[]): Promise<readonly OperationResult[]>;
   /** These, where missing ones are absent; or all that are ours. */
   observe(keys: readonly string[] | 'all'): Promise<readonly ObservedObject<S>[]>;
 }
@@ -21,6 +23,9 @@ export interface Responsibility<S extends Spec> {
 }
 
 export const DONE: OperationResult = { kind: 'done' };
+
+/** Another operation of the same step was not done. */
+export const AGAIN: OperationResult = { kind: 'again' };
 
 export const missing = (dependency: string): OperationResult => ({
   kind: 'missing',
@@ -69,15 +74,15 @@ export class Handlers<S extends Spec> {
       while (
         end < operations.length &&
         this.#handlerOf(operations[end]) === handler &&
-        (operations[end]?.action === 'delete') === removes
+        (handler.change !== undefined || (operations[end]?.action === 'delete') === removes)
       )
         end++;
       const run = operations.slice(start, end);
       let own: readonly OperationResult[];
       try {
-        own = removes
-          ? await handler.remove(run as DeleteOperation<S>[])
-          : await handler.put(run as PutOperation<S>[]);
+        if (handler.change !== undefined) own = await handler.change(run);
+        else if (removes) own = await handler.remove(run as DeleteOperation<S>[]);
+        else own = await handler.put(run as PutOperation<S>[]);
       } catch (failure) {
         own = run.map(() => this.resultOfThrown(failure));
       }

@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
 import { type Pod, Testbed } from '@outboard/testbed';
+import type { ObjectProblem } from '../src/document.js';
 import type { RuleCounter, Spec, Underlay } from '../src/driver.js';
 import { type Fault, faultyDriver } from '../src/driver-memory/faulty-driver.js';
 import { namespaceName } from '../src/realise/names.js';
@@ -152,14 +153,26 @@ export class PacketLab implements AsyncDisposable {
 
   /** The same where something fails first: waits until what it tells of that is over. */
   async applyInTheEnd(dpu: string, entries: readonly d.Entry[]): Promise<void> {
+    await this.submit(dpu, entries)((problems) => problems.length === 0);
+    await this.#probeOf(dpu).engine.settled();
+  }
+
+  /** Has the DPU make it so; what it returns waits until the DPU tells such problems of that. */
+  submit(
+    dpu: string,
+    entries: readonly d.Entry[],
+  ): (satisfied: (problems: readonly ObjectProblem[]) => boolean) => Promise<readonly ObjectProblem[]> {
     const probe = this.#probeOf(dpu);
+    const from = probe.reports.length;
     const sequence = ++this.#sequence;
-    const healed = probe.until(
-      ({ version, problems }) => version.sequence === BigInt(sequence) && problems.length === 0,
-    );
     probe.engine.submit(d.document(sequence, entries));
-    await healed;
-    await probe.engine.settled();
+    return async (satisfied) => {
+      const { problems } = await probe.until(
+        ({ version, problems }) => version.sequence === BigInt(sequence) && satisfied(problems),
+        from,
+      );
+      return problems;
+    };
   }
 
   /** The same for a change of what it has. */

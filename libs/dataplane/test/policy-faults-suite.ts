@@ -1,42 +1,35 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type Pod, UdpFlow } from '@outboard/testbed';
-import type { Operation, OperationResult, Spec } from '../src/driver.js';
+import type { OperationResult } from '../src/driver.js';
 import * as d from '../src/testing/documents.js';
 import type { PacketWorld } from './packets-suite.js';
 import {
   allow,
   deny,
+  fromClients,
   groupPolicy,
   ISOLATED,
   ipv4,
   ipv6,
-  members,
   type Policies,
   PolicyLab,
   pass,
   serverUnder,
   tcp,
+  textsOf,
 } from './policy-lab.js';
+import { policyStates } from './policy-states.js';
 
+const addresses = (name: string): string[] => [ipv4(name), ipv6(name)];
 const FAILURE: OperationResult = { kind: 'failed', error: { code: 'EIO', message: 'injected' } };
-
-/** A rule that denies a group is only as complete as the group (docs/adr/0011, "Not atomic"): members come. */
-const isMember = (operation: Operation<Spec>): boolean =>
-  operation.action !== 'delete' && /member$/.test(operation.object.spec.kind);
 
 /** Policies of the server that differ in everything they can; none lets datagrams of `near` to port 5003 in. */
 const STATES: readonly Policies[] = [
   groupPolicy('far'),
-  // By another policy, of another tier, with other groups, in front of one that allows all.
-  serverUnder(
-    [
-      d.addressGroup('h'),
-      ...members('h', 'near'),
-      d.ruleSet('q', { tier: 'ADMIN', ingress: [deny({ peers: [d.inGroup('h')] }), allow()] }),
-    ],
-    {},
-    'q',
-  ),
+  // By groups, that members leave and come into.
+  ...policyStates({ near: addresses('near'), far: addresses('far') })
+    .slice(0, 6)
+    .map(({ objects, server }) => ({ objects, ports: { server } })),
   // The same policy by other rules, which pass on to one that is for something else.
   serverUnder(
     [
@@ -100,9 +93,7 @@ export function policyFaults(
       );
       try {
         for (let index = 0; index < operations; index += stride) {
-          policies.lab.setFault('dpu-1', (operation, count) =>
-            count === index && !isMember(operation) ? FAILURE : undefined,
-          );
+          policies.lab.setFault('dpu-1', (_, count) => (count === index ? FAILURE : undefined));
           await walk();
         }
       } finally {
@@ -117,6 +108,24 @@ export function policyFaults(
       const seen = UdpFlow.start({ from: pod('near'), to: pod('server'), ip: ipv4('server'), port: 5003 });
       await seen.progress(10);
       expect((await seen.stop()).received).toBeGreaterThan(0);
+    });
+
+    it('let through nobody whom a group may deny, as long as one of its members cannot be made', async () => {
+      const denying = (near: readonly string[]): Policies => {
+        const [{ objects, server } = { objects: [], server: {} }] = policyStates({ near, far: [] });
+        return { objects, ports: { server } };
+      };
+      await policies.enforce(denying([]));
+      const tried = fromClients('tcp 80');
+      expect(await policies.possibleOf(tried, textsOf(tried))).toEqual(textsOf(tried));
+      policies.lab.setFault('dpu-1', ({ action }) => (action === 'create' ? FAILURE : undefined));
+      const tells = policies.lab.submit('dpu-1', policies.entriesFor('dpu-1', denying(addresses('near'))));
+      await tells((problems) => problems.some(({ key }) => key === d.ruleSetKey('q')));
+      expect(await policies.possibleOf(tried, [])).toEqual([]);
+      policies.lab.setFault('dpu-1', undefined);
+      await tells((problems) => problems.length === 0);
+      const far = tried.filter(({ from }) => from === 'far');
+      expect(await policies.possibleOf(tried, textsOf(far))).toEqual(textsOf(far));
     });
   });
 }

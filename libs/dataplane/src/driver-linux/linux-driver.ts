@@ -28,7 +28,9 @@ import type { Place } from '../kernel/place.js';
 import { Representors } from '../kernel/representors.js';
 import {
   IN_PROCESS,
+  LINUX_AT_ONCE,
   LINUX_ORDER,
+  LINUX_PARTS,
   LINUX_READ_BACK_BEFORE,
   LINUX_SLOW_TO_REMOVE,
   LINUX_TOGETHER,
@@ -93,6 +95,8 @@ export class LinuxDriver implements Driver<LinuxSpec> {
   readonly order = LINUX_ORDER;
   readonly readBackBefore = LINUX_READ_BACK_BEFORE;
   readonly together = LINUX_TOGETHER;
+  readonly atOnce = LINUX_AT_ONCE;
+  readonly parts = LINUX_PARTS;
   readonly slowToRemove = LINUX_SLOW_TO_REMOVE;
   readonly inProcess = IN_PROCESS;
   readonly view = netlinkView;

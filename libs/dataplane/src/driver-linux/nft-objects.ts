@@ -1,3 +1,4 @@
+import type { Operation } from '../driver.js';
 import { groupBy } from '../group-by.js';
 import type { LinuxSpec } from '../realise/linux-objects.js';
 import type { DeleteOperation, Handler, Observed, PutOperation } from './handler.js';
@@ -32,16 +33,21 @@ export class NftObjects implements Handler {
   }
 
   put(operations: readonly PutOperation[]) {
-    return carryOut(
-      this.places,
-      operations.map((each) => this.#handlerOf(each.object.spec).putChange(each)),
-    );
+    return this.change(operations);
   }
 
   remove(operations: readonly DeleteOperation[]) {
+    return this.change(operations);
+  }
+
+  change(operations: readonly Operation<LinuxSpec>[]) {
     return carryOut(
       this.places,
-      operations.map((each) => this.#handlerOf(each.observed).removeChange(each)),
+      operations.map((each) =>
+        each.action === 'delete'
+          ? this.#handlerOf(each.observed).removeChange(each)
+          : this.#handlerOf(each.object.spec).putChange(each),
+      ),
     );
   }
 

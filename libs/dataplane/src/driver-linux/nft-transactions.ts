@@ -9,7 +9,7 @@ import {
 } from '@outboard/netlink';
 import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
-import { DONE } from '../handlers.js';
+import { AGAIN, DONE } from '../handlers.js';
 import { resultOfFailure, resultOfThrown } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
 import { GUARD_TABLE } from '../realise/guard-table.js';
@@ -76,7 +76,11 @@ export async function carryOut(places: Places, changes: readonly Change[]): Prom
     return place;
   });
   for (const [place, own] of byPlace) {
-    for (const part of parts(own)) await transact(place, part, results);
+    let failed = false;
+    for (const part of parts(own)) {
+      if (failed) for (const change of part) results.set(change, AGAIN);
+      else failed = !(await transact(place, part, results));
+    }
   }
   return changes.map((change) => results.get(change) ?? DONE);
 }
@@ -97,25 +101,24 @@ function* parts(changes: readonly Change[]): Generator<readonly Change[]> {
 }
 
 /**
- * A transaction is all or nothing: a change that it names as failed is left out, and the rest tried again, until it
- * succeeds. Each round leaves something out, so it ends. A removal of what is not there is left out on its own: kernels
- * before 6.3 know no removal that does not mind (NFT_MSG_DESTROY*).
+ * A transaction is all or nothing: if something fails, everything else is to be tried again. A removal of what is not there is
+ * left out on its own: kernels before 6.3 know no removal that does not mind (NFT_MSG_DESTROY*). False: nothing was done.
  */
 async function transact(
   place: Place,
   changes: readonly Change[],
   results: Map<Change, OperationResult>,
-): Promise<void> {
+): Promise<boolean> {
   let steps = changes.flatMap((change) => change.messages.map((message) => ({ change, message })));
   while (steps.length > 0) {
     let failures: readonly BatchFailure[];
     try {
       ({ failures } = await place.netfilter.transaction(steps.map(({ message }) => message)));
     } catch (failure) {
-      for (const { change } of steps) results.set(change, resultOfThrown(failure));
-      return;
+      for (const change of changes) results.set(change, resultOfThrown(failure));
+      return false;
     }
-    if (failures.length === 0) return;
+    if (failures.length === 0) return true;
     const idle = new Set<number>();
     for (const failure of failures) {
       const step = steps[failure.index];
@@ -123,6 +126,11 @@ async function transact(
       if (failure.code === 'ENOENT' && isRemoval(step.message)) idle.add(failure.index);
       else results.set(step.change, step.change.failureOf?.(failure) ?? resultOfFailure(failure));
     }
-    steps = steps.filter(({ change }, position) => !idle.has(position) && !results.has(change));
+    if (failures.length > idle.size) {
+      for (const change of changes) if (!results.has(change)) results.set(change, AGAIN);
+      return false;
+    }
+    steps = steps.filter((_, position) => !idle.has(position));
   }
+  return true;
 }

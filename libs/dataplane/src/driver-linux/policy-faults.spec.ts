@@ -1,4 +1,4 @@
 import { linuxPackets } from '../../test/packet-worlds.js';
 import { policyFaults } from '../../test/policy-faults-suite.js';
 
-policyFaults('linux', linuxPackets, 3);
+policyFaults('linux', linuxPackets, 8);

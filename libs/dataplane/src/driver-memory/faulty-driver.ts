@@ -20,6 +20,8 @@ export function faultyDriver<S extends Spec>(
     order: driver.order,
     ...(driver.readBackBefore && { readBackBefore: driver.readBackBefore }),
     ...(driver.together && { together: driver.together }),
+    ...(driver.atOnce && { atOnce: driver.atOnce }),
+    ...(driver.parts && { parts: driver.parts }),
     slowToRemove: driver.slowToRemove,
     ...(driver.inProcess && { inProcess: driver.inProcess }),
     ...(driver.view && { view: driver.view }),
@@ -39,12 +41,28 @@ export function faultyDriver<S extends Spec>(
     async apply(operations) {
       if (fault === undefined) return driver.apply(operations);
       const results: OperationResult[] = [];
-      // One by one, so that what is faked does not change what the rest of a batch meets.
-      for (const operation of operations) {
-        const faked = fault?.(operation, count++);
-        results.push(...(faked === undefined ? await driver.apply([operation]) : [faked]));
+      // One by one, so that what is faked does not change what the rest of a batch meets; what is one step, as one.
+      for (let start = 0; start < operations.length; ) {
+        let end = start + 1;
+        if (isOneStep(operations[start])) while (end < operations.length && isOneStep(operations[end])) end++;
+        results.push(...(await step(operations.slice(start, end))));
+        start = end;
       }
       return results;
     },
   };
+
+  function isOneStep(operation: Operation<S> | undefined): boolean {
+    const spec = operation?.action === 'delete' ? operation.observed : operation?.object.spec;
+    return spec !== undefined && driver.atOnce?.has(spec.kind) === true;
+  }
+
+  async function step(operations: readonly Operation<S>[]): Promise<readonly OperationResult[]> {
+    const faked = operations.map((operation) => fault?.(operation, count++));
+    if (faked.some((result) => result !== undefined && result.kind !== 'done'))
+      return faked.map((result) => result ?? { kind: 'again' });
+    const rest = await driver.apply(operations.filter((_, index) => faked[index] === undefined));
+    let next = 0;
+    return faked.map((result) => result ?? rest[next++] ?? { kind: 'again' });
+  }
 }

@@ -2,7 +2,9 @@ import type { DataplaneObject } from '@outboard/contracts';
 import type { Capability, Realisation, Resolve, RuleCounter } from '../driver.js';
 import { InMemoryDriver } from '../in-memory/in-memory-driver.js';
 import {
+  LINUX_AT_ONCE,
   LINUX_ORDER,
+  LINUX_PARTS,
   LINUX_READ_BACK_BEFORE,
   LINUX_SLOW_TO_REMOVE,
   LINUX_TOGETHER,
@@ -24,6 +26,8 @@ export class MemoryDriver extends InMemoryDriver<LinuxSpec> {
   readonly order = LINUX_ORDER;
   readonly readBackBefore = LINUX_READ_BACK_BEFORE;
   readonly together = LINUX_TOGETHER;
+  readonly atOnce = LINUX_AT_ONCE;
+  readonly parts = LINUX_PARTS;
   readonly slowToRemove = LINUX_SLOW_TO_REMOVE;
   readonly view = netlinkView;
   readonly kernel: MemoryKernel;

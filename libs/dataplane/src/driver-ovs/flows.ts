@@ -1,6 +1,6 @@
 import { satisfies } from '@outboard/reconcile';
-import type { OperationResult, RuleCounter } from '../driver.js';
-import { DONE, missing } from '../handlers.js';
+import type { Operation, OperationResult, RuleCounter } from '../driver.js';
+import { AGAIN, DONE, missing } from '../handlers.js';
 import { CachedDecisions, TOUCH_COOKIE } from './cached-decisions.js';
 import {
   COOKIE_MASK,
@@ -32,6 +32,7 @@ import {
   type FlowSpec,
   flowKey,
   kindOfFlow,
+  type OvsSpec,
   PIPELINE_KEY,
   portKey,
   TABLE,
@@ -106,55 +107,60 @@ export class Flows implements Handler {
     return keys;
   }
 
-  async put(operations: readonly PutOperation[]): Promise<readonly OperationResult[]> {
-    const results: OperationResult[] = operations.map(() => DONE);
+  put(operations: readonly PutOperation[]): Promise<readonly OperationResult[]> {
+    return this.change(operations);
+  }
+
+  remove(operations: readonly DeleteOperation[]): Promise<readonly OperationResult[]> {
+    return this.change(operations);
+  }
+
+  async change(operations: readonly Operation<OvsSpec>[]): Promise<readonly OperationResult[]> {
+    const results = new Map<number, OperationResult>();
     const messages: Message[] = [];
     const indexes: number[] = [];
     // What others did until now is known then, and not overwritten.
     await this.settle();
-    for (const [index, { object, mark, action }] of operations.entries()) {
-      const spec = object.spec as FlowSpec;
-      if (action === 'update' || DECIDES_AT_ONCE.has(spec.kind)) this.#decisions.changed();
-      const standing = this.#find(object.key);
-      if (standing !== undefined && !isOurs(standing)) {
-        results[index] = { kind: 'foreign', found: foreignText(standing) };
-        continue;
-      }
-      try {
-        messages.push(addFlow({ ...spec, cookie: cookieOf(mark.key) }, this.vswitch.names));
+    for (const [index, operation] of operations.entries()) {
+      const message = operation.action === 'delete' ? this.#removal(operation) : this.#addition(operation);
+      if (message === undefined) continue;
+      if ('kind' in message) results.set(index, message);
+      else {
+        messages.push(message);
         indexes.push(index);
-      } catch (failure) {
-        if (!(failure instanceof UnknownPort)) throw failure;
-        results[index] = missing(portKey(failure.port));
       }
     }
-    for (const refusal of await this.vswitch.client.commit(messages)) {
+    if (results.size > 0) return operations.map((_, index) => results.get(index) ?? AGAIN);
+    const refusals = await this.vswitch.client.commit(messages);
+    for (const refusal of refusals) {
       const index = indexes[refusal.index];
-      if (index !== undefined) results[index] = resultOf(refusal);
+      if (index !== undefined) results.set(index, resultOf(refusal));
     }
-    return results;
+    const rest = refusals.length > 0 ? AGAIN : DONE;
+    return operations.map((_, index) => results.get(index) ?? rest);
   }
 
-  async remove(operations: readonly DeleteOperation[]): Promise<readonly OperationResult[]> {
-    const results: OperationResult[] = operations.map(() => DONE);
-    const messages: Message[] = [];
-    const indexes: number[] = [];
-    for (const [index, { key }] of operations.entries()) {
-      const flow = this.#find(key);
-      if (flow === undefined) continue;
-      this.#decisions.changed();
-      messages.push(
-        isContainer(flow)
-          ? removeFlows(COOKIE_PREFIX, COOKIE_MASK, { xreg1: String(flow.match.xreg1) })
-          : removeFlow(flow, COOKIE_PREFIX, COOKIE_MASK, this.vswitch.names),
-      );
-      indexes.push(index);
+  /** Undefined: it is not there. */
+  #removal({ key }: DeleteOperation): Message | undefined {
+    const flow = this.#find(key);
+    if (flow === undefined) return undefined;
+    this.#decisions.changed();
+    return isContainer(flow)
+      ? removeFlows(COOKIE_PREFIX, COOKIE_MASK, { xreg1: String(flow.match.xreg1) })
+      : removeFlow(flow, COOKIE_PREFIX, COOKIE_MASK, this.vswitch.names);
+  }
+
+  #addition({ object, mark, action }: PutOperation): Message | OperationResult {
+    const spec = object.spec as FlowSpec;
+    if (action === 'update' || DECIDES_AT_ONCE.has(spec.kind)) this.#decisions.changed();
+    const standing = this.#find(object.key);
+    if (standing !== undefined && !isOurs(standing)) return { kind: 'foreign', found: foreignText(standing) };
+    try {
+      return addFlow({ ...spec, cookie: cookieOf(mark.key) }, this.vswitch.names);
+    } catch (failure) {
+      if (!(failure instanceof UnknownPort)) throw failure;
+      return missing(portKey(failure.port));
     }
-    for (const refusal of await this.vswitch.client.commit(messages)) {
-      const index = indexes[refusal.index];
-      if (index !== undefined) results[index] = resultOf(refusal);
-    }
-    return results;
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<readonly Observed[]> {

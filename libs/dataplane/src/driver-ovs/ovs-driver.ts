@@ -35,7 +35,9 @@ import { Ports } from './ports.js';
 import {
   FLOW_KINDS,
   groupKey,
+  OVS_AT_ONCE,
   OVS_ORDER,
+  OVS_PARTS,
   OVS_READ_BACK_BEFORE,
   OVS_SLOW_TO_REMOVE,
   OVS_TOGETHER,
@@ -65,6 +67,8 @@ export class OvsDriver implements Driver<OvsSpec> {
   readonly order = OVS_ORDER;
   readonly readBackBefore = OVS_READ_BACK_BEFORE;
   readonly together = OVS_TOGETHER;
+  readonly atOnce = OVS_AT_ONCE;
+  readonly parts = OVS_PARTS;
   readonly slowToRemove = OVS_SLOW_TO_REMOVE;
   readonly view = switchView;
   readonly inProcess = IN_PROCESS;

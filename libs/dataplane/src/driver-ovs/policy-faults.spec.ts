@@ -1,4 +1,4 @@
 import { ovsPackets } from '../../test/packet-worlds.js';
 import { policyFaults } from '../../test/policy-faults-suite.js';
 
-policyFaults('ovs', ovsPackets, 29);
+policyFaults('ovs', ovsPackets, 131);

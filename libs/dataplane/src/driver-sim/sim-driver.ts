@@ -1,7 +1,9 @@
 import type { DataplaneObject } from '@outboard/contracts';
 import type { Capability, Realisation, Resolve, RuleCounter, Underlay } from '../driver.js';
 import {
+  OVS_AT_ONCE,
   OVS_ORDER,
+  OVS_PARTS,
   OVS_READ_BACK_BEFORE,
   OVS_SLOW_TO_REMOVE,
   OVS_TOGETHER,
@@ -27,6 +29,8 @@ export class SimDriver extends InMemoryDriver<OvsSpec> {
   readonly order = OVS_ORDER;
   readonly readBackBefore = OVS_READ_BACK_BEFORE;
   readonly together = OVS_TOGETHER;
+  readonly atOnce = OVS_AT_ONCE;
+  readonly parts = OVS_PARTS;
   readonly slowToRemove = OVS_SLOW_TO_REMOVE;
   readonly view = switchView;
   readonly vswitch: SimSwitch;

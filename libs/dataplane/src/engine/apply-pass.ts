@@ -16,7 +16,16 @@ import type {
   Ownership,
   Spec,
 } from '../driver.js';
-import { type Entry, eachNeed, type Issue, type NeutralRecord, sameSpec, type Urgency } from './entry.js';
+import type { Closures } from './closures.js';
+import {
+  type Entry,
+  eachNeed,
+  type Issue,
+  type NeutralRecord,
+  NOBODY,
+  sameSpec,
+  type Urgency,
+} from './entry.js';
 import type { Offloads } from './offloads.js';
 import type { Progress } from './progress.js';
 import type { Wants } from './wants.js';
@@ -30,6 +39,7 @@ export interface ApplyPassContext<S extends Spec> {
   readonly driver: Driver<S>;
   readonly wants: Wants<S>;
   readonly tracker: DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>;
+  readonly closures: Closures<S>;
   readonly progress: Progress;
   readonly offloads: Offloads<S>;
   readonly gate: PruneGate;
@@ -57,6 +67,8 @@ export class ApplyPass<S extends Spec> {
   readonly #goingWith = new Map<string, Set<string>>();
   /** What was right, until something outside changed it. */
   readonly #drifted = new Set<string>();
+  /** What was not done because something else of its step failed, by the key of that, with which it is tried again. */
+  readonly #held = new Map<string, readonly Entry<S>[]>();
   #turn = 0;
 
   constructor(private readonly context: ApplyPassContext<S>) {}
@@ -67,22 +79,28 @@ export class ApplyPass<S extends Spec> {
   }
 
   async run(entries: readonly Entry<S>[], urgency: Urgency): Promise<void> {
-    const { slowToRemove } = this.context.driver;
+    const { slowToRemove, atOnce, parts } = this.context.driver;
     const turn = ++this.#turn;
     const removals: Entry<S>[] = [];
     const slowRemovals: Entry<S>[] = [];
     const upserts: Entry<S>[] = [];
     const all = this.#withDependencies(entries);
+    let comes = false;
+    for (const { pending, wanted } of all)
+      comes ||= pending !== undefined && wanted !== undefined && atOnce?.has(wanted.spec.kind) === true;
+    const leaving: Entry<S>[] = [];
     for (const entry of all) {
       entry.stage = 'inHand';
       entry.turn = turn;
       if (entry.pending === undefined) this.#settle(entry);
       else if (entry.pending !== 'delete') upserts.push(entry);
+      else if (comes && parts?.has(kindOf(entry))) leaving.push(entry);
       else if (slowToRemove.has(kindOf(entry))) slowRemovals.push(entry);
       else removals.push(entry);
     }
     await this.#remove(removals, urgency);
-    await this.#upsert(upserts, urgency);
+    // What is left and what takes its place change at once: in between it would be in neither, or in both.
+    await this.#upsert([...leaving, ...upserts], urgency);
     await this.#remove(slowRemovals, urgency);
     for (const entry of all) if (entry.stage === 'inHand' || entry.stage === 'applied') entry.stage = 'idle';
   }
@@ -158,8 +176,10 @@ export class ApplyPass<S extends Spec> {
 
   /** What is wanted of an object is another now; `releasing`: the records that want it no longer, if none does. */
   desireChanged(entry: Entry<S>, releasing: readonly NeutralRecord<S>[]): void {
-    const { retries, waits, queue, tracker, progress } = this.context;
+    const { retries, waits, queue, tracker, progress, closures } = this.context;
     const { key, claims } = entry;
+    this.#goOn(key);
+    if (entry.wanted === undefined) closures.trust(key);
     retries.forget(key);
     waits.forget(key);
     if (this.#drifted.size > 0) this.#drifted.delete(key);
@@ -188,14 +208,35 @@ export class ApplyPass<S extends Spec> {
     if (record.blocked !== undefined) return record.blocked;
     let pending: Issue | undefined;
     for (const object of record.objects) {
-      const { wanted, claims } = this.context.tracker.get(object.key) ?? {};
-      if (!object.guess && wanted !== undefined && wanted !== object && !sameSpec(wanted.spec, object.spec))
+      const entry = this.context.tracker.get(object.key);
+      const { wanted, claims } = entry ?? {};
+      if (entry !== undefined && entry.open === object) {
+        const closed = this.#closedIssue(entry);
+        if (closed?.state === 'PENDING') pending ??= closed;
+        else if (closed !== undefined) return closed;
+      } else if (
+        !object.guess &&
+        wanted !== undefined &&
+        wanted !== object &&
+        !sameSpec(wanted.spec, object.spec)
+      )
         return { state: 'FAILED', message: `${claims?.[0]?.key} wants ${object.key} otherwise` };
       const issue = this.#issues.get(object.key);
       if (issue?.state === 'PENDING') pending ??= issue;
       else if (issue !== undefined) return issue;
     }
     return pending;
+  }
+
+  /** It is closed for a part of which was told that it cannot be made. */
+  #closedIssue(entry: Entry<S>): Issue | undefined {
+    for (const part of this.context.closures.doubtsOf(entry)) {
+      const issue = this.#issues.get(part);
+      if (issue === undefined) continue;
+      const message = `${entry.key} lets less through than it should, as ${part} is missing`;
+      return { state: issue.state === 'PENDING' ? 'PENDING' : 'FAILED', message };
+    }
+    return undefined;
   }
 
   /** What is wrong with a driver object. */
@@ -226,7 +267,12 @@ export class ApplyPass<S extends Spec> {
   #withDependencies(entries: readonly Entry<S>[]): Set<Entry<S>> {
     const { tracker, dequeue } = this.context;
     const all = new Set(entries);
-    for (const { wanted } of all) {
+    for (const { key, wanted } of all) {
+      // Those of its step that wait for it, too.
+      for (const other of this.#release(key)) {
+        dequeue(other);
+        all.add(other);
+      }
       if (wanted === undefined) continue;
       eachNeed(wanted, (key) => {
         const needed = tracker.get(key);
@@ -249,7 +295,7 @@ export class ApplyPass<S extends Spec> {
       const operations: Operation<S>[] = [];
       const worked: Entry<S>[] = [];
       for (const entry of wave) {
-        const operation = this.#upsertOperation(entry);
+        const operation = entry.wanted === undefined ? this.#removal(entry) : this.#upsertOperation(entry);
         if (operation === undefined) continue;
         operations.push(operation);
         worked.push(entry);
@@ -317,23 +363,31 @@ export class ApplyPass<S extends Spec> {
   }
 
   async #remove(entries: readonly Entry<S>[], urgency: Urgency): Promise<void> {
-    const { driver, rankOf, later, progress } = this.context;
+    const { driver, rankOf, later } = this.context;
     const removed: Entry<S>[] = [];
     for (const wave of waves(entries, (entry) => rankOf(kindOf(entry)), 'reverse')) {
       const operations: Operation<S>[] = [];
       const worked: Entry<S>[] = [];
       for (const entry of wave) {
-        const { key, observed } = entry;
-        if (observed === undefined || !this.#mayRemove(entry)) progress.close(entry);
-        else if (!this.#goesWithContainer(key, observed)) {
-          operations.push({ action: 'delete', key, observed: observed.spec });
-          worked.push(entry);
-        }
+        const operation = this.#removal(entry);
+        if (operation === undefined) continue;
+        operations.push(operation);
+        worked.push(entry);
       }
       if (operations.length > 0) removed.push(...this.#judgeResults(worked, await driver.apply(operations)));
     }
     if (urgency === 'urgent' || removed.length <= REMOVALS_READ_BACK_AT_ONCE) await this.verify(removed);
     else for (const entry of removed) later(entry);
+  }
+
+  #removal(entry: Entry<S>): Operation<S> | undefined {
+    const { key, observed } = entry;
+    if (observed !== undefined && this.#mayRemove(entry))
+      return this.#goesWithContainer(key, observed)
+        ? undefined
+        : { action: 'delete', key, observed: observed.spec };
+    this.context.progress.close(entry);
+    return undefined;
   }
 
   #goesWithContainer(key: string, { within }: ObservedObject<S>): boolean {
@@ -358,6 +412,7 @@ export class ApplyPass<S extends Spec> {
   #judgeResults(entries: readonly Entry<S>[], results: readonly OperationResult[]): Entry<S>[] {
     const { waits, retries, tracker } = this.context;
     const done: Entry<S>[] = [];
+    const others: Entry<S>[] = [];
     for (const [index, entry] of entries.entries()) {
       const result = results[index];
       const { key } = entry;
@@ -381,6 +436,9 @@ export class ApplyPass<S extends Spec> {
           retries.failed(key);
           this.#leave(entry, { state: 'FOREIGN', message: `${key} is taken by ${result.found}` });
           break;
+        case 'again':
+          others.push(entry);
+          break;
         case 'unsupported':
           this.#leave(entry, { state: 'UNSUPPORTED', message: result.why });
           break;
@@ -392,7 +450,47 @@ export class ApplyPass<S extends Spec> {
           this.#failed(entry, `${key}: the driver gave no result`);
       }
     }
+    if (others.length > 0) this.#tryAgain(others, entries);
     return done;
+  }
+
+  /** Others of the same step wait for what has failed, as that may pass; if it does not, they go on without it. */
+  #tryAgain(others: readonly Entry<S>[], step: readonly Entry<S>[]): void {
+    const { closures, dequeue, queue } = this.context;
+    const failing = step.find(({ key }) => this.#isPassing(key));
+    if (failing === undefined) {
+      for (const entry of others) queue(entry, entry.urgency ?? 'bulk');
+      return;
+    }
+    this.#held.set(failing.key, others);
+    for (const entry of others) {
+      dequeue(entry);
+      entry.isHeld = true;
+      closures.reform(entry);
+    }
+  }
+
+  /** Those that wait for the failing operation of their step need not wait any more. */
+  #goOn(key: string): void {
+    const { closures, queue } = this.context;
+    for (const entry of this.#release(key)) {
+      closures.reform(entry);
+      queue(entry, entry.urgency ?? 'bulk');
+    }
+  }
+
+  #release(key: string): readonly Entry<S>[] {
+    const others = this.#held.get(key);
+    if (others === undefined) return NOBODY;
+    this.#held.delete(key);
+    for (const entry of others) entry.isHeld = false;
+    return others;
+  }
+
+  /** It has failed, but not so often that anybody was told. */
+  #isPassing(key: string): boolean {
+    const attempts = this.context.retries.attempts(key);
+    return attempts > 0 && attempts < ATTEMPTS_BEFORE_PROBLEM;
   }
 
   /** Notes what a key is like; wakes what waited for it, and buries what went with it. */
@@ -428,25 +526,32 @@ export class ApplyPass<S extends Spec> {
   }
 
   #failed(entry: Entry<S>, message: string): void {
+    this.context.closures.doubt(entry);
     if (this.context.retries.failed(entry.key) >= ATTEMPTS_BEFORE_PROBLEM)
       this.#leave(entry, { state: 'FAILED', message });
   }
 
   /** Nothing more can be done for now, and this is why. */
   #leave(entry: Entry<S>, issue: Issue): void {
+    const { closures, progress } = this.context;
+    this.#goOn(entry.key);
     this.#issues.set(entry.key, issue);
-    this.context.progress.close(entry);
+    progress.close(entry);
     for (const record of entry.claims) this.judge(record);
-    for (const record of this.#releasing.get(entry.key) ?? []) this.context.progress.problem(record, issue);
+    closures.doubt(entry);
+    for (const { claims } of closures.closedBy(entry.key)) for (const record of claims) this.judge(record);
+    for (const record of this.#releasing.get(entry.key) ?? []) progress.problem(record, issue);
   }
 
   /** It is as it should be. */
   #settle(entry: Entry<S>): void {
-    const { progress, retries, waits } = this.context;
+    const { closures, progress, retries, waits } = this.context;
     const { key, claims } = entry;
     retries.forget(key);
     waits.forget(key);
     if (entry.wanted !== undefined) this.#wake(waits.wake(key), entry);
+    this.#goOn(key);
+    closures.trust(key);
     progress.close(entry);
     const [winner] = claims;
     if (this.#drifted.delete(key) && winner !== undefined) progress.repaired(winner.owner);

@@ -11,7 +11,8 @@ import type {
 } from '../engine.js';
 import type { InspectPage, InspectQuery } from '../inspect.js';
 import { ApplyPass } from './apply-pass.js';
-import { asWanted, Entry, type NeutralRecord, type Task, type Urgency } from './entry.js';
+import { Closures } from './closures.js';
+import { asWanted, Entry, type NeutralRecord, NOBODY, type Task, type Urgency } from './entry.js';
 import { inspectEntries } from './inspect.js';
 import { Offloads } from './offloads.js';
 import { Progress } from './progress.js';
@@ -52,6 +53,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     (key) => new Entry(key),
     asWanted,
   );
+  readonly #closures = new Closures<S>(this.#tracker, (entry) => this.#sync(entry, 'urgent', NOBODY));
   readonly #wants: Wants<S>;
   readonly #progress: Progress;
   readonly #offloads: Offloads<S>;
@@ -85,7 +87,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   constructor(private readonly options: DataplaneEngineOptions<S>) {
     const { driver, owners, clock, random } = options;
     this.#driver = driver;
-    this.#wants = new Wants(driver, this.#tracker, owners);
+    this.#wants = new Wants(driver, this.#tracker, this.#closures, owners);
     this.#progress = new Progress(owners);
     this.#offloads = new Offloads(driver, this.#wants, this.#tracker);
     this.#gate = new PruneGate(owners);
@@ -97,6 +99,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       driver,
       wants: this.#wants,
       tracker: this.#tracker,
+      closures: this.#closures,
       progress: this.#progress,
       offloads: this.#offloads,
       gate: this.#gate,

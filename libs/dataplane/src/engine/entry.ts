@@ -63,6 +63,10 @@ export class Entry<S extends Spec>
 {
   /** Who wants it, in the order of owner and key: the first decides what it is like. Replaced, never changed. */
   claims: readonly NeutralRecord<S>[] = NOBODY;
+  /** What `wanted` is instead of, as long as that is closed. Changed by `Closures` alone. */
+  open: DriverObject<S> | undefined = undefined;
+  /** Not done, because something else of its step failed: it is tried again with that. */
+  isHeld = false;
   urgency: Urgency | undefined = undefined;
   round = 0;
   openFor: readonly NeutralRecord<Spec>[] = NOBODY;

@@ -3,6 +3,7 @@ import { AppError } from '@outboard/core';
 import type { DeltaTracker } from '@outboard/reconcile';
 import type { DocumentUpdate, DocumentVersion } from '../document.js';
 import type { Driver, DriverObject, ObservedObject, Spec } from '../driver.js';
+import type { Closures } from './closures.js';
 import { type Entry, eachNeed, NeutralRecord, NOBODY, sameSpec } from './entry.js';
 import { ObjectReader } from './object-reader.js';
 import { SourceReader } from './source-reader.js';
@@ -37,6 +38,7 @@ export class Wants<S extends Spec> {
   constructor(
     private readonly driver: Pick<Driver<S>, 'realise'>,
     private readonly tracker: DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>,
+    private readonly closures: Pick<Closures<S>, 'want'>,
     readonly owners: readonly string[],
   ) {
     for (const owner of owners) {
@@ -260,7 +262,7 @@ export class Wants<S extends Spec> {
       all.length > 1 ? chosen(all.flatMap((each) => claimed(each) ?? [])) : only && claimed(only);
     if (object !== undefined) this.#count(object, 1);
     entry.claims = all;
-    this.tracker.want(entry, object);
+    this.closures.want(entry, object);
     return entry;
   }
 

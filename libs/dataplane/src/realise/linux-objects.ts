@@ -362,11 +362,24 @@ export const LINUX_ORDER = [
 /** What redirects is behind the filters of what it redirects; and what is heard at all is redirected. */
 export const LINUX_READ_BACK_BEFORE: ReadonlySet<LinuxSpec['kind']> = new Set(['gate', 'representor']);
 
-/** What a bridge knows; what nftables takes in one transaction, which is one step for packets too. */
+/** What nftables takes in one transaction. */
+export const LINUX_AT_ONCE: ReadonlySet<LinuxSpec['kind']> = new Set([
+  'sender',
+  'policyset',
+  'policymember',
+  'policycounter',
+  'rulechain',
+  'portchain',
+  'policyport',
+]);
+
+/** What a bridge knows; and that. */
 export const LINUX_TOGETHER: readonly ReadonlySet<LinuxSpec['kind']>[] = [
   new Set(['bridgeentry', 'tunnelentry', 'neighbour']),
-  new Set(['sender', 'policyset', 'policymember', 'policycounter', 'rulechain', 'portchain', 'policyport']),
+  LINUX_AT_ONCE,
 ];
+
+export const LINUX_PARTS: ReadonlySet<LinuxSpec['kind']> = new Set(['policymember']);
 
 /**
  * Removing devices blocks the kernel for 16-20 ms and more. What rules refer to goes when no rule does any more, so

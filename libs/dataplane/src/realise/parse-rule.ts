@@ -85,6 +85,42 @@ function parseRule(
   };
 }
 
+type NamedPort = Extract<ParsedService, { kind: 'named' }>;
+
+/** Rules as they are to be while a group or the named ports that some of them mean are not complete. */
+export interface ClosedRules {
+  readonly rules: readonly ParsedRule[];
+  /** Keys of these groups. */
+  readonly groups: readonly string[];
+  readonly namedPorts: readonly NamedPort[];
+}
+
+/**
+ * Whoever is missing in a group is not denied by a rule that denies it, and not passed on by one that does that: as long as
+ * somebody is, everybody may be. Undefined: no rule of these lets anything through on that account.
+ */
+export function closedRules(rules: readonly ParsedRule[]): ClosedRules | undefined {
+  const groups = new Set<string>();
+  const namedPorts: NamedPort[] = [];
+  const closed = rules.map((rule): ParsedRule => {
+    if (rule.action === 'ALLOW') return rule;
+    const meant = rule.peers.flatMap((peer) => (peer.kind === 'group' ? [peer.key] : []));
+    const named = rule.services.filter((service) => service.kind === 'named');
+    if (meant.length + named.length === 0) return rule;
+    for (const key of meant) groups.add(key);
+    namedPorts.push(...named);
+    return {
+      name: rule.name,
+      action: 'DENY',
+      peers: meant.length > 0 ? [] : rule.peers,
+      services: rule.services.map((service) =>
+        service.kind === 'named' ? { kind: 'ports', protocol: service.protocol } : service,
+      ),
+    };
+  });
+  return groups.size + namedPorts.length > 0 ? { rules: closed, groups: [...groups], namedPorts } : undefined;
+}
+
 function parsePeer(
   { peer }: RulePeer,
   groups: ReadonlyMap<string, AddressGroup>,

@@ -13,7 +13,9 @@ import {
 import { namespaceName } from './names.js';
 import { parseMember } from './parse-member.js';
 import {
+  closedRules,
   groupsOf,
+  type ParsedRule,
   POLICY_DIRECTIONS,
   type PolicyDirection,
   parseRules,
@@ -28,10 +30,11 @@ import {
   ruleChainName,
   ruleCounterName,
 } from './policy-names.js';
-import { MAX_CHAIN_RULES, paddedName, ruleRules } from './policy-rules.js';
+import { type Expressions, MAX_CHAIN_RULES, paddedName, ruleRules } from './policy-rules.js';
 import { NAMED_PORT_SETS } from './port-sets.js';
 import { ROUTER_KEY } from './realise-route.js';
 
+const FAMILIES = [4, 6] as const;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** A set for each family. */
@@ -44,7 +47,7 @@ export function addressGroupObjects(
   if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
   if (problems.total > 0) throw problems.toError();
   const namespace = namespaceName(dpu, router);
-  return ([4, 6] as const).map((family) => {
+  return FAMILIES.map((family) => {
     const name = groupSetName(groupId(key), family, prefixes);
     return {
       key: policySetKey(namespace, name),
@@ -78,6 +81,7 @@ export function addressGroupMember(
       spec: { kind: 'policymember', namespace, set, key, ...ends },
       after: [policySetKey(namespace, set)],
       within: policySetKey(namespace, set),
+      partOf: policySetKey(namespace, set),
     },
     ...namedPortObjects(namespace, prefix, member.namedPorts),
   ];
@@ -101,6 +105,7 @@ export const namedPortObjects = (
       spec: { kind: elementKind(set), namespace, set, key },
       after: [guardKey(namespace, 'policies')],
       within: guardKey(namespace, 'policies'),
+      partOf: policySetKey(namespace, set),
     };
   });
 
@@ -129,22 +134,43 @@ function directionObjects(
   const own = parseRules(set, direction, groups, problems);
   if (own.length === 0) return [];
   const counters = own.map(({ name }) => ruleCounterName(direction, set.policyUid, name));
-  const rules = own.flatMap((rule, index) => ruleRules(rule, direction, counters[index] ?? ''));
+  const rulesOf = (parsed: readonly ParsedRule[]): Expressions[] =>
+    parsed.flatMap((rule, index) => ruleRules(rule, direction, counters[index] ?? ''));
+  const rules = rulesOf(own);
   if (rules.length > MAX_CHAIN_RULES) {
     problems.add(direction, `must be at most ${MAX_CHAIN_RULES} rules of the kernel, not ${rules.length}`);
   }
   const name = ruleChainName(direction, set.policyUid);
   const home = guardKey(namespace, 'policies');
-  const sets = [...groups].flatMap(([key, { prefixes }]) =>
-    ([4, 6] as const).map((family) => policySetKey(namespace, groupSetName(groupId(key), family, prefixes))),
-  );
+  const setsOf = (keys: Iterable<string>): string[] =>
+    [...keys].flatMap((key) => {
+      const prefixes = groups.get(key)?.prefixes ?? false;
+      return FAMILIES.map((family) => policySetKey(namespace, groupSetName(groupId(key), family, prefixes)));
+    });
+  const spec = { kind: 'rulechain', namespace, name, rules } as const;
+  const closed = closedRules(own);
   return [
     ...[...new Set(counters)].map((counter) => counterObject(namespace, counter)),
     {
       key: policyChainKey(namespace, name),
-      spec: { kind: 'rulechain', namespace, name, rules },
-      after: [home, ...sets, ...counters.map((counter) => policyCounterKey(namespace, counter))],
+      spec,
+      after: [
+        home,
+        ...setsOf(groups.keys()),
+        ...counters.map((counter) => policyCounterKey(namespace, counter)),
+      ],
       within: home,
+      ...(closed && {
+        closed: {
+          without: [
+            ...setsOf(closed.groups),
+            ...(closed.namedPorts.length > 0
+              ? FAMILIES.map((each) => policySetKey(namespace, NAMED_PORT_SETS[each]))
+              : []),
+          ],
+          spec: { ...spec, rules: rulesOf(closed.rules) },
+        },
+      }),
     },
   ];
 }

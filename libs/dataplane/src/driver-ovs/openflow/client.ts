@@ -107,49 +107,50 @@ export class OpenFlowClient {
   async send(messages: readonly Message[]): Promise<Refusal[]> {
     const ids = messages.map((message) => this.#write(message));
     await this.barrier();
-    return ids.flatMap((id, index) => {
-      const refusal = this.#refusals.get(id);
-      this.#refusals.delete(id);
-      return refusal === undefined ? [] : [{ index, ...refusal }];
-    });
+    return this.#takeRefusals(ids);
   }
 
   /**
-   * Carries out all messages at once, so that packets meet either none or all of them; if one is refused, each by
-   * itself. Returns the refusals.
+   * Carries out all messages at once, so that packets meet either none or all of them: none if some are refused, which are
+   * returned. If the switch does not say which, each is carried out by itself.
    */
   async commit(messages: readonly Message[]): Promise<Refusal[]> {
     if (messages.length < 2) return this.send(messages);
     const bundle = this.#nextBundle++ >>> 0;
+    const ids: number[] = [];
     try {
       await this.request(openBundle(bundle));
+      await this.#addAll(bundle, messages, ids);
       // What is refused here is left out of the bundle, which would go through without it.
-      if (await this.#addAll(bundle, messages)) {
-        await this.request(commitBundle(bundle));
-        return [];
-      }
-      this.#write(discardBundle(bundle));
+      const refusals = this.#takeRefusals(ids);
+      if (refusals.length > 0) this.#write(discardBundle(bundle));
+      else await this.request(commitBundle(bundle));
+      return refusals;
     } catch (failure) {
       if (this.#closed) throw failure;
+      const refusals = this.#takeRefusals(ids);
+      return refusals.length > 0 ? refusals : this.send(messages);
     }
-    return this.send(messages);
   }
 
   close(): void {
     this.socket.destroy();
   }
 
-  /** False if one was refused. */
-  async #addAll(bundle: number, messages: readonly Message[]): Promise<boolean> {
-    let refused = false;
+  async #addAll(bundle: number, messages: readonly Message[], ids: number[]): Promise<void> {
     for (let start = 0; start < messages.length; start += BUNDLE_MESSAGES) {
-      const ids = messages
-        .slice(start, start + BUNDLE_MESSAGES)
-        .map((message) => this.#write(addToBundle(bundle, message, this.#nextId)));
+      for (const message of messages.slice(start, start + BUNDLE_MESSAGES))
+        ids.push(this.#write(addToBundle(bundle, message, this.#nextId)));
       await this.barrier();
-      for (const id of ids) refused = this.#refusals.delete(id) || refused;
     }
-    return !refused;
+  }
+
+  #takeRefusals(ids: readonly number[]): Refusal[] {
+    return ids.flatMap((id, index) => {
+      const refusal = this.#refusals.get(id);
+      this.#refusals.delete(id);
+      return refusal === undefined ? [] : [{ index, ...refusal }];
+    });
   }
 
   #write(message: Message): number {

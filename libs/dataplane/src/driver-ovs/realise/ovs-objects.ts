@@ -84,9 +84,19 @@ export interface FlowSpec {
 
 /**
  * Flows in the order in which they are made: members of a set after the set, rules after their segment, a policy after
- * all of its rules, a port's chain after its policies, and after all others its gate, which lets its packets in.
+ * all of its rules and their counters, a port's chain after its policies, and after all others its gate, which lets its packets in.
  */
-export const FLOW_KINDS = ['set', 'member', 'segment', 'rule', 'policy', 'chain', 'flow', 'gate'] as const;
+export const FLOW_KINDS = [
+  'counter',
+  'set',
+  'member',
+  'segment',
+  'rule',
+  'policy',
+  'chain',
+  'flow',
+  'gate',
+] as const;
 export type FlowKind = (typeof FLOW_KINDS)[number];
 
 const ALL_FLOW_KINDS: ReadonlySet<string> = new Set(FLOW_KINDS);
@@ -120,14 +130,18 @@ export const OVS_SLOW_TO_REMOVE: ReadonlySet<OvsSpec['kind']> = new Set([
   'chain',
 ]);
 
-/** A policy is in force by one flow, and a port's packets come in by one, behind all that they are judged by. */
-export const OVS_READ_BACK_BEFORE: ReadonlySet<OvsSpec['kind']> = new Set(['policy', 'gate']);
+/** A port's packets come in by one flow, behind all that they are judged by. */
+export const OVS_READ_BACK_BEFORE: ReadonlySet<OvsSpec['kind']> = new Set(['gate']);
 
 /** What one bundle of flows has. */
 export const OVS_TOGETHER: readonly ReadonlySet<OvsSpec['kind']>[] = [
-  new Set(['set', 'member', 'segment', 'rule']),
-  new Set(['policy', 'chain', 'flow']),
+  new Set(['counter', 'set', 'member', 'segment', 'rule', 'policy', 'chain', 'flow']),
 ];
+
+/** What bundles carry. */
+export const OVS_AT_ONCE: ReadonlySet<OvsSpec['kind']> = new Set(FLOW_KINDS);
+
+export const OVS_PARTS: ReadonlySet<OvsSpec['kind']> = new Set(['member']);
 
 /** The bridge that all traffic of ports goes through, and the one that tunnels leave by. */
 export const INTEGRATION_BRIDGE = 'obs0';
@@ -205,6 +219,7 @@ const KIND_OF_TABLE: ReadonlyMap<number, FlowKind> = new Map([
   [TABLE.SEGMENTS, 'segment'],
   [TABLE.RULES, 'rule'],
   [TABLE.SETS, 'member'],
+  [TABLE.VERDICTS, 'counter'],
 ]);
 /** The flow that stands for a set, under all of its members. */
 const SET_PRIORITY = 0;

@@ -2,6 +2,7 @@ import type { AddressGroup, RuleSet } from '@outboard/contracts';
 import { Problems } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve } from '../../driver.js';
 import {
+  closedRules,
   groupsOf,
   type ParsedRule,
   type ParsedService,
@@ -30,7 +31,7 @@ import {
 } from './ovs-objects.js';
 import { IN_CONNECTION, IS } from './pipeline.js';
 import { portBlocks } from './port-ranges.js';
-import { type AskedSet, NOT_FOUND, namedPortSet, peerSet } from './sets.js';
+import { type AskedSet, groupSetKey, NOT_FOUND, namedPortSet, namedSetKey, peerSet } from './sets.js';
 
 type Objects = readonly DriverObject<OvsSpec>[];
 
@@ -98,17 +99,41 @@ function directionObjects(
     if (questions.length > ANSWERS || questions.flat().length > LOOKUPS)
       problems.add(`${direction}[${index}]`, `must have at most ${ANSWERS} named ports and ${LOOKUPS} peers`);
   }
-  const segments = segmentsOf(rules, router).map((segment) => segmentObjects(segment, counterOf));
-  const flows = segments.reduce((count, { objects }) => count + objects.length, 0);
-  if (flows > MAX_FLOWS) problems.add(direction, `must be at most ${MAX_FLOWS} flows, not ${flows}`);
-  const objects = [...counters, ...segments.flatMap((segment) => segment.objects)];
+  const open = askingObjects(rules, router, counterOf);
+  const closed = closedRules(rules);
+  // It stands by, so that one flow puts it in force.
+  const standBy = closed && askingObjects(closed.rules, router, counterOf);
+  const objects = [...counters, ...open.objects, ...(standBy?.objects ?? [])];
+  if (objects.length > MAX_FLOWS)
+    problems.add(direction, `must be at most ${MAX_FLOWS} flows, not ${objects.length}`);
   const { table, priority, match } = policyPlace(policyNumber(direction, set.policyUid, router));
-  const ask = segments.flatMap(({ number }): Action[] => [
-    { set: 'xreg1', to: number },
-    { resubmit: TABLE.SEGMENTS },
-  ]);
   const after = [PIPELINE_KEY, ...objects.map(({ key }) => key)];
-  return [...objects, flowObject(table, priority, match, ask, after)];
+  const policy = flowObject(table, priority, match, open.ask, after);
+  if (closed === undefined || standBy === undefined) return [...objects, policy];
+  const without = [
+    ...closed.groups.map(groupSetKey),
+    ...closed.namedPorts.map(({ protocol, portName }) => namedSetKey(router, protocol, portName)),
+  ];
+  return [
+    ...objects,
+    { ...policy, closed: { without, spec: { ...policy.spec, actions: standBy.ask } as OvsSpec } },
+  ];
+}
+
+/** The segments of some rules, and what asks them. */
+function askingObjects(
+  rules: readonly ParsedRule[],
+  router: string,
+  counterOf: (rule: ParsedRule) => string,
+): { ask: readonly Action[]; objects: Objects } {
+  const segments = segmentsOf(rules, router).map((segment) => segmentObjects(segment, counterOf));
+  return {
+    ask: segments.flatMap(({ number }): Action[] => [
+      { set: 'xreg1', to: number },
+      { resubmit: TABLE.SEGMENTS },
+    ]),
+    objects: segments.flatMap((segment) => segment.objects),
+  };
 }
 
 /** Rules that follow each other, and the questions that they ask: each is whether one of some sets has the connection. */

@@ -5,7 +5,7 @@ import { parseMember } from '../../realise/parse-member.js';
 import type { ParsedPeer } from '../../realise/parse-rule.js';
 import type { Match } from '../openflow/fields.js';
 import { flowObject } from './members.js';
-import { identity, type OvsSpec, setPlace, TABLE } from './ovs-objects.js';
+import { flowKey, identity, type OvsSpec, setPlace, TABLE } from './ovs-objects.js';
 import { ASKED, IN_CONNECTION, IS } from './pipeline.js';
 
 type Objects = readonly DriverObject<OvsSpec>[];
@@ -27,6 +27,9 @@ const ADDRESS = {
 const groupSet = (groupKey: string): string => identity('group', groupKey);
 const namedSet = (router: string, protocol: number, name: string): string =>
   identity('named', router, String(protocol), name);
+/** The keys of the flows that stand for them. */
+export const groupSetKey = (groupKey: string): string => flowKey(setPlace(groupSet(groupKey)));
+export const namedSetKey = (...of: Parameters<typeof namedSet>): string => flowKey(setPlace(namedSet(...of)));
 const prefixSet = (prefix: Prefix, except: readonly Prefix[]): string =>
   identity('prefix', ...[prefix, ...except].map(formatPrefix));
 
@@ -34,6 +37,12 @@ const setObject = (set: string): DriverObject<OvsSpec> => {
   const { table, priority, match } = setPlace(set);
   return flowObject(table, priority, match, [], []);
 };
+
+/** Of a set that others tell, rules do not know who is in it. */
+const asPart = (member: DriverObject<OvsSpec>): DriverObject<OvsSpec> => ({
+  ...member,
+  ...(member.within !== undefined && { partOf: member.within }),
+});
 
 /** Those whose connection's other end has such an address: who opened it where it is accepted, else what it reaches. */
 const peerFlows = (set: string, prefix: Prefix, priority: number): Objects =>
@@ -69,7 +78,7 @@ export function memberObjects(
   if (parsed.kind === 'missing') return { kind: 'missing', dependency: parsed.key, references };
   const { router, prefix } = parsed;
   const objects = [
-    ...peerFlows(groupSet(member.addressGroup), prefix, PRIORITY.MEMBER),
+    ...peerFlows(groupSet(member.addressGroup), prefix, PRIORITY.MEMBER).map(asPart),
     ...namedPortObjects(routerOf(router), prefix, member.namedPorts),
   ];
   return { kind: 'realised', objects, references };
@@ -92,7 +101,7 @@ export const namedPortObjects = (
       ...addressMatch(ADDRESS[family].destination, address),
       ct_tp_dst: port,
     };
-    return [setObject(set), flowObject(TABLE.SETS, PRIORITY.MEMBER, match, [FOUND], [])];
+    return [setObject(set), asPart(flowObject(TABLE.SETS, PRIORITY.MEMBER, match, [FOUND], []))];
   });
 
 /** A set that is asked, and what has to be there for that. */

@@ -1,0 +1,97 @@
+import type { DeltaTracker } from '@outboard/reconcile';
+import type { DriverObject, ObservedObject, Spec } from '../driver.js';
+import type { Entry } from './entry.js';
+
+/**
+ * Which objects are wanted closed: those that rely on a whole of which a part cannot be made. Knows what relies on what,
+ * and which parts are in doubt; both only while there are such.
+ */
+export class Closures<S extends Spec> {
+  /** What can be closed, by the wholes that it relies on. */
+  readonly #relying = new Map<string, Set<Entry<S>>>();
+  /** Parts in doubt, by their whole. */
+  readonly #doubtful = new Map<string, Set<string>>();
+  /** The whole of a part in doubt, by the part's key. */
+  readonly #wholes = new Map<string, string>();
+
+  constructor(
+    private readonly tracker: DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>,
+    /** An object is wanted closed from now on, or is not any more. */
+    private readonly onChange: (entry: Entry<S>) => void,
+  ) {}
+
+  /** What is wanted under a key is this from now on, or nothing. */
+  want(entry: Entry<S>, object: DriverObject<S> | undefined): void {
+    const before = (entry.open ?? entry.wanted)?.closed?.without;
+    const without = object?.closed?.without;
+    if (before !== undefined) for (const whole of before) this.#release(whole, entry);
+    if (without !== undefined) for (const whole of without) this.#rely(whole, entry);
+    this.#form(entry, object);
+  }
+
+  /** A part cannot be made. */
+  doubt({ key, wanted }: Entry<S>): void {
+    const whole = wanted?.partOf;
+    if (whole === undefined || this.#wholes.has(key)) return;
+    this.#wholes.set(key, whole);
+    const parts = this.#doubtful.get(whole);
+    if (parts === undefined) this.#doubtful.set(whole, new Set([key]));
+    else parts.add(key);
+    if (parts === undefined) this.#changed(whole);
+  }
+
+  /** A part is as it should be, or nobody wants it any more. */
+  trust(key: string): void {
+    const whole = this.#wholes.get(key);
+    if (whole === undefined) return;
+    this.#wholes.delete(key);
+    const parts = this.#doubtful.get(whole);
+    parts?.delete(key);
+    if (parts?.size !== 0) return;
+    this.#doubtful.delete(whole);
+    this.#changed(whole);
+  }
+
+  /** What is closed because of a part. */
+  closedBy(key: string): ReadonlySet<Entry<S>> {
+    return this.#relying.get(this.#wholes.get(key) ?? '') ?? new Set();
+  }
+
+  /** The parts that an object is closed for. */
+  *doubtsOf({ open }: Entry<S>): Generator<string> {
+    for (const whole of open?.closed?.without ?? []) yield* this.#doubtful.get(whole) ?? [];
+  }
+
+  #changed(whole: string): void {
+    for (const entry of this.#relying.get(whole) ?? []) {
+      const { wanted } = entry;
+      this.reform(entry);
+      if (entry.wanted !== wanted) this.onChange(entry);
+    }
+  }
+
+  /** What is held is open: it comes together with the parts that are in doubt, or not at all. */
+  reform(entry: Entry<S>): void {
+    this.#form(entry, entry.open ?? entry.wanted);
+  }
+
+  #form(entry: Entry<S>, object: DriverObject<S> | undefined): void {
+    const { closed } = object ?? {};
+    const isClosed = !entry.isHeld && closed?.without.some((whole) => this.#doubtful.has(whole));
+    if (isClosed && entry.open === object) return;
+    entry.open = isClosed ? object : undefined;
+    this.tracker.want(entry, isClosed && object && closed ? { ...object, spec: closed.spec } : object);
+  }
+
+  #rely(whole: string, entry: Entry<S>): void {
+    const entries = this.#relying.get(whole);
+    if (entries === undefined) this.#relying.set(whole, new Set([entry]));
+    else entries.add(entry);
+  }
+
+  #release(whole: string, entry: Entry<S>): void {
+    const entries = this.#relying.get(whole);
+    entries?.delete(entry);
+    if (entries?.size === 0) this.#relying.delete(whole);
+  }
+}
