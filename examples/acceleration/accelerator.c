@@ -28,18 +28,36 @@ static void relax(void)
 #endif
 }
 
-static int send_all(int socket, const void *bytes, size_t length)
+/* All parts, if it can be by one call. */
+static int send_parts(int socket, struct iovec *parts, size_t count)
 {
-	for (const char *at = bytes; length > 0;) {
-		ssize_t count = send(socket, at, length, MSG_NOSIGNAL);
-		if (count < 0 && errno == EINTR)
+	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
+
+	for (;;) {
+		ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);
+		if (sent < 0 && errno == EINTR)
 			continue;
-		if (count < 0)
+		if (sent < 0)
 			return -errno;
-		at += count;
-		length -= count;
+		while (message.msg_iovlen > 0 && (size_t)sent >= message.msg_iov->iov_len) {
+			sent -= message.msg_iov->iov_len;
+			message.msg_iov++;
+			message.msg_iovlen--;
+		}
+		if (message.msg_iovlen == 0)
+			return 0;
+		message.msg_iov->iov_base = (char *)message.msg_iov->iov_base + sent;
+		message.msg_iov->iov_len -= sent;
 	}
-	return 0;
+}
+
+static int send_frame(int socket, const struct accelerator_header *header, const void *metadata, size_t made,
+		      const void *payload, size_t length)
+{
+	struct iovec parts[] = { { (void *)header, sizeof(*header) }, { (void *)metadata, made },
+				 { (void *)payload, length } };
+
+	return send_parts(socket, parts, 3);
 }
 
 static int receive_all(int socket, void *bytes, size_t length)
@@ -95,8 +113,7 @@ int accelerator_open(struct accelerator *self, const char *path, uint32_t epoch,
 		return -errno;
 	if (connect(self->socket, (struct sockaddr *)&address, sizeof(address)) < 0)
 		result = -errno;
-	else if (!(result = send_all(self->socket, &hello, sizeof(hello))) &&
-		 !(result = send_all(self->socket, token, TOKEN_BYTES)) &&
+	else if (!(result = send_frame(self->socket, &hello, NULL, 0, token, TOKEN_BYTES)) &&
 		 !(result = receive_welcome(self->socket, &welcome, &descriptor)))
 		result = welcome.code;
 	if (result == 0 && descriptor >= 0) {
@@ -127,7 +144,6 @@ int accelerator_submit(struct accelerator *self, struct accelerator_header heade
 		       const void *payload)
 {
 	size_t made = header.metadata_eights * 8, data = header.flags & FLAG_INPUT_SHARED ? 0 : header.input_length;
-	int result;
 
 	header.type = FRAME_SUBMIT;
 	header.version = 1;
@@ -143,12 +159,10 @@ int accelerator_submit(struct accelerator *self, struct accelerator_header heade
 		atomic_store(cell(self, SUBMISSION_TAIL), ++self->submitted);
 		if (atomic_load(cell(self, WORKER_WAITS)) &&
 		    atomic_compare_exchange_strong(cell(self, WORKER_WAITS), &waits, 0))
-			return send_all(self->socket, &wake, sizeof(wake));
+			return send_frame(self->socket, &wake, NULL, 0, NULL, 0);
 		return 0;
 	}
-	if ((result = send_all(self->socket, &header, sizeof(header))) || (result = send_all(self->socket, metadata, made)))
-		return result;
-	return send_all(self->socket, payload, data);
+	return send_frame(self->socket, &header, metadata, made, payload, data);
 }
 
 int accelerator_complete(struct accelerator *self, struct accelerator_header *header, void *body, size_t room)

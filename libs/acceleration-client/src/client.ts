@@ -33,6 +33,8 @@ export interface RunOptions {
   readonly metadata?: Metadata;
   /** Room for output, bytes. As long as the input and what compression may add; decompression needs to be told. */
   readonly outputLength?: number;
+  /** Where the output is put; what is returned is a part of it. Absent: new memory, which costs more than many a job. */
+  readonly output?: Uint8Array;
   /** Within which a try must have begun, microseconds. */
   readonly deadlineMicroseconds?: number;
   /** A job that has not begun is taken back, and rejects as CANCELLED. */
@@ -71,13 +73,14 @@ export class AccelerationClient implements Disposable {
 
   /** Does one job. Rejects with an `AcceleratorError` that tells the status. */
   async run(program: number, input: Uint8Array, options: RunOptions = {}): Promise<RunResult> {
-    const { metadata = [], deadlineMicroseconds = 0, signal } = options;
-    const outputLength = options.outputLength ?? Math.min(MAXIMUM_TRANSFER, defaultRoom(input.length));
+    const { metadata = [], deadlineMicroseconds = 0, signal, output } = options;
+    const room = options.outputLength ?? Math.min(MAXIMUM_TRANSFER, defaultRoom(input.length));
+    const outputLength = output === undefined ? room : Math.min(room, output.length);
     if (input.length > MAXIMUM_TRANSFER || outputLength > MAXIMUM_TRANSFER) {
       throw new AcceleratorError('INVALID_ARGUMENT', 0, `a job has at most ${MAXIMUM_TRANSFER} bytes`);
     }
     const id = this.#nextId++;
-    const job: Job = { id, program, input, outputLength, metadata, deadlineMicroseconds };
+    const job: Job = { id, program, input, outputLength, metadata, deadlineMicroseconds, output };
     try {
       return await this.#try(job, signal);
     } catch (failure) {
@@ -103,7 +106,7 @@ export class AccelerationClient implements Disposable {
     const { host } = this.options;
     const program = this.#known?.programs.find(({ id }) => id === job.program);
     if (host === undefined || this.#known?.hostFallback !== true || program === undefined) throw failure;
-    return host.run(program, job);
+    return host.run(program, job, job.output);
   }
 
   async #try(job: Job, signal: AbortSignal | undefined): Promise<RunResult> {
@@ -141,21 +144,15 @@ export class AccelerationClient implements Disposable {
     }
   }
 
-  /** A worker that says nothing is left: the job is done by another one, or by the next connection. */
   async #within(pair: QueuePair, job: Job, signal: AbortSignal | undefined): Promise<Completion> {
-    const { attemptMilliseconds = 5000 } = this.options;
+    if (signal === undefined) return pair.submit(job);
+    if (signal.aborted) throw new AcceleratorError('CANCELLED');
     const cancel = (): void => pair.cancel(job.id);
-    if (signal?.aborted) throw new AcceleratorError('CANCELLED');
-    const hung = setTimeout(
-      () => pair.close(new AcceleratorError('UNAVAILABLE', 0, `nothing within ${attemptMilliseconds} ms`)),
-      attemptMilliseconds,
-    );
-    signal?.addEventListener('abort', cancel, { once: true });
+    signal.addEventListener('abort', cancel, { once: true });
     try {
       return await pair.submit(job);
     } finally {
-      clearTimeout(hung);
-      signal?.removeEventListener('abort', cancel);
+      signal.removeEventListener('abort', cancel);
     }
   }
 

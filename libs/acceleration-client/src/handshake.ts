@@ -1,9 +1,9 @@
 import {
-  emptyHeader,
   FLAG,
   FRAME,
   HEADER_BYTES,
   type Header,
+  headerOf,
   readHeader,
   statusName,
   writeHeader,
@@ -18,6 +18,7 @@ export interface HelloOptions {
   /** Bytes of shared memory; 0: everything goes over the socket. */
   readonly sharedBytes: number;
   readonly rings: boolean;
+  /** Within which the worker must answer, now and to each job. */
   readonly timeoutMilliseconds: number;
 }
 
@@ -58,13 +59,13 @@ function connect(path: string): number {
 
 function helloFrame({ token, epoch, sharedBytes, rings }: HelloOptions): Uint8Array {
   const frame = new Uint8Array(HEADER_BYTES + token.length);
-  writeHeader(new DataView(frame.buffer), 0, {
-    ...emptyHeader(FRAME.HELLO),
+  const header = headerOf(FRAME.HELLO, {
     inlineLength: token.length,
     epoch,
     flags: (sharedBytes > 0 ? FLAG.INPUT_SHARED : 0) | (sharedBytes > 0 && rings ? FLAG.RINGS : 0),
     inputOffset: sharedBytes,
   });
+  writeHeader(new DataView(frame.buffer), 0, header);
   frame.set(token, HEADER_BYTES);
   return frame;
 }

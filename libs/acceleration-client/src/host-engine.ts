@@ -41,7 +41,7 @@ export class HostEngine {
   run(
     program: SessionProgram,
     job: Pick<Job, 'input' | 'outputLength' | 'metadata'>,
-    room = new Uint8Array(Math.min(job.outputLength, MAXIMUM_TRANSFER)),
+    room: Uint8Array = new Uint8Array(Math.min(job.outputLength, MAXIMUM_TRANSFER)),
   ): RunResult {
     const pipeline = this.#pipelineOf(program);
     const began = performance.now();

@@ -1,12 +1,12 @@
 import { Socket } from 'node:net';
 import {
-  emptyHeader,
   encodeMetadata,
   FLAG,
   FRAME,
   GRANT_UNIT,
   HEADER_BYTES,
-  type Header,
+  Header,
+  headerOf,
   type Metadata,
   REGION,
   readMetadata,
@@ -35,6 +35,8 @@ export interface Job {
   readonly metadata: Metadata;
   /** Within which it must have begun, microseconds; 0: none. */
   readonly deadlineMicroseconds: number;
+  /** Where the output is put; undefined: in memory of its own. */
+  readonly output: Uint8Array | undefined;
 }
 
 export interface Completion {
@@ -51,6 +53,8 @@ export interface Completion {
 interface Pending {
   readonly job: Job;
   readonly bytes: number;
+  /** Monotonic milliseconds at which it was sent. */
+  sent: number;
   readonly resolve: (completion: Completion) => void;
   readonly reject: (failure: AcceleratorError) => void;
   /** Where input and output are in shared memory, once they are. */
@@ -70,8 +74,14 @@ export class QueuePair {
   #bytesInFlight = 0;
   #ended: AcceleratorError | undefined;
   #corked = false;
+  /** Looks now and then whether the worker still answers. */
+  readonly #watchdog: NodeJS.Timeout;
 
-  private constructor(private readonly granted: Granted) {
+  private constructor(
+    private readonly granted: Granted,
+    private readonly answerMilliseconds: number,
+  ) {
+    this.#watchdog = setInterval(() => this.#watch(), answerMilliseconds / 4).unref();
     const { descriptor, region, welcome } = granted;
     this.#socket = new Socket({ fd: descriptor, readable: true, writable: true });
     const reader = new FrameReader((header, metadata, payload) => this.#frame(header, metadata, payload));
@@ -84,13 +94,13 @@ export class QueuePair {
     this.#rings = new ClientRings(region.bytes, {
       onCompletion: (header, metadata) => this.#completed(header, metadata, new Uint8Array()),
       onBroken: (reason) => this.#end(new AcceleratorError('UNAVAILABLE', 0, reason)),
-      wake: () => this.#send(emptyHeader(FRAME.WAKE)),
+      wake: () => this.#send(headerOf(FRAME.WAKE)),
       isBusy: () => this.#inFlight.size > 0,
     });
   }
 
   static async connect(options: HelloOptions): Promise<QueuePair> {
-    return new QueuePair(await hello(options));
+    return new QueuePair(await hello(options), options.timeoutMilliseconds);
   }
 
   get isOpen(): boolean {
@@ -110,7 +120,7 @@ export class QueuePair {
         return;
       }
       const bytes = job.input.length + job.outputLength;
-      const pending: Pending = { job, bytes, resolve, reject, place: undefined };
+      const pending: Pending = { job, bytes, sent: 0, resolve, reject, place: undefined };
       if (this.#waiting.length === 0 && this.#start(pending)) return;
       if (this.#waiting.length >= MAXIMUM_WAITING) {
         reject(new AcceleratorError('BUSY', 0, `${MAXIMUM_WAITING} jobs wait for the accelerator`));
@@ -128,7 +138,7 @@ export class QueuePair {
       waiting.reject(new AcceleratorError('CANCELLED'));
       return;
     }
-    if (this.#inFlight.has(id)) this.#send({ ...emptyHeader(FRAME.CANCEL), ...idParts(id) });
+    if (this.#inFlight.has(id)) this.#send(headerOf(FRAME.CANCEL, idParts(id)));
   }
 
   /** Ends the connection; everything in flight is rejected with `reason`. */
@@ -143,18 +153,19 @@ export class QueuePair {
     const limit = welcome.grantedUnits * GRANT_UNIT;
     if (this.#inFlight.size >= welcome.grantedJobs) return false;
     if (this.#inFlight.size > 0 && this.#bytesInFlight + bytes > limit) return false;
-    const header: Header = {
-      ...emptyHeader(FRAME.SUBMIT),
-      ...idParts(job.id),
-      epoch: welcome.epoch,
-      code: job.program,
-      microseconds: job.deadlineMicroseconds,
-      inputLength: job.input.length,
-      outputLength: job.outputLength,
-    };
+    const { jobLow, jobHigh } = idParts(job.id);
+    const header = new Header(FRAME.SUBMIT);
+    header.jobLow = jobLow;
+    header.jobHigh = jobHigh;
+    header.epoch = welcome.epoch;
+    header.code = job.program;
+    header.microseconds = job.deadlineMicroseconds;
+    header.inputLength = job.input.length;
+    header.outputLength = job.outputLength;
     const metadata = encodeMetadata(job.metadata);
     header.metadataBytes = metadata.length;
     header.inlineLength = metadata.length;
+    pending.sent = performance.now();
     this.#inFlight.set(job.id, pending);
     this.#bytesInFlight += bytes;
     if (this.#share(pending, header)) {
@@ -228,12 +239,22 @@ export class QueuePair {
 
   /** In memory of the client's own: the worker writes into shared memory again. */
   #outputOf({ job, place }: Pending, header: Header, payload: Uint8Array): Uint8Array {
-    if (place === undefined) return payload;
+    if (place === undefined) return job.output === undefined ? payload : copied(payload, job.output);
     const region = this.granted.region?.bytes ?? payload;
-    const length = Math.min(header.outputLength, job.outputLength);
-    const output = region.slice(place.outputOffset, place.outputOffset + length);
+    const end = place.outputOffset + Math.min(header.outputLength, job.outputLength);
+    const output =
+      job.output === undefined
+        ? region.slice(place.outputOffset, end)
+        : copied(region.subarray(place.outputOffset, end), job.output);
     this.#allocator?.give(place.offset, place.length);
     return output;
+  }
+
+  /** A worker that says nothing is left: its jobs are done by another one, or by the next connection. */
+  #watch(): void {
+    const [oldest] = this.#inFlight.values();
+    if (oldest === undefined || performance.now() - oldest.sent < this.answerMilliseconds) return;
+    this.#end(new AcceleratorError('UNAVAILABLE', 0, `nothing within ${this.answerMilliseconds} ms`));
   }
 
   #startWaiting(): void {
@@ -248,6 +269,7 @@ export class QueuePair {
   #end(reason: AcceleratorError): void {
     if (this.#ended !== undefined) return;
     this.#ended = reason;
+    clearInterval(this.#watchdog);
     this.#rings?.[Symbol.dispose]();
     this.#socket.destroy();
     const left = [...this.#inFlight.values(), ...this.#waiting];
@@ -256,6 +278,11 @@ export class QueuePair {
     this.granted.region?.[Symbol.dispose]();
     for (const { reject } of left) reject(reason);
   }
+}
+
+function copied(from: Uint8Array, to: Uint8Array): Uint8Array {
+  to.set(from);
+  return to.subarray(0, from.length);
 }
 
 const idParts = (id: number): { jobLow: number; jobHigh: number } => ({

@@ -60,6 +60,19 @@ it.each(transports)('encrypts over %s, many jobs at a time, as anybody with the 
   }, options),
 );
 
+it.each(transports)('over %s output is put where the caller has room for it', (_, options) =>
+  withClient(async (client) => {
+    const room = Buffer.alloc(10_000, 7);
+    const input = randomBytes(6000);
+    const sealed = await client.run(1, input, { output: room });
+    expect([sealed.output.buffer, sealed.output.length, room[6000]]).toEqual([room.buffer, 6000, 7]);
+    const opened = await client.run(2, sealed.output, { metadata: sealed.metadata });
+    expect(Buffer.compare(opened.output, input)).toBe(0);
+    const tooSmall = client.run(1, input, { output: Buffer.alloc(10) });
+    await expect(tooSmall).rejects.toMatchObject({ status: 'OUTPUT_TOO_SMALL' });
+  }, options),
+);
+
 it('a chain and back is one job each way; its middle is seen by nobody', () =>
   withClient(async (client) => {
     const plain = Buffer.from('the same again and again '.repeat(4000));

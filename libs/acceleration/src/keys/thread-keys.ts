@@ -72,6 +72,8 @@ export interface KeyOffer {
 /** A key as one thread uses it. It outlives its versions, so that programs that name it need not be compiled again. */
 export class ThreadKey {
   readonly #versions = new Map<number, ThreadKeyVersion>();
+  /** The one that was active when it was asked for last. */
+  #active: ThreadKeyVersion | undefined;
 
   /** Takes new versions over and forgets those that are no longer there. */
   update(versions: readonly ThreadKeyVersion[]): void {
@@ -80,6 +82,7 @@ export class ThreadKey {
         continue;
       known.forget();
       this.#versions.delete(version);
+      if (known === this.#active) this.#active = undefined;
     }
     for (const each of versions)
       if (!this.#versions.has(each.version)) this.#versions.set(each.version, each);
@@ -87,8 +90,10 @@ export class ThreadKey {
 
   /** The one to make something new with. */
   get active(): ThreadKeyVersion | undefined {
-    for (const each of this.#versions.values()) if (each.slot.state === 'ACTIVE') return each;
-    return undefined;
+    if (this.#active?.slot.state === 'ACTIVE') return this.#active;
+    this.#active = undefined;
+    for (const each of this.#versions.values()) if (each.slot.state === 'ACTIVE') this.#active = each;
+    return this.#active;
   }
 
   /** The one that something was made with; undefined says nothing: the active one. */

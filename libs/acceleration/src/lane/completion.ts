@@ -1,5 +1,5 @@
 import { JobDropped } from '../engine/fault.js';
-import { emptyHeader, FLAG, FRAME, HEADER_BYTES, type Header, writeHeader } from '../wire/frame.js';
+import { FLAG, FRAME, HEADER_BYTES, type Header, headerOf, writeHeader } from '../wire/frame.js';
 import { SLOT_METADATA } from '../wire/ring.js';
 import { STATUS, type Status } from '../wire/status.js';
 import type { Connection } from './connection.js';
@@ -15,7 +15,7 @@ export class Completer {
   /** How the last job ended. */
   status: Status = STATUS.OK;
   /** Of the completion that is being made: used again by the next. */
-  readonly #header = emptyHeader(FRAME.COMPLETE);
+  readonly #header = headerOf(FRAME.COMPLETE);
 
   /** Does one, unless its time is over. `began` is now and the result is when it ended, in monotonic milliseconds. */
   complete(job: Job, began: number): number {
@@ -107,7 +107,7 @@ export function refuse(
   inRing: boolean,
   status: Status,
 ): void {
-  const header = emptyHeader(FRAME.COMPLETE);
+  const header = headerOf(FRAME.COMPLETE);
   header.epoch = connection.epoch ?? 0;
   header.jobLow = jobLow;
   header.jobHigh = jobHigh;
@@ -125,7 +125,7 @@ function publish(connection: Connection, header: Header, inRing: boolean, result
     if (length > 0) rings.completions.setMetadata(results);
     writeHeader(rings.completions.view, 0, header);
     rings.completions.write(length);
-    if (rings.clientWaits.take()) connection.send(emptyHeader(FRAME.WAKE));
+    if (rings.clientWaits.take()) connection.send(headerOf(FRAME.WAKE));
     return;
   }
   const room = connection.output.reserve(HEADER_BYTES + length);

@@ -1,10 +1,10 @@
 import { libc, SharedMemory, SystemError, unixSocket, WOULD_BLOCK } from '@outboard/ffi';
 import {
-  emptyHeader,
   FRAME,
   FRAME_VERSION,
   HEADER_BYTES,
   type Header,
+  headerOf,
   MAXIMUM_INLINE,
   readHeader,
   writeHeader,
@@ -54,7 +54,7 @@ export class Connection {
   closed = false;
   readonly #input: ReceiveBuffer;
   /** Of the frame that is being handled. */
-  readonly #header = emptyHeader(0);
+  readonly #header = headerOf(0);
 
   constructor(
     readonly descriptor: number,
@@ -146,7 +146,7 @@ export class Connection {
   /** The last frame, as far as the socket still takes it. */
   goAway(status: Status): void {
     if (this.closed) return;
-    this.send({ ...emptyHeader(FRAME.GOAWAY), code: status, epoch: this.epoch ?? 0 });
+    this.send(headerOf(FRAME.GOAWAY, { code: status, epoch: this.epoch ?? 0 }));
     this.flush();
     this.closed = true;
   }

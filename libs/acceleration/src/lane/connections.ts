@@ -1,5 +1,5 @@
 import { libc, type Poller, SystemError, unixSocket, WOULD_BLOCK } from '@outboard/ffi';
-import { emptyHeader, FRAME } from '../wire/frame.js';
+import { FRAME, headerOf } from '../wire/frame.js';
 import { RingBroken } from '../wire/ring.js';
 import { STATUS, type Status } from '../wire/status.js';
 import { Connection, type ReceivedFrame } from './connection.js';
@@ -176,7 +176,7 @@ export class Connections implements Disposable {
         ? authenticate(grant, connections.size + 1, header, payload, peer)
         : STATUS.UNAUTHENTICATED;
     if (status !== STATUS.OK) {
-      connection.send({ ...emptyHeader(FRAME.WELCOME), code: status, epoch: grant.epoch });
+      connection.send(headerOf(FRAME.WELCOME, { code: status, epoch: grant.epoch }));
       connection.flush();
       connection.closed = true;
       return;

@@ -1,12 +1,12 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { type PeerCredentials, unixSocket } from '@outboard/ffi';
 import {
-  emptyHeader,
   FLAG,
   FRAME,
   GRANT_UNIT,
   HEADER_BYTES,
   type Header,
+  headerOf,
   TOKEN_BYTES,
   writeHeader,
 } from '../wire/frame.js';
@@ -40,13 +40,12 @@ export function authenticate(
  * comes with the answer.
  */
 export function welcome(connection: Connection, grant: SessionGrant, header: Header): void {
-  const answer: Header = {
-    ...emptyHeader(FRAME.WELCOME),
+  const answer = headerOf(FRAME.WELCOME, {
     code: STATUS.OK,
     epoch: grant.epoch,
     grantedJobs: grant.maximumJobs,
     grantedUnits: Math.min(0xffff, Math.ceil(grant.maximumBytes / GRANT_UNIT)),
-  };
+  });
   if ((header.flags & FLAG.INPUT_SHARED) === 0) {
     connection.send(answer);
     return;

@@ -11,7 +11,7 @@ import {
   submission,
   TOKEN,
 } from '../testing/lane-world.js';
-import { emptyHeader, FLAG, FRAME } from '../wire/frame.js';
+import { FLAG, FRAME, headerOf } from '../wire/frame.js';
 import { STATUS, statusName } from '../wire/status.js';
 
 const KEY = Buffer.alloc(32, 3);
@@ -151,7 +151,7 @@ it('a job that is cancelled or late before its turn is not done', () => {
   const client = world.connect();
   const job = submission(3, 1, Buffer.alloc(8), 0);
   client.send(job, [], Buffer.alloc(8));
-  client.send({ ...emptyHeader(FRAME.CANCEL), jobLow: 1 });
+  client.send(headerOf(FRAME.CANCEL, { jobLow: 1 }));
   expect(nameOf(client.receive())).toBe('CANCELLED');
   client.send({ ...job, jobLow: 2, microseconds: 1 }, [], Buffer.alloc(8));
   expect(nameOf(client.receive())).toBe('DEADLINE_EXCEEDED');
@@ -229,7 +229,7 @@ it('many frames in one write and one frame in many writes are the same', () => {
 
 it('PING is answered with its own id', () => {
   const client = world.connect();
-  client.send({ ...emptyHeader(FRAME.PING), jobLow: 77, jobHigh: 1 });
+  client.send(headerOf(FRAME.PING, { jobLow: 77, jobHigh: 1 }));
   expect(client.receive()?.header).toMatchObject({ type: FRAME.PONG, jobLow: 77, jobHigh: 1, epoch: 1 });
 });
 

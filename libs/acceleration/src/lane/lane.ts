@@ -7,7 +7,7 @@ import { KeySlot } from '../keys/key-slot.js';
 import { type KeyOffer, ThreadKey, ThreadKeyVersion } from '../keys/thread-keys.js';
 import { Pipeline, Scratch } from '../program/pipeline.js';
 import { laneOfProgram } from '../program/program.js';
-import { emptyHeader, FRAME, type Header } from '../wire/frame.js';
+import { FRAME, type Header, headerOf } from '../wire/frame.js';
 import { STATUS, type Status } from '../wire/status.js';
 import { admit } from './admission.js';
 import { Completer, refuse } from './completion.js';
@@ -209,7 +209,7 @@ export class Lane implements Disposable {
         break;
       case FRAME.PING: {
         const { jobLow, jobHigh } = header;
-        connection.send({ ...emptyHeader(FRAME.PONG), jobLow, jobHigh, epoch: session.grant.epoch });
+        connection.send(headerOf(FRAME.PONG, { jobLow, jobHigh, epoch: session.grant.epoch }));
         break;
       }
       case FRAME.WAKE:

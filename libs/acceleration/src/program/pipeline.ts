@@ -28,6 +28,9 @@ export class Pipeline {
   produced = 0;
   /** The step in which the last job failed, from 1; 0: in none. */
   failedStep = 0;
+  /** All steps of the last job were done by native libraries or hardware; by hardware alone. */
+  native = true;
+  hardware = true;
   /** Monotonic milliseconds at which the last job ended. */
   ended = 0;
   readonly #readsInPlace: boolean;
@@ -88,13 +91,18 @@ export class Pipeline {
     let since = began;
     this.produced = 0;
     this.failedStep = 0;
+    this.native = true;
+    this.hardware = true;
     for (let index = 0; index < this.steps.length; index++) {
       const step = this.steps[index] as PreparedStep;
       const direct = step.changesData && index === this.#lastChange && (!outputShared || this.#writesInPlace);
       const target = direct ? output : this.scratch.buffer(next);
       const length = this.#do(step, data, target, metadata[index]);
       this.ended = performance.now();
-      step.engine.used.charge(this.ended - since);
+      const { used } = step.engine;
+      used.charge(this.ended - since);
+      this.native &&= used.candidate.implementation !== 'SOFTWARE_RUNTIME';
+      this.hardware &&= used.candidate.implementation === 'HARDWARE';
       since = this.ended;
       if (length < 0) return this.#fail(-length as Status, index + 1);
       if (!step.changesData) continue;
@@ -102,16 +110,6 @@ export class Pipeline {
       data = target.length === length ? target : target.subarray(0, length);
     }
     return this.#place(data, output);
-  }
-
-  /** All steps of the last job were done by native libraries or hardware. */
-  get native(): boolean {
-    return this.steps.every(({ engine }) => engine.used.candidate.implementation !== 'SOFTWARE_RUNTIME');
-  }
-
-  /** By hardware alone. */
-  get hardware(): boolean {
-    return this.steps.every(({ engine }) => engine.used.candidate.implementation === 'HARDWARE');
   }
 
   /** Bytes of output of a step, or a negated status. An engine that breaks its contract fails the job, not the thread. */

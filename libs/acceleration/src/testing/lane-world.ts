@@ -8,7 +8,7 @@ import { KeySlot, NONCE_BLOCK } from '../keys/key-slot.js';
 import type { SessionGrant } from '../lane/grant.js';
 import { Lane } from '../lane/lane.js';
 import type { Program, Step } from '../program/program.js';
-import { emptyHeader, FRAME, type Header } from '../wire/frame.js';
+import { FRAME, type Header, headerOf } from '../wire/frame.js';
 import { RawClient, type RawFrame } from './raw-client.js';
 
 export const TOKEN = Buffer.alloc(32, 0x5a);
@@ -117,15 +117,15 @@ export const submission = (
   input: Uint8Array,
   outputLength: number,
   overrides: Partial<Header> = {},
-): Header => ({
-  ...emptyHeader(FRAME.SUBMIT),
-  epoch: 1,
-  code: programId,
-  jobLow: jobId,
-  inputLength: input.length,
-  outputLength,
-  ...overrides,
-});
+): Header =>
+  headerOf(FRAME.SUBMIT, {
+    epoch: 1,
+    code: programId,
+    jobLow: jobId,
+    inputLength: input.length,
+    outputLength,
+    ...overrides,
+  });
 
 /** Submits one job with inline data and waits for what comes next. */
 export function runInline(

@@ -1,13 +1,5 @@
 import { libc, SharedMemory, unixSocket, WOULD_BLOCK } from '@outboard/ffi';
-import {
-  emptyHeader,
-  FLAG,
-  FRAME,
-  HEADER_BYTES,
-  type Header,
-  readHeader,
-  writeHeader,
-} from '../wire/frame.js';
+import { FLAG, FRAME, HEADER_BYTES, type Header, headerOf, readHeader, writeHeader } from '../wire/frame.js';
 import { encodeMetadata, type Metadata, readMetadata } from '../wire/metadata.js';
 
 /** A frame as a test sees it. */
@@ -45,13 +37,12 @@ export class RawClient implements Disposable {
   /** HELLO, and the answer to it. */
   hello({ token, epoch, sharedBytes, rings = false, version = 1 }: RawHello): RawFrame {
     this.send(
-      {
-        ...emptyHeader(FRAME.HELLO),
+      headerOf(FRAME.HELLO, {
         version,
         epoch,
         flags: (sharedBytes === undefined ? 0 : FLAG.INPUT_SHARED) | (rings ? FLAG.RINGS : 0),
         inputOffset: sharedBytes ?? 0,
-      },
+      }),
       [],
       token,
     );

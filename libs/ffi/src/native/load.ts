@@ -8,7 +8,8 @@ export class LibraryUnavailable extends Error {
 /** Loads a shared library by its soname and binds what `bind` asks of it. Throws `LibraryUnavailable`. */
 export function bindLibrary<Bindings>(soname: string, bind: (library: LibraryHandle) => Bindings): Bindings {
   try {
-    return bind(koffi.load(soname));
+    // Deep: what a library calls of its own is its own. Node exports functions of the same names, of its own OpenSSL.
+    return bind(koffi.load(soname, { deep: true }));
   } catch (failure) {
     throw new LibraryUnavailable(
       `${soname}: ${failure instanceof Error ? failure.message : String(failure)}`,

@@ -1,0 +1,14 @@
+import koffi from 'koffi';
+
+/** Memory that stays where it is as long as somebody holds it. */
+export interface FixedPlace {
+  readonly bytes: Uint8Array;
+  /** For functions that are bound with a number in place of a pointer. */
+  readonly address: number;
+}
+
+/** Zeros, outside of the heap that the garbage collector moves things in. */
+export function fixedPlace(length: number): FixedPlace {
+  const bytes = new Uint8Array(new ArrayBuffer(length));
+  return { bytes, address: Number(koffi.address(bytes)) };
+}
