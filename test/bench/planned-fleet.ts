@@ -47,6 +47,7 @@ export class PlannedFleet {
           labels: {},
           encapsulations: ['VXLAN'],
           reachable: true,
+          schedulable: true,
         },
       });
       for (let vfNumber = 0; vfNumber < functions; vfNumber++) {

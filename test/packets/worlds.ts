@@ -177,6 +177,7 @@ export function worldOf(plan: Plan, tunnelEndpointOf: (dpu: string) => string): 
       underlayMtu: 1600,
       hardwareOffload: false,
       reachable: true,
+      schedulable: true,
     } as const;
     const functions = Array.from({ length: PORTS_PER_DPU }, (_, vfNumber) => ({
       kind: 'Function' as const,

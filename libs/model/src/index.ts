@@ -4,7 +4,16 @@ export * from './ip.js';
 export type { Accessor, IndexEntry, Kind, Reference } from './kind.js';
 export * from './kinds/addressset/spec.js';
 export type { Accelerator, AcceleratorEngine, QuarantinedModule } from './kinds/dpu/accelerator.js';
-export { isConnected } from './kinds/dpu/conditions.js';
+export { isAdmitted, isConnected, isRetired, isSchedulable } from './kinds/dpu/conditions.js';
+export {
+  DEFAULT_LIFECYCLE,
+  DESIRED_LIFECYCLES,
+  type DesiredLifecycle,
+  LIFECYCLE_STATES,
+  type LifecycleSpec,
+  type LifecycleState,
+  type LifecycleStatus,
+} from './kinds/dpu/lifecycle.js';
 export * from './kinds/dpu/spec.js';
 export { interfaceIp } from './kinds/dpunetworkconfiguration/parse.js';
 export * from './kinds/dpunetworkconfiguration/spec.js';

@@ -10,6 +10,7 @@ import {
   type ConditionUpdateOf,
   DEFAULT_POOL,
   DEFAULT_ROUTER,
+  DESIRED_LIFECYCLES,
   DEVICE_FILES,
   type DeviceName,
   type Direction,
@@ -35,7 +36,9 @@ import {
   LABEL_OPERATORS,
   type LabelRequirement,
   type LabelSelector,
+  LIFECYCLE_STATES,
   LINUX_CAPABILITIES,
+  type LifecycleStatus,
   MAX_KBPS,
   type MacAddress,
   type Metadata,
@@ -647,12 +650,37 @@ const accelerator: fc.Arbitrary<Accelerator> = fc.record({
   ),
 });
 
+const request = fc.stringMatching(/^[!-~]{1,64}$/);
+const lifecycle: fc.Arbitrary<LifecycleStatus> = fc.record({
+  state: fc.constantFrom(...LIFECYCLE_STATES),
+  reason: fc.string(),
+  message: fc.string(),
+  since: fc.string(),
+  deadline: told,
+  stuck: fc.boolean(),
+  remaining: fc.nat(),
+  remainingNames: fc.array(fc.string(), { maxLength: 2 }),
+  rebootRequest: maybe(request),
+  retryRequest: maybe(request),
+  failedState: maybe(fc.constantFrom(...LIFECYCLE_STATES)),
+  failures: fc.nat(),
+  provisionedIncarnation: told,
+  endingIncarnation: told,
+});
+
 export const dpu: fc.Arbitrary<Dpu> = fc.record({
   kind: fc.constant('Dpu' as const),
   metadata: systemMetadata,
   spec: fc.record({
     serialNumber: maybe(serialNumber),
     host: maybe(fc.constantFrom('worker-3', 'worker-3.example.org') as unknown as fc.Arbitrary<HostName>),
+    approved: maybe(fc.boolean()),
+    lifecycle: fc.record({
+      desired: fc.constantFrom(...DESIRED_LIFECYCLES),
+      rebootRequest: maybe(request),
+      retryRequest: maybe(request),
+      drainSeconds: fc.integer({ min: 1, max: 604_800 }),
+    }),
   }),
   status: fc.record({
     observedGeneration: fc.nat(),
@@ -668,6 +696,7 @@ export const dpu: fc.Arbitrary<Dpu> = fc.record({
     underlay: maybe(fc.record({ device: fc.string(), address: ipAddress, mtu: fc.nat() })),
     accelerator: maybe(accelerator),
     functions: fc.nat(),
+    lifecycle: maybe(lifecycle),
     conditions: conditions('Dpu'),
   }),
 });

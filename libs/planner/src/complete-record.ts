@@ -1,5 +1,5 @@
 import { IP_FAMILIES, type RouterSpec, type SubnetSpec } from '@outboard/model';
-import type { StoredRecord } from './records.js';
+import type { DpuRecord, StoredRecord } from './records.js';
 
 /** What a subnet had before there was a word for it. */
 const SUBNET: Omit<SubnetSpec, 'network' | 'cidr' | 'gateway' | 'allocationRanges'> = {
@@ -24,6 +24,9 @@ export function completeRecord(record: StoredRecord): StoredRecord {
       const { resource } = record;
       return { kind: 'Router', resource: { ...resource, spec: completeRouter(resource.spec) } };
     }
+    case 'Dpu':
+      // All could be used before there was a word for it.
+      return { ...record, schedulable: (record as Partial<DpuRecord>).schedulable ?? true };
     default:
       return record;
   }

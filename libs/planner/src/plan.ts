@@ -1,5 +1,6 @@
 import {
   type ConditionUpdateOf,
+  findCondition,
   functionIdentityKey,
   type IpAddress,
   ipFamily,
@@ -8,6 +9,7 @@ import {
   type Name,
   type PortAddressStatus,
   type PortSpec,
+  type PortStatus,
   segmentText,
   type Uid,
 } from '@outboard/model';
@@ -88,17 +90,32 @@ export function planPort(
   uid: Uid,
   spec: PortSpec,
   allocation: Allocation,
+  former: PortStatus | undefined,
   override?: DpuOverride,
 ): Plan {
   const identity = spec.function;
   if (!identity) return wait('NoFunction');
   const found = world.functions.withIdentity(functionIdentityKey(identity));
   if (!found) return wait('FunctionUnknown', `no DPU has shown ${functionIdentityKey(identity)}`);
-  if (found.representor === undefined) return wait('RepresentorUnknown', `${found.dpu}: ${found.name}`);
   const dpu = override?.name === found.dpu ? override.record : world.dpus.get(found.dpu)?.record;
-  if (!dpu) return wait('FunctionUnknown', `${found.name} is of ${found.dpu}, which is not known`);
+  if (dpu?.schedulable === false && !isOn(dpu, former)) {
+    return wait('DpuUnschedulable', `${dpu.name} takes no new ports: see its lifecycle`);
+  }
+  if (found.representor === undefined) return wait('RepresentorUnknown', `${found.dpu}: ${found.name}`);
+  if (!dpu)
+    return wait('FunctionUnknown', `${found.name} is of ${found.dpu}, which is not known or not in use`);
   const obstacle = obstacleOf(world, network, spec, dpu) ?? quarantineOf(world, network, uid, allocation);
   return obstacle ?? { planned: true, dpu, representor: found.representor };
+}
+
+/**
+ * Whether a port that was planned before is on the DPU, also while it waits there for something: a DPU that takes no new
+ * ports keeps those that it has.
+ */
+function isOn({ name }: DpuRecord, former: PortStatus | undefined): boolean {
+  if (former?.dpu !== undefined) return former.dpu === name;
+  const reason = former && findCondition(former.conditions, 'Planned')?.reason;
+  return reason === 'RepresentorUnknown' || reason === 'UnderlayUnknown' || reason === 'UnderlayTooSmall';
 }
 
 /** What the DPU lacks for the port. */

@@ -39,7 +39,7 @@ describe('a port on an unknown function', () => {
     expect(seen).toEqual([
       'FunctionUnknown: no DPU has shown SN-dpu-1/08:c0:eb:00:00:01/0',
       'RepresentorUnknown: dpu-1: dpu-1-pf0vf0',
-      'FunctionUnknown: dpu-1-pf0vf0 is of dpu-1, which is not known',
+      'FunctionUnknown: dpu-1-pf0vf0 is of dpu-1, which is not known or not in use',
       'UnderlayUnknown: dpu-1',
       'UnderlayUnknown: dpu-1',
       'UnderlayTooSmall: dpu-1 carries 1250 bytes, 1280 are needed',
@@ -110,6 +110,29 @@ describe('a port on an unknown function', () => {
     lab.apply('Network', 'blue', {});
     expect(lab.port('web-0').status.mtu).toBe(1450);
     checkInvariants(lab);
+  });
+});
+
+describe('a DPU that takes no new ports', () => {
+  it('keeps those that it has, also while they wait there, and gets the others when it is used again', () => {
+    const lab = world();
+    lab.fleet(['dpu-1', 'dpu-2'], 2);
+    lab.dpu('dpu-1', { schedulable: false });
+    expect(planned(lab, 'web-0')).toBe('Planned: dpu-1');
+    lab.function('dpu-1', 0, null);
+    expect(planned(lab, 'web-0')).toBe('RepresentorUnknown: dpu-1: dpu-1-pf0vf0');
+    lab.restart();
+    lab.function('dpu-1', 0);
+    expect(planned(lab, 'web-0')).toBe('Planned: dpu-1');
+    lab.apply('Port', 'web-1', { network: 'blue', function: identityOf('dpu-1', 1) });
+    expect(planned(lab, 'web-1')).toBe('DpuUnschedulable: dpu-1 takes no new ports: see its lifecycle');
+    lab.apply('Port', 'web-0', { network: 'blue', function: identityOf('dpu-2', 0) });
+    expect(planned(lab, 'web-0')).toBe('Planned: dpu-2');
+    lab.apply('Port', 'web-0', { network: 'blue', function: identityOf('dpu-1', 0) });
+    expect(planned(lab, 'web-0')).toMatch('DpuUnschedulable');
+    checkInvariants(lab);
+    lab.dpu('dpu-1');
+    expect([planned(lab, 'web-0'), planned(lab, 'web-1')]).toEqual(['Planned: dpu-1', 'Planned: dpu-1']);
   });
 });
 

@@ -94,6 +94,8 @@ export interface DpuRecord {
   readonly hardwareOffload: boolean;
   /** Whether the worker holds its lease. */
   readonly reachable: boolean;
+  /** Whether ports that are not on it may come there. */
+  readonly schedulable: boolean;
 }
 
 /** What the planner knows of a Function of admin. */

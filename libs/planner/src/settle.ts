@@ -50,9 +50,9 @@ export function writePort(
   options: { readonly override?: DpuOverride; readonly released?: ReleaseRecord | undefined } = {},
 ): void {
   const { world, context } = draft;
-  const plan = planPort(world, network, metadata.uid, spec, allocation, options.override);
-  const { segment, mtu } = network.record.resource.status;
   const former = before?.record.resource.status;
+  const plan = planPort(world, network, metadata.uid, spec, allocation, former, options.override);
+  const { segment, mtu } = network.record.resource.status;
   const formerConditions = former?.conditions ?? [];
   const status = {
     observedGeneration: metadata.generation,

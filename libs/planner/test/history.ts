@@ -324,6 +324,7 @@ const dpuStep = steps(
     underlayMtu: fc.constantFrom(1500, 1400, 9000),
     hardwareOffload: fc.boolean(),
     reachable: fc.boolean(),
+    schedulable: fc.constantFrom(true, true, true, false),
     labels: fc.constantFrom({ rack: 'r1' }, { rack: 'r2' }),
     encapsulations: fc.constantFrom<readonly NetworkType[]>(NETWORK_TYPES, NETWORK_TYPES, ['VXLAN']),
   }),

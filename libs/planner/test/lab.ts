@@ -172,6 +172,7 @@ export class Lab {
       underlayMtu: 1500,
       hardwareOffload: false,
       reachable: true,
+      schedulable: true,
       ...fields,
     };
     return this.#store(project(this.world, [{ operation: 'put', record }], this.context));

@@ -1,5 +1,6 @@
 import { runService } from '@outboard/service-shell';
 import { AdminService } from './app/admin-service.js';
+import { APPROVALS } from './domain/dpu-lifecycle.js';
 import { ADMIN_SERVICE, AdminController } from './nest/admin.controller.js';
 
 const MINIMUM_LEASE_MILLISECONDS = 500;
@@ -17,8 +18,9 @@ await runService({
       MAXIMUM_LEASE_MILLISECONDS,
       DEFAULT_LEASE_MILLISECONDS,
     ),
+    approval: environment.oneOf('OUTBOARD_DPU_APPROVAL', APPROVALS, 'FIRST_TOUCH'),
   }),
-  create: (ports, { leaseMilliseconds }) => new AdminService({ ...ports, leaseMilliseconds }),
+  create: (ports, configuration) => new AdminService({ ...ports, ...configuration }),
   controller: AdminController,
   token: ADMIN_SERVICE,
 });

@@ -6,6 +6,7 @@ import {
   encodeBinary,
   HEADERS,
   HeartbeatRequestSchema,
+  type HeartbeatResponse,
   HeartbeatResponseSchema,
   InventoryReportSchema,
   subjects,
@@ -23,6 +24,7 @@ import {
 import { settled } from '@outboard/resource-service/testing';
 import { openMemoryStore, type Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
+import type { Approval } from '../src/domain/dpu-lifecycle.js';
 import { AdminService } from '../src/index.js';
 
 export const LEASE_MILLISECONDS = 9_000;
@@ -90,7 +92,6 @@ export class AdminLaboratory {
   readonly clock = new ManualClock();
   readonly broker = new InProcessBroker({ clock: this.clock });
   readonly bus = this.broker.connect();
-  readonly store: Store;
   /** Every event as `<resource name> <transition>`. */
   readonly events: string[] = [];
   /** Whose doing each of them is. */
@@ -101,12 +102,16 @@ export class AdminLaboratory {
   #running: AsyncDisposable[] = [];
   #ids = 0;
 
-  private constructor(store: Store) {
-    this.store = store;
-  }
+  private constructor(
+    readonly store: Store,
+    readonly approval: Approval,
+  ) {}
 
-  static async open(store: Store = openMemoryStore()): Promise<AdminLaboratory> {
-    const laboratory = new AdminLaboratory(store);
+  static async open(
+    store: Store = openMemoryStore(),
+    approval: Approval = 'FIRST_TOUCH',
+  ): Promise<AdminLaboratory> {
+    const laboratory = new AdminLaboratory(store, approval);
     unwrap(await laboratory.broker.provision(STREAMS, 'apply'));
     await laboratory.bus.watch(
       { stream: 'OUTBOARD_EVENT', filterSubject: 'outboard.v1alpha1.event.>', from: 0 },
@@ -138,6 +143,7 @@ export class AdminLaboratory {
       clock,
       random: systemRandom,
       leaseMilliseconds: LEASE_MILLISECONDS,
+      approval: this.approval,
     });
     await admin.start();
     const endpoint = (
@@ -195,13 +201,24 @@ export class AdminLaboratory {
 
   /** A worker's heartbeat; whether its inventory is wanted. */
   async heartbeat(dpu: string, report: ReportInit): Promise<boolean> {
+    return unwrap(await this.beat(dpu, report)).inventoryWanted;
+  }
+
+  /** A worker's heartbeat, with more than that it is alive. */
+  async beat(
+    dpu: string,
+    report: ReportInit,
+    told: MessageInitShape<typeof HeartbeatRequestSchema> = {},
+  ): Promise<Result<HeartbeatResponse, AppError>> {
     const request = {
       incarnation: report.incarnation ?? '',
       inventoryDigest: createHash('sha256').update(encode(report)).digest(),
+      ...told,
     };
     const body = encodeBinary(HeartbeatRequestSchema, create(HeartbeatRequestSchema, request));
-    const reply = unwrap(await this.#send(subjects.dpu(dpu, 'heartbeat', 'admin'), body));
-    return unwrap(decodeBinary(HeartbeatResponseSchema, reply.body)).inventoryWanted;
+    const reply = await this.#send(subjects.dpu(dpu, 'heartbeat', 'admin'), body);
+    await settled();
+    return reply.ok ? decodeBinary(HeartbeatResponseSchema, reply.value.body) : reply;
   }
 
   async request(verb: Verb, kind: string, body: unknown, tenant = '_') {

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { encodeBinary, InventoryReportSchema, MAX_BODY_BYTES } from '@outboard/contracts';
+import { settled } from '@outboard/resource-service/testing';
 import fc from 'fast-check';
 import { AdminLaboratory, functionOf, type ReportInit, reportOf } from './admin-laboratory.js';
 
@@ -139,6 +140,8 @@ describe('an inventory', () => {
           expect(revision()).toBe(before);
         }
         const beat = await laboratory.admin.handleHeartbeat(request);
+        // What it tells may be written after its answer.
+        await settled();
         if (!beat.ok) expect(beat.error.code).toBe('INVALID_ARGUMENT');
       }),
       { numRuns: 500 },

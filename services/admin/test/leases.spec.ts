@@ -22,6 +22,8 @@ describe('the lease of a DPU', () => {
   const health = (): string | undefined => laboratory.health('Dpu', 'dpu-7');
 
   it('lasts as long as heartbeats renew it, and nothing is written for them', async () => {
+    await laboratory.heartbeat('dpu-7', REPORT);
+    await settled();
     const revision = store.read((snapshot) => snapshot.revision);
     for (let beat = 0; beat < 100; beat++) {
       await pass(LEASE_MILLISECONDS / 3);

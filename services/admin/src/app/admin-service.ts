@@ -12,7 +12,9 @@ import {
 import { OutboxRelay, type Store } from '@outboard/store';
 import { AdminDomain, toDomainChanges } from '../domain/admin-domain.js';
 import { Claims } from '../domain/claims.js';
+import type { Approval } from '../domain/dpu-lifecycle.js';
 import { Inventory } from '../domain/inventory.js';
+import { LifecycleTimer } from './lifecycle-timer.js';
 import { WorkerGateway } from './worker-gateway.js';
 
 export interface AdminServiceOptions {
@@ -22,6 +24,8 @@ export interface AdminServiceOptions {
   readonly random: Random;
   /** A DPU whose worker has not reported for so long is unreachable. */
   readonly leaseMilliseconds: number;
+  /** Of DPUs that nobody has said anything about; `FIRST_TOUCH` when absent. */
+  readonly approval?: Approval;
 }
 
 /** DPUs, their networks, functions and leases: what the service does, whatever shell it runs in. */
@@ -33,11 +37,13 @@ export class AdminService implements AsyncDisposable {
   readonly #relay: OutboxRelay;
   readonly #tombstones: TombstoneSweeper;
   readonly #claims = new Claims();
-  readonly #inventory = new Inventory(this.#claims);
+  readonly #inventory: Inventory;
+  readonly #lifecycles: LifecycleTimer;
 
-  constructor({ bus, store, clock, random, leaseMilliseconds }: AdminServiceOptions) {
+  constructor({ bus, store, clock, random, leaseMilliseconds, approval }: AdminServiceOptions) {
     const claims = this.#claims;
-    const inventory = this.#inventory;
+    const inventory = new Inventory(claims, approval);
+    this.#inventory = inventory;
     const domain = new AdminDomain(inventory);
     this.#relay = new OutboxRelay({
       store,
@@ -54,8 +60,14 @@ export class AdminService implements AsyncDisposable {
       relay: this.#relay,
       clock,
       random,
-      finish: (transaction, context) => this.#documents.publishDeltas(transaction, context),
-      reloaded: () => this.#documents.forget(),
+      finish: (transaction, context) => {
+        this.#documents.publishDeltas(transaction, context);
+        this.#lifecycles.look();
+      },
+      reloaded: () => {
+        this.#documents.forget();
+        this.#lifecycles.look();
+      },
     });
     this.#documents = new DocumentGateway({
       owner: 'admin',
@@ -63,6 +75,7 @@ export class AdminService implements AsyncDisposable {
       domain,
       epoch: store.epoch,
     });
+    this.#lifecycles = new LifecycleTimer({ service: this.#resources, inventory, clock });
     this.#gateway = new WorkerGateway({ service: this.#resources, inventory, clock, leaseMilliseconds });
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'admin' });
     this.#ports = new ResourceProjection({
@@ -86,6 +99,7 @@ export class AdminService implements AsyncDisposable {
       }
     }
     this.#gateway.start();
+    await this.#lifecycles.start();
     await this.#ports.start();
     this.#tombstones.start();
   }
@@ -127,6 +141,7 @@ export class AdminService implements AsyncDisposable {
     await this.#tombstones[Symbol.asyncDispose]();
     await this.#ports[Symbol.asyncDispose]();
     this.#gateway[Symbol.dispose]();
+    this.#lifecycles[Symbol.dispose]();
     await this.#resources[Symbol.asyncDispose]();
     await this.#relay[Symbol.asyncDispose]();
   }

@@ -10,12 +10,18 @@ import {
   InventoryResponseSchema,
 } from '@outboard/contracts';
 import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
-import { isConnected } from '@outboard/model';
+import { type Dpu, isConnected, isRetired, type LifecycleStatus } from '@outboard/model';
 import { type Actor, binaryReply, dpuOf, type ResourceService } from '@outboard/resource-service';
 import { toDomainChanges } from '../domain/admin-domain.js';
+import type { Told } from '../domain/dpu-lifecycle.js';
 import type { Inventory } from '../domain/inventory.js';
 import { parseInventoryReport } from '../domain/inventory-report.js';
 import { Leases } from '../domain/leases.js';
+import { awaitsBoot, awaitsDocuments } from '../domain/lifecycle/advance.js';
+import { retiredDpu } from '../domain/refusals.js';
+
+/** Characters of what a worker says of a reboot. */
+const MAX_PROBLEM = 256;
 
 export interface WorkerGatewayOptions {
   readonly service: ResourceService;
@@ -30,6 +36,8 @@ export class WorkerGateway implements Disposable {
   readonly #leases: Leases;
   /** SHA-256 of the inventory that each DPU sent last; unknown after a start, so that it is asked for again. */
   readonly #inventoryDigests = new Map<string, string>();
+  /** DPUs of which something that their worker has told is being written. */
+  readonly #proceeding = new Set<string>();
   #timer: Disposable | undefined;
   #closed = false;
 
@@ -52,8 +60,9 @@ export class WorkerGateway implements Disposable {
     if (!name.ok) return name;
     const request = decodeBinary(HeartbeatRequestSchema, received.body);
     if (!request.ok) return request;
-    const { incarnation, inventoryDigest } = request.value;
+    const { incarnation, inventoryDigest, settled = true, rebootProblem } = request.value;
     const dpu = inventory.dpu(name.value);
+    if (dpu && isRetired(dpu)) return err(retiredDpu(name.value));
     const isRegistered = dpu !== undefined && dpu.status.incarnation === incarnation;
     if (isRegistered) {
       this.#renew(name.value);
@@ -61,10 +70,13 @@ export class WorkerGateway implements Disposable {
         ? ok(undefined)
         : await this.#setConnected(`dpu/${name.value}`, [name.value], true);
       if (!written.ok) return written;
+      const told = { settled, rebootProblem: rebootProblem.slice(0, MAX_PROBLEM) };
+      this.#proceed(name.value, told);
     }
     const digest = Buffer.from(inventoryDigest).toString('hex');
     const inventoryWanted = !isRegistered || this.#inventoryDigests.get(name.value) !== digest;
-    return binaryReply(HeartbeatResponseSchema, { leaseMilliseconds, inventoryWanted });
+    const rebootRequest = isRegistered ? rebootRequestOf(inventory.dpu(name.value)) : '';
+    return binaryReply(HeartbeatResponseSchema, { leaseMilliseconds, inventoryWanted, rebootRequest });
   }
 
   async inventory(received: Received): Promise<Result<Message, AppError>> {
@@ -106,6 +118,17 @@ export class WorkerGateway implements Disposable {
     this.#timer?.[Symbol.dispose]();
   }
 
+  /** The lease does not wait for that: what could not be written is told again with the next heartbeat. */
+  #proceed(dpu: string, told: Told): void {
+    const { service, inventory } = this.#options;
+    if (this.#proceeding.has(dpu) || !isNews(inventory.dpu(dpu)?.status.lifecycle, told)) return;
+    this.#proceeding.add(dpu);
+    const decided = service.change(`dpu/${dpu}`, (context) =>
+      ok(toDomainChanges(inventory.proceed(dpu, context, told))),
+    );
+    void decided.finally(() => this.#proceeding.delete(dpu));
+  }
+
   #renew(dpu: string): void {
     this.#leases.renew(dpu, this.#options.clock.monotonic());
     if (!this.#timer) this.#schedule();
@@ -141,3 +164,17 @@ export class WorkerGateway implements Disposable {
     });
   }
 }
+
+/** Whether a DPU gets on by what its worker tells: heartbeats write nothing otherwise. */
+function isNews(lifecycle: LifecycleStatus | undefined, { settled, rebootProblem }: Told): boolean {
+  if (lifecycle === undefined) return true;
+  if (awaitsBoot(lifecycle)) return rebootProblem !== '' && !lifecycle.message.endsWith(rebootProblem);
+  return settled && awaitsDocuments(lifecycle);
+}
+
+/** The boot that is asked is the one that has to end: the next one is not asked. */
+const rebootRequestOf = (dpu: Dpu | undefined): string => {
+  const { lifecycle, incarnation } = dpu?.status ?? {};
+  const isAsked = lifecycle && awaitsBoot(lifecycle) && lifecycle.endingIncarnation === incarnation;
+  return isAsked ? (lifecycle.rebootRequest ?? '') : '';
+};

@@ -8,7 +8,13 @@ import {
   type DocumentReport,
   showDifferences,
 } from '@outboard/document-owner/documents';
-import { type AnyResource, type DpuNetworkConfiguration, kindOf, type Name } from '@outboard/model';
+import {
+  type AnyResource,
+  type DpuNetworkConfiguration,
+  isAdmitted,
+  kindOf,
+  type Name,
+} from '@outboard/model';
 import type {
   Command,
   DomainChange,
@@ -69,12 +75,14 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     return record as AdminResource;
   }
 
-  knowsDpu(dpu: Name): boolean {
-    return this.inventory.dpu(dpu) !== undefined;
+  /** One that is not approved, or retired, gets nothing. */
+  knowsDpu(name: Name): boolean {
+    const dpu = this.inventory.dpu(name);
+    return dpu !== undefined && isAdmitted(dpu);
   }
 
   takeDocumentChanges(revision: number): readonly DocumentChange[] {
-    const changes = this.#documents.take(this.#dpus(), revision);
+    const changes = this.#documents.take(this.#dpus(), revision).filter(({ dpu }) => this.knowsDpu(dpu));
     this.#networks.asked(changes);
     return changes;
   }

@@ -1,23 +1,22 @@
-import { AppError, equal, err, ok, type Result } from '@outboard/core';
+import { AppError, err, ok, type Result } from '@outboard/core';
 import {
-  type Claim,
   type ConditionUpdateOf,
-  DEFAULT_POOL,
+  DEFAULT_LIFECYCLE,
   type Dpu,
   type DpuFunction,
   type DpuSpec,
   type FunctionSpec,
-  type FunctionStatus,
-  findCondition,
-  functionIdentityKey,
   type Intent,
   isConnected,
+  isRetired,
   kindOf,
   type Name,
   updateConditions,
 } from '@outboard/model';
 import { Claims } from './claims.js';
-import type { FunctionFacts, InventoryFacts } from './inventory-report.js';
+import { type Approval, completeDpu, healthOf, type Told, withLifecycle } from './dpu-lifecycle.js';
+import { discoverFunctions, isNeeded, isPresent, sameClaim } from './function-discovery.js';
+import type { InventoryFacts } from './inventory-report.js';
 import { type InventoryResource, InventoryTables, serialNumberOf } from './inventory-tables.js';
 import {
   checkPreconditions,
@@ -25,6 +24,7 @@ import {
   inUse,
   notFound,
   type Preconditions,
+  retiredDpu,
   serialNumberTaken,
 } from './refusals.js';
 import {
@@ -48,18 +48,35 @@ export class Inventory {
   readonly #tables = new InventoryTables();
   readonly #claims: Claims;
 
-  constructor(claims: Claims = new Claims()) {
+  readonly #approval: Approval;
+  /** When the state of each DPU ends, wall clock, milliseconds. */
+  readonly #deadlines = new Map<string, number>();
+
+  constructor(claims: Claims = new Claims(), approval: Approval = 'FIRST_TOUCH') {
     this.#claims = claims;
+    this.#approval = approval;
   }
 
   /** Forgets everything and takes these over, as at start. Claims stay: they are not this service's. */
   load(resources: Iterable<InventoryResource>): void {
     this.#tables.clear();
-    for (const resource of resources) this.#tables.put(resource);
+    this.#deadlines.clear();
+    for (const resource of resources) {
+      this.#keep({ before: undefined, after: resource.kind === 'Dpu' ? completeDpu(resource) : resource });
+    }
   }
 
   dpu(name: string): Dpu | undefined {
     return this.#tables.dpu(name);
+  }
+
+  /** When the next state of a DPU ends, wall clock, milliseconds; undefined: none does. */
+  nextDeadline(): number | undefined {
+    let next: number | undefined;
+    for (const deadline of this.#deadlines.values()) {
+      if (next === undefined || deadline < next) next = deadline;
+    }
+    return next;
   }
 
   dpus(): Iterable<Dpu> {
@@ -92,7 +109,10 @@ export class Inventory {
     }
     const twin = serialNumber && this.#tables.dpuWith(serialNumber);
     if (twin && twin !== before) return err(serialNumberTaken(twin.metadata.name));
-    return ok(this.#commit([{ before, after: intended(before, intent, context) }], context));
+    const claimed = intent.spec.approved === false ? this.#claimedOf(name) : [];
+    if (claimed.length > 0) return err(inUse(`dpu ${name}`, claimed));
+    const after = intended(before, intent, context);
+    return ok(this.#commit(this.#alive(before, after, context), context));
   }
 
   applyFunction(
@@ -112,19 +132,13 @@ export class Inventory {
     const dpu = this.#tables.dpu(name);
     const refusal = checkPreconditions(`dpu ${name}`, dpu, preconditions, 'update');
     if (refusal || !dpu) return err(refusal ?? notFound(`dpu ${name}`));
-    if (isConnected(dpu)) {
+    if (isConnected(dpu) && !isRetired(dpu)) {
       const message = `dpu ${name} is connected; stop its worker first`;
       return err(new AppError('FAILED_PRECONDITION', message, { reason: 'DPU_CONNECTED' }));
     }
-    const functions = this.#tables.functionsOf(name);
-    const claimed = functions.filter((each) => each.status.claim);
+    const claimed = this.#claimedOf(name);
     if (claimed.length > 0) return err(inUse(`dpu ${name}`, claimed));
-    return ok(
-      this.#commit(
-        [dpu, ...functions].map((before) => ({ before, after: undefined })),
-        context,
-      ),
-    );
+    return ok(this.#commit(this.#gone(dpu), context));
   }
 
   /** Refused while the DPU has it, or while a port has bound it. */
@@ -150,11 +164,14 @@ export class Inventory {
       const message = `dpu ${name} has serial number ${expected}, not ${facts.serialNumber}`;
       return err(new AppError('PERMISSION_DENIED', message, { reason: 'SERIAL_NUMBER_MISMATCH' }));
     }
-    const changes = [
-      registration(before, name, facts, context),
-      ...this.#registerFunctions(name, facts, context),
-    ];
-    return ok(this.#commit(changes, context));
+    if (before && isRetired(before)) return err(retiredDpu(name));
+    // The functions first, as what is claimed of them belongs to the life of the DPU.
+    const functions = this.#commit(
+      discoverFunctions(this.#tables, this.#claims, name, facts, context),
+      context,
+    );
+    const after = registered(before, name, facts, context);
+    return ok([...this.#commit(this.#alive(before, after, context), context), ...functions]);
   }
 
   /** Its worker holds its lease, or does not any more. */
@@ -162,7 +179,7 @@ export class Inventory {
     const before = this.#tables.dpu(name);
     if (!before) return [];
     const health: ConditionUpdateOf<'Dpu'> = connected
-      ? healthOf(before.status)
+      ? healthOf(before)
       : {
           type: 'Healthy',
           reason: 'LeaseExpired',
@@ -171,7 +188,13 @@ export class Inventory {
     const { generation } = before.metadata;
     const conditions = updateConditions('Dpu', before.status.conditions, [health], generation, context.now);
     const after: Dpu = { ...before, status: { ...before.status, conditions } };
-    return this.#commit([{ before, after }], context);
+    return this.#commit(this.#alive(before, after, context), context);
+  }
+
+  /** What follows for a DPU from what its worker tells, or from the time that has passed. */
+  proceed(name: string, context: DecisionContext, told?: Told): readonly InventoryChange[] {
+    const dpu = this.#tables.dpu(name);
+    return dpu ? this.#commit(this.#alive(dpu, dpu, context, told), context) : [];
   }
 
   /** Ports have bound or released the functions with these identities (as `functionIdentityKey` gives them). */
@@ -185,85 +208,25 @@ export class Inventory {
         changes.push({ before, after: isNeeded(after) ? after : undefined });
       }
     }
-    return this.#commit(changes, context);
+    const functions = this.#commit(changes, context);
+    const dpus = new Set(functions.flatMap(({ before }) => dpuOf(before) ?? []));
+    return [...functions, ...[...dpus].flatMap((dpu) => this.proceed(dpu, context))];
   }
 
-  #registerFunctions(dpu: Name, facts: InventoryFacts, context: DecisionContext): InventoryChange[] {
-    const changes: InventoryChange[] = [];
-    const present = new Set<string>();
-    for (const each of facts.functions) {
-      present.add(each.name);
-      const before = this.#tables.function(each.name);
-      if (before && this.#isStoredAs(before, dpu, facts, each)) continue;
-      changes.push({ before, after: this.#discovered(before, dpu, facts, each, context) });
-    }
-    for (const before of this.#tables.functionsOf(dpu)) {
-      if (present.has(before.metadata.name)) continue;
-      const after = vanished(before, dpu, context);
-      changes.push({ before, after: isNeeded(after) ? after : undefined });
-    }
-    return changes;
+  #claimedOf(dpu: string): DpuFunction[] {
+    return this.#tables.functionsOf(dpu).filter(({ status }) => status.claim);
   }
 
-  /**
-   * Whether a function is what was discovered, so that nothing has to be made of it: every report tells all functions of
-   * a DPU, and few of them have changed.
-   */
-  #isStoredAs(
-    { metadata, status }: DpuFunction,
-    dpu: Name,
-    { serialNumber }: InventoryFacts,
-    { name: _, ...discovered }: FunctionFacts,
-  ): boolean {
-    const claim = this.#claims.holderOf(functionIdentityKey({ serialNumber, ...discovered }));
-    return (
-      status.dpu === dpu &&
-      status.serialNumber === serialNumber &&
-      sameClaim(status.claim, claim) &&
-      (Object.keys(discovered) as (keyof typeof discovered)[]).every((field) =>
-        equal(status[field], discovered[field]),
-      ) &&
-      findCondition(status.conditions, 'Healthy')?.reason === 'Discovered' &&
-      status.conditions.every(({ observedGeneration }) => observedGeneration === metadata.generation)
-    );
+  /** A change of a DPU with what it means for its life, which it may end. */
+  #alive(before: Dpu | undefined, after: Dpu, { now }: DecisionContext, told?: Told): InventoryChange[] {
+    const functions = this.#tables.functionsOf(after.metadata.name);
+    const alive = withLifecycle(after, functions, { approval: this.#approval, told, now });
+    return alive ? [{ before, after: alive }] : this.#gone(after);
   }
 
-  #discovered(
-    before: DpuFunction | undefined,
-    dpu: Name,
-    { serialNumber }: InventoryFacts,
-    { name, ...discovered }: FunctionFacts,
-    context: DecisionContext,
-  ): DpuFunction {
-    const base: DpuFunction = before ?? {
-      kind: 'Function',
-      metadata: newMetadata(name, {}, context),
-      spec: { pool: DEFAULT_POOL },
-      status: kindOf({ kind: 'Function' }).emptyStatus as FunctionStatus,
-    };
-    const { generation } = base.metadata;
-    const conditions = updateConditions(
-      'Function',
-      base.status.conditions,
-      [
-        { type: 'Accepted', reason: 'Valid', message: 'valid' },
-        { type: 'Healthy', reason: 'Discovered', message: `present on ${dpu}` },
-      ],
-      generation,
-      context.now,
-    );
-    return {
-      ...base,
-      status: {
-        ...base.status,
-        ...discovered,
-        dpu,
-        serialNumber,
-        claim: this.#claims.holderOf(functionIdentityKey({ serialNumber, ...discovered })),
-        observedGeneration: generation,
-        conditions,
-      },
-    };
+  #gone(dpu: Dpu): InventoryChange[] {
+    const functions = this.#tables.functionsOf(dpu.metadata.name);
+    return [dpu, ...functions].map((before) => ({ before, after: undefined }));
   }
 
   #commit(changes: readonly InventoryChange[], context: DecisionContext): readonly InventoryChange[] {
@@ -275,72 +238,39 @@ export class Inventory {
   #keep({ before, after }: InventoryChange): void {
     if (after) this.#tables.put(after);
     else if (before) this.#tables.remove(before.kind, before.metadata.name);
+    const kept = after ?? before;
+    if (kept?.kind !== 'Dpu') return;
+    const deadline = after?.kind === 'Dpu' ? after.status.lifecycle?.deadline : undefined;
+    if (deadline === undefined) this.#deadlines.delete(kept.metadata.name);
+    else this.#deadlines.set(kept.metadata.name, Date.parse(deadline));
   }
 }
 
-/** Its DPU shows it. */
-const isPresent = ({ status }: DpuFunction): boolean => status.state !== undefined;
-
-/** One that its DPU shows no more is kept for its holder, and for what a caller has said of it: it may come back. */
-const isNeeded = (found: DpuFunction): boolean =>
-  isPresent(found) ||
-  found.status.claim !== undefined ||
-  found.spec.pool !== DEFAULT_POOL ||
-  Object.keys(found.metadata.labels).length > 0;
-
-/** What a DPU whose worker reports is. */
-const healthOf = ({ underlay }: Pick<Dpu['status'], 'underlay'>): ConditionUpdateOf<'Dpu'> =>
-  underlay
-    ? { type: 'Healthy', reason: 'LeaseRenewed', message: 'worker reports' }
-    : { type: 'Healthy', reason: 'UnderlayUnknown', message: 'worker reports, but finds no underlay' };
-
 /** A DPU as its worker has just told. */
-function registration(
+function registered(
   before: Dpu | undefined,
   name: Name,
   { functions, host, ...told }: InventoryFacts,
   context: DecisionContext,
-): InventoryChange {
+): Dpu {
   const base: Dpu = before ?? {
     kind: 'Dpu',
     metadata: newMetadata(name, {}, context),
-    spec: { serialNumber: undefined, host },
+    spec: { serialNumber: undefined, host, approved: undefined, lifecycle: DEFAULT_LIFECYCLE },
     status: kindOf({ kind: 'Dpu' }).emptyStatus as Dpu['status'],
   };
   const { generation } = base.metadata;
+  const status = { ...base.status, ...told, functions: functions.length, observedGeneration: generation };
   const conditions = updateConditions(
     'Dpu',
     base.status.conditions,
-    [{ type: 'Accepted', reason: 'Valid', message: 'valid' }, healthOf(told)],
+    [{ type: 'Accepted', reason: 'Valid', message: 'valid' }, healthOf({ status })],
     generation,
     context.now,
   );
-  const status = {
-    ...base.status,
-    ...told,
-    functions: functions.length,
-    observedGeneration: generation,
-    conditions,
-  };
-  return { before, after: { ...base, status } };
+  return { ...base, status: { ...status, conditions } };
 }
 
-const vanished = (before: DpuFunction, dpu: Name, context: DecisionContext): DpuFunction => ({
-  ...before,
-  status: {
-    ...before.status,
-    state: undefined,
-    opState: undefined,
-    representor: undefined,
-    conditions: updateConditions(
-      'Function',
-      before.status.conditions,
-      [{ type: 'Healthy', reason: 'FunctionVanished', message: `no longer present on ${dpu}` }],
-      before.metadata.generation,
-      context.now,
-    ),
-  },
-});
-
-const sameClaim = (left: Claim | undefined, right: Claim | undefined): boolean =>
-  left?.tenant === right?.tenant && left?.kind === right?.kind && left?.name === right?.name;
+/** The DPU of a function. */
+const dpuOf = (resource: InventoryResource | undefined): string | undefined =>
+  resource?.kind === 'Function' ? resource.status.dpu : undefined;

@@ -40,11 +40,15 @@ export function checkPreconditions(
 export const notFound = (what: string): AppError =>
   new AppError('NOT_FOUND', `${what} does not exist`, { reason: 'NOT_FOUND' });
 
-/** Why something cannot be deleted while these functions are claimed. */
-export function inUse(what: string, claimed: readonly DpuFunction[]): AppError {
-  const users = claimed.flatMap(({ status: { claim } }) =>
+/** Who has bound these functions: `port acme/web-0`. */
+export const namesOfClaims = (functions: readonly DpuFunction[]): readonly string[] =>
+  functions.flatMap(({ status: { claim } }) =>
     claim ? [`${claim.kind.toLowerCase()} ${claim.tenant}/${claim.name}`] : [],
   );
+
+/** Why something cannot be deleted while these functions are claimed. */
+export function inUse(what: string, claimed: readonly DpuFunction[]): AppError {
+  const users = namesOfClaims(claimed);
   const named = users.slice(0, LISTED_USERS);
   const rest = users.length - named.length;
   const list = rest > 0 ? `${named.join(', ')} and ${rest} more` : named.join(', ');
@@ -58,4 +62,10 @@ export const serialNumberTaken = (holder: string): AppError =>
   new AppError('ALREADY_EXISTS', `dpu ${holder} has this serial number`, {
     reason: 'SERIAL_NUMBER_TAKEN',
     metadata: { holder },
+  });
+
+/** What a worker of a DPU that is retired is told. */
+export const retiredDpu = (dpu: string): AppError =>
+  new AppError('FAILED_PRECONDITION', `dpu ${dpu} is retired: it gets nothing any more`, {
+    reason: 'DPU_RETIRED',
   });

@@ -17,6 +17,15 @@ const at = (header: string, path: string): Column => ({
   cell: (resource) => textOf(valueAt(resource, path)),
 });
 
+/** How long ago that was. */
+const age = (header: string, path: string): Column => ({
+  header,
+  cell: (resource, now) => {
+    const time = valueAt(resource, path);
+    return typeof time === 'string' ? formatAge(now - Date.parse(time)) : ABSENT;
+  },
+});
+
 /** A number that JSON leaves out when it is 0. */
 const count = (header: string, path: string): Column => ({
   header,
@@ -48,6 +57,8 @@ const SEGMENT = part('SEGMENT', 'status.segment', (segment) =>
 const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
   Dpu: {
     usual: [
+      at('STATE', 'status.lifecycle.state'),
+      age('SINCE', 'status.lifecycle.since'),
       at('SERIAL-NUMBER', 'status.serialNumber'),
       at('HOST', 'spec.host'),
       at('DRIVER', 'status.driver'),
@@ -55,6 +66,9 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       count('FUNCTIONS', 'status.functions'),
     ],
     wide: [
+      at('STATE-REASON', 'status.lifecycle.reason'),
+      at('DEADLINE', 'status.lifecycle.deadline'),
+      at('STUCK', 'status.lifecycle.stuck'),
       at('MTU', 'status.underlay.mtu'),
       at('ARCHITECTURE', 'status.architecture'),
       at('KERNEL', 'status.kernelRelease'),

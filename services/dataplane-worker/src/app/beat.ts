@@ -26,6 +26,11 @@ export class Beat implements Disposable {
     void this.#beat();
   }
 
+  /** Tells at once, unless it is being told. */
+  now(): void {
+    void this.#beat();
+  }
+
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#next?.[Symbol.dispose]();

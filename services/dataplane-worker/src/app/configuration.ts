@@ -29,6 +29,8 @@ export interface WorkerConfiguration extends CommonConfiguration {
   readonly acceleration: AccelerationSettings | undefined;
   /** Undefined: the dataplane is compared with its documents only when something happens. */
   readonly resyncMilliseconds: number | undefined;
+  /** Program that reboots this machine; undefined: somebody else does. */
+  readonly rebootCommand: string | undefined;
 }
 
 const MAX_RESYNC_SECONDS = 86_400;
@@ -83,6 +85,7 @@ export function readConfiguration(environment: EnvironmentReader): WorkerConfigu
     driver: environment.oneOf('OUTBOARD_DRIVER', DRIVERS, 'linux'),
     acceleration: readAcceleration(environment),
     ovsDirectory: environment.optionalPath('OUTBOARD_OVS_DIRECTORY'),
+    rebootCommand: environment.optionalPath('OUTBOARD_REBOOT_COMMAND'),
     resyncMilliseconds: resyncSeconds === 0 ? undefined : resyncSeconds * 1_000,
   };
 }

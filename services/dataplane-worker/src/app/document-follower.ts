@@ -23,6 +23,8 @@ export interface DocumentFollowerPorts {
   readonly incarnation: string;
   readonly engine: Pick<DataplaneEngine, 'submit'>;
   readonly store: DocumentStore;
+  /** The owner has answered. */
+  readonly answered?: () => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -75,6 +77,11 @@ export class DocumentFollower implements AsyncDisposable {
     return subscription;
   }
 
+  /** As `DocumentReplica.confirmed`. */
+  get confirmed(): DocumentVersion | undefined {
+    return this.#replica.confirmed;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#wait?.[Symbol.dispose]();
@@ -83,7 +90,9 @@ export class DocumentFollower implements AsyncDisposable {
   }
 
   #handle(event: ReplicaEvent): void {
-    if (!this.#closed) this.#carryOut(this.#replica.handle(event));
+    if (this.#closed) return;
+    this.#carryOut(this.#replica.handle(event));
+    if (event.kind === 'synchronised' || event.kind === 'page') this.ports.answered?.();
   }
 
   #carryOut(actions: readonly ReplicaAction[]): void {

@@ -11,6 +11,8 @@ import type { Clock, Random } from '@outboard/core';
 import type { Log } from '@outboard/service-shell/process';
 import { Beat } from './beat.js';
 import type { Inventory } from './inventory.js';
+import type { Reboot } from './reboot.js';
+import type { Settlement } from './settlement.js';
 
 const FIRST_INTERVAL_MILLISECONDS = 1_000;
 const MIN_INTERVAL_MILLISECONDS = 200;
@@ -21,6 +23,8 @@ export interface HeartbeatPorts {
   readonly dpu: string;
   readonly incarnation: string;
   readonly inventory: Pick<Inventory, 'digest' | 'sendAgain'>;
+  readonly settlement: Pick<Settlement, 'isSettled'>;
+  readonly reboot: Pick<Reboot, 'ask' | 'problem'>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -52,14 +56,24 @@ export class Heartbeat implements Disposable {
     this.#beat.connected(bus);
   }
 
+  /** Something has changed that admin waits for. */
+  now(): void {
+    this.#beat.now();
+  }
+
   [Symbol.dispose](): void {
     this.#beat[Symbol.dispose]();
   }
 
   async #ask(bus: Bus): Promise<void> {
-    const { dpu, incarnation, inventory, clock } = this.ports;
+    const { dpu, incarnation, inventory, settlement, reboot, clock } = this.ports;
     const asked = clock.monotonic();
-    const request = create(HeartbeatRequestSchema, { incarnation, inventoryDigest: inventory.digest });
+    const request = create(HeartbeatRequestSchema, {
+      incarnation,
+      inventoryDigest: inventory.digest,
+      settled: settlement.isSettled,
+      rebootProblem: reboot.problem,
+    });
     const reply = await bus.request(
       subjects.dpu(dpu, 'heartbeat', 'admin'),
       { headers: {}, body: encodeBinary(HeartbeatRequestSchema, request) },
@@ -67,11 +81,12 @@ export class Heartbeat implements Disposable {
     );
     const response = reply.ok ? decodeBinary(HeartbeatResponseSchema, reply.value.body) : reply;
     if (response.ok) {
-      const { leaseMilliseconds, inventoryWanted } = response.value;
+      const { leaseMilliseconds, inventoryWanted, rebootRequest } = response.value;
       this.#leaseEnd = asked + leaseMilliseconds;
       const third = leaseMilliseconds / 3;
       this.#interval = Math.min(Math.max(third, MIN_INTERVAL_MILLISECONDS), MAX_INTERVAL_MILLISECONDS);
       if (inventoryWanted) inventory.sendAgain();
+      reboot.ask(rebootRequest);
     } else if (response.error.code === 'NOT_FOUND') inventory.sendAgain();
     this.#note(response.ok, response.ok ? '' : response.error.message);
   }

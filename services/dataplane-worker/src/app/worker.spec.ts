@@ -37,7 +37,10 @@ class Bench {
   constructor(private readonly dataDirectory: string) {}
 
   /** Runs the worker until nothing moves any more. */
-  async run(bus: PromiseLike<Bus> = Promise.resolve(this.broker.connect())): Promise<DataplaneWorker> {
+  async run(
+    bus: PromiseLike<Bus> = Promise.resolve(this.broker.connect()),
+    rebootMachine?: () => Promise<void>,
+  ): Promise<DataplaneWorker> {
     this.engine = new FakeEngine();
     const worker = await createDataplaneWorker({
       identity: IDENTITY,
@@ -45,6 +48,7 @@ class Bench {
       dataDirectory: this.dataDirectory,
       driver: this.driver as unknown as Driver<Spec>,
       engine: this.engine as unknown as DataplaneEngine,
+      rebootMachine,
       bus,
       clock: this.clock,
       random,
@@ -381,6 +385,75 @@ describe('a dataplane worker', () => {
       if (inventory === undefined) throw new Error('no inventory was sent');
       const digest = createHash('sha256').update(encodeBinary(InventoryReportSchema, inventory)).digest();
       expect(Buffer.from(bench.owner.heartbeats[0]?.inventoryDigest ?? [])).toEqual(digest);
+    });
+  });
+
+  describe('its settlement', () => {
+    const settled = () => bench.owner.heartbeats.at(-1)?.settled;
+    const FAILED: ObjectProblem = {
+      key: 'endpoint/1',
+      source: { kind: 'Port', tenant: 'acme', name: 'web-1' },
+      state: 'FAILED',
+      message: 'refused',
+    };
+    const UNDER_WAY: ObjectProblem = { ...FAILED, state: 'PENDING', isUnderWay: true };
+    const report = (problems: readonly ObjectProblem[] = []): void =>
+      bench.engine.report({ version: bench.owner.version, problems, problemTotal: problems.length });
+
+    it('is told at once when the newest document of every owner is read back, and stays', async () => {
+      await bench.owner.serve();
+      bench.owner.change({ a: 1 });
+      await bench.run();
+      expect(settled()).toBe(false);
+      report([UNDER_WAY]);
+      await bench.clock.advance(0);
+      expect(settled()).toBe(false);
+      const told = bench.owner.heartbeats.length;
+      report([FAILED]);
+      await bench.clock.advance(0);
+      expect([settled(), bench.owner.heartbeats.length]).toEqual([true, told + 1]);
+      bench.owner.change({ a: 2 });
+      await bench.clock.advance(3_000);
+      expect(settled()).toBe(true);
+    });
+
+    it('is not before an owner knows this DPU', async () => {
+      await bench.owner.serve();
+      bench.owner.refusals.set('sync', new AppError('NOT_FOUND', 'no Dpu dpu-1'));
+      await bench.run();
+      report();
+      await bench.clock.advance(3_000);
+      expect(settled()).toBe(false);
+      bench.owner.refusals.clear();
+      await bench.clock.advance(10_000);
+      report();
+      await bench.clock.advance(0);
+      expect(settled()).toBe(true);
+    });
+  });
+
+  describe('a reboot that admin asks for', () => {
+    it('is begun once for each request', async () => {
+      const reboots: string[] = [];
+      await bench.owner.serve();
+      bench.owner.rebootRequest = 'one';
+      await bench.run(undefined, async () => void reboots.push(bench.owner.rebootRequest));
+      await bench.clock.advance(10_000);
+      bench.owner.rebootRequest = 'two';
+      await bench.clock.advance(10_000);
+      expect(reboots).toEqual(['one', 'two']);
+      expect(bench.owner.heartbeats.at(-1)?.rebootProblem).toBe('');
+    });
+
+    it('that cannot be begun is told with the reason until it is not wanted any more', async () => {
+      await bench.owner.serve();
+      bench.owner.rebootRequest = 'one';
+      await bench.run(undefined, () => Promise.reject(new Error('not permitted')));
+      await bench.clock.advance(10_000);
+      expect(bench.owner.heartbeats.at(-1)?.rebootProblem).toBe('not permitted');
+      bench.owner.rebootRequest = '';
+      await bench.clock.advance(10_000);
+      expect(bench.owner.heartbeats.at(-1)?.rebootProblem).toBe('');
     });
   });
 

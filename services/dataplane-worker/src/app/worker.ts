@@ -11,8 +11,10 @@ import { Heartbeat } from './heartbeat.js';
 import { claimDataDirectory, documentsOf, type WorkerIdentity } from './identity.js';
 import { Inspector } from './inspector.js';
 import { Inventory } from './inventory.js';
+import { Reboot, type RebootMachine } from './reboot.js';
 import { Reporter } from './reporter.js';
 import { RuleCounters } from './rule-counters.js';
+import { Settlement } from './settlement.js';
 
 /** Whose documents a worker follows. */
 export const DOCUMENT_OWNERS: readonly string[] = ['network'];
@@ -37,6 +39,8 @@ export interface DataplaneWorkerPorts {
   readonly engine: DataplaneEngine<Spec>;
   /** What applications use this DPU's engines by; absent: this worker has none of it. The worker disposes it. */
   readonly acceleration?: HostedAcceleration | undefined;
+  /** Undefined: reboots that admin asks for are left to somebody else. */
+  readonly rebootMachine?: RebootMachine | undefined;
   /** Pending until there is a first connection: everything but the bus works without. Not disposed by the worker. */
   readonly bus: PromiseLike<Bus>;
   readonly clock: Clock;
@@ -76,14 +80,23 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
   const store = new DocumentStore({ ...ports, directory: documentsOf(dataDirectory), dpu });
   const followers: DocumentFollower[] = [];
   const restored: string[] = [];
+  const settlement = new Settlement(followers, { engine, settled: () => heartbeat.now() });
   for (const owner of owners) {
     const document = await store.load(owner);
     if (document !== undefined) restored.push(owner);
-    followers.push(new DocumentFollower(owner, document, { ...ports, dpu, incarnation, store }));
+    const answered = (): void => settlement.look();
+    followers.push(new DocumentFollower(owner, document, { ...ports, dpu, incarnation, store, answered }));
   }
   const reporter = new Reporter(owners, { ...ports, dpu, incarnation });
   const inventory = new Inventory({ ...ports, acceleration: acceleration?.inventory });
-  const heartbeat = new Heartbeat({ ...ports, dpu, incarnation, inventory });
+  const heartbeat = new Heartbeat({
+    ...ports,
+    dpu,
+    incarnation,
+    inventory,
+    settlement,
+    reboot: new Reboot(ports.rebootMachine, log),
+  });
   const optional = acceleration && (await followAcceleration(acceleration, store, ports));
   const all = [...followers, ...(optional === undefined ? [] : [optional.follower])];
   for (const follower of all) follower.start();
@@ -96,6 +109,7 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
     const subscriptions = await Promise.all(all.map((follower) => follower.follow(bus)));
     listening = bus.onState((state) => {
       if (state !== 'connected') return;
+      settlement.connected();
       for (const part of [reporter, inventory, heartbeat, ...(optional?.parts ?? [])]) part.connected(bus);
     });
     const endpoints = [
@@ -131,6 +145,7 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       end.abort();
       listening?.[Symbol.dispose]();
       heartbeat[Symbol.dispose]();
+      settlement[Symbol.dispose]();
       inventory[Symbol.dispose]();
       await Promise.all(all.map((follower) => follower[Symbol.asyncDispose]()));
       // What was being applied is finished, so that its report can still be told.

@@ -61,6 +61,7 @@ export class DocumentReplica {
   /** Repairs in a row that did not end in agreement, for the backoff. */
   #repairs = 0;
   #lastRequest = 0;
+  #confirmed: DocumentVersion | undefined;
   #actions: ReplicaAction[] = [];
 
   constructor(
@@ -73,6 +74,11 @@ export class DocumentReplica {
 
   get state(): DocumentState {
     return { version: this.#version, entries: this.#entries };
+  }
+
+  /** The version that the owner has last said to be its own, since the bus was reached; undefined: it has not. */
+  get confirmed(): DocumentVersion | undefined {
+    return this.#confirmed;
   }
 
   /** What to do before anything is heard: what came from the disk is wanted until the owner says otherwise. */
@@ -118,6 +124,7 @@ export class DocumentReplica {
 
   #connected(): void {
     this.#repairs = 0;
+    this.#confirmed = undefined;
     if (this.#isFetching()) {
       // Deltas made after the fetched version may have been lost with the connection.
       this.#missed = true;
@@ -194,10 +201,7 @@ export class DocumentReplica {
       this.#forgetPending();
       this.#missed = false;
       this.#synchroniseLater();
-    } else {
-      this.#repairs = 0;
-      this.#follow();
-    }
+    } else this.#agreed();
   }
 
   #page(page: Page): void {
@@ -219,14 +223,18 @@ export class DocumentReplica {
     if (this.#pending.length > 0 || this.#missed) {
       this.#missed = false;
       this.#synchronise();
-    } else {
-      this.#repairs = 0;
-      this.#follow();
-    }
+    } else this.#agreed();
+  }
+
+  #agreed(): void {
+    this.#repairs = 0;
+    this.#confirmed = this.#version;
+    this.#follow();
   }
 
   #refused(refusal: Refusal): void {
     if (refusal === 'unknown') {
+      this.#confirmed = undefined;
       this.#isolate();
       this.#fetched = undefined;
       this.#forgetPending();

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { machine, release } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type Bus, roles } from '@outboard/bus';
 import { systemClock, systemRandom } from '@outboard/core';
 import { createEngine, type Driver, type Spec } from '@outboard/dataplane/contract';
@@ -50,6 +51,7 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
     driver,
     engine,
     acceleration,
+    rebootMachine: rebootMachineOf(configuration),
     bus,
     log,
   });
@@ -66,6 +68,17 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
     },
   };
 }
+
+const REBOOT_MILLISECONDS = 30_000;
+
+/** The program has no arguments: what it needs is in it. */
+const rebootMachineOf = ({ rebootCommand }: WorkerConfiguration) =>
+  rebootCommand === undefined
+    ? undefined
+    : async (): Promise<void> => {
+        const { execFile } = await import('node:child_process');
+        await promisify(execFile)(rebootCommand, { timeout: REBOOT_MILLISECONDS });
+      };
 
 /** Only the one that is asked for is loaded. */
 async function openDriver(configuration: WorkerConfiguration): Promise<Driver<Spec>> {

@@ -35,6 +35,7 @@ export class FakeOwner {
   readonly refusals = new Map<'sync' | 'fetch' | 'observed' | 'heartbeat' | 'inventory', AppError>();
   leaseMilliseconds = 9_000;
   inventoryWanted = false;
+  rebootRequest = '';
   epoch = 'one';
   #sequence = 0n;
   readonly #entries = new Map<string, Uint8Array>();
@@ -123,10 +124,10 @@ export class FakeOwner {
         }),
         endpoint('heartbeat', subjects.dpu(dpu, 'heartbeat', 'admin'), (body) => {
           this.heartbeats.push(decode(HeartbeatRequestSchema, body));
-          const { leaseMilliseconds, inventoryWanted } = this;
+          const { leaseMilliseconds, inventoryWanted, rebootRequest } = this;
           return message(
             HeartbeatResponseSchema,
-            create(HeartbeatResponseSchema, { leaseMilliseconds, inventoryWanted }),
+            create(HeartbeatResponseSchema, { leaseMilliseconds, inventoryWanted, rebootRequest }),
           );
         }),
       ],

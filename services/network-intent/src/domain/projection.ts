@@ -2,7 +2,9 @@ import {
   type Dpu,
   type DpuFunction,
   functionIdentityOf,
+  isAdmitted,
   isConnected,
+  isSchedulable,
   type Name,
   NETWORK_TYPES,
   type NetworkType,
@@ -16,7 +18,9 @@ export const HARDWARE_OFFLOAD = 'hardware-offload';
 /** What a change of admin's inventory means for the planner; undefined: nothing. */
 export function inventoryChangeOf({ kind, name, resource }: ProjectedChange): InventoryChange | undefined {
   if (kind !== 'Dpu' && kind !== 'Function') return undefined;
-  if (resource?.kind === 'Dpu') return { operation: 'put', record: dpuRecordOf(resource) };
+  // Nothing is planned on a DPU that is not part of the fleet: as if it were not known.
+  if (resource?.kind === 'Dpu' && isAdmitted(resource))
+    return { operation: 'put', record: dpuRecordOf(resource) };
   const record = resource?.kind === 'Function' ? functionRecordOf(resource) : undefined;
   return record ? { operation: 'put', record } : { operation: 'remove', kind, name: name as Name };
 }
@@ -42,6 +46,7 @@ function dpuRecordOf(dpu: Dpu): DpuRecord {
       ({ name, available }) => name === HARDWARE_OFFLOAD && available,
     ),
     reachable: isConnected(dpu),
+    schedulable: isSchedulable(dpu),
   };
 }
 

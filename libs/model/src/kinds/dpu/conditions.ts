@@ -7,6 +7,10 @@ export const DPU_REASONS = {
   },
   Healthy: {
     NeverReported: { status: 'Unknown', text: 'No worker has registered for it yet.' },
+    NotAdmitted: {
+      status: 'False',
+      text: 'Its worker reports, but it is not approved, or it is retired: it gets nothing. See status.lifecycle.',
+    },
     LeaseRenewed: { status: 'True', text: 'Its worker reports.' },
     UnderlayUnknown: {
       status: 'False',
@@ -22,5 +26,20 @@ export const DPU_REASONS = {
 /** Its worker holds its lease, whatever else it lacks. */
 export function isConnected({ status }: Dpu): boolean {
   const reason = findCondition(status.conditions, 'Healthy')?.reason;
-  return reason === 'LeaseRenewed' || reason === 'UnderlayUnknown';
+  return reason === 'LeaseRenewed' || reason === 'UnderlayUnknown' || reason === 'NotAdmitted';
+}
+
+/** Whether it is part of the fleet, so that owners make documents for it: approved, and not retired. */
+export function isAdmitted({ status }: Pick<Dpu, 'status'>): boolean {
+  return status.lifecycle?.state !== 'DISCOVERED' && !isRetired({ status });
+}
+
+/** It gets nothing any more. */
+export function isRetired({ status }: Pick<Dpu, 'status'>): boolean {
+  return status.lifecycle?.state === 'RETIRED';
+}
+
+/** Whether something new may be placed on it; what is there stays. */
+export function isSchedulable({ spec, status }: Pick<Dpu, 'spec' | 'status'>): boolean {
+  return isAdmitted({ status }) && spec.lifecycle.desired === 'READY';
 }

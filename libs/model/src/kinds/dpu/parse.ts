@@ -3,6 +3,7 @@ import { type DpuSpec as DpuSpecMessage, DpuSpecSchema } from '@outboard/contrac
 import type { Problems } from '@outboard/core';
 import { optional } from '../../fields.js';
 import { parseHostName, parseSerialNumber } from '../../values.js';
+import { parseLifecycleSpec } from './lifecycle.js';
 import type { DpuSpec } from './spec.js';
 
 export const parseDpuSpec = (
@@ -11,4 +12,6 @@ export const parseDpuSpec = (
 ): DpuSpec => ({
   serialNumber: optional(problems, 'spec.serialNumber', message.serialNumber, parseSerialNumber),
   host: optional(problems, 'spec.host', message.host, parseHostName),
+  approved: message.approved,
+  lifecycle: parseLifecycleSpec(message.lifecycle, problems),
 });

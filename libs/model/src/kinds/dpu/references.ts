@@ -9,5 +9,9 @@ export function dpuIndexes({ spec, status }: Dpu): IndexEntry[] {
 export const DPU_SELECTABLE: readonly Accessor<Dpu>[] = [
   { field: 'spec.host', read: ({ spec }) => spec.host },
   { field: 'status.serialNumber', read: ({ status }) => status.serialNumber },
+  { field: 'spec.lifecycle.desired', read: ({ spec }) => spec.lifecycle.desired },
+  { field: 'status.lifecycle.state', read: ({ status }) => status.lifecycle?.state },
+  { field: 'status.lifecycle.reason', read: ({ status }) => status.lifecycle?.reason },
+  { field: 'status.lifecycle.stuck', read: ({ status }) => String(status.lifecycle?.stuck ?? false) },
   { field: 'status.driver', read: ({ status }) => status.driver },
 ];

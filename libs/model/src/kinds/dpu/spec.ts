@@ -2,11 +2,15 @@ import type { IpAddress } from '../../ip.js';
 import type { Resource, Status } from '../../resource.js';
 import type { HostName, SerialNumber } from '../../values.js';
 import type { Accelerator } from './accelerator.js';
+import type { LifecycleSpec, LifecycleStatus } from './lifecycle.js';
 
 export interface DpuSpec {
   /** Undefined: the first worker to register gives it. */
   readonly serialNumber: SerialNumber | undefined;
   readonly host: HostName | undefined;
+  /** Undefined: as it was decided before; of a new one as admin is configured. */
+  readonly approved: boolean | undefined;
+  readonly lifecycle: LifecycleSpec;
 }
 
 export interface Capability {
@@ -36,6 +40,8 @@ export interface DpuStatus extends Status {
   readonly accelerator: Accelerator | undefined;
   /** How many functions were discovered. */
   readonly functions: number;
+  /** Undefined: written by an admin that knew of none. */
+  readonly lifecycle: LifecycleStatus | undefined;
 }
 
 /** A data processing unit. Belongs to no tenant. */

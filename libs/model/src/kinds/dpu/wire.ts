@@ -11,10 +11,16 @@ import { optional, required } from '../../fields.js';
 import { parseIpAddress } from '../../ip.js';
 import { parseSerialNumber } from '../../values.js';
 import { acceleratorFromMessage, acceleratorToMessage } from './accelerator.js';
+import { lifecycleSpecToMessage, lifecycleStatusToMessage, parseLifecycleStatus } from './lifecycle.js';
 import type { DpuSpec, DpuStatus, Underlay } from './spec.js';
 
-export const dpuSpecToMessage = ({ serialNumber, host }: DpuSpec): DpuSpecMessage =>
-  create(DpuSpecSchema, { serialNumber: serialNumber ?? '', host: host ?? '' });
+export const dpuSpecToMessage = ({ serialNumber, host, approved, lifecycle }: DpuSpec): DpuSpecMessage =>
+  create(DpuSpecSchema, {
+    serialNumber: serialNumber ?? '',
+    host: host ?? '',
+    ...(approved !== undefined && { approved }),
+    lifecycle: lifecycleSpecToMessage(lifecycle),
+  });
 
 function parseUnderlay(message: UnderlayMessage | undefined, problems: Problems): Underlay | undefined {
   if (message === undefined) return undefined;
@@ -37,6 +43,7 @@ export const parseDpuStatus = (
   underlay: parseUnderlay(message.underlay, problems),
   accelerator: message.accelerator && acceleratorFromMessage(message.accelerator),
   functions: message.functions,
+  lifecycle: parseLifecycleStatus(message.lifecycle, problems),
 });
 
 export const dpuStatusToMessage = (status: DpuStatus): DpuStatusMessage =>
@@ -52,4 +59,5 @@ export const dpuStatusToMessage = (status: DpuStatus): DpuStatusMessage =>
     ...(status.underlay && { underlay: status.underlay }),
     ...(status.accelerator && { accelerator: acceleratorToMessage(status.accelerator) }),
     functions: status.functions,
+    ...(status.lifecycle && { lifecycle: lifecycleStatusToMessage(status.lifecycle) }),
   });

@@ -12,6 +12,10 @@ export const PORT_REASONS = {
       text: 'The spec names no function: the port is reserved, connected to nothing.',
     },
     FunctionUnknown: { status: 'False', text: 'No DPU has shown the function yet.' },
+    DpuUnschedulable: {
+      status: 'False',
+      text: 'The DPU takes no new ports: it is to be in maintenance, or retired.',
+    },
     RepresentorUnknown: { status: 'False', text: 'The function is known, its representor is not yet.' },
     UnderlayUnknown: { status: 'False', text: 'The DPU has not told where its tunnels end.' },
     UnderlayTooSmall: {

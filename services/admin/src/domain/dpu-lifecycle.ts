@@ -1,0 +1,77 @@
+import {
+  type ConditionUpdateOf,
+  DEFAULT_LIFECYCLE,
+  type Dpu,
+  type DpuFunction,
+  isAdmitted,
+  isConnected,
+  updateConditions,
+} from '@outboard/model';
+import { advance } from './lifecycle/advance.js';
+import type { LifecycleFacts } from './lifecycle/outcome.js';
+import { namesOfClaims } from './refusals.js';
+
+/** Whether a DPU that nobody has said anything about may be used: as soon as it shows itself, or when it is approved. */
+export const APPROVALS = ['FIRST_TOUCH', 'MANUAL'] as const;
+export type Approval = (typeof APPROVALS)[number];
+
+/** What a worker says of itself with its heartbeat. */
+export type Told = Pick<LifecycleFacts, 'settled' | 'rebootProblem'>;
+
+/** Ports that are named as remaining; the number is always told. */
+const LISTED_NAMES = 10;
+
+/**
+ * A DPU with its life as far as it has come, and the health that follows; undefined: nothing of it is kept.
+ *
+ * @param functions those of the DPU.
+ */
+export function withLifecycle(
+  dpu: Dpu,
+  functions: readonly DpuFunction[],
+  {
+    approval,
+    told,
+    now,
+  }: { readonly approval: Approval; readonly told?: Told | undefined; readonly now: number },
+): Dpu | undefined {
+  const { spec, status, metadata } = dpu;
+  const connected = isConnected(dpu);
+  const names = namesOfClaims(functions);
+  const facts = {
+    ...spec.lifecycle,
+    approved:
+      spec.approved ?? (approval === 'FIRST_TOUCH' || (status.lifecycle !== undefined && isAdmitted(dpu))),
+    connected,
+    incarnation: status.incarnation,
+    settled: told?.settled ?? false,
+    rebootProblem: told?.rebootProblem ?? '',
+    remaining: names.length,
+    remainingNames: names.slice(0, LISTED_NAMES),
+  };
+  const lifecycle = advance(status.lifecycle, facts, now);
+  if (lifecycle === undefined) return undefined;
+  const after: Dpu = { ...dpu, status: { ...status, lifecycle } };
+  if (!connected) return after;
+  const conditions = updateConditions('Dpu', status.conditions, [healthOf(after)], metadata.generation, now);
+  return { ...after, status: { ...after.status, conditions } };
+}
+
+/** What a DPU whose worker reports is. */
+export function healthOf({ status }: Pick<Dpu, 'status'>): ConditionUpdateOf<'Dpu'> {
+  if (!isAdmitted({ status })) {
+    const message = `worker reports, but the DPU is ${status.lifecycle?.state}: ${status.lifecycle?.reason}`;
+    return { type: 'Healthy', reason: 'NotAdmitted', message };
+  }
+  return status.underlay
+    ? { type: 'Healthy', reason: 'LeaseRenewed', message: 'worker reports' }
+    : { type: 'Healthy', reason: 'UnderlayUnknown', message: 'worker reports, but finds no underlay' };
+}
+
+/** A DPU as it is now, from one that a version may have stored which knew of no lives. */
+export function completeDpu(dpu: Dpu): Dpu {
+  const spec: Partial<Dpu['spec']> = dpu.spec;
+  return spec.lifecycle
+    ? dpu
+    : { ...dpu, spec: { ...dpu.spec, approved: undefined, lifecycle: DEFAULT_LIFECYCLE } };
+}
