@@ -66,6 +66,8 @@ module.exports = {
     layer('libs/acceleration', ['libs/core', 'libs/ffi']),
     layer('libs/acceleration-client', ['libs/core', 'libs/ffi', 'libs/acceleration']),
     layer('libs/dataplane', ['libs/core', 'libs/contracts', 'libs/reconcile', 'libs/netlink', 'libs/ffi']),
+    layer('libs/json-schema', ['libs/core']),
+    layer('libs/workloads', ['libs/core', 'libs/reconcile', 'libs/netlink', 'libs/ffi', 'libs/json-schema']),
     layer('libs/testbed', ['libs/core', 'libs/netlink', 'libs/ffi']),
     layer('libs/testkit', ['libs/core']),
     pure('libs/model'),

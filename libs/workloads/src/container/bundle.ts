@@ -56,7 +56,7 @@ const tmpfs = (destination: string, ...options: string[]): Mount => ({
   destination,
   type: 'tmpfs',
   source: 'tmpfs',
-  options: ['nosuid', 'nodev', ...options],
+  options: ['nosuid', ...options],
 });
 
 /** The configuration of a container (OCI runtime specification 1.0, config.json). */
@@ -101,7 +101,12 @@ export function bundleConfiguration(input: BundleInput): object {
         }),
         ...(limits.includes('processes') && { pids: { limit: workload.processes } }),
       },
-      devices: workload.devices.map((path) => ({ path, type: 'c', ...DEVICE_NUMBERS[path], fileMode: 0o666 })),
+      devices: workload.devices.map((path) => ({
+        path,
+        type: 'c',
+        ...DEVICE_NUMBERS[path],
+        fileMode: 0o666,
+      })),
       sysctl: { ...workload.sysctls },
       maskedPaths: [
         '/proc/acpi',
@@ -162,10 +167,10 @@ const mountsOf = ({ image, sharedDirectory, files, programDirectories }: BundleI
     source: 'devpts',
     options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
   },
-  tmpfs('/dev/shm', 'noexec', 'mode=1777', 'size=16384k'),
+  tmpfs('/dev/shm', 'nodev', 'noexec', 'mode=1777', 'size=16384k'),
   { destination: '/sys', type: 'sysfs', source: 'sysfs', options: ['nosuid', 'noexec', 'nodev', 'ro'] },
-  tmpfs('/tmp', 'mode=1777'),
-  tmpfs('/run', 'mode=755'),
+  tmpfs('/tmp', 'nodev', 'mode=1777'),
+  tmpfs('/run', 'nodev', 'mode=755'),
   ...(image === undefined
     ? [...PROGRAM_DIRECTORIES, ...programDirectories].map((path) => bind(path, path, 'ro'))
     : []),

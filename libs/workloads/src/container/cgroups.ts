@@ -23,7 +23,8 @@ export function enforceableLimits(root = ROOT): Enforceable {
     return unified ? own.includes(controller) && isWritable(root) : isWritable(`${root}/${controller}`);
   });
   const missing = LIMITS.filter((limit) => !limits.includes(limit));
-  const reason = missing.length === 0 ? '' : `cgroups here cannot be written, or do not limit ${missing.join(', ')}`;
+  const reason =
+    missing.length === 0 ? '' : `cgroups here cannot be written, or do not limit ${missing.join(', ')}`;
   return { hybrid, limits, reason };
 }
 

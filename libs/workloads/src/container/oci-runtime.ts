@@ -14,12 +14,15 @@ import type {
   RuntimeCapabilities,
 } from './container-runtime.js';
 import { findProgram } from './find-program.js';
-import { mustRun, type RunResult, runProgram } from './run-program.js';
+import { mustRun, plainMessage, type RunResult, runProgram } from './run-program.js';
 
 const CALL_MILLISECONDS = 10_000;
 const CREATE_MILLISECONDS = 20_000;
 /** How often is looked whether what was not seen to end still runs: its monitor may have been killed. */
 const WATCH_MILLISECONDS = 2_000;
+/** How often, and after how long, is looked for the end of what does not run any more. */
+const PATIENCE = 10;
+const LAST_WORD_MILLISECONDS = 200;
 /** The log that a workload fills while nobody looks; conmon starts it anew then. */
 const MAX_LOG_BYTES = 4 << 20;
 
@@ -110,6 +113,7 @@ export class OciRuntime implements ContainerRuntime {
       if (name === id) wake();
     });
     let wake = (): void => {};
+    let patience = PATIENCE;
     try {
       while (!signal.aborted) {
         const woken = new Promise<void>((resolve) => {
@@ -117,11 +121,15 @@ export class OciRuntime implements ContainerRuntime {
         });
         const status = readStatus(join(this.#exits, id));
         if (status !== undefined) return { status, outOfMemory: this.#ranOutOfMemory(id) };
-        if (!(await this.#isRunning(id)))
-          return { status: readStatus(join(this.#exits, id)), outOfMemory: this.#ranOutOfMemory(id) };
+        if (!(await this.#isRunning(id))) {
+          // Its monitor tells it a moment later, if it lives.
+          patience -= 1;
+          if (patience < 0) return { status: undefined, outOfMemory: this.#ranOutOfMemory(id) };
+        }
         const pause = new AbortController();
         end.signal.addEventListener('abort', () => pause.abort(), { once: true });
-        await Promise.race([woken, this.#clock.delay(WATCH_MILLISECONDS, pause.signal)]);
+        const milliseconds = patience < PATIENCE ? LAST_WORD_MILLISECONDS : WATCH_MILLISECONDS;
+        await Promise.race([woken, this.#clock.delay(milliseconds, pause.signal)]);
         pause.abort();
       }
     } finally {
@@ -137,7 +145,7 @@ export class OciRuntime implements ContainerRuntime {
     const { code, timedOut, stdout, stderr } = await runProgram(runtime, args, { timeoutMilliseconds });
     if (timedOut) throw new AppError('DEADLINE_EXCEEDED', `took more than ${timeoutMilliseconds} ms`);
     if (code === 0) return;
-    const said = (stderr.trim() || stdout.trim()).slice(-200);
+    const said = plainMessage(stderr.trim() || stdout.trim()).slice(-200);
     throw new AppError('FAILED_PRECONDITION', `ended with ${code ?? 'a signal'}${said && `: ${said}`}`);
   }
 
@@ -233,7 +241,7 @@ function createByMonitor(monitor: string, args: readonly string[], bundle: strin
       pipe.destroy();
       child.stderr?.destroy();
       if (failure === undefined) resolve();
-      else reject(new AppError('INTERNAL', failure));
+      else reject(new AppError('INTERNAL', plainMessage(failure)));
     };
     const timer = setTimeout(() => {
       child.kill('SIGKILL');

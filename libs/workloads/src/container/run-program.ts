@@ -76,6 +76,12 @@ const MAX_SAID = 500;
 
 function sayOf({ code, timedOut, stderr, stdout }: RunResult, { timeoutMilliseconds }: RunOptions): string {
   if (timedOut) return `took more than ${timeoutMilliseconds} ms`;
-  const said = (stderr.trim() || stdout.trim()).slice(-MAX_SAID);
+  const said = plainMessage(stderr.trim() || stdout.trim()).slice(-MAX_SAID);
   return said === '' ? `ended with ${code ?? 'a signal'}` : said;
+}
+
+/** What an OCI runtime says, without the dress of its log: `time="..." level=error msg="..."`. */
+export function plainMessage(text: string): string {
+  const message = /(?:^|\n)time="[^"]*" level=(?:error|fatal) msg="((?:[^"\\]|\\.)*)"/.exec(text)?.[1];
+  return (message ?? text).replaceAll(/\\(.)/g, '$1').trim();
 }

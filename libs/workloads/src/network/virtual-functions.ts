@@ -33,8 +33,7 @@ export class VirtualFunctions {
     for (const [name, { ifiIndex }] of there)
       if (isOurs(name) && /^pf\d+sf\d+$/.test(name) && !wanted.has(name))
         removals.push(link.remove({ ifiIndex }));
-    if (removals.length > 0)
-      await applyAll(this.socket, 'remove functions', removals, { offThread: true });
+    if (removals.length > 0) await applyAll(this.socket, 'remove functions', removals, { offThread: true });
     const foreign: string[] = [];
     const missing: string[] = [];
     const unmarked: string[] = [];
@@ -42,7 +41,10 @@ export class VirtualFunctions {
       const device = functionDevice(name);
       if (isOurs(name)) {
         // A creation that was cut short leaves the device without its alias.
-        if (there.get(device)?.group === FUNCTION_GROUP && there.get(device)?.ifalias !== functionAlias(device))
+        if (
+          there.get(device)?.group === FUNCTION_GROUP &&
+          there.get(device)?.ifalias !== functionAlias(device)
+        )
           unmarked.push(device);
       } else if (there.has(name) || there.has(device)) foreign.push(name);
       else missing.push(name);

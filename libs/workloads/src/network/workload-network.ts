@@ -3,12 +3,13 @@ import { setSysctls } from '@outboard/ffi';
 import {
   AF,
   address,
-  addressMessage,
   applyAll,
   defaultRouteMessage,
+  IFA_F,
   type Link,
   link,
   linkByName,
+  type Message,
   type NetlinkSocket,
   NetworkNamespace,
   type PrefixedAddress,
@@ -28,6 +29,21 @@ const NEIGHBOUR_RETRY = '100';
 
 export const workloadNamespace = (uid: string): string => `${PREFIX}${uid}`;
 export const pathOfNamespace = (uid: string): string => `/run/netns/${workloadNamespace(uid)}`;
+
+/** In IFA_PROTO: who has set an address. Kernels before 5.18 do not keep it, and then an address that changes stays. */
+const OUTBOARD_ADDRESS = 0x4f;
+
+const markedAddress = (ifaIndex: number, { ip, prefixLength }: PrefixedAddress): Message => {
+  const version4 = !ip.includes(':');
+  return address.create({
+    ifaFamily: version4 ? AF.INET : AF.INET6,
+    ifaPrefixlen: prefixLength,
+    ifaIndex,
+    address: ip,
+    proto: OUTBOARD_ADDRESS,
+    ...(version4 ? { local: ip } : { flags: IFA_F.NODAD }),
+  });
+};
 
 const markOf = (uid: string): string => `outboard:admin:workload/${uid}`;
 
@@ -95,7 +111,10 @@ export class WorkloadNetwork {
     const namespace = NetworkNamespace.create(name);
     try {
       // Addresses come from ports alone: none is made up from router advertisements, none is tentative.
-      setSysctls(namespace, { 'net/ipv6/conf/default/accept_ra': '0', 'net/ipv6/conf/default/accept_dad': '0' });
+      setSysctls(namespace, {
+        'net/ipv6/conf/default/accept_ra': '0',
+        'net/ipv6/conf/default/accept_dad': '0',
+      });
       await withSocket(namespace, (socket) =>
         applyAll(socket, `namespace ${name}`, [
           link.change({ ifname: 'lo', ifalias: markOf(uid), ...upFlags() }),
@@ -127,7 +146,10 @@ export class WorkloadNetwork {
     if (there === undefined) {
       const function_ = await linkByName(this.socket, device);
       if (function_ === undefined || functionOfAlias(function_.ifalias) !== device)
-        throw new AppError('FAILED_PRECONDITION', `the function of ${wanted.representor} is not there, or in use`);
+        throw new AppError(
+          'FAILED_PRECONDITION',
+          `the function of ${wanted.representor} is not there, or in use`,
+        );
       const move = link.change({
         ifiIndex: function_.ifiIndex,
         netNsFd: namespace.descriptor,
@@ -144,7 +166,7 @@ export class WorkloadNetwork {
     await this.#configure(socket, wanted);
   }
 
-  /** What the port says; what the workload itself has added stays, unless it is what the port said before. */
+  /** What the port says; what the workload itself has added stays. */
   async #configure(socket: NetlinkSocket, wanted: WantedInterface): Promise<void> {
     const { ifiIndex, address: mac, mtu } = await socket.get(link.get({ ifname: wanted.name }));
     if (mac !== wanted.macAddress || mtu !== wanted.mtu)
@@ -153,28 +175,37 @@ export class WorkloadNetwork {
       ]);
     const addresses = wanted.addresses.map(prefixedAddress);
     const present = await socket.dump(address.dump(), (each) =>
-      each.ifaIndex === ifiIndex ? `${each.local ?? each.address}/${each.ifaPrefixlen}` : undefined,
+      each.ifaIndex === ifiIndex ? each : undefined,
     );
-    const missing = addresses.filter(({ ip, prefixLength }) => !present.includes(`${ip}/${prefixLength}`));
+    const textOf = (each: (typeof present)[number]) => `${each.local ?? each.address}/${each.ifaPrefixlen}`;
+    const former = present.filter(
+      (each) => each.proto === OUTBOARD_ADDRESS && !wanted.addresses.includes(textOf(each)),
+    );
+    const missing = addresses.filter(
+      ({ ip, prefixLength }) => !present.some((each) => textOf(each) === `${ip}/${prefixLength}`),
+    );
     await applyAll(socket, `addresses of ${wanted.name}`, [
       link.change({ ifiIndex, ...upFlags() }),
-      ...missing.map((each) => addressMessage(ifiIndex, each)),
+      ...former.map(({ ifaFamily, ifaPrefixlen, ifaIndex, address: ip, local }) =>
+        address.remove({ ifaFamily, ifaPrefixlen, ifaIndex, address: ip, local }),
+      ),
+      ...missing.map((each) => markedAddress(ifiIndex, each)),
     ]);
-    for (const gateway of wanted.gateways) await this.#route(socket, ifiIndex, gateway);
+    await this.#settleRoutes(socket, ifiIndex, wanted.gateways);
   }
 
-  async #route(socket: NetlinkSocket, oif: number, gateway: string): Promise<void> {
-    const family = gateway.includes(':') ? AF.INET6 : AF.INET;
-    const existing = await socket.dump(route.dump({ rtmFamily: family }), (each) =>
-      each.rtmDstLen === 0 && each.rtmType === RTN.UNICAST && (each.rtmTable ?? 0) === RT_TABLE.MAIN
-        ? each
-        : undefined,
+  /** The default routes that a port has brought lead to its gateways. */
+  async #settleRoutes(socket: NetlinkSocket, oif: number, gateways: readonly string[]): Promise<void> {
+    const present = await socket.dump(route.dump(), (each) =>
+      each.rtmDstLen === 0 && each.oif === oif && each.rtmProtocol === RTPROT.STATIC ? each : undefined,
     );
-    if (existing.some((each) => each.gateway === gateway && each.oif === oif)) return;
-    const ours = existing.filter((each) => each.rtmProtocol === RTPROT.STATIC && each.oif === oif);
-    await applyAll(socket, `default route by ${gateway}`, [
-      ...ours.map((each) => route.remove({ ...each })),
-      defaultRouteMessage(oif, gateway),
+    const former = present.filter(({ gateway }) => gateway === undefined || !gateways.includes(gateway));
+    const missing = gateways.filter((gateway) => !present.some((each) => each.gateway === gateway));
+    await applyAll(socket, 'default routes', [
+      ...former.map(({ rtmFamily, gateway }) =>
+        route.remove({ rtmFamily, rtmTable: RT_TABLE.MAIN, rtmType: RTN.UNICAST, gateway, oif }),
+      ),
+      ...missing.map((gateway) => defaultRouteMessage(oif, gateway)),
     ]);
   }
 

@@ -1,0 +1,12 @@
+export { OUTBOARD_DIRECTORY } from './container/bundle.js';
+export type { ContainerRuntime } from './container/container-runtime.js';
+export { OciRuntime } from './container/oci-runtime.js';
+export type { InterfaceDescription, MethodDescription } from './interfaces/description.js';
+export { isJsonObject, type JsonObject, type JsonValue } from './json.js';
+export type { LogLine, LogPage } from './log-file.js';
+export { VirtualFunctions, type WantedFunctions } from './network/virtual-functions.js';
+export { WorkloadNetwork } from './network/workload-network.js';
+export * from './summary.js';
+export type { ConfigurationView } from './supervision/published-interfaces.js';
+export * from './workload.js';
+export * from './workload-host.js';

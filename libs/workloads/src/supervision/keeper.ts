@@ -1,0 +1,368 @@
+import { createHash } from 'node:crypto';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError, type Clock } from '@outboard/core';
+import { bundleConfiguration } from '../container/bundle.js';
+import { removeEmptyGroup } from '../container/cgroups.js';
+import type { ContainerExit, ContainerRuntime } from '../container/container-runtime.js';
+import { openImage } from '../container/image.js';
+import { reopenLog } from '../container/oci-runtime.js';
+import { makeProgramRoot } from '../container/program-root.js';
+import { WorkloadLog } from '../log-file.js';
+import { pathOfNamespace, type WorkloadNetwork } from '../network/workload-network.js';
+import type { Isolation, WantedWorkload, WorkloadView } from '../workload.js';
+import { readRecord, writeRecord } from './record-file.js';
+import {
+  afterEnd,
+  isCrashLoop,
+  isFinished,
+  NEW_RECORD,
+  nextStart,
+  terminationOf,
+  type WorkloadRecord,
+} from './restart.js';
+
+const LOG_CHECK_MILLISECONDS = 5_000;
+const LAST_LINES = 5;
+const MAX_MESSAGE = 1024;
+/** Before what this machine could not do is tried again. */
+const RETRY_MILLISECONDS = 2_000;
+
+export interface KeeperPorts {
+  /** Of this workload alone. */
+  readonly directory: string;
+  readonly imageCache: string;
+  readonly cgroupParent: string;
+  readonly programDirectories: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+  readonly runtime: ContainerRuntime;
+  readonly network: Pick<WorkloadNetwork, 'plug' | 'unplug'>;
+  readonly clock: Clock;
+  /** Something about it is different. */
+  readonly onChange: () => void;
+  /** Its program runs, or does not any more. */
+  readonly onRunning: (running: boolean) => void;
+}
+
+/**
+ * Keeps one workload as it is wanted: its network, its container, started again by its policy. Whatever happens only
+ * makes it look again; one step at a time.
+ */
+export class WorkloadKeeper {
+  readonly log: WorkloadLog;
+  #wanted: WantedWorkload | undefined;
+  #record: WorkloadRecord = NEW_RECORD;
+  #loaded = false;
+  #problem = '';
+  #isolation: Isolation | undefined;
+  #watch: AbortController | undefined;
+  #exit: ContainerExit | undefined;
+  #unhealthy: string | undefined;
+  #dirty = false;
+  #running: Promise<void> | undefined;
+  #timer: Disposable | undefined;
+  #logTimer: Disposable | undefined;
+  #gone = false;
+  #closed = false;
+
+  constructor(
+    readonly uid: string,
+    private readonly ports: KeeperPorts,
+  ) {
+    this.log = new WorkloadLog(join(ports.directory, 'log'), ports.clock);
+  }
+
+  get sharedDirectory(): string {
+    return join(this.ports.directory, 'shared');
+  }
+
+  get wanted(): WantedWorkload | undefined {
+    return this.#wanted;
+  }
+
+  /** Nobody wants it, and nothing is left of it. */
+  get isGone(): boolean {
+    return this.#gone;
+  }
+
+  get isRunning(): boolean {
+    return this.#watch !== undefined && this.#record.state === 'RUNNING';
+  }
+
+  view(): WorkloadView {
+    const { state, since, restarts, lastTermination } = this.#record;
+    return {
+      uid: this.uid,
+      generation: this.#wanted?.generation ?? 0,
+      state,
+      ready: this.isRunning,
+      message: this.#problem,
+      since,
+      restarts,
+      lastTermination,
+      isolation: this.#isolation,
+    };
+  }
+
+  get isCrashLoop(): boolean {
+    return isCrashLoop(this.#record);
+  }
+
+  /** Undefined: it shall not be here. */
+  want(wanted: WantedWorkload | undefined): void {
+    this.#wanted = wanted;
+    if (wanted !== undefined) this.#gone = false;
+    this.#look();
+  }
+
+  /** Ends its program, so that it is started again by its policy. */
+  restartAs(unhealthy: string): void {
+    this.#unhealthy = unhealthy;
+    void this.ports.runtime.signal(this.uid, 'SIGKILL').catch(() => {});
+  }
+
+  /** Resolves when nothing is being done about it. */
+  async idle(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  /** Its program goes on; nobody here looks after it any more. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#timer?.[Symbol.dispose]();
+    this.#logTimer?.[Symbol.dispose]();
+    this.#watch?.abort();
+    await this.#running;
+  }
+
+  #look(): void {
+    this.#dirty = true;
+    if (this.#running !== undefined || this.#closed) return;
+    this.#running = this.#work().finally(() => {
+      this.#running = undefined;
+      if (this.#dirty && !this.#closed) this.#look();
+    });
+  }
+
+  #lookAfter(milliseconds: number): void {
+    this.#timer?.[Symbol.dispose]();
+    this.#timer = this.ports.clock.schedule(Math.max(0, milliseconds), () => this.#look());
+  }
+
+  async #work(): Promise<void> {
+    while (this.#dirty && !this.#closed) {
+      this.#dirty = false;
+      try {
+        await this.#settle();
+      } catch (failure) {
+        this.#tell(AppError.from(failure).message);
+        this.#lookAfter(RETRY_MILLISECONDS);
+      }
+    }
+  }
+
+  async #settle(): Promise<void> {
+    if (!this.#loaded) await this.#load();
+    if (this.#exit !== undefined) await this.#takeEnd(this.#exit);
+    const wanted = this.#wanted;
+    if (wanted === undefined) return this.#removeAll();
+    const digest = digestOf(wanted);
+    if (this.#watch !== undefined) {
+      if (digest === this.#record.digest) return this.#keep(wanted);
+      await this.#stop(wanted.terminationGraceSeconds);
+      await this.#write({ ...this.#record, state: 'STARTING', since: this.ports.clock.now(), quickEnds: 0 });
+    } else if (digest === this.#record.digest) {
+      if (isFinished(this.#record)) return;
+      const pause = this.#record.state === 'BACKOFF' ? nextStart(this.#record) - this.ports.clock.now() : 0;
+      if (pause > 0) return this.#lookAfter(pause);
+    }
+    await this.#start(wanted, digest);
+  }
+
+  /** Finds what a former run has left running. */
+  async #load(): Promise<void> {
+    const { runtime, directory } = this.ports;
+    this.#record = await readRecord(join(directory, 'record.json'));
+    const found = (await runtime.list()).find(({ id }) => id === this.uid);
+    this.#loaded = true;
+    if (this.#record.digest === '' || isFinished(this.#record) || found === undefined) return;
+    this.#isolation = (await runtime.probe()).isolation;
+    // One that has ended meanwhile is told by the watch.
+    if (this.#record.state !== 'BACKOFF') this.#watchEnd();
+  }
+
+  /** What it has runs: only its network may have to change. */
+  async #keep(wanted: WantedWorkload): Promise<void> {
+    await this.ports.network.plug(this.uid, wanted.interfaces);
+    if (this.#record.state !== 'RUNNING')
+      await this.#write({ ...this.#record, state: 'RUNNING', since: this.ports.clock.now() });
+    this.#tell('');
+  }
+
+  async #start(wanted: WantedWorkload, digest: string): Promise<void> {
+    const { clock, runtime, network } = this.ports;
+    const isAgain = this.#record.digest === digest && this.#record.startedAt > 0;
+    try {
+      const { isolation, limits } = await runtime.probe();
+      this.#isolation = isolation;
+      await network.plug(this.uid, wanted.interfaces);
+      const bundle = await this.#makeBundle(wanted, limits);
+      const restarts = this.#record.restarts + (isAgain ? 1 : 0);
+      const record = { ...this.#record, digest, restarts, startedAt: clock.now() };
+      // Before it is started, so that whatever interrupts us knows what it finds.
+      await this.#write({ ...record, state: 'STARTING', since: clock.now() });
+      await runtime.start({ id: this.uid, bundle, logFile: this.log.path });
+      await this.#write({ ...record, state: 'RUNNING', since: clock.now() });
+      this.#watchEnd();
+      this.#tell('');
+    } catch (failure) {
+      const { message } = AppError.from(failure);
+      const time = clock.now();
+      const termination = { reason: 'CANNOT_START', exitCode: undefined, signal: '', message, time } as const;
+      const started = { ...this.#record, digest, startedAt: this.#record.startedAt || time };
+      await this.#write(afterEnd(started, termination, wanted.restartPolicy));
+      this.#tell(message);
+      this.#lookAfter(nextStart(this.#record) - clock.now());
+    }
+  }
+
+  #watchEnd(): void {
+    const watch = new AbortController();
+    this.#watch = watch;
+    this.#exit = undefined;
+    this.#unhealthy = undefined;
+    this.#checkLog();
+    this.ports.onRunning(true);
+    this.ports.runtime.ended(this.uid, watch.signal).then(
+      (exit) => {
+        if (this.#watch !== watch) return;
+        this.#exit = exit;
+        // Whoever depends on it is told at once, before anything is done about it.
+        this.ports.onRunning(false);
+        this.#look();
+      },
+      () => {},
+    );
+  }
+
+  async #takeEnd(exit: ContainerExit): Promise<void> {
+    const { clock, runtime } = this.ports;
+    const unhealthy = this.#unhealthy;
+    this.#unwatch();
+    const { lines } = await this.log.tail(LAST_LINES);
+    const message = lines
+      .map(({ text }) => text)
+      .join('\n')
+      .slice(-MAX_MESSAGE);
+    const termination = terminationOf(exit, { time: clock.now(), message, unhealthy });
+    await runtime.remove(this.uid);
+    const policy = this.#wanted?.restartPolicy ?? 'NEVER';
+    await this.#write(afterEnd(this.#record, termination, policy));
+    this.#tell(this.isCrashLoop ? `ended ${this.#record.quickEnds} times in a row soon after its start` : '');
+  }
+
+  #unwatch(): void {
+    this.#watch?.abort();
+    this.#watch = undefined;
+    this.#exit = undefined;
+    this.#unhealthy = undefined;
+    this.#logTimer?.[Symbol.dispose]();
+  }
+
+  async #stop(graceSeconds: number): Promise<void> {
+    const { runtime, clock } = this.ports;
+    await this.#write({ ...this.#record, state: 'STOPPING', since: clock.now() });
+    this.ports.onRunning(false);
+    this.ports.onChange();
+    const watch = new AbortController();
+    const ended = runtime.ended(this.uid, watch.signal).catch(() => {});
+    await runtime.signal(this.uid, 'SIGTERM');
+    await Promise.race([ended, clock.delay(graceSeconds * 1000, watch.signal)]);
+    watch.abort();
+    this.#unwatch();
+    await runtime.remove(this.uid);
+  }
+
+  async #removeAll(): Promise<void> {
+    const { runtime, network, directory, cgroupParent } = this.ports;
+    if (this.#watch !== undefined) await this.#stop(this.#lastGrace);
+    await runtime.remove(this.uid);
+    await network.unplug(this.uid);
+    await rm(directory, { recursive: true, force: true });
+    removeEmptyGroup(cgroupParent);
+    this.#record = NEW_RECORD;
+    this.#gone = true;
+    this.ports.onChange();
+  }
+
+  /** Of one that nobody wants any more, as it said when it was wanted. */
+  #lastGrace = 10;
+
+  async #makeBundle(wanted: WantedWorkload, limits: Parameters<typeof bundleConfiguration>[0]['limits']) {
+    const { directory, imageCache, programDirectories, environment, cgroupParent } = this.ports;
+    this.#lastGrace = wanted.terminationGraceSeconds;
+    const bundle = join(directory, 'bundle');
+    const filesDirectory = join(directory, 'files');
+    for (const each of [bundle, filesDirectory]) await rm(each, { recursive: true, force: true });
+    for (const each of [bundle, filesDirectory]) await mkdir(each, { recursive: true, mode: 0o700 });
+    // Kept: it is the workload's own, also over its restarts. Its socket is of its process.
+    await mkdir(this.sharedDirectory, { recursive: true, mode: 0o755 });
+    await rm(join(this.sharedDirectory, 'interfaces.sock'), { force: true, recursive: true });
+    const image = wanted.image === '' ? undefined : await openImage(wanted.image, imageCache);
+    const root = image?.root ?? (await makeProgramRoot(join(bundle, 'rootfs')));
+    const files = await Promise.all(
+      wanted.files.map(async ({ path, content, mode }, index) => {
+        const source = join(filesDirectory, String(index));
+        await writeFile(source, content, { mode });
+        return { source, destination: path };
+      }),
+    );
+    const configuration = bundleConfiguration({
+      workload: wanted,
+      image: image?.configuration,
+      root,
+      networkNamespace: pathOfNamespace(this.uid),
+      cgroup: `${cgroupParent}/${this.uid}`,
+      limits,
+      sharedDirectory: this.sharedDirectory,
+      files,
+      programDirectories,
+      environment,
+    });
+    await writeFile(join(bundle, 'config.json'), JSON.stringify(configuration), { mode: 0o600 });
+    return bundle;
+  }
+
+  #checkLog(): void {
+    this.#logTimer?.[Symbol.dispose]();
+    this.#logTimer = this.ports.clock.schedule(LOG_CHECK_MILLISECONDS, () => {
+      void this.log
+        .rotate()
+        .then((rotated) => (rotated ? reopenLog(join(this.ports.directory, 'bundle')) : undefined))
+        .catch(() => {})
+        .then(() => {
+          if (this.#watch !== undefined && !this.#closed) this.#checkLog();
+        });
+    });
+  }
+
+  async #write(record: WorkloadRecord): Promise<void> {
+    this.#record = record;
+    await writeRecord(join(this.ports.directory, 'record.json'), record);
+  }
+
+  #tell(problem: string): void {
+    this.#problem = problem;
+    this.ports.onChange();
+  }
+}
+
+/** Of all that its program is started with. Interfaces are changed while it runs. */
+function digestOf({ generation: _, interfaces: __, ...rest }: WantedWorkload): string {
+  return createHash('sha256').update(JSON.stringify(rest, sorted)).digest('hex');
+}
+
+const sorted = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
+    : value;

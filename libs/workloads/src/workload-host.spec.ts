@@ -1,0 +1,108 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { NetworkNamespace } from '@outboard/netlink';
+import { WorkloadLab } from '../test/lab.js';
+
+let lab: WorkloadLab;
+
+beforeAll(() => {
+  lab = new WorkloadLab();
+});
+afterAll(async () => {
+  await lab.close();
+});
+
+/** A shell script that ends at once when it is told to. */
+const script = (...lines: string[]) => ({
+  command: ['/bin/sh', '-c', ['trap "exit 0" TERM', ...lines, 'sleep 1000 & wait'].join('\n')],
+});
+
+const nothingIsLeft = (uid: string): void => {
+  expect(NetworkNamespace.list(`workload-${uid}`)).toEqual([]);
+  expect(existsSync(`${lab.directory}/workloads/${uid}`)).toBe(false);
+  expect(existsSync(`${lab.directory}/containers/${uid}`)).toBe(false);
+  for (const controller of ['memory', 'cpu', 'pids'])
+    expect(existsSync(`/sys/fs/cgroup/${controller}/${lab.name}/${uid}`)).toBe(false);
+};
+
+it('runs a program in namespaces of its own, within its limits, with its files and variables; then nothing is left', async () => {
+  const wanted = lab.workload({
+    ...script(
+      'echo "$SITE $COLOUR $OUTBOARD_TENANT/$OUTBOARD_WORKLOAD $(cat /etc/motto) $(cat /proc/sys/net/ipv4/ip_forward)"',
+      'grep memory /proc/self/cgroup; touch /usr/x; echo hello > $OUTBOARD_DIRECTORY/kept; echo end',
+    ),
+    environment: { COLOUR: 'blue' },
+    files: [{ path: '/etc/motto', content: 'outboard', mode: 0o644 }],
+    sysctls: { 'net.ipv4.ip_forward': '1' },
+  });
+  const { uid } = wanted;
+  lab.host.want(uid, wanted);
+  const summary = await lab.until(uid, ({ ready }) => ready);
+  expect(summary).toMatchObject({ state: 'RUNNING', restarts: 0, message: '', lastTermination: undefined });
+  expect(summary.isolation).toMatchObject({ limits: ['cpu', 'memory', 'processes'], reason: '' });
+  const said = await lab.saidUntil(uid, /^end$/);
+  for (const part of ['laboratory blue acme/w outboard 1', `${lab.name}/${uid}`, 'Read-only file system'])
+    expect(said).toContain(part);
+  expect(readFileSync(`${lab.directory}/workloads/${uid}/shared/kept`, 'utf8')).toBe('hello\n');
+  lab.host.want(uid, undefined);
+  await lab.gone(uid);
+  nothingIsLeft(uid);
+}, 30_000);
+
+it('a program goes on over a restart of what keeps it, and its end is told to who comes next', async () => {
+  const wanted = lab.workload(script('echo pid $$'));
+  const { uid } = wanted;
+  lab.host.want(uid, wanted);
+  const before = await lab.until(uid, ({ ready }) => ready);
+  await lab.restart();
+  lab.host.want(uid, wanted);
+  const after = await lab.until(uid, ({ ready }) => ready);
+  expect(after).toMatchObject({ state: 'RUNNING', restarts: 0, since: before.since });
+  const once = lab.workload({ ...script('exit 5'), restartPolicy: 'NEVER', uid: 'once' });
+  lab.host.want('once', once);
+  await lab.until('once', ({ state }) => state === 'RUNNING' || state === 'FAILED');
+  await lab.restart();
+  lab.host.want('once', once);
+  const failed = await lab.until('once', ({ state }) => state === 'FAILED');
+  expect(failed).toMatchObject({ restarts: 0, lastTermination: { reason: 'ERROR', exitCode: 5 } });
+  // Nobody wants them any more.
+  await lab.restart();
+  await lab.host.prune();
+  nothingIsLeft(uid);
+  nothingIsLeft('once');
+}, 30_000);
+
+describe('how a program ends is told, and what becomes of it', () => {
+  const ends = async (more: Parameters<typeof lab.workload>[0]) => {
+    const wanted = lab.workload({ restartPolicy: 'NEVER', ...more });
+    lab.host.want(wanted.uid, wanted);
+    const summary = await lab.until(wanted.uid, ({ lastTermination }) => lastTermination !== undefined);
+    lab.host.want(wanted.uid, undefined);
+    await lab.gone(wanted.uid);
+    return summary;
+  };
+
+  it('by itself', async () => {
+    expect(await ends({ command: ['/bin/true'] })).toMatchObject({
+      state: 'SUCCEEDED',
+      lastTermination: { reason: 'COMPLETED', exitCode: 0 },
+    });
+  });
+
+  it('by more memory than it may have', async () => {
+    const hungry = [process.execPath, '--eval', 'Buffer.alloc(500 << 20, 1)'];
+    const summary = await ends({ command: hungry, memoryMebibytes: 100 });
+    expect(summary.lastTermination).toMatchObject({ reason: 'OUT_OF_MEMORY', signal: 'SIGKILL' });
+  });
+
+  it('with what it said last', async () => {
+    const summary = await ends({ command: ['/bin/sh', '-c', 'echo no rules >&2; exit 2'] });
+    expect(summary.lastTermination).toMatchObject({ reason: 'ERROR', exitCode: 2, message: 'no rules' });
+  });
+
+  it('before it began', async () => {
+    const summary = await ends({ command: ['/no/such/program'] });
+    expect(summary).toMatchObject({ state: 'BACKOFF', lastTermination: { reason: 'CANNOT_START' } });
+    expect(summary.message).toContain('no such file');
+  });
+});
