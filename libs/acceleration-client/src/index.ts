@@ -4,4 +4,5 @@ export { AccelerationClient, type ClientOptions, type RunOptions } from './clien
 export { HostEngine, type KeyOfStep } from './host-engine.js';
 export type { RunResult } from './run-result.js';
 export { readSession, type SessionLocation, type SessionProgram } from './session-description.js';
+export { newestOf } from './session-places.js';
 export { OpeningStream, SealingStream } from './streams.js';

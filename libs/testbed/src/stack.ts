@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError, Problems } from '@outboard/core';
 import { Forwarder } from './forwarder.js';
@@ -52,6 +52,8 @@ export interface StackOptions {
   readonly resyncSeconds?: number;
   /** The dataplane driver of workers by DPU name; absent: the worker's default. */
   readonly drivers?: Readonly<Record<string, string>>;
+  /** Workers serve acceleration, with sockets below `accelerationDirectory` of their DPU. Default false. */
+  readonly acceleration?: boolean;
   /** More environment variables for services and workers. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Port on 127.0.0.1 at which clients outside reach the bus; absent: any free one. */
@@ -145,6 +147,11 @@ export class Stack {
     return join(this.#directory(`${AGENT}/${host}`), 'cni.sock');
   }
 
+  /** Where the acceleration sessions of a DPU have their directories: short, as it is part of sockets' addresses. */
+  accelerationDirectory(dpu: string): string {
+    return join(this.#accelerationRoot, dpu);
+  }
+
   /** For its log, its exits, and for signals. Throws AppError NOT_FOUND. */
   program(name: string): Program {
     const program = this.#programs.get(name);
@@ -180,6 +187,11 @@ export class Stack {
     await this.#programs.get(NATS)?.stop();
     await this.#forwarder?.close();
     this.#forwarder = undefined;
+    rmSync(this.#accelerationRoot, { recursive: true, force: true });
+  }
+
+  get #accelerationRoot(): string {
+    return `/run/ob-${this.testbed.name}`;
   }
 
   get #clients(): Program[] {
@@ -234,7 +246,7 @@ export class Stack {
   }
 
   #workerVariables({ plan }: Dpu): Record<string, string> {
-    const { resyncSeconds, drivers } = this.options;
+    const { resyncSeconds, drivers, acceleration = false } = this.options;
     const driver = drivers?.[plan.name];
     return {
       OUTBOARD_DPU_NAME: plan.name,
@@ -243,6 +255,7 @@ export class Stack {
       OUTBOARD_DPU_PF_MAC_ADDRESS: plan.pfMacAddress,
       OUTBOARD_UNDERLAY_DEVICE: plan.underlay.device,
       ...(driver !== undefined && { OUTBOARD_DRIVER: driver }),
+      ...(acceleration && { OUTBOARD_ACCELERATION_DIRECTORY: this.accelerationDirectory(plan.name) }),
       ...(resyncSeconds !== undefined && { OUTBOARD_RESYNC_SECONDS: String(resyncSeconds) }),
     };
   }

@@ -34,6 +34,7 @@ export interface LocalStackOptions
       | 'environment'
       | 'clientPort'
       | 'drivers'
+      | 'acceleration'
     >
   > {
   /** Name of the testbed; unique on the machine. */
