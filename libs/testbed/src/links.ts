@@ -15,10 +15,13 @@ import {
 export const LOOPBACK = 1;
 const UNDERLAY = 100;
 const MANAGEMENT = 101;
+const PROVIDER = 102;
 const UNDERLAY_PORTS = 1000;
 const MANAGEMENT_PORTS = 2000;
 const HOST_PORTS = 3000;
+const PROVIDER_PORTS = 4000;
 const MANAGEMENT_MTU = 1500;
+const PROVIDER_MTU = 1500;
 
 /** The descriptors of open namespaces that messages refer to. */
 interface Descriptors {
@@ -27,26 +30,30 @@ interface Descriptors {
   readonly hosts: ReadonlyMap<string, number>;
 }
 
-/** The two switches, and a cable from each to every place that it serves; sent in the fabric's namespace. */
+/** The switches, and a cable from each to every place that it serves; sent in the fabric's namespace. */
 export function fabricMessages(plan: TestbedPlan, descriptors: Descriptors): Message[] {
   const { underlayMtu } = plan;
-  const switchOf = (ifiIndex: number, ifname: string, mtu: number): Message =>
+  const switches: Readonly<Record<NetworkName, { readonly ifiIndex: number; readonly mtu: number }>> = {
+    underlay: { ifiIndex: UNDERLAY, mtu: underlayMtu },
+    management: { ifiIndex: MANAGEMENT, mtu: MANAGEMENT_MTU },
+    provider: { ifiIndex: PROVIDER, mtu: PROVIDER_MTU },
+  };
+  const switchOf = (name: NetworkName): Message =>
     link.create({
-      ifiIndex,
-      ifname,
-      mtu,
+      ...switches[name],
+      ifname: name,
       ...upFlags(),
       linkinfo: { kind: 'bridge', data: { stpState: 0, mcastSnooping: false } },
     });
   const cable = (ifiIndex: number, ifname: string, network: NetworkName, peer: Peer): Message => {
-    const mtu = network === 'underlay' ? underlayMtu : MANAGEMENT_MTU;
-    const master = network === 'underlay' ? UNDERLAY : MANAGEMENT;
+    const { ifiIndex: master, mtu } = switches[network];
     const data = { peer: { ...peer, mtu, ifiIndex: master } };
     return link.create({ ifiIndex, ifname, master, mtu, ...upFlags(), linkinfo: { kind: 'veth', data } });
   };
   return [
-    switchOf(UNDERLAY, 'underlay', underlayMtu),
-    switchOf(MANAGEMENT, 'management', MANAGEMENT_MTU),
+    switchOf('underlay'),
+    switchOf('management'),
+    ...(plan.providerNetwork ? [switchOf('provider')] : []),
     cable(MANAGEMENT_PORTS, 'mgmt-control', 'management', {
       ifname: MANAGEMENT_DEVICE,
       netNsFd: descriptors.control,
@@ -62,6 +69,14 @@ export function fabricMessages(plan: TestbedPlan, descriptors: Descriptors): Mes
           ifname: dpu.management.device,
           netNsFd,
         }),
+        ...(dpu.provider === undefined
+          ? []
+          : [
+              cable(PROVIDER_PORTS + dpu.number, fabricPort('provider', dpu), 'provider', {
+                ifname: dpu.provider.device,
+                netNsFd,
+              }),
+            ]),
       ];
     }),
     ...plan.hosts.map(({ name, number, management }) =>
@@ -78,11 +93,18 @@ interface Peer {
   readonly netNsFd: number;
 }
 
-export type NetworkName = 'underlay' | 'management';
+/** Networks of the fabric. `provider` is there on demand: no DPU has an address on it. */
+export type NetworkName = 'underlay' | 'management' | 'provider';
+
+const PORT_PREFIXES: Readonly<Record<NetworkName, string>> = {
+  underlay: 'up',
+  management: 'mgmt',
+  provider: 'pv',
+};
 
 /** The switch's end of a DPU's cable. */
 export const fabricPort = (network: NetworkName, dpu: DpuPlan): string =>
-  `${network === 'underlay' ? 'up' : 'mgmt'}-${dpu.number}`;
+  `${PORT_PREFIXES[network]}-${dpu.number}`;
 
 /** Brings up the loopback of a namespace: without it a namespace cannot reach its own addresses. */
 export const loopbackUp = (): Message => link.change({ ifiIndex: LOOPBACK, ...upFlags() });
@@ -106,6 +128,7 @@ export const dpuMessages = (dpu: DpuPlan): Message[] => [
   loopbackUp(),
   link.change({ ifiIndex: UNDERLAY, ...upFlags() }),
   link.change({ ifiIndex: MANAGEMENT, ...upFlags() }),
+  ...(dpu.provider === undefined ? [] : [link.change({ ifiIndex: PROVIDER, ...upFlags() })]),
   ...dpu.underlay.addresses.map((each) => addressMessage(UNDERLAY, each)),
   ...dpu.management.addresses.map((each) => addressMessage(MANAGEMENT, each)),
 ];

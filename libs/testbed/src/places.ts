@@ -113,13 +113,14 @@ export class Dpu implements Endpoint {
    * they leave their other ends, in pods, on hosts and in the fabric, as they are.
    */
   async reboot(next: NetworkNamespace): Promise<void> {
-    const { underlay, management, functions } = this.plan;
+    const { underlay, management, provider, functions } = this.plan;
+    const cables = new Set([underlay, management, provider].map((each) => each?.device));
     const representors = new Set(functions.map((own) => own.representor));
     const links = await this.#socket.dump(link.dump());
     const moves = links.flatMap(({ ifiIndex, ifname = '' }) => {
       const down = { ifiIndex, ...upFlags(false), netNsFd: next.descriptor };
       if (representors.has(ifname)) return [link.change({ ...down, ifalias: '', mtu: this.mtu })];
-      return ifname === underlay.device || ifname === management.device ? [link.change(down)] : [];
+      return cables.has(ifname) ? [link.change(down)] : [];
     });
     await applyAll(this.#socket, `reboot DPU ${this.name}`, moves, { offThread: true });
     this.close();

@@ -25,6 +25,8 @@ export interface TestbedSpecification {
   readonly dpus: readonly DpuSpecification[];
   /** MTU of the underlay in bytes, 1280 to 9216; absent: 1500. */
   readonly underlayMtu?: number;
+  /** Whether DPUs have a second uplink, which leads to a fabric of its own, for VLAN and FLAT networks. Default false. */
+  readonly providerNetwork?: boolean;
 }
 
 /** A function of a DPU: one veth, whose ends are called the representor (on the DPU) and the device (on the host). */
@@ -48,6 +50,8 @@ export interface DpuPlan {
   readonly number: number;
   readonly underlay: { readonly device: string; readonly addresses: readonly PrefixedAddress[] };
   readonly management: { readonly device: string; readonly addresses: readonly PrefixedAddress[] };
+  /** The uplink to the provider network, which has no addresses; undefined: none. */
+  readonly provider: { readonly device: string } | undefined;
   readonly functions: readonly FunctionPlan[];
   readonly checksumOffload: boolean;
 }
@@ -58,6 +62,7 @@ export interface TestbedPlan {
   /** What the names of all its namespaces start with, also of those that programs make inside it. */
   readonly prefix: string;
   readonly underlayMtu: number;
+  readonly providerNetwork: boolean;
   readonly fabricNamespace: string;
   readonly controlNamespace: string;
   /** Where the message bus listens, on the management network. */
@@ -76,6 +81,7 @@ export interface HostPlan {
 }
 
 export const UNDERLAY_DEVICE = 'up0';
+export const PROVIDER_DEVICE = 'up1';
 export const MANAGEMENT_DEVICE = 'mgmt0';
 /** DPUs and the bus are in its first 256 addresses, hosts in the second. */
 const MANAGEMENT_PREFIX_LENGTH = 23;
@@ -113,14 +119,15 @@ export const labelProblem = (name: string, maximum: number): string | undefined 
 export function planTestbed(specification: TestbedSpecification): TestbedPlan {
   const underlayMtu = specification.underlayMtu ?? 1500;
   check(specification, underlayMtu);
-  const { name } = specification;
+  const { name, providerNetwork = false } = specification;
   const prefix = namespacePrefix(name);
-  const dpus = specification.dpus.map((dpu, index) => planDpu(prefix, dpu, index + 1));
+  const dpus = specification.dpus.map((dpu, index) => planDpu(prefix, dpu, index + 1, providerNetwork));
   const hosts = [...new Set(dpus.map((dpu) => dpu.host))];
   return {
     name,
     prefix,
     underlayMtu,
+    providerNetwork,
     fabricNamespace: `${prefix}fabric`,
     controlNamespace: `${prefix}control`,
     control: { ip: '10.255.0.254', prefixLength: MANAGEMENT_PREFIX_LENGTH },
@@ -139,7 +146,7 @@ const planHost = (prefix: string, name: string, number: number): HostPlan => ({
   },
 });
 
-function planDpu(prefix: string, dpu: DpuSpecification, number: number): DpuPlan {
+function planDpu(prefix: string, dpu: DpuSpecification, number: number, providerNetwork: boolean): DpuPlan {
   const { name, serialNumber, pfMacAddress, functions } = dpu;
   const vfNumbers = Array.from({ length: functions }, (_, vfNumber) => vfNumber);
   // The names that a host gives to a network card on bus N and its functions (systemd.net-naming-scheme(7)).
@@ -163,6 +170,7 @@ function planDpu(prefix: string, dpu: DpuSpecification, number: number): DpuPlan
       device: MANAGEMENT_DEVICE,
       addresses: [{ ip: `10.255.0.${number}`, prefixLength: MANAGEMENT_PREFIX_LENGTH }],
     },
+    provider: providerNetwork ? { device: PROVIDER_DEVICE } : undefined,
     functions: [
       {
         vfNumber: undefined,

@@ -157,14 +157,14 @@ export class Testbed implements AsyncDisposable {
     NetworkNamespace.remove(podNamespace(this.name, name));
   }
 
-  /** Pulls or plugs the cable between a DPU and one of the two networks. */
+  /** Pulls or plugs the cable between a DPU and one of the networks. */
   async setCable(dpu: string, network: NetworkName, state: 'plugged' | 'pulled'): Promise<void> {
     const port = fabricPort(network, this.dpu(dpu).plan);
     const { ifiIndex } = await this.#fabric.get(link.get({ ifname: port }));
     await applyAll(this.#fabric, `cable ${port}`, [setUp(ifiIndex, state === 'plugged')]);
   }
 
-  /** Makes the fabric a machine on one of the two networks: what is beyond the DPUs' uplinks. */
+  /** Makes the fabric a machine on one of the networks: what is beyond the DPUs' uplinks. */
   async addFabricAddress(network: NetworkName, ip: string, prefixLength: number): Promise<void> {
     const { ifiIndex } = await this.#fabric.get(link.get({ ifname: network }));
     await applyAll(this.#fabric, `address ${ip}`, [addressMessage(ifiIndex, { ip, prefixLength })]);
@@ -272,8 +272,12 @@ export class Testbed implements AsyncDisposable {
     // What leaves a machine by a real cable has its checksums; a veth would carry it without.
     if (plan.dpus.every(({ checksumOffload }) => checksumOffload)) return;
     for (const { namespace, plan: own } of this.dpus.values()) {
-      stopChecksumOffload(namespace, own.underlay.device);
-      stopChecksumOffload(this.fabric.namespace, fabricPort('underlay', own));
+      for (const network of ['underlay', 'provider'] as const) {
+        const uplink = own[network];
+        if (uplink === undefined) continue;
+        stopChecksumOffload(namespace, uplink.device);
+        stopChecksumOffload(this.fabric.namespace, fabricPort(network, own));
+      }
     }
   }
 }

@@ -44,6 +44,8 @@ export interface LocalStackOptions
   readonly dpus?: readonly DpuSpecification[];
   /** Bytes; default 1500. */
   readonly underlayMtu?: number;
+  /** Whether DPUs have a second uplink, for VLAN and FLAT networks. Default false. */
+  readonly providerNetwork?: boolean;
   /** Tenants that get an orchestrator's credentials; default acme and globex. */
   readonly tenants?: readonly string[];
   /** A host agent on every host, for the CNI plugin. Default false. */
@@ -99,6 +101,7 @@ export class LocalStack implements AsyncDisposable {
       directory,
       dpus = EXAMPLE_DPUS,
       underlayMtu,
+      providerNetwork = false,
       tenants = EXAMPLE_TENANTS,
       workers = true,
       agents = false,
@@ -108,6 +111,7 @@ export class LocalStack implements AsyncDisposable {
       name,
       // What forwards in user space cannot fill in checksums for its functions.
       dpus: dpus.map((dpu) => ({ ...dpu, checksumOffload: passed.drivers?.[dpu.name] !== 'ovs' })),
+      providerNetwork,
       ...(directory !== undefined && { directory }),
       ...(underlayMtu !== undefined && { underlayMtu }),
     });

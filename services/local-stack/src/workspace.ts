@@ -83,13 +83,14 @@ export class Workspace implements AsyncDisposable {
     return pod;
   }
 
-  /** Puts the port's function into a pod, as the port's status says. */
-  async attachPod(pod: Pod, { spec, status }: Port): Promise<void> {
-    await pod.attach(this.testbed.dpu(status.dpu ?? ''), spec.function?.vfNumber, {
-      mtu: status.mtu ?? 0,
-      macAddress: status.macAddress ?? '',
-      addresses: status.addresses.map(({ gateway, ...address }) => ({ ...address, gateway: gateway ?? '' })),
-    });
+  /** Puts the port's function into a pod, as the port's status says; `eth0` unless said otherwise. */
+  async attachPod(pod: Pod, { spec, status }: Port, device?: string): Promise<void> {
+    const addresses = status.addresses.map(({ gateway, ...address }) => ({
+      ...address,
+      gateway: gateway ?? '',
+    }));
+    const given = { mtu: status.mtu ?? 0, macAddress: status.macAddress ?? '', addresses };
+    await pod.attach(this.testbed.dpu(status.dpu ?? ''), spec.function?.vfNumber, given, device);
   }
 
   address(kind: KindName, name: string): ResourceAddress {

@@ -1,0 +1,61 @@
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ResourceClient } from '@outboard/client';
+import { AppError, systemClock, unwrap } from '@outboard/core';
+import { LocalStack, type Manifest } from '@outboard/local-stack';
+import type { Pod, Program, Testbed } from '@outboard/testbed';
+import { parseAllDocuments } from 'yaml';
+
+const CNFS = fileURLToPath(new URL('../../examples/cnfs', import.meta.url));
+
+/** Documents of a file of `examples/cnfs/manifests`. */
+export const manifests = (file: string): Manifest[] =>
+  parseAllDocuments(readFileSync(join(CNFS, 'manifests', file), 'utf8')).map(
+    (document) => document.toJS() as Manifest,
+  );
+
+/** Applies what the network admin says. */
+export async function applyAsOperator(stack: LocalStack, ...documents: readonly Manifest[]): Promise<void> {
+  const options = { timeoutMilliseconds: undefined, requestedBy: undefined };
+  const client = new ResourceClient(await stack.operator(), systemClock, options);
+  for (const document of documents) {
+    unwrap(await client.apply({ api: 'network', kind: document.kind }, '_', document));
+  }
+}
+
+/** A network function of `examples/cnfs` in a pod, asked by its socket as a worker would. */
+export class CnfInPod {
+  private constructor(
+    readonly program: Program,
+    private readonly directory: string,
+  ) {}
+
+  static async start(testbed: Testbed, pod: Pod, cnf: string, directory: string): Promise<CnfInPod> {
+    // As in a container: /run is its own.
+    const script = `mount -t tmpfs tmpfs /run && exec node ${join(CNFS, cnf, 'main.mjs')}`;
+    const program = testbed.program(pod, {
+      name: `${cnf}-${pod.name}`,
+      command: ['unshare', '--mount', 'sh', '-c', script],
+      environment: { OUTBOARD_DIRECTORY: directory },
+    });
+    await program.start();
+    return new CnfInPod(program, directory);
+  }
+
+  /** Throws AppError INTERNAL with what it refuses. */
+  ask(method: 'POST' | 'PUT' | 'GET', path: string, body: unknown = {}): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const socketPath = join(this.directory, 'interfaces.sock');
+      const asked = request({ socketPath, method, path }, async (response) => {
+        const chunks: Buffer[] = [];
+        for await (const chunk of response) chunks.push(chunk as Buffer);
+        const text = Buffer.concat(chunks).toString();
+        if (response.statusCode === 200) resolve(JSON.parse(text));
+        else reject(new AppError('INTERNAL', text));
+      });
+      asked.on('error', reject).end(JSON.stringify(body));
+    });
+  }
+}
