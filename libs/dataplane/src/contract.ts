@@ -3,5 +3,6 @@ export * from './document.js';
 export * from './driver.js';
 export { createEngine } from './engine/create-engine.js';
 export * from './engine.js';
+export { type HopHealth, HopHealthBoard } from './hop-health.js';
 export * from './inspect.js';
 export { countsOfPolicy, type RuleCount } from './realise/rule-counters.js';

@@ -9,10 +9,10 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   readonly name: string;
   /**
    * A neutral object in this driver's terms, from it, what it refers to, the capabilities and the underlay: no I/O and
-   * no memory. `resolve` gives another neutral object of the documents by its key. Throws AppError INVALID_ARGUMENT
-   * for an object that breaks a rule.
+   * no memory. `resolve` gives another neutral object of the documents by its key, `isUp` tells of the hops of service
+   * chains; what depends on one refers to its `hopKey`. Throws AppError INVALID_ARGUMENT for an object that breaks a rule.
    */
-  realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<S>;
+  realise(key: string, object: DataplaneObject, resolve: Resolve, isUp: HopIsUp): Realisation<S>;
   /** Every kind of object it has, in the order in which they are created; they are removed in reverse. */
   readonly order: readonly S['kind'][];
   /**
@@ -217,6 +217,9 @@ export interface DiscoveredFunction {
 }
 
 export type Resolve = (key: string) => DataplaneObject | undefined;
+
+/** Whether the hop of a service chain that has the port works. */
+export type HopIsUp = (portUid: string) => boolean;
 
 /** A neutral object in terms of a driver. `references`: the neutral keys that were resolved, found or not. */
 export type Realisation<S extends Spec> = { readonly references: readonly string[] } & (

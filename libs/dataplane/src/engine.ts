@@ -1,6 +1,7 @@
 import type { Clock, Random } from '@outboard/core';
 import type { DocumentReport, DocumentUpdate, ObjectProblem, Source } from './document.js';
 import type { Driver, Spec } from './driver.js';
+import type { HopHealth } from './hop-health.js';
 import type { InspectPage, InspectQuery } from './inspect.js';
 
 /** Makes a DPU's dataplane what its documents say, proves it by reading it back, and keeps it so. */
@@ -35,6 +36,8 @@ export interface DataplaneEngineOptions<S extends Spec> {
   readonly owners: readonly string[];
   readonly clock: Clock;
   readonly random: Random;
+  /** Of the hops that service chains go through; what depends on one follows at once. Absent: all are up. */
+  readonly hopHealth?: HopHealth;
   /**
    * Milliseconds after a full comparison until the next, at least; undefined: there are none. Events repair without them.
    * Between two that take long it is 400 times as long as one takes, up to ten minutes.

@@ -3,6 +3,7 @@ import { type Pod, Testbed } from '@outboard/testbed';
 import type { ObjectProblem } from '../src/document.js';
 import type { RuleCounter, Spec, Underlay } from '../src/driver.js';
 import { type Fault, faultyDriver } from '../src/driver-memory/faulty-driver.js';
+import { HopHealthBoard } from '../src/hop-health.js';
 import { namespaceName } from '../src/realise/names.js';
 import * as d from '../src/testing/documents.js';
 import { EngineProbe } from '../src/testing/engine-probe.js';
@@ -20,6 +21,8 @@ export interface LabPort {
   readonly allowed?: readonly string[];
   /** Its pod sets no address: it is to find out by itself. */
   readonly bare?: boolean;
+  /** A pod that others have, too, and what the port is called there; absent: one of its own, and `eth0`. */
+  readonly within?: { readonly pod: string; readonly device: string };
 }
 
 export interface LabNetwork {
@@ -64,6 +67,8 @@ export const gatewaysOf = ({ ipv4, ipv6 }: LabNetwork): [ipv4: string, ipv6: str
 export class PacketLab implements AsyncDisposable {
   readonly #drivers = new Map<string, ReturnType<typeof faultyDriver<Spec>>>();
   readonly #probes = new Map<string, EngineProbe<Spec>>();
+  /** Of all DPUs. */
+  readonly hops = new HopHealthBoard();
   #sequence = 0;
 
   private constructor(
@@ -95,9 +100,10 @@ export class PacketLab implements AsyncDisposable {
     for (const dpu of testbed.dpus.keys()) await lab.startWorker(dpu);
     for (const port of ports) {
       const dpu = testbed.dpu(port.dpu);
-      const pod = await testbed.createPod({ name: port.name, host: dpu.host.name });
+      const { pod: name, device } = port.within ?? { pod: port.name, device: 'eth0' };
+      const pod = testbed.pods.get(name) ?? (await testbed.createPod({ name, host: dpu.host.name }));
       const gateways = gatewaysOf(port.network);
-      await pod.attach(dpu, port.vf, {
+      const status = {
         mtu: MTU,
         macAddress: macOf(port),
         addresses: (port.bare ? [] : addressesOf(port)).map((ip, index) => ({
@@ -105,7 +111,8 @@ export class PacketLab implements AsyncDisposable {
           prefixLength: index === 0 ? 24 : 64,
           gateway: gateways[index] ?? '',
         })),
-      });
+      };
+      await pod.attach(dpu, port.vf, status, device);
     }
     return lab;
   }
@@ -133,7 +140,7 @@ export class PacketLab implements AsyncDisposable {
     const driver = faultyDriver(await this.world.open(this.testbed.dpu(dpu)));
     driver.setFault(fault);
     this.#drivers.set(dpu, driver);
-    this.#probes.set(dpu, await EngineProbe.start(driver));
+    this.#probes.set(dpu, await EngineProbe.start(driver, undefined, this.hops));
   }
 
   async stopWorker(dpu: string): Promise<void> {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import {
+  directAction,
   filter,
   filterInfo,
   type LinkInput,
@@ -22,6 +23,8 @@ import { ipv6Egress } from '../kernel/forwarding.js';
 import { functionsAmong } from '../kernel/functions.js';
 import { NAMESPACE_PREFIX } from '../realise/names.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
+import { STEERING } from '../realise/service-chain.js';
+import { steeringProgram } from '../realise/steering-program.js';
 import { ingressQdisc } from './ingress.js';
 
 /** Switches of a namespace, all to be on. */
@@ -69,6 +72,7 @@ async function probe(): Promise<Capability[]> {
     // An uplink is joined to a network as a representor is.
     found.push(redirect, { ...redirect, name: 'flat' });
     found.push(await tryOut('bandwidth', socket, [bucketMessage()]));
+    found.push(await tryOut(STEERING, socket, [steeringMessage()]));
     found.push(
       await tryNftables(namespace),
       await tryNft(),
@@ -108,6 +112,13 @@ function redirectMessages(): Message[] {
   const ifindex = 1;
   const place = { ifindex, parent: TC_CLSACT.INGRESS, info: filterInfo(1, 3) };
   return [ingressQdisc(ifindex), filter.create({ ...place, kind: 'u32', options: redirectAll(ifindex) })];
+}
+
+/** A program that matches nothing, on `lo`. */
+function steeringMessage(): Message {
+  const place = { ifindex: 1, parent: TC_CLSACT.INGRESS, info: filterInfo(2, 3), kind: 'bpf' };
+  const program = steeringProgram({ own: [], others: [], exceptions: [] }, 'forward', 'drop');
+  return filter.create({ ...place, options: directAction(Buffer.from(program, 'hex')) });
 }
 
 /** Where representors are of a switch, that is hardware which the kernel may hand filters, routes and entries over to. */

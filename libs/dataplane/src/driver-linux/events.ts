@@ -15,6 +15,7 @@ import {
   policyCounterKey,
   policySetKey,
   rateKey,
+  steeringKey,
   tunnelEntryKey,
 } from '../realise/linux-objects.js';
 import { DEVICE_PREFIXES } from '../realise/names.js';
@@ -28,6 +29,7 @@ import { isRate } from './rates.js';
 import { RouteReader } from './route-reader.js';
 import { reachabilityKey } from './routes.js';
 import { senderKeyOf } from './senders.js';
+import { isSteeringPriority } from './steerings.js';
 
 const SENDER_SETS: ReadonlySet<string> = new Set(Object.values(GUARD_SETS));
 
@@ -93,6 +95,14 @@ function digestOne(place: Place, event: NetlinkEvent, digest: Digest): void {
       const device = place.deviceAt(ifindex);
       if (device === undefined || place.name !== '') return;
       if (event.family === 'qdisc' && isRate(event.value)) changed.add(rateKey(device.name));
+      // With the place for filters all of them go.
+      if (event.family === 'qdisc' && event.operation === 'delete' && takesFilters(event.value.kind))
+        digest.lost.add(linkKey(device.name));
+      if (event.family === 'filter' && isSteeringPriority(event.value.info >>> 16)) {
+        const { info, handle } = event.value;
+        changed.add(steeringKey(device.name, info >>> 16, handle));
+        return;
+      }
       if (event.family === 'qdisc' ? takesFilters(event.value.kind) : parent === TC_CLSACT.INGRESS)
         changed.add(gateKey(device.name));
       return;

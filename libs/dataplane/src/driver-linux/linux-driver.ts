@@ -7,6 +7,7 @@ import type {
   DiscoveredFunction,
   Driver,
   DriverObject,
+  HopIsUp,
   ObservedObject,
   Operation,
   OperationResult,
@@ -51,6 +52,7 @@ import { Places } from './places.js';
 import { readCounters } from './policy-counters.js';
 import { Rates } from './rates.js';
 import { Routes } from './routes.js';
+import { Steerings } from './steerings.js';
 
 export interface LinuxDriverOptions {
   /** Name of the DPU: takes part in the names of its routers' namespaces, so that it must stay the same. */
@@ -86,6 +88,7 @@ const HANDLERS = [
   },
   { Handler: Routes, keys: ['route'], kinds: ['route'] },
   { Handler: Rates, keys: ['rate'], kinds: ['rate'] },
+  { Handler: Steerings, keys: ['steering'], kinds: ['hopexit', 'steering', 'closure'] },
   { Handler: Gates, keys: ['gate'], kinds: ['gate'] },
 ] as const;
 
@@ -169,12 +172,13 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     return functionsAmong(this.#places.dpu.devices());
   }
 
-  realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<LinuxSpec> {
+  realise(key: string, object: DataplaneObject, resolve: Resolve, isUp: HopIsUp): Realisation<LinuxSpec> {
     if (this.#lacking !== undefined) return { kind: 'unsupported', why: this.#lacking, references: [] };
     return realiseLinux(key, object, resolve, {
       dpu: this.options.dpu,
       underlay: this.#underlay,
       lacks: this.#lacks,
+      isUp,
     });
   }
 
@@ -192,9 +196,9 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     prepareGates(this.#places.dpu, objects);
   }
 
-  /** What the rules of all policies here, and the isolation of ports, have decided on since they came. */
-  ruleCounters(): Promise<readonly RuleCounter[]> {
-    return readCounters(this.#places);
+  /** What the rules of all policies here, and the isolation of ports, have decided on since they came, and what chains were given. */
+  async ruleCounters(): Promise<readonly RuleCounter[]> {
+    return [...(await readCounters(this.#places)), ...(await new Steerings(this.#places).counters())];
   }
 
   watch(onChange: (change: Change) => void): Disposable {

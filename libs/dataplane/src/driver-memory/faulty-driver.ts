@@ -28,7 +28,7 @@ export function faultyDriver<S extends Spec>(
     capabilities: () => driver.capabilities(),
     underlay: () => driver.underlay(),
     functions: () => driver.functions(),
-    realise: (key, object, resolve) => driver.realise(key, object, resolve),
+    realise: (key, object, resolve, isUp) => driver.realise(key, object, resolve, isUp),
     observe: (scope) => driver.observe(scope),
     ruleCounters: () => driver.ruleCounters(),
     ...(driver.prepare && { prepare: (objects) => driver.prepare?.(objects) }),

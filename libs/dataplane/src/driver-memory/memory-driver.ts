@@ -1,5 +1,5 @@
 import type { DataplaneObject } from '@outboard/contracts';
-import type { Capability, Realisation, Resolve, RuleCounter } from '../driver.js';
+import type { Capability, HopIsUp, Realisation, Resolve, RuleCounter } from '../driver.js';
 import { InMemoryDriver } from '../in-memory/in-memory-driver.js';
 import {
   LINUX_AT_ONCE,
@@ -43,11 +43,12 @@ export class MemoryDriver extends InMemoryDriver<LinuxSpec> {
     return ['vxlan', 'geneve', 'vlan', 'flat'].map((name) => ({ name, available: true, reason: '' }));
   }
 
-  realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<LinuxSpec> {
+  realise(key: string, object: DataplaneObject, resolve: Resolve, isUp: HopIsUp): Realisation<LinuxSpec> {
     return realiseLinux(key, object, resolve, {
       dpu: this.#dpu,
       underlay: this.underlay(),
       lacks: new Map(),
+      isUp,
     });
   }
 

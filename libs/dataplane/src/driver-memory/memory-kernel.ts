@@ -6,6 +6,7 @@ export class MemoryKernel extends InMemoryObjects<LinuxSpec> {
   /** A device disappears, and what was attached to it. */
   unplug(name: string): void {
     this.remove(`gate/${name}`);
+    for (const key of this.keys()) if (key.startsWith(`steering/${name}/`)) this.remove(key);
     this.remove(linkKey(name));
     this.tell({ kind: 'functions' });
   }
@@ -26,6 +27,8 @@ function blocks(spec: LinuxSpec, key: string): boolean {
     case 'vlan':
       return key === `namespace/${spec.namespace}`;
     case 'gate':
+    case 'hopexit':
+    case 'steering':
       return key === linkKey(spec.target);
     default:
       return false;

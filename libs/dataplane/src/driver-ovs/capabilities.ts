@@ -1,6 +1,7 @@
 import type { Capability } from '../driver.js';
 import { ipv6Egress } from '../kernel/forwarding.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
+import { STEERING } from '../realise/service-chain.js';
 import { askMeterFeatures, readMaximumMeters } from './openflow/meters.js';
 import type { Switch } from './switch.js';
 
@@ -31,6 +32,7 @@ export async function askCapabilities({ database, client }: Switch): Promise<rea
     ),
     capability('bandwidth', meters > 0, 'the datapath has no meters'),
     capability('policies', true, ''),
+    capability(STEERING, true, ''),
     ipv6Egress(undefined),
     capability(HARDWARE_OFFLOAD, false, 'the userspace datapath forwards in software'),
   ];

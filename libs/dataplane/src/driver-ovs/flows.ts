@@ -224,9 +224,12 @@ export class Flows implements Handler {
       flow.match.in_port === undefined
         ? flow.match
         : { ...flow.match, in_port: this.#name(String(flow.match.in_port)) };
-    const actions = flow.actions.map((action) =>
-      'output' in action ? { output: this.#name(action.output) } : action,
-    );
+    const actions = flow.actions.map((action) => {
+      if ('output' in action) return { output: this.#name(action.output) };
+      if ('set' in action && action.set === 'nxm_in_port')
+        return { ...action, to: this.#name(String(action.to)) };
+      return action;
+    });
     const place = { table, priority, match };
     const within = containerOf(place);
     return {
@@ -239,7 +242,14 @@ export class Flows implements Handler {
 }
 
 /** New flows that change what is decided for packets that there were before. */
-const DECIDES_AT_ONCE: ReadonlySet<FlowKind> = new Set(['member', 'chain', 'policy', 'gate']);
+const DECIDES_AT_ONCE: ReadonlySet<FlowKind> = new Set([
+  'member',
+  'chain',
+  'policy',
+  'hopexit',
+  'steering',
+  'gate',
+]);
 /** What has its number goes with it, at once. */
 const isContainer = (flow: Flow): boolean => ['set', 'segment'].includes(kindOfFlow(flow));
 const isOurs = ({ cookie }: CookedFlow): boolean => (cookie & COOKIE_MASK) === COOKIE_PREFIX;

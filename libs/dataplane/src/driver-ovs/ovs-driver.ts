@@ -6,6 +6,7 @@ import type {
   Change,
   DiscoveredFunction,
   Driver,
+  HopIsUp,
   ObservedObject,
   Operation,
   OperationResult,
@@ -157,8 +158,8 @@ export class OvsDriver implements Driver<OvsSpec> {
     return functionsAmong(this.place.devices());
   }
 
-  realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<OvsSpec> {
-    return realiseOvs(key, object, resolve, { underlay: this.#underlay, lacks: this.#lacks });
+  realise(key: string, object: DataplaneObject, resolve: Resolve, isUp: HopIsUp): Realisation<OvsSpec> {
+    return realiseOvs(key, object, resolve, { underlay: this.#underlay, lacks: this.#lacks, isUp });
   }
 
   async observe(scope: Scope): Promise<readonly ObservedObject<OvsSpec>[]> {

@@ -1,5 +1,5 @@
 import type { DataplaneObject } from '@outboard/contracts';
-import type { Capability, Realisation, Resolve, RuleCounter, Underlay } from '../driver.js';
+import type { Capability, HopIsUp, Realisation, Resolve, RuleCounter, Underlay } from '../driver.js';
 import {
   OVS_AT_ONCE,
   OVS_ORDER,
@@ -13,6 +13,7 @@ import { realiseOvs } from '../driver-ovs/realise/realise-ovs.js';
 import { switchView } from '../driver-ovs/realise/switch-view.js';
 import { InMemoryDriver } from '../in-memory/in-memory-driver.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
+import { STEERING } from '../realise/service-chain.js';
 import { SimSwitch } from './sim-switch.js';
 
 export interface SimDriverOptions {
@@ -47,7 +48,7 @@ export class SimDriver extends InMemoryDriver<OvsSpec> {
   capabilities(): readonly Capability[] {
     const { hasHardware } = this.vswitch;
     return [
-      ...['vxlan', 'geneve', 'vlan', 'flat', 'policies'].map((name) => ({
+      ...['vxlan', 'geneve', 'vlan', 'flat', 'policies', STEERING].map((name) => ({
         name,
         available: true,
         reason: '',
@@ -56,8 +57,8 @@ export class SimDriver extends InMemoryDriver<OvsSpec> {
     ];
   }
 
-  realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<OvsSpec> {
-    return realiseOvs(key, object, resolve, { underlay: this.underlay(), lacks: this.#lacks });
+  realise(key: string, object: DataplaneObject, resolve: Resolve, isUp: HopIsUp): Realisation<OvsSpec> {
+    return realiseOvs(key, object, resolve, { underlay: this.underlay(), lacks: this.#lacks, isUp });
   }
 
   async ruleCounters(): Promise<readonly RuleCounter[]> {

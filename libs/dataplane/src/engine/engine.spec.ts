@@ -5,6 +5,7 @@ import type { DocumentReport } from '../document.js';
 import type { Driver } from '../driver.js';
 import { faultyDriver } from '../driver-memory/faulty-driver.js';
 import { MemoryDriver } from '../driver-memory/memory-driver.js';
+import { HopHealthBoard } from '../hop-health.js';
 import { type LinuxSpec, linkKey } from '../realise/linux-objects.js';
 import * as d from '../testing/documents.js';
 import { EngineProbe } from '../testing/engine-probe.js';
@@ -65,6 +66,47 @@ describe('the engine', () => {
       expect(planned).toEqual(expect.arrayContaining(done));
       expect(planned.filter((each) => !done.includes(each) && !each.startsWith('delete'))).toEqual([]);
     }
+  });
+
+  it('steers otherwise at once when a hop of a chain goes down, and as before when it is up again', async () => {
+    const driver = memory();
+    const hops = new HopHealthBoard();
+    const probe = await EngineProbe.start(driver, ['network'], hops);
+    opened.push(probe);
+    const chains = [d.serviceChainKey('chain')];
+    const steered = d.endpoint('p1', 'net-a', {
+      macAddress: MAC(1),
+      representor: 'pf0vf1',
+      ipAddresses: ['10.0.0.1'],
+      serviceChains: chains,
+    });
+    const chain = d.serviceChain('chain', { destinations: ['10.7.0.0/16'], hops: [['p2'], ['p3']] });
+    await probe.apply(d.document(1, [...NETWORK, steered, port(2), port(3), chain]));
+    const filters = (): Record<string, string[]> => {
+      const found: Record<string, string[]> = {};
+      for (const key of driver.kernel.keys().filter((each) => each.startsWith('steering/'))) {
+        const spec = driver.kernel.get(key)?.spec;
+        if (spec === undefined || !('program' in spec)) continue;
+        const way = `${spec.device.slice(0, 3)} ${spec.target.slice(0, 6)}`;
+        found[spec.kind] = [...(found[spec.kind] ?? []), way].sort();
+      }
+      return found;
+    };
+    const whole = filters();
+    expect(whole).toMatchObject({ steering: ['obv pf0vf3', 'pf0 pf0vf2'], closure: ['obv ', 'pf0 '] });
+    expect(whole.hopexit).toHaveLength(4);
+    hops.report('p3', 'down');
+    await probe.engine.settled();
+    expect(filters()).toEqual({ closure: whole.closure });
+    await probe.apply(
+      d.delta(2, [
+        d.serviceChain('chain', { destinations: ['10.7.0.0/16'], hops: [['p2'], ['p3']], failOpen: true }),
+      ]),
+    );
+    expect(filters()).toMatchObject({ steering: ['obv pf0vf2', 'pf0 pf0vf2'] });
+    hops.report('p3', 'up');
+    await probe.engine.settled();
+    expect(filters()).toEqual({ steering: whole.steering, hopexit: whole.hopexit });
   });
 
   it('plans problems too', async () => {

@@ -9,6 +9,7 @@ import type {
   ObjectSnapshot,
   Plan,
 } from '../engine.js';
+import { hopKey } from '../hop-health.js';
 import type { InspectPage, InspectQuery } from '../inspect.js';
 import { ApplyPass } from './apply-pass.js';
 import { Closures } from './closures.js';
@@ -82,12 +83,13 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   #signal: () => void = () => undefined;
   #idle: (() => void)[] = [];
   #watch: Disposable | undefined;
+  #hops: Disposable | undefined;
   #timer: Disposable | undefined;
 
   constructor(private readonly options: DataplaneEngineOptions<S>) {
-    const { driver, owners, clock, random } = options;
+    const { driver, owners, clock, random, hopHealth } = options;
     this.#driver = driver;
-    this.#wants = new Wants(driver, this.#tracker, this.#closures, owners);
+    this.#wants = new Wants(driver, this.#tracker, this.#closures, owners, hopHealth);
     this.#progress = new Progress(owners);
     this.#offloads = new Offloads(driver, this.#wants, this.#tracker);
     this.#gate = new PruneGate(owners);
@@ -119,6 +121,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
 
   async start(): Promise<void> {
     this.#watch = this.#driver.watch((change) => this.#changed(change));
+    this.#hops = this.options.hopHealth?.watch((portUid) => this.#hopChanged(portUid));
     this.#probeHardware();
     for (const object of await this.#driver.observe({ kind: 'all' }))
       this.#tracker.observe(this.#tracker.at(object.key), object);
@@ -202,6 +205,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     this.#watch?.[Symbol.dispose]();
+    this.#hops?.[Symbol.dispose]();
     this.#timer?.[Symbol.dispose]();
     this.#retries[Symbol.dispose]();
     this.#signal();
@@ -333,6 +337,11 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
         this.#probeHardware();
         break;
     }
+    this.#signal();
+  }
+
+  #hopChanged(portUid: string): void {
+    for (const record of this.#wants.referringTo(hopKey(portUid))) this.#queueRecord(record, 'urgent');
     this.#signal();
   }
 

@@ -3,6 +3,7 @@ import { AppError } from '@outboard/core';
 import type { DeltaTracker } from '@outboard/reconcile';
 import type { DocumentUpdate, DocumentVersion } from '../document.js';
 import type { Driver, DriverObject, ObservedObject, Spec } from '../driver.js';
+import { ALL_HOPS_UP, type HopHealth } from '../hop-health.js';
 import type { Closures } from './closures.js';
 import { type Entry, eachNeed, NeutralRecord, NOBODY, sameSpec } from './entry.js';
 import { ObjectReader } from './object-reader.js';
@@ -40,6 +41,7 @@ export class Wants<S extends Spec> {
     private readonly tracker: DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>,
     private readonly closures: Pick<Closures<S>, 'want'>,
     readonly owners: readonly string[],
+    private readonly hopHealth: HopHealth = ALL_HOPS_UP,
   ) {
     for (const owner of owners) {
       const document = { version: NO_VERSION, complete: false, records: new Map(), gone: new Map() };
@@ -105,6 +107,13 @@ export class Wants<S extends Spec> {
   /** All records, to be realised again because the driver's circumstances changed. */
   all(): NeutralRecord<S>[] {
     const records = [...this.#documents.values()].flatMap(({ records }) => [...records.values()]);
+    for (const record of records) record.stale = true;
+    return records;
+  }
+
+  /** The records that refer to a key which is in no document, to be realised again as what it stands for has changed. */
+  referringTo(key: string): NeutralRecord<S>[] {
+    const records = [...(this.#referrers.get(key) ?? [])];
     for (const record of records) record.stale = true;
     return records;
   }
@@ -202,7 +211,12 @@ export class Wants<S extends Spec> {
     if (record.bytes === undefined) return;
     try {
       const object = this.#objects.read(record.bytes);
-      const realisation = this.driver.realise(record.key, object, (key) => this.#resolve(record.owner, key));
+      const realisation = this.driver.realise(
+        record.key,
+        object,
+        (key) => this.#resolve(record.owner, key),
+        (portUid) => this.hopHealth.isUp(portUid),
+      );
       record.references = realisation.references;
       if (realisation.kind === 'realised') record.objects = realisation.objects;
       else if (realisation.kind === 'unsupported')

@@ -5,6 +5,7 @@ import type {
   Change,
   DiscoveredFunction,
   Driver,
+  HopIsUp,
   ObservedObject,
   Operation,
   OperationResult,
@@ -41,7 +42,12 @@ export abstract class InMemoryDriver<S extends Spec> implements Driver<S | Repre
 
   abstract capabilities(): readonly Capability[];
 
-  abstract realise(key: string, object: DataplaneObject, resolve: Resolve): Realisation<S | RepresentorSpec>;
+  abstract realise(
+    key: string,
+    object: DataplaneObject,
+    resolve: Resolve,
+    isUp: HopIsUp,
+  ): Realisation<S | RepresentorSpec>;
 
   abstract ruleCounters(): Promise<readonly RuleCounter[]>;
 

@@ -1,4 +1,4 @@
-import type { Underlay } from '../driver.js';
+import type { HopIsUp, Underlay } from '../driver.js';
 
 /** What the realisation depends on besides the objects. */
 export interface LinuxEnvironment {
@@ -7,4 +7,6 @@ export interface LinuxEnvironment {
   readonly underlay: Underlay | undefined;
   /** Names of capabilities that the machine lacks, each with the reason. */
   readonly lacks: ReadonlyMap<string, string>;
+  /** Of the hops of service chains; absent: all are. */
+  readonly isUp?: HopIsUp;
 }

@@ -31,6 +31,7 @@ export type LinuxSpec =
   | RouteSpec
   | RateSpec
   | GateSpec
+  | SteeringSpec
   | RepresentorSpec
   | ResponderSpec;
 
@@ -318,6 +319,22 @@ export interface GateSpec {
   readonly promiscuous?: boolean;
 }
 
+/**
+ * Frames that come in by a device and match go elsewhere than by its gate. `hopexit`: from a hop of a service chain on;
+ * `steering`: from or for a port into its chain; `closure`: they are for a chain and did not go into it.
+ * `steering/<device>/<priority>/<handle>`.
+ */
+export interface SteeringSpec {
+  readonly kind: 'hopexit' | 'steering' | 'closure';
+  readonly device: string;
+  /** What matches, classic BPF in hexadecimal. */
+  readonly program: string;
+  /** The device that they go out of; empty: they are dropped. */
+  readonly target: string;
+  /** Under which they count, 16 hexadecimal digits; empty: they do not. */
+  readonly cookie: string;
+}
+
 /** A borrowed device. `link/<name>`. */
 export interface RepresentorSpec {
   readonly kind: 'representor';
@@ -354,6 +371,9 @@ export const LINUX_ORDER = [
   'policyport',
   'route',
   'rate',
+  'hopexit',
+  'steering',
+  'closure',
   'gate',
   'responder',
   'representor',
@@ -400,6 +420,8 @@ export const LINUX_SLOW_TO_REMOVE: ReadonlySet<LinuxSpec['kind']> = new Set([
   'portchain',
   'exit',
   'door',
+  // Packets may be in the hop when they are not sent there any more.
+  'hopexit',
 ]);
 
 /** A worker that starts makes them anew. */
@@ -435,6 +457,12 @@ export const senderKey = (
 export const routeKey = (namespace: string, destination: string): string =>
   `route/${namespace}/${destination}`;
 export const rateKey = (device: string): string => `rate/${device}`;
+/** The priorities of filters at a device, in the order in which they are asked; gates come after them. */
+export const STEERING_PRIORITIES = { hopexit: 180, steering: 185, closure: 190 } as const;
+
+/** Filters of one priority are told apart by their handles, which are 31 bits of a hash. */
+export const steeringKey = (device: string, priority: number, handle: number): string =>
+  `steering/${device}/${priority}/${handle.toString(16)}`;
 export const gateKey = (device: string): string => `gate/${device}`;
 export const policySetKey = (namespace: string, name: string): string => `policyset/${namespace}/${name}`;
 export const policyCounterKey = (namespace: string, name: string): string =>

@@ -2,7 +2,13 @@ import type { DriverView, NetlinkAttributes } from '../driver.js';
 import { parsePrefix } from './addresses.js';
 import { FIXED_TABLES, tableComment } from './fixed-tables.js';
 import { GUARD_SETS, GUARD_TABLE } from './guard-table.js';
-import type { LinuxSpec, RouteNextHop, RouteSpec, SenderSpec } from './linux-objects.js';
+import {
+  type LinuxSpec,
+  type RouteNextHop,
+  type RouteSpec,
+  type SenderSpec,
+  STEERING_PRIORITIES,
+} from './linux-objects.js';
 import { policyAttributes } from './policy-view.js';
 
 /** What netlink calls each kind of object. */
@@ -30,6 +36,9 @@ const TYPES = {
   portchain: 'chain',
   route: 'route',
   rate: 'qdisc',
+  hopexit: 'filter',
+  steering: 'filter',
+  closure: 'filter',
   gate: 'filter',
   responder: 'responder',
   representor: 'link',
@@ -154,6 +163,16 @@ export const netlinkView: DriverView<LinuxSpec> = {
       case 'rate': {
         const parms = { rate: spec.bytesPerSecond, limit: spec.limit };
         return { ifname: spec.device, parent: 'root', kind: 'tbf', options: { parms } };
+      }
+      case 'hopexit':
+      case 'steering':
+      case 'closure': {
+        const { device: ifname, program, target, cookie } = spec;
+        const parms = { eaction: 'egress redir', ifname: target };
+        const act = target === '' ? [] : [{ kind: 'mirred', options: { parms }, cookie }];
+        const options = { opsLen: program.length / 16, ops: program, ...(act.length > 0 && { act }) };
+        const priority = STEERING_PRIORITIES[spec.kind];
+        return { ifname, parent: 'ingress', priority, kind: 'bpf', options };
       }
       case 'gate': {
         const parms = { eaction: 'egress redir', ifname: spec.target };

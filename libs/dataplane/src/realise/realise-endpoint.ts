@@ -4,7 +4,9 @@ import { type Bandwidth, bucketOf, bytesPerSecondOf } from './bandwidth.js';
 import { gateKey, guardKey, type LinuxSpec, linkKey, rateKey, senderKey } from './linux-objects.js';
 import { portName, vethName } from './names.js';
 import type { Offload } from './offload.js';
+import { steeringObjects } from './realise-steering.js';
 import { type Member, memberEntries, otherMacs, pairEntries, type Segment } from './segment.js';
+import type { Steering } from './service-chain.js';
 
 /** An Endpoint whose fields are parsed. */
 export interface ParsedEndpoint extends Member {
@@ -13,6 +15,7 @@ export interface ParsedEndpoint extends Member {
   readonly adminUp: boolean;
   readonly bandwidth: Bandwidth;
   readonly offload: Offload;
+  readonly steerings: readonly Steering[];
 }
 
 /**
@@ -38,7 +41,8 @@ export function realiseEndpoint(
   ];
   // Guesses that several ports make are nobody's: the gate does not wait for what never comes.
   const certain = [...senders, ...policies, ...rates].filter(({ guess }) => !guess);
-  const guarded = [linkKey(veth), linkKey(port), ...certain.map(({ key }) => key)];
+  const steering = steeringObjects({ ...endpoint, veth }, endpoint.steerings);
+  const guarded = [linkKey(veth), linkKey(port), ...certain.map(({ key }) => key), ...steering.closures];
   const gates = [
     gate(representor, veth, guarded, endpoint),
     { ...gate(veth, representor, guarded, endpoint), within: linkKey(veth) },
@@ -60,7 +64,7 @@ export function realiseEndpoint(
     ...senders,
     ...policies,
     ...rates,
-    ...(adminUp ? gates : []),
+    ...(adminUp ? [...steering.objects, ...gates] : []),
     {
       key: linkKey(representor),
       spec: { kind: 'representor', name: representor, mtu, up: adminUp },

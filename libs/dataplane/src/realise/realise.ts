@@ -55,6 +55,7 @@ import {
   pairNeighbours,
   type Segment,
 } from './segment.js';
+import { type Steering, steeringObstacle, steeringsOf } from './service-chain.js';
 import { addressPairs, ipAddresses, macAddress, tunnelDestination } from './values.js';
 
 export const MIN_MTU = 1280;
@@ -109,6 +110,9 @@ export function realiseLinux(
       return inSegment(object.value.networkUid, resolve, environment, (segment) =>
         interfaceAddressObjects(object.value, segment),
       );
+    // It becomes what its ports' traffic is steered by.
+    case 'serviceChain':
+      return realised([]);
     case 'ruleSet':
       return withPolicies(environment, () => ruleSet(object.value, resolve, environment.dpu));
     case 'addressGroup':
@@ -142,7 +146,7 @@ const withPolicies = (
   realise: () => Realisation<LinuxSpec>,
 ): Realisation<LinuxSpec> => noPolicies(environment) ?? realise();
 
-/** Waits for the rule sets that apply to it, too: without one of them nothing of the port is there. */
+/** Waits for the rule sets that apply to it, and for its service chains, too: without one of them nothing of the port is there. */
 function endpoint(
   value: Endpoint,
   name: string,
@@ -151,18 +155,29 @@ function endpoint(
 ): Realisation<LinuxSpec> {
   const obstacle = isPoliced(value) ? noPolicies(environment) : undefined;
   if (obstacle !== undefined) return obstacle;
-  const lacking = bandwidthObstacle(value, environment.lacks) ?? offloadObstacle(value, environment.lacks);
+  const lacking =
+    bandwidthObstacle(value, environment.lacks) ??
+    offloadObstacle(value, environment.lacks) ??
+    steeringObstacle(value, environment.lacks);
   if (lacking !== undefined) return unsupported(lacking);
   const policies = ruleSetsOf(value, resolve);
+  const chains = steeringsOf(value, resolve, environment.isUp);
   const { networkUid } = value;
   const told = hostConfigurationOf(networkUid, resolve);
-  const realisation: Realisation<LinuxSpec> =
-    policies.kind === 'missing'
-      ? { kind: 'missing', dependency: policies.key, references: [] }
-      : inSegment(networkUid, resolve, environment, (segment) =>
-          endpointObjects(value, segment, policies.ruleSets, { name, told }),
-        );
-  const references = [...realisation.references, hostConfigurationKey(networkUid), ...value.ruleSets];
+  const missing = (dependency: string) => ({ kind: 'missing', dependency, references: [] }) as const;
+  let realisation: Realisation<LinuxSpec>;
+  if (policies.kind === 'missing') realisation = missing(policies.key);
+  else if (chains.kind === 'missing') realisation = missing(chains.key);
+  else
+    realisation = inSegment(networkUid, resolve, environment, (segment) =>
+      endpointObjects(value, segment, policies.ruleSets, { name, told, steerings: chains.steerings }),
+    );
+  const references = [
+    ...realisation.references,
+    hostConfigurationKey(networkUid),
+    ...value.ruleSets,
+    ...chains.references,
+  ];
   return { ...realisation, references };
 }
 
@@ -263,11 +278,17 @@ function tunnelPeerObjects(
   return peerObjects(segment, destination);
 }
 
+interface EndpointSurroundings {
+  readonly name: string;
+  readonly told: HostConfiguration | undefined;
+  readonly steerings: readonly Steering[];
+}
+
 function endpointObjects(
   endpoint: Endpoint,
   segment: Segment,
   ruleSets: readonly RuleSet[],
-  { name, told }: { readonly name: string; readonly told: HostConfiguration | undefined },
+  { name, told, steerings }: EndpointSurroundings,
 ): readonly DriverObject<LinuxSpec>[] {
   const problems = new Problems();
   const { portUid, representor, adminUp } = endpoint;
@@ -286,7 +307,7 @@ function endpointObjects(
   const asker = { representor, adminUp, mac, addresses, name, mtu: segment.mtu };
   return [
     ...realiseEndpoint(
-      { portUid, representor, adminUp, mac, addresses, pairs, bandwidth, offload },
+      { portUid, representor, adminUp, mac, addresses, pairs, bandwidth, offload, steerings },
       segment,
       policies,
     ),

@@ -55,6 +55,7 @@ export interface EndpointFields {
   ingressKbps?: number;
   egressKbps?: number;
   offload?: string;
+  serviceChains?: string[];
 }
 
 export const endpoint = (
@@ -92,6 +93,34 @@ export const ruleSet = (
   entry('SecurityPolicy', ruleSetKey(policyUid), {
     case: 'ruleSet',
     value: { policyUid, router: ROUTER, tier: 'DEFAULT', ...rules },
+  });
+
+/** The key of a chain in the router of the other objects. */
+export const serviceChainKey = (chainUid: string): string => `servicechain/${chainUid}/main`;
+
+export const serviceChain = (
+  chainUid: string,
+  fields: {
+    destinations: readonly string[];
+    exceptions?: readonly string[];
+    /** Uids of the ports of each hop; one port: both ways. Hops are called by the first. */
+    hops: readonly (readonly [ingress: string, egress?: string])[];
+    failOpen?: boolean;
+  },
+): Entry =>
+  entry('ServiceChain', serviceChainKey(chainUid), {
+    case: 'serviceChain',
+    value: {
+      chainUid,
+      destinations: [...fields.destinations],
+      exceptions: [...(fields.exceptions ?? [])],
+      hops: fields.hops.map(([ingressPortUid, egressPortUid = ingressPortUid]) => ({
+        name: ingressPortUid,
+        ingressPortUid,
+        egressPortUid,
+      })),
+      failOpen: fields.failOpen ?? false,
+    },
   });
 
 export type RuleInit = MessageInitShape<typeof RuleSchema>;

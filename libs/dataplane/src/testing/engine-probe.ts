@@ -3,6 +3,7 @@ import type { DocumentReport, DocumentUpdate } from '../document.js';
 import type { Driver, Spec } from '../driver.js';
 import { createEngine } from '../engine/create-engine.js';
 import type { DataplaneEngine } from '../engine.js';
+import type { HopHealth } from '../hop-health.js';
 
 /** A running engine and all that it reported. No periodic comparison: what is repaired is repaired because of events. */
 export class EngineProbe<S extends Spec> implements AsyncDisposable {
@@ -19,8 +20,15 @@ export class EngineProbe<S extends Spec> implements AsyncDisposable {
   static async start<S extends Spec>(
     driver: Driver<S>,
     owners: readonly string[] = ['network'],
+    hopHealth?: HopHealth,
   ): Promise<EngineProbe<S>> {
-    const engine = createEngine({ driver, owners, clock: systemClock, random: systemRandom });
+    const engine = createEngine({
+      driver,
+      owners,
+      clock: systemClock,
+      random: systemRandom,
+      ...(hopHealth && { hopHealth }),
+    });
     const probe = new EngineProbe(engine);
     await engine.start();
     return probe;

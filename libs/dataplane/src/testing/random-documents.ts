@@ -76,12 +76,18 @@ export function randomDocuments(count: number, seed = 1): d.Entry[][] {
             ipAddresses,
             allowedAddressPairs,
             adminUp,
+            serviceChains: chance(0.3) ? [d.serviceChainKey('chain')] : [],
           }),
         );
       } else if (role === 'remote') {
         const tunnelEndpoint = pick(['10.254.0.2', '10.254.0.3']);
         entries.push(d.remoteEndpoint(`port-${port}`, network, { macAddress, tunnelEndpoint, ipAddresses }));
       }
+    }
+    if (chance(0.7)) {
+      const hops = pick([[['port-1', 'port-2']], [['port-3'], ['port-1']]] as const);
+      const destinations = pick([['10.7.0.0/16'], ['0.0.0.0/0', '::/0']]);
+      entries.push(d.serviceChain('chain', { destinations, hops, failOpen: chance(0.5) }));
     }
     for (const network of NETWORKS) {
       const macAddress = pick(['02:00:00:00:00:0a', '02:00:00:00:00:0b']);

@@ -1,7 +1,7 @@
 import { DecodeError, rethrowWithin } from '../codec/errors.js';
 import { defineFamily, type InputOf, type OutputOf } from '../codec/family.js';
 import { type StructInput, type StructOutput, struct, structs } from '../codec/layout.js';
-import { type AttributeType, be16, binary, string, u8, u32, u64 } from '../codec/scalars.js';
+import { type AttributeType, be16, binary, string, u8, u16, u32, u64 } from '../codec/scalars.js';
 import { type AttributeTable, nested, numbered, selected } from '../codec/table.js';
 
 /** Handles and parents (linux/pkt_sched.h). A handle is `major << 16 | minor`. */
@@ -13,6 +13,9 @@ export const TCA_EGRESS_REDIR = 1;
 export const TC_ACT_STOLEN = 4;
 /** Bits of a u32 selector's flags: TERMINAL ends classification here. */
 export const TC_U32_TERMINAL = 1;
+/** `flags` of a bpf filter (linux/pkt_cls.h). */
+export const TCA_BPF_FLAG_ACT_DIRECT = 1;
+const SOCK_FILTER_BYTES = 8;
 /** `flags` of a filter: IN_HW tells that the hardware has it. */
 export const TCA_CLS_FLAGS = { SKIP_HW: 1, SKIP_SW: 2, IN_HW: 4, NOT_IN_HW: 8 } as const;
 
@@ -68,10 +71,15 @@ const mirredParms = struct({
   ifindex: 'u32',
 });
 
+/** struct gnet_stats_basic: bytes, then packets. */
+const basicStatistics = struct({ bytes: 'u64', packets: 'u32' });
+
 const action = nested({
   kind: [1, string],
   options: [2, selected('kind', { mirred: nested({ parms: [2, mirredParms] }) })],
   index: [3, u32],
+  stats: [4, nested({ basic: [1, basicStatistics], packets: [8, u64] })],
+  /** Whatever its maker wants to find with it, 16 bytes at most. */
   cookie: [6, binary],
 });
 
@@ -130,6 +138,15 @@ const u32Filter = nested({
 });
 
 const flower = nested({ act: [3, numbered(action)], keyEthType: [8, be16], flags: [22, u32] });
+/** Classic BPF: `ops` are `opsLen` times struct sock_filter. `flags`: DIRECT_ACTION takes what the program returns for the verdict. */
+const bpf = nested({
+  act: [1, numbered(action)],
+  classid: [3, u32],
+  opsLen: [4, u16],
+  ops: [5, binary],
+  flags: [8, u32],
+});
+
 const matchall = nested({ classid: [1, u32], act: [2, numbered(action)], flags: [3, u32] });
 
 const common = { kind: [1, string], chain: [11, u32], hwOffload: [12, u8] } satisfies AttributeTable;
@@ -153,7 +170,7 @@ export const filter = defineFamily({
   name: 'filter',
   protocol: 'route',
   header: tcmsg,
-  attributes: { ...common, options: [2, selected('kind', { u32: u32Filter, flower, matchall })] },
+  attributes: { ...common, options: [2, selected('kind', { u32: u32Filter, bpf, flower, matchall })] },
   operations: { new: 44, delete: 45, get: 46 },
 });
 
@@ -174,6 +191,30 @@ export const redirectAll = (ifindex: number, flags = 0): FilterInput['options'] 
   act: [
     { kind: 'mirred', options: { parms: { action: TC_ACT_STOLEN, eaction: TCA_EGRESS_REDIR, ifindex } } },
   ],
+});
+
+/** A bpf filter's options: what the program matches goes out of another device. `cookie` stays with the redirect. */
+export const redirectMatching = (
+  ops: Uint8Array,
+  ifindex: number,
+  cookie: Uint8Array,
+): FilterInput['options'] => ({
+  opsLen: ops.length / SOCK_FILTER_BYTES,
+  ops,
+  act: [
+    {
+      kind: 'mirred',
+      options: { parms: { action: TC_ACT_STOLEN, eaction: TCA_EGRESS_REDIR, ifindex } },
+      cookie,
+    },
+  ],
+});
+
+/** A bpf filter's options: the program returns what becomes of a packet. */
+export const directAction = (ops: Uint8Array): FilterInput['options'] => ({
+  opsLen: ops.length / SOCK_FILTER_BYTES,
+  ops,
+  flags: TCA_BPF_FLAG_ACT_DIRECT,
 });
 
 /** tbf's options: rate in bytes per second, bucket and queue in bytes. */

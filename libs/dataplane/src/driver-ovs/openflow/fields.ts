@@ -35,6 +35,7 @@ type Kind = 'port' | 'number' | 'hex' | 'mac' | 'ip' | 'state';
 /** Classes of fields (OpenFlow 1.5, 7.2.3.2; Open vSwitch's extensions). */
 const BASIC = 0x8000;
 const REGISTERS = 0x8001;
+const NXM = 0x0000;
 const NICIRA = 0x0001;
 const ERICSSON = 0x1000;
 
@@ -45,6 +46,8 @@ const ERICSSON = 0x1000;
  */
 const FIELDS = {
   in_port: [BASIC, 0, 4, 'port'],
+  /** The same, of 16 bits: what can be set of it. */
+  nxm_in_port: [NXM, 0, 2, 'port'],
   metadata: [BASIC, 2, 8, 'hex'],
   tun_id: [BASIC, 38, 8, 'number'],
   tun_src: [NICIRA, 31, 4, 'ip'],
@@ -211,7 +214,7 @@ function bytesOf(text: string, length: number, kind: Kind, ports: PortNames): Ui
   const bytes = Buffer.alloc(length);
   switch (kind) {
     case 'port':
-      bytes.writeUInt32BE(portNumber(text, ports));
+      bytes.writeUIntBE(portNumber(text, ports), 0, length);
       return bytes;
     case 'number':
       bytes.writeUIntBE(Number(text), Math.max(0, length - 6), Math.min(6, length));
@@ -232,7 +235,7 @@ function bytesOf(text: string, length: number, kind: Kind, ports: PortNames): Ui
 function readValue(bytes: Buffer, kind: Kind, ports: PortNames): FieldValue {
   switch (kind) {
     case 'port':
-      return portName(bytes.readUInt32BE(0), ports);
+      return portName(bytes.readUIntBE(0, bytes.length), ports);
     case 'number':
       return bytes.readUIntBE(Math.max(0, bytes.length - 6), Math.min(6, bytes.length));
     case 'hex':

@@ -20,6 +20,7 @@ import {
 } from './ovs-objects.js';
 import { ARP_REQUEST, IS, ND } from './pipeline.js';
 import type { Segment } from './segment.js';
+import { steeringObjects } from './steering.js';
 
 type Objects = readonly DriverObject<OvsSpec>[];
 
@@ -46,11 +47,8 @@ export function endpointObjects(
     meterObjects('to', portUid, bandwidth.ingressKbps),
     meterObjects('from', portUid, bandwidth.egressKbps),
   ];
-  const deliver: readonly Action[] = [
-    { resubmit: TABLE.COMMIT },
-    ...ingress.map(use),
-    { output: representor },
-  ];
+  const handOver: readonly Action[] = [...ingress.map(use), { output: representor }];
+  const deliver: readonly Action[] = [{ resubmit: TABLE.COMMIT }, ...handOver];
   const metered = ingress.map(({ key }) => key);
   const delivery =
     chains === undefined
@@ -75,13 +73,29 @@ export function endpointObjects(
     [port, ...metered, ...judged.map(({ key }) => key)],
   );
   const senders = senderFlows(endpoint);
-  const gate = flowObject(
-    TABLE.INGRESS,
-    10,
-    { in_port: representor },
-    [...egress.map(use), { set: 'metadata', to: segment.metadata }, { goto: TABLE.PROTOCOLS }],
-    [port, PIPELINE_KEY, ...[...egress, sent, ...senders].map(({ key }) => key)],
-  );
+  const admit: readonly Action[] = [
+    ...egress.map(use),
+    { set: 'metadata', to: segment.metadata },
+    { goto: TABLE.PROTOCOLS },
+  ];
+  const { objects: steering, closures } = steeringObjects({
+    endpoint,
+    admit,
+    delivery: {
+      ...(chains === undefined
+        ? { table: TABLE.OUTPUT, match: { metadata: segment.metadata, xreg0: member } }
+        : { table: TABLE.DELIVERY, match: { xreg0: member, xreg7: ALLOWED } }),
+      actions: deliver,
+    },
+    handOver,
+    after: [port, ...[...ingress, ...egress].map(({ key }) => key)],
+  });
+  const gate = flowObject(TABLE.INGRESS, 10, { in_port: representor }, admit, [
+    port,
+    PIPELINE_KEY,
+    ...closures,
+    ...[...egress, sent, ...senders].map(({ key }) => key),
+  ]);
   return [
     {
       key: port,
@@ -106,7 +120,7 @@ export function endpointObjects(
         [port],
       ),
     ),
-    ...(adminUp ? [...reach, gate] : []),
+    ...(adminUp ? [...reach, ...steering, gate] : []),
     {
       key: linkKey(representor),
       spec: { kind: 'representor', name: representor, mtu: segment.mtu, up: adminUp },

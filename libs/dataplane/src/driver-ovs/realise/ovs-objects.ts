@@ -84,7 +84,8 @@ export interface FlowSpec {
 
 /**
  * Flows in the order in which they are made: members of a set after the set, rules after their segment, a policy after
- * all of its rules and their counters, a port's chain after its policies, and after all others its gate, which lets its packets in.
+ * all of its rules and their counters, a port's chain after its policies, what leads out of a hop before what leads into it,
+ * and after all others a port's gate, which lets its packets in.
  */
 export const FLOW_KINDS = [
   'counter',
@@ -94,7 +95,9 @@ export const FLOW_KINDS = [
   'rule',
   'policy',
   'chain',
+  'hopexit',
   'flow',
+  'steering',
   'gate',
 ] as const;
 export type FlowKind = (typeof FLOW_KINDS)[number];
@@ -128,6 +131,8 @@ export const OVS_SLOW_TO_REMOVE: ReadonlySet<OvsSpec['kind']> = new Set([
   'segment',
   'policy',
   'chain',
+  // Packets may be in the hop when they are not sent there any more.
+  'hopexit',
 ]);
 
 /** A port's packets come in by one flow, behind all that they are judged by. */
@@ -135,7 +140,7 @@ export const OVS_READ_BACK_BEFORE: ReadonlySet<OvsSpec['kind']> = new Set(['gate
 
 /** What one bundle of flows has. */
 export const OVS_TOGETHER: readonly ReadonlySet<OvsSpec['kind']>[] = [
-  new Set(['counter', 'set', 'member', 'segment', 'rule', 'policy', 'chain', 'flow']),
+  new Set(['counter', 'set', 'member', 'segment', 'rule', 'policy', 'chain', 'hopexit', 'flow', 'steering']),
 ];
 
 /** What bundles carry. */
@@ -224,8 +229,23 @@ const KIND_OF_TABLE: ReadonlyMap<number, FlowKind> = new Map([
 /** The flow that stands for a set, under all of its members. */
 const SET_PRIORITY = 0;
 
-export const kindOfFlow = ({ table, priority }: FlowPlace): FlowKind =>
-  table === TABLE.SETS && priority === SET_PRIORITY ? 'set' : (KIND_OF_TABLE.get(table) ?? 'flow');
+/**
+ * Flows of service chains, in tables whose own flows have less: at a port's gate, behind its delivery, and at a hop's gate.
+ * What does not go into a chain that it is for is closed out; what is excepted goes past it.
+ */
+export const STEERING_PRIORITY = {
+  entry: { closure: 25, steering: 30, exception: 40 },
+  delivery: { closure: 15, steering: 20, exception: 30 },
+  hop: 35,
+} as const;
+
+export function kindOfFlow({ table, priority }: FlowPlace): FlowKind {
+  if (table === TABLE.SETS && priority === SET_PRIORITY) return 'set';
+  if (table === TABLE.INGRESS && priority === STEERING_PRIORITY.hop) return 'hopexit';
+  const isDelivery = table === TABLE.OUTPUT || table === TABLE.DELIVERY;
+  if (isDelivery && priority >= STEERING_PRIORITY.delivery.closure) return 'steering';
+  return KIND_OF_TABLE.get(table) ?? 'flow';
+}
 
 /** Flows that take those of a number along, which they are looked up by. */
 export const setPlace = (set: string): FlowPlace => ({

@@ -11,7 +11,7 @@ import type {
   TunnelPeer,
 } from '@outboard/contracts';
 import { AppError, Problems } from '@outboard/core';
-import type { DriverObject, Realisation, Resolve, Underlay } from '../../driver.js';
+import type { DriverObject, HopIsUp, Realisation, Resolve, Underlay } from '../../driver.js';
 import {
   hostConfigurationKey,
   hostConfigurationOf,
@@ -28,6 +28,7 @@ import { MIN_MTU } from '../../realise/realise.js';
 import { IPV6_EGRESS, realiseEgress, waysOutUnless } from '../../realise/realise-egress.js';
 import { checkEncapsulation, isOnFabric, obstacleOf } from '../../realise/realise-encapsulation.js';
 import { ROUTER_KEY } from '../../realise/realise-route.js';
+import { type Steering, steeringsOf } from '../../realise/service-chain.js';
 import { addressPairs, ipAddresses, macAddress, tunnelDestination } from '../../realise/values.js';
 import { connectionObjects } from './connections.js';
 import { endpointObjects } from './endpoint.js';
@@ -65,6 +66,8 @@ export interface OvsEnvironment {
   readonly underlay: Underlay | undefined;
   /** Names of capabilities that the switch lacks, each with the reason. */
   readonly lacks: ReadonlyMap<string, string>;
+  /** Of the hops of service chains; absent: all are. */
+  readonly isUp?: HopIsUp;
 }
 
 const VLAN_PRESENT = 0x1000;
@@ -92,8 +95,11 @@ export function realiseOvs(
         bandwidthObstacle(object.value, environment.lacks) ??
         offloadObstacle(object.value, environment.lacks);
       if (obstacle !== undefined) return unsupported(obstacle);
-      return endpoint(object.value, source?.name ?? '', resolve);
+      return endpoint(object.value, source?.name ?? '', resolve, environment);
     }
+    // It becomes what its ports' traffic is steered by.
+    case 'serviceChain':
+      return realised([]);
     case 'hostConfiguration':
       return realiseHostConfiguration(object.value);
     case 'remoteEndpoint':
@@ -303,27 +309,48 @@ function remoteEndpoint(remote: RemoteEndpoint, segment: Segment, { underlay }: 
   ];
 }
 
-/** With what it is told. Waits for the rule sets that apply to it: without one of them nothing of the port is there. */
-function endpoint(value: Endpoint, name: string, resolve: Resolve): Realisation<OvsSpec> {
+/**
+ * With what it is told. Waits for the rule sets that apply to it and for its service chains: without one of them nothing of
+ * the port is there.
+ */
+function endpoint(
+  value: Endpoint,
+  name: string,
+  resolve: Resolve,
+  { isUp }: OvsEnvironment,
+): Realisation<OvsSpec> {
   const { networkUid } = value;
   const told = hostConfigurationOf(networkUid, resolve);
   const policies = ruleSetsOf(value, resolve);
-  const realisation: Realisation<OvsSpec> =
-    policies.kind === 'missing'
-      ? { kind: 'missing', dependency: policies.key, references: [] }
-      : inSegment(networkUid, resolve, (segment) =>
-          portObjects(value, segment, policies.ruleSets, name, told),
-        );
-  const references = [...realisation.references, ...value.ruleSets, hostConfigurationKey(networkUid)];
+  const chains = steeringsOf(value, resolve, isUp);
+  const missing = (dependency: string) => ({ kind: 'missing', dependency, references: [] }) as const;
+  let realisation: Realisation<OvsSpec>;
+  if (policies.kind === 'missing') realisation = missing(policies.key);
+  else if (chains.kind === 'missing') realisation = missing(chains.key);
+  else
+    realisation = inSegment(networkUid, resolve, (segment) =>
+      portObjects(value, segment, policies.ruleSets, { name, told, steerings: chains.steerings }),
+    );
+  const references = [
+    ...realisation.references,
+    ...value.ruleSets,
+    ...chains.references,
+    hostConfigurationKey(networkUid),
+  ];
   return { ...realisation, references };
+}
+
+interface EndpointSurroundings {
+  readonly name: string;
+  readonly told: HostConfiguration | undefined;
+  readonly steerings: readonly Steering[];
 }
 
 function portObjects(
   value: Endpoint,
   segment: Segment,
   ruleSets: readonly RuleSet[],
-  name: string,
-  told: HostConfiguration | undefined,
+  { name, told, steerings }: EndpointSurroundings,
 ): Objects {
   const problems = new Problems();
   const { portUid, representor, adminUp } = value;
@@ -342,7 +369,7 @@ function portObjects(
   return [
     ...named,
     ...endpointObjects(
-      { portUid, representor, adminUp, mac, addresses, pairs, bandwidth, offload },
+      { portUid, representor, adminUp, mac, addresses, pairs, bandwidth, offload, steerings },
       segment,
       chains,
     ),

@@ -75,6 +75,10 @@ class Run {
     }
     if ('group' in action) return this.#group(action.group, packet, depth);
     if ('set' in action) {
+      if (action.set === 'nxm_in_port') {
+        packet.inPort = String(action.to);
+        return true;
+      }
       const { value, mask } = fieldNumber(action.set, action.to);
       packet.set(action.set, value, mask);
       return true;

@@ -33,8 +33,8 @@ export class Packet {
   readonly #registers: bigint[];
 
   private constructor(
-    /** The port by which it came. */
-    readonly inPort: string,
+    /** The port by which it came, or as if. */
+    public inPort: string,
     readonly payload: Payload,
     fields: Map<FieldName, bigint>,
     registers: bigint[],
