@@ -85,13 +85,13 @@ describe('two sites with an IPsec gateway each', () => {
     expect(wire.count('ESP')).toBe(0);
   });
 
-  it('are refused a configuration with a key that nobody has placed, by its name', async () => {
-    await expect(configure(gateways[0], 1, 2)).rejects.toThrow('there is no key sites');
+  it('wait for keys that nobody has given them yet, by their names', async () => {
+    await expect(configure(gateways[0], 1, 2)).rejects.toThrow('set-key to give it the keys sites');
   });
 
   it('reach each other over IPv4 and IPv6', async () => {
     for (const gateway of gateways) {
-      await gateway.ask('POST', '/interfaces/ipsec/methods/setKey', { name: 'sites', key: KEY });
+      await gateway.ask('POST', '/interfaces/ipsec/methods/set-key', { name: 'sites', key: KEY });
     }
     await configure(gateways[0], 1, 2);
     await configure(gateways[1], 2, 1);

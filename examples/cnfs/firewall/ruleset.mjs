@@ -5,7 +5,8 @@ export const TABLE = 'inet firewall';
 /** What `meta mark` says of a packet: by which port it came. */
 const CAME_BY = { ingress: 1, egress: 2 };
 const DIRECTIONS = ['OUTBOUND', 'INBOUND'];
-const PROTOCOLS = { TCP: 'tcp', UDP: 'udp', ICMP: '{ icmp, ipv6-icmp }' };
+/** By number (IANA): a container may not have the names of all. */
+const PROTOCOLS = { TCP: '6', UDP: '17', ICMP: '{ 1, 58 }' };
 
 /** Nobody gets through, until somebody has said who may. */
 export const CLOSED = { rules: [], defaultAction: { outbound: 'DROP', inbound: 'DROP' } };

@@ -39,15 +39,15 @@ export class Gateway {
 
   async configure(configuration, { dryRun }) {
     const problems = problemsOf(configuration);
-    const keys = configuration.peers.map(({ preSharedKey }, index) => {
-      const key = this.#keys.get(preSharedKey);
-      const field = `peers[${index}].preSharedKey`;
-      if (key === undefined)
-        problems.push({ field, description: `there is no key ${preSharedKey}: call setKey` });
-      return key;
-    });
     if (problems.length > 0) throw Refusal.invalid(problems);
+    // Nothing is wrong with a configuration whose keys are yet to come: it waits for them.
     if (dryRun) return;
+    const keys = configuration.peers.map(({ preSharedKey }) => this.#keys.get(preSharedKey));
+    const missing = configuration.peers.filter((_, index) => keys[index] === undefined);
+    if (missing.length > 0) {
+      const names = [...new Set(missing.map(({ preSharedKey }) => preSharedKey))];
+      throw new Refusal('UNAVAILABLE', `waits for method set-key to give it the keys ${names.join(', ')}`);
+    }
     const before = new Map(this.#configuration.peers.map((peer) => [peer.name, peer]));
     const after = new Map(configuration.peers.map((peer) => [peer.name, peer]));
     for (const [name, peer] of before) {

@@ -89,7 +89,7 @@ export const DESCRIPTION = {
       response: { type: 'object' },
     },
     {
-      name: 'setKey',
+      name: 'set-key',
       request: {
         type: 'object',
         properties: {

@@ -8,6 +8,8 @@ export const OUTSIDE = 'outside';
 const OVERHEAD = 105;
 
 /**
+ * Protocols by number, as a container may not have the names of all: 1 and 58 are ICMP and ICMPv6.
+ *
  * Nothing goes out by `outside` but what the daemon itself sends: what no tunnel takes is dropped, never forwarded in
  * clear. TCP learns the size that fits at once, others by "fragmentation needed".
  */
@@ -24,7 +26,7 @@ table inet ipsec-gateway {
   chain input {
     type filter hook input priority filter; policy accept;
     iifname ${OUTSIDE} udp dport { 500, 4500 } accept
-    iifname ${OUTSIDE} meta l4proto { icmp, ipv6-icmp } accept
+    iifname ${OUTSIDE} meta l4proto { 1, 58 } accept
     iifname ${OUTSIDE} drop
   }
 }

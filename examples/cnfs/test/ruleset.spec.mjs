@@ -42,12 +42,12 @@ describe("a firewall's configuration", () => {
     });
     const chainOf = (name) => text.split(`  chain ${name} {\n`)[1].split('\n  }')[0].split('\n');
     expect(chainOf('outbound')).toEqual([
-      '    meta l4proto tcp ct original ip daddr 10.2.0.0/16 ct original proto-dst { 80-81 } counter name rule-web accept',
+      '    meta l4proto 6 ct original ip daddr 10.2.0.0/16 ct original proto-dst { 80-81 } counter name rule-web accept',
       '    counter name rule-none drop',
       '    counter name default-outbound accept',
     ]);
     expect(chainOf('inbound')).toEqual([
-      '    meta l4proto { icmp, ipv6-icmp } ct original ip6 saddr fd00::/8 counter name rule-ping accept',
+      '    meta l4proto { 1, 58 } ct original ip6 saddr fd00::/8 counter name rule-ping accept',
       '    counter name default-inbound drop',
     ]);
   });
