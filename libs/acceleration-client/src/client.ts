@@ -41,6 +41,16 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What became of jobs so far. */
+export interface ClientActivity {
+  /** By the accelerator, and by this process instead of it. */
+  readonly accelerated: number;
+  readonly onHost: number;
+  /** How often a job was submitted again, as it or its answer was lost. */
+  readonly resubmitted: number;
+  readonly failed: number;
+}
+
 const FIRST_PAUSE_MILLISECONDS = 5;
 const LONGEST_PAUSE_MILLISECONDS = 500;
 
@@ -53,6 +63,7 @@ export class AccelerationClient implements Disposable {
   #session: SessionDescription | undefined;
   /** As it was when it was last seen. */
   #known: SessionDescription | undefined;
+  readonly #activity = { accelerated: 0, onHost: 0, resubmitted: 0, failed: 0 };
   #nextId = 1;
   #closed = false;
 
@@ -82,12 +93,23 @@ export class AccelerationClient implements Disposable {
     const id = this.#nextId++;
     const job: Job = { id, program, input, outputLength, metadata, deadlineMicroseconds, output };
     try {
-      return await this.#try(job, signal);
+      const result = await this.#try(job, signal);
+      this.#activity.accelerated++;
+      return result;
     } catch (failure) {
+      this.#activity.failed++;
       if (!(failure instanceof AcceleratorError) || failure.class === 'FINAL' || signal?.aborted)
         throw failure;
-      return this.#onHost(job, failure);
+      const result = this.#onHost(job, failure);
+      this.#activity.failed--;
+      this.#activity.onHost++;
+      return result;
     }
+  }
+
+  /** What became of its jobs so far. */
+  get activity(): ClientActivity {
+    return { ...this.#activity };
   }
 
   /** Ends all connections; what is in flight is rejected. */
@@ -136,7 +158,7 @@ export class AccelerationClient implements Disposable {
   ): Promise<Completion | AcceleratorError> {
     try {
       const pair = await this.#pairFor(job.program);
-      tries.submitted++;
+      if (tries.submitted++ > 0) this.#activity.resubmitted++;
       return await this.#within(pair, job, signal);
     } catch (failure) {
       if (failure instanceof AcceleratorError) return failure;

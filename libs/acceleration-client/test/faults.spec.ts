@@ -72,7 +72,10 @@ it('a job whose completion is lost is done again, and ends once', () =>
     async (client) => {
       await inject({ kind: 'DROP' });
       const { attempts, metadata, output } = await client.run(1, PLAIN);
-      expect(attempts).toBe(2);
+      expect([attempts, client.activity]).toEqual([
+        2,
+        { accelerated: 1, onHost: 0, resubmitted: 1, failed: 0 },
+      ]);
       expect(Buffer.compare((await client.run(2, output, { metadata })).output, PLAIN)).toBe(0);
     },
     { attemptMilliseconds: 200 },
