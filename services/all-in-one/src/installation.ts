@@ -152,7 +152,7 @@ export class Installation implements AsyncDisposable {
   /** Puts a DPU on the fabric, and starts its worker. */
   async addDpu(dpu: SimulatedDpu): Promise<DataplaneWorker> {
     const { name, underlayAddress, functions, hardware } = dpu;
-    const vswitch = new SimSwitch(hardware ? { hardware } : {});
+    const vswitch = new SimSwitch({ clock: this.#clock, ...(hardware && { hardware }) });
     for (let index = 0; index < functions; index++) vswitch.plug(`pf0vf${index}`);
     this.fabric.add({ name, vswitch, underlayAddress });
     this.#dpus.set(name, { dpu, vswitch, boots: 1 });

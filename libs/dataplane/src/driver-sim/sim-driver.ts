@@ -48,7 +48,7 @@ export class SimDriver extends InMemoryDriver<OvsSpec> {
   capabilities(): readonly Capability[] {
     const { hasHardware } = this.vswitch;
     return [
-      ...['vxlan', 'geneve', 'vlan', 'flat', 'policies', STEERING].map((name) => ({
+      ...['vxlan', 'geneve', 'vlan', 'flat', 'policies', 'bandwidth', STEERING].map((name) => ({
         name,
         available: true,
         reason: '',

@@ -1,9 +1,11 @@
+import { type Clock, systemClock } from '@outboard/core';
 import type { ObservedObject, RuleCounter } from '../driver.js';
 import {
   type BucketSpec,
   type FlowSpec,
   groupKey,
   isFlow,
+  meterKey,
   type OvsSpec,
   portKey,
 } from '../driver-ovs/realise/ovs-objects.js';
@@ -14,6 +16,7 @@ import { Connections } from './switch/connections.js';
 import { type Bucket, execute, type Output } from './switch/execute.js';
 import { FlowTable } from './switch/flow-table.js';
 import { Hardware, type HardwareShape } from './switch/hardware.js';
+import { Meters } from './switch/meters.js';
 import type { Packet } from './switch/packet.js';
 
 export interface SimSwitchOptions {
@@ -21,6 +24,8 @@ export interface SimSwitchOptions {
   readonly hardware?: HardwareShape;
   /** Flows that each table has room for, in software; absent: any number. */
   readonly tableEntries?: number;
+  /** By which meters fill; the system's if absent. */
+  readonly clock?: Clock;
 }
 
 /** A switch in memory: the objects that stand in it, and what these do to packets. */
@@ -34,10 +39,12 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
   /** Packets by the notes of the flows that they met. */
   readonly #counted = new Map<string, bigint>();
   readonly #hardware: Hardware | undefined;
+  readonly #meters: Meters;
 
   constructor(private readonly options: SimSwitchOptions = {}) {
     super();
     this.#hardware = options.hardware && new Hardware(options.hardware);
+    this.#meters = new Meters(options.clock ?? systemClock);
   }
 
   get hasHardware(): boolean {
@@ -82,6 +89,7 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
     this.#users.clear();
     this.#hardware?.clear();
     this.connections.clear();
+    this.#meters.clear();
     this.#counted.clear();
     for (const name of devices) this.plug(name);
     this.tell({ kind: 'everything' });
@@ -94,6 +102,7 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
       {
         table: (number) => this.#tables.get(number),
         group: (id) => this.#group(id),
+        meter: (id) => this.#passes(id),
         connections: this.connections,
       },
       packet,
@@ -119,6 +128,11 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
     if (spec?.kind !== 'port' || !spec.attached) return false;
     const device = this.get(linkKey(port))?.spec;
     return device?.kind !== 'representor' || device.up;
+  }
+
+  #passes(id: number): boolean {
+    const spec = this.get(meterKey(id))?.spec;
+    return spec?.kind !== 'meter' || this.#meters.pass(spec);
   }
 
   #group(id: number): { type: 'all' | 'select'; buckets: readonly Bucket[] } | undefined {
@@ -149,6 +163,7 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
       this.#tellOffload(this.#hardware?.remove(key, spec));
     }
     if (spec.kind === 'bucket') this.#bucketsOf(spec).delete(key);
+    if (spec.kind === 'meter') this.#meters.forget(spec.id);
     if (spec.kind === 'pipeline') for (const flow of PIPELINE) this.#table(flow.table).remove(fixed(flow));
   }
 

@@ -11,6 +11,8 @@ export interface Tables {
   table(number: number): FlowTable | undefined;
   /** The actions of each place where copies go, or of each way with its weight; undefined: there is no such group. */
   group(id: number): { readonly type: GroupSpec['type']; readonly buckets: readonly Bucket[] } | undefined;
+  /** Whether a meter lets a packet pass now; one that is not there lets everything pass. */
+  meter(id: number): boolean;
   readonly connections: Connections;
 }
 
@@ -114,8 +116,7 @@ class Run {
       packet.set('ip_ttl', left);
       return true;
     }
-    // Packets take no time here: none is too many.
-    if ('meter' in action) return true;
+    if ('meter' in action) return this.tables.meter(action.meter);
     if ('ct' in action) {
       const { table } = action.ct;
       // Who only remembers goes on with the packet as it was.
