@@ -2,6 +2,7 @@ export * from './document.js';
 export * from './gen/outboard/admin/v1alpha1/dpu_network_configuration_pb.js';
 export * from './gen/outboard/admin/v1alpha1/dpu_pb.js';
 export * from './gen/outboard/admin/v1alpha1/function_pb.js';
+export * from './gen/outboard/admin/v1alpha1/function_pool_pb.js';
 export * from './gen/outboard/admin/v1alpha1/workload_configuration_pb.js';
 export * from './gen/outboard/admin/v1alpha1/workload_pb.js';
 export * from './gen/outboard/common/v1alpha1/resource_pb.js';

@@ -22,6 +22,7 @@ export * from './kinds/encapsulationpolicy/spec.js';
 export { DEFAULT_POOL } from './kinds/function/parse.js';
 export { functionIdentityOf } from './kinds/function/references.js';
 export * from './kinds/function/spec.js';
+export * from './kinds/functionpool/spec.js';
 export * from './kinds/netlinkobject/spec.js';
 export { DEFAULT_ROUTER } from './kinds/network/parse.js';
 export * from './kinds/network/segment.js';

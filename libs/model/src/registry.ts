@@ -6,6 +6,7 @@ import { dpuKind } from './kinds/dpu/kind.js';
 import { dpuNetworkConfigurationKind } from './kinds/dpunetworkconfiguration/kind.js';
 import { encapsulationPolicyKind } from './kinds/encapsulationpolicy/kind.js';
 import { functionKind } from './kinds/function/kind.js';
+import { functionPoolKind } from './kinds/functionpool/kind.js';
 import { netlinkObjectKind } from './kinds/netlinkobject/kind.js';
 import { networkKind } from './kinds/network/kind.js';
 import { physicalNetworkKind } from './kinds/physicalnetwork/kind.js';
@@ -21,6 +22,7 @@ import type { Intent } from './resource.js';
 const DEFINITIONS = [
   dpuKind,
   dpuNetworkConfigurationKind,
+  functionPoolKind,
   functionKind,
   physicalNetworkKind,
   encapsulationPolicyKind,

@@ -22,6 +22,7 @@ import {
   FUNCTION_OPERATIONAL_STATES,
   FUNCTION_STATES,
   type FunctionIdentity,
+  type FunctionPool,
   gatewayOf,
   type HostName,
   hostPrefix,
@@ -153,11 +154,11 @@ export function conditions<Kind extends KindName>(kind: Kind): fc.Arbitrary<read
     );
 }
 
-const functionIdentity: fc.Arbitrary<FunctionIdentity> = fc.record({
-  serialNumber,
-  pfMacAddress: macAddress,
-  vfNumber: maybe(fc.nat({ max: 4095 })),
-});
+const physicalFunction = { serialNumber, pfMacAddress: macAddress };
+const functionIdentity: fc.Arbitrary<FunctionIdentity> = fc.oneof(
+  fc.record({ ...physicalFunction, vfNumber: maybe(fc.nat({ max: 4095 })) }),
+  fc.record({ ...physicalFunction, vfNumber: fc.constant(undefined), sfNumber: fc.nat({ max: 65_535 }) }),
+);
 
 const tunnelled = fc.constantFrom('VXLAN' as const, 'GENEVE' as const);
 const nothing = fc.constant(undefined);
@@ -900,6 +901,32 @@ export const workloadConfiguration: fc.Arbitrary<WorkloadConfiguration> = fc.rec
   }),
 });
 
+export const functionPool: fc.Arbitrary<FunctionPool> = fc.record({
+  kind: fc.constant('FunctionPool' as const),
+  metadata: systemMetadata,
+  spec: fc
+    .tuple(
+      fc.oneof(
+        fc.record({ dpu: maybe(name), dpuSelector: nothing }),
+        fc.record({ dpu: nothing, dpuSelector: labelSelector }),
+      ),
+      fc.record({
+        attachment: fc.constantFrom(...ATTACHMENTS),
+        minimumFree: fc.nat({ max: 256 }),
+        maximum: fc.integer({ min: 256, max: 512 }),
+      }),
+    )
+    .map(([place, size]) => ({ ...place, ...size })),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    dpus: fc.nat(),
+    total: fc.nat(),
+    used: fc.nat(),
+    free: fc.nat(),
+    conditions: conditions('FunctionPool'),
+  }),
+});
+
 /** An arbitrary resource of every kind: a new kind does not compile until it has one. */
 export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<Kind>> } = {
   AddressSet: addressSet,
@@ -907,6 +934,7 @@ export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<K
   DpuNetworkConfiguration: dpuNetworkConfiguration,
   EncapsulationPolicy: encapsulationPolicy,
   Function: dpuFunction,
+  FunctionPool: functionPool,
   NetlinkObject: netlinkObject,
   Network: network,
   PhysicalNetwork: physicalNetwork,

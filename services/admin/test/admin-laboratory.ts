@@ -19,6 +19,7 @@ import {
   type Dpu,
   type DpuFunction,
   type DpuNetworkConfiguration,
+  type FunctionPool,
   kindToken,
 } from '@outboard/model';
 import { settled } from '@outboard/resource-service/testing';
@@ -29,7 +30,7 @@ import { AdminService } from '../src/index.js';
 
 export const LEASE_MILLISECONDS = 9_000;
 
-type AdminKind = 'Dpu' | 'DpuNetworkConfiguration' | 'Function';
+type AdminKind = 'Dpu' | 'DpuNetworkConfiguration' | 'Function' | 'FunctionPool';
 
 export type ReportInit = MessageInitShape<typeof InventoryReportSchema>;
 type FunctionInit = NonNullable<ReportInit['functions']>[number];
@@ -71,7 +72,7 @@ const encode = (report: ReportInit): Uint8Array =>
 /** A port of network-intent as its state tells it. */
 export const portOf = (
   name: string,
-  binding?: { serialNumber: string; vfNumber: number },
+  binding?: { serialNumber: string; vfNumber?: number; sfNumber?: number },
   tenant = 'acme',
 ) => ({
   apiVersion: 'network.outboard.dev/v1alpha1',
@@ -248,6 +249,10 @@ export class AdminLaboratory {
 
   function(name: string): DpuFunction | undefined {
     return this.#stored('Function', name) as DpuFunction | undefined;
+  }
+
+  pool(name: string): FunctionPool | undefined {
+    return this.#stored('FunctionPool', name) as FunctionPool | undefined;
   }
 
   network(name: string): DpuNetworkConfiguration | undefined {

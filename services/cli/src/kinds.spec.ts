@@ -42,6 +42,7 @@ describe('a kind', () => {
     expect(kinds(ALL)).toEqual([
       'Dpu',
       'DpuNetworkConfiguration',
+      'FunctionPool',
       'Function',
       'PhysicalNetwork',
       'EncapsulationPolicy',

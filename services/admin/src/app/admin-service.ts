@@ -10,7 +10,7 @@ import {
   TombstoneSweeper,
 } from '@outboard/resource-service';
 import { OutboxRelay, type Store } from '@outboard/store';
-import { AdminDomain, toDomainChanges } from '../domain/admin-domain.js';
+import { AdminDomain } from '../domain/admin-domain.js';
 import { Claims } from '../domain/claims.js';
 import type { Approval } from '../domain/dpu-lifecycle.js';
 import { Inventory } from '../domain/inventory.js';
@@ -38,6 +38,7 @@ export class AdminService implements AsyncDisposable {
   readonly #tombstones: TombstoneSweeper;
   readonly #claims = new Claims();
   readonly #inventory: Inventory;
+  readonly #domain: AdminDomain;
   readonly #lifecycles: LifecycleTimer;
 
   constructor({ bus, store, clock, random, leaseMilliseconds, approval }: AdminServiceOptions) {
@@ -45,6 +46,7 @@ export class AdminService implements AsyncDisposable {
     const inventory = new Inventory(claims, approval);
     this.#inventory = inventory;
     const domain = new AdminDomain(inventory);
+    this.#domain = domain;
     this.#relay = new OutboxRelay({
       store,
       clock,
@@ -75,8 +77,14 @@ export class AdminService implements AsyncDisposable {
       domain,
       epoch: store.epoch,
     });
-    this.#lifecycles = new LifecycleTimer({ service: this.#resources, inventory, clock });
-    this.#gateway = new WorkerGateway({ service: this.#resources, inventory, clock, leaseMilliseconds });
+    this.#lifecycles = new LifecycleTimer({ service: this.#resources, inventory, domain, clock });
+    this.#gateway = new WorkerGateway({
+      service: this.#resources,
+      inventory,
+      domain,
+      clock,
+      leaseMilliseconds,
+    });
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'admin' });
     this.#ports = new ResourceProjection({
       bus,
@@ -155,7 +163,7 @@ export class AdminService implements AsyncDisposable {
     // Ports are told of many times, and bind their function once.
     if (changed.length === 0) return ok(undefined);
     const written = await this.#resources.change('service/network', (context) =>
-      ok(toDomainChanges(this.#inventory.claimsChanged(changed, context))),
+      ok(this.#domain.followed(this.#inventory.claimsChanged(changed, context), context)),
     );
     if (written.ok) this.#claims.settled(changed);
     return written;

@@ -1,6 +1,6 @@
 import { type Clock, ok } from '@outboard/core';
 import type { ResourceService } from '@outboard/resource-service';
-import { toDomainChanges } from '../domain/admin-domain.js';
+import type { AdminDomain } from '../domain/admin-domain.js';
 import type { Inventory } from '../domain/inventory.js';
 
 /** The wall clock, by which deadlines are, may be moved: it is looked at so often. */
@@ -10,6 +10,7 @@ const SHORTEST_WAIT_MILLISECONDS = 1_000;
 export interface LifecycleTimerOptions {
   readonly service: ResourceService;
   readonly inventory: Inventory;
+  readonly domain: AdminDomain;
   readonly clock: Clock;
 }
 
@@ -56,10 +57,15 @@ export class LifecycleTimer implements Disposable {
   }
 
   async #proceed(isDue: (deadline: string | undefined) => boolean): Promise<void> {
-    const { service, inventory } = this.#options;
+    const { service, inventory, domain } = this.#options;
     await service.change('system', (context) => {
       const due = [...inventory.dpus()].filter(({ status }) => isDue(status.lifecycle?.deadline));
-      return ok(toDomainChanges(due.flatMap(({ metadata }) => inventory.proceed(metadata.name, context))));
+      return ok(
+        domain.followed(
+          due.flatMap(({ metadata }) => inventory.proceed(metadata.name, context)),
+          context,
+        ),
+      );
     });
   }
 }

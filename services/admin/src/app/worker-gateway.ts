@@ -12,8 +12,9 @@ import {
 import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
 import { type Dpu, isConnected, isRetired, type LifecycleStatus } from '@outboard/model';
 import { type Actor, binaryReply, dpuOf, type ResourceService } from '@outboard/resource-service';
-import { toDomainChanges } from '../domain/admin-domain.js';
+import type { AdminDomain } from '../domain/admin-domain.js';
 import type { Told } from '../domain/dpu-lifecycle.js';
+import type { PoolOf } from '../domain/function-discovery.js';
 import type { Inventory } from '../domain/inventory.js';
 import { parseInventoryReport } from '../domain/inventory-report.js';
 import { Leases } from '../domain/leases.js';
@@ -26,6 +27,7 @@ const MAX_PROBLEM = 256;
 export interface WorkerGatewayOptions {
   readonly service: ResourceService;
   readonly inventory: Inventory;
+  readonly domain: AdminDomain;
   readonly clock: Clock;
   readonly leaseMilliseconds: number;
 }
@@ -80,7 +82,7 @@ export class WorkerGateway implements Disposable {
   }
 
   async inventory(received: Received): Promise<Result<Message, AppError>> {
-    const { service, inventory } = this.#options;
+    const { service, inventory, domain } = this.#options;
     const dpu = dpuOf(received);
     if (!dpu.ok) return dpu;
     const report = decodeBinary(InventoryReportSchema, received.body);
@@ -88,8 +90,9 @@ export class WorkerGateway implements Disposable {
     const facts = parseInventoryReport(dpu.value, report.value);
     if (!facts.ok) return facts;
     const written = await service.change(`dpu/${dpu.value}`, (context) => {
-      const registered = inventory.register(dpu.value, facts.value, context);
-      return registered.ok ? ok(toDomainChanges(registered.value)) : registered;
+      const poolOf: PoolOf = (...place) => domain.poolOf(...place);
+      const registered = inventory.register(dpu.value, facts.value, context, poolOf);
+      return registered.ok ? ok(domain.followed(registered.value, context)) : registered;
     });
     if (!written.ok) return written;
     this.#inventoryDigests.set(dpu.value, createHash('sha256').update(received.body).digest('hex'));
@@ -120,11 +123,11 @@ export class WorkerGateway implements Disposable {
 
   /** The lease does not wait for that: what could not be written is told again with the next heartbeat. */
   #proceed(dpu: string, told: Told): void {
-    const { service, inventory } = this.#options;
+    const { service, inventory, domain } = this.#options;
     if (this.#proceeding.has(dpu) || !isNews(inventory.dpu(dpu)?.status.lifecycle, told)) return;
     this.#proceeding.add(dpu);
     const decided = service.change(`dpu/${dpu}`, (context) =>
-      ok(toDomainChanges(inventory.proceed(dpu, context, told))),
+      ok(domain.followed(inventory.proceed(dpu, context, told), context)),
     );
     void decided.finally(() => this.#proceeding.delete(dpu));
   }
@@ -157,10 +160,11 @@ export class WorkerGateway implements Disposable {
 
   /** The lease of a DPU may have ended or been renewed since this was asked for: what it is by then counts. */
   #setConnected(actor: Actor, dpus: readonly string[], connected: boolean): Promise<Result<void, AppError>> {
-    const { service, inventory } = this.#options;
+    const { service, inventory, domain } = this.#options;
     return service.change(actor, (context) => {
       const still = dpus.filter((dpu) => this.#leases.isRunning(dpu) === connected);
-      return ok(toDomainChanges(still.flatMap((dpu) => inventory.setConnected(dpu, connected, context))));
+      const changes = still.flatMap((dpu) => inventory.setConnected(dpu, connected, context));
+      return ok(domain.followed(changes, context));
     });
   }
 }

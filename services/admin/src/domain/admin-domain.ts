@@ -11,6 +11,7 @@ import {
 import {
   type AnyResource,
   type DpuNetworkConfiguration,
+  type FunctionPool,
   isAdmitted,
   kindOf,
   type Name,
@@ -24,29 +25,44 @@ import type {
 } from '@outboard/resource-service';
 import { AdminDocuments } from './admin-documents.js';
 import { DpuNetworks } from './dpu-networks.js';
+import { FunctionPools } from './function-pools.js';
 import type { Inventory, InventoryChange } from './inventory.js';
+import type { InventoryResource } from './inventory-tables.js';
 import type { AdminResource, ResourceChange } from './resource-changes.js';
 
 /** Everything that this service decides on, and the documents that follow from it. */
 export class AdminDomain implements ResourceDomain, DocumentDomain {
   readonly api = 'admin';
-  readonly kinds = ['Dpu', 'DpuNetworkConfiguration', 'Function'] as const;
+  readonly kinds = ['Dpu', 'DpuNetworkConfiguration', 'Function', 'FunctionPool'] as const;
   readonly rowKinds = this.kinds;
   readonly #documents = new AdminDocuments();
   readonly #networks: DpuNetworks;
+  readonly #pools: FunctionPools;
 
   constructor(readonly inventory: Inventory) {
     this.#networks = new DpuNetworks(inventory, this.#documents);
+    this.#pools = new FunctionPools(inventory, this.#documents);
   }
 
   reload(records: Iterable<unknown>, revision: number): void {
     const resources = [...(records as Iterable<AdminResource>)];
     this.#documents.clear();
     this.#networks.clear();
-    this.inventory.load(resources.filter((resource) => resource.kind !== 'DpuNetworkConfiguration'));
+    this.inventory.load(resources.filter(isOfInventory));
+    this.#pools.load(resources.filter((resource) => resource.kind === 'FunctionPool'));
     for (const resource of resources)
       if (resource.kind === 'DpuNetworkConfiguration') this.#networks.load(resource, revision);
     this.#documents.loaded(this.#dpus(), revision);
+  }
+
+  /** What the inventory has decided, with what follows from it, to be written. */
+  followed(changes: readonly InventoryChange[], context: DomainContext): readonly DomainChange[] {
+    return toDomainChanges([...changes, ...this.#pools.follow(changes, context)]);
+  }
+
+  /** The pool that a function belongs to which has just been found. */
+  poolOf(dpu: Name, sfNumber: number | undefined): Name {
+    return this.#pools.poolOf(dpu, sfNumber);
   }
 
   decide(command: Command, context: DomainContext): Result<DomainDecision, AppError> {
@@ -104,12 +120,21 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   }
 
   #decide(command: Command, context: DomainContext): Result<readonly ResourceChange[], AppError> {
+    const decided = this.#decideOne(command, context);
+    if (!decided.ok) return decided;
+    const inventory = decided.value.filter(isChangeOfInventory);
+    return ok([...decided.value, ...this.#pools.follow(inventory, context)]);
+  }
+
+  #decideOne(command: Command, context: DomainContext): Result<readonly ResourceChange[], AppError> {
     if (command.operation === 'delete') {
       switch (command.kind) {
         case 'Dpu':
           return this.inventory.removeDpu(command.name, command, context);
         case 'DpuNetworkConfiguration':
           return this.#networks.remove(command.name, command, context);
+        case 'FunctionPool':
+          return this.#pools.remove(command.name, command, context);
         default:
           return this.inventory.removeFunction(command.name, command, context);
       }
@@ -122,6 +147,8 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
         return this.inventory.applyFunction(intent, context, existence);
       case 'DpuNetworkConfiguration':
         return this.#networks.apply(intent, context, existence);
+      case 'FunctionPool':
+        return this.#pools.apply(intent, context, existence);
       default:
         return err(new AppError('UNIMPLEMENTED', `${intent.kind} is not a kind of this API`));
     }
@@ -131,7 +158,21 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     const isNetwork = (change: ResourceChange): change is ResourceChange<DpuNetworkConfiguration> =>
       (change.after ?? change.before)?.kind === 'DpuNetworkConfiguration';
     this.#networks.undo(changes.filter(isNetwork));
-    this.inventory.undo(changes.filter((change) => !isNetwork(change)) as readonly InventoryChange[]);
+    const inventory = changes.filter(isChangeOfInventory);
+    this.inventory.undo(inventory);
+    this.#pools.undo(changes.filter(isPool));
+    this.#pools.restore(inventory);
+  }
+
+  #find(kind: string, name: string): AdminResource | undefined {
+    switch (kind) {
+      case 'DpuNetworkConfiguration':
+        return this.#networks.find(name);
+      case 'FunctionPool':
+        return this.#pools.find(name);
+      default:
+        return this.inventory.find(kind, name);
+    }
   }
 
   /** What the command was about: changed, or as it stays when nothing had to be changed. */
@@ -144,13 +185,22 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
       const resource = after ?? before;
       return resource?.kind === kind && resource.metadata.name === name;
     });
-    const found =
-      kind === 'DpuNetworkConfiguration' ? this.#networks.find(name) : this.inventory.find(kind, name);
-    const resource = change ? (change.after ?? change.before) : found;
+    const resource = change ? (change.after ?? change.before) : this.#find(kind, name);
     if (!resource) throw new Error(`${kind} ${name} was decided on but is nowhere`);
     return resource;
   }
 }
+
+const isOfInventory = (resource: AdminResource): resource is InventoryResource =>
+  resource.kind === 'Dpu' || resource.kind === 'Function';
+
+function isChangeOfInventory(change: ResourceChange): change is InventoryChange {
+  const resource = change.after ?? change.before;
+  return resource !== undefined && isOfInventory(resource);
+}
+
+const isPool = (change: ResourceChange): change is ResourceChange<FunctionPool> =>
+  (change.after ?? change.before)?.kind === 'FunctionPool';
 
 /** Rows and resources of decided changes. */
 export const toDomainChanges = (changes: readonly ResourceChange[]): readonly DomainChange[] =>

@@ -15,6 +15,9 @@ import type { FunctionFacts, InventoryFacts } from './inventory-report.js';
 import type { InventoryTables } from './inventory-tables.js';
 import { type DecisionContext, newMetadata, type ResourceChange } from './resource-changes.js';
 
+/** The pool that a function belongs to which is new. */
+export type PoolOf = (dpu: Name, sfNumber: number | undefined) => Name;
+
 /** The functions of a DPU as its worker has found them: what is new, what is another now, what is there no more. */
 export function discoverFunctions(
   tables: InventoryTables,
@@ -22,6 +25,7 @@ export function discoverFunctions(
   dpu: Name,
   facts: InventoryFacts,
   context: DecisionContext,
+  poolOf: PoolOf,
 ): ResourceChange<DpuFunction>[] {
   const changes: ResourceChange<DpuFunction>[] = [];
   const present = new Set<string>();
@@ -29,7 +33,7 @@ export function discoverFunctions(
     present.add(each.name);
     const before = tables.function(each.name);
     if (before && isStoredAs(claims, before, dpu, facts, each)) continue;
-    changes.push({ before, after: discovered(claims, before, dpu, facts, each, context) });
+    changes.push({ before, after: discovered(claims, before, dpu, facts, each, context, poolOf) });
   }
   for (const before of tables.functionsOf(dpu)) {
     if (present.has(before.metadata.name)) continue;
@@ -68,11 +72,12 @@ function discovered(
   { serialNumber }: InventoryFacts,
   { name, ...found }: FunctionFacts,
   context: DecisionContext,
+  poolOf: PoolOf,
 ): DpuFunction {
   const base: DpuFunction = before ?? {
     kind: 'Function',
     metadata: newMetadata(name, {}, context),
-    spec: { pool: DEFAULT_POOL },
+    spec: { pool: found.attachment === 'DPU' ? poolOf(dpu, found.sfNumber) : DEFAULT_POOL },
     status: kindOf({ kind: 'Function' }).emptyStatus as FunctionStatus,
   };
   const { generation } = base.metadata;
@@ -100,6 +105,10 @@ function discovered(
   };
 }
 
+/** Its worker makes it, for a pool. */
+export const isMade = ({ status }: DpuFunction): boolean =>
+  status.attachment === 'DPU' && status.sfNumber !== undefined;
+
 /** Its DPU shows it. */
 export const isPresent = ({ status }: DpuFunction): boolean => status.state !== undefined;
 
@@ -107,7 +116,7 @@ export const isPresent = ({ status }: DpuFunction): boolean => status.state !== 
 export const isNeeded = (found: DpuFunction): boolean =>
   isPresent(found) ||
   found.status.claim !== undefined ||
-  found.spec.pool !== DEFAULT_POOL ||
+  (found.spec.pool !== DEFAULT_POOL && !isMade(found)) ||
   Object.keys(found.metadata.labels).length > 0;
 
 const vanished = (before: DpuFunction, dpu: Name, context: DecisionContext): DpuFunction => ({

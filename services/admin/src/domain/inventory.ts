@@ -2,6 +2,7 @@ import { AppError, err, ok, type Result } from '@outboard/core';
 import {
   type ConditionUpdateOf,
   DEFAULT_LIFECYCLE,
+  DEFAULT_POOL,
   type Dpu,
   type DpuFunction,
   type DpuSpec,
@@ -15,7 +16,7 @@ import {
 } from '@outboard/model';
 import { Claims } from './claims.js';
 import { type Approval, completeDpu, healthOf, type Told, withLifecycle } from './dpu-lifecycle.js';
-import { discoverFunctions, isNeeded, isPresent, sameClaim } from './function-discovery.js';
+import { discoverFunctions, isNeeded, isPresent, type PoolOf, sameClaim } from './function-discovery.js';
 import type { InventoryFacts } from './inventory-report.js';
 import { type InventoryResource, InventoryTables, serialNumberOf } from './inventory-tables.js';
 import {
@@ -81,6 +82,10 @@ export class Inventory {
 
   dpus(): Iterable<Dpu> {
     return this.#tables.dpus();
+  }
+
+  functionsOf(dpu: string): readonly DpuFunction[] {
+    return this.#tables.functionsOf(dpu);
   }
 
   functions(): Iterable<DpuFunction> {
@@ -155,7 +160,12 @@ export class Inventory {
   }
 
   /** A worker's report: registers the DPU, updates it, and makes its functions those that were discovered. */
-  register(name: Name, facts: InventoryFacts, context: DecisionContext): Decision {
+  register(
+    name: Name,
+    facts: InventoryFacts,
+    context: DecisionContext,
+    poolOf: PoolOf = () => DEFAULT_POOL,
+  ): Decision {
     const before = this.#tables.dpu(name);
     const twin = this.#tables.dpuWith(facts.serialNumber);
     if (twin && twin !== before) return err(serialNumberTaken(twin.metadata.name));
@@ -167,7 +177,7 @@ export class Inventory {
     if (before && isRetired(before)) return err(retiredDpu(name));
     // The functions first, as what is claimed of them belongs to the life of the DPU.
     const functions = this.#commit(
-      discoverFunctions(this.#tables, this.#claims, name, facts, context),
+      discoverFunctions(this.#tables, this.#claims, name, facts, context, poolOf),
       context,
     );
     const after = registered(before, name, facts, context);

@@ -4,6 +4,7 @@ import {
   type Dpu,
   type DpuFunction,
   type DpuNetworkConfiguration,
+  type FunctionPool,
   type Intent,
   kindOf,
   type Metadata,
@@ -13,7 +14,7 @@ import {
   type Uid,
 } from '@outboard/model';
 
-export type AdminResource = Dpu | DpuFunction | DpuNetworkConfiguration;
+export type AdminResource = Dpu | DpuFunction | DpuNetworkConfiguration | FunctionPool;
 
 /** One resource before and after a decision; absent: it did not exist, or exists no more. */
 export interface ResourceChange<Resource = AdminResource> {

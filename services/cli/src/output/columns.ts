@@ -80,6 +80,16 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
     usual: [count('GENERATION', 'metadata.generation'), count('CONFIRMED', 'status.confirmedGeneration')],
     wide: [listed('DEVICES', 'spec.interfaces', 'device'), listed('ROUTES', 'spec.routes', 'destination')],
   },
+  FunctionPool: {
+    usual: [
+      at('ATTACHMENT', 'spec.attachment'),
+      count('DPUS', 'status.dpus'),
+      count('TOTAL', 'status.total'),
+      count('USED', 'status.used'),
+      count('FREE', 'status.free'),
+    ],
+    wide: [count('MINIMUM-FREE', 'spec.minimumFree'), count('MAXIMUM', 'spec.maximum')],
+  },
   Function: {
     usual: [
       at('DPU', 'status.dpu'),
@@ -98,6 +108,7 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('SERIAL-NUMBER', 'status.serialNumber'),
       at('PF-MAC-ADDRESS', 'status.pfMacAddress'),
       at('VF', 'status.vfNumber'),
+      at('SF', 'status.sfNumber'),
       at('MAC-ADDRESS', 'status.hwAddress'),
       at('STATE', 'status.state'),
       at('ATTACHMENT', 'status.attachment'),

@@ -5,9 +5,9 @@ import type { DpuFunction, FunctionStatus } from './spec.js';
 
 /** How hosts and ports name the function; undefined while its DPU has not told enough. */
 export function functionIdentityOf(status: FunctionStatus): FunctionIdentity | undefined {
-  const { serialNumber, pfMacAddress, vfNumber } = status;
+  const { serialNumber, pfMacAddress, vfNumber, sfNumber } = status;
   if (serialNumber === undefined || pfMacAddress === undefined) return undefined;
-  return { serialNumber, pfMacAddress, vfNumber };
+  return { serialNumber, pfMacAddress, vfNumber, ...(sfNumber !== undefined && { sfNumber }) };
 }
 
 export function functionIndexes({ spec, status }: DpuFunction): IndexEntry[] {

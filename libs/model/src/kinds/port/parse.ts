@@ -37,23 +37,30 @@ export const MAX_PORT_POLICIES = 16;
 export const MAX_NAMED_PORTS = 32;
 /** SR-IOV has 16 bits for VFs; devlink users see no device with more than these. */
 export const MAX_VF_NUMBER = 4095;
+const MAX_SF_NUMBER = 65_535;
 
 const parseAdminState = oneOf(ADMIN_STATES);
 const parseOffload = oneOf(OFFLOADS);
 const parseTransport = oneOf(['TCP', 'UDP'] as const);
 
 function parseFunctionIdentity(
-  { serialNumber, pfMacAddress, vfNumber }: FunctionIdentityMessage,
+  { serialNumber, pfMacAddress, vfNumber, sfNumber }: FunctionIdentityMessage,
   problems: Problems,
 ): FunctionIdentity | undefined {
   const field = 'spec.function';
   const serial = required(problems, `${field}.serialNumber`, serialNumber, parseSerialNumber);
   const pf = required(problems, `${field}.pfMacAddress`, pfMacAddress, parseMacAddress);
+  if (sfNumber !== undefined && sfNumber > MAX_SF_NUMBER) {
+    problems.add(`${field}.sfNumber`, `must be 0 to ${MAX_SF_NUMBER}`);
+  }
+  if (sfNumber !== undefined && vfNumber !== undefined) {
+    problems.add(`${field}.sfNumber`, 'must be absent with vfNumber');
+  }
   if (vfNumber !== undefined && vfNumber > MAX_VF_NUMBER) {
     problems.add(`${field}.vfNumber`, `must be 0 to ${MAX_VF_NUMBER}`);
   }
   if (serial === undefined || pf === undefined) return undefined;
-  return { serialNumber: serial, pfMacAddress: pf, vfNumber };
+  return { serialNumber: serial, pfMacAddress: pf, vfNumber, ...(sfNumber !== undefined && { sfNumber }) };
 }
 
 function parsePortAddress(

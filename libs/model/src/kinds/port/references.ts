@@ -2,8 +2,13 @@ import type { Accessor, IndexEntry, Reference } from '../../kind.js';
 import type { FunctionIdentity, Port, PortSpec } from './spec.js';
 
 /** A text that is equal for equal identities: how functions and the ports that bind them find each other. */
-export const functionIdentityKey = ({ serialNumber, pfMacAddress, vfNumber }: FunctionIdentity): string =>
-  `${serialNumber}/${pfMacAddress}/${vfNumber ?? 'pf'}`;
+export const functionIdentityKey = ({
+  serialNumber,
+  pfMacAddress,
+  vfNumber,
+  sfNumber,
+}: FunctionIdentity): string =>
+  `${serialNumber}/${pfMacAddress}/${sfNumber === undefined ? (vfNumber ?? 'pf') : `sf${sfNumber}`}`;
 
 export const portReferences = ({ network, addresses, securityPolicies }: PortSpec): Reference[] => [
   { field: 'spec.network', kind: 'Network', name: network },

@@ -19,6 +19,8 @@ export interface FunctionIdentity {
   readonly pfMacAddress: MacAddress;
   /** 0 to 4095; undefined: the physical function itself. */
   readonly vfNumber: number | undefined;
+  /** Of a sub-function, 0 to 65535; absent: it is none. */
+  readonly sfNumber?: number | undefined;
 }
 
 export interface PortAddress {

@@ -25,6 +25,7 @@ export const portSpecToMessage = (spec: PortSpec): PortSpecMessage =>
         serialNumber: spec.function.serialNumber,
         pfMacAddress: spec.function.pfMacAddress,
         ...(spec.function.vfNumber !== undefined && { vfNumber: spec.function.vfNumber }),
+        ...(spec.function.sfNumber !== undefined && { sfNumber: spec.function.sfNumber }),
       },
     }),
     addresses: spec.addresses.map(({ subnet, ip }) => ({ subnet, ip: ip ?? '' })),
