@@ -116,6 +116,10 @@ export class SimulatedBus implements StreamBus {
     );
   }
 
+  reconnect(): void {
+    this.bus.reconnect();
+  }
+
   onState(listener: (state: ConnectionState) => void): Disposable {
     return this.bus.onState(listener);
   }

@@ -148,6 +148,8 @@ export interface Bus extends AsyncDisposable {
   serve(spec: ServiceSpec): Promise<Subscription>;
   broadcast(subject: string, message: Message): void;
   subscribe(subject: string, handler: (received: Received) => void): Promise<Subscription>;
+  /** The way to the broker is another: gives up the connection, which may be dead without knowing it, for a new one. */
+  reconnect(): void;
   /** Calls back on every change, and at once with the present state. */
   onState(listener: (state: ConnectionState) => void): Disposable;
 }

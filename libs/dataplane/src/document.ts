@@ -34,6 +34,8 @@ export interface ObjectProblem {
   readonly message: string;
   /** No problem, `PENDING` only for its turn: stands for all such objects of its source. */
   readonly isUnderWay?: true;
+  /** It was applied, did not hold, and what was there before it is back. */
+  readonly isRolledBack?: true;
 }
 
 /** Everything of `version` is applied and was read back, except for what `problems` tells. */

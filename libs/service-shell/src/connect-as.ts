@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { connectNats, inboxPrefixOf, type Role, type StreamBus } from '@outboard/bus';
+import { connectNats, inboxPrefixOf, type NatsOptions, type Role, type StreamBus } from '@outboard/bus';
 import type { CommonConfiguration } from './common-configuration.js';
 
 /**
@@ -9,7 +9,11 @@ import type { CommonConfiguration } from './common-configuration.js';
  */
 export async function connectAs(
   role: Pick<Role, 'name'>,
-  { natsServers, natsSeedFile }: Pick<CommonConfiguration, 'natsServers' | 'natsSeedFile'>,
+  {
+    natsServers,
+    natsSeedFile,
+    connectMilliseconds,
+  }: Pick<CommonConfiguration, 'natsServers' | 'natsSeedFile'> & Pick<NatsOptions, 'connectMilliseconds'>,
 ): Promise<StreamBus> {
   const seed = natsSeedFile === undefined ? undefined : await readFile(natsSeedFile);
   return connectNats({
@@ -17,5 +21,6 @@ export async function connectAs(
     name: role.name,
     inboxPrefix: inboxPrefixOf(role),
     ...(seed !== undefined && { seed }),
+    ...(connectMilliseconds !== undefined && { connectMilliseconds }),
   });
 }

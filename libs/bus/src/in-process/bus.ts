@@ -194,6 +194,9 @@ export class InProcessBus implements StreamBus {
     return subscription;
   }
 
+  /** There is nothing between the broker and this one that could be dead. */
+  reconnect(): void {}
+
   onState(listener: (state: ConnectionState) => void): Disposable {
     this.#stateListeners.add(listener);
     listener(this.#closed ? 'closed' : 'connected');

@@ -166,6 +166,10 @@ class NatsBus implements StreamBus {
     return subscription;
   }
 
+  reconnect(): void {
+    this.#link.reconnect();
+  }
+
   onState(listener: (state: ConnectionState) => void): Disposable {
     return this.#link.onState(listener);
   }

@@ -121,6 +121,11 @@ export class Link {
     return this.#state;
   }
 
+  /** Without effect while it is reconnecting anyway, or when it is closed. */
+  reconnect(): void {
+    this.connection.reconnect().catch(() => {});
+  }
+
   /** A subject of this connection's own, never used before. */
   inbox(): string {
     return `${this.inboxPrefix}.${++this.#inboxes}`;

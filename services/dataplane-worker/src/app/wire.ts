@@ -67,13 +67,17 @@ const MAX_LISTED_BYTES = 200 * 1024;
 export function encodeReport(incarnation: string, report: DocumentReport): Uint8Array {
   const problems = [];
   let bytes = 0;
-  for (const { key, source, state, message, isUnderWay } of report.problems.slice(0, MAX_LISTED_PROBLEMS)) {
+  for (const { key, source, state, message, isUnderWay, isRolledBack } of report.problems.slice(
+    0,
+    MAX_LISTED_PROBLEMS,
+  )) {
     const problem = create(ObjectProblemSchema, {
       key,
       source,
       state: ObjectProblem_State[state],
       message: message.slice(0, MAX_PROBLEM_MESSAGE),
       underWay: isUnderWay === true,
+      rolledBack: isRolledBack === true,
     });
     bytes += encodeBinary(ObjectProblemSchema, problem).length;
     if (bytes > MAX_LISTED_BYTES) break;

@@ -5,6 +5,7 @@ import type { Log } from '@outboard/service-shell/process';
 import type { HostedAcceleration } from '../acceleration/host-acceleration.js';
 import type { AccelerationOperations } from '../acceleration/operations.js';
 import type { SessionsHeartbeat } from '../acceleration/sessions-heartbeat.js';
+import { AdminEngine } from '../admin/admin-engine.js';
 import { DocumentFollower } from './document-follower.js';
 import { DocumentStore } from './document-store.js';
 import { Heartbeat } from './heartbeat.js';
@@ -18,6 +19,9 @@ import { Settlement } from './settlement.js';
 
 /** Whose documents a worker follows. */
 export const DOCUMENT_OWNERS: readonly string[] = ['network'];
+
+/** Whose document says what the DPU itself should be. */
+const ADMIN_OWNER = 'admin';
 
 /** Whose document says what acceleration serves: a worker that hosts it follows that one too. */
 const ACCELERATION_OWNER = 'acceleration';
@@ -37,6 +41,8 @@ export interface DataplaneWorkerPorts {
   readonly driver: Driver<Spec>;
   /** For the same owners, on this driver. The worker starts it and disposes it. */
   readonly engine: DataplaneEngine<Spec>;
+  /** What makes the document of owner `admin` so; absent: this worker has nothing that does, and says so. */
+  readonly admin?: AdminEngine | undefined;
   /** What applications use this DPU's engines by; absent: this worker has none of it. The worker disposes it. */
   readonly acceleration?: HostedAcceleration | undefined;
   /** Undefined: reboots that admin asks for are left to somebody else. */
@@ -97,8 +103,12 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
     settlement,
     reboot: new Reboot(ports.rebootMachine, log),
   });
-  const optional = acceleration && (await followAcceleration(acceleration, store, ports));
-  const all = [...followers, ...(optional === undefined ? [] : [optional.follower])];
+  const beside = [await followBeside(ADMIN_OWNER, ports.admin ?? new AdminEngine({}), store, ports)];
+  const served = acceleration && (await serveAcceleration(acceleration, ports));
+  if (acceleration !== undefined)
+    beside.push(await followBeside(ACCELERATION_OWNER, acceleration.engine, store, ports));
+  const all = [...followers, ...beside.map(({ follower }) => follower)];
+  const reporters = [reporter, ...beside.map((each) => each.reporter)];
   for (const follower of all) follower.start();
 
   const end = new AbortController();
@@ -110,11 +120,12 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
     listening = bus.onState((state) => {
       if (state !== 'connected') return;
       settlement.connected();
-      for (const part of [reporter, inventory, heartbeat, ...(optional?.parts ?? [])]) part.connected(bus);
+      for (const part of [...reporters, inventory, heartbeat]) part.connected(bus);
+      served?.heartbeat.connected(bus);
     });
     const endpoints = [
       ...endpointsOf(dpu, owners, engine, ports.driver),
-      ...(optional?.operations.endpoints ?? []),
+      ...(served?.operations.endpoints ?? []),
     ];
     service = await serveRequests(bus, identity, endpoints, log);
     await Promise.all(subscriptions.map(({ closed }) => closed));
@@ -152,34 +163,35 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       await engine[Symbol.asyncDispose]();
       await acceleration?.[Symbol.asyncDispose]();
       await Promise.race([reporter.idle(), clock.delay(FAREWELL_MILLISECONDS)]);
-      reporter[Symbol.dispose]();
-      for (const part of optional?.parts ?? []) part[Symbol.dispose]();
+      for (const each of reporters) each[Symbol.dispose]();
+      served?.heartbeat[Symbol.dispose]();
       await store.close();
       await service?.[Symbol.asyncDispose]();
     },
   };
 }
 
-/** What follows and reports the document of acceleration. Nobody waits for its owner: there may be no broker. */
-async function followAcceleration(
-  { engine, dataPath, injectsFaults }: HostedAcceleration,
+/** What follows and reports the document of another owner than the dataplane's. Nobody waits for it: it may not be there. */
+async function followBeside(
+  owner: string,
+  engine: Pick<DataplaneEngine, 'submit' | 'onReport'>,
   store: DocumentStore,
   ports: DataplaneWorkerPorts,
-): Promise<{
-  readonly follower: DocumentFollower;
-  readonly parts: readonly [Reporter, SessionsHeartbeat];
-  readonly operations: AccelerationOperations;
-}> {
+): Promise<{ readonly follower: DocumentFollower; readonly reporter: Reporter }> {
   const { dpu, incarnation } = ports.identity;
-  const document = await store.load(ACCELERATION_OWNER);
+  const document = await store.load(owner);
   const own = { ...ports, dpu, incarnation, store, engine };
-  const sessions = await import('../acceleration/sessions-heartbeat.js');
+  return { follower: new DocumentFollower(owner, document, own), reporter: new Reporter([owner], own) };
+}
+
+async function serveAcceleration(
+  { dataPath, injectsFaults }: HostedAcceleration,
+  ports: DataplaneWorkerPorts,
+): Promise<{ readonly heartbeat: SessionsHeartbeat; readonly operations: AccelerationOperations }> {
+  const own = { ...ports, ...ports.identity, dataPath, injectsFaults };
+  const { SessionsHeartbeat } = await import('../acceleration/sessions-heartbeat.js');
   const { AccelerationOperations } = await import('../acceleration/operations.js');
-  return {
-    follower: new DocumentFollower(ACCELERATION_OWNER, document, own),
-    parts: [new Reporter([ACCELERATION_OWNER], own), new sessions.SessionsHeartbeat({ ...own, dataPath })],
-    operations: new AccelerationOperations({ ...own, dataPath, injectsFaults }),
-  };
+  return { heartbeat: new SessionsHeartbeat(own), operations: new AccelerationOperations(own) };
 }
 
 /** What is asked of the worker. */

@@ -6,17 +6,32 @@ import { type Bus, roles } from '@outboard/bus';
 import { systemClock, systemRandom } from '@outboard/core';
 import { createEngine, type Driver, type Spec } from '@outboard/dataplane/contract';
 import { connectAs, connectEventually, type Log } from '@outboard/service-shell/process';
+import { AdminEngine } from '../admin/admin-engine.js';
 import type { WorkerConfiguration } from '../app/configuration.js';
 import type { WorkerIdentity } from '../app/identity.js';
 import { currentIncarnation } from '../app/incarnation.js';
 import { createDataplaneWorker, type DataplaneWorker, DOCUMENT_OWNERS } from '../app/worker.js';
+import { hostUnderlay } from './host-underlay.js';
 
 /** The worker on this machine: its kernel, its disk, and the bus as soon as that can be reached. */
 export async function startWorker(configuration: WorkerConfiguration, log: Log): Promise<DataplaneWorker> {
   const { resyncMilliseconds, dataDirectory } = configuration;
   const owners = DOCUMENT_OWNERS;
   const environment = { clock: systemClock, random: systemRandom };
+  const identity = identityOf(configuration);
+  let connected: Bus | undefined;
+  const openUnderlay = () =>
+    hostUnderlay({
+      ...environment,
+      identity,
+      configuration,
+      networkChanged: () => connected?.reconnect(),
+      log,
+    });
+  // What a former run left unconfirmed is undone before anything that may fail. A switch has the uplink's addresses.
+  const early = configuration.driver === 'linux' ? await openUnderlay() : undefined;
   const driver = await openDriver(configuration);
+  const underlay = early ?? (await openUnderlay());
   const engine = createEngine({ driver, owners, resyncMilliseconds, ...environment });
   const end = new AbortController();
   const bus = connectEventually(() => connectAs(roles.worker(configuration.dpu), configuration), {
@@ -24,7 +39,6 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
     log,
     signal: end.signal,
   });
-  let connected: Bus | undefined;
   bus.then(
     (value) => {
       connected = value;
@@ -32,7 +46,6 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
     // The worker tells it by its `closed`.
     () => {},
   );
-  const identity = identityOf(configuration);
   const acceleration =
     configuration.acceleration &&
     (await (
@@ -50,6 +63,7 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
     dataDirectory,
     driver,
     engine,
+    admin: new AdminEngine({ underlayConfiguration: underlay.part }),
     acceleration,
     rebootMachine: rebootMachineOf(configuration),
     bus,
@@ -63,6 +77,7 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
     },
     async [Symbol.asyncDispose]() {
       end.abort();
+      await underlay[Symbol.asyncDispose]();
       await worker[Symbol.asyncDispose]();
       await connected?.[Symbol.asyncDispose]();
     },

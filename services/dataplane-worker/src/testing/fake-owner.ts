@@ -25,6 +25,16 @@ import { AppError, err, ok, type Result, unwrap } from '@outboard/core';
 
 const PAGE_OBJECTS = 3;
 
+type EndpointName =
+  | 'sync'
+  | 'fetch'
+  | 'observed'
+  | 'heartbeat'
+  | 'inventory'
+  | 'admin-sync'
+  | 'admin-fetch'
+  | 'admin-observed';
+
 /** The owner `network` and admin of one DPU, as a worker sees them: a document, and everything that was reported. */
 export class FakeOwner {
   readonly syncs: string[] = [];
@@ -32,7 +42,7 @@ export class FakeOwner {
   readonly inventories: InventoryReport[] = [];
   readonly heartbeats: HeartbeatRequest[] = [];
   /** Refusals by channel; an absent one answers. */
-  readonly refusals = new Map<'sync' | 'fetch' | 'observed' | 'heartbeat' | 'inventory', AppError>();
+  readonly refusals = new Map<EndpointName, AppError>();
   leaseMilliseconds = 9_000;
   inventoryWanted = false;
   rebootRequest = '';
@@ -93,7 +103,7 @@ export class FakeOwner {
 
   serve(): Promise<Subscription> {
     const endpoint = (
-      name: 'sync' | 'fetch' | 'observed' | 'heartbeat' | 'inventory',
+      name: EndpointName,
       subject: string,
       answer: (body: Uint8Array) => Message,
     ): Endpoint => ({
@@ -118,6 +128,19 @@ export class FakeOwner {
           this.#reported(decode(ObservedReportSchema, body));
           return message(ObservedResponseSchema, create(ObservedResponseSchema));
         }),
+        // Its other document is empty.
+        endpoint('admin-sync', subjects.dpu(dpu, 'sync', 'admin'), () =>
+          message(
+            SyncResponseSchema,
+            create(SyncResponseSchema, { answer: { case: 'fetch', value: { version: this.#empty } } }),
+          ),
+        ),
+        endpoint('admin-fetch', subjects.dpu(dpu, 'fetch', 'admin'), () =>
+          message(FetchResponseSchema, create(FetchResponseSchema, { version: this.#empty })),
+        ),
+        endpoint('admin-observed', subjects.dpu(dpu, 'observed', 'admin'), () =>
+          message(ObservedResponseSchema, create(ObservedResponseSchema)),
+        ),
         endpoint('inventory', subjects.dpu(dpu, 'inventory', 'admin'), (body) => {
           this.inventories.push(decode(InventoryReportSchema, body));
           return message(ObservedResponseSchema, create(ObservedResponseSchema));
@@ -132,6 +155,10 @@ export class FakeOwner {
         }),
       ],
     });
+  }
+
+  get #empty() {
+    return { epoch: this.epoch, sequence: 0n, digest: new DocumentDigest().toBytes() };
   }
 
   #reported(report: ObservedReport): void {
