@@ -23,6 +23,8 @@ export interface ClientOptions {
   readonly timeoutMilliseconds?: number;
   /** Of one try: a worker that has not answered by then is taken for dead. 5,000. */
   readonly attemptMilliseconds?: number;
+  /** What the session may do, where that is known without its directory: the host can do it though no DPU ever had it. */
+  readonly known?: () => Pick<SessionDescription, 'hostFallback' | 'programs'> | undefined;
   /** Does here what the accelerator cannot, if the session allows it, and says so. Absent: such jobs fail. */
   readonly host?: HostEngine;
 }
@@ -126,8 +128,9 @@ export class AccelerationClient implements Disposable {
 
   #onHost(job: Job, failure: AcceleratorError): RunResult {
     const { host } = this.options;
-    const program = this.#known?.programs.find(({ id }) => id === job.program);
-    if (host === undefined || this.#known?.hostFallback !== true || program === undefined) throw failure;
+    const known = this.#known ?? this.options.known?.();
+    const program = known?.programs.find(({ id }) => id === job.program);
+    if (host === undefined || known?.hostFallback !== true || program === undefined) throw failure;
     return host.run(program, job, job.output);
   }
 
