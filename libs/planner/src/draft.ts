@@ -1,6 +1,6 @@
 import { equal } from '@outboard/core';
 import type { Context, Decision, RecordChange } from './api.js';
-import type { Placement } from './entries.js';
+import type { Placement, PortEntry } from './entries.js';
 import { propagationOf } from './present.js';
 import { keyOf, type PortRecord, type RecordKey, type StoredRecord } from './records.js';
 import { healthOf } from './trouble.js';
@@ -54,11 +54,7 @@ export class Draft {
     const key = keyOf(revised);
     const before = this.world.find(key);
     const entry = this.world.putPort(revised, placement);
-    const { resource } = revised;
-    const propagated = propagationOf(entry);
-    if (!equal(propagated, resource.status.propagated)) {
-      entry.record = { ...revised, resource: { ...resource, status: { ...resource.status, propagated } } };
-    }
+    withPropagation(entry);
     this.#note(key, before, entry.record);
   }
 
@@ -75,12 +71,24 @@ export class Draft {
       if (news) this.put(news);
     }
     for (const { record, placement } of this.world.takeSettled()) this.putPort(record, placement);
+    this.#countPropagation();
     const changes: RecordChange[] = [];
     for (const change of this.#changes.values()) {
       // Created and deleted again by the same decision.
       if (change.before || change.after) changes.push(change);
     }
     return { revision: this.context.revision, changes };
+  }
+
+  /** What was decided after a port was put may be what its DPUs have still to learn: it is stored as it is told, at the end. */
+  #countPropagation(): void {
+    for (const change of this.#changes.values()) {
+      if (change.after?.kind !== 'Port') continue;
+      const entry = this.world.portsByUid.get(change.after.resource.metadata.uid);
+      if (entry === undefined) continue;
+      withPropagation(entry);
+      change.after = entry.record;
+    }
   }
 
   /** Takes every step back. */
@@ -110,4 +118,11 @@ export class Draft {
     const metadata = { ...record.resource.metadata, resourceVersion: this.#version };
     return { ...record, resource: { ...record.resource, metadata } };
   }
+}
+
+function withPropagation(port: PortEntry): void {
+  const { resource } = port.record;
+  const propagated = propagationOf(port);
+  if (equal(propagated, resource.status.propagated)) return;
+  port.record = { ...port.record, resource: { ...resource, status: { ...resource.status, propagated } } };
 }

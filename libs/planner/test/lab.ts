@@ -1,3 +1,4 @@
+import { expect } from '@jest/globals';
 import { DocumentDigest } from '@outboard/contracts';
 import { type AppError, type Result, unwrap } from '@outboard/core';
 import type { DocumentChange, ReportedOffload, ReportedProblem } from '@outboard/document-owner/documents';
@@ -28,6 +29,7 @@ import {
   type PlannedIntent,
   type PlannedKind,
   type PortRecord,
+  present,
   project,
   type StoredRecord,
   takeDocumentChanges,
@@ -264,6 +266,8 @@ export class Lab {
   #store<Kept extends Decision>(decision: Kept): Kept {
     this.decisions.push(decision);
     for (const { before, after } of decision.changes) {
+      // What is told of a port now is what is stored of it: else nobody would tell what it becomes.
+      if (after?.kind === 'Port') expect(present(this.world, after.resource)).toEqual(after.resource);
       if (before && !after) this.rows.delete(textOf(before));
       if (after) this.rows.set(textOf(after), JSON.parse(JSON.stringify(after)) as StoredRecord);
     }
