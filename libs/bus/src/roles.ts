@@ -110,6 +110,8 @@ export const roles = {
 
   networkIntent: (): Role => service('network-intent', 'network'),
 
+  acceleration: (): Role => service('acceleration', 'acceleration'),
+
   worker: (dpu: string): Role => {
     const name = `worker-${label(dpu)}`;
     return {

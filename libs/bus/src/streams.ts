@@ -1,4 +1,4 @@
-import { type Api, MAX_BODY_BYTES, SUBJECT_PREFIX, subjects } from '@outboard/contracts';
+import { APIS, MAX_BODY_BYTES, SUBJECT_PREFIX, subjects } from '@outboard/contracts';
 import type { StreamSpec } from './port.js';
 
 const SECOND = 1_000;
@@ -9,9 +9,6 @@ const GIBIBYTE = 1024 * MEBIBYTE;
 
 /** A body of the largest size with its headers. */
 const LARGEST_MESSAGE = MAX_BODY_BYTES + 32 * 1024;
-
-/** The APIs that intents are addressed to; each has one owner that consumes them. */
-const APIS: readonly Api[] = ['admin', 'network'];
 
 /**
  * How long a stream itself recognises a message id, so that a publisher may send again without asking. It covers the

@@ -1,4 +1,39 @@
 export * from './document.js';
+export * from './gen/outboard/acceleration/v1alpha1/acceleration_profile_pb.js';
+export * from './gen/outboard/acceleration/v1alpha1/acceleration_quota_pb.js';
+export * from './gen/outboard/acceleration/v1alpha1/access_pb.js';
+export * from './gen/outboard/acceleration/v1alpha1/program_pb.js';
+// Resources share their names with the objects that workers get.
+export {
+  type AccelerationKey as AccelerationKeyResource,
+  AccelerationKeySchema as AccelerationKeyResourceSchema,
+  type AccelerationKeySpec,
+  AccelerationKeySpecSchema,
+  type AccelerationKeyStatus,
+  AccelerationKeyStatusSchema,
+  type KeyVersion,
+  KeyVersionSchema,
+  type KeyVersionStatus,
+  KeyVersionStatusSchema,
+  type SealedSecret,
+  SealedSecretSchema,
+} from './gen/outboard/acceleration/v1alpha1/acceleration_key_pb.js';
+export {
+  type AccelerationSession as AccelerationSessionResource,
+  AccelerationSessionSchema as AccelerationSessionResourceSchema,
+  type AccelerationSessionSpec,
+  AccelerationSessionSpecSchema,
+  type AccelerationSessionStatus,
+  AccelerationSessionStatusSchema,
+  type GrantedOffload,
+  GrantedOffloadSchema,
+  type GrantedProgram,
+  GrantedProgramSchema,
+  type GrantedStep,
+  GrantedStepSchema,
+  type SessionHolder,
+  SessionHolderSchema,
+} from './gen/outboard/acceleration/v1alpha1/acceleration_session_pb.js';
 export * from './gen/outboard/admin/v1alpha1/dpu_network_configuration_pb.js';
 export * from './gen/outboard/admin/v1alpha1/dpu_pb.js';
 export * from './gen/outboard/admin/v1alpha1/function_pb.js';

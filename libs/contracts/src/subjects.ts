@@ -18,7 +18,9 @@ export const isLabel = (text: string): boolean => LABEL.test(text);
 export const LABEL_RULE =
   'must be an RFC 1123 label: 1-63 of a-z, 0-9, - ; starting and ending with a-z or 0-9';
 
-export type Api = 'admin' | 'network';
+/** The APIs, each of which one service owns. */
+export const APIS = ['admin', 'network', 'acceleration'] as const;
+export type Api = (typeof APIS)[number];
 export type Verb =
   | 'get'
   | 'list'
@@ -28,7 +30,8 @@ export type Verb =
   | 'delete'
   | 'plan'
   | 'explain'
-  | 'counters';
+  | 'counters'
+  | 'token';
 export type Transition = 'accepted' | 'refused' | 'ready' | 'notready' | 'deleted';
 export type DpuChannel =
   | 'delta'
@@ -111,7 +114,7 @@ function tokensOf(subject: string, count: number): readonly string[] | undefined
     : undefined;
 }
 
-const isApi = (token: string): token is Api => token === 'admin' || token === 'network';
+const isApi = (token: string): token is Api => APIS.some((api) => api === token);
 
 /** The address in an intent, event or state subject; undefined when it is not one. */
 export function parseResourceSubject(subject: string): ResourceAddress | undefined {

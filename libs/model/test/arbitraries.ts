@@ -86,6 +86,10 @@ import {
 const maybe = <Value>(arbitrary: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
   fc.option(arbitrary, { nil: undefined });
 
+/** Canonical base64 of so many bytes. */
+const base64 = (length: number): fc.Arbitrary<string> =>
+  fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => Buffer.from(bytes).toString('base64'));
+
 export const name = fc.stringMatching(/^[a-z0-9]([-a-z0-9]{0,6}[a-z0-9])?$/) as unknown as fc.Arbitrary<Name>;
 export const uid = fc.uuid() as unknown as fc.Arbitrary<Uid>;
 const segmentationId = (min: number, max: number) =>
@@ -626,7 +630,7 @@ const told = maybe(fc.string({ minLength: 1 }));
 const uint32 = fc.nat();
 
 const accelerator: fc.Arbitrary<Accelerator> = fc.record({
-  sealingPublicKey: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+  sealingPublicKey: base64(32),
   socketDirectory: fc.string(),
   engines: fc.array(
     fc.record({

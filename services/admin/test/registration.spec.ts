@@ -78,7 +78,7 @@ describe('registration', () => {
     };
     await report('dpu-7', reportOf(SN, { acceleration }));
     expect(laboratory.dpu('dpu-7')?.status.accelerator).toMatchObject({
-      sealingPublicKey: acceleration.sealingPublicKey,
+      sealingPublicKey: Buffer.from(acceleration.sealingPublicKey).toString('base64'),
       socketDirectory: '/run/acceleration',
       engines: [
         {

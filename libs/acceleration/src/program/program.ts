@@ -35,22 +35,23 @@ export interface Program {
 /** What a step is before its rules were checked. */
 export type UncheckedStep = Omit<Step, 'algorithm'> & { readonly algorithm: string };
 
-/** Every rule that a program breaks, under the path of the field. */
+/** Every rule that a program breaks, under the path of the field; `keyField` is what a step calls its key there. */
 export function checkProgram(
   { id, steps }: { readonly id: number; readonly steps: readonly UncheckedStep[] },
   path: string,
   problems: Problems,
+  keyField = 'keyUid',
 ): void {
   if (id < 1 || id > MAXIMUM_PROGRAM_ID) problems.add(`${path}.id`, `must be 1 to ${MAXIMUM_PROGRAM_ID}`);
   if (steps.length < 1 || steps.length > MAXIMUM_STEPS)
     problems.add(`${path}.steps`, `must have 1 to ${MAXIMUM_STEPS} of them`);
   steps.forEach((step, index) => {
-    checkStep(step, `${path}.steps[${index}]`, problems);
+    checkStep(step, `${path}.steps[${index}]`, problems, keyField);
   });
   checkOrder(steps, path, problems);
 }
 
-function checkStep(step: UncheckedStep, path: string, problems: Problems): void {
+function checkStep(step: UncheckedStep, path: string, problems: Problems, keyField: string): void {
   const { operation, algorithm, keyUid, level, callerNonce } = step;
   if (!isAlgorithm(algorithm)) {
     problems.addMalformed(`${path}.algorithm`, `${JSON.stringify(algorithm)} is no algorithm`);
@@ -63,7 +64,7 @@ function checkStep(step: UncheckedStep, path: string, problems: Problems): void 
     );
   if (isKeyed(algorithm) !== (keyUid !== ''))
     problems.add(
-      `${path}.keyUid`,
+      `${path}.${keyField}`,
       isKeyed(algorithm) ? `must be set for ${algorithm}` : `must not be set for ${algorithm}`,
     );
   const description = describeAlgorithm(algorithm);

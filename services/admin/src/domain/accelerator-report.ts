@@ -27,7 +27,7 @@ export function parseAccelerator(inventory: AccelerationInventory, problems: Pro
     return value;
   };
   return {
-    sealingPublicKey: Uint8Array.from(sealingPublicKey),
+    sealingPublicKey: Buffer.from(sealingPublicKey).toString('base64'),
     socketDirectory: text('socketDirectory', socketDirectory, MAX_TEXT),
     engines: capabilities.slice(0, MAX_ENGINES).map((engine, index) => {
       const path = `capabilities[${index}]`;

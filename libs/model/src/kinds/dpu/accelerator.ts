@@ -30,15 +30,15 @@ export interface QuarantinedModule {
 
 /** What applications can use the engines of a DPU for. */
 export interface Accelerator {
-  /** X25519, 32 bytes. */
-  readonly sealingPublicKey: Uint8Array;
+  /** X25519, 32 bytes, as base64: plain data, as the rest of a stored resource. */
+  readonly sealingPublicKey: string;
   readonly socketDirectory: string;
   readonly engines: readonly AcceleratorEngine[];
   readonly quarantined: readonly QuarantinedModule[];
 }
 
 export const acceleratorFromMessage = (message: AcceleratorMessage): Accelerator => ({
-  sealingPublicKey: message.sealingPublicKey,
+  sealingPublicKey: Buffer.from(message.sealingPublicKey).toString('base64'),
   socketDirectory: message.socketDirectory,
   engines: message.engines.map(({ $typeName: _, $unknown, speeds, ...engine }) => ({
     ...engine,
@@ -54,7 +54,7 @@ export const acceleratorFromMessage = (message: AcceleratorMessage): Accelerator
 
 export const acceleratorToMessage = (accelerator: Accelerator): AcceleratorMessage =>
   create(AcceleratorSchema, {
-    sealingPublicKey: accelerator.sealingPublicKey,
+    sealingPublicKey: Buffer.from(accelerator.sealingPublicKey, 'base64'),
     socketDirectory: accelerator.socketDirectory,
     engines: accelerator.engines.map((engine) => ({
       ...engine,
