@@ -1,8 +1,4 @@
 export * from './document.js';
-export * from './gen/outboard/acceleration/v1alpha1/acceleration_profile_pb.js';
-export * from './gen/outboard/acceleration/v1alpha1/acceleration_quota_pb.js';
-export * from './gen/outboard/acceleration/v1alpha1/access_pb.js';
-export * from './gen/outboard/acceleration/v1alpha1/program_pb.js';
 // Resources share their names with the objects that workers get.
 export {
   type AccelerationKey as AccelerationKeyResource,
@@ -18,6 +14,8 @@ export {
   type SealedSecret,
   SealedSecretSchema,
 } from './gen/outboard/acceleration/v1alpha1/acceleration_key_pb.js';
+export * from './gen/outboard/acceleration/v1alpha1/acceleration_profile_pb.js';
+export * from './gen/outboard/acceleration/v1alpha1/acceleration_quota_pb.js';
 export {
   type AccelerationSession as AccelerationSessionResource,
   AccelerationSessionSchema as AccelerationSessionResourceSchema,
@@ -34,6 +32,8 @@ export {
   type SessionHolder,
   SessionHolderSchema,
 } from './gen/outboard/acceleration/v1alpha1/acceleration_session_pb.js';
+export * from './gen/outboard/acceleration/v1alpha1/access_pb.js';
+export * from './gen/outboard/acceleration/v1alpha1/program_pb.js';
 export * from './gen/outboard/admin/v1alpha1/dpu_network_configuration_pb.js';
 export * from './gen/outboard/admin/v1alpha1/dpu_pb.js';
 export * from './gen/outboard/admin/v1alpha1/function_pb.js';

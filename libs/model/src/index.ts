@@ -1,7 +1,22 @@
+export {
+  AFFINITIES,
+  type Affinity,
+  DEFAULT_SESSION_POLICY,
+  EMPTY_SESSION_POLICY,
+  effectivePolicy,
+  inFlightMebibytes,
+  type PartialSessionPolicy,
+  type SessionPolicy,
+} from './acceleration/policy.js';
+export { type JobProgram, type JobStep, keysOfPrograms } from './acceleration/program.js';
 export * from './conditions.js';
 export { eui64Address } from './eui64.js';
 export * from './ip.js';
 export type { Accessor, IndexEntry, Kind, Reference } from './kind.js';
+export * from './kinds/accelerationkey/spec.js';
+export * from './kinds/accelerationprofile/spec.js';
+export * from './kinds/accelerationquota/spec.js';
+export * from './kinds/accelerationsession/spec.js';
 export * from './kinds/addressset/spec.js';
 export type { Accelerator, AcceleratorEngine, QuarantinedModule } from './kinds/dpu/accelerator.js';
 export { isAdmitted, isConnected, isRetired, isSchedulable } from './kinds/dpu/conditions.js';

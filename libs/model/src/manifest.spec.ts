@@ -3,9 +3,9 @@ import { type AppError, unwrap } from '@outboard/core';
 import fc from 'fast-check';
 import { anyResource, RESOURCES } from '../test/arbitraries.js';
 import { existsInJson, existsInSchema } from '../test/schema-path.js';
+import { checkPreconditions } from './decide/index.js';
 import {
   type AnyResource,
-  checkPreconditions,
   checkUpdate,
   decodeResource,
   encodeResource,
@@ -16,6 +16,7 @@ import {
   parseManifest,
   type SegmentationId,
 } from './index.js';
+import type { IntentMetadata } from './resource.js';
 
 /** A Port intent: the example of the architecture, verbatim. */
 const PORT = `{"apiVersion":"network.outboard.dev/v1alpha1","kind":"Port","metadata":{"tenant":"acme","name":"web-0","labels":{"app":"web"}},
@@ -635,19 +636,22 @@ describe('an update', () => {
   });
 
   it('is ABORTED when its preconditions do not hold', () => {
+    const check = (metadata: Partial<IntentMetadata>, existing: typeof port | undefined = port) => {
+      const { tenant, name } = port.metadata;
+      const none = { uid: undefined, resourceVersion: undefined };
+      const target = { kind: 'Port', metadata: { tenant, name, ...none, ...metadata } };
+      return checkPreconditions(target, existing, undefined);
+    };
     const { uid, resourceVersion } = port.metadata;
-    expect(checkPreconditions({}, undefined)).toBeUndefined();
-    expect(checkPreconditions({ uid, resourceVersion }, port.metadata)).toBeUndefined();
-    expect(checkPreconditions({ uid: 'other' }, port.metadata)).toMatchObject({
+    expect(check({})).toBeUndefined();
+    expect(check({ uid, resourceVersion })).toBeUndefined();
+    const other = 'other' as typeof uid;
+    expect(check({ uid: other })).toMatchObject({ code: 'ABORTED', reason: 'UID_MISMATCH' });
+    expect(check({ resourceVersion: 'other' })).toMatchObject({
       code: 'ABORTED',
-      reason: 'UID_MISMATCH',
+      reason: 'STALE',
+      metadata: { resourceVersion },
     });
-    expect(checkPreconditions({ resourceVersion: 'other' }, port.metadata)).toMatchObject({
-      code: 'ABORTED',
-      reason: 'STALE_RESOURCE_VERSION',
-      metadata: { expected: 'other', found: resourceVersion },
-    });
-    expect(checkPreconditions({ resourceVersion: '1' }, undefined)).toMatchObject({ code: 'ABORTED' });
   });
 });
 

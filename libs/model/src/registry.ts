@@ -1,6 +1,10 @@
 import type { Api, ResourceAddress } from '@outboard/contracts';
 import { type Condition, type ConditionUpdate, computeConditions } from './conditions.js';
 import type { Kind } from './kind.js';
+import { accelerationKeyKind } from './kinds/accelerationkey/kind.js';
+import { accelerationProfileKind } from './kinds/accelerationprofile/kind.js';
+import { accelerationQuotaKind } from './kinds/accelerationquota/kind.js';
+import { accelerationSessionKind } from './kinds/accelerationsession/kind.js';
 import { addressSetKind } from './kinds/addressset/kind.js';
 import { dpuKind } from './kinds/dpu/kind.js';
 import { dpuNetworkConfigurationKind } from './kinds/dpunetworkconfiguration/kind.js';
@@ -35,6 +39,10 @@ const DEFINITIONS = [
   netlinkObjectKind,
   workloadKind,
   workloadConfigurationKind,
+  accelerationQuotaKind,
+  accelerationProfileKind,
+  accelerationKeyKind,
+  accelerationSessionKind,
 ] as const;
 
 type Definition = (typeof DEFINITIONS)[number];

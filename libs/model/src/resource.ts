@@ -1,4 +1,3 @@
-import { AppError } from '@outboard/core';
 import type { Condition } from './conditions.js';
 import type { Labels, Name, TenantName, Uid } from './values.js';
 
@@ -45,29 +44,4 @@ export interface Intent<Kind extends string, Spec> {
   readonly kind: Kind;
   readonly metadata: IntentMetadata;
   readonly spec: Spec;
-}
-
-/**
- * What the preconditions in an intent's metadata (or of a delete) say about the resource that is there. Undefined: they
- * hold. ABORTED: read it again and decide anew.
- */
-export function checkPreconditions(
-  expected: { readonly uid?: string | undefined; readonly resourceVersion?: string | undefined },
-  found: { readonly uid: string; readonly resourceVersion: string } | undefined,
-): AppError | undefined {
-  const { uid, resourceVersion } = expected;
-  if (uid !== undefined && uid !== found?.uid) {
-    return new AppError('ABORTED', `metadata.uid: expected ${uid}, found ${found?.uid ?? 'no resource'}`, {
-      reason: 'UID_MISMATCH',
-      metadata: { expected: uid, found: found?.uid ?? '' },
-    });
-  }
-  if (resourceVersion !== undefined && resourceVersion !== found?.resourceVersion) {
-    const message = `metadata.resourceVersion: expected ${resourceVersion}, found ${found?.resourceVersion ?? 'no resource'}`;
-    return new AppError('ABORTED', message, {
-      reason: 'STALE_RESOURCE_VERSION',
-      metadata: { expected: resourceVersion, found: found?.resourceVersion ?? '' },
-    });
-  }
-  return undefined;
 }

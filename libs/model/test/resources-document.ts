@@ -42,7 +42,7 @@ Every resource has the Kubernetes object shape: \`apiVersion\`, \`kind\`, \`meta
   case with colons for MAC addresses. Leading zeros, zones (\`%eth0\`) and dotted IPv4 inside IPv6 are refused.
 - \`status\` and \`metadata.generation\` are ignored, so that what was read can be changed and sent back.
 - \`metadata.uid\` and \`metadata.resourceVersion\`, when they are given, are preconditions: if the resource that is there has
-  others, the intent is refused with ABORTED (\`UID_MISMATCH\`, \`STALE_RESOURCE_VERSION\`). Read again and decide anew.
+  others, the intent is refused with ABORTED (\`UID_MISMATCH\`, \`STALE\`). Read again and decide anew.
 - A change of an immutable field is refused with INVALID_ARGUMENT (\`IMMUTABLE_FIELD\`).
 - Deleting what another resource references is refused, naming the users.
 

@@ -39,7 +39,7 @@ describe('a failure', () => {
     ['DEADLINE_EXCEEDED', undefined, '--timeout'],
     ['FAILED_PRECONDITION', 'STREAM_MISSING', 'services'],
     ['FAILED_PRECONDITION', 'IN_USE', 'delete first'],
-    ['ABORTED', 'STALE_RESOURCE_VERSION', 'read it again'],
+    ['ABORTED', 'STALE', 'read it again'],
   ] as const)('%s %s tells what to do', (code: Code, reason, advice) => {
     const error = new AppError(code, 'so it is', reason === undefined ? {} : { reason });
     const lines = explainFailure(error);

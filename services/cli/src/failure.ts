@@ -3,7 +3,11 @@ import { AppError } from '@outboard/core';
 import { EXIT } from './exit.js';
 
 /** The service that answers for an API, by the name under which it can be discovered. */
-const SERVICE_OF: Readonly<Record<string, string>> = { admin: 'admin', network: 'network-intent' };
+const SERVICE_OF: Readonly<Record<string, string>> = {
+  admin: 'admin',
+  network: 'network-intent',
+  acceleration: 'acceleration',
+};
 
 /** A command line that makes no sense: nothing was tried. */
 export const usageError = (field: string, description: string): AppError =>
@@ -67,7 +71,7 @@ function adviceOn({ code, reason }: AppError): string | undefined {
       return 'the role of your seed may not do this; give the seed of another with --seed or OUTBOARD_NATS_SEED_FILE';
     case 'STREAM_MISSING':
       return 'the services make the streams when they start; `outboard ping` shows what runs';
-    case 'STALE_RESOURCE_VERSION':
+    case 'STALE':
     case 'UID_MISMATCH':
       return 'it was changed meanwhile: read it again, or leave metadata.resourceVersion and metadata.uid out';
     case 'IN_USE':

@@ -37,6 +37,9 @@ describe('a kind', () => {
       'NetlinkObject',
       'Workload',
       'WorkloadConfiguration',
+      'AccelerationProfile',
+      'AccelerationKey',
+      'AccelerationSession',
     ];
     expect(kinds(ACME)).toEqual(ofTenant);
     expect(kinds(ALL)).toEqual([
@@ -46,7 +49,9 @@ describe('a kind', () => {
       'Function',
       'PhysicalNetwork',
       'EncapsulationPolicy',
-      ...ofTenant,
+      ...ofTenant.slice(0, -3),
+      'AccelerationQuota',
+      ...ofTenant.slice(-3),
     ]);
   });
 });

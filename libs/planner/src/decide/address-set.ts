@@ -1,10 +1,9 @@
 import { type AppError, err, ok, type Result } from '@outboard/core';
 import { type AddressSetSpec, checkUpdate, type Intent, updateConditions } from '@outboard/model';
+import { describe, firstUsers, inUse, nextMetadata, Refusal } from '@outboard/model/decide';
 import type { Draft } from '../draft.js';
 import type { AddressSetEntry } from '../entries.js';
 import { keyOf } from '../records.js';
-import { nextMetadata } from './preconditions.js';
-import { describe, firstUsers, inUse, Refusal } from './refusal.js';
 
 export function applyAddressSet(
   draft: Draft,

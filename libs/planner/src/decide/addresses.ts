@@ -12,13 +12,13 @@ import {
   prefixLength,
   rangeContains,
 } from '@outboard/model';
+import { describe, type Refusal } from '@outboard/model/decide';
 import { anyContains } from '../allocate/address-pool.js';
 import { capacityOf } from '../allocate/subnet-pool.js';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry, PortEntry, SubnetEntry } from '../entries.js';
 import { givenUpFirst, retainedFor } from '../retention.js';
 import { nameKey } from '../world.js';
-import { describe, type Refusal } from './refusal.js';
 
 /** DPUs that a refusal names. */
 const MAX_NAMES = 10;

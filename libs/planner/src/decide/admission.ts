@@ -6,8 +6,8 @@ import {
   rangeText,
   type SegmentRange,
 } from '@outboard/model';
+import type { Refusal } from '@outboard/model/decide';
 import type { PolicyInForce } from '../encapsulation-policies.js';
-import type { Refusal } from './refusal.js';
 
 /** Why a policy does not allow what a network asks for. */
 export interface Inadmissible {

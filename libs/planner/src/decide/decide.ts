@@ -1,6 +1,7 @@
 import { type AppError, err, invariant, ok, type Result } from '@outboard/core';
 import type { DocumentChange, DocumentDifference } from '@outboard/document-owner/documents';
 import type { Intent, Name, NetlinkObjectSpec, TenantName } from '@outboard/model';
+import { changesNothing, checkPreconditions, notFound } from '@outboard/model/decide';
 import type { Command, CommandDecision, Context, PlannedKind, PlannedResource } from '../api.js';
 import { ConfirmationSnapshot } from '../confirmation-snapshot.js';
 import { Draft } from '../draft.js';
@@ -15,7 +16,6 @@ import { applyNetlinkObject, deleteNetlinkObject } from './netlink-object.js';
 import { applyNetwork, deleteNetwork } from './network.js';
 import { applyPhysicalNetwork, deletePhysicalNetwork } from './physical-network.js';
 import { applyPort, deletePort } from './port.js';
-import { changesNothing, checkPreconditions, notFound } from './preconditions.js';
 import { applyRouter, deleteRouter } from './router.js';
 import { applySecurityPolicy, deleteSecurityPolicy } from './security-policy.js';
 import { applySubnet, deleteSubnet } from './subnet.js';

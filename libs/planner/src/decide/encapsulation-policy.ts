@@ -6,13 +6,12 @@ import {
   kindOf,
   updateConditions,
 } from '@outboard/model';
+import { describe, firstUsers, inUse, nextMetadata, Refusal } from '@outboard/model/decide';
 import type { Draft } from '../draft.js';
 import type { PolicyInForce } from '../encapsulation-policies.js';
 import { type EncapsulationPolicyRecord, keyOf } from '../records.js';
 import type { World } from '../world.js';
 import { admit, askOf } from './admission.js';
-import { nextMetadata } from './preconditions.js';
-import { describe, firstUsers, inUse, Refusal } from './refusal.js';
 
 type PolicyIntent = Intent<'EncapsulationPolicy', EncapsulationPolicySpec>;
 

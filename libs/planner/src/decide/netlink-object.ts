@@ -6,14 +6,13 @@ import {
   type NetlinkObjectSpec,
   prefixesOverlap,
 } from '@outboard/model';
+import { describe, nextMetadata, Refusal } from '@outboard/model/decide';
 import type { Draft } from '../draft.js';
 import type { NetlinkObjectEntry, NetworkEntry } from '../entries.js';
 import { holderOf, prefixOfAddress, type Surroundings } from '../netlink-objects/place.js';
 import { keyOf } from '../records.js';
 import { writeNetlinkObject } from '../settle-netlink-objects.js';
 import { nameKey } from '../world.js';
-import { nextMetadata } from './preconditions.js';
-import { describe, Refusal } from './refusal.js';
 
 /** In a router with its networks: what a DPU has of it stays small, and so does what a change of it touches. */
 const MAX_PER_ROUTER = 1024;

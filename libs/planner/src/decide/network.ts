@@ -8,6 +8,7 @@ import {
   type NetworkSpec,
   type Segment,
 } from '@outboard/model';
+import { describe, firstUsers, inUse, nextMetadata, Refusal } from '@outboard/model/decide';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry } from '../entries.js';
 import { placedIn } from '../netlink-objects/place.js';
@@ -17,8 +18,6 @@ import { segmentReleaseOf } from '../release.js';
 import { replanPort, settleMtu, writeNetwork } from '../settle.js';
 import { nameKey, type World } from '../world.js';
 import { askOf } from './admission.js';
-import { nextMetadata } from './preconditions.js';
-import { describe, firstUsers, inUse, Refusal } from './refusal.js';
 import { checkAdmission, chooseSegment } from './segment.js';
 
 type NetworkIntent = Intent<'Network', NetworkSpec>;

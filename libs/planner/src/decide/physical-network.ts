@@ -7,13 +7,12 @@ import {
   updateConditions,
   uplinkOf,
 } from '@outboard/model';
+import { describe, firstUsers, inUse, nextMetadata, Refusal } from '@outboard/model/decide';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry, PhysicalNetworkEntry } from '../entries.js';
 import { keyOf } from '../records.js';
 import { replanPort, settleMtu } from '../settle.js';
 import type { World } from '../world.js';
-import { nextMetadata } from './preconditions.js';
-import { describe, firstUsers, inUse, Refusal } from './refusal.js';
 
 export function applyPhysicalNetwork(
   draft: Draft,

@@ -10,6 +10,7 @@ import {
   type PortSpec,
   type Uid,
 } from '@outboard/model';
+import { describe, nextMetadata, Refusal } from '@outboard/model/decide';
 import { gatewayMacAddressOf } from '../allocate/gateway-mac-address.js';
 import { macAddressOf } from '../allocate/mac-address.js';
 import { isTaken } from '../allocate/subnet-pool.js';
@@ -22,8 +23,6 @@ import { endRetention, retainAddresses } from '../retention.js';
 import { allocationOf, writePort } from '../settle.js';
 import { nameKey, type World } from '../world.js';
 import { allocateAddresses } from './addresses.js';
-import { nextMetadata } from './preconditions.js';
-import { describe, Refusal } from './refusal.js';
 import { MAX_POLICIES_OF_PORT } from './security-policy.js';
 
 type PortIntent = Intent<'Port', PortSpec>;

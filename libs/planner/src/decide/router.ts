@@ -1,12 +1,11 @@
 import { type AppError, err, ok, type Result } from '@outboard/core';
 import { DEFAULT_ROUTER, type Intent, type RouterSpec } from '@outboard/model';
+import { describe, firstUsers, inUse, nextMetadata, Refusal } from '@outboard/model/decide';
 import type { Draft } from '../draft.js';
 import type { NetlinkObjectEntry, NetworkEntry, RouterEntry } from '../entries.js';
 import { placedIn } from '../netlink-objects/place.js';
 import { keyOf } from '../records.js';
 import { writeRouter } from '../settle-touched.js';
-import { nextMetadata } from './preconditions.js';
-import { describe, firstUsers, inUse, Refusal } from './refusal.js';
 
 /** `entry`: of the resource, or of networks that name the tenant's default router. */
 export function applyRouter(

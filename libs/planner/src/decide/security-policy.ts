@@ -7,13 +7,12 @@ import {
   type SecurityPolicySpec,
   updateConditions,
 } from '@outboard/model';
+import { describe, firstUsers, inUse, nextMetadata, Refusal } from '@outboard/model/decide';
 import type { Draft } from '../draft.js';
 import type { PolicyEntry, PortEntry } from '../entries.js';
 import { keyOf } from '../records.js';
 import { writeRetold } from '../settle.js';
 import { nameKey, type World } from '../world.js';
-import { nextMetadata } from './preconditions.js';
-import { describe, firstUsers, inUse, Refusal } from './refusal.js';
 
 /** Bounds what a port's own object says, and what each first packet of its connections may have to pass. */
 export const MAX_POLICIES_OF_PORT = 256;

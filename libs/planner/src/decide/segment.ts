@@ -1,8 +1,8 @@
 import type { AskedSegment, Segment, SegmentationId, SegmentRange, VlanRange } from '@outboard/model';
+import { describe, type Refusal } from '@outboard/model/decide';
 import { segmentationIdOf } from '../allocate/segments.js';
 import type { World } from '../world.js';
 import { admit, placeText, refuseInadmissible } from './admission.js';
-import { describe, type Refusal } from './refusal.js';
 
 /** Whether the policy in force allows what a network of the tenant asks for. */
 export function checkAdmission(world: World, tenant: string, asked: AskedSegment, refusal: Refusal): void {

@@ -11,13 +11,12 @@ import {
   type SubnetSpec,
   updateConditions,
 } from '@outboard/model';
+import { describe, firstUsers, inUse, nextMetadata, Refusal } from '@outboard/model/decide';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry, PortEntry, SubnetEntry } from '../entries.js';
 import { keyOf } from '../records.js';
 import { forgetUnallocatable } from '../retention.js';
 import { nameKey } from '../world.js';
-import { nextMetadata } from './preconditions.js';
-import { describe, firstUsers, inUse, Refusal } from './refusal.js';
 
 export function applySubnet(
   draft: Draft,

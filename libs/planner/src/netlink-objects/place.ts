@@ -11,8 +11,8 @@ import {
   prefixesOverlap,
   prefixOf,
 } from '@outboard/model';
+import { describe } from '@outboard/model/decide';
 import { gatewayMacAddressOf } from '../allocate/gateway-mac-address.js';
-import { describe } from '../decide/refusal.js';
 import type {
   DpuEntry,
   NetlinkObjectEntry,

@@ -6,6 +6,7 @@ import {
   type DocumentChange,
   type DocumentHead,
   type DocumentReport,
+  KeptDocuments,
   showDifferences,
 } from '@outboard/document-owner/documents';
 import {
@@ -23,7 +24,6 @@ import type {
   DomainDecision,
   ResourceDomain,
 } from '@outboard/resource-service';
-import { AdminDocuments } from './admin-documents.js';
 import { DpuNetworks } from './dpu-networks.js';
 import { FunctionPools } from './function-pools.js';
 import type { Inventory, InventoryChange } from './inventory.js';
@@ -35,7 +35,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   readonly api = 'admin';
   readonly kinds = ['Dpu', 'DpuNetworkConfiguration', 'Function', 'FunctionPool'] as const;
   readonly rowKinds = this.kinds;
-  readonly #documents = new AdminDocuments();
+  readonly #documents = new KeptDocuments();
   readonly #networks: DpuNetworks;
   readonly #pools: FunctionPools;
 

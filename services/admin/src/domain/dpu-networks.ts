@@ -1,5 +1,6 @@
 import { AdminObjectSchema } from '@outboard/contracts';
 import { AppError, err, ok, Problems, type Result } from '@outboard/core';
+import type { KeptDocuments } from '@outboard/document-owner/documents';
 import {
   type DocumentChange,
   type DocumentReport,
@@ -16,7 +17,6 @@ import {
   type Name,
   updateConditions,
 } from '@outboard/model';
-import type { AdminDocuments } from './admin-documents.js';
 import type { Inventory } from './inventory.js';
 import { checkPreconditions, type Existence, notFound, type Preconditions } from './refusals.js';
 import { committed, type DecisionContext, intended, type ResourceChange } from './resource-changes.js';
@@ -35,7 +35,7 @@ export class DpuNetworks {
 
   constructor(
     private readonly inventory: Pick<Inventory, 'dpu' | 'dpus'>,
-    private readonly documents: AdminDocuments,
+    private readonly documents: KeptDocuments,
   ) {}
 
   clear(): void {

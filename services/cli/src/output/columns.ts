@@ -53,6 +53,16 @@ const SEGMENT = part('SEGMENT', 'status.segment', (segment) =>
     .join(':'),
 );
 
+const PROPAGATED = part('PROPAGATED', 'status.propagated', (propagated) =>
+  [valueAt(propagated, 'applied') ?? 0, valueAt(propagated, 'total') ?? 0].join('/'),
+);
+
+/** How much of what there may be. */
+const used = (header: string, path: string, most: string): Column => ({
+  header,
+  cell: (resource) => `${textOf(valueAt(resource, path) ?? 0)}/${textOf(valueAt(resource, most) ?? 0)}`,
+});
+
 /** What is worth seeing of each kind; a kind without an entry has name, readiness and age. */
 const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
   Dpu: {
@@ -205,6 +215,40 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
     ],
     wide: [],
   },
+  AccelerationQuota: {
+    usual: [
+      used('SESSIONS', 'status.sessions', 'spec.maxSessions'),
+      used('KEYS', 'status.keys', 'spec.maxKeys'),
+      used('WEIGHT', 'status.weight', 'spec.maxWeight'),
+    ],
+    wide: [used('IN-FLIGHT-MIB', 'status.inFlightMebibytes', 'spec.maxInFlightMebibytes')],
+  },
+  AccelerationProfile: {
+    usual: [listed('PROGRAMS', 'spec.programs', 'id'), count('SESSIONS', 'status.sessions')],
+    wide: [],
+  },
+  AccelerationKey: {
+    usual: [
+      at('ALGORITHM', 'spec.algorithm'),
+      listed('VERSIONS', 'spec.versions', 'version'),
+      count('SESSIONS', 'status.sessions'),
+    ],
+    wide: [at('SESSION', 'spec.session'), PROPAGATED],
+  },
+  AccelerationSession: {
+    usual: [
+      at('DPU', 'status.dpu'),
+      count('EPOCH', 'status.epoch'),
+      at('OFFLOAD', 'status.offload.granted'),
+      count('WEIGHT', 'status.policy.weight'),
+    ],
+    wide: [
+      at('PROFILE', 'spec.profile'),
+      at('PORT', 'spec.holder.port'),
+      at('POD', 'spec.holder.pod'),
+      at('EXPIRES', 'status.expiresAt'),
+    ],
+  },
   Port: {
     usual: [
       at('NETWORK', 'spec.network'),
@@ -218,9 +262,7 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('MTU', 'status.mtu'),
       at('ADMIN', 'spec.adminState'),
       part('OFFLOAD', 'status.offload', (offload) => textOf(valueAt(offload, 'state'))),
-      part('PROPAGATED', 'status.propagated', (propagated) =>
-        [valueAt(propagated, 'applied') ?? 0, valueAt(propagated, 'total') ?? 0].join('/'),
-      ),
+      PROPAGATED,
     ],
   },
 };

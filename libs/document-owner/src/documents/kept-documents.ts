@@ -1,18 +1,12 @@
-import {
-  type CompiledDocument,
-  type DocumentChange,
-  type DocumentDifference,
-  type DocumentHead,
-  Documents,
-  type SharedObject,
-} from '@outboard/document-owner/documents';
 import type { Name } from '@outboard/model';
+import { Documents } from './documents.js';
+import type { SharedObject } from './shared-object.js';
+import type { CompiledDocument, DocumentChange, DocumentDifference, DocumentHead } from './types.js';
 
 /**
- * The documents of owner `admin`: what each DPU itself should be. What is wanted of a DPU that is not known yet is
- * kept for it.
+ * The documents of an owner with the objects in them. What is wanted of a DPU that is not known yet is kept for it.
  */
-export class AdminDocuments {
+export class KeptDocuments {
   #documents = new Documents();
   readonly #objects = new Map<Name, Map<string, SharedObject>>();
 

@@ -1,7 +1,10 @@
 import { AppError, equal } from '@outboard/core';
-import type { IntentMetadata, Metadata } from '@outboard/model';
-import type { Command, Context } from '../api.js';
+import type { IntentMetadata, Metadata } from '../resource.js';
+import type { Uid } from '../values.js';
 import { describe } from './refusal.js';
+
+/** `create`: must not exist yet; `update`: must exist; undefined: either. */
+export type Existence = 'create' | 'update' | undefined;
 
 interface Target {
   readonly kind: string;
@@ -12,7 +15,7 @@ interface Target {
 export function checkPreconditions(
   target: Target,
   existing: { readonly metadata: Metadata } | undefined,
-  existence: Extract<Command, { operation: 'apply' }>['existence'],
+  existence: Existence,
 ): AppError | undefined {
   const what = describe(target);
   const { uid, resourceVersion } = target.metadata;
@@ -41,7 +44,7 @@ export const notFound = (target: Target): AppError =>
 export function nextMetadata(
   intent: { readonly metadata: IntentMetadata; readonly spec: unknown },
   existing: { readonly metadata: Metadata; readonly spec: unknown } | undefined,
-  context: Context,
+  context: { readonly revision: number; newUid(): Uid },
 ): Metadata {
   const { tenant, name, labels } = intent.metadata;
   const resourceVersion = `${context.revision}`;
