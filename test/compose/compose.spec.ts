@@ -177,7 +177,7 @@ describe('the stack of docker-compose.yml', () => {
       capabilities: capabilities(['NET_ADMIN', 'NET_RAW', 'SYS_ADMIN', 'SYS_CHROOT']),
     };
     const rights = {
-      ...{ nats: none, admin: none, 'network-intent': none },
+      ...{ nats: none, admin: none, 'network-intent': none, 'acceleration-broker': none },
       ...{ 'dpu-a': dpu, 'dpu-b': dpu, 'dataplane-worker-a': worker, 'dataplane-worker-b': worker },
     };
     for (const [service, expected] of Object.entries(rights)) {
@@ -205,6 +205,7 @@ describe('the stack of docker-compose.yml', () => {
       (await stack.exec(service, 'ls', '/credentials')).trim().split('\n');
     expect(await seeds('admin')).toEqual(['admin.seed']);
     expect(await seeds('network-intent')).toEqual(['network-intent.seed']);
+    expect(await seeds('acceleration-broker')).toEqual(['acceleration-broker.seed']);
     expect(await seeds('dpu-a')).toEqual(['host-dpu-a.seed', 'worker-dpu-a.seed']);
     expect(await seeds('dpu-b')).toEqual(['host-dpu-b.seed', 'worker-dpu-b.seed']);
     await expect(stack.exec('nats', 'ls', '/credentials')).rejects.toThrow();
@@ -292,7 +293,14 @@ describe('the stack of docker-compose.yml', () => {
       const known = await identities();
       expect(known.length).toBeGreaterThan(10);
       const flow = await Flow.start('acme.web-0', '10.0.1.21');
-      await stack.compose('restart', 'admin', 'network-intent', 'dataplane-worker-a', 'dataplane-worker-b');
+      await stack.compose(
+        'restart',
+        'admin',
+        'network-intent',
+        'acceleration-broker',
+        'dataplane-worker-a',
+        'dataplane-worker-b',
+      );
       await stack.compose('restart', 'nats');
       await stack.healthy();
       await crash('network-intent', 'network-intent');

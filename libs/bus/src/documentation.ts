@@ -100,6 +100,7 @@ export function busTables(): Readonly<Record<string, string>> {
     roles: [
       roles.admin(),
       roles.networkIntent(),
+      roles.accelerationBroker(),
       roles.worker('dpu-1'),
       roles.host('dpu-1'),
       roles.hostAgent('host-1'),

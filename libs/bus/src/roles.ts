@@ -110,7 +110,7 @@ export const roles = {
 
   networkIntent: (): Role => service('network-intent', 'network'),
 
-  acceleration: (): Role => service('acceleration', 'acceleration'),
+  accelerationBroker: (): Role => service('acceleration-broker', 'acceleration'),
 
   worker: (dpu: string): Role => {
     const name = `worker-${label(dpu)}`;

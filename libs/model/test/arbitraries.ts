@@ -977,7 +977,7 @@ const sessionPolicy = fc.record({
   maxInFlightJobs: fc.integer({ min: 1, max: 1024 }),
   maxInFlightKibibytes: fc.integer({ min: 64, max: 65_536 }),
   maxConnections: fc.integer({ min: 1, max: 64 }),
-  leaseSeconds: fc.integer({ min: 5, max: 86_400 }),
+  leaseSeconds: fc.integer({ min: 15, max: 86_400 }),
 });
 
 const partialSessionPolicy: fc.Arbitrary<PartialSessionPolicy> = fc

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { AccelerationService } from '@outboard/acceleration-broker';
 import { AdminService } from '@outboard/admin';
 import { type Bus, type Endpoint, InProcessBroker, STREAMS, type StreamBus } from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
@@ -36,6 +37,9 @@ export interface Surroundings {
   driver(part: string, driver: Driver<OvsSpec>): Driver<OvsSpec>;
 }
 
+/** Of the services, by their APIs. */
+export type Stores = Readonly<Record<'admin' | 'network' | 'acceleration', Store>>;
+
 export interface InstallationOptions {
   /** Where workers keep their documents: a folder for each. */
   readonly directory: string;
@@ -45,7 +49,7 @@ export interface InstallationOptions {
   /** A worker that is not heard for so long is unreachable. */
   readonly leaseMilliseconds?: number;
   /** Default: in memory; they go with the process. */
-  readonly stores?: { readonly admin: Store; readonly network: Store };
+  readonly stores?: Omit<Stores, 'acceleration'> & Partial<Stores>;
   /** Asked each time that a part starts, by its name. */
   readonly surroundings?: Surroundings;
 }
@@ -81,7 +85,7 @@ export class Installation implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #log: Log;
-  readonly #stores: { readonly admin: Store; readonly network: Store };
+  readonly #stores: Stores;
   readonly #surroundings: Surroundings;
   readonly #dpus = new Map<string, StandingDpu>();
   readonly #running = new Map<string, AsyncDisposable[]>();
@@ -90,7 +94,11 @@ export class Installation implements AsyncDisposable {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? systemRandom;
     this.#log = options.log ?? SILENT;
-    this.#stores = options.stores ?? { admin: openMemoryStore(), network: openMemoryStore() };
+    this.#stores = {
+      admin: options.stores?.admin ?? openMemoryStore(),
+      network: options.stores?.network ?? openMemoryStore(),
+      acceleration: options.stores?.acceleration ?? openMemoryStore(),
+    };
     this.#surroundings = options.surroundings ?? AS_IT_IS;
     this.#broker = new InProcessBroker({ clock: this.#clock, random: this.#random });
   }
@@ -101,6 +109,7 @@ export class Installation implements AsyncDisposable {
     unwrap(await installation.#broker.provision(STREAMS, 'apply'));
     await installation.startAdmin();
     await installation.startNetworkIntent();
+    await installation.startAccelerationBroker();
     return installation;
   }
 
@@ -146,6 +155,25 @@ export class Installation implements AsyncDisposable {
       [subjects.allDpus('sync', 'network')]: (request) => network.handleSync(request),
       [subjects.allDpus('fetch', 'network')]: (request) => network.handleFetch(request),
       [subjects.allDpus('observed', 'network')]: (request) => network.handleObserved(request),
+    });
+  }
+
+  async startAccelerationBroker(): Promise<void> {
+    const bus = this.#surroundings.bus('acceleration-broker', this.#broker.connect());
+    const acceleration = new AccelerationService({
+      bus,
+      store: this.#surroundings.store('acceleration-broker', this.#stores.acceleration),
+      clock: this.#clock,
+      random: this.#random,
+    });
+    await acceleration.start();
+    await bus.consume(intentConsumer('acceleration'), (delivery) => acceleration.handleIntent(delivery));
+    await this.#serve('acceleration-broker', bus, acceleration, {
+      [subjects.allRequests('acceleration')]: (request) => acceleration.handleRequest(request),
+      [subjects.allDpus('sync', 'acceleration')]: (request) => acceleration.handleSync(request),
+      [subjects.allDpus('fetch', 'acceleration')]: (request) => acceleration.handleFetch(request),
+      [subjects.allDpus('observed', 'acceleration')]: (request) => acceleration.handleObserved(request),
+      [subjects.allDpus('heartbeat', 'acceleration')]: (request) => acceleration.handleHeartbeat(request),
     });
   }
 
@@ -195,7 +223,7 @@ export class Installation implements AsyncDisposable {
     return worker;
   }
 
-  /** Ends a part in order: `admin`, `network-intent`, or the worker of a DPU. */
+  /** Ends a part in order: `admin`, `network-intent`, `acceleration-broker`, or the worker of a DPU. */
   async stop(name: string): Promise<void> {
     const parts = this.#running.get(name) ?? [];
     this.#running.delete(name);

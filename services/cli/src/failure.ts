@@ -6,7 +6,7 @@ import { EXIT } from './exit.js';
 const SERVICE_OF: Readonly<Record<string, string>> = {
   admin: 'admin',
   network: 'network-intent',
-  acceleration: 'acceleration',
+  acceleration: 'acceleration-broker',
 };
 
 /** A command line that makes no sense: nothing was tried. */

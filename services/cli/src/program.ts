@@ -26,8 +26,9 @@ const HELP_WIDTH = 100;
 const KIND_HELP = `
 Kinds: dpu, dpunetworkconfiguration, functionpool, function, physicalnetwork, encapsulationpolicy,
 router, network, subnet, addressset, securitypolicy, port, netlinkobject, workload,
-workloadconfiguration; the plural is understood as well. Several are joined by commas, all stands for
-all of a tenant (with -A also for those that belong to none).`;
+workloadconfiguration, accelerationquota, accelerationprofile, accelerationkey, accelerationsession;
+the plural is understood as well. Several are joined by commas, all stands for all of a tenant (with
+-A also for those that belong to none).`;
 
 /** The command line of \`outboard\`. Its help is also what the README has. */
 export function createProgram({ terminal, run }: ProgramOptions): Command {

@@ -59,6 +59,8 @@ const mainOf = (service: string): string =>
   fileURLToPath(new URL(`../../${service}/dist/main.js`, import.meta.url));
 
 const SERVICES = ['admin', 'network-intent'];
+/** Besides, where workers serve acceleration. */
+const ACCELERATION_BROKER = 'acceleration-broker';
 
 /** Name of the role that a program has. */
 function roleOf({ service, dpu, host }: StackClient): string {
@@ -120,6 +122,7 @@ export class LocalStack implements AsyncDisposable {
       const authorized = await generateCredentials(credentials, [
         roles.admin(),
         roles.networkIntent(),
+        roles.accelerationBroker(),
         roles.operator(),
         roles.prober(),
         ...dpus.map((dpu) => roles.worker(dpu.name)),
@@ -137,7 +140,12 @@ export class LocalStack implements AsyncDisposable {
           configuration: (place) => renderServerConfig({ ...place, roles: authorized }),
           seed: (client) => seeds.get(roleOf(client)),
         },
-        services: Object.fromEntries(SERVICES.map((service) => [service, mainOf(service)])),
+        services: Object.fromEntries(
+          [...SERVICES, ...(passed.acceleration ? [ACCELERATION_BROKER] : [])].map((service) => [
+            service,
+            mainOf(service),
+          ]),
+        ),
         ...(workers && { worker: mainOf('dataplane-worker') }),
         ...(agents && { agent: mainOf('host-agent') }),
       });

@@ -48,6 +48,7 @@ async function main(): Promise<number> {
     name: 'local',
     directory: values.directory,
     agents: values.agents,
+    acceleration: true,
     environment: values.agents ? { OUTBOARD_TENANTS: '*=*,_=acme' } : {},
     dpus: [...EXAMPLE_DPUS, ...OVS_EXAMPLE.dpus],
     drivers: Object.fromEntries(OVS_EXAMPLE.dpus.map(({ name }) => [name, 'ovs'])),

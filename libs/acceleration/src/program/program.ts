@@ -101,5 +101,5 @@ export const reverseOf = ({ steps }: Program, id: number): Program => ({
 });
 
 /** A program is as dear as its dearest step. */
-export const laneOfProgram = ({ steps }: Program): LaneName =>
+export const laneOfProgram = ({ steps }: { readonly steps: readonly Pick<Step, 'operation'>[] }): LaneName =>
   steps.some(({ operation }) => laneOf(operation) === 'HEAVY') ? 'HEAVY' : 'LIGHT';

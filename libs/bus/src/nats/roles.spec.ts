@@ -18,6 +18,7 @@ jest.setTimeout(30_000);
 const ALL: readonly Role[] = [
   roles.admin(),
   roles.networkIntent(),
+  roles.accelerationBroker(),
   roles.worker('dpu-1'),
   roles.worker('dpu-2'),
   roles.host('dpu-1'),
@@ -307,7 +308,7 @@ describe('roles', () => {
 
     it('remove old tombstones from the state stream; nobody else removes a state', async () => {
       const state = STREAM.state.name;
-      for (const role of ['admin', 'network-intent']) {
+      for (const role of ['admin', 'network-intent', 'acceleration-broker']) {
         expect(unwrap(await (await as(role)).streams.remove(state, 1_000_000))).toBe(false);
       }
       for (const role of ['operator', 'host-dpu-1', 'worker-dpu-1', 'orchestrator-acme']) {

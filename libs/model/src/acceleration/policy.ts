@@ -86,7 +86,7 @@ export function parseSessionPolicy(
     maxInFlightJobs: number('maxInFlightJobs', 1, 1024),
     maxInFlightKibibytes: number('maxInFlightKibibytes', 64, 65_536),
     maxConnections: number('maxConnections', 1, 64),
-    leaseSeconds: number('leaseSeconds', 5, 86_400),
+    leaseSeconds: number('leaseSeconds', 15, 86_400),
   };
 }
 

@@ -42,6 +42,7 @@ const tenants = labels('OUTBOARD_TENANTS');
 const authorized = [
   ...(await provide('admin-credentials', USER, [roles.admin()])),
   ...(await provide('network-intent-credentials', USER, [roles.networkIntent()])),
+  ...(await provide('acceleration-broker-credentials', USER, [roles.accelerationBroker()])),
   ...(await provide('operator-credentials', USER, [roles.operator(), ...tenants.map(roles.orchestrator)])),
 ];
 for (const dpu of dpus) {
@@ -58,7 +59,7 @@ writeFileSync(
     roles: authorized,
   }),
 );
-for (const volume of ['nats-streams', 'admin-data', 'network-intent-data']) {
+for (const volume of ['nats-streams', 'admin-data', 'network-intent-data', 'acceleration-broker-data']) {
   chownSync(join(VOLUMES, volume), USER, USER);
 }
 process.stdout.write(`roles: ${authorized.map(({ role }) => role.name).join(', ')}\n`);

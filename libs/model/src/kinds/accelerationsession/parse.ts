@@ -34,18 +34,16 @@ export function parseAccelerationSessionSpec(
     problems.add('spec.programs', "must be absent with a profile, whose programs the session's are");
   }
   const programs = parsePrograms(message.programs, 'spec.programs', problems);
-  return (
-    programs && {
-      profile,
-      programs,
-      policy: parseSessionPolicy(message.policy, 'spec.policy', problems),
-      holder: parseHolder(message.holder, problems),
-      dpu: optional(problems, 'spec.dpu', message.dpu, parseName),
-      ttlSeconds: optional(problems, 'spec.ttlSeconds', message.ttlSeconds, within(1, MAX_TTL_SECONDS)),
-      tokenSha256: optional(problems, 'spec.tokenSha256', message.tokenSha256, parseTokenDigest),
-      peerUid: message.peerUid,
-    }
-  );
+  const rest = {
+    profile,
+    policy: parseSessionPolicy(message.policy, 'spec.policy', problems),
+    holder: parseHolder(message.holder, problems),
+    dpu: optional(problems, 'spec.dpu', message.dpu, parseName),
+    ttlSeconds: optional(problems, 'spec.ttlSeconds', message.ttlSeconds, within(1, MAX_TTL_SECONDS)),
+    tokenSha256: optional(problems, 'spec.tokenSha256', message.tokenSha256, parseTokenDigest),
+    peerUid: message.peerUid,
+  };
+  return programs && { ...rest, programs };
 }
 
 const parseHolder = (

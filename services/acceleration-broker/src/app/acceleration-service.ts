@@ -1,0 +1,138 @@
+import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
+import { parseRequestSubject, subjects } from '@outboard/contracts';
+import { type AppError, type Clock, ok, type Random, type Result, unwrap } from '@outboard/core';
+import { WorkerGateway } from '@outboard/document-owner';
+import { ResourceProjection, ResourceService, TombstoneSweeper } from '@outboard/resource-service';
+import { OutboxRelay, type Store } from '@outboard/store';
+import { AccelerationDomain } from '../domain/acceleration-domain.js';
+import { SessionActivities } from './session-activity.js';
+import { SessionEnds } from './session-ends.js';
+import { SessionRequests } from './session-requests.js';
+import { Settler } from './settler.js';
+
+export interface AccelerationServiceOptions {
+  readonly bus: StreamBus;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Sessions of acceleration, their keys and quotas: what the broker does, whatever shell it runs in. */
+export class AccelerationService implements AsyncDisposable {
+  readonly #domain: AccelerationDomain;
+  readonly #resources: ResourceService;
+  readonly #gateway: WorkerGateway;
+  readonly #settler: Settler;
+  readonly #activities: SessionActivities;
+  readonly #ends: SessionEnds;
+  readonly #requests: SessionRequests;
+  readonly #projections: readonly ResourceProjection[];
+  readonly #relay: OutboxRelay;
+  readonly #tombstones: TombstoneSweeper;
+  readonly #epoch: string;
+
+  constructor({ bus, store, clock, random }: AccelerationServiceOptions) {
+    const domain = new AccelerationDomain();
+    this.#domain = domain;
+    this.#relay = new OutboxRelay({
+      store,
+      clock,
+      random,
+      publish: ({ subject, headers, body, messageId }) =>
+        bus.publish(subject, { headers, body }, { messageId }),
+      isLastValue: subjects.isState,
+    });
+    this.#resources = new ResourceService({
+      name: 'acceleration-broker',
+      store,
+      domain,
+      relay: this.#relay,
+      clock,
+      random,
+      finish: (transaction, context) => {
+        this.#gateway.publishDeltas(transaction, context);
+        this.#settler.wake();
+      },
+      reloaded: () => this.#gateway.forget(),
+    });
+    const service = this.#resources;
+    this.#epoch = store.epoch;
+    this.#gateway = new WorkerGateway({ owner: 'acceleration', service, domain, epoch: store.epoch });
+    this.#settler = new Settler(service, domain, clock);
+    this.#activities = new SessionActivities(domain, clock);
+    this.#ends = new SessionEnds({ service, domain, activities: this.#activities, bus, clock });
+    this.#requests = new SessionRequests(service, domain, this.#activities, random);
+    this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'acceleration' });
+    // What is projected is stored with the rest: this service places alone, too.
+    this.#projections = (
+      [
+        ['admin', 'Dpu'],
+        ['network', 'Port'],
+      ] as const
+    ).map(
+      ([api, kind]) =>
+        new ResourceProjection({
+          bus,
+          clock,
+          random,
+          api,
+          kinds: [kind],
+          known: () => domain.projected(kind),
+          take: async (changes) => {
+            const taken = await service.change(`service/${api}`, () => ok(domain.project(changes)));
+            this.#settler.wake();
+            return taken;
+          },
+        }),
+    );
+  }
+
+  /** Takes over what is stored, publishes what a former run left, and follows DPUs and ports. */
+  async start(): Promise<void> {
+    await this.#resources.start();
+    unwrap(await this.#resources.change('system', () => ok(this.#domain.adopt(this.#epoch))));
+    for (const projection of this.#projections) await projection.start();
+    this.#settler.wake();
+    this.#ends.start();
+    this.#tombstones.start();
+  }
+
+  handleRequest(request: Received): Promise<Result<Message, AppError>> {
+    const { kind, verb } = parseRequestSubject(request.subject) ?? {};
+    if (kind === 'accelerationsession' && verb === 'token') return this.#requests.token(request);
+    if (kind === 'accelerationsession' && verb === 'counters') return this.#requests.counters(request);
+    return this.#resources.handleRequest(request);
+  }
+
+  handleIntent(delivery: Delivery): Promise<Settlement> {
+    return this.#resources.handleIntent(delivery);
+  }
+
+  handleSync(request: Received): Promise<Result<Message, AppError>> {
+    return this.#gateway.sync(request);
+  }
+
+  handleFetch(request: Received): Promise<Result<Message, AppError>> {
+    return this.#gateway.fetch(request);
+  }
+
+  async handleObserved(request: Received): Promise<Result<Message, AppError>> {
+    const answer = await this.#gateway.observed(request);
+    this.#settler.wake();
+    return answer;
+  }
+
+  async handleHeartbeat(request: Received): Promise<Result<Message, AppError>> {
+    return this.#activities.heartbeat(request);
+  }
+
+  /** To be called when nothing arrives any more: finishes what has arrived, then what has to be published. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#tombstones[Symbol.asyncDispose]();
+    await this.#ends[Symbol.asyncDispose]();
+    for (const projection of this.#projections) await projection[Symbol.asyncDispose]();
+    await this.#settler[Symbol.asyncDispose]();
+    await this.#resources[Symbol.asyncDispose]();
+    await this.#relay[Symbol.asyncDispose]();
+  }
+}

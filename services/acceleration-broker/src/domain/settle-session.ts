@@ -1,0 +1,198 @@
+import { equal } from '@outboard/core';
+import {
+  type AccelerationSession,
+  effectivePolicy,
+  formatTime,
+  type JobProgram,
+  keysOfPrograms,
+  type PartialSessionPolicy,
+  type SessionPolicy,
+  updateConditions,
+} from '@outboard/model';
+import type { DomainContext } from '@outboard/resource-service';
+import { keysOf } from './key-use.js';
+import { sessionObject, sessionObjectKey } from './objects.js';
+import { assess, best, type Demand, isWithinReach, type NoPlace, nearest, type Place } from './placement.js';
+import { nameKey, type SessionRecord, sessionKey } from './records.js';
+import { ACCEPTED, appliedUpdate, plannedUpdate } from './session-conditions.js';
+import type { World } from './world.js';
+
+interface Choice {
+  readonly place: Place | undefined;
+  readonly refusal: Pick<NoPlace, 'reason' | 'message'> | undefined;
+}
+
+const NOT_CHOSEN: Choice = { place: undefined, refusal: undefined };
+
+/** What a session is to be served with: its own, its profile's, the default. */
+export function wantedOf(
+  world: World,
+  { metadata, spec }: Pick<AccelerationSession, 'metadata' | 'spec'>,
+): { readonly programs: readonly JobProgram[]; readonly policy: SessionPolicy } {
+  const profile =
+    spec.profile && world.get('AccelerationProfile', metadata.tenant, spec.profile)?.resource.spec;
+  const policies: PartialSessionPolicy[] = profile ? [spec.policy, profile.policy] : [spec.policy];
+  return { programs: profile ? profile.programs : spec.programs, policy: effectivePolicy(...policies) };
+}
+
+/** Where a session could be, every DPU of those that it may be on. */
+export function placesFor(
+  world: World,
+  record: SessionRecord,
+): { readonly places: readonly Place[]; readonly refusals: readonly NoPlace[]; readonly demand: Demand } {
+  const { metadata, spec, status } = record.resource;
+  const { programs, policy } = wantedOf(world, record.resource);
+  const { port } = spec.holder;
+  const demand: Demand = {
+    programs,
+    policy,
+    keys: [...keysOf(world, metadata, programs).found.values()],
+    dpu: spec.dpu,
+    home: port && world.dpu(world.get('Port', metadata.tenant, port)?.dpu),
+  };
+  const assessed = [...world.all('Dpu')]
+    .filter((dpu) => isWithinReach(demand, dpu))
+    .map((dpu) => {
+      const isHere = status.dpu === dpu.name;
+      return assess(demand, dpu, isHere ? world.indexes.loadBeside(record) : world.indexes.load(dpu.name));
+    });
+  return {
+    demand,
+    places: assessed.filter((each) => each.fits),
+    refusals: assessed.filter((each) => !each.fits),
+  };
+}
+
+/**
+ * Decides where a session is and what it is told of that, as things are now, and has the documents say so. It stays
+ * where it is as long as it can.
+ */
+export function settleSession(world: World, record: SessionRecord, context: DomainContext): void {
+  const { metadata, spec, status } = record.resource;
+  const { programs, policy } = wantedOf(world, record.resource);
+  const { found, problems } = keysOf(world, metadata, programs);
+  const keys = Object.fromEntries(
+    keysOfPrograms(programs).map((name) => [
+      name,
+      found.get(name)?.resource.metadata.uid ?? record.keys[name] ?? '',
+    ]),
+  );
+  const tokenSha256 = spec.tokenSha256 ?? status.tokenSha256;
+  const isComplete = Object.values(keys).every((uid) => uid !== '');
+  const awaited = awaitedPort(world, record);
+  const { place, refusal } = isComplete && awaited === undefined ? choose(world, record) : NOT_CHOSEN;
+  const dpu = place?.dpu.name ?? status.dpu;
+  const isMove = place !== undefined && status.epoch > 0 && place.dpu.name !== status.dpu;
+  const epoch = isMove ? status.epoch + 1 : dpu === undefined ? 0 : Math.max(1, status.epoch);
+  const isPlaced = dpu !== undefined;
+  const planned = plannedUpdate({ tokenSha256, problems, awaited, refusal, place, isPlaced });
+  const placed: SessionRecord = {
+    ...record,
+    keys,
+    resource: {
+      ...record.resource,
+      status: {
+        ...status,
+        ...(place && {
+          dpu,
+          epoch,
+          socketDirectory: `${place.dpu.accelerator?.socketDirectory}/${metadata.uid}`,
+          programs: place.programs,
+          offload: { asked: policy.offload, ...place.offload },
+        }),
+        observedGeneration: metadata.generation,
+        tokenSha256,
+        policy,
+        expiresAt: endOf(record.resource),
+      },
+    },
+  };
+  const moved = isMove ? `from ${status.dpu}, ${whyNot(world, record)}, to ${dpu}` : undefined;
+  if (status.dpu && status.dpu !== dpu) {
+    world.setObject(status.dpu, sessionObjectKey(metadata.uid), undefined, context.revision);
+  }
+  putSessionObject(world, placed, context.revision);
+  const conditions = updateConditions(
+    'AccelerationSession',
+    status.conditions,
+    [ACCEPTED, planned, appliedUpdate(world, placed, moved)],
+    metadata.generation,
+    context.now,
+  );
+  const after = { ...placed.resource, status: { ...placed.resource.status, conditions } };
+  keep(world, record, { ...placed, resource: after }, context);
+}
+
+/** Has the document of the DPU that a session is on say what is stored of it. */
+export function putSessionObject(world: World, record: SessionRecord, sequence: number): void {
+  const { metadata, status } = record.resource;
+  if (status.dpu === undefined) return;
+  const object = sessionObject(record, wantedOf(world, record.resource));
+  world.setObject(status.dpu, sessionObjectKey(metadata.uid), object, sequence);
+}
+
+/** When it ends by its ttl; undefined: it does not. A uid tells when it was made (RFC 9562, version 7). */
+function endOf({ metadata, spec }: AccelerationSession): string | undefined {
+  const createdAt = Number.parseInt(metadata.uid.replace('-', '').slice(0, 12), 16);
+  return spec.ttlSeconds === undefined ? undefined : formatTime(createdAt + spec.ttlSeconds * 1000);
+}
+
+/** Stores what became of a session, and looks at the keys whose places have changed by it. */
+function keep(world: World, before: SessionRecord, after: SessionRecord, { revision }: DomainContext): void {
+  if (equal(before, after)) return;
+  const { tenant } = after.resource.metadata;
+  const names = new Set([...Object.keys(before.keys), ...Object.keys(after.keys)]);
+  const { dpu: from } = before.resource.status;
+  const { dpu: to } = after.resource.status;
+  if (
+    from !== to ||
+    Object.keys(before.keys).length !== names.size ||
+    Object.keys(after.keys).length !== names.size
+  ) {
+    for (const name of names) world.dirtyKeys.add(nameKey(tenant, name));
+  }
+  const metadata = { ...after.resource.metadata, resourceVersion: `${revision}` };
+  world.put({ ...after, resource: { ...after.resource, metadata } });
+}
+
+/** Undefined: it waits for no port. */
+function awaitedPort(
+  world: World,
+  { resource: { metadata, spec, status } }: SessionRecord,
+): string | undefined {
+  const { port } = spec.holder;
+  if (port === undefined || spec.dpu !== undefined || status.dpu !== undefined) return undefined;
+  const found = world.get('Port', metadata.tenant, port);
+  if (found === undefined) return `there is no port ${port}`;
+  return found.dpu === undefined ? `port ${port} is on no DPU` : undefined;
+}
+
+/** Where it is if that will do, else the best place; and why there is none. */
+function choose(world: World, record: SessionRecord): Choice {
+  const { places, refusals } = placesFor(world, record);
+  const { dpu } = record.resource.status;
+  const place = places.find((each) => each.dpu.name === dpu) ?? best(places);
+  if (place) return { place, refusal: undefined };
+  const refusal = refusals.find((each) => each.dpu.name === dpu) ?? nearest(refusals);
+  return {
+    place: undefined,
+    refusal: refusal ?? { reason: 'Unsupported', message: 'there is no DPU that it may be on' },
+  };
+}
+
+/** Why a session cannot stay where it is. */
+function whyNot(world: World, record: SessionRecord): string {
+  const { dpu } = record.resource.status;
+  const refusal = placesFor(world, record).refusals.find((each) => each.dpu.name === dpu);
+  if (refusal) return `as ${refusal.message}`;
+  return world.dpu(dpu) ? 'where it may not be any more' : 'which is gone';
+}
+
+/** Takes a session away, with the keys that are its own. */
+export function removeSession(world: World, record: SessionRecord, { revision }: DomainContext): void {
+  const { metadata, status } = record.resource;
+  if (status.dpu) world.setObject(status.dpu, sessionObjectKey(metadata.uid), undefined, revision);
+  world.remove(record);
+  for (const name of Object.keys(record.keys)) world.dirtyKeys.add(nameKey(metadata.tenant, name));
+  world.dirtySessions.delete(sessionKey(record));
+}

@@ -1,0 +1,1 @@
+export { AccelerationService, type AccelerationServiceOptions } from './app/acceleration-service.js';

@@ -1,0 +1,142 @@
+import type { Bus, Subscription } from '@outboard/bus';
+import { HEADERS, subjects } from '@outboard/contracts';
+import { ok, unwrap } from '@outboard/core';
+
+const UID = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';
+const metadata = (tenant: string, name: string) => ({
+  tenant,
+  name,
+  uid: UID,
+  generation: 1,
+  resourceVersion: '1',
+});
+
+export interface DpuOptions {
+  readonly host?: string;
+  readonly isConnected?: boolean;
+  /** One byte, repeated: tells the worker's disk. */
+  readonly disk?: number;
+  /** `ENCRYPT AES_256_GCM` and the like; default: those of `ENGINES`. */
+  readonly engines?: readonly string[];
+  readonly implementation?: string;
+  readonly megabytesPerSecond?: number;
+  readonly hasAccelerator?: boolean;
+}
+
+export const ENGINES = [
+  'ENCRYPT AES_256_GCM',
+  'DECRYPT AES_256_GCM',
+  'COMPRESS ZSTD',
+  'DECOMPRESS ZSTD',
+  'GENERATE CRC32C',
+  'VERIFY CRC32C',
+  'GENERATE SHA_256',
+];
+
+export const sealingKeyOf = (disk: number): Buffer => Buffer.alloc(32, disk);
+
+function dpuOf(name: string, options: DpuOptions): object {
+  const { host, isConnected = true, engines = ENGINES, hasAccelerator = true } = options;
+  const { implementation = 'SOFTWARE_NATIVE', megabytesPerSecond = 1_000 } = options;
+  const disk = options.disk ?? name.charCodeAt(name.length - 1);
+  return {
+    apiVersion: 'admin.outboard.dev/v1alpha1',
+    kind: 'Dpu',
+    metadata: metadata('_', name),
+    spec: { host },
+    status: {
+      serialNumber: `SN-${name}`,
+      ...(hasAccelerator && {
+        accelerator: {
+          sealingPublicKey: sealingKeyOf(disk).toString('base64'),
+          socketDirectory: `/run/${name}`,
+          engines: engines.map((engine) => {
+            const [operation, algorithm] = engine.split(' ');
+            return {
+              operation,
+              algorithm,
+              module: 'test',
+              implementation,
+              placement: 'LOOKASIDE',
+              maximumLevel: algorithm === 'ZSTD' ? 19 : 0,
+              lane: 'LIGHT',
+              speeds: [{ inputBytes: 65_536, megabytesPerSecond }],
+            };
+          }),
+        },
+      }),
+      conditions: [
+        {
+          type: 'Healthy',
+          status: isConnected ? 'True' : 'False',
+          reason: isConnected ? 'LeaseRenewed' : 'LeaseExpired',
+          lastTransitionTime: '2026-01-01T00:00:00Z',
+        },
+      ],
+    },
+  };
+}
+
+const portOf = (tenant: string, name: string, dpu: string | undefined): object => ({
+  apiVersion: 'network.outboard.dev/v1alpha1',
+  kind: 'Port',
+  metadata: metadata(tenant, name),
+  spec: { network: 'blue' },
+  status: { dpu },
+});
+
+/** Admin and network-intent as others know them: lists and streams of states. */
+export class Neighbours {
+  readonly #resources = { dpu: new Map<string, object>(), port: new Map<string, object>() };
+  #ids = 0;
+
+  constructor(private readonly bus: Bus) {}
+
+  serve(): Promise<Subscription> {
+    const list = (api: 'admin' | 'network', kind: 'dpu' | 'port') => ({
+      name: kind,
+      subject: subjects.rpc('_', api, kind, 'list'),
+      handle: async () => {
+        const answer = { items: [...this.#resources[kind].values()], nextPageToken: '' };
+        return ok({ headers: {}, body: Buffer.from(JSON.stringify(answer)) });
+      },
+    });
+    return this.bus.serve({
+      name: 'neighbours',
+      version: '1.0.0',
+      description: 'lists DPUs and ports',
+      maxInFlight: 10,
+      endpoints: [list('admin', 'dpu'), list('network', 'port')],
+    });
+  }
+
+  async putDpu(name: string, options: DpuOptions = {}): Promise<void> {
+    const resource = dpuOf(name, options);
+    this.#resources.dpu.set(name, resource);
+    await this.#publish('admin', '_', 'dpu', name, resource);
+  }
+
+  async putPort(tenant: string, name: string, dpu: string | undefined): Promise<void> {
+    const resource = portOf(tenant, name, dpu);
+    this.#resources.port.set(`${tenant}/${name}`, resource);
+    await this.#publish('network', tenant, 'port', name, resource);
+  }
+
+  async removeDpu(name: string): Promise<void> {
+    this.#resources.dpu.delete(name);
+    await this.#publish('admin', '_', 'dpu', name, {}, { [HEADERS.operation]: 'delete' });
+  }
+
+  async #publish(
+    api: 'admin' | 'network',
+    tenant: string,
+    kind: string,
+    name: string,
+    resource: object,
+    headers: Record<string, string> = {},
+  ): Promise<void> {
+    const subject = subjects.state({ tenant, api, kind, name });
+    const message = { headers, body: Buffer.from(JSON.stringify(resource)) };
+    unwrap(await this.bus.publish(subject, message, { messageId: `neighbour-${++this.#ids}` }));
+  }
+}
