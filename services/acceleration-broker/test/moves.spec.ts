@@ -67,6 +67,17 @@ it('a session that has nowhere to go stays with its DPU and says so, and goes on
   expect(laboratory.where('s')).toBe('dpu-a 1 Placed Serving');
 });
 
+it('a DPU that shall be emptied is left by its sessions, as far as they can be elsewhere', async () => {
+  await laboratory.dpus('dpu-a');
+  await laboratory.session('s');
+  await laboratory.session('pinned', { programs: COMPRESS, dpu: 'dpu-a' });
+  await laboratory.neighbours.putDpu('dpu-b');
+  await put('dpu-a', { desired: 'MAINTENANCE' });
+  expect(laboratory.where('s')).toMatch(/^dpu-b 2 Placed/);
+  expect(laboratory.message('s', 'Applied')).toBe('from dpu-a, as dpu-a is being emptied, to dpu-b');
+  expect(laboratory.where('pinned')).toBe('dpu-a 1 DpuUnreachable Serving');
+});
+
 it('REQUIRED is hardware or nothing, NEVER is software or nothing, PREFERRED takes hardware where there is some', async () => {
   await put('dpu-a');
   const session = (offload: string) =>

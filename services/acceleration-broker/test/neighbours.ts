@@ -14,6 +14,8 @@ const metadata = (tenant: string, name: string) => ({
 export interface DpuOptions {
   readonly host?: string;
   readonly isConnected?: boolean;
+  /** What admin is to make of it; default READY. */
+  readonly desired?: 'READY' | 'MAINTENANCE' | 'RETIRED';
   /** One byte, repeated: tells the worker's disk. */
   readonly disk?: number;
   /** `ENCRYPT AES_256_GCM` and the like; default: those of `ENGINES`. */
@@ -43,7 +45,7 @@ function dpuOf(name: string, options: DpuOptions): object {
     apiVersion: 'admin.outboard.dev/v1alpha1',
     kind: 'Dpu',
     metadata: metadata('_', name),
-    spec: { host },
+    spec: { host, ...(options.desired && { lifecycle: { desired: options.desired } }) },
     status: {
       serialNumber: `SN-${name}`,
       ...(hasAccelerator && {

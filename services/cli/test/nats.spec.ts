@@ -32,6 +32,7 @@ beforeAll(async () => {
   const authorized = await generateCredentials(credentials, [
     roles.admin(),
     roles.networkIntent(),
+    roles.accelerationBroker(),
     roles.worker('dpu-1'),
     roles.operator(),
     roles.orchestrator('acme'),
@@ -129,7 +130,11 @@ describe('the built command against nats-server with permissions', () => {
     expect(stdout).toContain('  dpu: dpu-1\n');
     expect(stdout).toMatch(/ago {3}ready +AppliedAndReadBack/);
     const ping = await run('ping -o json');
-    expect(JSON.parse(ping.stdout)).toMatchObject([{ name: 'admin' }, { name: 'network-intent' }]);
+    expect(JSON.parse(ping.stdout)).toMatchObject([
+      { name: 'acceleration-broker' },
+      { name: 'admin' },
+      { name: 'network-intent' },
+    ]);
     expect(await run('delete -f - --wait', input)).toMatchObject({ exitCode: 0, stderr: '' });
   });
 

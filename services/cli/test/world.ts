@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { jest } from '@jest/globals';
+import { AccelerationService } from '@outboard/acceleration-broker';
 import { AdminService } from '@outboard/admin';
 import {
   type Bus,
@@ -30,6 +31,7 @@ import {
 } from '@outboard/contracts';
 import { ok, systemClock, systemRandom, unwrap } from '@outboard/core';
 import { NetworkIntentService } from '@outboard/network-intent';
+import { settled } from '@outboard/resource-service/testing';
 import { openMemoryStore } from '@outboard/store';
 import { runOutboard } from '../src/run.js';
 import type { Settings } from '../src/settings.js';
@@ -111,14 +113,24 @@ export const parkIntents = (
     },
   );
 
+type ServedApi = 'admin' | 'network' | 'acceleration';
+
+const SERVICE_NAMES: Readonly<Record<ServedApi, string>> = {
+  admin: 'admin',
+  network: 'network-intent',
+  acceleration: 'acceleration-broker',
+};
+
 /** A connection in a role. */
-export type Connect = (role: 'admin' | 'network-intent' | 'worker-dpu-1') => Promise<StreamBus>;
+export type Connect = (
+  role: 'admin' | 'network-intent' | 'acceleration-broker' | 'worker-dpu-1',
+) => Promise<StreamBus>;
 
 /** The services of Outboard, a DPU without a dataplane, and the command as a user has it. */
 export class World implements AsyncDisposable {
   readonly #broker = new InProcessBroker();
   readonly #parts: AsyncDisposable[] = [];
-  readonly #services = new Map<'admin' | 'network', Subscription>();
+  readonly #services = new Map<ServedApi, Subscription>();
   #worker: StreamBus | undefined;
 
   /** @param connect default: to a broker inside the process. */
@@ -129,13 +141,18 @@ export class World implements AsyncDisposable {
   }
 
   async #start(connect: Connect): Promise<void> {
-    const buses = { admin: await connect('admin'), network: await connect('network-intent') };
+    const buses = {
+      admin: await connect('admin'),
+      network: await connect('network-intent'),
+      acceleration: await connect('acceleration-broker'),
+    };
     this.#worker = await connect('worker-dpu-1');
-    this.#parts.push(buses.admin, buses.network, this.#worker);
+    this.#parts.push(buses.admin, buses.network, buses.acceleration, this.#worker);
     unwrap(await buses.admin.streams.provision(STREAMS, 'apply'));
     const admin = new AdminService({ ...this.#ports(buses.admin), leaseMilliseconds: 600_000 });
     const network = new NetworkIntentService(this.#ports(buses.network));
-    for (const service of [admin, network]) {
+    const acceleration = new AccelerationService(this.#ports(buses.acceleration));
+    for (const service of [admin, network, acceleration]) {
       await service.start();
       this.#parts.push(service);
     }
@@ -147,6 +164,9 @@ export class World implements AsyncDisposable {
       [subjects.allRequests('network'), (request) => network.handleRequest(request)],
       [subjects.allDpus('sync', 'network'), (request) => network.handleSync(request)],
       [subjects.allDpus('observed', 'network'), (request) => network.handleObserved(request)],
+    ]);
+    await this.#serve('acceleration', buses.acceleration, [
+      [subjects.allRequests('acceleration'), (request) => acceleration.handleRequest(request)],
     ]);
   }
 
@@ -162,7 +182,7 @@ export class World implements AsyncDisposable {
   }
 
   /** Nobody answers for an API any more. */
-  async stopAnswering(api: 'admin' | 'network'): Promise<void> {
+  async stopAnswering(api: ServedApi): Promise<void> {
     await this.#services.get(api)?.[Symbol.asyncDispose]();
   }
 
@@ -189,6 +209,8 @@ export class World implements AsyncDisposable {
     });
     const subject = subjects.dpu('dpu-1', 'inventory', 'admin');
     await this.#ask(subject, encodeBinary(InventoryReportSchema, report));
+    // The other services hear of it.
+    await settled();
   }
 
   /** The worker of `dpu-1` tells that it has applied everything. */
@@ -286,14 +308,14 @@ export class World implements AsyncDisposable {
   }
 
   async #serve(
-    api: 'admin' | 'network',
+    api: ServedApi,
     bus: StreamBus,
     endpoints: readonly (readonly [
       string,
       (request: Received) => ReturnType<AdminService['handleRequest']>,
     ])[],
   ): Promise<void> {
-    const name = api === 'admin' ? 'admin' : 'network-intent';
+    const name = SERVICE_NAMES[api];
     const service = await bus.serve({
       name,
       version: '0.1.0',

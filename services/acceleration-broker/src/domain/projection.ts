@@ -2,7 +2,9 @@ import { equal } from '@outboard/core';
 import {
   type AcceleratorEngine,
   type Dpu,
+  isAdmitted,
   isConnected,
+  isSchedulable,
   type Name,
   type Port,
   SYSTEM_TENANT,
@@ -29,7 +31,7 @@ export function project(world: World, changes: readonly ProjectedChange[]): void
 
 function projectDpu(world: World, name: Name, dpu: Dpu | undefined): void {
   const before = world.get('Dpu', SYSTEM_TENANT, name);
-  const after = dpu && dpuRecordOf(dpu);
+  const after = dpu && isAdmitted(dpu) ? dpuRecordOf(dpu) : undefined;
   if (!replace(world, before, after)) return;
   const { dirtySessions, indexes } = world;
   for (const session of indexes.sessionsByDpu.of(name)) dirtySessions.add(session);
@@ -63,7 +65,7 @@ const dpuRecordOf = (dpu: Dpu): DpuRecord => {
     name: metadata.name,
     host: spec.host,
     isReachable: isConnected(dpu),
-    isDrained: false,
+    isDrained: !isSchedulable(dpu),
     accelerator: accelerator && {
       sealingPublicKey: accelerator.sealingPublicKey,
       socketDirectory: accelerator.socketDirectory,

@@ -1,5 +1,6 @@
 import { AdminObjectSchema } from '@outboard/contracts';
 import { type AppError, equal, err, ok, type Result } from '@outboard/core';
+import type { KeptDocuments } from '@outboard/document-owner/documents';
 import { SharedObject } from '@outboard/document-owner/documents';
 import {
   type ConditionUpdateOf,
@@ -15,7 +16,6 @@ import {
   selectsLabels,
   updateConditions,
 } from '@outboard/model';
-import type { AdminDocuments } from './admin-documents.js';
 import { isMade } from './function-discovery.js';
 import type { Inventory, InventoryChange } from './inventory.js';
 import { numbersOf, type PoolFunctions } from './pool-numbers.js';
@@ -36,7 +36,7 @@ export class FunctionPools {
 
   constructor(
     private readonly inventory: Pick<Inventory, 'dpu' | 'dpus' | 'functionsOf'>,
-    private readonly documents: Pick<AdminDocuments, 'put'>,
+    private readonly documents: Pick<KeptDocuments, 'put'>,
   ) {}
 
   /** Forgets everything and takes these over. The inventory must be there. */
