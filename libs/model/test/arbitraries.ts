@@ -741,6 +741,7 @@ const dpuInterface = (device: string, addresses: fc.Arbitrary<readonly Interface
     adminState: fc.constantFrom('UP' as const, 'DOWN' as const),
     addresses,
     exclusiveAddresses: fc.boolean(),
+    master: maybe(fc.constant('br0' as DeviceName)),
   });
 
 const dpuRoute = ipPrefix.chain((destination) =>

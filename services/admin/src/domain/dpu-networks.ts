@@ -196,13 +196,16 @@ function objectOf({ kind, metadata, spec }: DpuNetworkConfiguration): SharedObje
       value: {
         uid,
         generation,
-        interfaces: spec.interfaces.map(({ device, mtu, adminState, addresses, exclusiveAddresses }) => ({
-          device,
-          ...(mtu !== undefined && { mtu }),
-          ...(adminState !== undefined && { up: adminState === 'UP' }),
-          addresses: [...addresses],
-          exclusiveAddresses,
-        })),
+        interfaces: spec.interfaces.map(
+          ({ device, mtu, adminState, addresses, exclusiveAddresses, master }) => ({
+            device,
+            ...(mtu !== undefined && { mtu }),
+            ...(adminState !== undefined && { up: adminState === 'UP' }),
+            addresses: [...addresses],
+            exclusiveAddresses,
+            master: master ?? '',
+          }),
+        ),
         routes: spec.routes.map(({ destination, gateway, device, metric }) => ({
           destination,
           gateway: gateway ?? '',

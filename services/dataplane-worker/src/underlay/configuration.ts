@@ -19,6 +19,8 @@ export interface WantedInterface {
   readonly up?: boolean;
   readonly addresses: readonly string[];
   readonly exclusiveAddresses: boolean;
+  /** Bridge or bond that it is a port of; absent: as it is. */
+  readonly master?: string;
 }
 
 export interface WantedRoute {
@@ -45,18 +47,22 @@ export const releaseOf = ({ uid, confirmTimeoutSeconds }: Configuration): Config
 });
 
 export const devicesOf = ({ interfaces, routes }: Configuration): readonly string[] => [
-  ...new Set([...interfaces, ...routes].flatMap(({ device }) => (device === '' ? [] : [device]))),
+  ...new Set([
+    ...interfaces.flatMap(({ device, master }) => (master === undefined ? [device] : [device, master])),
+    ...routes.flatMap(({ device }) => (device === '' ? [] : [device])),
+  ]),
 ];
 
 export const configurationOf = (message: UnderlayConfiguration): Configuration => ({
   uid: message.uid,
   generation: message.generation,
-  interfaces: message.interfaces.map(({ device, mtu, up, addresses, exclusiveAddresses }) => ({
+  interfaces: message.interfaces.map(({ device, mtu, up, addresses, exclusiveAddresses, master }) => ({
     device,
     ...(mtu !== undefined && { mtu }),
     ...(up !== undefined && { up }),
     addresses: [...addresses],
     exclusiveAddresses,
+    ...(master !== '' && { master }),
   })),
   routes: message.routes.map(({ destination, gateway, device, metric }) => ({
     destination,

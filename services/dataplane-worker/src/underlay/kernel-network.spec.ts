@@ -31,6 +31,7 @@ const WANTED: Configuration = {
       addresses: ['10.0.7.1/24', 'fd00:7::1/64'],
       exclusiveAddresses: true,
     },
+    { device: 'peer', master: 'br0', addresses: [], exclusiveAddresses: false },
   ],
   routes: [
     { destination: '0.0.0.0/0', gateway: '10.0.7.254', device: '', metric: 0 },
@@ -54,6 +55,7 @@ describe('the network of a DPU in its kernel', () => {
       link.create({ ifname: 'p0', ifiIndex: 10, linkinfo: { kind: 'veth', data: { peer } } }),
       link.change({ ifiIndex: 10, ...upFlags() }),
       link.change({ ifname: 'peer', ...upFlags() }),
+      link.create({ ifname: 'br0', linkinfo: { kind: 'bridge' } }),
     ]);
     const boot = (address: string) => ({ kind: 'address' as const, device: 'p0', address });
     await applyAll(socket, 'addresses', [
@@ -87,7 +89,7 @@ describe('the network of a DPU in its kernel', () => {
   const shown = async (): Promise<string[]> => {
     const { settings } = await kernel.observe();
     return [...settings.values()]
-      .filter((setting) => setting.device === 'p0' || setting.device === undefined)
+      .filter(({ kind, device }) => device === undefined || (device === 'p0' && kind !== 'master'))
       .map(textOf)
       .sort();
   };
@@ -99,10 +101,12 @@ describe('the network of a DPU in its kernel', () => {
         : setting.kind === 'route'
           ? `${keyOf(setting)} ${setting.gateway ?? ''}${(setting.attributes?.hops ?? []).map((hop) => hop.gateway)}`
           : keyOf(setting);
+  const masterOfPeer = async (): Promise<Setting | undefined> =>
+    (await kernel.observe()).settings.get('master/peer');
   const steps = (): Promise<readonly Step[]> =>
     kernel.observe().then((observed) => {
       const plan = planChange(observed, WANTED, new Map());
-      return plan.kind === 'steps' ? plan.steps : [];
+      return plan.steps;
     });
 
   it('becomes what a configuration says, though what goes takes other things along, and comes back wholly', async () => {
@@ -118,7 +122,7 @@ describe('the network of a DPU in its kernel', () => {
     ]);
     const observed = await kernel.observe();
     const plan = planChange(observed, WANTED, new Map());
-    if (plan.kind !== 'steps') throw new Error(plan.problem.message);
+    expect(plan.problem).toBeUndefined();
     const touched = [...plan.goal.present.keys(), ...plan.goal.absent];
     const before = byKey(affectedBy(observed.settings, touched, plan.steps));
     for (let round = 0; round < 3; round++) await kernel.apply(await steps());
@@ -133,9 +137,11 @@ describe('the network of a DPU in its kernel', () => {
       'route/fd01::/64/5 fe80::1',
       'state/p0 true',
     ]);
+    expect(await masterOfPeer()).toMatchObject({ master: 'br0' });
     for (let round = 0; round < 3; round++)
       await kernel.apply(planRestore(await kernel.observe(), before, touched));
     expect(await shown()).toEqual(boot);
+    expect(await masterOfPeer()).toMatchObject({ master: '' });
   });
 
   it('says which step was refused, in the words of the kernel', async () => {

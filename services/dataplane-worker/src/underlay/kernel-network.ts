@@ -58,6 +58,7 @@ export class KernelNetwork implements UnderlayKernel, Disposable {
       devices.set(device, deviceOf(each));
       put({ kind: 'mtu', device, mtu: each.mtu ?? 0 });
       put({ kind: 'state', device, up: (each.ifiFlags & IFF.UP) !== 0 });
+      put({ kind: 'master', device, master: this.#names.get(each.master ?? 0) ?? '' });
     }
     const nameAt = (index: number): string => this.#standsFor(this.#names.get(index) ?? '');
     for (const each of await this.#socket.dump(address.dump())) put(addressSettingOf(each, nameAt));
@@ -122,6 +123,10 @@ export class KernelNetwork implements UnderlayKernel, Disposable {
         );
       case 'state':
         return [link.change({ ifiIndex: this.#indexOf(setting.device), ...upFlags(setting.up) })];
+      case 'master': {
+        const master = setting.master === '' ? 0 : this.#indexOf(setting.master);
+        return [link.change({ ifiIndex: this.#indexOf(setting.device), master })];
+      }
       case 'address':
         return [addressMessageOf(action, setting, this.#indexOfHolder(setting.device))];
       case 'route':

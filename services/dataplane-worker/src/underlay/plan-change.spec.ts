@@ -39,9 +39,8 @@ const planned = (
   observed = network(),
 ): string | string[] => {
   const plan = planChange(observed, configuration(wanted), originals);
-  return plan.kind === 'steps'
-    ? shown(plan.steps)
-    : `${plan.problem.waits ? 'waits: ' : ''}${plan.problem.message}`;
+  const { problem, steps } = plan;
+  return problem === undefined ? shown(steps) : `${problem.waits ? 'waits: ' : ''}${problem.message}`;
 };
 const own = (interfaces: readonly WantedInterface[], routes: Configuration['routes'] = []) => ({
   interfaces,
@@ -113,6 +112,12 @@ describe('the steps to a configuration', () => {
     expect(planned(wanted)).toBe(problem);
   });
 
+  it('leave out what cannot be, for whoever wants the rest all the same', () => {
+    const bridged = { ...p0({ mtu: 9_000 }), master: 'cni0' };
+    const plan = planChange(network(), configuration(own([bridged])), new Map());
+    expect([plan.problem?.message, shown(plan.steps)]).toEqual(['there is no device cni0', ['set mtu/p0']]);
+  });
+
   it('are none for a device that something else has here', () => {
     const observed = network();
     const devices = new Map([
@@ -129,7 +134,7 @@ describe('the steps to a configuration', () => {
       [{ destination: '0.0.0.0/0', gateway: '10.0.7.254', device: '', metric: 0 }],
     );
     const plan = planChange(network(), configuration(first), new Map());
-    const originals = plan.kind === 'steps' ? plan.originals : new Map();
+    const { originals } = plan;
     const now = network([
       mtu('p0', 9_000),
       ...BOOT.slice(1, -1),
@@ -150,7 +155,7 @@ describe('the steps to a configuration', () => {
 
   it('leave an address that was there before the configuration listed it', () => {
     const plan = planChange(network(), configuration(own([p0({ addresses: ['10.0.0.1/24'] })])), new Map());
-    expect(planned({}, plan.kind === 'steps' ? plan.originals : new Map())).toEqual([]);
+    expect(planned({}, plan.originals)).toEqual([]);
   });
 
   it('try again an address that another machine has', () => {

@@ -1,4 +1,4 @@
-import { type Configuration, devicesOf } from './configuration.js';
+import type { Configuration } from './configuration.js';
 import { isWithin } from './prefixes.js';
 import {
   byKey,
@@ -44,16 +44,15 @@ export interface PlanProblem {
   readonly message: string;
 }
 
-export type ChangePlan =
-  | { readonly kind: 'problem'; readonly problem: PlanProblem }
-  | {
-      readonly kind: 'steps';
-      readonly steps: readonly Step[];
-      /** All that is set or taken away once it is done, already so or not. */
-      readonly goal: Goal;
-      /** What was there before of all that the configuration has a say in. */
-      readonly originals: Originals;
-    };
+export interface ChangePlan {
+  /** The first of what cannot be made so; the steps are to all the rest. */
+  readonly problem: PlanProblem | undefined;
+  readonly steps: readonly Step[];
+  /** All that is set or taken away once it is done, already so or not. */
+  readonly goal: Goal;
+  /** What was there before of all that the configuration has a say in. */
+  readonly originals: Originals;
+}
 
 /** What is to be there, and what is not. */
 export interface Goal {
@@ -70,10 +69,13 @@ export function planChange(
   configuration: Configuration,
   originals: Originals,
 ): ChangePlan {
-  const problem = deviceProblem(observed, configuration);
-  if (problem !== undefined) return { kind: 'problem', problem };
+  let problem: PlanProblem | undefined;
+  const note = (found: PlanProblem | undefined): boolean => {
+    problem ??= found;
+    return found === undefined;
+  };
   const interfaces = interfaceSettings(configuration);
-  const present = new Map(interfaces);
+  const present = new Map([...interfaces].filter(([, setting]) => note(settingProblem(setting, observed))));
   const absent = new Set<string>();
   for (const { device, exclusiveAddresses } of configuration.interfaces) {
     if (!exclusiveAddresses) continue;
@@ -102,18 +104,18 @@ export function planChange(
     );
   for (const [index, route] of configuration.routes.entries()) {
     const setting = routeSetting(route, addresses);
-    if (typeof setting === 'string')
-      return {
-        kind: 'problem',
-        problem: { waits: false, message: `spec.routes[${index}].gateway: ${setting}` },
-      };
+    if (typeof setting === 'string') {
+      note({ waits: false, message: `spec.routes[${index}].gateway: ${setting}` });
+      continue;
+    }
+    if (!note(settingProblem(setting, observed))) continue;
     present.set(keyOf(setting), setting);
     absent.delete(keyOf(setting));
   }
   const goal = { present, absent };
   const claimed = [...present.keys(), ...absent].filter((key) => isClaimed(key, configuration, interfaces));
   return {
-    kind: 'steps',
+    problem,
     steps: stepsTo(goal, observed.settings),
     goal,
     originals: new Map([
@@ -160,23 +162,22 @@ export function stepsTo({ present, absent }: Goal, observed: Settings): readonly
 
 function rankOf({ action, setting }: Step): number {
   if (setting.kind === 'state') return setting.up ? 0 : 6;
-  const rank = { mtu: 1, address: 2, route: 3 }[setting.kind];
+  const rank = { mtu: 1, master: 1, address: 2, route: 3 }[setting.kind];
   return action === 'set' ? rank : 7 - rank;
 }
 
-function deviceProblem({ devices }: ObservedNetwork, configuration: Configuration): PlanProblem | undefined {
-  for (const name of devicesOf(configuration)) {
-    const device = devices.get(name);
-    if (device === undefined) return { waits: true, message: `there is no device ${name}` };
-    const mtu = configuration.interfaces.find((each) => each.device === name)?.mtu;
-    const { minimumMtu, maximumMtu, usedFor } = device;
-    if (usedFor !== undefined) return { waits: false, message: `${name} is used for ${usedFor}` };
-    if (mtu === undefined) continue;
-    // A device that names no maximum says 0 (linux/netdevice.h).
-    if (mtu < (minimumMtu ?? 0) || (maximumMtu && mtu > maximumMtu)) {
-      const range = `${minimumMtu ?? 0} to ${maximumMtu ?? 'any'}`;
-      return { waits: false, message: `mtu of ${name} must be ${range}, not ${mtu}` };
-    }
+/** Why a setting cannot be made at present. */
+function settingProblem(setting: Setting, { devices }: ObservedNetwork): PlanProblem | undefined {
+  const masters = setting.kind === 'master' && setting.master !== '' ? [setting.master] : [];
+  const missing = [...devicesOfSetting(setting), ...masters].find((device) => !devices.has(device));
+  if (missing !== undefined) return { waits: true, message: `there is no device ${missing}` };
+  const { minimumMtu = 0, maximumMtu, usedFor } = devices.get(setting.device ?? '') ?? {};
+  if (usedFor !== undefined && setting.kind !== 'route')
+    return { waits: false, message: `${setting.device} is used for ${usedFor}` };
+  // A device that names no maximum says 0 (linux/netdevice.h).
+  if (setting.kind === 'mtu' && (setting.mtu < minimumMtu || (maximumMtu && setting.mtu > maximumMtu))) {
+    const range = `${minimumMtu} to ${maximumMtu || 'any'}`;
+    return { waits: false, message: `mtu of ${setting.device} must be ${range}, not ${setting.mtu}` };
   }
   return undefined;
 }
@@ -217,9 +218,10 @@ function leadsSomewhere(
 
 const interfaceSettings = ({ interfaces }: Configuration): Settings =>
   byKey(
-    interfaces.flatMap(({ device, mtu, up, addresses }): Setting[] => [
+    interfaces.flatMap(({ device, mtu, up, addresses, master }): Setting[] => [
       ...(mtu === undefined ? [] : [{ kind: 'mtu' as const, device, mtu }]),
       ...(up === undefined ? [] : [{ kind: 'state' as const, device, up }]),
+      ...(master === undefined ? [] : [{ kind: 'master' as const, device, master }]),
       ...addresses.map((address) => ({ kind: 'address' as const, device, address })),
     ]),
   );

@@ -1,5 +1,5 @@
 /** One thing of a DPU's own network that can be set by itself. */
-export type Setting = MtuSetting | StateSetting | AddressSetting | RouteSetting;
+export type Setting = MtuSetting | StateSetting | MasterSetting | AddressSetting | RouteSetting;
 
 /** Largest packet of a device, bytes. */
 export interface MtuSetting {
@@ -13,6 +13,14 @@ export interface StateSetting {
   readonly kind: 'state';
   readonly device: string;
   readonly up: boolean;
+}
+
+/** Of which bridge or bond a device is a port. */
+export interface MasterSetting {
+  readonly kind: 'master';
+  readonly device: string;
+  /** Empty: of none. */
+  readonly master: string;
 }
 
 export interface AddressSetting {
@@ -100,6 +108,8 @@ export function satisfies(found: Setting | undefined, wanted: Setting): boolean 
       return found?.kind === 'mtu' && found.mtu === wanted.mtu;
     case 'state':
       return found?.kind === 'state' && found.up === wanted.up;
+    case 'master':
+      return found?.kind === 'master' && found.master === wanted.master;
     case 'address':
       return found?.kind === 'address' && found.duplicates !== 'FOUND';
     case 'route':
@@ -122,6 +132,10 @@ export function textOf(setting: Setting): string {
       return `mtu ${setting.mtu} of ${setting.device}`;
     case 'state':
       return `${setting.device} ${setting.up ? 'up' : 'down'}`;
+    case 'master':
+      return setting.master === ''
+        ? `${setting.device} a port of nothing`
+        : `${setting.device} a port of ${setting.master}`;
     case 'address': {
       const why = setting.duplicates === 'FOUND' ? ', which another machine has,' : '';
       return `address ${setting.address}${why} of ${setting.device}`;

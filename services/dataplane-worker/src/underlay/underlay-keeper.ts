@@ -8,6 +8,7 @@ import {
   type ChangePlan,
   type ObservedNetwork,
   type Originals,
+  type PlanProblem,
   planChange,
   planRestore,
   type Step,
@@ -183,14 +184,7 @@ export class UnderlayKeeper implements AsyncDisposable {
     const version = { uid: configuration.uid, generation: configuration.generation };
     const observed = await kernel.observe();
     const plan = planChange(observed, configuration, this.#originals);
-    if (plan.kind === 'problem') {
-      await this.#keep(
-        plan.problem.waits
-          ? { kind: 'waiting', message: plan.problem.message }
-          : { kind: 'failed', message: plan.problem.message },
-      );
-      return;
-    }
+    if (plan.problem !== undefined) return this.#keep(statusOf(plan.problem));
     if (plan.steps.length === 0) return this.#confirm(configuration, plan.originals);
     const reachable = await controlPlane.confirm(version, this.#end.signal);
     if (!reachable.ok) {
@@ -217,19 +211,19 @@ export class UnderlayKeeper implements AsyncDisposable {
     if (await this.#undo(pending)) this.#look();
   }
 
-  /** Until the kernel shows all of it; a text: why it does not. */
-  async #make(configuration: Configuration): Promise<string | undefined> {
+  /** Until the kernel shows all of it (`isPartial`: that can be); a text: why it does not. */
+  async #make(configuration: Configuration, isPartial = false): Promise<string | undefined> {
     const { kernel } = this.ports;
     const originals = this.#originals;
     for (let round = 0; ; round++) {
-      const plan = planChange(await kernel.observe(), configuration, originals);
-      if (plan.kind === 'problem') return plan.problem.message;
-      const [first] = plan.steps;
+      const { problem, steps } = planChange(await kernel.observe(), configuration, originals);
+      if (problem !== undefined && !isPartial) return problem.message;
+      const [first] = steps;
       if (first === undefined) return undefined;
       if (round === MAX_ROUNDS)
         return `${textOf(first.setting)} does not ${first.action === 'set' ? 'stay' : 'go'}`;
       try {
-        await kernel.apply(plan.steps);
+        await kernel.apply(steps);
       } catch (failure) {
         return AppError.from(failure).message;
       }
@@ -246,7 +240,7 @@ export class UnderlayKeeper implements AsyncDisposable {
       const answer = await controlPlane.confirm(configuration, signal);
       const observed = await kernel.observe();
       const plan = planChange(observed, configuration, this.#originals);
-      if (plan.kind === 'problem') return plan.problem.message;
+      if (plan.problem !== undefined) return plan.problem.message;
       const [step] = plan.steps;
       if (step !== undefined) return `${textOf(step.setting)} did not last`;
       if (answer.ok && isSettled(plan, observed)) return undefined;
@@ -308,22 +302,17 @@ export class UnderlayKeeper implements AsyncDisposable {
     if (confirmed === undefined) return this.#tell(status);
     const { kernel, log } = this.ports;
     const plan = planChange(await kernel.observe(), confirmed, this.#originals);
-    if (plan.kind === 'problem') {
-      const { waits, message } = plan.problem;
-      return this.#tell(status.kind === 'applied' ? { kind: waits ? 'waiting' : 'failed', message } : status);
-    }
+    const well = status.kind === 'applied' && plan.problem !== undefined ? statusOf(plan.problem) : status;
     const isNewBoot = Object.keys(this.#state.originals).length === 0;
     if (isNewBoot && plan.originals.size > 0)
       await this.#write({ ...this.#state, originals: Object.fromEntries(plan.originals) });
-    if (plan.steps.length === 0) return this.#tell(status);
-    log.warn(
-      { changes: plan.steps.map(({ setting }) => textOf(setting)) },
-      'the network of this DPU is put right',
-    );
-    const failure = await this.#make(confirmed);
+    if (plan.steps.length === 0) return this.#tell(well);
+    const changes = plan.steps.map(({ setting }) => textOf(setting));
+    log.warn({ changes }, 'the network of this DPU is put right');
+    const failure = await this.#make(confirmed, true);
     if (failure !== undefined) this.#lookAfter(RETRY_MILLISECONDS);
     const isWell = failure === undefined || status.kind !== 'applied';
-    this.#tell(isWell ? status : { kind: 'failed', message: failure }, isNewBoot ? 0 : plan.steps.length);
+    this.#tell(isWell ? well : { kind: 'failed', message: failure }, isNewBoot ? 0 : changes.length);
   }
 
   get #originals(): Originals {
@@ -356,11 +345,11 @@ const refuse = (
   reason: string,
 ): NetworkState => ({ ...state, refused: { uid, generation, reason } });
 
+const statusOf = ({ waits, message }: PlanProblem): UnderlayStatus =>
+  waits ? { kind: 'waiting', message } : { kind: 'failed', message };
+
 /** No address is still looked at for duplicates. */
-const isSettled = (
-  { goal }: Extract<ChangePlan, { kind: 'steps' }>,
-  { settings }: ObservedNetwork,
-): boolean =>
+const isSettled = ({ goal }: ChangePlan, { settings }: ObservedNetwork): boolean =>
   [...goal.present.keys()].every((key) => {
     const setting = settings.get(key);
     return setting?.kind !== 'address' || setting.duplicates === undefined;

@@ -77,10 +77,10 @@ function parseInterface(
   field: string,
   problems: Problems,
 ): DpuInterface | undefined {
-  const { mtu, adminState, addresses, exclusiveAddresses } = message;
+  const { mtu, adminState, addresses, exclusiveAddresses, master } = message;
   const device = required(problems, `${field}.device`, message.device, parseDeviceName);
-  if (mtu === 0 && adminState === '' && addresses.length === 0 && !exclusiveAddresses) {
-    problems.add(field, 'must set at least one of mtu, adminState, addresses, exclusiveAddresses');
+  if (mtu === 0 && adminState === '' && addresses.length === 0 && !exclusiveAddresses && master === '') {
+    problems.add(field, 'must set at least one of mtu, adminState, addresses, exclusiveAddresses, master');
   }
   atMost(problems, `${field}.addresses`, addresses, MAX_INTERFACE_ADDRESSES);
   const parsed = all(
@@ -92,7 +92,11 @@ function parseInterface(
     mtu: optional(problems, `${field}.mtu`, mtu, parseUplinkMtu),
     adminState: optional(problems, `${field}.adminState`, adminState, parseAdminState),
     exclusiveAddresses,
+    master: optional(problems, `${field}.master`, master, parseDeviceName),
   };
+  if (values.master !== undefined && values.master === device) {
+    problems.add(`${field}.master`, 'must not be the device itself');
+  }
   return device && parsed && { device, ...values, addresses: parsed };
 }
 

@@ -16,6 +16,8 @@ export interface DpuInterface {
   readonly addresses: readonly InterfaceAddress[];
   /** Other addresses are taken away. */
   readonly exclusiveAddresses: boolean;
+  /** Bridge or bond that it is a port of; undefined: as it is. */
+  readonly master: DeviceName | undefined;
 }
 
 /** With a gateway or a device. */

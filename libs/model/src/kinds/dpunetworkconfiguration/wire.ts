@@ -15,12 +15,13 @@ export const dpuNetworkConfigurationSpecToMessage = ({
   attempt,
 }: DpuNetworkConfigurationSpec): DpuNetworkConfigurationSpecMessage =>
   create(DpuNetworkConfigurationSpecSchema, {
-    interfaces: interfaces.map(({ device, mtu, adminState, addresses, exclusiveAddresses }) => ({
+    interfaces: interfaces.map(({ device, mtu, adminState, addresses, exclusiveAddresses, master }) => ({
       device,
       mtu: mtu ?? 0,
       adminState: adminState ?? '',
       addresses: [...addresses],
       exclusiveAddresses,
+      master: master ?? '',
     })),
     routes: routes.map(({ destination, gateway, device, metric }) => ({
       destination,
