@@ -124,8 +124,9 @@ const inodeOf = (path: string): string | undefined =>
 /** The whole lines at the beginning of some bytes, at most a page of them, and how many bytes these are. */
 function linesOf(bytes: Buffer): { readonly lines: LogLine[]; readonly length: number } {
   const lines: LogLine[] = [];
+  /** Lines of each stream that were written in parts, and whose end has not come. */
+  const begun = new Map<string, LogLine>();
   let start = 0;
-  let partial = '';
   while (lines.length < MAX_LINES) {
     const end = bytes.indexOf(0x0a, start);
     if (end < 0) break;
@@ -134,14 +135,13 @@ function linesOf(bytes: Buffer): { readonly lines: LogLine[]; readonly length: n
     // The first line of a page that begins in the middle of one.
     if (match === null) continue;
     const [, time = '', stream = '', tag, text = ''] = match;
-    // A line that conmon has read in parts, and not more of it than fits a page.
-    if (tag === 'P') partial += text;
-    else {
-      lines.push({ time, stream, text: partial + text });
-      partial = '';
-    }
+    const line = { time, stream, text: (begun.get(stream)?.text ?? '') + text };
+    begun.delete(stream);
+    if (tag === 'P') begun.set(stream, line);
+    else lines.push(line);
   }
-  // A page without an end of a line: one line that is longer.
+  lines.push(...begun.values());
+  // A page without an end of a line: a part of one line.
   const length = start === 0 && bytes.length === MAX_PAGE_BYTES ? bytes.length : start;
   return { lines, length };
 }
