@@ -39,6 +39,7 @@ describe('docs/bus.md', () => {
       state: subjects.state(address),
       dpu: subjects.dpu('dpu-1', 'delta', 'network'),
       probe: subjects.probe('acme'),
+      cnf: subjects.cnf('acme', 'fw', 'rules', 'count'),
       dead: subjects.dead('x'),
     };
     const values: Record<string, string> = {
@@ -48,6 +49,9 @@ describe('docs/bus.md', () => {
       dpu: 'dpu-1',
       channel: 'delta',
       owner: 'network',
+      workload: 'fw',
+      interface: 'rules',
+      method: 'count',
       'original subject': 'x',
     };
     for (const [name, { template }] of Object.entries(SUBJECT_TABLE)) {

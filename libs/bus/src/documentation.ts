@@ -34,13 +34,18 @@ export const SUBJECT_TABLE = {
   },
   dpu: {
     template: 'dpu.<dpu>.<channel>.<owner>',
-    kind: 'internal: delta, inspect, counters, statistics and faults (requests) to the worker; sync, fetch, observed, inventory, heartbeat and confirm from it, as requests',
+    kind: 'internal: delta, inspect, counters, statistics, faults, logs and cnf (requests) to the worker; sync, fetch, observed, inventory, heartbeat, confirm and workload from it, as requests',
     body: 'protobuf',
   },
   probe: {
     template: 'probe.<tenant>',
     kind: 'request and reply, of a testbed only: sends a flow between its pods for real, and tells where it was seen',
     body: 'JSON: ExplainRequest, TraceResponse',
+  },
+  cnf: {
+    template: 'cnf.<tenant>.<workload>.<interface>.<method>',
+    kind: 'request and reply: a method of an interface that a CNF publishes, answered by admin',
+    body: 'JSON by the schemas that the CNF publishes',
   },
   dead: {
     template: 'dead.<original subject>',

@@ -25,7 +25,10 @@ const under = (subject: string): string => `${SUBJECT_PREFIX}.${subject}`;
 export const DEFAULT_DENY_POLICY = 'pod-default-deny';
 
 /** What workers send to the owners of their documents. */
-const DPU_CHANNELS = ['sync', 'fetch', 'observed', 'inventory', 'heartbeat', 'confirm'] as const;
+const DPU_CHANNELS = ['sync', 'fetch', 'observed', 'inventory', 'heartbeat', 'confirm', 'workload'] as const;
+
+/** By which the owner of workloads reads what they say, and calls what they publish. */
+const WORKLOAD_CHANNELS = ['logs', 'cnf'] as const;
 
 /** By which an operator looks into the acceleration of a DPU, and breaks it on purpose where the worker allows that. */
 const OPERATED_CHANNELS = ['statistics', 'faults'] as const;
@@ -70,7 +73,7 @@ const provisionStreams = streamNames.flatMap((name) => [
  * read the other APIs' events and states and send them requests and intents. Each one provisions the streams, so that
  * none has to wait for another.
  */
-function service(name: string, api: Api): Role {
+function service(name: string, api: Api, more: Partial<Pick<Role, 'publish' | 'subscribe'>> = {}): Role {
   return {
     name,
     purpose: `the ${name} service: owns the ${api} API`,
@@ -91,8 +94,10 @@ function service(name: string, api: Api): Role {
       // Its own tombstones, when everybody has had time to see them.
       `$JS.API.STREAM.MSG.DELETE.${STREAM.state.name}`,
       ...DISCOVERY,
+      ...(more.publish ?? []),
     ],
     subscribe: [
+      ...(more.subscribe ?? []),
       `${inboxPrefixOf({ name })}.>`,
       subjects.allRequests(api),
       ...DPU_CHANNELS.map((channel) => subjects.allDpus(channel, api)),
@@ -106,7 +111,12 @@ function service(name: string, api: Api): Role {
 
 /** The roles of an installation. Names of DPUs and tenants must be RFC 1123 labels: they become tokens of subjects. */
 export const roles = {
-  admin: (): Role => service('admin', 'admin'),
+  /** It answers for CNFs: a worker that could would hear what is for those of other DPUs. */
+  admin: (): Role =>
+    service('admin', 'admin', {
+      publish: WORKLOAD_CHANNELS.map((channel) => subjects.allDpus(channel, 'admin')),
+      subscribe: [subjects.allCnfs],
+    }),
 
   networkIntent: (): Role => service('network-intent', 'network'),
 
@@ -124,7 +134,9 @@ export const roles = {
         under(`dpu.${dpu}.inspect.*`),
         under(`dpu.${dpu}.counters.*`),
         ...OPERATED_CHANNELS.map((channel) => under(`dpu.${dpu}.${channel}.acceleration`)),
+        ...WORKLOAD_CHANNELS.map((channel) => under(`dpu.${dpu}.${channel}.admin`)),
         ...isDiscovered('dataplane-worker'),
+        ...isDiscovered('workload-host'),
       ],
       // Whoever discovers it, the owners of its documents and operators: nobody else can reach it.
       answers: 'discovery',

@@ -14,8 +14,11 @@ export interface ServerConfigOptions {
   readonly monitoringPort?: number;
 }
 
-/** How long a discovered worker may take for its answer: then the server forgets that it may give one. */
-const ANSWER_WITHIN = '2s';
+/**
+ * How long a worker may take for its answer, also for one of a CNF on its DPU: then the server forgets that it may give
+ * one.
+ */
+const ANSWER_WITHIN = '8s';
 
 /** More than the largest message of any stream, bytes. */
 const MAX_PAYLOAD = 1024 * 1024;

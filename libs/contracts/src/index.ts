@@ -1,4 +1,5 @@
 export * from './document.js';
+export * from './function-group.js';
 // Resources share their names with the objects that workers get.
 export {
   type AccelerationKey as AccelerationKeyResource,

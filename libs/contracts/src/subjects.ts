@@ -31,7 +31,8 @@ export type Verb =
   | 'plan'
   | 'explain'
   | 'counters'
-  | 'token';
+  | 'token'
+  | 'logs';
 export type Transition = 'accepted' | 'refused' | 'ready' | 'notready' | 'deleted';
 export type DpuChannel =
   | 'delta'
@@ -44,7 +45,10 @@ export type DpuChannel =
   | 'inspect'
   | 'counters'
   | 'statistics'
-  | 'faults';
+  | 'faults'
+  | 'workload'
+  | 'logs'
+  | 'cnf';
 
 /** What a resource is addressed by. `kind` is lower case and singular on subjects (`port`). */
 export interface ResourceAddress {
@@ -99,6 +103,11 @@ export const subjects = {
   probe: (tenant: string): string => `${SUBJECT_PREFIX}.probe.${tokens(tenant)}`,
   /** Filter: the probes of all tenants. */
   allProbes: `${SUBJECT_PREFIX}.probe.*`,
+  /** A method of an interface that a CNF publishes. */
+  cnf: (tenant: string, workload: string, interfaceName: string, method: string): string =>
+    `${SUBJECT_PREFIX}.cnf.${tokens(tenant, workload, interfaceName, method)}`,
+  /** Filter: all methods of all CNFs. */
+  allCnfs: `${SUBJECT_PREFIX}.cnf.*.*.*.*`,
   dead: (originalSubject: string): string => `${SUBJECT_PREFIX}.dead.${originalSubject}`,
 } as const;
 
@@ -150,4 +159,13 @@ export function parseDpuSubject(
 export function parseProbeSubject(subject: string): { tenant: string } | undefined {
   const [space, tenant] = tokensOf(subject, 2) ?? [];
   return space === 'probe' && tenant && tenant !== NO_TENANT ? { tenant } : undefined;
+}
+
+/** What `cnf.<tenant>.<workload>.<interface>.<method>` calls; undefined when it is not such a subject. */
+export function parseCnfSubject(
+  subject: string,
+): { tenant: string; workload: string; interface: string; method: string } | undefined {
+  const [space, tenant, workload, name, method] = tokensOf(subject, 5) ?? [];
+  if (space !== 'cnf' || !tenant || tenant === NO_TENANT || !workload || !name || !method) return undefined;
+  return { tenant, workload, interface: name, method };
 }

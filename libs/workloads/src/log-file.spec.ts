@@ -39,7 +39,11 @@ it('what comes after a cursor is told once, and waited for', async () => {
   write('stdout F two');
   const page = await next;
   expect(texts(page)).toEqual(['two']);
-  expect(await log.since(page.cursor, 0, never)).toEqual({ lines: [], cursor: page.cursor, truncated: false });
+  expect(await log.since(page.cursor, 0, never)).toEqual({
+    lines: [],
+    cursor: page.cursor,
+    truncated: false,
+  });
 });
 
 it('a log that was begun anew is followed from the one before, and what is lost is told', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { FUNCTION_GROUP } from '@outboard/contracts';
 import type { Device } from './device.js';
 import { functionsAmong, touchesFunctions } from './functions.js';
 
@@ -57,6 +58,12 @@ describe('functions', () => {
     const pf = device('pf0hpf', { permanentAddress: '08:c0:eb:00:00:01' });
     const [, vf] = functionsAmong([device('pf0vf0'), pf]);
     expect(vf).toMatchObject({ netdev: 'pf0vf0', pfMacAddress: '08:c0:eb:00:00:01' });
+  });
+
+  it('are for the DPU itself where its worker has made them, and for the host where hardware has', () => {
+    const [made, other] = functionsAmong([device('pf0sf1', { group: FUNCTION_GROUP }), device('pf0sf2')]);
+    expect(made).toMatchObject({ flavour: 'VIRTUAL', sfNumber: 1, external: false, attachment: 'DPU' });
+    expect(other).toMatchObject({ flavour: 'PCI_SF', sfNumber: 2, external: true, attachment: 'HOST' });
   });
 
   it('are another list when one comes, goes, or looks different, and not when its alias or MTU changes', () => {

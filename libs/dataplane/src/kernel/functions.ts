@@ -1,3 +1,4 @@
+import { FUNCTION_GROUP } from '@outboard/contracts';
 import type { DiscoveredFunction } from '../driver.js';
 import type { Device } from './device.js';
 
@@ -19,20 +20,21 @@ export function functionsAmong(devices: Iterable<Device>): DiscoveredFunction[] 
     return [{ device, controller, pf, kind, number: Number(number) }];
   });
   for (const { device, controller, pf, kind, number } of parsed) {
+    const isMade = kind === 'sf' && device.group === FUNCTION_GROUP;
     found.push({
-      flavour: kind === 'vf' ? 'PCI_VF' : kind === 'sf' ? 'PCI_SF' : 'PCI_PF',
+      flavour: isMade ? 'VIRTUAL' : kind === 'vf' ? 'PCI_VF' : kind === 'sf' ? 'PCI_SF' : 'PCI_PF',
       controller: Number(controller),
       pfNumber: Number(pf),
       ...(kind === 'vf' ? { vfNumber: number } : {}),
       ...(kind === 'sf' ? { sfNumber: number } : {}),
-      // A representor stands for something on the other side of the bus: on the host.
-      external: true,
+      // A representor stands for something on the other side of the bus, on the host, unless the DPU has made it for itself.
+      external: !isMade,
       pfMacAddress: macOf(physical.get(`${controller} ${pf}`)),
       hwAddress: macOf(device),
       netdev: device.name,
       physPortName: device.physPortName === '' ? device.name : device.physPortName,
       switchId: device.switchId,
-      attachment: 'HOST',
+      attachment: isMade ? 'DPU' : 'HOST',
       active: device.up,
       attached: device.carrier,
     });

@@ -9,6 +9,7 @@ import {
 import { askSocket, type HttpRequest, type HttpResponse } from './socket-client.js';
 
 const DISCOVER_MILLISECONDS = 2_000;
+/** Less than the bus keeps the permission to answer. */
 const CALL_MILLISECONDS = 5_000;
 const MAX_BODY_BYTES = 256 << 10;
 /** Calls that wait for one CNF; more are refused. */

@@ -1,9 +1,3 @@
-/**
- * On both ends of the functions that we make, from the moment of their birth (IFLA_GROUP): `obf` in ASCII. It tells
- * them from functions of hardware, whose representors are called alike.
- */
-export const FUNCTION_GROUP = 0x6f6266;
-
 /** What a function's other end is called in the DPU's namespace: `pf0sf3` has `sf3`. */
 export const functionDevice = (representor: string): string => representor.replace(/^pf\d+/, '');
 

@@ -1,6 +1,6 @@
-import { AppError } from '@outboard/core';
+import { FUNCTION_GROUP } from '@outboard/contracts';
 import { applyAll, type Link, link, type Message, type NetlinkSocket, ONE_QUEUE } from '@outboard/netlink';
-import { FUNCTION_GROUP, functionAlias, functionDevice, representorName } from './function-names.js';
+import { functionAlias, functionDevice, representorName } from './function-names.js';
 
 /** The functions that a pool shall have here. */
 export interface WantedFunctions {
@@ -71,9 +71,3 @@ const creation = (representor: string): Message =>
       data: { peer: { ifname: functionDevice(representor), group: FUNCTION_GROUP, ...ONE_QUEUE } },
     },
   });
-
-/** For a caller that has to have all of them. */
-export function refuseForeign(foreign: readonly string[]): void {
-  if (foreign.length === 0) return;
-  throw new AppError('ALREADY_EXISTS', `not made by us: ${foreign.slice(0, 10).join(', ')}`);
-}

@@ -5,6 +5,7 @@ import {
   readCommonConfiguration,
 } from '@outboard/service-shell/process';
 import type { AccelerationSettings } from '../acceleration/host-acceleration.js';
+import type { WorkloadSettings } from '../workloads/host-workloads.js';
 
 const DRIVERS = ['linux', 'ovs'] as const;
 /** With the uid of a session and the name of a socket it must fit a socket's address (unix(7)). */
@@ -27,6 +28,7 @@ export interface WorkerConfiguration extends CommonConfiguration {
   readonly ovsDirectory: string | undefined;
   /** Undefined: this worker serves no acceleration. */
   readonly acceleration: AccelerationSettings | undefined;
+  readonly workloads: WorkloadSettings;
   /** Undefined: the dataplane is compared with its documents only when something happens. */
   readonly resyncMilliseconds: number | undefined;
   /** Program that reboots this machine; undefined: somebody else does. */
@@ -84,6 +86,7 @@ export function readConfiguration(environment: EnvironmentReader): WorkerConfigu
     ),
     driver: environment.oneOf('OUTBOARD_DRIVER', DRIVERS, 'linux'),
     acceleration: readAcceleration(environment),
+    workloads: readWorkloads(environment),
     ovsDirectory: environment.optionalPath('OUTBOARD_OVS_DIRECTORY'),
     rebootCommand: environment.optionalPath('OUTBOARD_REBOOT_COMMAND'),
     resyncMilliseconds: resyncSeconds === 0 ? undefined : resyncSeconds * 1_000,
@@ -104,4 +107,40 @@ function readAcceleration(environment: EnvironmentReader): AccelerationSettings 
   return socketDirectory === ''
     ? undefined
     : { socketDirectory, lightThreads, heavyThreads, injectsFaults: injectsFaults === 'allowed' };
+}
+
+const CGROUP = /^(\/[A-Za-z0-9_.-]{1,64}){1,4}$/;
+const VARIABLES = /^([A-Za-z_][A-Za-z0-9_]*=[^,]*)(,[A-Za-z_][A-Za-z0-9_]*=[^,]*)*$/;
+
+function readWorkloads(environment: EnvironmentReader): WorkloadSettings {
+  const cgroupParent = environment.read(
+    'OUTBOARD_CGROUP_PARENT',
+    (value) => CGROUP.test(value),
+    'a path of cgroups such as /outboard, of at most four steps',
+    '/outboard',
+  );
+  const directories = environment.read(
+    'OUTBOARD_WORKLOAD_DIRECTORIES',
+    (value) => value === '' || value.split(':').every((path) => path.startsWith('/')),
+    'absolute paths, separated by colons',
+    '',
+  );
+  const variables = environment.read(
+    'OUTBOARD_WORKLOAD_ENVIRONMENT',
+    (value) => value === '' || VARIABLES.test(value),
+    'NAME=value, several separated by commas',
+    '',
+  );
+  return {
+    cgroupParent,
+    programDirectories: directories === '' ? [] : directories.split(':'),
+    environment: Object.fromEntries(
+      variables === ''
+        ? []
+        : variables.split(',').map((each) => {
+            const equals = each.indexOf('=');
+            return [each.slice(0, equals), each.slice(equals + 1)];
+          }),
+    ),
+  };
 }

@@ -6,6 +6,7 @@ import type { HostedAcceleration } from '../acceleration/host-acceleration.js';
 import type { AccelerationOperations } from '../acceleration/operations.js';
 import type { SessionsHeartbeat } from '../acceleration/sessions-heartbeat.js';
 import { AdminEngine } from '../admin/admin-engine.js';
+import type { HostedWorkloads } from '../workloads/host-workloads.js';
 import { DocumentFollower } from './document-follower.js';
 import { DocumentStore } from './document-store.js';
 import { Heartbeat } from './heartbeat.js';
@@ -43,6 +44,8 @@ export interface DataplaneWorkerPorts {
   readonly engine: DataplaneEngine<Spec>;
   /** What makes the document of owner `admin` so; absent: this worker has nothing that does, and says so. */
   readonly admin?: AdminEngine | undefined;
+  /** What runs this DPU's workloads; absent: this worker runs none. Its parts are the admin engine's. The worker disposes it. */
+  readonly workloads?: HostedWorkloads | undefined;
   /** What applications use this DPU's engines by; absent: this worker has none of it. The worker disposes it. */
   readonly acceleration?: HostedAcceleration | undefined;
   /** Undefined: reboots that admin asks for are left to somebody else. */
@@ -80,7 +83,7 @@ export interface WorkerReadiness {
  * the DPU has and that it is alive. Disposing stops all that and leaves the dataplane as it is.
  */
 export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promise<DataplaneWorker> {
-  const { identity, owners, dataDirectory, engine, acceleration, clock, log } = ports;
+  const { identity, owners, dataDirectory, engine, acceleration, workloads, clock, log } = ports;
   const { dpu, incarnation } = identity;
   const { rebooted } = await claimDataDirectory(dataDirectory, identity, log);
   const store = new DocumentStore({ ...ports, directory: documentsOf(dataDirectory), dpu });
@@ -113,7 +116,7 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
 
   const end = new AbortController();
   let listening: Disposable | undefined;
-  let service: Subscription | undefined;
+  const services: (Subscription | undefined)[] = [];
   const followed = Promise.resolve(ports.bus).then(async (bus) => {
     if (end.signal.aborted) return;
     const subscriptions = await Promise.all(all.map((follower) => follower.follow(bus)));
@@ -122,12 +125,16 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       settlement.connected();
       for (const part of [...reporters, inventory, heartbeat]) part.connected(bus);
       served?.heartbeat.connected(bus);
+      workloads?.connected(bus);
     });
     const endpoints = [
       ...endpointsOf(dpu, owners, engine, ports.driver),
       ...(served?.operations.endpoints ?? []),
     ];
-    service = await serveRequests(bus, identity, endpoints, log);
+    services.push(
+      await unlessRefused(() => serveRequests(bus, identity, endpoints), log),
+      await unlessRefused(() => workloads?.serve(bus), log),
+    );
     await Promise.all(subscriptions.map(({ closed }) => closed));
   });
 
@@ -162,11 +169,12 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       // What was being applied is finished, so that its report can still be told.
       await engine[Symbol.asyncDispose]();
       await acceleration?.[Symbol.asyncDispose]();
+      await workloads?.[Symbol.asyncDispose]();
       await Promise.race([reporter.idle(), clock.delay(FAREWELL_MILLISECONDS)]);
       for (const each of reporters) each[Symbol.dispose]();
       served?.heartbeat[Symbol.dispose]();
       await store.close();
-      await service?.[Symbol.asyncDispose]();
+      for (const service of services) await service?.[Symbol.asyncDispose]();
     },
   };
 }
@@ -205,24 +213,27 @@ const endpointsOf = (
   ...new RuleCounters(dpu, owners, driver).endpoints,
 ];
 
-/**
- * `$SRV.PING|INFO|STATS.dataplane-worker` finds every worker, and owners look into it. One that may not be found or
- * looked into works all the same.
- */
-async function serveRequests(
+/** `$SRV.PING|INFO|STATS.dataplane-worker` finds every worker, and owners look into it. */
+const serveRequests = (
   bus: Bus,
   { dpu, workerVersion }: WorkerIdentity,
   endpoints: readonly Endpoint[],
+): Promise<Subscription> =>
+  bus.serve({
+    name: 'dataplane-worker',
+    version: workerVersion,
+    description: `dataplane worker of ${dpu}`,
+    endpoints,
+    maxInFlight: MAX_REQUESTS,
+  });
+
+/** A worker that may not be found or looked into works all the same. */
+async function unlessRefused(
+  serve: () => Promise<Subscription> | undefined,
   log: Log,
 ): Promise<Subscription | undefined> {
   try {
-    return await bus.serve({
-      name: 'dataplane-worker',
-      version: workerVersion,
-      description: `dataplane worker of ${dpu}`,
-      endpoints,
-      maxInFlight: MAX_REQUESTS,
-    });
+    return await serve();
   } catch (failure) {
     log.warn({ err: failure }, 'the worker cannot be discovered or looked into');
     return undefined;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Bus, roles } from '@outboard/bus';
 import { systemClock, systemRandom } from '@outboard/core';
-import { createEngine, type Driver, type Spec } from '@outboard/dataplane/contract';
+import { createEngine, type Driver, HopHealthBoard, type Spec } from '@outboard/dataplane/contract';
 import { connectAs, connectEventually, type Log } from '@outboard/service-shell/process';
 import { AdminEngine } from '../admin/admin-engine.js';
 import type { WorkerConfiguration } from '../app/configuration.js';
@@ -32,7 +32,8 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
   const early = configuration.driver === 'linux' ? await openUnderlay() : undefined;
   const driver = await openDriver(configuration);
   const underlay = early ?? (await openUnderlay());
-  const engine = createEngine({ driver, owners, resyncMilliseconds, ...environment });
+  const hops = new HopHealthBoard();
+  const engine = createEngine({ driver, owners, resyncMilliseconds, hopHealth: hops, ...environment });
   const end = new AbortController();
   const bus = connectEventually(() => connectAs(roles.worker(configuration.dpu), configuration), {
     ...environment,
@@ -56,6 +57,15 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
       dataDirectory,
       log,
     }));
+  const { hostWorkloads } = await import('../workloads/host-workloads.js');
+  const workloads = hostWorkloads({
+    ...environment,
+    ...configuration.workloads,
+    identity,
+    dataDirectory,
+    hops,
+    log,
+  });
   const worker = await createDataplaneWorker({
     ...environment,
     identity,
@@ -63,7 +73,8 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
     dataDirectory,
     driver,
     engine,
-    admin: new AdminEngine({ underlayConfiguration: underlay.part }),
+    admin: new AdminEngine({ underlayConfiguration: underlay.part, ...workloads.parts }),
+    workloads,
     acceleration,
     rebootMachine: rebootMachineOf(configuration),
     bus,
