@@ -114,6 +114,8 @@ const EVERYTHING: readonly d.Entry[] = [
   ]),
   d.route('fd00:20::/48', [{ gateway: 'fd00:1::5', weight: 1, networkUid: NET }]),
   d.route('10.22.0.0/24'),
+  d.placedRoute(d.ROUTER, '10.23.0.0/16', [], { rtmType: 'blackhole' }),
+  d.placedRoute(d.ROUTER, 'fd00:23::/48', [], { rtmType: 'prohibit' }),
   d.egressGateway(),
 ];
 
@@ -185,6 +187,8 @@ const CHANGED: readonly d.Entry[] = [
     { gateway: 'fd00:1::6', weight: 1, networkUid: NET },
   ]),
   d.route('10.22.0.0/24', [{ gateway: '10.0.1.9', weight: 1, networkUid: OTHER }]),
+  d.placedRoute(d.ROUTER, '10.23.0.0/16', [], { rtmType: 'prohibit' }),
+  d.placedRoute(d.ROUTER, 'fd00:23::/48', [{ gateway: 'fd00:1::5', weight: 1, networkUid: NET }]),
 ];
 
 /** Milliseconds: the tests that try out every operation have many steps. */
@@ -201,6 +205,8 @@ export function driverConformance<S extends Spec>(
     readonly walks: number;
     /** Of all operations, every how many-th fails once. */
     readonly faultStride: number;
+    /** Documents that not every driver can have, each one a change of the one before. */
+    readonly more?: readonly (readonly d.Entry[])[];
   },
 ): void {
   jest.setTimeout(TEST_MILLISECONDS);
@@ -320,7 +326,7 @@ export function driverConformance<S extends Spec>(
     it('changes everything in place, in both directions', async () => {
       const driver = await open();
       const probe = await start(driver);
-      for (const entries of [EVERYTHING, CHANGED, EVERYTHING]) {
+      for (const entries of [EVERYTHING, CHANGED, EVERYTHING, ...(options.more ?? [])]) {
         expectClean(await probe.apply(whole(entries)));
         await expectExactly(probe, driver);
       }

@@ -80,6 +80,7 @@ import {
   prefixOf,
   RESTART_POLICIES,
   type ResourceOf,
+  ROUTE_TYPES,
   type Router,
   RULE_ACTIONS,
   type RuleAction,
@@ -619,15 +620,21 @@ export const netlinkObject: fc.Arbitrary<NetlinkObject> = fc.record({
     dpus: fc.uniqueArray(name, { maxLength: 3 }),
     object: fc.oneof(
       ipPrefix.chain((dst) =>
-        fc.record({
-          kind: fc.constant('route' as const),
-          router: fc.oneof(name, fc.constant(DEFAULT_ROUTER)),
-          dst: fc.constant(dst),
-          // An only next hop has no weight.
-          nextHops: netlinkHops(dst).map((hops) =>
-            hops.length === 1 ? hops.map((hop) => ({ ...hop, weight: 1 })) : hops,
+        fc
+          .record({
+            kind: fc.constant('route' as const),
+            router: fc.oneof(name, fc.constant(DEFAULT_ROUTER)),
+            dst: fc.constant(dst),
+            // An only next hop has no weight.
+            nextHops: netlinkHops(dst).map((hops) =>
+              hops.length === 1 ? hops.map((hop) => ({ ...hop, weight: 1 })) : hops,
+            ),
+            rtmType: fc.constantFrom(...ROUTE_TYPES),
+            mtu: maybe(fc.integer({ min: 1280, max: 65_520 })),
+          })
+          .map((route) =>
+            route.nextHops.length > 0 ? { ...route, rtmType: undefined } : { ...route, mtu: undefined },
           ),
-        }),
       ),
       fc.record({ kind: fc.constant('neigh' as const), network: name, dst: ipAddress, lladdr: macAddress }),
       fc.record({ kind: fc.constant('fdb' as const), network: name, port: name, lladdr: macAddress }),

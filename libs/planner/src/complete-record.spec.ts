@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import { identityOf, Lab } from '../test/lab.js';
 import { completeRecord, type StoredRecord } from './index.js';
 
-/** The fields that a subnet and a router had when there was nothing else. */
+/** The fields that they had when there was nothing else. */
 const FIRST = {
   Subnet: ['network', 'cidr', 'gateway', 'allocationRanges'],
   Router: ['routes', 'externalGateway'],
@@ -14,6 +14,11 @@ const only = <Value extends object>(value: Value, fields: readonly string[]): Va
 
 /** A row as the first version would have stored it. */
 function asFirstStored(record: StoredRecord): StoredRecord {
+  if (record.kind === 'NetlinkObject') {
+    const { spec } = record.resource;
+    const object = only(spec.object, ['kind', 'router', 'dst', 'nextHops']);
+    return { ...record, resource: { ...record.resource, spec: { ...spec, object } } };
+  }
   if (record.kind !== 'Subnet' && record.kind !== 'Router') return record;
   const { resource } = record;
   const { externalGateway, ...spec } = only(
@@ -30,6 +35,7 @@ it('what an earlier version has stored is what it would be now, with nothing ask
   lab.apply('Router', 'default', { externalGateway: { sourceNat: 'DPU_ADDRESS' } });
   lab.apply('Network', 'blue', {});
   lab.apply('Subnet', 'blue-v4', { network: 'blue', cidr: '10.0.0.0/24' });
+  lab.apply('NetlinkObject', 'nowhere', { route: { dst: '172.20.0.0/16', rtmType: 'unreachable' } });
   lab.apply('Port', 'web-0', { network: 'blue', function: identityOf('dpu-1', 0) });
   const rows = [...lab.rows.values()];
   const stored = rows.map(asFirstStored);

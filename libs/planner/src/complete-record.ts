@@ -1,4 +1,10 @@
-import { IP_FAMILIES, type RouterSpec, type SubnetSpec } from '@outboard/model';
+import {
+  IP_FAMILIES,
+  type NetlinkObjectSpec,
+  type NetlinkRoute,
+  type RouterSpec,
+  type SubnetSpec,
+} from '@outboard/model';
 import type { DpuRecord, StoredRecord } from './records.js';
 
 /** What a subnet had before there was a word for it. */
@@ -24,6 +30,10 @@ export function completeRecord(record: StoredRecord): StoredRecord {
       const { resource } = record;
       return { kind: 'Router', resource: { ...resource, spec: completeRouter(resource.spec) } };
     }
+    case 'NetlinkObject': {
+      const { resource } = record;
+      return { kind: 'NetlinkObject', resource: { ...resource, spec: completePlaced(resource.spec) } };
+    }
     case 'Dpu':
       // All could be used before there was a word for it.
       return { ...record, schedulable: (record as Partial<DpuRecord>).schedulable ?? true };
@@ -38,4 +48,15 @@ function completeRouter(spec: RouterSpec): RouterSpec {
   // At first nothing but IPv4 left.
   const { sourceNat, ipFamilies = IP_FAMILIES.slice(0, 1) } = externalGateway;
   return { ...spec, externalGateway: { sourceNat, ipFamilies } };
+}
+
+function completePlaced(spec: NetlinkObjectSpec): NetlinkObjectSpec {
+  const { object } = spec;
+  if (object.kind !== 'route') return spec;
+  // At first nothing but `unreachable` could be instead of next hops.
+  const before: Partial<NetlinkRoute> = {
+    rtmType: object.nextHops.length > 0 ? undefined : 'unreachable',
+    mtu: undefined,
+  };
+  return { ...spec, object: { ...before, ...object } };
 }

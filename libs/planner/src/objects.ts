@@ -9,6 +9,7 @@ import {
   type Name,
   type NamedPort,
   type NetlinkObject,
+  type NetlinkRoute,
   type Network,
   type Port,
   prefixLength,
@@ -53,14 +54,22 @@ export function routeObject(
 export const placedRouteObject = (
   resource: NetlinkObject,
   router: string,
-  dst: IpPrefix,
+  { dst, rtmType, mtu }: NetlinkRoute,
   nextHops: readonly PlannedNextHop[],
-): SharedObject =>
-  share(objectKeys.placedRoute(router, dst), 'NetlinkObject', resource, routeOf(router, dst, nextHops));
+): SharedObject => {
+  const more = { ...(rtmType && rtmType !== 'unreachable' && { rtmType }), ...(mtu && { mtu }) };
+  const route = routeOf(router, dst, nextHops, more);
+  return share(objectKeys.placedRoute(router, dst), 'NetlinkObject', resource, route);
+};
 
-const routeOf = (router: string, destination: IpPrefix, hops: readonly PlannedNextHop[]) => {
+const routeOf = (
+  router: string,
+  destination: IpPrefix,
+  hops: readonly PlannedNextHop[],
+  more: { readonly rtmType?: string; readonly mtu?: number } = {},
+) => {
   const nextHops = hops.map(({ gateway, weight, networkUid }) => ({ gateway, weight, networkUid }));
-  return { case: 'route', value: { router, destination, nextHops } } as const;
+  return { case: 'route', value: { router, destination, nextHops, ...more } } as const;
 };
 
 export function egressGatewayObject(router: Router, ipFamily: IpFamilyName): SharedObject {

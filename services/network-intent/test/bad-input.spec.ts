@@ -156,8 +156,14 @@ describe('an intent that breaks a rule is refused by an event that tells the fie
       'a route by another family, and one of an unknown type',
       'NetlinkObject',
       'o',
-      { route: { dst: '172.20.0.0/16', gateway: 'fd00::1', rtmType: 'blackhole' } },
-      ['spec.route', 'spec.route.rtmType', 'spec.route.gateway'],
+      { route: { dst: '172.20.0.0/16', gateway: 'fd00::1', rtmType: 'throw', metrics: { mtu: 60 } } },
+      [
+        'spec.route',
+        'spec.route.rtmType',
+        'spec.route.metrics',
+        'spec.route.metrics.mtu',
+        'spec.route.gateway',
+      ],
     ],
     [
       'a neighbour for everybody',

@@ -16,6 +16,7 @@ import { Testbed } from '@outboard/testbed';
 import { type ConformanceWorld, driverConformance } from '../conformance-suite.js';
 import type { LinuxSpec } from '../realise/linux-objects.js';
 import { parseAlias } from '../realise/names.js';
+import * as d from '../testing/documents.js';
 import { LinuxDriver } from './linux-driver.js';
 
 let worlds = 0;
@@ -131,4 +132,24 @@ async function linuxWorld(): Promise<ConformanceWorld<LinuxSpec>> {
   };
 }
 
-driverConformance('linux', linuxWorld, { walks: 15, faultStride: 11 });
+const NETWORK = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';
+
+/** Routes to which only so much fits. */
+const narrow = (mtu: number): d.Entry[] => [
+  d.router(),
+  d.bridgeDomain(NETWORK),
+  ...['10.0.1.5', 'fd00:1::5'].map((gateway, index) =>
+    d.placedRoute(
+      d.ROUTER,
+      ['10.24.0.0/16', 'fd00:24::/48'][index] ?? '',
+      [{ gateway, weight: 1, networkUid: NETWORK }],
+      { mtu },
+    ),
+  ),
+];
+
+driverConformance('linux', linuxWorld, {
+  walks: 15,
+  faultStride: 11,
+  more: [1300, 1400, 0].map(narrow),
+});

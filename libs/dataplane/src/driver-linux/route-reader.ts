@@ -1,10 +1,16 @@
 import { AF, type Route, RT_TABLE, RTM_F, RTN, RTNH_F } from '@outboard/netlink';
 import type { Place } from '../kernel/place.js';
-import { namespaceKey, type RouteNextHop, routeKey } from '../realise/linux-objects.js';
+import { namespaceKey, type RouteNextHop, type RouteType, routeKey } from '../realise/linux-objects.js';
 import { byGateway } from '../realise/next-hops.js';
 import type { Observed } from './handler.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
 
+/** Of what is instead of next hops. */
+const TYPES: ReadonlyMap<number, RouteType> = new Map([
+  [RTN.UNREACHABLE, 'unreachable'],
+  [RTN.BLACKHOLE, 'blackhole'],
+  [RTN.PROHIBIT, 'prohibit'],
+]);
 const OWNED = { kind: 'owned' } as const;
 const IN_HARDWARE = { inHardware: true } as const;
 
@@ -25,9 +31,11 @@ export class RouteReader {
     if (rtmProtocol !== OUTBOARD_PROTOCOL || rtmTable !== RT_TABLE.MAIN) return undefined;
     const destination = `${dst}/${rtmDstLen}`;
     const nextHops = this.#nextHopsOf(message);
+    const type = TYPES.get(message.rtmType);
+    const mtu = message.metrics?.mtu ?? 0;
     return {
       key: this.#keyPrefix + destination,
-      spec: { kind: 'route', namespace: this.place.name, destination, nextHops },
+      spec: { kind: 'route', namespace: this.place.name, destination, nextHops, mtu, ...(type && { type }) },
       within: this.#within,
       ownership: OWNED,
       ...(isOffloaded(message) && IN_HARDWARE),

@@ -14,13 +14,7 @@ import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure, sendSteps } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
-import {
-  linkKey,
-  namespaceKey,
-  type RouteNextHop,
-  type RouteSpec,
-  routeKey,
-} from '../realise/linux-objects.js';
+import { linkKey, namespaceKey, type RouteSpec, type RouteType, routeKey } from '../realise/linux-objects.js';
 import {
   type DeleteOperation,
   type Handler,
@@ -150,12 +144,12 @@ function resultOf(spec: RouteSpec, failure: { code: string; message: string }): 
 }
 
 /** Where a route leads, as the kernel puts it. */
-type Way = Pick<RouteInput, 'rtmType' | 'rtmFlags' | 'gateway' | 'oif' | 'multipath'>;
+type Way = Pick<RouteInput, 'rtmType' | 'rtmFlags' | 'gateway' | 'oif' | 'multipath' | 'metrics'>;
 
 /** A route of ours in the main table; one literal, for there are many. */
 function routeBody(
   destination: string,
-  { rtmType, rtmFlags, gateway, oif, multipath }: Way = {},
+  { rtmType, rtmFlags, gateway, oif, multipath, metrics }: Way = {},
 ): RouteInput {
   const slash = destination.indexOf('/');
   return {
@@ -169,19 +163,27 @@ function routeBody(
     gateway,
     oif,
     multipath,
+    metrics,
   };
 }
 
 function putMessage(place: Place, spec: RouteSpec, create: boolean): Message | OperationResult {
   for (const { device } of spec.nextHops)
     if (device !== undefined && place.device(device) === undefined) return missing(linkKey(device));
-  const body = routeBody(spec.destination, wayOf(place, spec.nextHops));
+  const way = wayOf(place, spec);
+  const body = routeBody(spec.destination, spec.mtu === 0 ? way : { ...way, metrics: { mtu: spec.mtu } });
   return create ? route.create(body) : route.replace(body);
 }
 
-function wayOf(place: Place, nextHops: readonly RouteNextHop[]): Way {
+const TYPES: Readonly<Record<RouteType, number>> = {
+  unreachable: RTN.UNREACHABLE,
+  blackhole: RTN.BLACKHOLE,
+  prohibit: RTN.PROHIBIT,
+};
+
+function wayOf(place: Place, { nextHops, type = 'unreachable' }: RouteSpec): Way {
   const [first] = nextHops;
-  if (first === undefined) return { rtmType: RTN.UNREACHABLE };
+  if (first === undefined) return { rtmType: TYPES[type] };
   const indexOf = (device: string): number | undefined => place.device(device)?.index;
   if (nextHops.length === 1) {
     const { gateway, device } = first;

@@ -287,9 +287,15 @@ export interface RouteSpec {
   readonly namespace: string;
   /** Canonical prefix. */
   readonly destination: string;
-  /** Ordered by gateway and device; none: unreachable. */
+  /** Ordered by gateway and device. */
   readonly nextHops: readonly RouteNextHop[];
+  /** Without next hops, what becomes of packets. */
+  readonly type?: RouteType;
+  /** Bytes of a packet that get through there; 0: what the link carries. */
+  readonly mtu: number;
 }
+
+export type RouteType = 'unreachable' | 'blackhole' | 'prohibit';
 
 export interface RouteNextHop {
   readonly gateway: string;

@@ -159,7 +159,7 @@ export const netlinkView: DriverView<LinuxSpec> = {
       case 'portchain':
         return policyAttributes(spec);
       case 'route':
-        return { netns: spec.namespace, dst: spec.destination, ...nextHopsOf(spec) };
+        return { netns: spec.namespace, dst: spec.destination, ...nextHopsOf(spec), ...metricsOf(spec) };
       case 'rate': {
         const parms = { rate: spec.bytesPerSecond, limit: spec.limit };
         return { ifname: spec.device, parent: 'root', kind: 'tbf', options: { parms } };
@@ -202,9 +202,11 @@ function setOf({ source }: SenderSpec): string {
   return isSingle ? GUARD_SETS.ipv6 : GUARD_SETS.ipv6Prefixes;
 }
 
-function nextHopsOf({ nextHops }: RouteSpec): NetlinkAttributes {
+const metricsOf = ({ mtu }: RouteSpec): NetlinkAttributes => (mtu === 0 ? {} : { metrics: { mtu } });
+
+function nextHopsOf({ nextHops, type }: RouteSpec): NetlinkAttributes {
   const [only, ...others] = nextHops;
-  if (only === undefined) return { rtmType: 'unreachable' };
+  if (only === undefined) return { rtmType: type };
   if (others.length === 0) return hopOf(only);
   return { multipath: nextHops.map((hop) => ({ ...hopOf(hop), rtnhHops: hop.weight - 1 })) };
 }

@@ -143,6 +143,7 @@ function egressObjects(
         namespace,
         destination: defaultRoute,
         nextHops: [{ gateway: exitAddress, device: door, weight: 1 }],
+        mtu: 0,
       },
       after: [linkKey(door), ...addresses.map(({ key }) => key)],
       within: home,

@@ -2,13 +2,22 @@ import type { NextHop, Route } from '@outboard/contracts';
 import { Problems } from '@outboard/core';
 import type { DriverObject } from '../driver.js';
 import { canonicalAddress, formatPrefix, parsePrefix } from './addresses.js';
-import { type LinuxSpec, linkKey, namespaceKey, type RouteNextHop, routeKey } from './linux-objects.js';
+import {
+  type LinuxSpec,
+  linkKey,
+  namespaceKey,
+  type RouteNextHop,
+  type RouteType,
+  routeKey,
+} from './linux-objects.js';
 import { bridgeName, namespaceName } from './names.js';
 import { byGateway } from './next-hops.js';
 
 const MAX_NEXT_HOPS = 256;
 const MAX_WEIGHT = 256;
 const REMEMBERED = 4096;
+/** The first is what a route without next hops is where nothing is said. */
+const ROUTE_TYPES = ['unreachable', 'blackhole', 'prohibit'] as const;
 
 /** Key of a Router object. */
 export const ROUTER_KEY = /^router\/[^/]+\/[^/]+$/;
@@ -42,14 +51,22 @@ export function routeObject(route: Route, dpu: string): DriverObject<LinuxSpec> 
   const prefix = parsePrefix(route.destination);
   if (prefix === undefined) problems.add('destination', 'must be an IPv4 or IPv6 prefix');
   const { nextHops, links } = waysOf(route.nextHops, problems);
+  const type = typeOf(route, problems);
+  const { mtu } = route;
   if (problems.total > 0 || prefix === undefined) throw problems.toError();
   const destination = formatPrefix(prefix);
   return {
     key: routeKey(namespace, destination),
-    spec: { kind: 'route', namespace, destination, nextHops },
+    spec: { kind: 'route', namespace, destination, nextHops, mtu, ...(nextHops.length === 0 && { type }) },
     after: links.length > 0 ? links : [home],
     within: home,
   };
+}
+
+function typeOf({ rtmType }: Route, problems: Problems): RouteType {
+  const type = ROUTE_TYPES.find((each) => each === (rtmType || ROUTE_TYPES[0]));
+  if (type === undefined) problems.add('rtmType', `must be absent or one of ${ROUTE_TYPES.join(', ')}`);
+  return type ?? ROUTE_TYPES[0];
 }
 
 function homeOf(router: string, dpu: string, problems: Problems): Home {

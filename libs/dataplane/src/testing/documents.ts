@@ -197,10 +197,11 @@ export const placedRoute = (
   router: string,
   destination: string,
   nextHops: { gateway: string; weight: number; networkUid: string }[],
+  more: { rtmType?: string; mtu?: number } = {},
 ): Entry =>
   entry('NetlinkObject', `placedroute/${router}/${destination}`, {
     case: 'route',
-    value: { router, destination, nextHops },
+    value: { router, destination, nextHops, ...more },
   });
 
 export type SubnetInit = MessageInitShape<typeof SubnetConfigurationSchema>;

@@ -158,6 +158,11 @@ describe('an object that a caller has placed', () => {
     expect(found(lab, 'placedroute')).toEqual({});
     lab.apply('NetlinkObject', 'one', { route: { dst: '172.20.0.0/16', rtmType: 'unreachable' } });
     expect(found(lab, 'placedroute')).toMatchObject({ 'dpu-1': { destination: '172.20.0.0/16' } });
+    lab.apply('NetlinkObject', 'one', { route: { dst: '172.20.0.0/16', rtmType: 'blackhole' } });
+    expect(found(lab, 'placedroute')).toMatchObject({ 'dpu-1': { rtmType: 'blackhole' } });
+    const metrics = { mtu: 1300 };
+    lab.apply('NetlinkObject', 'one', { route: { dst: '172.20.0.0/16', gateway: '10.0.0.2', metrics } });
+    expect(found(lab, 'placedroute')).toMatchObject({ 'dpu-1': { mtu: 1300 } });
     checkInvariants(lab);
   });
 });

@@ -117,15 +117,12 @@ function subnetOf({ subnets }: RouterEntry, matches: (cidr: IpPrefix) => boolean
 export const prefixOfAddress = ({ address, prefixLength }: NetlinkAddress): IpPrefix =>
   prefixOf(address, prefixLength);
 
-function placeOfRoute(
-  resource: NetlinkObject,
-  { dst, nextHops }: NetlinkRoute,
-  router: RouterEntry,
-): NetlinkPlace {
+function placeOfRoute(resource: NetlinkObject, route: NetlinkRoute, router: RouterEntry): NetlinkPlace {
+  const { nextHops } = route;
   const { known, unknown } = plannedHops(router, nextHops);
   const message = unknown.map(({ address }) => address).join(', ');
   if (nextHops.length > 0 && known.length === 0) return nowhere('NextHopUnknown', message);
-  const object = placedRouteObject(resource, router.key, dst, known);
+  const object = placedRouteObject(resource, router.key, route, known);
   const place = onDpus(resource, hostsOf(router), () => object);
   return unknown.length > 0 ? { ...place, reason: 'NextHopUnknown', message } : place;
 }

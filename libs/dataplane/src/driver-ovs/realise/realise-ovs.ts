@@ -383,7 +383,7 @@ function addressGroup(key: string, { router }: AddressGroup): Realisation<OvsSpe
   return realised([pipelineObject, ...groupObjects(key)]);
 }
 
-function route({ router, destination, nextHops }: Route): Realisation<OvsSpec> {
+function route({ router, destination, nextHops, mtu }: Route): Realisation<OvsSpec> {
   const problems = new Problems();
   if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
   const prefix = parsePrefix(destination);
@@ -397,5 +397,6 @@ function route({ router, destination, nextHops }: Route): Realisation<OvsSpec> {
   if (problems.total > 0 || prefix === undefined) throw problems.toError();
   if (hops.some(({ networkUid }) => networkUid === ''))
     return unsupported('a next hop must name the network that its gateway is on');
+  if (mtu > 0) return unsupported('Open vSwitch neither splits packets nor answers those that are too large');
   return realised([pipelineObject, ...routeObjects(identity('router', router), prefix, hops)]);
 }

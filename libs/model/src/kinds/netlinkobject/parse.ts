@@ -13,12 +13,13 @@ import { DEFAULT_ROUTER } from '../network/parse.js';
 import { MAX_NEXT_HOPS, parseDestination, parseNextHops } from '../router/parse.js';
 import type { RouteNextHop } from '../router/spec.js';
 import { parseSubnetPrefix } from '../subnet/parse.js';
-import type {
-  NetlinkAddress,
-  NetlinkFdbEntry,
-  NetlinkNeighbour,
-  NetlinkObjectSpec,
-  NetlinkRoute,
+import {
+  type NetlinkAddress,
+  type NetlinkFdbEntry,
+  type NetlinkNeighbour,
+  type NetlinkObjectSpec,
+  type NetlinkRoute,
+  ROUTE_TYPES,
 } from './spec.js';
 
 export const MAX_DPUS = 64;
@@ -28,7 +29,11 @@ const SHORTEST_PREFIX = 8;
 
 const TYPES = ['route', 'neigh', 'fdb', 'addr'] as const;
 
-const parseRtmType = oneOf(['unreachable'] as const);
+const parseRtmType = oneOf(ROUTE_TYPES);
+
+const MAX_MTU = 65_520;
+/** Of every link (RFC 791, RFC 8200). */
+const MIN_MTU = { 4: 68, 6: 1280 } as const;
 
 const parseRtnhHops: Parser<number, number> = (value) =>
   value <= MAX_RTNH_HOPS ? ok(value) : err(`must be 0 to ${MAX_RTNH_HOPS}`);
@@ -93,14 +98,28 @@ function parseRoute(router: string, message: RouteMessage, problems: Problems): 
   const dst = required(problems, 'spec.route.dst', message.dst, parseDestination);
   const ways = [gateway !== '', multipath.length > 0, rtmType !== ''].filter((given) => given).length;
   if (ways !== 1) problems.add('spec.route', 'must have exactly one of gateway, multipath, rtmType');
-  optional(problems, 'spec.route.rtmType', rtmType, parseRtmType);
+  const type = optional(problems, 'spec.route.rtmType', rtmType, parseRtmType);
+  const mtu = message.metrics && parseMtu(message, dst, problems);
   const single = optional(problems, 'spec.route.gateway', gateway, parseIpAddress);
   if (dst && single && ipFamily(single) !== ipFamily(dst)) {
     problems.add('spec.route.gateway', `must be an IPv${ipFamily(dst)} address, as dst is`);
   }
   const several = parseMultipath(message, dst, problems);
   const nextHops: readonly RouteNextHop[] | undefined = single ? [{ address: single, weight: 1 }] : several;
-  return dst && nextHops && { kind: 'route', router: name, dst, nextHops };
+  return dst && nextHops && { kind: 'route', router: name, dst, nextHops, rtmType: type, mtu };
+}
+
+function parseMtu(
+  { rtmType, metrics }: RouteMessage,
+  dst: NetlinkRoute['dst'] | undefined,
+  problems: Problems,
+): number | undefined {
+  const field = 'spec.route.metrics';
+  if (rtmType !== '') problems.add(field, 'is of routes with next hops');
+  const least = MIN_MTU[dst ? ipFamily(dst) : 4];
+  const { mtu } = metrics ?? { mtu: 0 };
+  if (mtu < least || mtu > MAX_MTU) problems.add(`${field}.mtu`, `must be ${least} to ${MAX_MTU}`);
+  return mtu;
 }
 
 function parseMultipath(

@@ -3,12 +3,20 @@ import type { Resource, Status } from '../../resource.js';
 import type { MacAddress, Name } from '../../values.js';
 import type { DpuProblem, RouteNextHop } from '../router/spec.js';
 
-/** In a router. Without next hops the destination is unreachable. */
+/** What becomes of packets for a destination that has no next hops. */
+export const ROUTE_TYPES = ['unreachable', 'blackhole', 'prohibit'] as const;
+export type RouteType = (typeof ROUTE_TYPES)[number];
+
+/** In a router. */
 export interface NetlinkRoute {
   readonly kind: 'route';
   readonly router: Name;
   readonly dst: IpPrefix;
   readonly nextHops: readonly RouteNextHop[];
+  /** Undefined if there are next hops. */
+  readonly rtmType: RouteType | undefined;
+  /** Bytes of a packet that get through there; undefined: what the link carries. */
+  readonly mtu: number | undefined;
 }
 
 /** On the device of a network: who has an address. */

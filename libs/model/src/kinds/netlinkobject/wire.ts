@@ -30,11 +30,13 @@ function objectToMessage(
   }
 }
 
-function waysOf({ nextHops }: NetlinkRoute) {
+function waysOf({ nextHops, rtmType, mtu }: NetlinkRoute) {
   const [only, ...others] = nextHops;
-  if (only === undefined) return { rtmType: 'unreachable' };
-  if (others.length === 0) return { gateway: only.address };
-  return { multipath: nextHops.map(({ address, weight }) => ({ gateway: address, rtnhHops: weight - 1 })) };
+  if (only === undefined) return { rtmType: rtmType ?? '' };
+  const metrics = mtu === undefined ? {} : { metrics: { mtu } };
+  if (others.length === 0) return { gateway: only.address, ...metrics };
+  const multipath = nextHops.map(({ address, weight }) => ({ gateway: address, rtnhHops: weight - 1 }));
+  return { multipath, ...metrics };
 }
 
 export function parseNetlinkObjectStatus(
