@@ -50,6 +50,7 @@ export const objectKeys = {
   interfaceAddress: (networkUid: string, address: string): string =>
     `interfaceaddress/${networkUid}/${address}`,
   ruleSet: (policyUid: string, router: string): string => `ruleset/${policyUid}/${router}`,
+  serviceChain: (chainUid: string, router: string): string => `servicechain/${chainUid}/${router}`,
   addressGroup: (tenant: string, router: string, id: string): string =>
     `addressgroup/${tenant}/${router}/${id}`,
   addressGroupMember: (tenant: string, router: string, id: string, address: string): string =>

@@ -79,6 +79,7 @@ export {
 } from './gen/outboard/network/v1alpha1/router_pb.js';
 export * from './gen/outboard/network/v1alpha1/rule_counters_pb.js';
 export * from './gen/outboard/network/v1alpha1/security_policy_pb.js';
+export * from './gen/outboard/network/v1alpha1/service_chain_pb.js';
 export * from './gen/outboard/network/v1alpha1/subnet_pb.js';
 export * from './gen/outboard/network/v1alpha1/trace_pb.js';
 export * from './headers.js';

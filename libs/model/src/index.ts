@@ -48,6 +48,7 @@ export { functionIdentityKey } from './kinds/port/references.js';
 export * from './kinds/port/spec.js';
 export * from './kinds/router/spec.js';
 export * from './kinds/securitypolicy/spec.js';
+export * from './kinds/servicechain/spec.js';
 export { allocatableRanges, excludedRanges, gatewayOf } from './kinds/subnet/ranges.js';
 export * from './kinds/subnet/spec.js';
 export * from './kinds/workload/spec.js';

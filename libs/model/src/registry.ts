@@ -17,6 +17,7 @@ import { physicalNetworkKind } from './kinds/physicalnetwork/kind.js';
 import { portKind } from './kinds/port/kind.js';
 import { routerKind } from './kinds/router/kind.js';
 import { securityPolicyKind } from './kinds/securitypolicy/kind.js';
+import { serviceChainKind } from './kinds/servicechain/kind.js';
 import { subnetKind } from './kinds/subnet/kind.js';
 import { workloadKind } from './kinds/workload/kind.js';
 import { workloadConfigurationKind } from './kinds/workloadconfiguration/kind.js';
@@ -37,6 +38,7 @@ const DEFINITIONS = [
   securityPolicyKind,
   portKind,
   netlinkObjectKind,
+  serviceChainKind,
   workloadKind,
   workloadConfigurationKind,
   accelerationQuotaKind,

@@ -33,6 +33,7 @@ import {
   type DpuFunction,
   type DpuNetworkConfiguration,
   type EncapsulationPolicy,
+  FAILURE_MODES,
   FLAVOURS,
   FUNCTION_OPERATIONAL_STATES,
   FUNCTION_STATES,
@@ -91,6 +92,7 @@ import {
   type SecurityService,
   type SegmentationId,
   type SerialNumber,
+  type ServiceChain,
   type Subnet,
   type SubnetSpec,
   SYSTEM_TENANT,
@@ -537,6 +539,44 @@ export const addressSet: fc.Arbitrary<AddressSet> = fc.record({
     policies: fc.nat(),
     propagated,
     conditions: conditions('AddressSet'),
+  }),
+});
+
+const hopNames = fc.uniqueArray(name, { minLength: 6, maxLength: 6 }).chain((names) =>
+  fc.record({
+    ports: fc.constant(names.slice(0, 2)),
+    hops: fc.constantFrom(
+      names.slice(2, 3).map((each) => ({ name: each, ingressPort: each, egressPort: each })),
+      [2, 4].map((at) => ({
+        name: names[at] as Name,
+        ingressPort: names[at] as Name,
+        egressPort: names[at + 1] as Name,
+      })),
+    ),
+  }),
+);
+
+export const serviceChain: fc.Arbitrary<ServiceChain> = fc.record({
+  kind: fc.constant('ServiceChain' as const),
+  metadata: tenantMetadata,
+  spec: fc
+    .record({
+      named: hopNames,
+      portSelector: maybe(labelSelector),
+      destination: fc.oneof(
+        fc.record({ kind: fc.constant('network' as const), network: name }),
+        fc.record({ kind: fc.constant('cidrs' as const), cidrs: ipPrefix.map((cidr) => [cidr]) }),
+        fc.constant({ kind: 'external' as const }),
+      ),
+      failureMode: fc.constantFrom(...FAILURE_MODES),
+    })
+    .map(({ named, ...spec }) => ({ ...spec, ...named })),
+  status: fc.record({
+    observedGeneration: fc.nat(),
+    ports: fc.nat(),
+    dpus: fc.nat(),
+    propagated,
+    conditions: conditions('ServiceChain'),
   }),
 });
 
@@ -1167,6 +1207,7 @@ export const RESOURCES: { readonly [Kind in KindName]: fc.Arbitrary<ResourceOf<K
   Port: port,
   Router: router,
   SecurityPolicy: securityPolicy,
+  ServiceChain: serviceChain,
   Subnet: subnet,
   Workload: workload,
   WorkloadConfiguration: workloadConfiguration,

@@ -18,6 +18,8 @@ import type {
   RouterSpec,
   SecurityPolicy,
   SecurityPolicySpec,
+  ServiceChain,
+  ServiceChainSpec,
   Subnet,
   SubnetSpec,
   Uid,
@@ -35,6 +37,7 @@ export type PlannedResource =
   | Subnet
   | AddressSet
   | SecurityPolicy
+  | ServiceChain
   | Port
   | NetlinkObject;
 export type PlannedKind = PlannedResource['kind'];
@@ -46,6 +49,7 @@ export type PlannedIntent =
   | Intent<'Subnet', SubnetSpec>
   | Intent<'AddressSet', AddressSetSpec>
   | Intent<'SecurityPolicy', SecurityPolicySpec>
+  | Intent<'ServiceChain', ServiceChainSpec>
   | Intent<'Port', PortSpec>
   | Intent<'NetlinkObject', NetlinkObjectSpec>;
 

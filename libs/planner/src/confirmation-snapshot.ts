@@ -4,6 +4,7 @@ import { confirm, expectConfirmation } from './confirmation.js';
 import type {
   AddressSetEntry,
   AwaitedEntry,
+  ChainEntry,
   DpuEntry,
   NetlinkObjectEntry,
   PolicyEntry,
@@ -22,7 +23,7 @@ export class ConfirmationSnapshot {
   readonly #joining = new Map<string, ReadonlyMap<Name, number>>();
   /** By the key of what a caller has placed. */
   readonly #awaited = new Map<string, ReadonlyMap<DpuEntry, number>>();
-  /** By the uid of a policy or an address set that some DPU has not confirmed. */
+  /** By the uid of a policy, an address set or a service chain that some DPU has not confirmed. */
   readonly #ofPolicies = new Map<string, ReadonlyMap<DpuEntry, number>>();
   /** By the router's key. */
   readonly #ofRouters = new Map<string, ReadonlyMap<Name, number>>();
@@ -32,10 +33,7 @@ export class ConfirmationSnapshot {
     routers: Iterable<RouterEntry>,
   ) {
     for (const entry of this.#awaitedPolicies())
-      this.#ofPolicies.set(
-        entry.record.resource.metadata.uid,
-        awaitedOf(entry, world.policies.dpusOf(entry)),
-      );
+      this.#ofPolicies.set(entry.record.resource.metadata.uid, awaitedOf(entry, dpusOf(world, entry)));
     for (const { tenant, name, unconfirmed, networks, netlinkObjects } of routers) {
       for (const entry of netlinkObjects) this.#noteObject(entry);
       this.#ofRouters.set(nameKey(tenant, name), new Map(unconfirmed));
@@ -61,10 +59,10 @@ export class ConfirmationSnapshot {
       for (const [dpu, sequence] of awaited) expectObject(entry, dpu, sequence);
     }
     for (const entry of this.#awaitedPolicies())
-      for (const dpu of this.world.policies.dpusOf(entry)) confirmObject(entry, dpu);
-    const { policies } = this.world;
+      for (const dpu of dpusOf(this.world, entry)) confirmObject(entry, dpu);
+    const { policies, serviceChains } = this.world;
     for (const [uid, awaited] of this.#ofPolicies) {
-      const entry = policies.byUid(uid);
+      const entry = policies.byUid(uid) ?? serviceChains.byUid(uid);
       if (entry) for (const [dpu, sequence] of awaited) expectObject(entry, dpu, sequence);
     }
     for (const [key, joining] of this.#joining) replace(this.world.networks.get(key)?.joining, joining);
@@ -78,9 +76,12 @@ export class ConfirmationSnapshot {
     this.#awaited.set(nameKey(tenant, name), awaitedOf(entry, entry.place.objects.keys()));
   }
 
-  #awaitedPolicies(): (PolicyEntry | AddressSetEntry)[] {
+  #awaitedPolicies(): (PolicyEntry | AddressSetEntry | ChainEntry)[] {
     const { policies, addressSets } = this.world.policies;
-    return [...policies.values(), ...addressSets.values()].filter(({ lagging }) => lagging > 0);
+    const { chains } = this.world.serviceChains;
+    return [...policies.values(), ...addressSets.values(), ...chains.values()].filter(
+      ({ lagging }) => lagging > 0,
+    );
   }
 
   #note(dpu: DpuEntry): void {
@@ -91,6 +92,11 @@ export class ConfirmationSnapshot {
     this.#unconfirmed.set(dpu, entries);
   }
 }
+
+const dpusOf = (
+  { policies, serviceChains }: World,
+  entry: PolicyEntry | AddressSetEntry | ChainEntry,
+): ReadonlySet<DpuEntry> => ('overlapping' in entry ? serviceChains.dpusOf(entry) : policies.dpusOf(entry));
 
 function awaitedOf(entry: AwaitedEntry, dpus: Iterable<DpuEntry>): Map<DpuEntry, number> {
   const awaited = new Map<DpuEntry, number>();

@@ -2,6 +2,7 @@ import { findCondition } from '@outboard/model';
 import { expectObject } from './awaited.js';
 import type {
   AddressSetEntry,
+  ChainEntry,
   DpuEntry,
   NetlinkObjectEntry,
   NetworkEntry,
@@ -76,9 +77,9 @@ export function expectPlaced(entry: NetlinkObjectEntry, revision: number): void 
   for (const dpu of entry.place.objects.keys()) expectObject(entry, dpu, revision);
 }
 
-/** A stored policy or address set that was not known to be applied everywhere still waits for its DPUs. */
+/** A stored policy, address set or service chain that was not known to be applied everywhere still waits for its DPUs. */
 export function expectPolicy(
-  entry: PolicyEntry | AddressSetEntry,
+  entry: PolicyEntry | AddressSetEntry | ChainEntry,
   dpus: Iterable<DpuEntry>,
   revision: number,
 ): void {

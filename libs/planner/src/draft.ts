@@ -103,6 +103,7 @@ export class Draft {
     this.world.takeTouched();
     this.world.netlinkObjects.takeMoved();
     this.world.policies.takeMoved();
+    this.world.serviceChains.takeMoved();
   }
 
   #note(key: RecordKey, before: StoredRecord | undefined, after: StoredRecord | undefined): void {

@@ -24,6 +24,7 @@ import type {
   PortRecord,
   RouterRecord,
   SecurityPolicyRecord,
+  ServiceChainRecord,
   SubnetRecord,
 } from './records.js';
 
@@ -136,6 +137,10 @@ export interface PortEntry {
   groups: readonly GroupEntry[];
   /** As what DPUs know it because of policies; undefined: as nothing. */
   presence: PolicyPresence | undefined;
+  /** The chains that its traffic goes through, in the order of their names. */
+  chains: readonly ChainEntry[];
+  /** As what DPUs know of that; undefined: nothing. */
+  chained: ChainedPort | undefined;
 }
 
 /** Where a planned port is, and its neutral objects there and elsewhere: nowhere else, where the fabric learns. */
@@ -169,7 +174,7 @@ export interface Member {
 }
 
 /** What DPUs confirm by the sequences of their documents. */
-export type AwaitedEntry = NetlinkObjectEntry | PolicyEntry | AddressSetEntry;
+export type AwaitedEntry = NetlinkObjectEntry | PolicyEntry | AddressSetEntry | ChainEntry;
 
 /** A DPU of admin, what its document is made of, and what its worker has told. */
 export interface DpuEntry {
@@ -180,6 +185,8 @@ export interface DpuEntry {
   readonly routers: Map<RouterEntry, number>;
   /** By key: the policies that apply to ports here. */
   readonly ruleSets: Map<string, SharedObject>;
+  /** By key: the chains that ports here go through. */
+  readonly serviceChains: Map<string, SharedObject>;
   /** By key: the groups that these mean. */
   readonly groups: Map<string, { readonly group: GroupEntry; readonly place: GroupPlace }>;
   /** Sequence that the worker has applied and read back; undefined: it has not reported since the world was loaded. */
@@ -223,6 +230,34 @@ export interface PolicyPlace {
   readonly router: Name;
   ruleSet: SharedObject;
   ports: number;
+}
+
+/** A service chain, the ports whose traffic goes through it, and where these are. */
+export interface ChainEntry {
+  record: ServiceChainRecord;
+  /** Connected or not. */
+  readonly ports: Set<PortEntry>;
+  /** Ports that it selects, but that another chain with a part of its destination has. */
+  readonly overlapping: Set<PortEntry>;
+  /** By `placeKey`. */
+  readonly places: Map<string, ChainPlace>;
+  /** DPUs that have not confirmed what last changed of it or of its ports there. */
+  lagging: number;
+}
+
+/** A router on a DPU in which there are ports that go through the chain. */
+export interface ChainPlace {
+  readonly dpu: DpuEntry;
+  readonly router: RouterEntry;
+  object: SharedObject;
+  ports: number;
+}
+
+/** Where a port is that goes through chains. */
+export interface ChainedPort {
+  readonly dpu: DpuEntry;
+  readonly router: RouterEntry;
+  readonly chains: readonly ChainEntry[];
 }
 
 export interface AddressSetEntry {

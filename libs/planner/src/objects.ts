@@ -17,7 +17,7 @@ import {
   type StaticRoute,
   type Subnet,
 } from '@outboard/model';
-import type { PolicyEntry } from './entries.js';
+import type { PortEntry } from './entries.js';
 import { isolates } from './policies/order.js';
 import { share } from './share.js';
 
@@ -172,12 +172,12 @@ const pairsOf = ({ spec, status }: Port) =>
     macAddress: macAddress ?? status.macAddress ?? '',
   }));
 
-/** The port on the DPU that has its function, with the policies that apply to it in their order. */
+/** The port on the DPU that has its function, with the policies that apply to it in their order, and the chains that its traffic goes through. */
 export function endpointObject(
   port: Port,
   network: Network,
   representor: string,
-  policies: readonly PolicyEntry[],
+  { policies, chains }: Pick<PortEntry, 'policies' | 'chains'>,
 ): SharedObject {
   const { metadata, spec, status } = port;
   return share(objectKeys.endpoint(metadata.uid), 'Port', port, {
@@ -199,6 +199,9 @@ export function endpointObject(
       ingressKbps: spec.bandwidth?.ingressKbps ?? 0,
       egressKbps: spec.bandwidth?.egressKbps ?? 0,
       offload: spec.offload === 'PREFERRED' ? '' : spec.offload,
+      serviceChains: chains.map(({ record }) =>
+        objectKeys.serviceChain(record.resource.metadata.uid, network.spec.router),
+      ),
     },
   });
 }

@@ -13,6 +13,7 @@ import { confirmReleases } from './release.js';
 import { writePortHealth, writePropagation } from './settle.js';
 import { rewriteNetlinkObject } from './settle-netlink-objects.js';
 import { rewritePolicy } from './settle-policies.js';
+import { rewriteServiceChain } from './settle-service-chains.js';
 import { rewriteRouter, withNews } from './settle-touched.js';
 import { healthOf, troublesOn } from './trouble.js';
 import type { World } from './world.js';
@@ -64,6 +65,7 @@ export function observe(world: World, report: DocumentReport, context: Context):
   for (const router of routers) rewriteRouter(draft, router);
   for (const entry of awaited) {
     if ('place' in entry) rewriteNetlinkObject(draft, entry);
+    else if ('overlapping' in entry) rewriteServiceChain(draft, entry);
     else rewritePolicy(draft, entry);
   }
   const released = [...dpu.waits].filter(([, sequence]) => sequence <= report.sequence);

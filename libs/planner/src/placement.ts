@@ -8,7 +8,6 @@ import type {
   Member,
   NetworkEntry,
   Placement,
-  PolicyEntry,
   PortEntry,
   RouterEntry,
   SubnetEntry,
@@ -43,14 +42,14 @@ export function placementOf(
   port: Port,
   network: NetworkEntry,
   dpus: ReadonlyMap<string, DpuEntry>,
-  policies: readonly PolicyEntry[],
+  applying: Pick<PortEntry, 'policies' | 'chains'>,
 ): Placement | undefined {
   const { dpu: name, representor } = port.status;
   if (name === undefined || representor === undefined) return undefined;
   const dpu = dpus.get(name);
   invariant(dpu, `${name} is known`);
   const { resource } = network.record;
-  const endpoint = endpointObject(port, resource, representor, policies);
+  const endpoint = endpointObject(port, resource, representor, applying);
   if (network.physical) return { dpu, endpoint, remote: undefined };
   const { tunnelEndpoint } = dpu.record;
   invariant(tunnelEndpoint, `${name} can have ports`);

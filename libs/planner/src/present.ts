@@ -2,7 +2,7 @@ import type { Name, Propagation } from '@outboard/model';
 import { capacityOf } from './allocate/subnet-pool.js';
 import type { PlannedResource } from './api.js';
 import { dpusThatKnow, knows } from './confirmation.js';
-import type { AddressSetEntry, PolicyEntry, PortEntry } from './entries.js';
+import type { AwaitedEntry, DpuEntry, PortEntry } from './entries.js';
 import { nameKey, type World } from './world.js';
 
 /** DPUs that are named; the total is always told. */
@@ -30,9 +30,8 @@ export function propagationOf(port: PortEntry): Propagation | undefined {
   return { applied: total - behind, total, lagging };
 }
 
-/** How far a policy or an address set is known; undefined: it concerns no DPU. */
-function reachOf(world: World, entry: PolicyEntry | AddressSetEntry): Propagation | undefined {
-  const dpus = world.policies.dpusOf(entry);
+/** How far a policy, an address set or a chain is known; undefined: it concerns no DPU. */
+function reachOf(entry: AwaitedEntry, dpus: ReadonlySet<DpuEntry>): Propagation | undefined {
   if (dpus.size === 0) return undefined;
   const lagging: Name[] = [];
   if (entry.lagging > 0) {
@@ -48,7 +47,7 @@ function reachOf(world: World, entry: PolicyEntry | AddressSetEntry): Propagatio
 /**
  * A resource as callers see it: with what is counted from the world instead of being stored, as it would change with
  * every port: `status.ports` of a network, `status.allocated` and `status.capacity` of a subnet, `status.policies` of an address set,
- * `status.ports` and `status.dpus` of a policy, `status.propagated` of both and of a port, `status.dpus` and `status.networks` of a
+ * `status.ports` and `status.dpus` of a policy and of a service chain, `status.propagated` of these and of a port, `status.dpus` and `status.networks` of a
  * physical network, `status.dpus` of what callers have placed.
  */
 export function present<Resource extends PlannedResource>(world: World, resource: Resource): Resource {
@@ -86,13 +85,23 @@ export function present<Resource extends PlannedResource>(world: World, resource
     }
     case 'AddressSet': {
       const set = world.policies.addressSets.get(key);
-      const counted = { policies: set?.policies.size ?? 0, propagated: set && reachOf(world, set) };
+      const counted = {
+        policies: set?.policies.size ?? 0,
+        propagated: set && reachOf(set, world.policies.dpusOf(set)),
+      };
       return { ...resource, status: { ...resource.status, ...counted } };
     }
     case 'SecurityPolicy': {
       const policy = world.policies.policies.get(key);
-      const propagated = policy && reachOf(world, policy);
+      const propagated = policy && reachOf(policy, world.policies.dpusOf(policy));
       const counted = { ports: policy?.ports.size ?? 0, dpus: propagated?.total ?? 0, propagated };
+      return { ...resource, status: { ...resource.status, ...counted } };
+    }
+    case 'ServiceChain': {
+      const { serviceChains } = world;
+      const chain = serviceChains.chains.get(key);
+      const propagated = chain && reachOf(chain, serviceChains.dpusOf(chain));
+      const counted = { ports: chain?.ports.size ?? 0, dpus: propagated?.total ?? 0, propagated };
       return { ...resource, status: { ...resource.status, ...counted } };
     }
     case 'NetlinkObject': {

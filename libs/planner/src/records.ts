@@ -17,6 +17,7 @@ import {
   type SecurityPolicy,
   type Segment,
   type SerialNumber,
+  type ServiceChain,
   type Subnet,
   type TenantName,
   type Uid,
@@ -76,6 +77,12 @@ export interface PortRecord {
 export interface NetlinkObjectRecord {
   readonly kind: 'NetlinkObject';
   readonly resource: NetlinkObject;
+}
+
+/** A ServiceChain as it is stored. */
+export interface ServiceChainRecord {
+  readonly kind: 'ServiceChain';
+  readonly resource: ServiceChain;
 }
 
 /** What the planner knows of a Dpu of admin. */
@@ -155,6 +162,7 @@ export type StoredRecord =
   | SecurityPolicyRecord
   | PortRecord
   | NetlinkObjectRecord
+  | ServiceChainRecord
   | DpuRecord
   | FunctionRecord
   | ReleaseRecord
@@ -180,7 +188,8 @@ export function keyOf(record: StoredRecord): RecordKey {
     case 'AddressSet':
     case 'SecurityPolicy':
     case 'Port':
-    case 'NetlinkObject': {
+    case 'NetlinkObject':
+    case 'ServiceChain': {
       const { tenant, name } = record.resource.metadata;
       return { kind: record.kind, tenant, name };
     }

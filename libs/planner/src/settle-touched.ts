@@ -15,6 +15,7 @@ import { departure } from './release.js';
 import { settleMtu } from './settle.js';
 import { settleNetlinkObjects } from './settle-netlink-objects.js';
 import { settlePolicies } from './settle-policies.js';
+import { settleServiceChains } from './settle-service-chains.js';
 import { nameKey, type World } from './world.js';
 
 type RouterCondition = ConditionUpdateOf<'Router'>;
@@ -34,6 +35,7 @@ export function settleTouched(draft: Draft): void {
   for (const router of routers) rewriteRouter(draft, router);
   settleNetlinkObjects(draft);
   settlePolicies(draft);
+  settleServiceChains(draft);
 }
 
 /** Writes a router anew, if it is one of a resource. */
@@ -113,7 +115,7 @@ export function withNews(world: World, dpu: DpuEntry, before: DpuEntry['problems
     if (equal(before.get(key), dpu.problems.get(key))) continue;
     const placed = dpu.netlinkObjects.get(key);
     if (placed) awaited.add(placed);
-    const policy = world.policies.ownerOf(key);
+    const policy = world.policies.ownerOf(key) ?? world.serviceChains.ownerOf(key);
     if (policy) awaited.add(policy);
     const router = routerOfObject(world, key);
     if (router) routers.add(router);

@@ -68,7 +68,8 @@ export function writePort(
   };
   const resource: Port = { kind: 'Port', metadata, spec, status };
   const { policies } = world.policies.of(resource);
-  const placement = placementOf(resource, network, world.dpus, policies);
+  const chains = world.serviceChains.of(resource, network.router);
+  const placement = placementOf(resource, network, world.dpus, { policies, chains });
   const difference = comparePlacements(before?.placement, placement);
   const updates = conditionsOf(plan, placement, difference.home, formerConditions);
   const conditions = updateConditions('Port', formerConditions, updates, metadata.generation, context.now);
@@ -95,7 +96,7 @@ export function replanPort(draft: Draft, port: PortEntry, override?: DpuOverride
   writePort(draft, port.network, port, desired, override ? { override } : {});
 }
 
-/** Writes of ports that other policies apply to now that their DPUs have to apply that. */
+/** Writes of ports that other policies or chains apply to now that their DPUs have to apply that. */
 export function writeRetold(draft: Draft): void {
   const { revision, now } = draft.context;
   for (const { record, placement } of draft.world.takeRetold()) {

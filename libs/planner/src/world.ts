@@ -36,6 +36,7 @@ import type {
   SubnetRecord,
 } from './records.js';
 import { Releases } from './releases.js';
+import { ServiceChains } from './service-chains/service-chains.js';
 
 export interface WorldOptions {
   /** What networks without an asked identifier get while there is no policy. */
@@ -58,6 +59,7 @@ const LOAD_ORDER: readonly StoredRecord['kind'][] = [
   'SecurityPolicy',
   'Port',
   'NetlinkObject',
+  'ServiceChain',
   'Release',
   'Retention',
 ];
@@ -91,7 +93,14 @@ export class World {
     (port) => this.#replan(port),
     () => this.#revision,
   );
-  /** Connected ports that are told other policies, since this was last asked. */
+  readonly serviceChains = new ServiceChains(this.documents, {
+    networkOf: (tenant, name) => this.networks.get(nameKey(tenant, name)),
+    portOf: (tenant, name) => this.ports.get(nameKey(tenant, name)),
+    selectedPorts: (tenant, selector) => this.policies.selectedPorts(tenant, selector),
+    onStale: (port) => this.#replan(port),
+    revision: () => this.#revision,
+  });
+  /** Connected ports that are told other policies or chains, since this was last asked. */
   readonly #retold = new Set<PortEntry>();
   readonly netlinkObjects = new NetlinkObjects(this.documents, (tenant, name) =>
     this.ports.get(nameKey(tenant, name)),
@@ -135,10 +144,14 @@ export class World {
     const { policies, addressSets } = world.policies;
     for (const entry of policies.values()) expectPolicy(entry, world.policies.dpusOf(entry), revision);
     for (const entry of addressSets.values()) expectPolicy(entry, world.policies.dpusOf(entry), revision);
+    const { serviceChains } = world;
+    for (const entry of serviceChains.chains.values())
+      expectPolicy(entry, serviceChains.dpusOf(entry), revision);
     // What is stored was settled when it was.
     world.takeTouched();
     world.netlinkObjects.takeMoved();
     world.policies.takeMoved();
+    serviceChains.takeMoved();
     world.#revision = revision;
     return world;
   }
@@ -182,7 +195,7 @@ export class World {
   /** Every object of a DPU's document, in no order. */
   objectsOf(dpu: DpuEntry): SharedObject[] {
     const placed = [...dpu.netlinkObjects.values()].flatMap(({ place }) => place.objects.get(dpu) ?? []);
-    return [...objectsOf(dpu), ...this.policies.objectsOf(dpu), ...placed];
+    return [...objectsOf(dpu), ...this.policies.objectsOf(dpu), ...dpu.serviceChains.values(), ...placed];
   }
 
   /** Networks that are rid of a DPU that told a problem of them, since the last call. */
@@ -216,6 +229,8 @@ export class World {
         return this.ports.get(nameKey(tenant, name))?.record;
       case 'NetlinkObject':
         return this.netlinkObjects.get(nameKey(tenant, name))?.record;
+      case 'ServiceChain':
+        return this.serviceChains.chains.get(nameKey(tenant, name))?.record;
       case 'Dpu':
         return this.dpus.get(name)?.record;
       case 'Function':
@@ -258,6 +273,9 @@ export class World {
         break;
       case 'NetlinkObject':
         this.#putNetlinkObject(record);
+        break;
+      case 'ServiceChain':
+        this.serviceChains.put(record);
         break;
       case 'Dpu':
         this.#putDpu(record);
@@ -307,6 +325,9 @@ export class World {
         break;
       case 'NetlinkObject':
         this.#removeNetlinkObject(nameKey(tenant, name));
+        break;
+      case 'ServiceChain':
+        this.serviceChains.remove(tenant, name);
         break;
       case 'Dpu':
         this.#removeDpu(name as Name);
@@ -476,6 +497,7 @@ export class World {
       this.#placements.replaceHostConfiguration(network);
       this.#placements.reroute(network.router, [created], this.#revision);
       this.netlinkObjects.routerChanged(network.router);
+      this.serviceChains.networkChanged(network);
       return;
     }
     const before = entry.record.resource;
@@ -500,6 +522,7 @@ export class World {
     this.#placements.replaceHostConfiguration(network);
     this.#placements.reroute(network.router, [entry], this.#revision);
     this.netlinkObjects.routerChanged(network.router);
+    this.serviceChains.networkChanged(network);
   }
 
   /** A port that goes to that place; unless it is given, to the one that its status names. */
@@ -525,6 +548,8 @@ export class World {
         policies: [],
         groups: [],
         presence: undefined,
+        chains: [],
+        chained: undefined,
       };
       this.ports.set(key, entry);
       this.portsByUid.set(metadata.uid, entry);
@@ -534,17 +559,19 @@ export class World {
     const relabelled =
       before?.metadata.labels !== metadata.labels || before.spec.securityPolicies !== spec.securityPolicies;
     if (relabelled) this.policies.relabel(entry);
-    const placement = given ?? placementOf(record.resource, entry.network, this.dpus, entry.policies);
+    this.serviceChains.relabel(entry);
+    const placement = given ?? placementOf(record.resource, entry.network, this.dpus, entry);
     this.#placements.place(entry, placement, this.#revision);
     this.policies.settle(entry);
+    this.serviceChains.settle(entry);
     this.netlinkObjects.portChanged(entry, before);
     this.netlinkObjects.settle(this.#revision);
     return entry;
   }
 
-  /** Other policies apply to a connected port. */
+  /** Other policies apply to a connected port, or it goes through other chains. */
   #replan(port: PortEntry): void {
-    const placement = placementOf(port.record.resource, port.network, this.dpus, port.policies);
+    const placement = placementOf(port.record.resource, port.network, this.dpus, port);
     if (!comparePlacements(port.placement, placement).home) return;
     this.#placements.place(port, placement, this.#revision);
     this.#retold.add(port);
@@ -555,7 +582,9 @@ export class World {
     invariant(entry, `${key} exists`);
     this.#placements.place(entry, undefined, this.#revision);
     this.policies.settle(entry);
+    this.serviceChains.settle(entry);
     this.policies.forget(entry);
+    this.serviceChains.forget(entry);
     this.#retold.delete(entry);
     this.#unindexPort(entry);
     this.ports.delete(key);
@@ -602,6 +631,7 @@ export class World {
         memberships: new Map(),
         routers: new Map(),
         ruleSets: new Map(),
+        serviceChains: new Map(),
         groups: new Map(),
         netlinkObjects: new Map(),
         awaited: new Map(),

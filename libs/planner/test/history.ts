@@ -215,6 +215,36 @@ const policyStep = steps(
   },
 );
 
+const CHAINS = ['first', 'second'] as const;
+
+const chain = fc.record({
+  name: fc.constantFrom(...CHAINS),
+  ports: fc.subarray([...PORTS]),
+  portSelector: maybe(selector),
+  destination: fc.constantFrom(
+    { network: 'blue' },
+    { network: 'red' },
+    { cidrs: ['10.0.1.0/29', '172.16.0.0/12'] },
+    { cidrs: ['192.0.2.0/24'] },
+    { external: true },
+  ),
+  hops: fc
+    .shuffledSubarray([...PORTS], { minLength: 2, maxLength: 3 })
+    .map(([ingressPort, egressPort, other]) => [
+      { name: 'one', ingressPort, egressPort },
+      ...(other ? [{ name: 'two', ingressPort: other }] : []),
+    ]),
+  failureMode: fc.constantFrom('FAIL_OPEN', 'FAIL_CLOSED'),
+});
+
+export const chainStep = steps('chain', chain, (lab, { name, ports, hops, ...spec }) => {
+  const taken = new Set(
+    hops.flatMap(({ ingressPort, egressPort = ingressPort }) => [ingressPort, egressPort]),
+  );
+  const steered = ports.filter((port) => !taken.has(port));
+  lab.tryApply('ServiceChain', name, { ...spec, hops, ports: steered });
+});
+
 const PLACED = ['one', 'two', 'three'] as const;
 const LLADDRS = ['02:00:00:00:00:01', '02:00:00:00:0a:01'] as const;
 
@@ -308,6 +338,7 @@ const deleteStep = steps(
     ...ADDRESS_SETS.map((name) => ['AddressSet', name] as const),
     ...POLICIES.map((name) => ['SecurityPolicy', name] as const),
     ...PLACED.map((name) => ['NetlinkObject', name] as const),
+    ...CHAINS.map((name) => ['ServiceChain', name] as const),
     ['PhysicalNetwork', 'physnet1'],
     ['PhysicalNetwork', 'physnet2'],
     ['EncapsulationPolicy', 'default'],
@@ -386,6 +417,7 @@ const single = fc.oneof(
   { weight: 1, arbitrary: timeStep },
   { weight: 1, arbitrary: addressSetStep },
   { weight: 3, arbitrary: policyStep },
+  { weight: 2, arbitrary: chainStep },
   { weight: 3, arbitrary: placedStep },
   { weight: 4, arbitrary: deleteStep },
   { weight: 2, arbitrary: dpuStep },
@@ -438,6 +470,7 @@ const dryRunStep = steps(
         ...PORTS.map((name) => ['Port', name] as const),
         ...POLICIES.map((name) => ['SecurityPolicy', name] as const),
         ...PLACED.map((name) => ['NetlinkObject', name] as const),
+        ...CHAINS.map((name) => ['ServiceChain', name] as const),
       )
       .map(
         ([kind, name]) =>
@@ -579,6 +612,7 @@ export function populate(lab: Lab): void {
 export function removeEverything(lab: Lab): void {
   for (const { resource } of lab.records('NetlinkObject'))
     lab.delete('NetlinkObject', resource.metadata.name);
+  for (const { resource } of lab.records('ServiceChain')) lab.delete('ServiceChain', resource.metadata.name);
   for (const { resource } of lab.records('Port')) lab.delete('Port', resource.metadata.name);
   for (const { resource } of lab.records('SecurityPolicy'))
     lab.delete('SecurityPolicy', resource.metadata.name);

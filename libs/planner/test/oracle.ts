@@ -20,6 +20,7 @@ import type {
   SecurityPolicyRecord,
   StoredRecord,
 } from '../src/index.js';
+import { chainsOf } from './chain-oracle.js';
 import { gatewayMacAddress } from './gateway-mac-address.js';
 import { placedObjects } from './placed-oracle.js';
 
@@ -81,9 +82,12 @@ export function expectedDocuments(rows: Iterable<StoredRecord>): ReadableDocumen
         const home = dpus.find(({ name }) => name === dpu);
         if (isPhysical && home !== member) continue;
         const applying = policiesOf(port, policies);
-        const [key, object] = portObject(port, network, member, home, applying);
+        const chains = chainsOf(port, network, records, holds);
+        const steering = chains.map(([key]) => key);
+        const [key, object] = portObject(port, network, member, home, applying, steering);
         document[key] = object;
         if (home !== member) continue;
+        Object.assign(document, Object.fromEntries(chains));
         for (const policy of applying) Object.assign(document, policyObjects(policy, network, records));
       }
     }
@@ -369,6 +373,7 @@ function portObject(
   member: DpuRecord,
   home: DpuRecord | undefined,
   policies: readonly Policy[],
+  serviceChains: readonly string[],
 ): [key: string, object: Json] {
   const source = { kind: 'Port', tenant: metadata.tenant, name: metadata.name };
   const networkUid = network.metadata.uid;
@@ -400,6 +405,7 @@ function portObject(
     ingressKbps: spec.bandwidth?.ingressKbps,
     egressKbps: spec.bandwidth?.egressKbps,
     offload: spec.offload === 'PREFERRED' ? undefined : spec.offload,
+    serviceChains,
   });
   return [`endpoint/${metadata.uid}`, { source, endpoint }];
 }

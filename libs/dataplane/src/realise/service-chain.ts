@@ -1,4 +1,4 @@
-import type { Endpoint, ServiceChain, ServiceChainHop } from '@outboard/contracts';
+import type { Chain, ChainHop, Endpoint } from '@outboard/contracts';
 import { objectKeys } from '@outboard/contracts';
 import { Problems } from '@outboard/core';
 import type { HopIsUp, Resolve } from '../driver.js';
@@ -51,10 +51,10 @@ export function steeringsOf(endpoint: Endpoint, resolve: Resolve, isUp: HopIsUp 
   return { kind: 'known', steerings, references };
 }
 
-const portsOf = ({ ingressPortUid, egressPortUid }: ServiceChainHop): string[] =>
+const portsOf = ({ ingressPortUid, egressPortUid }: ChainHop): string[] =>
   ingressPortUid === egressPortUid ? [ingressPortUid] : [ingressPortUid, egressPortUid];
 
-function steeringOf(chain: ServiceChain, key: string, resolve: Resolve, isUp: HopIsUp): Steering {
+function steeringOf(chain: Chain, key: string, resolve: Resolve, isUp: HopIsUp): Steering {
   const { chainUid, failOpen } = chain;
   const problems = new Problems();
   const destinations = prefixes(`${key}: destinations`, chain.destinations, problems);
@@ -73,7 +73,7 @@ function steeringOf(chain: ServiceChain, key: string, resolve: Resolve, isUp: Ho
   };
 }
 
-function workingHop(hop: ServiceChainHop, resolve: Resolve, isUp: HopIsUp): WorkingHop | undefined {
+function workingHop(hop: ChainHop, resolve: Resolve, isUp: HopIsUp): WorkingHop | undefined {
   const representorOf = (uid: string): string | undefined => {
     const object = resolve(objectKeys.endpoint(uid))?.object;
     return object?.case === 'endpoint' && object.value.adminUp && isUp(uid)

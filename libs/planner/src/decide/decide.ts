@@ -18,6 +18,7 @@ import { applyPhysicalNetwork, deletePhysicalNetwork } from './physical-network.
 import { applyPort, deletePort } from './port.js';
 import { applyRouter, deleteRouter } from './router.js';
 import { applySecurityPolicy, deleteSecurityPolicy } from './security-policy.js';
+import { applyServiceChain, deleteServiceChain } from './service-chain.js';
 import { applySubnet, deleteSubnet } from './subnet.js';
 
 /**
@@ -111,6 +112,8 @@ function apply(
       return applySecurityPolicy(draft, intent, world.policies.policies.get(key));
     case 'NetlinkObject':
       return applyNetlinkObject(draft, intent, world.netlinkObjects.get(key));
+    case 'ServiceChain':
+      return applyServiceChain(draft, intent, world.serviceChains.chains.get(key));
     case 'Port':
       return applyPort(draft, intent, world.ports.get(key));
   }
@@ -119,7 +122,7 @@ function apply(
 function remove(draft: Draft, kind: PlannedKind, key: string): Result<void, AppError> {
   const { physicalNetworks, encapsulationPolicies, routers, networks, subnets, ports, policies } =
     draft.world;
-  const { netlinkObjects } = draft.world;
+  const { netlinkObjects, serviceChains } = draft.world;
   const name = key.slice(key.indexOf('/') + 1);
   switch (kind) {
     case 'PhysicalNetwork':
@@ -138,6 +141,8 @@ function remove(draft: Draft, kind: PlannedKind, key: string): Result<void, AppE
       return deleteSecurityPolicy(draft, known(policies.policies.get(key)));
     case 'NetlinkObject':
       return deleteNetlinkObject(draft, known(netlinkObjects.get(key)));
+    case 'ServiceChain':
+      return deleteServiceChain(draft, known(serviceChains.chains.get(key)));
     case 'Port':
       return deletePort(draft, known(ports.get(key)));
   }
@@ -182,6 +187,7 @@ function routersOf(world: World, command: Command): Iterable<RouterEntry> {
     case 'AddressSet':
       return [];
     case 'SecurityPolicy':
+    case 'ServiceChain':
       return [...world.routers.values()].filter(({ tenant }) => tenant === metadata.tenant);
     case 'NetlinkObject': {
       const existing = world.netlinkObjects.get(key);

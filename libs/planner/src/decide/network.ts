@@ -59,8 +59,9 @@ export function applyNetwork(
 /** Refused while anything lives in the network. Its segment is quarantined until no DPU can have it. */
 export function deleteNetwork(draft: Draft, network: NetworkEntry): Result<void, AppError> {
   const { resource } = network.record;
-  const total = network.ports.size + network.subnets.size + [...placedIn(network.router, network)].length;
-  if (total > 0) return err(inUse(describe(resource), firstUsers(usersOf(network)), total));
+  const chains = draft.world.serviceChains.towards(network);
+  const users = [...usersOf(network), ...chains.map(({ record }) => describe(record.resource))];
+  if (users.length > 0) return err(inUse(describe(resource), firstUsers(users), users.length));
   const { segment } = resource.status;
   const release = segment && segmentReleaseOf(draft, network, segment);
   // Addresses mean something only in the network: with it goes what was released of them.

@@ -10,7 +10,7 @@ import {
   type PortSpec,
   type Uid,
 } from '@outboard/model';
-import { describe, nextMetadata, Refusal } from '@outboard/model/decide';
+import { describe, firstUsers, inUse, nextMetadata, Refusal } from '@outboard/model/decide';
 import { gatewayMacAddressOf } from '../allocate/gateway-mac-address.js';
 import { macAddressOf } from '../allocate/mac-address.js';
 import { isTaken } from '../allocate/subnet-pool.js';
@@ -24,6 +24,7 @@ import { allocationOf, writePort } from '../settle.js';
 import { nameKey, type World } from '../world.js';
 import { allocateAddresses } from './addresses.js';
 import { MAX_POLICIES_OF_PORT } from './security-policy.js';
+import { checkChainsOfPort } from './service-chain.js';
 
 type PortIntent = Intent<'Port', PortSpec>;
 
@@ -50,6 +51,7 @@ export function applyPort(
   const macAddress = spec.macAddress ?? before?.status.macAddress ?? newMacAddress(network, uid);
   const addresses = allocateAddresses({ draft, network, intent, macAddress, existing, refusal });
   checkMacAddress(network, spec, existing, refusal);
+  checkChainsOfPort(world, intent, network, addresses, refusal);
   if (!refusal.isEmpty) return err(refusal.toError());
 
   const metadata = nextMetadata(intent, before, { ...context, newUid: () => uid });
@@ -62,8 +64,14 @@ export function applyPort(
   return ok(undefined);
 }
 
-/** What the port had may be had by others as soon as every DPU that knew it has let go of it. */
+/** Refused while a hop of a chain has it. What the port had may be had by others as soon as every DPU that knew it has let go of it. */
 export function deletePort(draft: Draft, port: PortEntry): Result<void, AppError> {
+  const { tenant, name } = port.record.resource.metadata;
+  const chains = draft.world.serviceChains.usersOf(tenant, name);
+  if (chains.size > 0) {
+    const users = [...chains].map((chain) => describe(chain.record.resource));
+    return err(inUse(describe(port.record.resource), firstUsers(users), chains.size));
+  }
   const { macAddress, addresses } = allocationOf(port.record.resource);
   const release = releaseOf(draft, port, { macAddress, addresses: addresses.map(({ ip }) => ip) });
   draft.remove(keyOf(port.record));

@@ -11,6 +11,7 @@ import {
 } from '@outboard/model';
 import type { NetworkEntry, PortEntry } from '../entries.js';
 import { nameKey, type World } from '../world.js';
+import { passChain } from './chains.js';
 import { type AddressSets, type Peer, type Slice, slicesOf } from './evaluate.js';
 import type { Explanation, Flow } from './explanation.js';
 import { nameOf, Path } from './path.js';
@@ -53,6 +54,8 @@ function follow(world: World, flow: Flow, ends: Ends, path: Path): Explanation {
     const message = `${source} is neither an address of ${nameOf(from)} nor in an allowed address pair`;
     return path.denied('SourceNotAllowed', message, undefined);
   }
+  const chained = passChain(world, path, from, destination, true);
+  if (chained) return chained;
   const place = placeOf(flow.protocol, flow.service);
   const namedPorts = directly?.record.resource.spec.namedPorts ?? [];
   const egress = decide(world, from, 'EGRESS', peerOf(destination, directly, from), namedPorts, place);
@@ -110,6 +113,8 @@ function deliver(
   const place = placeOf(flow.protocol, flow.service);
   const ingress = decide(world, to, 'INGRESS', peer, namedPorts, place);
   if (far && !path.decided('INGRESS', ingress)) return path.deniedBy(to, 'INGRESS', ingress);
+  const chained = passChain(world, path, to, source, false);
+  if (chained) return chained;
   if (far)
     path.hop('representor', far.dpu.record.name, to.record.resource.status.representor ?? '', 'goes out');
   if (!path.open(to, `gets ${flow.protocol}`)) return path.closed(to);

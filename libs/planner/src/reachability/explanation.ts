@@ -31,6 +31,7 @@ export type VerdictReason =
   | 'NotInNetwork'
   | 'NotRouted'
   | 'NoRoute'
+  | 'HopUnavailable'
   | 'LeavesRouter'
   | 'GatewayAnswersPingsOnly';
 
@@ -45,7 +46,7 @@ export interface DecidedBy {
 
 /** A station of a packet, in the order in which it passes them. */
 export interface Hop {
-  readonly kind: 'port' | 'representor' | 'bridgeDomain' | 'router' | 'tunnel' | 'uplink';
+  readonly kind: 'port' | 'representor' | 'serviceChain' | 'bridgeDomain' | 'router' | 'tunnel' | 'uplink';
   readonly name: string;
   readonly dpu: Name | undefined;
   /** What happens there, for people. */

@@ -54,6 +54,7 @@ export class NetworkDomain implements ResourceDomain, DocumentDomain {
     'SecurityPolicy',
     'Port',
     'NetlinkObject',
+    'ServiceChain',
   ];
   readonly rowKinds: readonly StoredRecord['kind'][] = [
     'Dpu',
@@ -67,6 +68,7 @@ export class NetworkDomain implements ResourceDomain, DocumentDomain {
     'SecurityPolicy',
     'Port',
     'NetlinkObject',
+    'ServiceChain',
     'Release',
     'Retention',
   ];
