@@ -47,7 +47,7 @@ export interface PlannedPorts {
   readonly total: number;
 }
 
-/** What rules have decided on, on one DPU (outboard.network.v1alpha1.DpuRuleCounters). */
+/** What rules have decided on, or hops were given, on one DPU (outboard.network.v1alpha1.DpuRuleCounters, DpuHopCounters). */
 export interface DpuCounters {
   readonly dpu: string;
   readonly rules?: readonly {
@@ -56,6 +56,14 @@ export interface DpuCounters {
     /** 64-bit numbers, as strings. */
     readonly packets?: string;
     readonly bytes?: string;
+  }[];
+  readonly hops?: readonly {
+    readonly hop: string;
+    readonly direction: string;
+    readonly packets?: string;
+    readonly bytes?: string;
+    readonly passedPackets?: string;
+    readonly passedBytes?: string;
   }[];
   readonly message?: string;
 }
@@ -80,8 +88,10 @@ export interface Layer1Item {
 /** Of a probe: it waits for its turn, and for what may not come. */
 const TRACE_MILLISECONDS = 30_000;
 
+/** Kinds of which something is counted. */
+export type CountedKind = 'SecurityPolicy' | 'ServiceChain';
+
 /** Stands where a kind does, on the subjects of requests for objects of layer 1. */
-const SECURITY_POLICY = { api: 'network', kind: 'SecurityPolicy' } as const;
 const LAYER1 = { api: 'network', kind: 'Layer1' } as const;
 
 /** All of Outboard's API as methods. */
@@ -109,12 +119,16 @@ export class OutboardClient extends ResourceClient<StreamBus> {
       : reply;
   }
 
-  /** What the rules of a policy have decided on, DPU by DPU: all pages. */
-  async ruleCounters(tenant: string, name: string): Promise<Result<readonly DpuCounters[], AppError>> {
+  /** What the rules of a policy have decided on, or the hops of a chain were given, DPU by DPU: all pages. */
+  async counters(
+    kind: CountedKind,
+    tenant: string,
+    name: string,
+  ): Promise<Result<readonly DpuCounters[], AppError>> {
     const items: DpuCounters[] = [];
     for (let pageToken = ''; ; ) {
       const page = await this.call<{ items?: readonly DpuCounters[]; nextPageToken?: string }>(
-        SECURITY_POLICY,
+        { api: 'network', kind },
         tenant,
         'counters',
         { name, pageToken },

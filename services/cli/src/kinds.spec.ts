@@ -35,6 +35,7 @@ describe('a kind', () => {
       'SecurityPolicy',
       'Port',
       'NetlinkObject',
+      'ServiceChain',
       'Workload',
       'WorkloadConfiguration',
       'AccelerationProfile',

@@ -25,7 +25,7 @@ const HELP_WIDTH = 100;
 
 const KIND_HELP = `
 Kinds: dpu, dpunetworkconfiguration, functionpool, function, physicalnetwork, encapsulationpolicy,
-router, network, subnet, addressset, securitypolicy, port, netlinkobject, workload,
+router, network, subnet, addressset, securitypolicy, port, netlinkobject, servicechain, workload,
 workloadconfiguration, accelerationquota, accelerationprofile, accelerationkey, accelerationsession;
 the plural is understood as well. Several are joined by commas, all stands for all of a tenant (with
 -A also for those that belong to none).`;
@@ -224,10 +224,10 @@ ${examples([
 
   define(
     'counters',
-    'Show how many packets and bytes the rules of a security policy have decided on.',
+    'Show how many packets and bytes the rules of a security policy have decided on, or the hops of a chain were given.',
     async () => (await import('./commands/counters.js')).counters,
   )
-    .argument('<kind>', 'securitypolicy')
+    .argument('<kind>', 'securitypolicy or servicechain')
     .argument('<name>', 'which one')
     .addOption(output(['table', 'json', 'yaml']))
     .addHelpText(
@@ -236,7 +236,14 @@ ${examples([
 First the sum of all DPUs that have ports it applies to, then each of them. Packets of both ways of a
 connection count, at the port that opened it and at the one that accepted it, each by its own policy.
 A rule counts as long as it has its name on the DPU, whatever else of it changes.
-${examples(['outboard -t acme counters securitypolicy web', 'outboard -t acme counters securitypolicy web -o json'])}`,
+
+Of a chain, what each hop was given, and what of that went on from it: what ports send (FORWARD) and
+what they get (REVERSE).
+${examples([
+  'outboard -t acme counters securitypolicy web',
+  'outboard -t acme counters securitypolicy web -o json',
+  'outboard -t acme counters servicechain to-databases',
+])}`,
     );
 
   define(

@@ -37,10 +37,12 @@ describe('outboard counters', () => {
     const silent = await world.outboard('counters securitypolicy web -t acme');
     expect(silent.exitCode).toBe(0);
     expect(silent.stdout).toContain('dpu-1: the worker does not tell: ');
-    await world.showCounters([
-      { direction: 'INGRESS', rule: 'http', packets: 7n, bytes: 700n },
-      { direction: 'INGRESS', rule: 'ping', packets: 0n, bytes: 0n },
-    ]);
+    await world.showCounters({
+      rules: [
+        { direction: 'INGRESS', rule: 'http', packets: 7n, bytes: 700n },
+        { direction: 'INGRESS', rule: 'ping', packets: 0n, bytes: 0n },
+      ],
+    });
     const { stdout } = await world.outboard('counters securitypolicy web -t acme');
     expect(
       stdout
@@ -58,5 +60,28 @@ describe('outboard counters', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({
       items: [{ dpu: 'dpu-1', rules: [{ packets: '7' }, {}] }],
     });
+  });
+
+  it('tells what the hops of a chain were given, and what of that they passed on', async () => {
+    const chain = {
+      apiVersion: 'network.outboard.dev/v1alpha1',
+      kind: 'ServiceChain',
+      metadata: { tenant: 'acme', name: 'out' },
+      spec: {
+        ports: ['web-0'],
+        destination: { external: true },
+        hops: [{ name: 'firewall', ingressPort: 'firewall' }],
+      },
+    };
+    await world.outboard('apply -f -', list(port('firewall', { function: functionOf(1) }), chain));
+    await world.showCounters({
+      hops: [{ hop: 'firewall', direction: 'FORWARD', packets: 7n, bytes: 700n, passedPackets: 5n }],
+    });
+    const { stdout } = await world.outboard('counters servicechain out -t acme');
+    expect(stdout.split('\n').map((line) => line.split(/ {2,}/))).toEqual([
+      ['DPU', 'HOP', 'DIRECTION', 'PACKETS', 'BYTES', 'PASSED-PACKETS', 'PASSED-BYTES'],
+      ['dpu-1', 'firewall', 'FORWARD', '7', '700', '5', '0'],
+      [''],
+    ]);
   });
 });

@@ -131,6 +131,7 @@ export class World implements AsyncDisposable {
   readonly #broker = new InProcessBroker();
   readonly #parts: AsyncDisposable[] = [];
   readonly #services = new Map<ServedApi, Subscription>();
+  #counted: Uint8Array | undefined;
   #worker: StreamBus | undefined;
 
   /** @param connect default: to a broker inside the process. */
@@ -237,12 +238,11 @@ export class World implements AsyncDisposable {
     return questions;
   }
 
-  /** The worker of dpu-1 tells this of every policy. */
-  async showCounters(
-    rules: NonNullable<MessageInitShape<typeof CountersResponseSchema>['rules']>,
-  ): Promise<void> {
-    const answer = encodeBinary(CountersResponseSchema, create(CountersResponseSchema, { rules }));
-    await this.#answer('counters', () => answer);
+  /** The worker of dpu-1 tells this of every policy and chain from now on. */
+  async showCounters(counters: MessageInitShape<typeof CountersResponseSchema>): Promise<void> {
+    const isServed = this.#counted !== undefined;
+    this.#counted = encodeBinary(CountersResponseSchema, create(CountersResponseSchema, counters));
+    if (!isServed) await this.#answer('counters', () => this.#counted ?? new Uint8Array());
   }
 
   /** The worker of dpu-1 tells this of its data path, the last of it again and again; the commands for faults that it got. */

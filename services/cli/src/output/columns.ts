@@ -249,6 +249,15 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('EXPIRES', 'status.expiresAt'),
     ],
   },
+  ServiceChain: {
+    usual: [
+      at('FAILURE-MODE', 'spec.failureMode'),
+      listed('HOPS', 'spec.hops', 'name'),
+      count('PORTS', 'status.ports'),
+      count('DPUS', 'status.dpus'),
+    ],
+    wide: [],
+  },
   Port: {
     usual: [
       at('NETWORK', 'spec.network'),

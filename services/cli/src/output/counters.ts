@@ -21,6 +21,28 @@ export function formatCounters(items: readonly DpuCounters[]): readonly string[]
       ? []
       : [[total.direction, total.rule, 'all', `${total.packets}`, `${total.bytes}`]];
   });
-  const silent = items.flatMap(({ dpu, message = '' }) => (message === '' ? [] : [`${dpu}: ${message}`]));
-  return [...formatTable([['DIRECTION', 'RULE', 'DPU', 'PACKETS', 'BYTES'], ...sums, ...rows]), ...silent];
+  return [
+    ...formatTable([['DIRECTION', 'RULE', 'DPU', 'PACKETS', 'BYTES'], ...sums, ...rows]),
+    ...silentOf(items),
+  ];
+}
+
+const silentOf = (items: readonly DpuCounters[]): readonly string[] =>
+  items.flatMap(({ dpu, message = '' }) => (message === '' ? [] : [`${dpu}: ${message}`]));
+
+/** What hops were given, and what of that they passed on, DPU by DPU in the order of the chain. */
+export function formatHopCounters(items: readonly DpuCounters[]): readonly string[] {
+  const rows = items.flatMap(({ dpu, hops = [] }) =>
+    hops.map(({ hop, direction, packets = '0', bytes = '0', passedPackets = '0', passedBytes = '0' }) => [
+      dpu,
+      hop,
+      direction,
+      packets,
+      bytes,
+      passedPackets,
+      passedBytes,
+    ]),
+  );
+  const head = ['DPU', 'HOP', 'DIRECTION', 'PACKETS', 'BYTES', 'PASSED-PACKETS', 'PASSED-BYTES'];
+  return [...formatTable([head, ...rows]), ...silentOf(items)];
 }

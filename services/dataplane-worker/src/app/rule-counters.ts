@@ -8,9 +8,9 @@ import {
   subjects,
 } from '@outboard/contracts';
 import { AppError, err, ok, type Result } from '@outboard/core';
-import { countsOfPolicy, type Driver, type Spec } from '@outboard/dataplane/contract';
+import { countsOfChain, countsOfPolicy, type Driver, type Spec } from '@outboard/dataplane/contract';
 
-/** Tells owners what the rules of their policies have decided on: requests on `dpu.<dpu>.counters.<owner>`. */
+/** Tells owners what the rules of their policies have decided on, and what the hops of their chains were given: requests on `dpu.<dpu>.counters.<owner>`. */
 export class RuleCounters {
   constructor(
     private readonly dpu: string,
@@ -29,18 +29,22 @@ export class RuleCounters {
   async #count({ body }: Received): Promise<Result<Message, AppError>> {
     const request = decodeBinary(CountersRequestSchema, body);
     if (!request.ok) return request;
-    const { policyUid } = request.value;
-    if (policyUid === '') return err(AppError.invalid([{ field: 'policyUid', description: 'is required' }]));
+    const { policyUid, chainUid, hops } = request.value;
+    if ((policyUid === '') === (chainUid === ''))
+      return err(AppError.invalid([{ field: 'policyUid', description: 'is required, or chainUid' }]));
     try {
-      const counts = countsOfPolicy(await this.driver.ruleCounters(), policyUid);
-      const rules = counts.map(({ direction, ...count }) => ({
-        ...count,
-        direction: direction.toUpperCase(),
-      }));
-      const response = create(CountersResponseSchema, { rules });
+      const counters = await this.driver.ruleCounters();
+      const counts =
+        policyUid === ''
+          ? { hops: told(countsOfChain(counters, chainUid, hops)) }
+          : { rules: told(countsOfPolicy(counters, policyUid)) };
+      const response = create(CountersResponseSchema, counts);
       return ok({ headers: {}, body: encodeBinary(CountersResponseSchema, response) });
     } catch (failure) {
       return err(AppError.from(failure));
     }
   }
 }
+
+const told = <Count extends { readonly direction: string }>(counts: readonly Count[]): Count[] =>
+  counts.map((count) => ({ ...count, direction: count.direction.toUpperCase() }));

@@ -6,9 +6,9 @@ import { ResourceProjection, ResourceService, TombstoneSweeper } from '@outboard
 import { OutboxRelay, type Store } from '@outboard/store';
 import { NetworkDomain } from '../domain/network-domain.js';
 import { inventoryChangeOf } from '../domain/projection.js';
+import { Counters, HOPS, RULES } from './counters.js';
 import { explanationReply, parseExplain } from './explain.js';
 import { Layer1 } from './layer1.js';
-import { RuleCounters } from './rule-counters.js';
 
 export interface NetworkIntentServiceOptions {
   readonly bus: StreamBus;
@@ -23,7 +23,8 @@ export class NetworkIntentService implements AsyncDisposable {
   readonly #resources: ResourceService;
   readonly #gateway: WorkerGateway;
   readonly #layer1: Layer1;
-  readonly #counters: RuleCounters;
+  readonly #ruleCounters: Counters;
+  readonly #hopCounters: Counters;
   readonly #inventory: ResourceProjection;
   readonly #relay: OutboxRelay;
   readonly #tombstones: TombstoneSweeper;
@@ -56,8 +57,11 @@ export class NetworkIntentService implements AsyncDisposable {
     });
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'network' });
     this.#layer1 = new Layer1(bus, (dpu) => this.#resources.query(() => domain.knowsDpu(dpu)));
-    this.#counters = new RuleCounters(bus, (tenant, name) =>
+    this.#ruleCounters = new Counters(bus, RULES, (tenant, name) =>
       this.#resources.query(() => domain.placesOfPolicy(tenant, name)),
+    );
+    this.#hopCounters = new Counters(bus, HOPS, (tenant, name) =>
+      this.#resources.query(() => domain.placesOfChain(tenant, name)),
     );
     // What is projected is stored with the rest: this service plans alone, too.
     this.#inventory = new ResourceProjection({
@@ -85,7 +89,8 @@ export class NetworkIntentService implements AsyncDisposable {
   handleRequest(request: Received): Promise<Result<Message, AppError>> {
     const { kind, verb } = parseRequestSubject(request.subject) ?? {};
     if (kind === 'layer1' && verb === 'list') return this.#layer1.list(request);
-    if (kind === 'securitypolicy' && verb === 'counters') return this.#counters.list(request);
+    if (kind === 'securitypolicy' && verb === 'counters') return this.#ruleCounters.list(request);
+    if (kind === 'servicechain' && verb === 'counters') return this.#hopCounters.list(request);
     if (kind === 'port' && verb === 'explain') return this.#explain(request);
     return this.#resources.handleRequest(request);
   }

@@ -141,6 +141,16 @@ export class NetworkDomain implements ResourceDomain, DocumentDomain {
     return { uid: entry.record.resource.metadata.uid, dpus };
   }
 
+  /** The same of a chain, with the names of its hops. */
+  placesOfChain(tenant: string, name: Name) {
+    const { serviceChains } = this.#world;
+    const entry = serviceChains.chains.get(`${tenant}/${name}`);
+    if (entry === undefined) return undefined;
+    const { metadata, spec } = entry.record.resource;
+    const dpus = [...serviceChains.dpusOf(entry)].map(({ record }) => record.name).sort();
+    return { uid: metadata.uid, dpus, hops: spec.hops.map((hop) => hop.name) };
+  }
+
   knowsDpu(name: Name): boolean {
     return this.#world.dpus.has(name);
   }

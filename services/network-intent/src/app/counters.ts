@@ -1,14 +1,14 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Bus, Message, Received } from '@outboard/bus';
 import {
   CountersRequestSchema,
+  type CountersResponse,
   CountersResponseSchema,
-  type DpuRuleCounters,
-  DpuRuleCountersSchema,
   decodeBinary,
   decodeJson,
   encodeBinary,
   encodeJson,
+  ListHopCountersResponseSchema,
   ListRuleCountersRequestSchema,
   ListRuleCountersResponseSchema,
   MAX_BODY_BYTES,
@@ -24,17 +24,58 @@ const DEFAULT_PAGE_SIZE = 32;
 /** DPUs that are asked at once. */
 const MAX_PAGE_SIZE = 100;
 
-/** A policy, and the DPUs that have it, in the order of their names. */
-export interface PolicyPlaces {
+/** A policy or a chain, and the DPUs that have it, in the order of their names. */
+export interface CountedPlaces {
   readonly uid: string;
   readonly dpus: readonly Name[];
+  /** Of a chain. */
+  readonly hops?: readonly string[];
 }
 
-/** `rpc.<tenant>.network.securitypolicy.counters`: what the rules of a policy have decided on, as the workers tell it. */
-export class RuleCounters {
+/** What is counted of a kind, and how it is told. */
+interface Counted {
+  readonly kind: 'SecurityPolicy' | 'ServiceChain';
+  questionOf(places: CountedPlaces): MessageInitShape<typeof CountersRequestSchema>;
+  textOf(items: readonly DpuCounters[], nextPageToken: string): string;
+}
+
+interface DpuCounters extends Partial<Pick<CountersResponse, 'rules' | 'hops'>> {
+  readonly dpu: string;
+  readonly message?: string;
+}
+
+export const RULES: Counted = {
+  kind: 'SecurityPolicy',
+  questionOf: ({ uid: policyUid }) => ({ policyUid }),
+  textOf: (items, nextPageToken) =>
+    encodeJson(
+      ListRuleCountersResponseSchema,
+      create(ListRuleCountersResponseSchema, {
+        items: items.map(({ dpu, rules = [], message = '' }) => ({ dpu, rules, message })),
+        nextPageToken,
+      }),
+    ),
+};
+
+export const HOPS: Counted = {
+  kind: 'ServiceChain',
+  questionOf: ({ uid: chainUid, hops = [] }) => ({ chainUid, hops: [...hops] }),
+  textOf: (items, nextPageToken) =>
+    encodeJson(
+      ListHopCountersResponseSchema,
+      create(ListHopCountersResponseSchema, {
+        items: items.map(({ dpu, hops = [], message = '' }) => ({ dpu, hops, message })),
+        nextPageToken,
+      }),
+    ),
+};
+
+/** `rpc.<tenant>.network.<kind>.counters`: what the workers have counted of a policy's rules, or of a chain's hops. */
+export class Counters {
   constructor(
     private readonly bus: Bus,
-    private readonly placesOf: (tenant: string, name: Name) => Promise<PolicyPlaces | undefined>,
+    private readonly counted: Counted,
+    private readonly placesOf: (tenant: string, name: Name) => Promise<CountedPlaces | undefined>,
   ) {}
 
   async list({ subject, body }: Received): Promise<Result<Message, AppError>> {
@@ -44,29 +85,27 @@ export class RuleCounters {
     const { name, after, pageSize } = query.value;
     const places = await this.placesOf(tenant, name);
     if (places === undefined)
-      return err(new AppError('NOT_FOUND', `no SecurityPolicy ${tenant}/${name}`, { reason: 'NOT_FOUND' }));
+      return err(
+        new AppError('NOT_FOUND', `no ${this.counted.kind} ${tenant}/${name}`, { reason: 'NOT_FOUND' }),
+      );
     const left = places.dpus.filter((dpu) => dpu > after);
     const page = left.slice(0, pageSize);
-    const items = await Promise.all(page.map((dpu) => this.#ask(dpu, places.uid)));
+    const items = await Promise.all(page.map((dpu) => this.#ask(dpu, places)));
     const nextPageToken = left.length > page.length ? (page.at(-1) ?? '') : '';
-    const response = create(ListRuleCountersResponseSchema, { items, nextPageToken });
-    return ok({ headers: {}, body: Buffer.from(encodeJson(ListRuleCountersResponseSchema, response)) });
+    return ok({ headers: {}, body: Buffer.from(this.counted.textOf(items, nextPageToken)) });
   }
 
-  async #ask(dpu: Name, policyUid: string): Promise<DpuRuleCounters> {
-    const request = create(CountersRequestSchema, { policyUid });
+  async #ask(dpu: Name, places: CountedPlaces): Promise<DpuCounters> {
+    const request = create(CountersRequestSchema, this.counted.questionOf(places));
     const reply = await this.bus.request(
       subjects.dpu(dpu, 'counters', 'network'),
       { headers: {}, body: encodeBinary(CountersRequestSchema, request) },
       { deadlineMilliseconds: DEADLINE_MILLISECONDS },
     );
     const counted = reply.ok ? decodeBinary(CountersResponseSchema, reply.value.body) : reply;
-    return create(
-      DpuRuleCountersSchema,
-      counted.ok
-        ? { dpu, rules: counted.value.rules }
-        : { dpu, message: `the worker does not tell: ${counted.error.message}` },
-    );
+    return counted.ok
+      ? { dpu, ...counted.value }
+      : { dpu, message: `the worker does not tell: ${counted.error.message}` };
   }
 }
 
