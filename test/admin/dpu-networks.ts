@@ -88,6 +88,13 @@ export class DpuNetworks {
     return found;
   }
 
+  /** Waits until a device of a DPU is a port of no bridge. */
+  unmastered(dpu: string, name: string): Promise<void> {
+    return waitUntil(`${name} of ${dpu} is a port of nothing`, async () =>
+      ((await this.device(dpu, name)).master ?? 0) === 0 ? undefined : 'it is one',
+    );
+  }
+
   /** The IPv4 addresses of a device of a DPU. */
   async addresses(dpu: string, name: string): Promise<readonly string[]> {
     const { ifiIndex } = await this.device(dpu, name);

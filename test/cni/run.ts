@@ -7,21 +7,24 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** Runs a program in a network namespace, as on the machine that it stands for. */
+/** Runs a program in a network namespace, as on the machine that it stands for. `input`: what it reads. */
 export function runIn(
   namespace: NetworkNamespace,
   [program, ...args]: readonly [string, ...string[]],
   environment: Readonly<Record<string, string>>,
+  input = '',
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     const { PATH = '', HOME = '/root' } = process.env;
     const child = namespace.run(() =>
       spawn(program, args, {
         env: { PATH: `${PATH}:/usr/sbin:/sbin`, HOME, ...environment },
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['pipe', 'pipe', 'pipe'],
       }),
     );
     const [out, error]: [Buffer[], Buffer[]] = [[], []];
+    // One that has read enough, or does not read at all, closes it.
+    child.stdin.on('error', () => {}).end(input);
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => error.push(chunk));
     child.once('error', reject);

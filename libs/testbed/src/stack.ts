@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { AppError, Problems } from '@outboard/core';
 import { Forwarder } from './forwarder.js';
 import { natsServerProgram } from './nats-server.js';
-import type { Dpu, Endpoint } from './places.js';
+import { Dpu, type Endpoint } from './places.js';
 import type { Program, Usage } from './program.js';
 import type { Testbed } from './testbed.js';
 
@@ -40,7 +40,7 @@ export interface StackOptions {
   readonly worker?: string;
   /** The main.js of the host agent, of which every host runs one; absent: none does. */
   readonly agent?: string;
-  /** Services that run on a DPU: service name to DPU name. The others run in `control`. */
+  /** `nats` and services that run on a host or a DPU: program name to place name. The others run in `control`. */
   readonly placement?: Readonly<Record<string, string>>;
   /** Default NORMAL. */
   readonly storeDurability?: 'NORMAL' | 'FULL';
@@ -81,7 +81,7 @@ export class Stack {
 
   /**
    * Starts nats-server, then all services and workers, and resolves when every one is ready. It ends with the testbed.
-   * Throws AppError INVALID_ARGUMENT or NOT_FOUND (placement of an unknown service, on an unknown DPU), and what
+   * Throws AppError INVALID_ARGUMENT or NOT_FOUND (placement of an unknown service, in an unknown place), and what
    * starting a program throws; then nothing runs.
    */
   static async start(testbed: Testbed, options: StackOptions): Promise<Stack> {
@@ -91,9 +91,7 @@ export class Stack {
     try {
       stack.#addNats();
       for (const [service, main] of Object.entries(options.services)) {
-        const dpu = options.placement?.[service];
-        const place = dpu === undefined ? testbed.control : testbed.dpu(dpu);
-        stack.#addNode(service, { service }, main, place, {});
+        stack.#addNode(service, { service }, main, stack.#placeOf(service), {});
       }
       for (const dpu of options.worker === undefined ? [] : testbed.dpus.values()) {
         const client = { service: WORKER, dpu: dpu.name };
@@ -114,8 +112,8 @@ export class Stack {
         stack.#addNode(name, { service: AGENT, host: host.name }, options.agent ?? '', host, variables);
       }
       stack.#forwarder = await Forwarder.listen({
-        namespace: testbed.control.namespace,
-        destination: { ip: testbed.plan.control.ip, port: NATS_PORT },
+        namespace: stack.#placeOf(NATS).namespace,
+        destination: { ip: stack.#natsAddress, port: NATS_PORT },
         ...(options.clientPort !== undefined && { port: options.clientPort }),
       });
       await stack.program(NATS).start();
@@ -134,7 +132,7 @@ export class Stack {
 
   /** Where programs inside the testbed reach the bus. */
   get url(): string {
-    return `nats://${this.testbed.plan.control.ip}:${NATS_PORT}`;
+    return `nats://${this.#natsAddress}:${NATS_PORT}`;
   }
 
   /** Where programs outside, in the caller's namespace, reach it. */
@@ -198,17 +196,33 @@ export class Stack {
     return [...this.#programs].filter(([name]) => name !== NATS).map(([, program]) => program);
   }
 
+  #placeOf(program: string): Endpoint {
+    const { testbed } = this;
+    const name = this.options.placement?.[program];
+    return name === undefined ? testbed.control : (testbed.hosts.get(name) ?? testbed.dpu(name));
+  }
+
+  /** On the management network. */
+  get #natsAddress(): string {
+    const place = this.#placeOf(NATS);
+    const addresses =
+      place instanceof Dpu ? place.plan.management.addresses.map(({ ip }) => ip) : place.addresses;
+    const [address] = addresses;
+    if (address === undefined)
+      throw new AppError('FAILED_PRECONDITION', `${place.name} is on no management network`);
+    return address;
+  }
+
   #addNats(): void {
     const directory = this.#directory(NATS);
     const configurationFile = join(directory, 'nats-server.conf');
     const place = {
-      host: this.testbed.plan.control.ip,
+      host: this.#natsAddress,
       port: NATS_PORT,
       storeDirectory: join(directory, 'store'),
     };
     writeFileSync(configurationFile, this.options.nats.configuration(place), { mode: 0o600 });
-    const { control } = this.testbed;
-    this.#add(control, { name: NATS, ...natsServerProgram(configurationFile) });
+    this.#add(this.#placeOf(NATS), { name: NATS, ...natsServerProgram(configurationFile) });
   }
 
   #addNode(
@@ -275,7 +289,8 @@ export class Stack {
 function checkPlacement({ services, placement = {} }: StackOptions): void {
   const problems = new Problems();
   for (const service of Object.keys(placement)) {
-    if (services[service] === undefined) problems.add(`placement.${service}`, 'must be one of the services');
+    if (service !== NATS && services[service] === undefined)
+      problems.add(`placement.${service}`, 'must be one of the services');
   }
   if (problems.total > 0) throw problems.toError();
 }
