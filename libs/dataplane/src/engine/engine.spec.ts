@@ -68,6 +68,29 @@ describe('the engine', () => {
     }
   });
 
+  it.each([
+    ['at first', [d.document(2, [])]],
+    ['after all, before it has begun', [d.document(1, [...NETWORK, port(1)]), d.document(2, [])]],
+  ])('prunes what was left by a former run when the document is empty %s', async (_, updates) => {
+    const driver = memory();
+    const former = await EngineProbe.start(driver);
+    await former.apply(d.document(1, [...NETWORK, port(1)]));
+    await former[Symbol.asyncDispose]();
+    const next = new MemoryDriver({ dpu: 'dpu-1', kernel: driver.kernel });
+    const engine = createEngine({
+      driver: next,
+      owners: ['network'],
+      clock: new ManualClock(),
+      random: systemRandom,
+    });
+    opened.push(engine, next);
+    for (const update of updates) engine.submit(update);
+    await engine.start();
+    await engine.settled();
+    const owned = (await next.observe({ kind: 'all' })).filter(({ ownership }) => ownership.kind === 'owned');
+    expect(owned).toEqual([]);
+  });
+
   it('steers otherwise at once when a hop of a chain goes down, and as before when it is up again', async () => {
     const driver = memory();
     const hops = new HopHealthBoard();

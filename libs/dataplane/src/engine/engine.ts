@@ -126,16 +126,16 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     for (const object of await this.#driver.observe({ kind: 'all' }))
       this.#tracker.observe(this.#tracker.at(object.key), object);
     this.#started = true;
+    this.#openGates();
     this.#scheduleResync(0);
     this.#running = this.#run();
   }
 
   submit(update: DocumentUpdate): void {
-    const known = this.#wants.isComplete(update.owner);
     const records = this.#wants.accept(update);
     const urgency = records.length <= URGENT_ENTRIES ? 'urgent' : 'bulk';
     for (const record of records) this.#queueRecord(record, urgency);
-    if (!known && this.#wants.isComplete(update.owner)) this.#openGates();
+    this.#openGates();
     this.#progress.changed(update.owner, urgency);
     this.#signal();
   }
@@ -311,7 +311,8 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
 
   /** Once all that an owner's document says is realised, what it does not say may go. */
   #openGates(): void {
-    if (this.#records.size > 0) return;
+    // What was left is not known before the first look.
+    if (!this.#started || this.#records.size > 0) return;
     const complete = this.#wants.owners.filter(
       (owner) => this.#wants.isComplete(owner) && !this.#gate.isComplete(owner),
     );

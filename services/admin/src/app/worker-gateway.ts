@@ -10,7 +10,7 @@ import {
   InventoryResponseSchema,
 } from '@outboard/contracts';
 import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
-import { type Dpu, isConnected, isRetired, type LifecycleStatus } from '@outboard/model';
+import { type Dpu, isAdmitted, isConnected, isRetired, type LifecycleStatus } from '@outboard/model';
 import { type Actor, binaryReply, dpuOf, type ResourceService } from '@outboard/resource-service';
 import type { AdminDomain } from '../domain/admin-domain.js';
 import type { Told } from '../domain/dpu-lifecycle.js';
@@ -77,8 +77,13 @@ export class WorkerGateway implements Disposable {
     }
     const digest = Buffer.from(inventoryDigest).toString('hex');
     const inventoryWanted = !isRegistered || this.#inventoryDigests.get(name.value) !== digest;
-    const rebootRequest = isRegistered ? rebootRequestOf(inventory.dpu(name.value)) : '';
-    return binaryReply(HeartbeatResponseSchema, { leaseMilliseconds, inventoryWanted, rebootRequest });
+    const now = isRegistered ? inventory.dpu(name.value) : undefined;
+    return binaryReply(HeartbeatResponseSchema, {
+      leaseMilliseconds,
+      inventoryWanted,
+      rebootRequest: rebootRequestOf(now),
+      admitted: now !== undefined && isAdmitted(now),
+    });
   }
 
   async inventory(received: Received): Promise<Result<Message, AppError>> {

@@ -77,6 +77,11 @@ export class DocumentFollower implements AsyncDisposable {
     return subscription;
   }
 
+  /** Asks the owner now: an answer that it gave before is another one by now. */
+  synchronise(): void {
+    if (this.#bus !== undefined) this.#handle({ kind: 'connected' });
+  }
+
   /** As `DocumentReplica.confirmed`. */
   get confirmed(): DocumentVersion | undefined {
     return this.#replica.confirmed;

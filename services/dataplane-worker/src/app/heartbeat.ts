@@ -25,6 +25,8 @@ export interface HeartbeatPorts {
   readonly inventory: Pick<Inventory, 'digest' | 'sendAgain'>;
   readonly settlement: Pick<Settlement, 'isSettled'>;
   readonly reboot: Pick<Reboot, 'ask' | 'problem'>;
+  /** Owners know this DPU which did not before. */
+  readonly admitted: () => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -39,6 +41,7 @@ export class Heartbeat implements Disposable {
   #interval = FIRST_INTERVAL_MILLISECONDS;
   #leaseEnd = Number.NEGATIVE_INFINITY;
   #isAlive: boolean | undefined;
+  #isAdmitted: boolean | undefined;
 
   constructor(private readonly ports: HeartbeatPorts) {
     this.#beat = new Beat(ports.clock, async (bus) => {
@@ -81,12 +84,14 @@ export class Heartbeat implements Disposable {
     );
     const response = reply.ok ? decodeBinary(HeartbeatResponseSchema, reply.value.body) : reply;
     if (response.ok) {
-      const { leaseMilliseconds, inventoryWanted, rebootRequest } = response.value;
+      const { leaseMilliseconds, inventoryWanted, rebootRequest, admitted } = response.value;
       this.#leaseEnd = asked + leaseMilliseconds;
       const third = leaseMilliseconds / 3;
       this.#interval = Math.min(Math.max(third, MIN_INTERVAL_MILLISECONDS), MAX_INTERVAL_MILLISECONDS);
       if (inventoryWanted) inventory.sendAgain();
       reboot.ask(rebootRequest);
+      if (admitted && this.#isAdmitted === false) this.ports.admitted();
+      this.#isAdmitted = admitted;
     } else if (response.error.code === 'NOT_FOUND') inventory.sendAgain();
     this.#note(response.ok, response.ok ? '' : response.error.message);
   }

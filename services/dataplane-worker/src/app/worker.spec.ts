@@ -417,6 +417,23 @@ describe('a dataplane worker', () => {
       expect(settled()).toBe(true);
     });
 
+    it('comes as soon as a DPU is approved, however long its owners have not known it', async () => {
+      await bench.owner.serve();
+      bench.owner.admitted = false;
+      bench.owner.refusals.set('sync', new AppError('NOT_FOUND', 'no Dpu dpu-1'));
+      await bench.run();
+      await bench.clock.advance(60_000);
+      const { length } = bench.owner.syncs;
+      // It has just asked, and would wait for ten seconds until it asks again.
+      while (bench.owner.syncs.length === length) await bench.clock.advance(100);
+      bench.owner.refusals.clear();
+      bench.owner.admitted = true;
+      await bench.clock.advance(3_500);
+      report();
+      await bench.clock.advance(0);
+      expect([settled(), bench.owner.syncs.length]).toEqual([true, length + 2]);
+    });
+
     it('is not before an owner knows this DPU', async () => {
       await bench.owner.serve();
       bench.owner.refusals.set('sync', new AppError('NOT_FOUND', 'no Dpu dpu-1'));

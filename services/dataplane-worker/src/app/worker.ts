@@ -105,6 +105,9 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
     inventory,
     settlement,
     reboot: new Reboot(ports.rebootMachine, log),
+    admitted: () => {
+      for (const follower of followers) follower.synchronise();
+    },
   });
   const beside = [await followBeside(ADMIN_OWNER, ports.admin ?? new AdminEngine({}), store, ports)];
   const served = acceleration && (await serveAcceleration(acceleration, ports));

@@ -46,6 +46,7 @@ export class FakeOwner {
   leaseMilliseconds = 9_000;
   inventoryWanted = false;
   rebootRequest = '';
+  admitted = true;
   epoch = 'one';
   #sequence = 0n;
   readonly #entries = new Map<string, Uint8Array>();
@@ -147,10 +148,10 @@ export class FakeOwner {
         }),
         endpoint('heartbeat', subjects.dpu(dpu, 'heartbeat', 'admin'), (body) => {
           this.heartbeats.push(decode(HeartbeatRequestSchema, body));
-          const { leaseMilliseconds, inventoryWanted, rebootRequest } = this;
+          const { leaseMilliseconds, inventoryWanted, rebootRequest, admitted } = this;
           return message(
             HeartbeatResponseSchema,
-            create(HeartbeatResponseSchema, { leaseMilliseconds, inventoryWanted, rebootRequest }),
+            create(HeartbeatResponseSchema, { leaseMilliseconds, inventoryWanted, rebootRequest, admitted }),
           );
         }),
       ],
