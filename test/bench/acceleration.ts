@@ -7,6 +7,7 @@ import { runParts } from './parts.js';
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   throughput: [],
   fairness: [],
+  sessions: [],
 };
 
 runParts('acceleration', PARTS);

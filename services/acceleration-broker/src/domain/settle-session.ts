@@ -137,22 +137,20 @@ function endOf({ metadata, spec }: AccelerationSession): string | undefined {
   return spec.ttlSeconds === undefined ? undefined : formatTime(createdAt + spec.ttlSeconds * 1000);
 }
 
-/** Stores what became of a session, and looks at the keys whose places have changed by it. */
+/** Stores what became of a session, and has the keys looked at that are wanted on other DPUs by it. */
 function keep(world: World, before: SessionRecord, after: SessionRecord, { revision }: DomainContext): void {
   if (equal(before, after)) return;
-  const { tenant } = after.resource.metadata;
+  const { metadata } = after.resource;
   const names = new Set([...Object.keys(before.keys), ...Object.keys(after.keys)]);
-  const { dpu: from } = before.resource.status;
-  const { dpu: to } = after.resource.status;
-  if (
-    from !== to ||
-    Object.keys(before.keys).length !== names.size ||
-    Object.keys(after.keys).length !== names.size
-  ) {
-    for (const name of names) world.dirtyKeys.add(nameKey(tenant, name));
+  const places = () =>
+    [...names].map((name) => world.indexes.dpusOfKey(nameKey(metadata.tenant, name)).join(' '));
+  const wanted = places();
+  const stamped = { ...metadata, resourceVersion: `${revision}` };
+  world.put({ ...after, resource: { ...after.resource, metadata: stamped } });
+  const changed = places();
+  for (const [index, name] of [...names].entries()) {
+    if (wanted[index] !== changed[index]) world.dirtyKeys.add(nameKey(metadata.tenant, name));
   }
-  const metadata = { ...after.resource.metadata, resourceVersion: `${revision}` };
-  world.put({ ...after, resource: { ...after.resource, metadata } });
 }
 
 /** Undefined: it waits for no port. */
