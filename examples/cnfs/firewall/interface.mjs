@@ -1,4 +1,6 @@
-// What the firewall publishes: its methods and the schema of its configuration (JSON Schema 2020-12).
+// What the firewall publishes: its methods, and its configuration as JSON Schema (2020-12) and as a YANG module (RFC 7950).
+import { readFileSync } from 'node:fs';
+
 const counter = {
   type: 'object',
   properties: {
@@ -83,4 +85,5 @@ export const DESCRIPTION = {
     required: ['rules', 'defaultAction'],
     additionalProperties: false,
   },
+  yang: readFileSync(new URL('./outboard-example-firewall.yang', import.meta.url), 'utf8'),
 };

@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from '@jest/globals';
 import { CLOSED, countersOf, problemsOf, rulesetOf } from '../firewall/ruleset.mjs';
 import { run } from '../run.mjs';
@@ -58,5 +62,31 @@ describe("a firewall's configuration", () => {
     const obsolete = countersOf(first).filter((name) => !countersOf(second).includes(name));
     expect(obsolete).toEqual(['rule-web']);
     await taken(rulesetOf(CLOSED), rulesetOf(first), rulesetOf(second, obsolete), rulesetOf(second));
+  });
+});
+
+describe("the firewall's YANG module", () => {
+  const MODULE = 'outboard-example-firewall';
+
+  /** Whether yanglint(1) takes a configuration. */
+  const valid = async (data) => {
+    const directory = mkdtempSync(join(tmpdir(), 'cnf-yang-'));
+    try {
+      const file = join(directory, 'data.json');
+      const named = Object.entries(data).map(([key, value]) => [`${MODULE}:${key}`, value]);
+      writeFileSync(file, JSON.stringify(Object.fromEntries(named)));
+      const module = fileURLToPath(new URL(`../firewall/${MODULE}.yang`, import.meta.url));
+      await run('yanglint', ['--type', 'config', module, file]);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  };
+
+  it('takes what the schema takes, and refuses what is refused', async () => {
+    const ports = (minimum, maximum) => ({ protocol: 'TCP', destinationPorts: [{ minimum, maximum }] });
+    await valid(configuration(rule({ ...ports(80, 81), source: '10.0.0.0/8' }), rule({ name: 'rest' })));
+    await expect(valid(configuration(rule(ports(81, 80))))).rejects.toThrow();
+    await expect(valid(configuration(rule({ source: '10.0.0.0/33' })))).rejects.toThrow();
+    await expect(valid(configuration(rule({ action: 'HOLD' })))).rejects.toThrow();
   });
 });
