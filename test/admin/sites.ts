@@ -1,20 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { ResourceClient } from '@outboard/client';
 import { AppError, systemClock, unwrap } from '@outboard/core';
 import { LocalStack, type Manifest } from '@outboard/local-stack';
 import type { Pod, Program, Testbed } from '@outboard/testbed';
-import { parseAllDocuments } from 'yaml';
-
-const CNFS = fileURLToPath(new URL('../../examples/cnfs', import.meta.url));
-
-/** Documents of a file of `examples/cnfs/manifests`. */
-export const manifests = (file: string): Manifest[] =>
-  parseAllDocuments(readFileSync(join(CNFS, 'manifests', file), 'utf8')).map(
-    (document) => document.toJS() as Manifest,
-  );
+import { CNFS } from './examples.js';
 
 /** Applies what the network admin says. */
 export async function applyAsOperator(stack: LocalStack, ...documents: readonly Manifest[]): Promise<void> {

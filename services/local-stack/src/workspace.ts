@@ -2,7 +2,7 @@ import type { Bus } from '@outboard/bus';
 import { type AnsweredResource, IntentPublisher, StateCache } from '@outboard/client';
 import type { ResourceAddress } from '@outboard/contracts';
 import { type AppError, type Result, unwrap } from '@outboard/core';
-import { addressOf, isReady, type KindName, type Port } from '@outboard/model';
+import { addressOf, apiVersionOf, isReady, type KindName, kindOf, type Port } from '@outboard/model';
 import type { Pod, Testbed } from '@outboard/testbed';
 
 const READY_MILLISECONDS = 20_000;
@@ -34,8 +34,12 @@ export class Workspace implements AsyncDisposable {
 
   /** The whole manifest, as it travels. */
   manifest({ kind, metadata, spec }: Manifest): Readonly<Record<string, unknown>> {
-    const apiVersion = 'network.outboard.dev/v1alpha1';
-    return { apiVersion, kind, metadata: { tenant: this.tenant, ...metadata }, spec };
+    return {
+      apiVersion: apiVersionOf(kindOf({ kind })),
+      kind,
+      metadata: { tenant: this.tenant, ...metadata },
+      spec,
+    };
   }
 
   /** Publishes one intent; the answer of the system, accepted or refused. */

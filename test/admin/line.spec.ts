@@ -12,29 +12,40 @@ import {
   waitReachable,
   waitUntil,
 } from '@outboard/testbed';
-import { applyAsOperator, CnfInPod, manifests } from './sites.js';
+import { manifests } from './examples.js';
+import { applyAsOperator, CnfInPod } from './sites.js';
 import { WireTap } from './wire.js';
 
+const allow = (protocol: string) => ({
+  name: protocol.toLowerCase(),
+  direction: 'OUTBOUND',
+  protocol,
+  action: 'ACCEPT',
+});
+const PING = allow('ICMP');
+const ANY_TCP = allow('TCP');
+const ANY_UDP = allow('UDP');
 const KEY = 'correct horse battery staple';
 const FAR = ['10.2.0.11', 'fd00:2::b'] as const;
 
 /** Everything runs for real: nats-server, the services, a worker on each DPU, and strongSwan in each gateway. */
-describe('two sites with an IPsec gateway each', () => {
+describe('two sites with an IPsec gateway each, one of them behind a firewall', () => {
   let stack: LocalStack;
   let acme: Workspace;
   let pods: readonly [Pod, Pod];
   let gateways: readonly [CnfInPod, CnfInPod];
+  let firewall: CnfInPod;
   let wire: WireTap;
   let tunnels: FrameCapture;
 
-  const startGateway = async (site: 'a' | 'b'): Promise<CnfInPod> => {
+  /** A function on dpu-<site>, in a pod that has the ports `<name>-<device>`. */
+  const startCnf = async (cnf: string, name: string, devices: readonly string[], site = 'a') => {
     const { testbed } = stack;
-    const pod = await testbed.createPod({ name: `ipsec-${site}`, host: `host-dpu-${site}` });
-    await acme.attachPod(pod, await acme.ready(`ipsec-${site}-inside`), 'inside');
-    await acme.attachPod(pod, await acme.ready(`ipsec-${site}-outside`), 'outside');
-    const directory = join(testbed.directory, `ipsec-${site}`);
+    const pod = await testbed.createPod({ name, host: `host-dpu-${site}` });
+    for (const device of devices) await acme.attachPod(pod, await acme.ready(`${name}-${device}`), device);
+    const directory = join(testbed.directory, name);
     mkdirSync(directory);
-    return CnfInPod.start(testbed, pod, 'ipsec', directory);
+    return CnfInPod.start(testbed, pod, cnf, directory);
   };
 
   /** What a worker sends again when a gateway has been started again. */
@@ -51,6 +62,16 @@ describe('two sites with an IPsec gateway each', () => {
       ],
     });
 
+  const configureFirewall = (...rules: readonly object[]) =>
+    firewall.ask('PUT', '/interfaces/firewall/configuration', {
+      rules,
+      defaultAction: { outbound: 'DROP', inbound: 'DROP' },
+    });
+  const counters = async () =>
+    (await firewall.ask('POST', '/interfaces/firewall/methods/counters')) as {
+      readonly rules: Readonly<Record<string, { readonly packets: string }>>;
+    };
+
   const status = async (gateway: CnfInPod) => {
     const { peers } = (await gateway.ask('POST', '/interfaces/ipsec/methods/status')) as {
       readonly peers: readonly { readonly state: string; readonly outbound?: { readonly spi: string } }[];
@@ -60,9 +81,9 @@ describe('two sites with an IPsec gateway each', () => {
 
   beforeAll(async () => {
     stack = await LocalStack.start({ name: 'cnf-ipsec', providerNetwork: true, tenants: ['acme'] });
-    await applyAsOperator(stack, ...manifests('fabric.yaml'), ...manifests('encapsulation.yaml'));
+    await applyAsOperator(stack, ...manifests('fabric'), ...manifests('encapsulation'));
     acme = await stack.workspace('acme');
-    await acme.apply(...manifests('acme.yaml'));
+    await acme.apply(...manifests('acme'), ...manifests('chain'));
     pods = [await acme.connectPod('pod-a'), await acme.connectPod('pod-b')];
     wire = await WireTap.open(stack.testbed.fabric);
     tunnels = await FrameCapture.open(
@@ -70,7 +91,13 @@ describe('two sites with an IPsec gateway each', () => {
       'up-1',
       (frame) => encapsulated(frame) !== undefined,
     );
-    gateways = [await startGateway('a'), await startGateway('b')];
+    const devices = ['inside', 'outside'];
+    gateways = [
+      await startCnf('ipsec', 'ipsec-a', devices),
+      await startCnf('ipsec', 'ipsec-b', devices, 'b'),
+    ];
+    firewall = await startCnf('firewall', 'firewall', ['ingress', 'egress']);
+    await configureFirewall(PING, ANY_TCP, ANY_UDP);
   });
 
   afterAll(async () => {
@@ -96,13 +123,21 @@ describe('two sites with an IPsec gateway each', () => {
     await configure(gateways[0], 1, 2);
     await configure(gateways[1], 2, 1);
     for (const ip of FAR) await waitReachable(pods[0], ip);
-    expect(await ping(pods[1], '10.1.0.11')).toMatchObject({ received: 1 });
   });
 
-  it('show ESP on the wire, packet by packet, and nothing else', async () => {
+  it('keep those out whom no rule of the firewall allows', async () => {
+    expect(await ping(pods[1], '10.1.0.11', { timeoutMilliseconds: 300 })).toMatchObject({ received: 0 });
+    await configureFirewall(PING, ANY_TCP, ANY_UDP, { ...PING, name: 'back', direction: 'INBOUND' });
+    expect(await ping(pods[1], '10.1.0.11')).toMatchObject({ received: 1 });
+    await configureFirewall(PING, ANY_TCP, ANY_UDP);
+  });
+
+  it('show ESP on the wire, packet by packet through the firewall, and nothing else', async () => {
     const before = wire.count('ESP');
+    const passed = Number((await counters()).rules.icmp?.packets);
     expect(await ping(pods[0], FAR[0], { count: 20 })).toMatchObject({ received: 20 });
     expect(wire.count('ESP') - before).toBe(40);
+    expect(Number((await counters()).rules.icmp?.packets) - passed).toBe(40);
     expect(wire.strange).toEqual([]);
     expect(tunnels.report).toMatchObject({ count: 0, drops: 0 });
   });
