@@ -259,7 +259,10 @@ const placed = fc.record({
           dst: fc.constantFrom('10.8.0.0/16', '10.0.0.0/29', '0.0.0.0/0', '172.20.0.0/16'),
           gateway: fc.constantFrom('10.0.0.2', '10.0.1.3', '10.77.0.1'),
         }),
-        fc.record({ dst: fc.constant('172.20.0.0/16'), rtmType: fc.constant('unreachable') }),
+        fc.record({
+          dst: fc.constant('172.20.0.0/16'),
+          rtmType: fc.constantFrom('unreachable', 'blackhole'),
+        }),
         fc.record({
           dst: fc.constant('172.21.0.0/16'),
           multipath: fc.constant([{ gateway: '10.0.0.2', rtnhHops: 1 }, { gateway: '10.0.1.2' }]),

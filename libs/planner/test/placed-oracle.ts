@@ -93,7 +93,14 @@ function objectsOf({ metadata, spec: { object } }: Placed, world: World): [strin
       return holder ? [{ gateway: address, weight, networkUid: holder.metadata.uid }] : [];
     });
     if (nextHops.length === 0 && object.nextHops.length > 0) return [];
-    const route = { router, destination: object.dst, ...(nextHops.length > 0 && { nextHops }) };
+    const route = {
+      router,
+      destination: object.dst,
+      ...(nextHops.length > 0 && { nextHops }),
+      // What is unreachable has no next hops, and no other word for that.
+      ...(object.rtmType !== 'unreachable' && object.rtmType !== undefined && { rtmType: object.rtmType }),
+      ...(object.mtu !== undefined && { mtu: object.mtu }),
+    };
     return hosts.map((dpu) => [dpu, `placedroute/${router}/${object.dst}`, { route }]);
   }
   if (!network) return [];
