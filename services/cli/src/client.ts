@@ -24,6 +24,23 @@ export interface Plan {
   /** Absent: a kind that opens and closes nothing by itself. */
   readonly flows?: readonly PlannedFlow[];
   readonly flowTotal?: number;
+  /** Of an acceleration session: where it could be. */
+  readonly placement?: PlannedPlacement;
+}
+
+/** Where an acceleration session could be, the best first, and why it cannot be elsewhere. */
+export interface PlannedPlacement {
+  readonly fits: boolean;
+  readonly places: readonly {
+    readonly dpu: string;
+    /** How near to its port: DPU, HOST or ANY. */
+    readonly locality: string;
+    readonly offload: string;
+    readonly expectedMegabytesPerSecond: number;
+  }[];
+  readonly placeTotal: number;
+  readonly refusals: readonly { readonly dpu: string; readonly reason: string; readonly message: string }[];
+  readonly refusalTotal: number;
 }
 
 /** Flows between ports of two sorts that begin or stop to be possible. */
@@ -94,11 +111,19 @@ export type CountedKind = 'SecurityPolicy' | 'ServiceChain';
 /** Stands where a kind does, on the subjects of requests for objects of layer 1. */
 const LAYER1 = { api: 'network', kind: 'Layer1' } as const;
 
+const SESSION = { api: 'acceleration', kind: 'AccelerationSession' } as const;
+
 /** All of Outboard's API as methods. */
 export class OutboardClient extends ResourceClient<StreamBus> {
   /** What `apply` would do, without doing it. */
   plan(kind: AnyKind, tenant: string, manifest: unknown): Promise<Result<Plan, AppError>> {
     return this.call(kind, tenant, 'plan', manifest);
+  }
+
+  /** A new token for an acceleration session, 64 hexadecimal digits; the one before is valid no more. */
+  async token(tenant: string, name: string): Promise<Result<string, AppError>> {
+    const given = await this.call<{ token: string }>(SESSION, tenant, 'token', { name });
+    return given.ok ? ok(given.value.token) : given;
   }
 
   /** What becomes of a flow (outboard.network.v1alpha1.ExplainRequest). */

@@ -282,9 +282,12 @@ ${examples([
     "Show what a DPU's accelerator does, have it go wrong on purpose, measure what it is worth.",
     async () => (await import('./commands/acceleration.js')).acceleration,
   )
-    .argument('<verb>', 'stats, top, inject, clear or bench')
-    .argument('[argument...]', 'inject: CORRUPT, FAIL, DELAY, DROP or HANG; clear: a fault; bench: programs')
-    .option('--dpu <name>', 'which DPU, of all verbs but bench')
+    .argument('<verb>', 'stats, top, inject, clear, bench or token')
+    .argument(
+      '[argument...]',
+      'inject: CORRUPT, FAIL, DELAY, DROP or HANG; clear: a fault; bench: programs; token: a session',
+    )
+    .option('--dpu <name>', 'which DPU, of all verbs but bench and token')
     .option('--every <time>', 'top: between two looks (default: 2s)')
     .option('--rounds <number>', 'top: how many; default: until it is interrupted')
     .option('--operation <operation>', 'inject: ENCRYPT, DECRYPT, COMPRESS, DECOMPRESS, GENERATE or VERIFY')
@@ -304,12 +307,15 @@ engines' time that each busy session had, beside its share of the weights. A mod
 and again is SKIPPED. inject needs a worker with OUTBOARD_ACCELERATION_FAULTS=allowed.
 bench runs a session's programs from here: the speed that was achieved, the engine's by its own
 account, and that of the same libraries in this process; and the processor time of a job here.
+token gives a session that has none a new token, once: nobody keeps it. The one before is not valid
+any more.
 ${examples([
   'outboard acceleration stats --dpu dpu-1 -o json',
   'outboard acceleration top --dpu dpu-1 --every 5s',
   'outboard acceleration inject FAIL --dpu dpu-1 --operation ENCRYPT --algorithm AES_256_GCM --module libcrypto',
   'outboard acceleration clear --dpu dpu-1',
   'outboard acceleration bench 1 --directory /run/accelerator --token-file token',
+  'outboard -t acme acceleration token backup-0 >token',
 ])}`,
     );
 

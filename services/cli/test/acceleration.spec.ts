@@ -118,3 +118,39 @@ describe('outboard acceleration of a DPU that serves it', () => {
     expect(wrong.stderr).toContain('KIND: must be CORRUPT, FAIL, DELAY, DROP, HANG, not "BREAK"');
   });
 });
+
+describe('an acceleration session', () => {
+  let world: World;
+  const session = (spec: object) =>
+    JSON.stringify({
+      apiVersion: 'acceleration.outboard.dev/v1alpha1',
+      kind: 'AccelerationSession',
+      metadata: { tenant: 'acme', name: 's' },
+      spec: { programs: [{ id: 1, steps: [{ operation: 'GENERATE', algorithm: 'CRC32C' }] }], ...spec },
+    });
+
+  beforeAll(async () => {
+    world = await World.open();
+    await world.registerDpu(0);
+  });
+
+  afterAll(async () => world[Symbol.asyncDispose]());
+
+  it('is planned with the reason why it fits nowhere', async () => {
+    const { stdout, exitCode } = await world.outboard('apply --dry-run -f -', { input: session({}) });
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain('  it fits on 0 DPUs\n  not on 1\n    dpu-1 serves no acceleration\n');
+  });
+
+  it('gets a token from the CLI, unless its spec tells the digest of one', async () => {
+    await world.outboard('apply -f -', { input: session({}) });
+    const token = () => world.outboard('-t acme acceleration token s');
+    const first = await token();
+    expect(first).toMatchObject({ exitCode: 0, stderr: '' });
+    expect(first.stdout).toMatch(/^[0-9a-f]{64}\n$/);
+    expect((await token()).stdout).not.toBe(first.stdout);
+    await world.outboard('apply -f -', { input: session({ tokenSha256: 'ab'.repeat(32) }) });
+    expect(await token()).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(await world.outboard('acceleration token s')).toMatchObject({ exitCode: 2 });
+  });
+});

@@ -87,7 +87,16 @@ const clear: Verb = async (session, [id = '', ...rest], options) => {
 const bench: Verb = async (session, args, options) =>
   (await import('./acceleration-bench.js')).bench(session, args, options);
 
-const VERBS: ReadonlyMap<string, Verb> = new Map(Object.entries({ stats, top, inject, clear, bench }));
+const token: Verb = async (session, [name = '', ...rest]) => {
+  noMore(rest);
+  if (!isLabel(name)) throw usageError('NAME', LABEL_RULE);
+  const { tenant } = session.settings;
+  if (tenant === undefined) throw usageError('--tenant', 'is required: whose session?');
+  const client = await session.connect();
+  await session.terminal.write(`${unwrap(await client.token(tenant, name))}\n`);
+};
+
+const VERBS: ReadonlyMap<string, Verb> = new Map(Object.entries({ stats, top, inject, clear, bench, token }));
 
 /** What the accelerator of a DPU does, what goes wrong in it on purpose, and what it is worth. */
 export const acceleration: Verb = async (session, [verb = '', ...args], options) => {

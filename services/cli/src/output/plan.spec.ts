@@ -55,6 +55,31 @@ describe('a plan', () => {
     ]);
   });
 
+  it('of an acceleration session tells where it fits, and why not elsewhere', () => {
+    const place = { locality: 'DPU', offload: 'SOFTWARE', expectedMegabytesPerSecond: 900 };
+    const placement = {
+      fits: true,
+      places: [
+        { ...place, dpu: 'dpu-1' },
+        { ...place, dpu: 'dpu-2' },
+      ],
+      placeTotal: 3,
+      refusals: [{ dpu: 'dpu-4', reason: 'Unsupported', message: 'dpu-4 has no engine for COMPRESS ZSTD' }],
+      refusalTotal: 1,
+    };
+    const plan = { changed: [], documents: [], placement };
+    expect(formatPlan('accelerationsession/s', 'created', plan)).toEqual([
+      'accelerationsession/s would be created',
+      '  no DPU needs anything for it',
+      '  it fits on 3 DPUs, the best first',
+      '    dpu-1: SOFTWARE, about 900 MB/s beside what is there',
+      '    dpu-2: SOFTWARE, about 900 MB/s beside what is there',
+      '    and 1 more',
+      '  not on 1',
+      '    dpu-4 has no engine for COMPRESS ZSTD',
+    ]);
+  });
+
   it('of what no DPU needs, or what changes nothing, says so', () => {
     const nothing = { changed: ['Network/acme/blue'], documents: [] };
     expect(formatPlan('network/blue', 'created', nothing)).toEqual([

@@ -3,6 +3,8 @@ import { printable } from '../failure.js';
 
 /** Objects of one DPU that are listed; of the others the number is told. */
 const MAX_OBJECTS = 20;
+/** Likewise of places of an acceleration session. */
+const MAX_PLACES = 10;
 /** Likewise of flows. */
 const MAX_FLOWS = 20;
 
@@ -24,7 +26,7 @@ export function formatPlan(name: string, result: PlannedResult, plan: Plan): rea
     if (rest > 0) lines.push(`    and ${rest} more`);
   }
   if (plan.documents.length === 0) lines.push('  no DPU needs anything for it');
-  return [...lines, ...flowLines(plan)].map(printable);
+  return [...lines, ...placementLines(plan), ...flowLines(plan)].map(printable);
 }
 
 /** The fields in which an object differs from what it was; of a new one all, of one that goes none. */
@@ -49,6 +51,26 @@ function fieldsOf(value: object, path = ''): readonly (readonly [string, string]
     if (typeof inner !== 'object' || inner === null) return [[at, String(inner)] as const];
     return fieldsOf(inner, at);
   });
+}
+
+function placementLines({ placement }: Plan): readonly string[] {
+  if (!placement) return [];
+  const { places, placeTotal, refusals, refusalTotal } = placement;
+  const fits = places
+    .slice(0, MAX_PLACES)
+    .map(
+      ({ dpu, offload, expectedMegabytesPerSecond }) =>
+        `    ${dpu}: ${offload}, about ${expectedMegabytesPerSecond} MB/s beside what is there`,
+    );
+  const others = refusals.slice(0, MAX_PLACES).map(({ message }) => `    ${message}`);
+  return [
+    `  it fits on ${placeTotal} ${placeTotal === 1 ? 'DPU' : 'DPUs'}${placeTotal > 0 ? ', the best first' : ''}`,
+    ...fits,
+    ...(placeTotal > fits.length ? [`    and ${placeTotal - fits.length} more`] : []),
+    ...(refusalTotal > 0 ? [`  not on ${refusalTotal}`] : []),
+    ...others,
+    ...(refusalTotal > others.length ? [`    and ${refusalTotal - others.length} more`] : []),
+  ];
 }
 
 function flowLines({ flows = [], flowTotal = 0 }: Plan): readonly string[] {
