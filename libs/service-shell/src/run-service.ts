@@ -3,9 +3,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { STREAMS, type StreamBus } from '@outboard/bus';
+import type { StreamBus } from '@outboard/bus';
 import { BusServer } from '@outboard/bus/nest';
-import { type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
+import { type Clock, type Random, systemClock, systemRandom } from '@outboard/core';
 import { type Durability, openSqliteStore, type Store } from '@outboard/store';
 import type { Logger } from 'pino';
 import { type CommonConfiguration, readCommonConfiguration } from './common-configuration.js';
@@ -13,6 +13,7 @@ import { connectAs } from './connect-as.js';
 import type { EnvironmentReader } from './environment.js';
 import { nestLogger } from './nest-logger.js';
 import { type RunningProcess, runProcess } from './run-process.js';
+import { StreamKeeper } from './stream-keeper.js';
 
 /** What a service is made of. */
 export interface ServicePorts {
@@ -75,9 +76,7 @@ async function startService<Configuration, Running extends Service>(
   });
   const bus = await connectAs(definition, configuration);
   bus.onState((state) => log.info({ state }, 'bus'));
-  for (const { stream, action, differences } of unwrap(await bus.streams.provision(STREAMS, 'apply'))) {
-    if (action !== 'unchanged') log.info({ stream, action, differences }, 'stream');
-  }
+  const streams = await StreamKeeper.open({ bus, clock: systemClock, random: systemRandom, log });
   const service = definition.create(
     { bus, store, clock: systemClock, random: systemRandom },
     configuration.own,
@@ -94,6 +93,7 @@ async function startService<Configuration, Running extends Service>(
       // Nothing arrives any more; what has arrived is finished and published; then the connections go.
       await application.close();
       await service[Symbol.asyncDispose]();
+      streams[Symbol.dispose]();
       await bus[Symbol.asyncDispose]();
       await store[Symbol.asyncDispose]();
     },
