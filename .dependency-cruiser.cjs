@@ -64,7 +64,13 @@ module.exports = {
     layer('libs/ffi', ['libs/core']),
     layer('libs/netlink', ['libs/core', 'libs/ffi']),
     layer('libs/acceleration', ['libs/core', 'libs/ffi']),
-    layer('libs/acceleration-client', ['libs/core', 'libs/ffi', 'libs/acceleration']),
+    layer('libs/acceleration-client', [
+      'libs/core',
+      'libs/ffi',
+      'libs/acceleration',
+      'libs/client',
+      'libs/model',
+    ]),
     layer('libs/dataplane', ['libs/core', 'libs/contracts', 'libs/reconcile', 'libs/netlink', 'libs/ffi']),
     layer('libs/json-schema', ['libs/core']),
     layer('libs/workloads', [
