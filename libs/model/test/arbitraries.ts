@@ -771,6 +771,7 @@ export const dpu: fc.Arbitrary<Dpu> = fc.record({
     underlay: maybe(fc.record({ device: fc.string(), address: ipAddress, mtu: fc.nat() })),
     accelerator: maybe(accelerator),
     functions: fc.nat(),
+    capacity: maybe(fc.record({ cpuMillicores: fc.nat(), memoryMebibytes: fc.nat() })),
     lifecycle: maybe(lifecycle),
     conditions: conditions('Dpu'),
   }),
@@ -959,6 +960,8 @@ export const workload: fc.Arbitrary<Workload> = fc.record({
       }),
       { maxLength: 2 },
     ),
+    ready: fc.boolean(),
+    message: fc.string(),
     conditions: conditions('Workload'),
   }),
 });

@@ -1,6 +1,6 @@
 import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
-import { subjects } from '@outboard/contracts';
-import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
+import { parseRequestSubject, subjects } from '@outboard/contracts';
+import { type AppError, type Clock, err, ok, type Random, type Result } from '@outboard/core';
 import { WorkerGateway as DocumentGateway } from '@outboard/document-owner';
 import { functionIdentityKey, functionIdentityOf } from '@outboard/model';
 import {
@@ -16,6 +16,7 @@ import type { Approval } from '../domain/dpu-lifecycle.js';
 import { Inventory } from '../domain/inventory.js';
 import { LifecycleTimer } from './lifecycle-timer.js';
 import { WorkerGateway } from './worker-gateway.js';
+import { WorkloadGateway } from './workload-gateway.js';
 
 export interface AdminServiceOptions {
   readonly bus: StreamBus;
@@ -40,6 +41,7 @@ export class AdminService implements AsyncDisposable {
   readonly #inventory: Inventory;
   readonly #domain: AdminDomain;
   readonly #lifecycles: LifecycleTimer;
+  readonly #workloads: WorkloadGateway;
 
   constructor({ bus, store, clock, random, leaseMilliseconds, approval }: AdminServiceOptions) {
     const claims = this.#claims;
@@ -85,6 +87,7 @@ export class AdminService implements AsyncDisposable {
       clock,
       leaseMilliseconds,
     });
+    this.#workloads = new WorkloadGateway({ service: this.#resources, domain, bus });
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'admin' });
     this.#ports = new ResourceProjection({
       bus,
@@ -112,8 +115,22 @@ export class AdminService implements AsyncDisposable {
     this.#tombstones.start();
   }
 
-  handleRequest(request: Received): Promise<Result<Message, AppError>> {
-    return this.#resources.handleRequest(request);
+  async handleRequest(request: Received): Promise<Result<Message, AppError>> {
+    const { kind, verb } = parseRequestSubject(request.subject) ?? {};
+    if (kind === 'workload' && verb === 'logs') return this.#workloads.logs(request);
+    const answer = await this.#resources.handleRequest(request);
+    if (!answer.ok || kind !== 'workloadconfiguration' || verb !== 'plan') return answer;
+    // A dry run of a configuration goes as far as the CNF itself.
+    const refusal = await this.#workloads.tryPlanned(request);
+    return refusal === undefined ? answer : err(refusal);
+  }
+
+  handleCnf(request: Received): Promise<Result<Message, AppError>> {
+    return this.#workloads.call(request);
+  }
+
+  handleWorkload(request: Received): Promise<Result<Message, AppError>> {
+    return this.#workloads.report(request);
   }
 
   handleIntent(delivery: Delivery): Promise<Settlement> {
@@ -160,10 +177,19 @@ export class AdminService implements AsyncDisposable {
       else this.#claims.remove(tenant, name);
     }
     const changed = this.#claims.changed();
+    const told = ports.map(({ tenant, name, resource }) => ({
+      tenant,
+      name,
+      port: resource?.kind === 'Port' ? resource : undefined,
+    }));
+    const isOfWorkloads = await this.#resources.query(() => this.#domain.concernsWorkloads(told));
     // Ports are told of many times, and bind their function once.
-    if (changed.length === 0) return ok(undefined);
+    if (changed.length === 0 && !isOfWorkloads) return ok(undefined);
     const written = await this.#resources.change('service/network', (context) =>
-      ok(this.#domain.followed(this.#inventory.claimsChanged(changed, context), context)),
+      ok([
+        ...this.#domain.followed(this.#inventory.claimsChanged(changed, context), context),
+        ...this.#domain.portsTold(told, context),
+      ]),
     );
     if (written.ok) this.#claims.settled(changed);
     return written;

@@ -16,6 +16,8 @@ import {
   isAdmitted,
   kindOf,
   type Name,
+  type Port,
+  type Workload,
 } from '@outboard/model';
 import type {
   Command,
@@ -29,19 +31,42 @@ import { FunctionPools } from './function-pools.js';
 import type { Inventory, InventoryChange } from './inventory.js';
 import type { InventoryResource } from './inventory-tables.js';
 import type { AdminResource, ResourceChange } from './resource-changes.js';
+import { type ConfigurationChange, WorkloadConfigurations } from './workloads/configurations.js';
+import { WorkloadPorts } from './workloads/port-facts.js';
+import type { WorkloadFacts } from './workloads/report.js';
+import { type WorkloadChange, Workloads } from './workloads/workloads.js';
+
+/** A port as network-intent tells it; undefined: it is gone. */
+export interface ToldPort {
+  readonly tenant: string;
+  readonly name: string;
+  readonly port: Port | undefined;
+}
 
 /** Everything that this service decides on, and the documents that follow from it. */
 export class AdminDomain implements ResourceDomain, DocumentDomain {
   readonly api = 'admin';
-  readonly kinds = ['Dpu', 'DpuNetworkConfiguration', 'Function', 'FunctionPool'] as const;
+  readonly kinds = [
+    'Dpu',
+    'DpuNetworkConfiguration',
+    'Function',
+    'FunctionPool',
+    'Workload',
+    'WorkloadConfiguration',
+  ] as const;
   readonly rowKinds = this.kinds;
   readonly #documents = new KeptDocuments();
   readonly #networks: DpuNetworks;
   readonly #pools: FunctionPools;
+  readonly #workloadPorts = new WorkloadPorts();
+  readonly #workloads: Workloads;
+  readonly #configurations: WorkloadConfigurations;
 
   constructor(readonly inventory: Inventory) {
     this.#networks = new DpuNetworks(inventory, this.#documents);
     this.#pools = new FunctionPools(inventory, this.#documents);
+    this.#workloads = new Workloads(inventory, this.#documents, this.#workloadPorts);
+    this.#configurations = new WorkloadConfigurations(this.#workloads, this.#documents);
   }
 
   reload(records: Iterable<unknown>, revision: number): void {
@@ -52,12 +77,49 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     this.#pools.load(resources.filter((resource) => resource.kind === 'FunctionPool'));
     for (const resource of resources)
       if (resource.kind === 'DpuNetworkConfiguration') this.#networks.load(resource, revision);
+    this.#workloads.load(resources.filter((resource) => resource.kind === 'Workload'));
+    this.#configurations.load(resources.filter((resource) => resource.kind === 'WorkloadConfiguration'));
     this.#documents.loaded(this.#dpus(), revision);
   }
 
   /** What the inventory has decided, with what follows from it, to be written. */
   followed(changes: readonly InventoryChange[], context: DomainContext): readonly DomainChange[] {
-    return toDomainChanges([...changes, ...this.#pools.follow(changes, context)]);
+    return toDomainChanges([
+      ...changes,
+      ...this.#pools.follow(changes, context),
+      ...this.#workloadsFollow(changes, context),
+    ]);
+  }
+
+  /** Ports of network-intent as they are now: what follows for workloads. */
+  portsTold(ports: readonly ToldPort[], context: DomainContext): readonly DomainChange[] {
+    const news = ports.filter((each) => this.#isNews(each));
+    for (const { tenant, name, port } of news)
+      this.#workloadPorts.set(tenant, name, port, this.#workloads.names(tenant, name));
+    if (news.length === 0) return [];
+    return toDomainChanges(this.#withConfigurations(this.#workloads.settle(context), context));
+  }
+
+  /** Whether one of these ports, as it is now, means something for workloads. */
+  concernsWorkloads(ports: readonly ToldPort[]): boolean {
+    return ports.some((each) => this.#isNews(each));
+  }
+
+  #isNews({ tenant, name, port }: ToldPort): boolean {
+    return this.#workloadPorts.isNews(tenant, name, port, this.#workloads.names(tenant, name));
+  }
+
+  workload(tenant: string, name: string): Workload | undefined {
+    return this.#workloads.find(tenant, name);
+  }
+
+  /** What a DPU's worker tells of a workload. */
+  workloadReported(dpu: Name, facts: WorkloadFacts, context: DomainContext): readonly DomainChange[] {
+    const changes = this.#workloads.report(dpu, facts, context);
+    return toDomainChanges([
+      ...changes,
+      ...this.#configurations.follow(changes, context, facts.configurations),
+    ]);
   }
 
   /** The pool that a function belongs to which has just been found. */
@@ -123,7 +185,23 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     const decided = this.#decideOne(command, context);
     if (!decided.ok) return decided;
     const inventory = decided.value.filter(isChangeOfInventory);
-    return ok([...decided.value, ...this.#pools.follow(inventory, context)]);
+    const workloads = decided.value.filter(isWorkload);
+    return ok([
+      ...decided.value,
+      ...this.#pools.follow(inventory, context),
+      ...this.#workloadsFollow(inventory, context),
+      ...this.#configurations.follow(workloads, context),
+    ]);
+  }
+
+  /** A workload depends on which DPUs there are, and whether they are connected. */
+  #workloadsFollow(changes: readonly InventoryChange[], context: DomainContext): readonly ResourceChange[] {
+    if (!changes.some(({ before, after }) => (after ?? before)?.kind === 'Dpu')) return [];
+    return this.#withConfigurations(this.#workloads.settle(context), context);
+  }
+
+  #withConfigurations(changes: readonly WorkloadChange[], context: DomainContext): readonly ResourceChange[] {
+    return [...changes, ...this.#configurations.follow(changes, context)];
   }
 
   #decideOne(command: Command, context: DomainContext): Result<readonly ResourceChange[], AppError> {
@@ -135,6 +213,12 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
           return this.#networks.remove(command.name, command, context);
         case 'FunctionPool':
           return this.#pools.remove(command.name, command, context);
+        case 'Workload': {
+          const inUse = this.#configurations.usersOf(command.tenant, command.name);
+          return inUse ? err(inUse) : this.#workloads.remove(command.tenant, command.name, command, context);
+        }
+        case 'WorkloadConfiguration':
+          return this.#configurations.remove(command.tenant, command.name, command, context);
         default:
           return this.inventory.removeFunction(command.name, command, context);
       }
@@ -149,6 +233,10 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
         return this.#networks.apply(intent, context, existence);
       case 'FunctionPool':
         return this.#pools.apply(intent, context, existence);
+      case 'Workload':
+        return this.#workloads.apply(intent, context, existence);
+      case 'WorkloadConfiguration':
+        return this.#configurations.apply(intent, context, existence);
       default:
         return err(new AppError('UNIMPLEMENTED', `${intent.kind} is not a kind of this API`));
     }
@@ -157,6 +245,9 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   #undo(changes: readonly ResourceChange[]): void {
     const isNetwork = (change: ResourceChange): change is ResourceChange<DpuNetworkConfiguration> =>
       (change.after ?? change.before)?.kind === 'DpuNetworkConfiguration';
+    // Configurations refer to workloads, and go before them.
+    this.#configurations.undo(changes.filter(isConfiguration));
+    this.#workloads.undo(changes.filter(isWorkload));
     this.#networks.undo(changes.filter(isNetwork));
     const inventory = changes.filter(isChangeOfInventory);
     this.inventory.undo(inventory);
@@ -164,8 +255,12 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     this.#pools.restore(inventory);
   }
 
-  #find(kind: string, name: string): AdminResource | undefined {
+  #find(kind: string, tenant: string, name: string): AdminResource | undefined {
     switch (kind) {
+      case 'Workload':
+        return this.#workloads.find(tenant, name);
+      case 'WorkloadConfiguration':
+        return this.#configurations.find(tenant, name);
       case 'DpuNetworkConfiguration':
         return this.#networks.find(name);
       case 'FunctionPool':
@@ -177,15 +272,15 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
 
   /** What the command was about: changed, or as it stays when nothing had to be changed. */
   #subject(command: Command, changes: readonly ResourceChange[]): AnyResource {
-    const { kind, name } =
-      command.operation === 'delete'
-        ? command
-        : { kind: command.intent.kind, name: command.intent.metadata.name };
+    const { kind, tenant, name } =
+      command.operation === 'delete' ? command : { kind: command.intent.kind, ...command.intent.metadata };
     const change = changes.find(({ before, after }) => {
       const resource = after ?? before;
-      return resource?.kind === kind && resource.metadata.name === name;
+      return (
+        resource?.kind === kind && resource.metadata.tenant === tenant && resource.metadata.name === name
+      );
     });
-    const resource = change ? (change.after ?? change.before) : this.#find(kind, name);
+    const resource = change ? (change.after ?? change.before) : this.#find(kind, tenant, name);
     if (!resource) throw new Error(`${kind} ${name} was decided on but is nowhere`);
     return resource;
   }
@@ -201,6 +296,12 @@ function isChangeOfInventory(change: ResourceChange): change is InventoryChange 
 
 const isPool = (change: ResourceChange): change is ResourceChange<FunctionPool> =>
   (change.after ?? change.before)?.kind === 'FunctionPool';
+
+const isWorkload = (change: ResourceChange): change is WorkloadChange =>
+  (change.after ?? change.before)?.kind === 'Workload';
+
+const isConfiguration = (change: ResourceChange): change is ConfigurationChange =>
+  (change.after ?? change.before)?.kind === 'WorkloadConfiguration';
 
 /** Rows and resources of decided changes. */
 export const toDomainChanges = (changes: readonly ResourceChange[]): readonly DomainChange[] =>

@@ -4,6 +4,7 @@ import {
   type Accelerator,
   ATTACHMENTS,
   type Capability,
+  type DpuCapacity,
   FLAVOURS,
   type FunctionStatus,
   type HostName,
@@ -33,6 +34,7 @@ export interface InventoryFacts {
   readonly capabilities: readonly Capability[];
   readonly underlay: Underlay | undefined;
   readonly accelerator: Accelerator | undefined;
+  readonly capacity: DpuCapacity | undefined;
   readonly functions: readonly FunctionFacts[];
 }
 
@@ -87,6 +89,10 @@ export function parseInventoryReport(dpu: Name, report: InventoryReport): Result
       address: read('underlay.address', underlay.address, parseIpAddress),
       mtu: underlay.mtu,
     },
+    capacity:
+      report.cpuMillicores > 0 && report.memoryMebibytes > 0
+        ? { cpuMillicores: report.cpuMillicores, memoryMebibytes: report.memoryMebibytes }
+        : undefined,
     accelerator: report.acceleration && parseAccelerator(report.acceleration, problems),
     functions: report.functions
       .slice(0, MAX_FUNCTIONS)

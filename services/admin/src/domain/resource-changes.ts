@@ -12,9 +12,17 @@ import {
   SYSTEM_TENANT,
   type TenantName,
   type Uid,
+  type Workload,
+  type WorkloadConfiguration,
 } from '@outboard/model';
 
-export type AdminResource = Dpu | DpuFunction | DpuNetworkConfiguration | FunctionPool;
+export type AdminResource =
+  | Dpu
+  | DpuFunction
+  | DpuNetworkConfiguration
+  | FunctionPool
+  | Workload
+  | WorkloadConfiguration;
 
 /** One resource before and after a decision; absent: it did not exist, or exists no more. */
 export interface ResourceChange<Resource = AdminResource> {

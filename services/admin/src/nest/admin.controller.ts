@@ -48,6 +48,16 @@ export class AdminController {
     return this.admin.handleObserved(request);
   }
 
+  @HandleRequest('workload', subjects.allDpus('workload', 'admin'))
+  workload(request: Received): Promise<Result<Message, AppError>> {
+    return this.admin.handleWorkload(request);
+  }
+
+  @HandleRequest('cnf', subjects.allCnfs)
+  cnf(request: Received): Promise<Result<Message, AppError>> {
+    return this.admin.handleCnf(request);
+  }
+
   @HandleDelivery(intentConsumer('admin'))
   intent(delivery: Delivery): Promise<Settlement> {
     return this.admin.handleIntent(delivery);

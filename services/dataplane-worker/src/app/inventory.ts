@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { availableParallelism, totalmem } from 'node:os';
 import { create } from '@bufbuild/protobuf';
 import type { Bus } from '@outboard/bus';
 import {
@@ -20,6 +21,7 @@ const DEBOUNCE_MILLISECONDS = 50;
  */
 const PAUSE_MILLISECONDS_PER_FUNCTION = 1;
 const RETRY_MILLISECONDS = 1_000;
+const MEBIBYTE = 1 << 20;
 /** Functions that fit into one message with room to spare. */
 export const MAX_FUNCTIONS = 1_000;
 
@@ -118,6 +120,8 @@ export class Inventory implements Disposable {
       workerVersion,
       kernelRelease,
       architecture,
+      cpuMillicores: availableParallelism() * 1000,
+      memoryMebibytes: Math.floor(totalmem() / MEBIBYTE),
       driver: driver.name,
       capabilities: driver.capabilities().map((capability) => ({ ...capability })),
       ...(underlay === undefined ? {} : { underlay }),

@@ -34,6 +34,7 @@ export const dpuKind = {
     underlay: undefined,
     accelerator: undefined,
     functions: 0,
+    capacity: undefined,
     lifecycle: undefined,
     conditions: [],
   },

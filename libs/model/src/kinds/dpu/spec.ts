@@ -27,6 +27,13 @@ export interface Underlay {
   readonly mtu: number;
 }
 
+/** What workloads may have of a DPU together. */
+export interface DpuCapacity {
+  /** Thousandths of a core. */
+  readonly cpuMillicores: number;
+  readonly memoryMebibytes: number;
+}
+
 export interface DpuStatus extends Status {
   readonly serialNumber: SerialNumber | undefined;
   readonly incarnation: string | undefined;
@@ -40,6 +47,8 @@ export interface DpuStatus extends Status {
   readonly accelerator: Accelerator | undefined;
   /** How many functions were discovered. */
   readonly functions: number;
+  /** Undefined: not told. */
+  readonly capacity: DpuCapacity | undefined;
   /** Undefined: written by an admin that knew of none. */
   readonly lifecycle: LifecycleStatus | undefined;
 }

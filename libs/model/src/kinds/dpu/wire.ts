@@ -43,6 +43,10 @@ export const parseDpuStatus = (
   underlay: parseUnderlay(message.underlay, problems),
   accelerator: message.accelerator && acceleratorFromMessage(message.accelerator),
   functions: message.functions,
+  capacity: message.capacity && {
+    cpuMillicores: message.capacity.cpuMillicores,
+    memoryMebibytes: message.capacity.memoryMebibytes,
+  },
   lifecycle: parseLifecycleStatus(message.lifecycle, problems),
 });
 
@@ -59,5 +63,6 @@ export const dpuStatusToMessage = (status: DpuStatus): DpuStatusMessage =>
     ...(status.underlay && { underlay: status.underlay }),
     ...(status.accelerator && { accelerator: acceleratorToMessage(status.accelerator) }),
     functions: status.functions,
+    ...(status.capacity && { capacity: { ...status.capacity } }),
     ...(status.lifecycle && { lifecycle: lifecycleStatusToMessage(status.lifecycle) }),
   });

@@ -13,7 +13,7 @@ export const workloadKind = {
   summary:
     'A program that runs on a DPU in namespaces of its own (Kubernetes: Pod); one that publishes interfaces is a CNF.',
   rules: [
-    'A change of anything but its labels starts it again on the same DPU, unless it may not stay there.',
+    'A change of its interfaces is made while it runs; any other change starts it again, on the same DPU unless it may not stay there.',
     'It stays on the DPU that it was placed on as long as it may, also while that does not report.',
     'Ports of its interfaces need not exist yet: it waits for them. A port belongs to one workload at a time.',
     'It is Ready when it runs, its probe succeeds and its interfaces are there; one that has done its work is too.',
@@ -32,6 +32,8 @@ export const workloadKind = {
     isolation: undefined,
     ports: [],
     interfaces: [],
+    ready: false,
+    message: '',
     conditions: [],
   },
   parseSpec: parseWorkloadSpec,

@@ -164,6 +164,9 @@ export interface WorkloadStatus extends Status {
   readonly isolation: Isolation | undefined;
   readonly ports: readonly WorkloadPort[];
   readonly interfaces: readonly PublishedInterface[];
+  readonly ready: boolean;
+  /** Why it is not ready, or does not run; empty: nothing is wrong. */
+  readonly message: string;
 }
 
 /** A program that runs on a DPU. */

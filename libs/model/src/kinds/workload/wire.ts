@@ -83,6 +83,8 @@ export const parseWorkloadStatus = (
     yang,
     yangCheck,
   })),
+  ready: message.ready,
+  message: message.message,
 });
 
 function parseTermination(
@@ -119,6 +121,8 @@ export const workloadStatusToMessage = (status: WorkloadStatus): WorkloadStatusM
       ...withoutAbsent(published),
       methods: methods.map(withoutAbsent),
     })),
+    ready: status.ready,
+    message: status.message,
   });
 
 /** Of an optional field `undefined` is a value to some, and absence to others. */

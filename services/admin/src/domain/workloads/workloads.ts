@@ -1,0 +1,197 @@
+import { type AppError, err, ok, type Result } from '@outboard/core';
+import type { KeptDocuments } from '@outboard/document-owner/documents';
+import {
+  type Intent,
+  isConnected,
+  type Name,
+  updateConditions,
+  type Workload,
+  type WorkloadSpec,
+} from '@outboard/model';
+import type { Inventory } from '../inventory.js';
+import { checkPreconditions, type Existence, notFound, type Preconditions } from '../refusals.js';
+import { committed, type DecisionContext, intended, type ResourceChange } from '../resource-changes.js';
+import { healthOf } from './health.js';
+import { workloadKey, workloadObject } from './objects.js';
+import { place } from './place.js';
+import type { WorkloadPorts } from './port-facts.js';
+import type { WorkloadFacts } from './report.js';
+
+export type WorkloadChange = ResourceChange<Workload>;
+
+const keyOf = (tenant: string, name: string): string => `${tenant}/${name}`;
+
+/** Workloads: placed, part of the document of their DPU, and what its worker tells of them. */
+export class Workloads {
+  readonly #workloads = new Map<string, Workload>();
+  readonly #byUid = new Map<string, string>();
+  /** The generation that each one's DPU has told of last. */
+  readonly #reported = new Map<string, number>();
+
+  constructor(
+    private readonly inventory: Pick<Inventory, 'dpu' | 'dpus'>,
+    private readonly documents: Pick<KeptDocuments, 'put'>,
+    private readonly ports: WorkloadPorts,
+  ) {}
+
+  load(workloads: Iterable<Workload>): void {
+    this.#workloads.clear();
+    this.#byUid.clear();
+    for (const after of workloads) this.#keep({ before: undefined, after });
+  }
+
+  find(tenant: string, name: string): Workload | undefined {
+    return this.#workloads.get(keyOf(tenant, name));
+  }
+
+  /** Whether one of them names that port. */
+  names(tenant: string, port: string): boolean {
+    for (const { metadata, spec } of this.#workloads.values())
+      if (metadata.tenant === tenant && spec.interfaces.some((each) => each.port === port)) return true;
+    return false;
+  }
+
+  withUid(uid: string): Workload | undefined {
+    return this.#workloads.get(this.#byUid.get(uid) ?? '');
+  }
+
+  /** Takes a decision back, nothing else having been decided since. */
+  undo(changes: readonly WorkloadChange[]): void {
+    for (const { before, after } of changes.toReversed()) this.#keep({ before: after, after: before });
+  }
+
+  apply(
+    intent: Intent<'Workload', WorkloadSpec>,
+    context: DecisionContext,
+    existence?: Existence,
+  ): Result<readonly WorkloadChange[], AppError> {
+    const { tenant, name } = intent.metadata;
+    const before = this.find(tenant, name);
+    const refusal = checkPreconditions(`workload ${tenant}/${name}`, before, intent.metadata, existence);
+    if (refusal) return err(refusal);
+    const changes = this.#commit(
+      [{ before, after: this.#settled(intended(before, intent, context), context) }],
+      context,
+    );
+    return ok([...changes, ...this.#settleOthers(changes, context)]);
+  }
+
+  remove(
+    tenant: string,
+    name: string,
+    preconditions: Preconditions,
+    context: DecisionContext,
+  ): Result<readonly WorkloadChange[], AppError> {
+    const before = this.find(tenant, name);
+    const what = `workload ${tenant}/${name}`;
+    const refusal = checkPreconditions(what, before, preconditions, 'update');
+    if (refusal || !before) return err(refusal ?? notFound(what));
+    const changes = this.#commit([{ before, after: undefined }], context);
+    return ok([...changes, ...this.#settleOthers(changes, context)]);
+  }
+
+  /** Something is different that all of them may depend on: DPUs, or ports. */
+  settle(context: DecisionContext): readonly WorkloadChange[] {
+    return [...this.#workloads.values()].flatMap((before) =>
+      this.#commit([{ before, after: this.#settled(before, context) }], context),
+    );
+  }
+
+  /** What a worker tells of one of its workloads; of others it says nothing. */
+  report(dpu: Name, facts: WorkloadFacts, context: DecisionContext): readonly WorkloadChange[] {
+    const before = this.withUid(facts.uid);
+    if (before === undefined || before.status.dpu !== dpu) return [];
+    this.#reported.set(facts.uid, facts.generation);
+    const { state, since, restarts, lastTermination, isolation, interfaces, ready, message } = facts;
+    const told = { state, since, restarts, lastTermination, isolation, interfaces, ready, message };
+    const after = this.#judged({ ...before, status: { ...before.status, ...told } }, context);
+    return this.#commit([{ before, after }], context);
+  }
+
+  #settleOthers(changes: readonly WorkloadChange[], context: DecisionContext): readonly WorkloadChange[] {
+    // Room and ports that one gives up may be what others wait for.
+    return changes.length === 0 ? [] : this.settle(context).filter(({ after }) => after !== undefined);
+  }
+
+  #settled(workload: Workload, context: DecisionContext): Workload {
+    const { kind, metadata, status } = workload;
+    const { dpu, ports, planned } = place(workload, {
+      dpus: this.inventory.dpus(),
+      ports: this.ports,
+      used: (name) => this.#used(name, workload),
+      holderOf: (port) => this.#holderOf(port, workload),
+    });
+    const isElsewhere = dpu !== status.dpu;
+    const conditions = updateConditions(kind, status.conditions, [planned], metadata.generation, context.now);
+    // What the DPU before told says nothing of it any more.
+    const told = isElsewhere
+      ? {
+          state: undefined,
+          since: '',
+          restarts: 0,
+          isolation: undefined,
+          interfaces: [],
+          ready: false,
+          message: '',
+        }
+      : {};
+    return this.#judged({ ...workload, status: { ...status, ...told, dpu, ports, conditions } }, context);
+  }
+
+  #judged(workload: Workload, { now }: DecisionContext): Workload {
+    const { kind, metadata, status } = workload;
+    const dpu = status.dpu === undefined ? undefined : this.inventory.dpu(status.dpu);
+    const reported = this.#reported.get(metadata.uid) ?? metadata.generation;
+    const health = healthOf(workload, reported, dpu !== undefined && isConnected(dpu));
+    const conditions = updateConditions(kind, status.conditions, [health], metadata.generation, now);
+    return { ...workload, status: { ...status, conditions } };
+  }
+
+  #used(dpu: Name, besides: Workload): { cpuMillicores: number; memoryMebibytes: number } {
+    const sum = { cpuMillicores: 0, memoryMebibytes: 0 };
+    for (const { metadata, spec, status } of this.#workloads.values()) {
+      if (status.dpu !== dpu || metadata.uid === besides.metadata.uid) continue;
+      sum.cpuMillicores += spec.resources.cpuMillicores;
+      sum.memoryMebibytes += spec.resources.memoryMebibytes;
+    }
+    return sum;
+  }
+
+  /** Who had it first has it. */
+  #holderOf(port: string, asking: Workload): string | undefined {
+    const { tenant, uid } = asking.metadata;
+    for (const { metadata, status } of this.#workloads.values())
+      if (
+        metadata.tenant === tenant &&
+        metadata.uid !== uid &&
+        status.ports.some((each) => each.port === port)
+      )
+        return metadata.name;
+    return undefined;
+  }
+
+  #commit(changes: readonly WorkloadChange[], context: DecisionContext): readonly WorkloadChange[] {
+    const real = committed(changes, context);
+    for (const each of real) this.#keep(each);
+    return real;
+  }
+
+  #keep({ before, after }: WorkloadChange): void {
+    if (before) {
+      this.#workloads.delete(keyOf(before.metadata.tenant, before.metadata.name));
+      this.#byUid.delete(before.metadata.uid);
+      if (!after) this.#reported.delete(before.metadata.uid);
+      const dpu = before.status.dpu;
+      if (dpu !== undefined && dpu !== after?.status.dpu)
+        this.documents.put(dpu, workloadKey(before), undefined);
+    }
+    if (!after) return;
+    const { tenant, name, uid } = after.metadata;
+    this.#workloads.set(keyOf(tenant, name), after);
+    this.#byUid.set(uid, keyOf(tenant, name));
+    const { dpu, ports } = after.status;
+    const isComplete = ports.length === after.spec.interfaces.length;
+    if (dpu !== undefined)
+      this.documents.put(dpu, workloadKey(after), isComplete ? workloadObject(after) : undefined);
+  }
+}
