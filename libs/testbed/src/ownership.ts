@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fstatSync,
   ftruncateSync,
   mkdirSync,
@@ -7,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeSync,
@@ -22,6 +24,8 @@ const LOCKS = '/run/outboard-testbed';
 const SUFFIX = '.lock';
 /** Environment variable that marks every process of a testbed; what a marked process starts inherits it. */
 export const MARK = 'OUTBOARD_TESTBED';
+/** The same for what a DPU of a testbed runs of its own accord, its workloads: `<testbed>/<dpu>`. */
+export const DPU_MARK = 'OUTBOARD_TESTBED_DPU';
 const KILL_MILLISECONDS = 5000;
 
 interface LockRecord {
@@ -204,22 +208,51 @@ function readRecord(path: string): LockRecord | undefined {
 /** Removes all that carries the name; the caller holds its lock. Tells whether there was anything. */
 function sweep(name: string): boolean {
   const temporaryDirectory = readRecord(pathOf(name))?.temporaryDirectory;
-  const killed = killMarked(name);
+  const killed = killMarked(`${MARK}=${name}`);
+  removeGroups(name);
   const namespaces = NetworkNamespace.list(namespacePrefix(name));
   for (const namespace of namespaces) NetworkNamespace.remove(namespace);
   if (temporaryDirectory !== undefined) rmSync(temporaryDirectory, { recursive: true, force: true });
   return killed > 0 || namespaces.length > 0 || temporaryDirectory !== undefined;
 }
 
-/** Kills the marked processes and waits until they are gone: they may write to the directory until then. */
-function killMarked(name: string): number {
+/** Cgroups that programs of a testbed have made for what they run. */
+export const groupOf = (name: string): string => `/ob-${name}`;
+
+/** Takes away the empty cgroups of a testbed, in every hierarchy (cgroups(7)). */
+function removeGroups(name: string): void {
+  const root = '/sys/fs/cgroup';
+  const hierarchies = existsSync(`${root}/cgroup.controllers`)
+    ? [root]
+    : existing(root).map((hierarchy) => `${root}/${hierarchy}`);
+  for (const hierarchy of hierarchies) removeGroup(`${hierarchy}${groupOf(name)}`);
+}
+
+function removeGroup(path: string): void {
+  if (!existsSync(path)) return;
+  for (const entry of readdirSync(path, { withFileTypes: true }))
+    if (entry.isDirectory()) removeGroup(`${path}/${entry.name}`);
+  try {
+    rmdirSync(path);
+  } catch {
+    // Somebody is still in it, and is told of elsewhere.
+  }
+}
+
+const existing = (path: string): string[] => (existsSync(path) ? readdirSync(path) : []);
+
+/**
+ * Kills the processes that have this variable and waits until they are gone: they may write to the directory until then.
+ * Returns how many there were. Throws AppError DEADLINE_EXCEEDED.
+ */
+export function killMarked(variable: string): number {
   const killed = new Set<number>();
   const deadline = performance.now() + KILL_MILLISECONDS;
   for (;;) {
-    const found = markedProcesses(name);
+    const found = markedProcesses(variable);
     if (found.length === 0) return killed.size;
     if (performance.now() > deadline) {
-      throw new AppError('DEADLINE_EXCEEDED', `processes of testbed ${name} do not die: ${found.join(', ')}`);
+      throw new AppError('DEADLINE_EXCEEDED', `processes with ${variable} do not die: ${found.join(', ')}`);
     }
     for (const pid of found) {
       killed.add(pid);
@@ -231,8 +264,8 @@ function killMarked(name: string): number {
 }
 
 /** The processes whose environment carries the mark. A zombie has no environment any more. */
-function markedProcesses(name: string): number[] {
-  const mark = Buffer.from(`${MARK}=${name}\0`);
+function markedProcesses(variable: string): number[] {
+  const mark = Buffer.from(`${variable}\0`);
   const marked: number[] = [];
   for (const entry of readdirSync('/proc')) {
     const pid = Number(entry);

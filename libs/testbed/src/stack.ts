@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { AppError, Problems } from '@outboard/core';
 import { Forwarder } from './forwarder.js';
 import { natsServerProgram } from './nats-server.js';
+import { DPU_MARK, groupOf, MARK } from './ownership.js';
 import { Dpu, type Endpoint } from './places.js';
 import type { Program, Usage } from './program.js';
 import type { Testbed } from './testbed.js';
@@ -54,6 +55,8 @@ export interface StackOptions {
   readonly drivers?: Readonly<Record<string, string>>;
   /** Workers serve acceleration, with sockets below `accelerationDirectory` of their DPU. Default false. */
   readonly acceleration?: boolean;
+  /** Directories that workloads without an image see, besides programs. Default none. */
+  readonly workloadDirectories?: readonly string[];
   /** More environment variables for services and workers. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Port on 127.0.0.1 at which clients outside reach the bus; absent: any free one. */
@@ -260,7 +263,8 @@ export class Stack {
   }
 
   #workerVariables({ plan }: Dpu): Record<string, string> {
-    const { resyncSeconds, drivers, acceleration = false } = this.options;
+    const { resyncSeconds, drivers, acceleration = false, workloadDirectories = [] } = this.options;
+    const { name: testbed } = this.testbed;
     const driver = drivers?.[plan.name];
     return {
       OUTBOARD_DPU_NAME: plan.name,
@@ -268,6 +272,9 @@ export class Stack {
       OUTBOARD_DPU_HOST: plan.host,
       OUTBOARD_DPU_PF_MAC_ADDRESS: plan.pfMacAddress,
       OUTBOARD_UNDERLAY_DEVICE: plan.underlay.device,
+      OUTBOARD_CGROUP_PARENT: `${groupOf(testbed)}/${plan.name}`,
+      OUTBOARD_WORKLOAD_ENVIRONMENT: `${MARK}=${testbed},${DPU_MARK}=${testbed}/${plan.name}`,
+      ...(workloadDirectories.length > 0 && { OUTBOARD_WORKLOAD_DIRECTORIES: workloadDirectories.join(':') }),
       ...(driver !== undefined && { OUTBOARD_DRIVER: driver }),
       ...(acceleration && { OUTBOARD_ACCELERATION_DIRECTORY: this.accelerationDirectory(plan.name) }),
       ...(resyncSeconds !== undefined && { OUTBOARD_RESYNC_SECONDS: String(resyncSeconds) }),

@@ -13,7 +13,7 @@ import {
 import { controlMessages, fabricMessages, fabricPort, hostMessages, type NetworkName } from './links.js';
 import { Machine, machineProgram } from './machine.js';
 import { stopChecksumOffload } from './offload.js';
-import { type Leftovers, MARK, Ownership, removeLeftovers } from './ownership.js';
+import { DPU_MARK, killMarked, type Leftovers, MARK, Ownership, removeLeftovers } from './ownership.js';
 import { Dpu, type Endpoint, Host } from './places.js';
 import {
   labelProblem,
@@ -180,6 +180,7 @@ export class Testbed implements AsyncDisposable {
     const running = [...this.#programs].filter((program) => program.isRunning);
     const own = running.filter((program) => this.#places.get(program) === dpu);
     await Promise.all([...own, dpu.machine.program].map((program) => program.kill()));
+    killMarked(`${DPU_MARK}=${this.name}/${name}`);
     NetworkNamespace.remove(dpu.plan.namespace);
     await dpu.reboot(NetworkNamespace.create(dpu.plan.namespace));
     await Promise.all(own.map((program) => program.start()));

@@ -134,6 +134,8 @@ export class Installation implements AsyncDisposable {
       [subjects.allDpus('heartbeat', 'admin')]: (request) => admin.handleHeartbeat(request),
       [subjects.allDpus('inventory', 'admin')]: (request) => admin.handleInventory(request),
       [subjects.allDpus('confirm', 'admin')]: (request) => admin.handleConfirm(request),
+      [subjects.allDpus('workload', 'admin')]: (request) => admin.handleWorkload(request),
+      [subjects.allCnfs]: (request) => admin.handleCnf(request),
       [subjects.allDpus('sync', 'admin')]: (request) => admin.handleSync(request),
       [subjects.allDpus('fetch', 'admin')]: (request) => admin.handleFetch(request),
       [subjects.allDpus('observed', 'admin')]: (request) => admin.handleObserved(request),

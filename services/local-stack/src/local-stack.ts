@@ -34,6 +34,7 @@ export interface LocalStackOptions
       | 'environment'
       | 'clientPort'
       | 'drivers'
+      | 'workloadDirectories'
       | 'acceleration'
     >
   > {
