@@ -1,13 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LocalStack, type Manifest, type Workspace } from '@outboard/local-stack';
 import { IFF } from '@outboard/netlink';
 import { type Pod, UdpFlow, waitConnected, waitUntil } from '@outboard/testbed';
+import { parseDocument } from 'yaml';
 import { DpuNetworks } from './dpu-networks.js';
 
-const DPUS = [1, 2, 3].map((number) => ({
-  name: `dpu-${number}`,
-  serialNumber: `OB-NET-${number}`,
-  pfMacAddress: `02:0b:00:00:0${number}:00`,
+const DPUS = ['a', 'b', 'c'].map((letter, index) => ({
+  name: `dpu-${letter}`,
+  serialNumber: `OB-NET-${index + 1}`,
+  pfMacAddress: `02:0b:00:00:0${index + 1}:00`,
   functions: 2,
 }));
 
@@ -28,6 +30,12 @@ const portOn = (index: number): Manifest => {
 const uplink = (address: string, more: object = {}) => ({
   interfaces: [{ device: 'up0', adminState: 'UP', addresses: [address], exclusiveAddresses: true, ...more }],
 });
+/** What `examples/dpu-network` says of dpu-a. */
+function example(): object {
+  const file = new URL('../../examples/dpu-network/dpu-a.yaml', import.meta.url);
+  return parseDocument(readFileSync(file, 'utf8')).toJS().spec;
+}
+
 const MANAGEMENT_DOWN = { interfaces: [{ device: 'mgmt0', adminState: 'DOWN' }] };
 const WORKER = 'dataplane-worker';
 
@@ -48,7 +56,7 @@ describe('the network of a DPU', () => {
     );
 
   beforeAll(async () => {
-    stack = await LocalStack.start({ name: 'dpu-network', dpus: DPUS, drivers: { 'dpu-3': 'ovs' } });
+    stack = await LocalStack.start({ name: 'dpu-network', dpus: DPUS, drivers: { 'dpu-c': 'ovs' } });
     networks = await DpuNetworks.open(stack);
     acme = await stack.workspace('acme');
     await acme.apply(
@@ -67,16 +75,16 @@ describe('the network of a DPU', () => {
   }, 30_000);
 
   it.each([
-    ['dpu-1', 'the kernel', '10.254.0.101'],
-    ['dpu-3', 'Open vSwitch', '10.254.0.103'],
+    ['dpu-a', 'the kernel', '10.254.0.101', example()],
+    ['dpu-c', 'Open vSwitch', '10.254.0.103', uplink('10.254.0.103/24')],
   ])(
     'is changed on %s (%s): the tunnels of the other DPUs follow its new address',
-    async (dpu, _, address) => {
-      const generation = await networks.apply(dpu, uplink(`${address}/24`));
+    async (dpu, _, address, spec) => {
+      const generation = await networks.apply(dpu, spec);
       await networks.settled(dpu, generation);
       await networks.underlay(dpu, address);
       await waitConnected(pods);
-      const holder = dpu === 'dpu-3' ? 'obu0' : 'up0';
+      const holder = dpu === 'dpu-c' ? 'obu0' : 'up0';
       expect(await networks.addresses(dpu, holder)).toEqual([`${address}/24`]);
     },
     60_000,
@@ -85,29 +93,29 @@ describe('the network of a DPU', () => {
   it('that cuts off the control plane comes back by itself, and what runs on the DPU does not notice', async () => {
     const [near, , far] = pods as [Pod, Pod, Pod];
     const flow = UdpFlow.start({ from: near, to: far });
-    const generation = await networks.apply('dpu-1', {
+    const generation = await networks.apply('dpu-a', {
       interfaces: [...uplink('10.254.0.101/24').interfaces, ...MANAGEMENT_DOWN.interfaces],
     });
-    await waitUp('dpu-1', 'mgmt0', false);
-    await waitUp('dpu-1', 'mgmt0', true);
-    const [, message] = await networks.settled('dpu-1', generation, ['RolledBack']);
+    await waitUp('dpu-a', 'mgmt0', false);
+    await waitUp('dpu-a', 'mgmt0', true);
+    const [, message] = await networks.settled('dpu-a', generation, ['RolledBack']);
     expect(message).toContain('the control plane was not reached in 5 s');
-    await networks.underlay('dpu-1', '10.254.0.101');
-    expect(await networks.addresses('dpu-1', 'mgmt0')).toEqual(['10.255.0.1/23']);
+    await networks.underlay('dpu-a', '10.254.0.101');
+    expect(await networks.addresses('dpu-a', 'mgmt0')).toEqual(['10.255.0.1/23']);
     const { lost } = await flow.stop();
     expect(lost).toBe(0);
-    const next = await networks.apply('dpu-1', uplink('10.254.0.101/24', { mtu: 1_450 }));
-    await networks.settled('dpu-1', next);
+    const next = await networks.apply('dpu-a', uplink('10.254.0.101/24', { mtu: 1_450 }));
+    await networks.settled('dpu-a', next);
   }, 60_000);
 
   it('comes back after the worker was killed before the change was confirmed', async () => {
-    const generation = await networks.apply('dpu-2', MANAGEMENT_DOWN);
-    await waitUp('dpu-2', 'mgmt0', false);
-    await stack.stack.kill(`${WORKER}/dpu-2`);
-    expect(await isUp('dpu-2', 'mgmt0')).toBe(false);
-    await stack.stack.restart(`${WORKER}/dpu-2`);
-    expect(await isUp('dpu-2', 'mgmt0')).toBe(true);
-    const [, message] = await networks.settled('dpu-2', generation, ['RolledBack']);
+    const generation = await networks.apply('dpu-b', MANAGEMENT_DOWN);
+    await waitUp('dpu-b', 'mgmt0', false);
+    await stack.stack.kill(`${WORKER}/dpu-b`);
+    expect(await isUp('dpu-b', 'mgmt0')).toBe(false);
+    await stack.stack.restart(`${WORKER}/dpu-b`);
+    expect(await isUp('dpu-b', 'mgmt0')).toBe(true);
+    const [, message] = await networks.settled('dpu-b', generation, ['RolledBack']);
     expect(message).toContain('the worker ended before the change was confirmed');
     await waitConnected(pods);
   }, 60_000);
@@ -118,20 +126,20 @@ describe('the network of a DPU', () => {
       { address: '10.254.0.102/24', mtu: 1_480 },
     ] as const;
     const shown = async (): Promise<string> =>
-      `${await networks.addresses('dpu-2', 'up0')} ${(await networks.device('dpu-2', 'up0')).mtu}`;
-    await networks.settled('dpu-2', await networks.apply('dpu-2', uplink(states[0].address, { mtu: 1_500 })));
+      `${await networks.addresses('dpu-b', 'up0')} ${(await networks.device('dpu-b', 'up0')).mtu}`;
+    await networks.settled('dpu-b', await networks.apply('dpu-b', uplink(states[0].address, { mtu: 1_500 })));
     let attempt = 0;
     for (const wanted of [states[1], states[0], states[1], states[0], states[1], states[0]]) {
       const before = await shown();
       const spec = { ...uplink(wanted.address, { mtu: wanted.mtu }), attempt: ++attempt };
-      const generation = await networks.apply('dpu-2', spec);
+      const generation = await networks.apply('dpu-b', spec);
       // With the first step that is seen, or some time after the order, whatever has come of it by then.
       const turns = attempt % 2 === 1 ? 10_000 : attempt * attempt;
       for (let turn = 0; turn < turns && (attempt % 2 === 0 || (await shown()) === before); turn++)
-        await networks.device('dpu-2', 'up0');
-      await stack.stack.kill(`${WORKER}/dpu-2`);
-      await stack.stack.restart(`${WORKER}/dpu-2`);
-      const [reason] = await networks.settled('dpu-2', generation, ['RolledBack', 'Confirmed']);
+        await networks.device('dpu-b', 'up0');
+      await stack.stack.kill(`${WORKER}/dpu-b`);
+      await stack.stack.restart(`${WORKER}/dpu-b`);
+      const [reason] = await networks.settled('dpu-b', generation, ['RolledBack', 'Confirmed']);
       const now = await shown();
       expect(states.map(({ address, mtu }) => `${address} ${mtu}`)).toContain(now);
       if (reason === 'Confirmed') expect(now).toBe(`${wanted.address} ${wanted.mtu}`);
@@ -142,7 +150,7 @@ describe('the network of a DPU', () => {
   it('is given back as it was when its configuration is deleted', async () => {
     for (const { name } of DPUS) await networks.delete(name);
     for (const [index, { name }] of DPUS.entries()) await networks.underlay(name, `10.254.0.${index + 1}`);
-    expect((await networks.device('dpu-1', 'up0')).mtu).toBe(1_500);
+    expect((await networks.device('dpu-a', 'up0')).mtu).toBe(1_500);
     await waitConnected(pods);
   }, 60_000);
 });

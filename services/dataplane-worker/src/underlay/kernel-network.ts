@@ -12,6 +12,7 @@ import {
   NetlinkMonitor,
   NetlinkSocket,
   type NetworkNamespace,
+  RT_TABLE,
   RTEXT_FILTER,
   route,
   upFlags,
@@ -63,7 +64,7 @@ export class KernelNetwork implements UnderlayKernel, Disposable {
     const nameAt = (index: number): string => this.#standsFor(this.#names.get(index) ?? '');
     for (const each of await this.#socket.dump(address.dump())) put(addressSettingOf(each, nameAt));
     for (const rtmFamily of [AF.INET, AF.INET6])
-      for (const each of await this.#socket.dump(route.dump({ rtmFamily })))
+      for (const each of await this.#socket.dump(route.dump({ rtmFamily, rtmTable: RT_TABLE.MAIN })))
         put(routeSettingOf(each, nameAt));
     return { devices, settings };
   }

@@ -51,6 +51,13 @@ export type UnderlayStatus =
   | { readonly kind: 'rolledBack'; readonly message: string }
   | { readonly kind: 'failed'; readonly message: string };
 
+/** What a look at a change that was made says of it. */
+type Verdict =
+  | { readonly kind: 'good' }
+  | { readonly kind: 'bad'; readonly why: string }
+  /** Neither yet. */
+  | { readonly kind: 'open'; readonly why: string };
+
 /** Looks at the kernel until everything is as planned: removing an address takes others and routes along. */
 const MAX_ROUNDS = 4;
 const CONFIRM_PAUSE_MILLISECONDS = 500;
@@ -232,24 +239,34 @@ export class UnderlayKeeper implements AsyncDisposable {
 
   /** Until the control plane has answered and the kernel still shows all of it; a text: why that was not so in time. */
   async #awaitConfirmation(configuration: Configuration): Promise<string | undefined> {
-    const { kernel, controlPlane, clock } = this.ports;
-    const { signal } = this.#end;
-    const limit = clock.monotonic() + configuration.confirmTimeoutSeconds * 1_000;
-    let last = 'there was no answer';
-    while (!signal.aborted && clock.monotonic() < limit) {
-      const answer = await controlPlane.confirm(configuration, signal);
-      const observed = await kernel.observe();
-      const plan = planChange(observed, configuration, this.#originals);
-      if (plan.problem !== undefined) return plan.problem.message;
-      const [step] = plan.steps;
-      if (step !== undefined) return `${textOf(step.setting)} did not last`;
-      if (answer.ok && isSettled(plan, observed)) return undefined;
-      last = answer.ok ? 'addresses are still looked at for duplicates' : answer.error.message;
-      await clock.delay(CONFIRM_PAUSE_MILLISECONDS, signal);
+    const { confirmTimeoutSeconds } = configuration;
+    const late = new AbortController();
+    const alarm = this.ports.clock.schedule(confirmTimeoutSeconds * 1_000, () => late.abort());
+    const signal = AbortSignal.any([this.#end.signal, late.signal]);
+    let last: Verdict = { kind: 'open', why: 'there was no answer' };
+    while (!signal.aborted && last.kind === 'open') {
+      last = await this.#judge(configuration, signal);
+      if (last.kind === 'open') await this.ports.clock.delay(CONFIRM_PAUSE_MILLISECONDS, signal);
     }
-    return signal.aborted
+    alarm[Symbol.dispose]();
+    if (last.kind === 'good') return undefined;
+    if (last.kind === 'bad') return last.why;
+    return this.#end.signal.aborted
       ? 'the worker was stopped before the change was confirmed'
-      : `the control plane was not reached in ${configuration.confirmTimeoutSeconds} s: ${last}`;
+      : `the control plane was not reached in ${confirmTimeoutSeconds} s: ${last.why}`;
+  }
+
+  async #judge(configuration: Configuration, signal: AbortSignal): Promise<Verdict> {
+    const answer = await this.ports.controlPlane.confirm(configuration, signal);
+    const observed = await this.ports.kernel.observe();
+    const plan = planChange(observed, configuration, this.#originals);
+    const [step] = plan.steps;
+    if (plan.problem !== undefined) return { kind: 'bad', why: plan.problem.message };
+    if (step !== undefined) return { kind: 'bad', why: `${textOf(step.setting)} did not last` };
+    if (!answer.ok) return { kind: 'open', why: answer.error.message };
+    return isSettled(plan, observed)
+      ? { kind: 'good' }
+      : { kind: 'open', why: 'addresses are still looked at for duplicates' };
   }
 
   async #confirm(configuration: Configuration, originals: Originals): Promise<void> {

@@ -9,7 +9,7 @@ export const DPU_NETWORK_CONFIGURATION_REASONS = {
     Applying: { status: 'False', text: 'The DPU has not confirmed the newest generation yet.' },
     Waiting: {
       status: 'False',
-      text: 'The DPU waits for what the message names, a device for example; nothing has been changed.',
+      text: 'The DPU waits for what the message names, a device or the control plane for example; a change has not begun.',
     },
     RolledBack: {
       status: 'False',
