@@ -1,10 +1,17 @@
+import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { keyInfo, publicKeyFrom, seal } from '@outboard/acceleration';
 import { AccelerationClient, type ClientOptions } from '@outboard/acceleration-client';
 import { BusSession } from '@outboard/acceleration-client/bus';
 import { LocalStack, type Manifest, type Workspace } from '@outboard/local-stack';
 import { type AccelerationKey, type AccelerationSession, isReady } from '@outboard/model';
 import { waitUntil } from '@outboard/testbed';
+
+const execute = promisify(execFile);
+const COMMAND_LINE = fileURLToPath(new URL('../../services/cli/dist/main.js', import.meta.url));
 
 /** A DPU that is silent for so long counts as dead. */
 const LEASE_MILLISECONDS = 2000;
@@ -46,6 +53,7 @@ export class AccelerationWorld implements AsyncDisposable {
       name,
       dpus: DPUS,
       acceleration: true,
+      environment: { OUTBOARD_ACCELERATION_FAULTS: 'allowed' },
       leaseMilliseconds: LEASE_MILLISECONDS,
     });
     try {
@@ -119,6 +127,14 @@ export class AccelerationWorld implements AsyncDisposable {
   async directoriesOf({ name }: HeldSession): Promise<readonly string[]> {
     const { metadata } = await this.session(name, () => true);
     return DPUS.map((dpu) => `${this.stack.stack.accelerationDirectory(dpu.name)}/${metadata.uid}`);
+  }
+
+  /** What the command line says to an operator; rejects with what it says on standard error. */
+  async outboard(...args: readonly string[]): Promise<string> {
+    const { stack, credentials } = this.stack;
+    const seed = join(credentials, 'operator.seed');
+    const options = ['--server', stack.clientUrl, '--seed', seed];
+    return (await execute(process.execPath, [COMMAND_LINE, ...options, ...args])).stdout;
   }
 
   /** A client that follows its session on the bus. */
