@@ -1,8 +1,9 @@
-/** What the life of DPUs costs. `npm run bench -- admin [PART...] [--json]`. */
+/** What the life of DPUs and service chains cost. `npm run bench -- admin [PART...] [--json]`. */
 import { runParts } from './parts.js';
 
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   lifecycle: [],
+  chain: [],
 };
 
 runParts('admin', PARTS);

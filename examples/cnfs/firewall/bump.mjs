@@ -12,7 +12,7 @@ export async function makeBump() {
   for (const family of ['ip', 'ip6']) requireSysctl(`net/bridge/bridge-nf-call-${family}tables`, '1');
   const links = JSON.parse(await run('ip', ['-json', 'link', 'show']));
   if (!links.some(({ ifname }) => ifname === BRIDGE)) {
-    await batch([`link add ${BRIDGE} type bridge stp_state 0 mcast_snooping 0`]);
+    await batch([`link add ${BRIDGE} type bridge stp_state 0 mcast_snooping 0 ageing_time 0`]);
   }
   await batch([
     // It only forwards: it has no addresses and answers nobody.

@@ -71,7 +71,7 @@ export function serviceChainPackets(title: string, openWorld: (name: string) => 
       const name = `s${process.pid.toString(36)}`;
       lab = await PacketLab.open(name, PORTS, 1500, openWorld(name));
       for (const hop of ['first', 'second']) {
-        inPod(hop, 'link', 'add', 'br0', 'type', 'bridge');
+        inPod(hop, 'link', 'add', 'br0', 'type', 'bridge', 'ageing_time', '0');
         for (const device of ['eth0', 'eth1']) {
           inPod(hop, 'link', 'set', device, 'master', 'br0');
           // Both its ports hear the broadcasts of their network: it neither learns from these nor hands them on.

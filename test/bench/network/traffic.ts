@@ -3,20 +3,10 @@
  * each driver, against the same path made by hand. All paths stand at once and are measured in turn, in short runs.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { systemClock, systemRandom } from '@outboard/core';
-import {
-  createEngine,
-  type Driver,
-  LinuxDriver,
-  OvsDriver,
-  type Spec,
-  stopSwitch,
-} from '@outboard/dataplane';
-import { NetworkNamespace } from '@outboard/netlink';
+import { createEngine } from '@outboard/dataplane';
 import { type Dpu, TcpBulk, Testbed, waitReachable } from '@outboard/testbed';
+import { type BenchDrivers, linuxDrivers, switchDrivers } from '../drivers.js';
 import { interleave, note, report } from '../report.js';
 import { bareLinux, bareOpenVswitch } from './bare-paths.js';
 import {
@@ -35,50 +25,17 @@ const BAR = 0.8;
 const DPUS = ['dpu-1', 'dpu-2'];
 const PATHS = { near: 'on one DPU', far: 'across DPUs', routed: 'between networks' } as const;
 
-/** How the DPUs of a testbed get a driver, and the paths that are compared with its own. */
+/** A driver, and the paths that are compared with its own. */
 interface Contender {
-  readonly checksumOffload: boolean;
-  open(dpu: Dpu): Promise<Driver<Spec>>;
+  readonly drivers: BenchDrivers;
   bare(dpu: Dpu, peer: string): void;
-  close(): Promise<void>;
 }
 
-const namespaceOf = ({ plan }: Dpu): NetworkNamespace => NetworkNamespace.open({ name: plan.namespace });
-
-const linux = (name: string): Contender => ({
-  checksumOffload: true,
-  open: (dpu) =>
-    LinuxDriver.open({
-      dpu: `${name}${dpu.plan.number}`,
-      underlayDevice: dpu.plan.underlay.device,
-      namespace: namespaceOf(dpu),
-    }),
-  bare: bareLinux,
-  async close() {
-    for (const left of NetworkNamespace.list(`ob-${name}`)) NetworkNamespace.remove(left);
-  },
-});
+const linux = (name: string): Contender => ({ drivers: linuxDrivers(name), bare: bareLinux });
 
 function openVswitch(): Contender {
-  const directories = new Map(DPUS.map((dpu) => [dpu, mkdtempSync(join(tmpdir(), 'outboard-bench-'))]));
-  const of = (dpu: Dpu): string => directories.get(dpu.name) ?? '';
-  return {
-    checksumOffload: false,
-    open: (dpu) =>
-      OvsDriver.open({
-        directory: of(dpu),
-        managed: true,
-        underlayDevice: dpu.plan.underlay.device,
-        namespace: namespaceOf(dpu),
-      }),
-    bare: (dpu, peer) => bareOpenVswitch(dpu, peer, of(dpu)),
-    async close() {
-      for (const directory of directories.values()) {
-        await stopSwitch(directory);
-        rmSync(directory, { recursive: true });
-      }
-    },
-  };
+  const drivers = switchDrivers();
+  return { drivers, bare: (dpu, peer) => bareOpenVswitch(dpu, peer, drivers.directoryOf(dpu)) };
 }
 
 /** Pods for all ports, each of which knows its gateway. */
@@ -117,7 +74,7 @@ async function measure(driverName: string, name: string, contender: Contender): 
       serialNumber: `S${index}`,
       pfMacAddress: `08:c0:eb:00:00:0${index + 1}`,
       functions: 9,
-      checksumOffload: contender.checksumOffload,
+      checksumOffload: contender.drivers.checksumOffload,
     })),
   });
   const underlayOf = (dpu: string): string => testbed.dpu(dpu).plan.underlay.addresses[0]?.ip ?? '';
@@ -125,7 +82,7 @@ async function measure(driverName: string, name: string, contender: Contender): 
   try {
     let policies = true;
     for (const dpu of testbed.dpus.values()) {
-      const driver = await contender.open(dpu);
+      const driver = await contender.drivers.open(dpu);
       open.unshift(driver);
       policies = driver.capabilities().every((each) => each.name !== 'policies' || each.available);
       const engine = createEngine({ driver, owners: ['network'], clock: systemClock, random: systemRandom });
@@ -171,7 +128,7 @@ async function measure(driverName: string, name: string, contender: Contender): 
     }
   } finally {
     for (const each of open) await each[Symbol.asyncDispose]();
-    await contender.close();
+    await contender.drivers.close();
     await testbed.dispose();
   }
 }
