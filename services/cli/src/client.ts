@@ -105,6 +105,30 @@ export interface Layer1Item {
 /** Of a probe: it waits for its turn, and for what may not come. */
 const TRACE_MILLISECONDS = 30_000;
 
+/** Longer than anybody on the way waits for a CNF. */
+const CNF_MILLISECONDS = 10_000;
+
+export interface LogsQuestion {
+  readonly name: string;
+  readonly cursor?: string;
+  readonly tail?: number;
+  readonly waitMilliseconds?: number;
+}
+
+/** What a workload has said (outboard.admin.v1alpha1.WorkloadLogsResponse). */
+export interface LogsPage {
+  readonly lines?: readonly { readonly time: string; readonly stream: string; readonly text?: string }[];
+  readonly cursor?: string;
+  readonly truncated?: boolean;
+}
+
+export interface CnfMethod {
+  readonly tenant: string;
+  readonly workload: string;
+  readonly interface: string;
+  readonly method: string;
+}
+
 /** Kinds of which something is counted. */
 export type CountedKind = 'SecurityPolicy' | 'ServiceChain';
 
@@ -124,6 +148,22 @@ export class OutboardClient extends ResourceClient<StreamBus> {
   async token(tenant: string, name: string): Promise<Result<string, AppError>> {
     const given = await this.call<{ token: string }>(SESSION, tenant, 'token', { name });
     return given.ok ? ok(given.value.token) : given;
+  }
+
+  /** What a workload has said (outboard.admin.v1alpha1.WorkloadLogsRequest). */
+  logs(tenant: string, question: LogsQuestion): Promise<Result<LogsPage, AppError>> {
+    return this.call({ api: 'admin', kind: 'Workload' }, tenant, 'logs', question);
+  }
+
+  /** Calls a method of an interface that a CNF publishes, with a JSON text; its answer as one. */
+  async callCnf(
+    { tenant, workload, interface: name, method }: CnfMethod,
+    body: string,
+  ): Promise<Result<string, AppError>> {
+    const subject = subjects.cnf(tenant, workload, name, method);
+    const message = { headers: {}, body: Buffer.from(body) };
+    const reply = await this.bus.request(subject, message, { deadlineMilliseconds: CNF_MILLISECONDS });
+    return reply.ok ? ok(Buffer.from(reply.value.body).toString()) : reply;
   }
 
   /** What becomes of a flow (outboard.network.v1alpha1.ExplainRequest). */

@@ -246,6 +246,41 @@ ${examples([
 ])}`,
     );
 
+  define('logs', 'Show what a workload says.', async () => (await import('./commands/logs.js')).logs)
+    .argument('<workload>', 'which one')
+    .option('-f, --follow', 'go on with whatever it says, until interrupted')
+    .option('--tail <number>', 'how many of the last lines, 1 to 1000 (default: 100)')
+    .option('--timestamps', 'with the time of each line')
+    .addHelpText(
+      'after',
+      `
+A workload's DPU keeps the last one to two MiB, also over its restarts.
+${examples(['outboard -t acme logs firewall -f', 'outboard -t acme logs firewall --tail 20 --timestamps'])}`,
+    );
+
+  define(
+    'cnf',
+    'Show the interfaces that network functions publish, and call their methods.',
+    async () => (await import('./commands/cnf.js')).cnf,
+  )
+    .argument('<verb>', 'interfaces or call')
+    .argument(
+      '[argument...]',
+      'interfaces: a workload; call: WORKLOAD INTERFACE METHOD and a JSON text, or -',
+    )
+    .addOption(output(['table', 'json', 'yaml']))
+    .addHelpText(
+      'after',
+      `
+What a method takes and gives is in the schemas, which -o yaml shows.
+${examples([
+  'outboard -t acme cnf interfaces',
+  'outboard -t acme cnf interfaces firewall -o yaml',
+  'outboard -t acme cnf call firewall firewall counters',
+  `outboard -t acme cnf call ipsec ipsec rekey '{"peer": "site-b"}'`,
+])}`,
+    );
+
   define(
     'layer1',
     "Show what a DPU's dataplane is made of, as its kernel or its switch names it.",

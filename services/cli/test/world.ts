@@ -160,6 +160,8 @@ export class World implements AsyncDisposable {
     await this.#serve('admin', buses.admin, [
       [subjects.allRequests('admin'), (request) => admin.handleRequest(request)],
       [subjects.allDpus('inventory', 'admin'), (request) => admin.handleInventory(request)],
+      [subjects.allDpus('workload', 'admin'), (request) => admin.handleWorkload(request)],
+      [subjects.allCnfs, (request) => admin.handleCnf(request)],
     ]);
     await this.#serve('network', buses.network, [
       [subjects.allRequests('network'), (request) => network.handleRequest(request)],
