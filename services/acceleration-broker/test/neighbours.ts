@@ -37,7 +37,7 @@ export const ENGINES = [
 
 export const sealingKeyOf = (disk: number): Buffer => Buffer.alloc(32, disk);
 
-function dpuOf(name: string, options: DpuOptions): object {
+export function dpuOf(name: string, options: DpuOptions): object {
   const { host, isConnected = true, engines = ENGINES, hasAccelerator = true } = options;
   const { implementation = 'SOFTWARE_NATIVE', megabytesPerSecond = 1_000 } = options;
   const disk = options.disk ?? name.charCodeAt(name.length - 1);
@@ -79,7 +79,7 @@ function dpuOf(name: string, options: DpuOptions): object {
   };
 }
 
-const portOf = (tenant: string, name: string, dpu: string | undefined): object => ({
+export const portOf = (tenant: string, name: string, dpu: string | undefined): object => ({
   apiVersion: 'network.outboard.dev/v1alpha1',
   kind: 'Port',
   metadata: metadata(tenant, name),

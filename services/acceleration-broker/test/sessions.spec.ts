@@ -174,6 +174,17 @@ describe('a quota', () => {
     });
     expect(laboratory.where('one')).toBe('dpu-a 1 Placed Serving');
   });
+
+  it('is not got round by a profile that grows under its sessions', async () => {
+    await laboratory.apply('AccelerationQuota', 'acme', { maxWeight: 10 });
+    const profile = (weight: number) =>
+      laboratory.apply('AccelerationProfile', 'p', { programs: COMPRESS, policy: { weight } });
+    unwrap(await profile(2));
+    for (const name of ['one', 'two', 'three']) await laboratory.session(name, { profile: 'p' });
+    expect(await profile(4)).toMatchObject({ error: { code: 'RESOURCE_EXHAUSTED' } });
+    unwrap(await profile(3));
+    expect(laboratory.found('one').status.policy?.weight).toBe(3);
+  });
 });
 
 describe('a plan', () => {

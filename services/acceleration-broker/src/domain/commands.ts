@@ -2,10 +2,10 @@ import { AppError, err, ok, type Result } from '@outboard/core';
 import {
   type AnyIntent,
   checkUpdate,
+  computeConditions,
   type IntentOf,
   type KindName,
   kindOf,
-  updateConditions,
 } from '@outboard/model';
 import {
   changesNothing,
@@ -19,9 +19,9 @@ import {
   Refusal,
 } from '@outboard/model/decide';
 import type { Command, DomainContext } from '@outboard/resource-service';
-import { checkKeyQuota, checkSessionQuota } from './quota.js';
+import { checkKeyQuota, checkProfileQuota, checkSessionQuota } from './quota.js';
 import { type KeyRecord, nameKey, type RecordOf } from './records.js';
-import { firstNoncePrefix, keysOfSession, removeKey, settleKey } from './settle-key.js';
+import { firstNoncePrefix, keptPlaces, keysOfSession, removeKey, settleKey } from './settle-key.js';
 import { removeSession, settleSession, wantedOf } from './settle-session.js';
 import type { World } from './world.js';
 
@@ -88,14 +88,14 @@ function check(
       refusal.add('spec.session', `session ${session} does not exist`, 'FAILED_PRECONDITION', 'NOT_FOUND');
     }
   }
+  if (intent.kind === 'AccelerationProfile') checkProfileQuota(world, tenant, intent, refusal);
   if (intent.kind === 'AccelerationSession') {
     const { profile } = intent.spec;
     if (profile !== undefined && !world.get('AccelerationProfile', tenant, profile)) {
       refusal.add('spec.profile', `profile ${profile} does not exist`, 'FAILED_PRECONDITION', 'NOT_FOUND');
     }
     const before = existing?.kind === 'AccelerationSession' ? existing : undefined;
-    const wanted = wantedOf(world, { metadata: { tenant } as never, spec: intent.spec });
-    checkSessionQuota(world, tenant, before, wanted.policy, refusal);
+    checkSessionQuota(world, tenant, before, wantedOf(world, tenant, intent.spec).policy, refusal);
   }
 }
 
@@ -120,11 +120,11 @@ function apply(
       const record: KeyRecord = {
         kind: intent.kind,
         resource,
-        places: former?.places ?? [],
+        places: former ? keptPlaces(former, intent.spec) : [],
         nextNoncePrefix,
       };
       world.put(record);
-      settleKey(world, record, context);
+      settleKey(world, record, context, former);
       dirty(world, world.indexes.sessionsByKey.of(keyOf(intent)));
       break;
     }
@@ -184,10 +184,10 @@ function intended<Name extends Kind>(
   const metadata = nextMetadata(intent, existing?.resource, context);
   const { emptyStatus } = kindOf(intent);
   const status = existing?.resource.status ?? emptyStatus;
-  const conditions = updateConditions(
-    intent.kind,
+  const conditions = computeConditions(
+    kindOf(intent).reasons,
     status.conditions,
-    [{ type: 'Accepted', reason: 'Valid', message: 'valid' }] as never,
+    [{ type: 'Accepted', reason: 'Valid', message: 'valid' }],
     metadata.generation,
     context.now,
   );

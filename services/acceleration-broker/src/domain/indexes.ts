@@ -2,7 +2,7 @@ import { type LaneName, laneOf, OPERATIONS } from '@outboard/acceleration/progra
 import { findCondition, inFlightMebibytes, type Name } from '@outboard/model';
 import { Groups } from './groups.js';
 import { keyObjectKey, sessionObjectKey } from './objects.js';
-import { type KeyRecord, nameKey, type SessionRecord, type StoredRecord, sessionKey } from './records.js';
+import { type KeyRecord, nameKey, nameKeyOf, type SessionRecord, type StoredRecord } from './records.js';
 
 /** What a tenant has. */
 export interface Usage {
@@ -81,7 +81,7 @@ export class Indexes {
   #countSession(record: SessionRecord, sign: 1 | -1): void {
     const { metadata, spec, status } = record.resource;
     const { tenant } = metadata;
-    const session = sessionKey(record);
+    const session = nameKeyOf(record);
     this.#own(sessionObjectKey(metadata.uid), session, sign);
     if (spec.profile) this.#group(this.sessionsByProfile, nameKey(tenant, spec.profile), session, sign);
     if (spec.holder.port) this.#group(this.sessionsByPort, nameKey(tenant, spec.holder.port), session, sign);
@@ -105,9 +105,9 @@ export class Indexes {
   #countKey(record: KeyRecord, sign: 1 | -1): void {
     const { metadata, spec } = record.resource;
     const { tenant } = metadata;
-    this.#own(keyObjectKey(metadata.uid), sessionKey(record), sign);
+    this.#own(keyObjectKey(metadata.uid), nameKeyOf(record), sign);
     if (spec.session) {
-      this.#group(this.keysBySession, nameKey(tenant, spec.session), sessionKey(record), sign);
+      this.#group(this.keysBySession, nameKey(tenant, spec.session), nameKeyOf(record), sign);
     }
     this.#use(tenant, { sessions: 0, keys: sign, weight: 0, inFlightMebibytes: 0 });
   }

@@ -119,5 +119,5 @@ export function keyOf(record: StoredRecord): Key {
 /** A resource of a tenant, as indexes name it. */
 export const nameKey = (tenant: string, name: string): string => `${tenant}/${name}`;
 
-export const sessionKey = ({ resource: { metadata } }: SessionRecord | KeyRecord): string =>
+export const nameKeyOf = ({ resource: { metadata } }: SessionRecord | KeyRecord): string =>
   nameKey(metadata.tenant, metadata.name);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { equal } from '@outboard/core';
 import {
+  type AccelerationKeySpec,
   type ConditionUpdateOf,
   type KeyVersion,
   type KeyVersionStatus,
@@ -11,7 +12,7 @@ import {
 import type { DomainContext } from '@outboard/resource-service';
 import { canOpen, isLost } from './key-use.js';
 import { keyObject, keyObjectKey } from './objects.js';
-import { type KeyPlace, type KeyRecord, nameKey, sessionKey } from './records.js';
+import { type KeyPlace, type KeyRecord, nameKey, nameKeyOf } from './records.js';
 import type { World } from './world.js';
 
 const MAX_LAGGING = 10;
@@ -24,12 +25,16 @@ const UINT32 = 2 ** 32;
 export const firstNoncePrefix = (uid: string): number =>
   createHash('sha256').update(uid).digest().readUInt32BE();
 
-/** Decides which DPUs have which versions of a key, with which nonces, and has the documents say so. */
-export function settleKey(world: World, record: KeyRecord, context: DomainContext): void {
+/**
+ * Decides which DPUs have which versions of a key, with which nonces, and has the documents say so.
+ *
+ * @param former as the documents have it, where that is another one.
+ */
+export function settleKey(world: World, record: KeyRecord, context: DomainContext, former = record): void {
   const { metadata, spec } = record.resource;
   const placed = { ...record, ...placesOf(world, record) };
   const objectKey = keyObjectKey(metadata.uid);
-  const dpus = putKeyObjects(world, placed, new Set(record.places.map(({ dpu }) => dpu)), context.revision);
+  const dpus = putKeyObjects(world, placed, new Set(former.places.map(({ dpu }) => dpu)), context.revision);
   const { applied, propagated } = propagation(world, objectKey, dpus);
   const status = {
     ...record.resource.status,
@@ -76,12 +81,25 @@ export function putKeyObjects(
   return [...here.keys()];
 }
 
+/**
+ * The places that keep their nonces when a key becomes another: not those whose secret is sealed anew, as the worker then
+ * begins its nonces anew, and the secret may be the same.
+ */
+export const keptPlaces = (before: KeyRecord, after: AccelerationKeySpec): readonly KeyPlace[] =>
+  before.places.filter(({ version, sealingPublicKey }) => {
+    const isIt = (each: KeyVersion): boolean => each.version === version;
+    const [was, is] = [before.resource.spec.versions.find(isIt), after.versions.find(isIt)];
+    const secretOf = (each: KeyVersion | undefined) =>
+      each?.sealed.find((secret) => secret.sealingPublicKey === sealingPublicKey);
+    return is !== undefined && is.maxJobs === was?.maxJobs && equal(secretOf(was), secretOf(is));
+  });
+
 /** Takes a key away from every DPU at once. Sessions that name it stay, and are looked at again. */
 export function removeKey(world: World, record: KeyRecord, { revision }: DomainContext): void {
   const { uid } = record.resource.metadata;
   for (const { dpu } of record.places) world.setObject(dpu, keyObjectKey(uid), undefined, revision);
   world.remove(record);
-  const key = sessionKey(record);
+  const key = nameKeyOf(record);
   for (const session of world.indexes.sessionsByKey.of(key)) world.dirtySessions.add(session);
   world.dirtyKeys.delete(key);
 }
@@ -93,7 +111,7 @@ export function removeKey(world: World, record: KeyRecord, { revision }: DomainC
 function placesOf(world: World, record: KeyRecord): Pick<KeyRecord, 'places' | 'nextNoncePrefix'> {
   let next = record.nextNoncePrefix;
   const places: KeyPlace[] = [];
-  const used = world.indexes.dpusOfKey(sessionKey(record));
+  const used = world.indexes.dpusOfKey(nameKeyOf(record));
   for (const version of record.resource.spec.versions) {
     const { generatedOn } = version;
     for (const name of generatedOn === undefined ? used : [generatedOn]) {

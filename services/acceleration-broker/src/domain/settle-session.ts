@@ -1,6 +1,7 @@
 import { equal } from '@outboard/core';
 import {
   type AccelerationSession,
+  type AccelerationSessionSpec,
   effectivePolicy,
   formatTime,
   type JobProgram,
@@ -13,7 +14,7 @@ import type { DomainContext } from '@outboard/resource-service';
 import { keysOf } from './key-use.js';
 import { sessionObject, sessionObjectKey } from './objects.js';
 import { assess, best, type Demand, isWithinReach, type NoPlace, nearest, type Place } from './placement.js';
-import { nameKey, type SessionRecord, sessionKey } from './records.js';
+import { nameKey, nameKeyOf, type SessionRecord } from './records.js';
 import { ACCEPTED, appliedUpdate, plannedUpdate } from './session-conditions.js';
 import type { World } from './world.js';
 
@@ -27,10 +28,10 @@ const NOT_CHOSEN: Choice = { place: undefined, refusal: undefined };
 /** What a session is to be served with: its own, its profile's, the default. */
 export function wantedOf(
   world: World,
-  { metadata, spec }: Pick<AccelerationSession, 'metadata' | 'spec'>,
+  tenant: string,
+  spec: AccelerationSessionSpec,
 ): { readonly programs: readonly JobProgram[]; readonly policy: SessionPolicy } {
-  const profile =
-    spec.profile && world.get('AccelerationProfile', metadata.tenant, spec.profile)?.resource.spec;
+  const profile = spec.profile && world.get('AccelerationProfile', tenant, spec.profile)?.resource.spec;
   const policies: PartialSessionPolicy[] = profile ? [spec.policy, profile.policy] : [spec.policy];
   return { programs: profile ? profile.programs : spec.programs, policy: effectivePolicy(...policies) };
 }
@@ -41,7 +42,7 @@ export function placesFor(
   record: SessionRecord,
 ): { readonly places: readonly Place[]; readonly refusals: readonly NoPlace[]; readonly demand: Demand } {
   const { metadata, spec, status } = record.resource;
-  const { programs, policy } = wantedOf(world, record.resource);
+  const { programs, policy } = wantedOf(world, metadata.tenant, record.resource.spec);
   const { port } = spec.holder;
   const demand: Demand = {
     programs,
@@ -69,7 +70,7 @@ export function placesFor(
  */
 export function settleSession(world: World, record: SessionRecord, context: DomainContext): void {
   const { metadata, spec, status } = record.resource;
-  const { programs, policy } = wantedOf(world, record.resource);
+  const { programs, policy } = wantedOf(world, metadata.tenant, record.resource.spec);
   const { found, problems } = keysOf(world, metadata, programs);
   const keys = Object.fromEntries(
     keysOfPrograms(programs).map((name) => [
@@ -127,7 +128,7 @@ export function settleSession(world: World, record: SessionRecord, context: Doma
 export function putSessionObject(world: World, record: SessionRecord, sequence: number): void {
   const { metadata, status } = record.resource;
   if (status.dpu === undefined) return;
-  const object = sessionObject(record, wantedOf(world, record.resource));
+  const object = sessionObject(record, wantedOf(world, metadata.tenant, record.resource.spec));
   world.setObject(status.dpu, sessionObjectKey(metadata.uid), object, sequence);
 }
 
@@ -192,5 +193,5 @@ export function removeSession(world: World, record: SessionRecord, { revision }:
   if (status.dpu) world.setObject(status.dpu, sessionObjectKey(metadata.uid), undefined, revision);
   world.remove(record);
   for (const name of Object.keys(record.keys)) world.dirtyKeys.add(nameKey(metadata.tenant, name));
-  world.dirtySessions.delete(sessionKey(record));
+  world.dirtySessions.delete(nameKeyOf(record));
 }

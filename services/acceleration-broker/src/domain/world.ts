@@ -97,6 +97,7 @@ export class World {
   } {
     const undo: (() => void)[] = [];
     this.#undo = undo;
+    const marked = [this.dirtySessions, this.dirtyKeys].map((marks) => ({ marks, before: [...marks] }));
     let result: { readonly value: Value } | undefined;
     const differences = this.documents.attempt(
       () => {
@@ -106,6 +107,10 @@ export class World {
         this.#undo = undefined;
         for (const step of undo.reverse()) step();
         this.#changes = new Map();
+        for (const { marks, before } of marked) {
+          marks.clear();
+          for (const mark of before) marks.add(mark);
+        }
       },
     );
     if (!result) throw new Error('an attempt has a result');

@@ -13,8 +13,9 @@ import {
   parseAccelerationKeyStatus,
 } from './wire.js';
 
-/** Of a secret, so that a change of it shows. */
-const secretOf = ({ generatedOn }: KeyVersion): string => generatedOn ?? '';
+/** What a DPU that made a secret knows it by: with another one it would make another secret. */
+const makerOf = ({ generatedOn, maxJobs }: KeyVersion): string =>
+  generatedOn === undefined ? '' : `${generatedOn} ${maxJobs}`;
 
 export const accelerationKeyKind = {
   kind: 'AccelerationKey',
@@ -40,8 +41,8 @@ export const accelerationKeyKind = {
   checkUpdate(before, after, problems) {
     for (const [index, version] of after.versions.entries()) {
       const former = before.spec.versions.find((each) => each.version === version.version);
-      if (former && secretOf(former) !== secretOf(version)) {
-        problems.add(`spec.versions[${index}]`, 'cannot be made elsewhere: add a version');
+      if (former && makerOf(former) !== makerOf(version)) {
+        problems.add(`spec.versions[${index}]`, 'cannot be made elsewhere, or for more jobs: add a version');
       }
     }
   },
