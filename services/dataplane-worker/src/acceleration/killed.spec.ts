@@ -6,8 +6,8 @@ import { createInterface } from 'node:readline';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { TOKEN } from '@outboard/acceleration/testing';
 import { AccelerationClient } from '@outboard/acceleration-client';
+import { residuesOf } from '@outboard/testkit';
 import { KEY, keyObject, sessionObject } from '../testing/acceleration-objects.js';
-import { residuesOf } from '../testing/process-memory.js';
 
 const PROGRAM = join(import.meta.dirname, '../testing/acceleration-process.mjs');
 const RAW_KEY = KEY.subarray(0, 32);
