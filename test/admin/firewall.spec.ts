@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { link, upFlags } from '@outboard/netlink';
 import { EchoServer, type Pod, ping, Testbed, tcpEcho, UdpFlow, udpEcho, waitUntil } from '@outboard/testbed';
-import { CnfInPod } from './sites.js';
+import { CnfInPod } from './cnf-in-pod.js';
 
 const PORT = 7000;
 const IP = { inside: '10.0.0.1', neighbour: '10.0.0.3', outside: '10.0.0.2', outside6: 'fd00::2' };
@@ -86,7 +86,9 @@ describe('the firewall in the path of packets', () => {
 
   it('lets nothing through before it is configured', async () => {
     expect(await answered(inside, IP.outside)).toBe(0);
-    expect(await counters()).toMatchObject({ rules: {}, defaultAction: { outbound: { packets: '1' } } });
+    const { rules, defaultAction } = await counters();
+    expect(rules).toEqual({});
+    expect(Number(defaultAction.outbound?.packets)).toBeGreaterThan(0);
   });
 
   it('lets through what a rule allows, and replies without one, over IPv4 and IPv6', async () => {

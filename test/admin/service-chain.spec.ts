@@ -15,7 +15,7 @@ import {
   waitUntil,
 } from '@outboard/testbed';
 import { parseAllDocuments } from 'yaml';
-import { CnfInPod } from './sites.js';
+import { CnfInPod } from './cnf-in-pod.js';
 
 const EXAMPLE = new URL('../../examples/service-chains/acme.yaml', import.meta.url);
 const PORT = 5432;

@@ -1,12 +1,14 @@
 import { type Endpoint, FrameCapture } from '@outboard/testbed';
 
 const ETHERNET_HEADER = 14;
+const ICMP = 1;
 const UDP = 17;
+const UNREACHABLE = 3;
 const IKE_PORT = 500;
 const NAT_TRAVERSAL_PORT = 4500;
 const PORT_OF_TESTBED = 'pv-1';
 /** What those who speak by IPsec alone need. */
-const EXPECTED = ['ARP', 'discovery', 'IKE', 'ESP', 'keepalive'];
+const EXPECTED = ['ARP', 'discovery', 'IKE', 'ESP', 'keepalive', 'unreachable: IKE', 'unreachable: ESP'];
 
 /** What a frame between the gateways is, as somebody on the wire sees it (RFC 3948 for ESP and IKE on port 4500). */
 export function kindOf(frame: Buffer): string {
@@ -15,8 +17,19 @@ export function kindOf(frame: Buffer): string {
   const packet = frame.subarray(ETHERNET_HEADER);
   // Neighbour and listener discovery of the devices themselves: to ff02::/16.
   if (etherType === 0x86dd && packet.readUInt16BE(24) === 0xff02) return 'discovery';
-  if (etherType !== 0x0800 || packet[9] !== UDP) return `0x${etherType.toString(16)} protocol ${packet[9]}`;
-  const udp = packet.subarray(((packet[0] ?? 0) & 15) * 4);
+  if (etherType !== 0x0800) return `0x${etherType.toString(16)}`;
+  const content = packet.subarray(headerLength(packet));
+  if (packet[9] === ICMP && content[0] === UNREACHABLE) {
+    // A gateway whose program is down says so; what it quotes is what it got.
+    return `unreachable: ${kindOfPacket(content.subarray(8))}`;
+  }
+  return kindOfPacket(packet);
+}
+
+/** Of an IPv4 packet, or as much of one as an ICMP message quotes. */
+function kindOfPacket(packet: Buffer): string {
+  if (packet[9] !== UDP) return `protocol ${packet[9]}`;
+  const udp = packet.subarray(headerLength(packet));
   const port = udp.readUInt16BE(2);
   if (port === IKE_PORT) return 'IKE';
   if (port !== NAT_TRAVERSAL_PORT) return `UDP to port ${port}`;
@@ -24,6 +37,8 @@ export function kindOf(frame: Buffer): string {
   if (payload.length === 1) return 'keepalive';
   return payload.readUInt32BE(0) === 0 ? 'IKE' : 'ESP';
 }
+
+const headerLength = (packet: Buffer): number => ((packet[0] ?? 0) & 15) * 4;
 
 /** Counts what passes between the first DPU and the wan, by kind. */
 export class WireTap implements Disposable {

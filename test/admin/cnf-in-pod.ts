@@ -1,19 +1,8 @@
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { ResourceClient } from '@outboard/client';
-import { AppError, systemClock, unwrap } from '@outboard/core';
-import { LocalStack, type Manifest } from '@outboard/local-stack';
+import { AppError } from '@outboard/core';
 import type { Pod, Program, Testbed } from '@outboard/testbed';
 import { CNFS } from './examples.js';
-
-/** Applies what the network admin says. */
-export async function applyAsOperator(stack: LocalStack, ...documents: readonly Manifest[]): Promise<void> {
-  const options = { timeoutMilliseconds: undefined, requestedBy: undefined };
-  const client = new ResourceClient(await stack.operator(), systemClock, options);
-  for (const document of documents) {
-    unwrap(await client.apply({ api: 'network', kind: document.kind }, '_', document));
-  }
-}
 
 /** A network function of `examples/cnfs` in a pod, asked by its socket as a worker would. */
 export class CnfInPod {
