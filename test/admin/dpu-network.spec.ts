@@ -90,6 +90,13 @@ describe('the network of a DPU', () => {
     60_000,
   );
 
+  it('is made again after the DPU has been rebooted, when its kernel has forgotten all', async () => {
+    await stack.testbed.rebootDpu('dpu-a');
+    await networks.underlay('dpu-a', '10.254.0.101');
+    expect(await networks.addresses('dpu-a', 'up0')).toEqual(['10.254.0.101/24']);
+    await waitConnected(pods);
+  }, 60_000);
+
   it('that cuts off the control plane comes back by itself, and what runs on the DPU does not notice', async () => {
     const [near, , far] = pods as [Pod, Pod, Pod];
     const flow = UdpFlow.start({ from: near, to: far });

@@ -106,7 +106,7 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
     settlement,
     reboot: new Reboot(ports.rebootMachine, log),
     admitted: () => {
-      for (const follower of followers) follower.synchronise();
+      for (const follower of all) follower.synchronise();
     },
   });
   const beside = [await followBeside(ADMIN_OWNER, ports.admin ?? new AdminEngine({}), store, ports)];
