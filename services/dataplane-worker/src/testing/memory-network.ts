@@ -1,9 +1,10 @@
 import { AppError } from '@outboard/core';
 import type { NetworkJournal, NetworkState } from '../underlay/network-state.js';
-import type { ObservedDevice, ObservedNetwork, Step } from '../underlay/plan-change.js';
+import type { ObservedDevice, ObservedNetwork } from '../underlay/observed-network.js';
+import type { Step } from '../underlay/plan-change.js';
 import { isWithin } from '../underlay/prefixes.js';
 import { byKey, keyOf, type Setting } from '../underlay/settings.js';
-import type { UnderlayKernel } from '../underlay/underlay-keeper.js';
+import type { UnderlayKernel } from '../underlay/underlay-change.js';
 
 const DEVICE: ObservedDevice = { minimumMtu: 68, maximumMtu: 9_216, usedFor: undefined };
 

@@ -9,7 +9,7 @@ import {
 } from '@outboard/contracts';
 import { AppError, type Clock, err, ok, type Random, type Result } from '@outboard/core';
 import type { ConfigurationVersion } from './configuration.js';
-import type { ControlPlane } from './underlay-keeper.js';
+import type { ControlPlane } from './underlay-change.js';
 
 const ANSWER_MILLISECONDS = 2_000;
 const CONNECT_MILLISECONDS = 3_000;

@@ -18,10 +18,11 @@ import {
   upFlags,
 } from '@outboard/netlink';
 import { addressMessageOf, addressSettingOf } from './address-messages.js';
-import type { ObservedDevice, ObservedNetwork, Step } from './plan-change.js';
+import type { ObservedDevice, ObservedNetwork } from './observed-network.js';
+import type { Step } from './plan-change.js';
 import { routeMessageOf, routeSettingOf } from './route-messages.js';
 import { keyOf, type Setting, textOf } from './settings.js';
-import type { UnderlayKernel } from './underlay-keeper.js';
+import type { UnderlayKernel } from './underlay-change.js';
 
 export interface KernelNetworkOptions {
   /** The DPU's; the process's own if absent. */
@@ -94,7 +95,7 @@ export class KernelNetwork implements UnderlayKernel, Disposable {
         case 'address':
           return isOurs(value.ifaIndex);
         case 'route':
-          return value.oif === undefined || isOurs(value.oif);
+          return routeSettingOf(value, (index) => this.#names.get(index) ?? '') !== undefined;
         default:
           return false;
       }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { address, MemoryNetwork, mtu, route, state } from '../testing/memory-network.js';
 import type { Configuration, WantedInterface } from './configuration.js';
-import { type ObservedNetwork, type Originals, planChange, planRestore, type Step } from './plan-change.js';
+import type { ObservedNetwork, Originals } from './observed-network.js';
+import { planChange, planRestore, type Step } from './plan-change.js';
 import { byKey, keyOf } from './settings.js';
 
 const configuration = (more: Partial<Configuration>): Configuration => ({

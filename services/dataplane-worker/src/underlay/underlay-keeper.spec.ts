@@ -212,6 +212,29 @@ describe('the network of a DPU', () => {
     expect(bench.kernel.keys).toEqual(settingsOf(bare));
   });
 
+  it('has at a boot what can be at once, the rest when it comes, and gives back all of it', async () => {
+    bench.kernel.plug('p1', mtu('p1', 1_500));
+    const interfaces = ['p0', 'p1'].map((device) => ({
+      device,
+      mtu: 9_000,
+      addresses: [],
+      exclusiveAddresses: false,
+    }));
+    await wanting({ ...NEW, interfaces, routes: [] });
+    bench.kernel = new MemoryNetwork(['p0'], BOOT);
+    bench.incarnation = 'boot-2';
+    const keeper = await bench.restart();
+    expect(keeper.status).toEqual({ kind: 'waiting', message: 'there is no device p1' });
+    expect(bench.kernel.has(mtu('p0', 9_000))).toBe(true);
+    bench.kernel.plug('p1', mtu('p1', 1_400));
+    await bench.clock.advance(100);
+    expect(keeper.status).toEqual({ kind: 'applied' });
+    expect(bench.kernel.has(mtu('p1', 9_000))).toBe(true);
+    keeper.want({ kind: 'nothing' });
+    await bench.clock.advance(0);
+    expect(bench.kernel.keys).toEqual(settingsOf([...BOOT, mtu('p1', 1_400)]));
+  });
+
   it('comes back when the worker is stopped before the change is confirmed', async () => {
     bench.answer = () => (bench.kernel.has(address('p0', '10.0.0.1/24')) ? ok(undefined) : unreachable);
     const keeper = await wanting(NEW);

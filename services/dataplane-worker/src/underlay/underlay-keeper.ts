@@ -1,34 +1,12 @@
-import { AppError, type Clock, equal, type Result } from '@outboard/core';
+import { AppError, type Clock, equal } from '@outboard/core';
 import type { Log } from '@outboard/service-shell/process';
-import { type Configuration, type ConfigurationVersion, devicesOf, isSameVersion } from './configuration.js';
+import { type Configuration, devicesOf, isSameVersion } from './configuration.js';
 import type { NetworkJournal, NetworkState, PendingChange } from './network-state.js';
 import { nextAction, type Wish } from './next-action.js';
-import {
-  affectedBy,
-  type ChangePlan,
-  type ObservedNetwork,
-  type Originals,
-  type PlanProblem,
-  planChange,
-  planRestore,
-  type Step,
-} from './plan-change.js';
-import { byKey, textOf } from './settings.js';
-
-/** The network of the DPU as its kernel has it. */
-export interface UnderlayKernel {
-  observe(): Promise<ObservedNetwork>;
-  /** Carries out steps in this order up to the first that is refused. Rejects with what the kernel says of that one. */
-  apply(steps: readonly Step[]): Promise<void>;
-  /** Tells of what changes from outside, unavoidably also of our own. */
-  watch(onChange: () => void, isOfInterest: (device: string) => boolean): Disposable;
-}
-
-/** Whether the control plane can be reached, by a connection that is made for the question. */
-export interface ControlPlane {
-  /** The answer belongs to this change. Ends early when the signal aborts. */
-  confirm(change: ConfigurationVersion, signal: AbortSignal): Promise<Result<void, AppError>>;
-}
+import type { Originals, PlanProblem } from './observed-network.js';
+import { affectedBy, type ChangePlan, devicesOfGoal, planChange } from './plan-change.js';
+import { textOf } from './settings.js';
+import { type ControlPlane, confirmation, make, putBack, type UnderlayKernel } from './underlay-change.js';
 
 export interface UnderlayKeeperPorts {
   readonly incarnation: string;
@@ -51,16 +29,6 @@ export type UnderlayStatus =
   | { readonly kind: 'rolledBack'; readonly message: string }
   | { readonly kind: 'failed'; readonly message: string };
 
-/** What a look at a change that was made says of it. */
-type Verdict =
-  | { readonly kind: 'good' }
-  | { readonly kind: 'bad'; readonly why: string }
-  /** Neither yet. */
-  | { readonly kind: 'open'; readonly why: string };
-
-/** Looks at the kernel until everything is as planned: removing an address takes others and routes along. */
-const MAX_ROUNDS = 4;
-const CONFIRM_PAUSE_MILLISECONDS = 500;
 /** Before what waits, or could not be undone, is tried again though nothing was heard. */
 const RETRY_MILLISECONDS = 5_000;
 /** Changes of the kernel come in groups. */
@@ -78,6 +46,8 @@ export class UnderlayKeeper implements AsyncDisposable {
   #listener: (repaired: number) => void = () => {};
   #running: Promise<void> | undefined;
   #isDirty = false;
+  /** Devices that what is in force stands on, named by it or not. */
+  #involved: readonly string[] = [];
   #timer: { readonly due: number; readonly alarm: Disposable } | undefined;
   #watching: Disposable | undefined;
   readonly #end = new AbortController();
@@ -207,7 +177,10 @@ export class UnderlayKeeper implements AsyncDisposable {
     const pending = { configuration, before, touched };
     await this.#write({ ...this.#state, pending });
     log.info({ ...version, steps: plan.steps.length }, 'the network of this DPU changes');
-    const failure = (await this.#make(configuration)) ?? (await this.#awaitConfirmation(configuration));
+    const { signal } = this.#end;
+    const failure =
+      (await make(kernel, configuration, this.#originals)) ??
+      (await confirmation(this.ports, configuration, this.#originals, signal));
     if (failure === undefined) {
       await this.#confirm(configuration, plan.originals);
       this.ports.networkChanged?.();
@@ -216,57 +189,6 @@ export class UnderlayKeeper implements AsyncDisposable {
     log.error({ ...version }, `the network of this DPU is put back: ${failure}`);
     this.#state = refuse(this.#state, pending, failure);
     if (await this.#undo(pending)) this.#look();
-  }
-
-  /** Until the kernel shows all of it (`isPartial`: that can be); a text: why it does not. */
-  async #make(configuration: Configuration, isPartial = false): Promise<string | undefined> {
-    const { kernel } = this.ports;
-    const originals = this.#originals;
-    for (let round = 0; ; round++) {
-      const { problem, steps } = planChange(await kernel.observe(), configuration, originals);
-      if (problem !== undefined && !isPartial) return problem.message;
-      const [first] = steps;
-      if (first === undefined) return undefined;
-      if (round === MAX_ROUNDS)
-        return `${textOf(first.setting)} does not ${first.action === 'set' ? 'stay' : 'go'}`;
-      try {
-        await kernel.apply(steps);
-      } catch (failure) {
-        return AppError.from(failure).message;
-      }
-    }
-  }
-
-  /** Until the control plane has answered and the kernel still shows all of it; a text: why that was not so in time. */
-  async #awaitConfirmation(configuration: Configuration): Promise<string | undefined> {
-    const { confirmTimeoutSeconds } = configuration;
-    const late = new AbortController();
-    const alarm = this.ports.clock.schedule(confirmTimeoutSeconds * 1_000, () => late.abort());
-    const signal = AbortSignal.any([this.#end.signal, late.signal]);
-    let last: Verdict = { kind: 'open', why: 'there was no answer' };
-    while (!signal.aborted && last.kind === 'open') {
-      last = await this.#judge(configuration, signal);
-      if (last.kind === 'open') await this.ports.clock.delay(CONFIRM_PAUSE_MILLISECONDS, signal);
-    }
-    alarm[Symbol.dispose]();
-    if (last.kind === 'good') return undefined;
-    if (last.kind === 'bad') return last.why;
-    return this.#end.signal.aborted
-      ? 'the worker was stopped before the change was confirmed'
-      : `the control plane was not reached in ${confirmTimeoutSeconds} s: ${last.why}`;
-  }
-
-  async #judge(configuration: Configuration, signal: AbortSignal): Promise<Verdict> {
-    const answer = await this.ports.controlPlane.confirm(configuration, signal);
-    const observed = await this.ports.kernel.observe();
-    const plan = planChange(observed, configuration, this.#originals);
-    const [step] = plan.steps;
-    if (plan.problem !== undefined) return { kind: 'bad', why: plan.problem.message };
-    if (step !== undefined) return { kind: 'bad', why: `${textOf(step.setting)} did not last` };
-    if (!answer.ok) return { kind: 'open', why: answer.error.message };
-    return isSettled(plan, observed)
-      ? { kind: 'good' }
-      : { kind: 'open', why: 'addresses are still looked at for duplicates' };
   }
 
   async #confirm(configuration: Configuration, originals: Originals): Promise<void> {
@@ -287,30 +209,20 @@ export class UnderlayKeeper implements AsyncDisposable {
     this.#isDirty = true;
   }
 
-  /** Puts back what was there before; false: not all of it, and it is tried again. */
-  async #undo({ before, touched }: PendingChange): Promise<boolean> {
-    const { kernel, log } = this.ports;
-    let problem = '';
-    for (let round = 0; round < MAX_ROUNDS; round++) {
-      const steps = planRestore(await kernel.observe(), byKey(before), touched);
-      const [first] = steps;
-      if (first === undefined) {
-        const { pending: _, ...state } = this.#state;
-        await this.#write(state);
-        this.ports.networkChanged?.();
-        return true;
-      }
-      problem = `${textOf(first.setting)} does not come back`;
-      try {
-        await kernel.apply(steps);
-      } catch (failure) {
-        problem = AppError.from(failure).message;
-      }
+  /** False: not all of it is back, and it is tried again. */
+  async #undo(pending: PendingChange): Promise<boolean> {
+    const failure = await putBack(this.ports.kernel, pending);
+    if (failure !== undefined) {
+      const message = `what was there before does not come back: ${failure}`;
+      this.ports.log.error({}, message);
+      this.#tell({ kind: 'failed', message });
+      this.#lookAfter(RETRY_MILLISECONDS);
+      return false;
     }
-    log.error({}, `what was there before does not come back: ${problem}`);
-    this.#tell({ kind: 'failed', message: `what was there before does not come back: ${problem}` });
-    this.#lookAfter(RETRY_MILLISECONDS);
-    return false;
+    const { pending: _, ...state } = this.#state;
+    await this.#write(state);
+    this.ports.networkChanged?.();
+    return true;
   }
 
   /** Makes right again what differs from what was confirmed. `status`: of what is wanted, if that is all well. */
@@ -320,16 +232,24 @@ export class UnderlayKeeper implements AsyncDisposable {
     const { kernel, log } = this.ports;
     const plan = planChange(await kernel.observe(), confirmed, this.#originals);
     const well = status.kind === 'applied' && plan.problem !== undefined ? statusOf(plan.problem) : status;
+    this.#involved = devicesOfGoal(plan.goal);
     const isNewBoot = Object.keys(this.#state.originals).length === 0;
-    if (isNewBoot && plan.originals.size > 0)
-      await this.#write({ ...this.#state, originals: Object.fromEntries(plan.originals) });
+    await this.#remember(plan, isNewBoot);
     if (plan.steps.length === 0) return this.#tell(well);
     const changes = plan.steps.map(({ setting }) => textOf(setting));
     log.warn({ changes }, 'the network of this DPU is put right');
-    const failure = await this.#make(confirmed, true);
+    const failure = await make(kernel, confirmed, this.#originals, { isPartial: true });
     if (failure !== undefined) this.#lookAfter(RETRY_MILLISECONDS);
     const isWell = failure === undefined || status.kind !== 'applied';
     this.#tell(isWell ? well : { kind: 'failed', message: failure }, isNewBoot ? 0 : changes.length);
+  }
+
+  /** What was there before of settings that could not be made until now; of a new boot, before all of them. */
+  async #remember({ originals, goal }: ChangePlan, isNewBoot: boolean): Promise<void> {
+    const known = this.#state.originals;
+    const more = [...originals].filter(([key]) => !(key in known) && (isNewBoot || goal.present.has(key)));
+    if (more.length === 0) return;
+    await this.#write({ ...this.#state, originals: { ...known, ...Object.fromEntries(more) } });
   }
 
   get #originals(): Originals {
@@ -339,7 +259,8 @@ export class UnderlayKeeper implements AsyncDisposable {
   /** Whose changes matter. */
   #devices(): readonly string[] {
     const wanted = this.#wish.kind === 'configuration' ? devicesOf(this.#wish.configuration) : [];
-    return [...wanted, ...(this.#state.confirmed ? devicesOf(this.#state.confirmed) : [])];
+    const inForce = this.#state.confirmed ? devicesOf(this.#state.confirmed) : [];
+    return [...wanted, ...inForce, ...this.#involved];
   }
 
   async #write(state: NetworkState): Promise<void> {
@@ -364,10 +285,3 @@ const refuse = (
 
 const statusOf = ({ waits, message }: PlanProblem): UnderlayStatus =>
   waits ? { kind: 'waiting', message } : { kind: 'failed', message };
-
-/** No address is still looked at for duplicates. */
-const isSettled = ({ goal }: ChangePlan, { settings }: ObservedNetwork): boolean =>
-  [...goal.present.keys()].every((key) => {
-    const setting = settings.get(key);
-    return setting?.kind !== 'address' || setting.duplicates === undefined;
-  });
