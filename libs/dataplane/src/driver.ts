@@ -39,6 +39,8 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   capabilities(): readonly Capability[];
   /** Where tunnels leave the DPU; undefined while there is no such device or address. */
   underlay(): Underlay | undefined;
+  /** The devices that lead out of the DPU. A change is told by `watch` as one of functions. Absent: it knows of none. */
+  uplinks?(): readonly Uplink[];
   /** The functions whose representors are here now. A change is told by `watch`. */
   functions(): Promise<readonly DiscoveredFunction[]>;
   /**
@@ -163,7 +165,7 @@ export type Change =
   | { readonly kind: 'objects'; readonly changed: readonly string[]; readonly lost: readonly string[] }
   /** Events were missed. */
   | { readonly kind: 'everything' }
-  /** The list of functions is another. */
+  /** The list of functions is another, or that of uplinks. */
   | { readonly kind: 'functions' }
   /** The underlay is another: everything has to be realised again. */
   | { readonly kind: 'underlay' };
@@ -192,6 +194,22 @@ export interface Underlay {
   readonly ipv6?: boolean;
   /** Bytes. */
   readonly mtu: number;
+}
+
+/** A network device that leads out of the DPU. */
+export interface Uplink {
+  readonly name: string;
+  readonly macAddress: string;
+  /** Bytes. */
+  readonly mtu: number;
+  /** Administratively. */
+  readonly up: boolean;
+  readonly carrier: boolean;
+  /** 10^6 bits a second; 0: not known. */
+  readonly speedMbps: number;
+  /** As ethtool -i tells them; empty: its driver does not. */
+  readonly driver: string;
+  readonly firmwareVersion: string;
 }
 
 /** A function as devlink's ports describe it; the fields of `DiscoveredFunction` in outboard.dataplane.v1alpha1. */

@@ -45,7 +45,7 @@ const SO_ATTACH_FILTER = 26;
 /** struct ifreq of SIOCETHTOOL (linux/if.h): a device, and where the command is. */
 const ifreq = koffi.struct({
   name: koffi.array('uint8_t', 16),
-  data: 'const void *',
+  data: 'void *',
   rest: koffi.array('uint8_t', 16),
 });
 const SIOCETHTOOL = 0x8946;
@@ -225,7 +225,7 @@ export const libc = {
   /** read(2) into a buffer; returns the bytes read. */
   read: (descriptor: number, bytes: Uint8Array): number =>
     checked('read', raw.read(descriptor, bytes, bytes.length)),
-  /** ioctl(2) with SIOCETHTOOL: `command` is one of the structures of linux/ethtool.h as bytes, which is only read. */
+  /** ioctl(2) with SIOCETHTOOL: `command` is one of the structures of linux/ethtool.h as bytes; what the kernel answers is written into it. */
   ethtool: (descriptor: number, device: string, command: Uint8Array): void => {
     const name = new Uint8Array(16);
     name.set(Buffer.from(device).subarray(0, 15));

@@ -16,6 +16,7 @@ import type {
   RuleCounter,
   Scope,
   Underlay,
+  Uplink,
 } from '../driver.js';
 import { Handlers } from '../handlers.js';
 import { Responders } from '../host-configuration/responders.js';
@@ -27,6 +28,7 @@ import { globalAddress } from '../kernel/global-address.js';
 import { Guards } from '../kernel/guards.js';
 import type { Place } from '../kernel/place.js';
 import { Representors } from '../kernel/representors.js';
+import { touchesUplinks, uplinksAmong } from '../kernel/uplinks.js';
 import {
   IN_PROCESS,
   LINUX_AT_ONCE,
@@ -167,6 +169,11 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     return this.#underlay;
   }
 
+  uplinks(): readonly Uplink[] {
+    const { dpu } = this.#places;
+    return uplinksAmong(dpu.devices(), dpu.namespace);
+  }
+
   async functions(): Promise<readonly DiscoveredFunction[]> {
     this.#places.dpu.drain();
     return functionsAmong(this.#places.dpu.devices());
@@ -224,6 +231,8 @@ export class LinuxDriver implements Driver<LinuxSpec> {
       this.#lookAtOffload();
       this.#tell({ kind: 'functions' });
     }
+    if (digest.devices.some(({ before, after }) => touchesUplinks(before, after)))
+      this.#tell({ kind: 'functions' });
     const { underlayDevice } = this.options;
     const ofUnderlay = digest.devices.some((device) => isNamed(device, underlayDevice));
     if (digest.addresses || ofUnderlay) this.#lookAtUnderlay();

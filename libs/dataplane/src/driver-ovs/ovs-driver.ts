@@ -15,6 +15,7 @@ import type {
   RuleCounter,
   Scope,
   Underlay,
+  Uplink,
 } from '../driver.js';
 import { Handlers, type Responsibility } from '../handlers.js';
 import { Responders } from '../host-configuration/responders.js';
@@ -23,6 +24,7 @@ import { isNamed } from '../kernel/device-events.js';
 import { functionsAmong, touchesFunctions } from '../kernel/functions.js';
 import { Guards } from '../kernel/guards.js';
 import { onlyPlace, Place } from '../kernel/place.js';
+import { touchesUplinks, uplinksAmong } from '../kernel/uplinks.js';
 import { IN_PROCESS } from '../realise/linux-objects.js';
 import { askCapabilities } from './capabilities.js';
 import { digestEvents } from './events.js';
@@ -153,6 +155,10 @@ export class OvsDriver implements Driver<OvsSpec> {
     return this.#underlay;
   }
 
+  uplinks(): readonly Uplink[] {
+    return uplinksAmong(this.place.devices(), this.place.namespace);
+  }
+
   async functions(): Promise<readonly DiscoveredFunction[]> {
     this.place.drain();
     return functionsAmong(this.place.devices());
@@ -224,7 +230,7 @@ export class OvsDriver implements Driver<OvsSpec> {
   #onEvents(events: readonly NetlinkEvent[]): void {
     const { changed, lost, devices, addresses } = digestEvents(this.place, events);
     this.#tell({ kind: 'objects', changed, lost });
-    if (devices.some(({ before, after }) => touchesFunctions(before, after)))
+    if (devices.some(({ before, after }) => touchesFunctions(before, after) || touchesUplinks(before, after)))
       this.#tell({ kind: 'functions' });
     if (addresses || devices.some((device) => isNamed(device, this.options.underlayDevice, UNDERLAY_BRIDGE)))
       this.#lookAtUnderlay();

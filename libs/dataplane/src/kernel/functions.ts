@@ -66,5 +66,6 @@ const FUNCTION_FIELDS = [
   'switchId',
 ] as const satisfies readonly (keyof Device)[];
 
-const isFunction = (device: Device | undefined): boolean =>
+/** Its name is that of a representor. */
+export const isFunction = (device: Device | undefined): boolean =>
   device !== undefined && (PORT_NAME.test(device.physPortName) || PORT_NAME.test(device.name));

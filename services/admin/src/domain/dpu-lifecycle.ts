@@ -7,6 +7,7 @@ import {
   isConnected,
   updateConditions,
 } from '@outboard/model';
+import { isPresent } from './function-discovery.js';
 import { advance } from './lifecycle/advance.js';
 import type { LifecycleFacts } from './lifecycle/outcome.js';
 import { namesOfClaims } from './refusals.js';
@@ -51,7 +52,9 @@ export function withLifecycle(
   };
   const lifecycle = advance(status.lifecycle, facts, now);
   if (lifecycle === undefined) return undefined;
-  const after: Dpu = { ...dpu, status: { ...status, lifecycle } };
+  const used = functions.filter((each) => each.status.claim && isPresent(each)).length;
+  const counted = { usedFunctions: used, freeFunctions: Math.max(0, status.functions - used) };
+  const after: Dpu = { ...dpu, status: { ...status, ...counted, lifecycle } };
   if (!connected) return after;
   const conditions = updateConditions('Dpu', status.conditions, [healthOf(after)], metadata.generation, now);
   return { ...after, status: { ...after.status, conditions } };
@@ -68,10 +71,13 @@ export function healthOf({ status }: Pick<Dpu, 'status'>): ConditionUpdateOf<'Dp
     : { type: 'Healthy', reason: 'UnderlayUnknown', message: 'worker reports, but finds no underlay' };
 }
 
-/** A DPU as it is now, from one that a version may have stored which knew of no lives. */
+/** A DPU as it is now, from one that a version may have stored which knew of less. */
 export function completeDpu(dpu: Dpu): Dpu {
-  const spec: Partial<Dpu['spec']> = dpu.spec;
-  return spec.lifecycle
-    ? dpu
-    : { ...dpu, spec: { ...dpu.spec, approved: undefined, lifecycle: DEFAULT_LIFECYCLE } };
+  const { approved = undefined, lifecycle = DEFAULT_LIFECYCLE }: Partial<Dpu['spec']> = dpu.spec;
+  const { usedFunctions = 0, freeFunctions = 0, uplinks = [] }: Partial<Dpu['status']> = dpu.status;
+  return {
+    ...dpu,
+    spec: { ...dpu.spec, approved, lifecycle },
+    status: { ...dpu.status, usedFunctions, freeFunctions, uplinks },
+  };
 }

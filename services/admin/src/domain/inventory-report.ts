@@ -5,6 +5,7 @@ import {
   ATTACHMENTS,
   type Capability,
   type DpuCapacity,
+  type DpuUplink,
   FLAVOURS,
   type FunctionStatus,
   type HostName,
@@ -36,6 +37,7 @@ export interface InventoryFacts {
   readonly accelerator: Accelerator | undefined;
   readonly capacity: DpuCapacity | undefined;
   readonly functions: readonly FunctionFacts[];
+  readonly uplinks: readonly DpuUplink[];
 }
 
 /** A function as it was discovered. */
@@ -55,6 +57,7 @@ export interface FunctionFacts
 /** Functions of one DPU: as many as one commit can take with their rows, states and events. */
 export const MAX_FUNCTIONS = 2048;
 const MAX_CAPABILITIES = 64;
+const MAX_UPLINKS = 64;
 /** Characters of texts, and of short ones. All of a DPU together fits into a message several times. */
 const MAX_TEXT = 256;
 const MAX_SHORT_TEXT = 64;
@@ -94,6 +97,7 @@ export function parseInventoryReport(dpu: Name, report: InventoryReport): Result
         ? { cpuMillicores: report.cpuMillicores, memoryMebibytes: report.memoryMebibytes }
         : undefined,
     accelerator: report.acceleration && parseAccelerator(report.acceleration, problems),
+    uplinks: parseUplinks(report.uplinks, problems),
     functions: report.functions
       .slice(0, MAX_FUNCTIONS)
       .map((each, index) => parseFunction(dpu, each, `functions[${index}]`, problems)),
@@ -101,6 +105,24 @@ export function parseInventoryReport(dpu: Name, report: InventoryReport): Result
   checkDistinct(facts.functions, problems);
   // Every value that is missing has left a problem.
   return problems.total > 0 ? err(problems.toError()) : ok(facts as InventoryFacts);
+}
+
+function parseUplinks(uplinks: InventoryReport['uplinks'], problems: Problems): DpuUplink[] {
+  if (uplinks.length > MAX_UPLINKS) problems.add('uplinks', `must be at most ${MAX_UPLINKS}`);
+  return uplinks.slice(0, MAX_UPLINKS).map((uplink, index) => {
+    const path = `uplinks[${index}]`;
+    const { mtu, up, carrier, speedMbps } = uplink;
+    return {
+      device: text(problems, `${path}.device`, uplink.device, 1, MAX_NETDEV),
+      macAddress: text(problems, `${path}.macAddress`, uplink.macAddress, 0, MAX_SHORT_TEXT),
+      mtu,
+      adminState: up ? 'UP' : 'DOWN',
+      carrier,
+      speedMbps,
+      driver: text(problems, `${path}.driver`, uplink.driver, 0, MAX_SHORT_TEXT),
+      firmwareVersion: text(problems, `${path}.firmwareVersion`, uplink.firmwareVersion, 0, MAX_SHORT_TEXT),
+    };
+  });
 }
 
 function parseFunction(

@@ -73,12 +73,15 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('HOST', 'spec.host'),
       at('DRIVER', 'status.driver'),
       at('UNDERLAY', 'status.underlay.address'),
-      count('FUNCTIONS', 'status.functions'),
+      part('FUNCTIONS', 'status', (status) =>
+        [valueAt(status, 'usedFunctions') ?? 0, valueAt(status, 'functions') ?? 0].join('/'),
+      ),
     ],
     wide: [
       at('STATE-REASON', 'status.lifecycle.reason'),
       at('DEADLINE', 'status.lifecycle.deadline'),
       at('STUCK', 'status.lifecycle.stuck'),
+      listed('UPLINKS', 'status.uplinks', 'device'),
       at('MTU', 'status.underlay.mtu'),
       at('ARCHITECTURE', 'status.architecture'),
       at('KERNEL', 'status.kernelRelease'),

@@ -23,7 +23,7 @@ db-0    False   NoFunction           blue      -                      -       - 
   it('tells of DPUs', () => {
     expect(table([DPU])).toBe(`
 NAME    READY   REASON         STATE   SINCE   SERIAL-NUMBER   HOST                   DRIVER   UNDERLAY    FUNCTIONS   AGE
-dpu-7   True    LeaseRenewed   -       -       MT2113X00042    worker-3.example.org   linux    192.0.2.7   4           5d
+dpu-7   True    LeaseRenewed   -       -       MT2113X00042    worker-3.example.org   linux    192.0.2.7   0/4         5d
 `);
   });
 

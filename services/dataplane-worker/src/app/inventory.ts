@@ -27,7 +27,10 @@ export const MAX_FUNCTIONS = 1_000;
 
 export interface InventoryPorts extends AcknowledgedSenderPorts {
   readonly identity: WorkerIdentity;
-  readonly driver: Pick<Driver<Spec>, 'name' | 'capabilities' | 'underlay' | 'functions' | 'watch'>;
+  readonly driver: Pick<
+    Driver<Spec>,
+    'name' | 'capabilities' | 'underlay' | 'uplinks' | 'functions' | 'watch'
+  >;
   /** What the engines of this DPU can do, if applications can use them. */
   readonly acceleration?: AccelerationInventory | undefined;
 }
@@ -126,6 +129,7 @@ export class Inventory implements Disposable {
       capabilities: driver.capabilities().map((capability) => ({ ...capability })),
       ...(underlay === undefined ? {} : { underlay }),
       ...(acceleration === undefined ? {} : { acceleration }),
+      uplinks: (driver.uplinks?.() ?? []).map(({ name, ...uplink }) => ({ device: name, ...uplink })),
       functions: this.#identified(functions).sort(byPlace).slice(0, MAX_FUNCTIONS),
     });
     const body = encodeBinary(InventoryReportSchema, report);

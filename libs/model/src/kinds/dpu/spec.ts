@@ -1,6 +1,7 @@
 import type { IpAddress } from '../../ip.js';
 import type { Resource, Status } from '../../resource.js';
 import type { HostName, SerialNumber } from '../../values.js';
+import type { AdminState } from '../port/spec.js';
 import type { Accelerator } from './accelerator.js';
 import type { LifecycleSpec, LifecycleStatus } from './lifecycle.js';
 
@@ -34,6 +35,21 @@ export interface DpuCapacity {
   readonly memoryMebibytes: number;
 }
 
+/** A network device that leads out of the DPU. */
+export interface DpuUplink {
+  readonly device: string;
+  readonly macAddress: string;
+  /** Bytes. */
+  readonly mtu: number;
+  readonly adminState: AdminState;
+  readonly carrier: boolean;
+  /** 10^6 bits a second; 0: not known. */
+  readonly speedMbps: number;
+  /** Empty: not told. */
+  readonly driver: string;
+  readonly firmwareVersion: string;
+}
+
 export interface DpuStatus extends Status {
   readonly serialNumber: SerialNumber | undefined;
   readonly incarnation: string | undefined;
@@ -49,6 +65,10 @@ export interface DpuStatus extends Status {
   readonly functions: number;
   /** Undefined: not told. */
   readonly capacity: DpuCapacity | undefined;
+  /** Those that ports have bound, and the others. */
+  readonly usedFunctions: number;
+  readonly freeFunctions: number;
+  readonly uplinks: readonly DpuUplink[];
   /** Undefined: written by an admin that knew of none. */
   readonly lifecycle: LifecycleStatus | undefined;
 }

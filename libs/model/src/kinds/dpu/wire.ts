@@ -47,6 +47,12 @@ export const parseDpuStatus = (
     cpuMillicores: message.capacity.cpuMillicores,
     memoryMebibytes: message.capacity.memoryMebibytes,
   },
+  usedFunctions: message.usedFunctions,
+  freeFunctions: message.freeFunctions,
+  uplinks: message.uplinks.map(({ $typeName: _, $unknown, adminState, ...uplink }) => ({
+    ...uplink,
+    adminState: adminState === 'UP' ? 'UP' : 'DOWN',
+  })),
   lifecycle: parseLifecycleStatus(message.lifecycle, problems),
 });
 
@@ -64,5 +70,8 @@ export const dpuStatusToMessage = (status: DpuStatus): DpuStatusMessage =>
     ...(status.accelerator && { accelerator: acceleratorToMessage(status.accelerator) }),
     functions: status.functions,
     ...(status.capacity && { capacity: { ...status.capacity } }),
+    usedFunctions: status.usedFunctions,
+    freeFunctions: status.freeFunctions,
+    uplinks: status.uplinks.map((uplink) => ({ ...uplink })),
     ...(status.lifecycle && { lifecycle: lifecycleStatusToMessage(status.lifecycle) }),
   });
