@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { ResourceClient } from '@outboard/client';
 import { subjects } from '@outboard/contracts';
@@ -125,3 +126,16 @@ export class WorkloadSite {
 /** What a resource as a whole is. */
 export const readyOf = ({ status }: Workload | WorkloadConfiguration) =>
   status.conditions.find(({ type }) => type === 'Ready') ?? { status: 'Unknown', reason: '', message: '' };
+
+/** Processes of this machine whose environment has this variable. */
+export const processesWith = (variable: string): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/environ`).includes(`${variable}\0`);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);

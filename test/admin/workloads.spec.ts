@@ -1,8 +1,7 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { LocalStack, type Workspace } from '@outboard/local-stack';
 import { type Pod, waitReachable, waitUntil } from '@outboard/testbed';
-import { PROGRAMS, readyOf, WorkloadSite } from './workload-site.js';
+import { PROGRAMS, processesWith, readyOf, WorkloadSite } from './workload-site.js';
 
 const [DPU, OTHER] = [1, 2].map((number) => ({
   name: `dpu-${number}`,
@@ -14,19 +13,6 @@ type DpuOfTest = { name: string; serialNumber: string; pfMacAddress: string; fun
 
 const WORKER = `dataplane-worker/${DPU.name}`;
 const CNF = { command: [process.execPath, `${PROGRAMS}/cnf.mjs`], terminationGraceSeconds: 1 };
-
-/** Processes of this machine whose environment has this variable. */
-const processesWith = (variable: string): number[] =>
-  readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/environ`).includes(`${variable}\0`);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
 
 /** Everything runs for real: containers on the DPUs, called over the bus and reached by packets. */
 describe('workloads on DPUs', () => {

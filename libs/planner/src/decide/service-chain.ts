@@ -17,6 +17,8 @@ import { nameKey, type World } from '../world.js';
 
 type ChainIntent = Intent<'ServiceChain', ServiceChainSpec>;
 
+/** What DPUs go through for each packet: subnets of a network, or of a router that has a way out. */
+const MAX_PREFIXES = 64;
 /** What a tenant may have: each port that comes is compared with those that select it. */
 const MAX_CHAINS_OF_TENANT = 256;
 
@@ -167,6 +169,12 @@ function overlapOf(
   const { router } = port.network;
   const networkOf = (name: string) => world.networks.get(nameKey(metadata.tenant, name));
   const destination = destinationOf({ spec }, router, networkOf);
+  const most = Math.max(destination.prefixes.length, destination.exceptions.length);
+  if (most > MAX_PREFIXES)
+    return {
+      description: `is ${most} prefixes in router ${router.name}, more than ${MAX_PREFIXES}`,
+      reason: 'TOO_MANY_PREFIXES',
+    };
   const name = describe(port.record.resource);
   const other = world.serviceChains
     .selecting(port.record.resource)

@@ -1,3 +1,4 @@
+import { AppError } from '@outboard/core';
 import type { DriverObject } from '../../driver.js';
 import { formatPrefix, type Prefix, parsePrefix } from '../../realise/addresses.js';
 import type { HopDirection } from '../../realise/hop-counters.js';
@@ -39,6 +40,8 @@ const UNTAGGED_UNICAST: Match = {
   vlan_vid: 0,
   eth_dst: '00:00:00:00:00:00/01:00:00:00:00:00',
 };
+/** Of one chain of a port. */
+const MAX_FLOWS = 4096;
 /** Neighbour discovery (RFC 4861) that is sent to one neighbour. */
 const DISCOVERY = [133, 134, 135, 136, 137] as const;
 
@@ -90,8 +93,13 @@ function chainObjects(
   const pairsOfAddresses = own.flatMap((near) =>
     steering.destinations.flatMap((far) => (near.bits === far.bits ? [{ near, far }] : [])),
   );
+  const legsOfChain = legsOf(steering);
+  if (legsOfChain.length * pairsOfAddresses.length > MAX_FLOWS) {
+    const description = `must be at most ${MAX_FLOWS} flows, not ${legsOfChain.length * pairsOfAddresses.length}`;
+    throw AppError.invalid([{ field: 'serviceChains', description }]);
+  }
   const next = new Map<HopDirection, readonly string[]>();
-  const legs = legsOf(steering).flatMap((leg) => {
+  const legs = legsOfChain.flatMap((leg) => {
     const { objects, flows } = legObjects(
       port,
       leg,
@@ -118,7 +126,10 @@ function chainObjects(
         );
     const spared: readonly Match[] = [
       ...steering.exceptions.map((far) => ({ ...UNTAGGED_UNICAST, ...towards(direction, far) })),
-      ...DISCOVERY.map((type) => ({ ...UNTAGGED_UNICAST, ...IS.icmpv6(type) })),
+      ...(steering.destinations.some(({ bits }) => bits === 128) ? DISCOVERY : []).map((type) => ({
+        ...UNTAGGED_UNICAST,
+        ...IS.icmpv6(type),
+      })),
     ];
     for (const what of spared)
       legs.push(flowObject(table, priorities.exception, { ...match, ...what }, plain, port.after));
