@@ -53,10 +53,12 @@ export class Pods {
       const isUp = [from, to].every(({ port }) => port.spec.adminState !== 'DOWN');
       for (const { ip } of to.port.status.addresses) {
         count(isUp ? 'probe of a neighbour' : 'probe of a port that is down');
-        const { answered } = this.#fabric.probe(from.host, { destination: ip, protocol: 'TCP', port: 80 });
+        const probe = { destination: ip, protocol: 'TCP', port: 80 } as const;
+        const { answered, path } = this.#fabric.probe(from.host, probe);
         if (answered === isUp) continue;
         const does = answered ? 'reaches' : 'does not reach';
-        return `${from.port.metadata.name} ${does} ${to.port.metadata.name} at ${ip}`;
+        const way = path.map(({ dpu, inPort, flows }) => `${dpu} ${inPort}: ${flows.join(' ')}`).join('; ');
+        return `${from.port.metadata.name} ${does} ${to.port.metadata.name} at ${ip} (${way})`;
       }
     }
     return undefined;

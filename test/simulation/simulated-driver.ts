@@ -1,4 +1,4 @@
-import type { Driver, Operation, OperationResult, OvsSpec } from '@outboard/dataplane';
+import { type Driver, faultyDriver, type Operation, type OvsSpec } from '@outboard/dataplane';
 import type { Life } from './life.js';
 import type { SeededRandom } from './seeded-random.js';
 
@@ -15,19 +15,20 @@ export function simulatedDriver(
   trouble: Trouble,
   random: SeededRandom,
 ): Driver<OvsSpec> {
-  const apply = async (operations: readonly Operation<OvsSpec>[]): Promise<readonly OperationResult[]> => {
-    const results: OperationResult[] = [];
-    for (const operation of operations) {
-      const failure = { code: 'EIO', message: 'the simulated switch fails' };
-      if (random.chance(trouble.failing)) results.push({ kind: 'failed', error: failure });
-      else if (random.chance(trouble.lying)) results.push({ kind: 'done' });
-      else results.push(...(await life.step(() => driver.apply([operation]))));
-    }
-    return results;
-  };
-  return new Proxy(driver, {
+  const faulty = faultyDriver(mortalDriver(driver, life));
+  faulty.setFault(() => {
+    const error = { code: 'EIO', message: 'the simulated switch fails' };
+    if (random.chance(trouble.failing)) return { kind: 'failed', error };
+    return random.chance(trouble.lying) ? { kind: 'done' } : undefined;
+  });
+  return faulty;
+}
+
+const mortalDriver = (driver: Driver<OvsSpec>, life: Life): Driver<OvsSpec> =>
+  new Proxy(driver, {
     get(target, property) {
-      if (property === 'apply') return apply;
+      if (property === 'apply')
+        return (operations: readonly Operation<OvsSpec>[]) => life.step(() => driver.apply(operations));
       if (property === 'observe')
         return (scope: Parameters<typeof driver.observe>[0]) => life.step(() => driver.observe(scope));
       if (property === 'watch')
@@ -39,4 +40,3 @@ export function simulatedDriver(
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-}

@@ -19,7 +19,7 @@ import { simulatedDriver, type Trouble } from './simulated-driver.js';
 import { SimulatedStore } from './simulated-store.js';
 
 const DPUS = ['dpu-1', 'dpu-2', 'dpu-3'];
-const SERVICES = ['admin', 'network-intent'];
+const SERVICES = ['admin', 'network-intent', 'acceleration-broker'];
 const FUNCTIONS = 4;
 const PLACES: readonly Place[] = DPUS.flatMap((dpu) =>
   Array.from({ length: FUNCTIONS }, (_, vf) => ({ dpu, representor: `pf0vf${vf}` })),
@@ -250,6 +250,7 @@ export class Simulation {
   #start(part: string): Promise<unknown> {
     if (part === 'admin') return this.#installation.startAdmin();
     if (part === 'network-intent') return this.#installation.startNetworkIntent();
+    if (part === 'acceleration-broker') return this.#installation.startAccelerationBroker();
     return this.#installation.startWorker(part);
   }
 

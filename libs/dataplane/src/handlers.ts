@@ -1,4 +1,4 @@
-import type { ObservedObject, Operation, OperationResult, Scope, Spec } from './driver.js';
+import type { Driver, ObservedObject, Operation, OperationResult, Scope, Spec } from './driver.js';
 import { groupBy } from './group-by.js';
 
 export type PutOperation<S extends Spec> = Extract<Operation<S>, { action: 'create' | 'update' }>;
@@ -32,6 +32,28 @@ export const missing = (dependency: string): OperationResult => ({
   dependency,
   message: `waits for ${dependency}`,
 });
+
+export const keyOf = <S extends Spec>(operation: Operation<S>): string =>
+  operation.action === 'delete' ? operation.key : operation.object.key;
+
+export const specOf = <S extends Spec>(operation: Operation<S>): S =>
+  operation.action === 'delete' ? operation.observed : operation.object.spec;
+
+/** Operations in their order, those that follow each other and are one step for packets (`atOnce`) together. */
+export function stepsOf<S extends Spec>(
+  { atOnce }: Pick<Driver<S>, 'atOnce'>,
+  operations: readonly Operation<S>[],
+): Operation<S>[][] {
+  const steps: Operation<S>[][] = [];
+  let joins = false;
+  for (const operation of operations) {
+    const belongs = atOnce?.has(specOf(operation).kind) === true;
+    if (belongs && joins) steps.at(-1)?.push(operation);
+    else steps.push([operation]);
+    joins = belongs;
+  }
+  return steps;
+}
 
 /** All handlers of a driver, which observe and apply together. */
 export class Handlers<S extends Spec> {
@@ -93,7 +115,7 @@ export class Handlers<S extends Spec> {
   }
 
   #handlerOf(operation: Operation<S> | undefined): Handler<S> {
-    const spec = operation?.action === 'delete' ? operation.observed : operation?.object.spec;
+    const spec = operation && specOf(operation);
     const handler = spec === undefined ? undefined : this.#byKind.get(spec.kind);
     if (handler === undefined) throw new Error(`nobody carries out operations on a ${spec?.kind}`);
     return handler;

@@ -1,4 +1,5 @@
 import type { Driver, Operation, OperationResult, Spec } from '../driver.js';
+import { AGAIN, stepsOf } from '../handlers.js';
 
 /** What to do with an operation instead of passing it on; undefined: pass it on. */
 export type Fault<S extends Spec> = (operation: Operation<S>, count: number) => OperationResult | undefined;
@@ -42,27 +43,17 @@ export function faultyDriver<S extends Spec>(
       if (fault === undefined) return driver.apply(operations);
       const results: OperationResult[] = [];
       // One by one, so that what is faked does not change what the rest of a batch meets; what is one step, as one.
-      for (let start = 0; start < operations.length; ) {
-        let end = start + 1;
-        if (isOneStep(operations[start])) while (end < operations.length && isOneStep(operations[end])) end++;
-        results.push(...(await step(operations.slice(start, end))));
-        start = end;
-      }
+      for (const step of stepsOf(driver, operations)) results.push(...(await applyStep(step)));
       return results;
     },
   };
 
-  function isOneStep(operation: Operation<S> | undefined): boolean {
-    const spec = operation?.action === 'delete' ? operation.observed : operation?.object.spec;
-    return spec !== undefined && driver.atOnce?.has(spec.kind) === true;
-  }
-
-  async function step(operations: readonly Operation<S>[]): Promise<readonly OperationResult[]> {
+  async function applyStep(operations: readonly Operation<S>[]): Promise<readonly OperationResult[]> {
     const faked = operations.map((operation) => fault?.(operation, count++));
     if (faked.some((result) => result !== undefined && result.kind !== 'done'))
-      return faked.map((result) => result ?? { kind: 'again' });
+      return faked.map((result) => result ?? AGAIN);
     const rest = await driver.apply(operations.filter((_, index) => faked[index] === undefined));
     let next = 0;
-    return faked.map((result) => result ?? rest[next++] ?? { kind: 'again' });
+    return faked.map((result) => result ?? rest[next++] ?? AGAIN);
   }
 }

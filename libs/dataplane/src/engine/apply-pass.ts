@@ -386,6 +386,7 @@ export class ApplyPass<S extends Spec> {
       return this.#goesWithContainer(key, observed)
         ? undefined
         : { action: 'delete', key, observed: observed.spec };
+    this.#goOn(key);
     this.context.progress.close(entry);
     return undefined;
   }
@@ -413,6 +414,8 @@ export class ApplyPass<S extends Spec> {
     const { waits, retries, tracker } = this.context;
     const done: Entry<S>[] = [];
     const others: Entry<S>[] = [];
+    /** What may pass by itself. */
+    let failing: Entry<S> | undefined;
     for (const [index, entry] of entries.entries()) {
       const result = results[index];
       const { key } = entry;
@@ -445,24 +448,24 @@ export class ApplyPass<S extends Spec> {
         case 'retry':
         case 'failed':
           this.#failed(entry, `${key}: ${result.error.message} (${result.error.code})`);
+          if (retries.attempts(key) < ATTEMPTS_BEFORE_PROBLEM) failing ??= entry;
           break;
         case undefined:
           this.#failed(entry, `${key}: the driver gave no result`);
       }
     }
-    if (others.length > 0) this.#tryAgain(others, entries);
+    if (others.length > 0) this.#tryAgain(others, failing);
     return done;
   }
 
-  /** Others of the same step wait for what has failed, as that may pass; if it does not, they go on without it. */
-  #tryAgain(others: readonly Entry<S>[], step: readonly Entry<S>[]): void {
+  /** Others of its step are tried again together with what is failing, and without it once it was told. */
+  #tryAgain(others: readonly Entry<S>[], failing: Entry<S> | undefined): void {
     const { closures, dequeue, queue } = this.context;
-    const failing = step.find(({ key }) => this.#isPassing(key));
     if (failing === undefined) {
       for (const entry of others) queue(entry, entry.urgency ?? 'bulk');
       return;
     }
-    this.#held.set(failing.key, others);
+    this.#held.set(failing.key, [...(this.#held.get(failing.key) ?? []), ...others]);
     for (const entry of others) {
       dequeue(entry);
       entry.isHeld = true;
@@ -485,12 +488,6 @@ export class ApplyPass<S extends Spec> {
     this.#held.delete(key);
     for (const entry of others) entry.isHeld = false;
     return others;
-  }
-
-  /** It has failed, but not so often that anybody was told. */
-  #isPassing(key: string): boolean {
-    const attempts = this.context.retries.attempts(key);
-    return attempts > 0 && attempts < ATTEMPTS_BEFORE_PROBLEM;
   }
 
   /** Notes what a key is like; wakes what waited for it, and buries what went with it. */

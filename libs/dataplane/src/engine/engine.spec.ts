@@ -397,8 +397,9 @@ describe('the engine', () => {
         ? { kind: 'missing', dependency: linkKey(operation.object.spec.target), message: 'waits for it' }
         : undefined,
     );
+    const from = probe.reports.length;
     await probe.apply(d.document(1, [...NETWORK, port(1)]));
-    await probe.until(({ problems }) => problems.length === 0);
+    await probe.until(({ problems }) => problems.length === 0, from);
   });
 
   it('lets nothing through before what it needs was read back', async () => {

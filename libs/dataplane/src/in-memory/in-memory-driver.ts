@@ -16,10 +16,10 @@ import type {
   Spec,
   Underlay,
 } from '../driver.js';
+import { AGAIN, DONE, keyOf, stepsOf } from '../handlers.js';
 import type { RepresentorSpec } from '../realise/linux-objects.js';
 import { type InMemoryObjects, isRepresentor } from './in-memory-objects.js';
 
-const DONE: OperationResult = { kind: 'done' };
 const DEFAULT_UNDERLAY: Underlay = { device: 'p0', address: '10.254.0.1', mtu: 1600 };
 
 /**
@@ -29,6 +29,7 @@ const DEFAULT_UNDERLAY: Underlay = { device: 'p0', address: '10.254.0.1', mtu: 1
 export abstract class InMemoryDriver<S extends Spec> implements Driver<S | RepresentorSpec> {
   abstract readonly name: string;
   abstract readonly order: Driver<S | RepresentorSpec>['order'];
+  abstract readonly atOnce: NonNullable<Driver<S | RepresentorSpec>['atOnce']>;
   abstract readonly slowToRemove: Driver<S | RepresentorSpec>['slowToRemove'];
   readonly #objects: InMemoryObjects<S>;
   readonly #watchers = new Set<(change: Change) => void>();
@@ -74,9 +75,14 @@ export abstract class InMemoryDriver<S extends Spec> implements Driver<S | Repre
   }
 
   async apply(operations: readonly Operation<S | RepresentorSpec>[]): Promise<readonly OperationResult[]> {
-    return operations.map((operation) =>
-      operation.action === 'delete' ? this.#remove(operation.key) : this.#put(operation),
-    );
+    return stepsOf(this, operations).flatMap((step) => {
+      if (step.length === 1) return step.map((operation) => this.#carryOut(operation));
+      const before = this.#objects.noted(step.map(keyOf));
+      const results = step.map((operation) => this.#carryOut(operation));
+      if (results.every(({ kind }) => kind === 'done')) return results;
+      this.#objects.restore(before);
+      return results.map((result) => (result.kind === 'done' ? AGAIN : result));
+    });
   }
 
   watch(onChange: (change: Change) => void): Disposable {
@@ -92,6 +98,10 @@ export abstract class InMemoryDriver<S extends Spec> implements Driver<S | Repre
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watchers.clear();
+  }
+
+  #carryOut(operation: Operation<S | RepresentorSpec>): OperationResult {
+    return operation.action === 'delete' ? this.#remove(operation.key) : this.#put(operation);
   }
 
   #put(operation: Operation<S | RepresentorSpec> & { action: 'create' | 'update' }): OperationResult {

@@ -47,6 +47,22 @@ export abstract class InMemoryObjects<S extends Spec> {
     this.tell({ kind: 'objects', changed: [], lost: [key] });
   }
 
+  /** What stands under these keys, and within them, to be restored. */
+  noted(keys: readonly string[]): ReadonlyMap<string, Standing<S> | undefined> {
+    const noted = new Map(keys.map((key) => [key, this.#objects.get(key)]));
+    for (const [key, standing] of this.#objects)
+      if (standing.within !== undefined && noted.has(standing.within)) noted.set(key, standing);
+    return noted;
+  }
+
+  /** Everything noted is as it was then; nobody is told, as nothing has happened. */
+  restore(noted: ReadonlyMap<string, Standing<S> | undefined>): void {
+    this.silently(() => {
+      for (const [key, standing] of [...noted].reverse()) if (standing === undefined) this.remove(key);
+      for (const [key, standing] of noted) if (standing !== undefined) this.stand(key, standing);
+    });
+  }
+
   /** A device appears: a representor, which nobody has taken yet. */
   plug(name: string, mtu = 1500): void {
     const spec: RepresentorSpec = { kind: 'representor', name, mtu, up: false };
