@@ -76,7 +76,7 @@ it('no job is lost or done twice, and no nonce comes again, while broker, bus an
     expect(Buffer.concat([decipher.update(result.output), decipher.final()]).equals(input)).toBe(true);
   }
   expect(nonces.size).toBe(ended.length);
-  // It was on one DPU, then on the other, and whichever came back has not served it under an old epoch.
+  // Both DPUs were killed: it has left the one that it was on, once or, if that was the first, twice.
   const { status } = await world.session(session.name, () => true);
-  expect(status.epoch).toBeGreaterThanOrEqual(3);
+  expect(status.epoch).toBeGreaterThanOrEqual(2);
 }, 240_000);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
-import { BrokerLaboratory, encryptWith, sealedTo } from './broker-laboratory.js';
+import { BrokerLaboratory, COMPRESS, encryptWith, sealedTo } from './broker-laboratory.js';
 
 let laboratory: BrokerLaboratory;
 beforeEach(async () => {
@@ -49,6 +49,20 @@ it('a session waits for its key, and is placed only where it can be opened', asy
   expect(laboratory.where('s')).toBe('- 0 KeyUnavailable NotPlanned');
   unwrap(await key([{ version: 1, sealed: sealedTo(9, 2) }]));
   expect(laboratory.where('s')).toBe('dpu-b 1 Placed Serving');
+});
+
+it('a program whose key is not there yet does not take the others from a session that is served', async () => {
+  await laboratory.session('s');
+  await laboratory.session('s', { programs: [...COMPRESS, { ...encryptWith('k')[0], id: 2 }] });
+  const programs = () =>
+    laboratory
+      .objects('dpu-a')
+      .flatMap((object) => ('programs' in object ? object.programs.map(({ id }) => id) : []));
+  expect(laboratory.where('s')).toMatch(/^dpu-a 1 KeyMissing/);
+  expect(programs()).toEqual([1]);
+  unwrap(await key([{ version: 1, sealed: sealedTo(1) }]));
+  expect(laboratory.where('s')).toBe('dpu-a 1 Placed Serving');
+  expect(programs()).toEqual([1, 2]);
 });
 
 it('no place of a key ever gets the nonce prefix of another, or its own again', async () => {

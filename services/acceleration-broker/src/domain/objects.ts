@@ -16,14 +16,14 @@ export const keyObjectKey = (uid: string): string => `key/${uid}`;
 type Metadata = { readonly tenant: string; readonly name: string };
 const sourceOf = (kind: string, { tenant, name }: Metadata) => ({ kind, tenant, name });
 
-/** A session as its worker serves it; undefined: it cannot be served, as it has no token, or a key was never there. */
+/** A session as its worker serves it: programs whose keys are, or were, there. Undefined: none is, or nobody has a token. */
 export function sessionObject(
   { resource: { metadata, spec, status }, keys }: SessionRecord,
   { programs, policy }: { readonly programs: readonly JobProgram[]; readonly policy: SessionPolicy },
 ): SharedObject | undefined {
   const { epoch, tokenSha256 } = status;
-  const uids = keysOfPrograms(programs).map((name) => keys[name] ?? '');
-  if (tokenSha256 === undefined || uids.includes('')) return undefined;
+  const served = programs.filter((program) => keysOfPrograms([program]).every((name) => keys[name]));
+  if (tokenSha256 === undefined || served.length === 0) return undefined;
   const session: MessageInitShape<typeof AccelerationSessionSchema> = {
     sessionUid: metadata.uid,
     epoch,
@@ -35,7 +35,7 @@ export function sessionObject(
     maxInFlightBytes: BigInt(policy.maxInFlightKibibytes) * 1024n,
     maxConnections: policy.maxConnections,
     hostFallback: policy.hostFallback,
-    programs: programs.map(({ id, steps }) => ({
+    programs: served.map(({ id, steps }) => ({
       id,
       steps: steps.map(({ operation, algorithm, key, level, callerNonce }) => ({
         operation: AccelerationStep_Operation[operation],

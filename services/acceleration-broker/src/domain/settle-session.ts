@@ -40,9 +40,9 @@ export function wantedOf(
 export function placesFor(
   world: World,
   record: SessionRecord,
-): { readonly places: readonly Place[]; readonly refusals: readonly NoPlace[]; readonly demand: Demand } {
+): { readonly places: readonly Place[]; readonly refusals: readonly NoPlace[] } {
   const { metadata, spec, status } = record.resource;
-  const { programs, policy } = wantedOf(world, metadata.tenant, record.resource.spec);
+  const { programs, policy } = wantedOf(world, metadata.tenant, spec);
   const { port } = spec.holder;
   const demand: Demand = {
     programs,
@@ -58,7 +58,6 @@ export function placesFor(
       return assess(demand, dpu, isHere ? world.indexes.loadBeside(record) : world.indexes.load(dpu.name));
     });
   return {
-    demand,
     places: assessed.filter((each) => each.fits),
     refusals: assessed.filter((each) => !each.fits),
   };
@@ -70,7 +69,7 @@ export function placesFor(
  */
 export function settleSession(world: World, record: SessionRecord, context: DomainContext): void {
   const { metadata, spec, status } = record.resource;
-  const { programs, policy } = wantedOf(world, metadata.tenant, record.resource.spec);
+  const { programs, policy } = wantedOf(world, metadata.tenant, spec);
   const { found, problems } = keysOf(world, metadata, programs);
   const keys = Object.fromEntries(
     keysOfPrograms(programs).map((name) => [
@@ -79,9 +78,10 @@ export function settleSession(world: World, record: SessionRecord, context: Doma
     ]),
   );
   const tokenSha256 = spec.tokenSha256 ?? status.tokenSha256;
-  const isComplete = Object.values(keys).every((uid) => uid !== '');
   const awaited = awaitedPort(world, record);
-  const { place, refusal } = isComplete && awaited === undefined ? choose(world, record) : NOT_CHOSEN;
+  // The first place is one for all its programs; later ones need not wait for a key that a new program names.
+  const isAwaitingKeys = status.dpu === undefined && Object.values(keys).includes('');
+  const { place, refusal } = awaited || isAwaitingKeys ? NOT_CHOSEN : choose(world, record);
   const dpu = place?.dpu.name ?? status.dpu;
   const isMove = place !== undefined && status.epoch > 0 && place.dpu.name !== status.dpu;
   const epoch = isMove ? status.epoch + 1 : dpu === undefined ? 0 : Math.max(1, status.epoch);
