@@ -16,6 +16,7 @@ const USAGE = `usage: npm start [-- --once] [--agents] [--port PORT] [--director
 const EXAMPLES = ['two-tenants', 'open-vswitch'].map((folder) =>
   fileURLToPath(new URL(`../../../examples/${folder}`, import.meta.url)),
 );
+const CNFS = fileURLToPath(new URL('../../../examples/cnfs', import.meta.url));
 const DIRECTORY = fileURLToPath(new URL('../../../.outboard/local-stack', import.meta.url));
 
 const started = performance.now();
@@ -49,6 +50,8 @@ async function main(): Promise<number> {
     directory: values.directory,
     agents: values.agents,
     acceleration: true,
+    providerNetwork: true,
+    workloadDirectories: [CNFS],
     environment: values.agents ? { OUTBOARD_TENANTS: '*=*,_=acme' } : {},
     dpus: [...EXAMPLE_DPUS, ...OVS_EXAMPLE.dpus],
     drivers: Object.fromEntries(OVS_EXAMPLE.dpus.map(({ name }) => [name, 'ovs'])),
