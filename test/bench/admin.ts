@@ -1,9 +1,10 @@
-/** What the life of DPUs and service chains cost. `npm run bench -- admin [PART...] [--json]`. */
+/** What the life of DPUs, service chains and workloads cost. `npm run bench -- admin [PART...] [--json]`. */
 import { runParts } from './parts.js';
 
 const PARTS: Readonly<Record<string, readonly string[]>> = {
   lifecycle: [],
   chain: [],
+  workload: [],
 };
 
 runParts('admin', PARTS);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AppError } from '@outboard/core';
-import { WorkloadLab } from '../test/lab.js';
 import type { WantedWorkload } from './index.js';
+import { WorkloadLab } from './testing/index.js';
 
 let lab: WorkloadLab;
 let wanted: WantedWorkload;
@@ -103,35 +103,5 @@ describe('the configuration of an interface', () => {
     expect(await lab.host.tryConfiguration(uid, 'echo', { level: 5 })).toBeUndefined();
     expect(await lab.host.tryConfiguration(uid, 'echo', { level: 7 })).toBeInstanceOf(AppError);
     expect(await call('configuration')).toEqual({ configuration: { level: 3 } });
-  });
-});
-
-describe('a hostile CNF', () => {
-  it.each([
-    ['bad-schema', 'is no schema that can be used'],
-    ['large', 'answered with more than 65536 bytes'],
-    ['silent', 'did not answer within 2000 ms'],
-  ])(
-    'with %s publishes nothing, and is told why',
-    async (mode, why) => {
-      const hostile = lab.cnf({ MODE: mode }, { name: mode });
-      lab.host.want(hostile.uid, hostile);
-      const summary = await lab.until(hostile.uid, ({ interfaceProblem }) => interfaceProblem !== '');
-      expect(summary.interfaceProblem).toContain(why);
-      expect(summary).toMatchObject({ state: 'RUNNING', interfaces: [] });
-      // The others are served as ever.
-      expect(await call('say', { text: 'still here' })).toEqual({ text: 'still here' });
-      lab.host.want(hostile.uid, undefined);
-      await lab.gone(hostile.uid);
-    },
-    20_000,
-  );
-
-  it('that does not answer has no more calls waiting than it may', async () => {
-    const calls = Array.from({ length: 20 }, () => call('sleep'));
-    const refused = (await Promise.race([Promise.all(calls.slice(16)), Promise.all(calls)])) as {
-      reason: string;
-    }[];
-    expect(refused.map(({ reason }) => reason)).toEqual(Array(4).fill('TOO_MANY_CALLS'));
   });
 });

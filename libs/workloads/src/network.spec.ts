@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { addressMessage, applyAll, link, linkByName, upFlags } from '@outboard/netlink';
-import { WorkloadLab } from '../test/lab.js';
 import type { WantedInterface } from './index.js';
+import { WorkloadLab } from './testing/index.js';
 
 let lab: WorkloadLab;
 

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NetworkNamespace } from '@outboard/netlink';
-import { WorkloadLab } from '../test/lab.js';
+import { WorkloadLab } from './testing/index.js';
 
 let lab: WorkloadLab;
 

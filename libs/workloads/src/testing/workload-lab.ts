@@ -13,9 +13,11 @@ import {
   WorkloadHost,
   WorkloadNetwork,
   type WorkloadSummary,
-} from '../src/index.js';
+} from '../index.js';
 
-export const CNF = fileURLToPath(new URL('./cnf.mjs', import.meta.url));
+/** Where the CNF of tests lies. */
+const PROGRAMS = fileURLToPath(new URL('../../test', import.meta.url));
+export const CNF = join(PROGRAMS, 'cnf.mjs');
 
 /** A DPU's namespace, and a host of workloads on it that can be stopped and started again. */
 export class WorkloadLab {
@@ -137,7 +139,7 @@ export class WorkloadLab {
     return new WorkloadHost({
       directory: this.directory,
       cgroupParent: this.cgroupParent,
-      programDirectories: [fileURLToPath(new URL('.', import.meta.url))],
+      programDirectories: [PROGRAMS],
       environment: { SITE: 'laboratory' },
       runtime: new OciRuntime({ directory: this.directory, clock: systemClock }),
       network: this.network,

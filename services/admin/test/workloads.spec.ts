@@ -1,0 +1,301 @@
+import { create } from '@bufbuild/protobuf';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { InventoryReportSchema, WorkloadReportSchema } from '@outboard/contracts';
+import { unwrap } from '@outboard/core';
+import {
+  decodeResource,
+  findCondition,
+  type Name,
+  type Port,
+  parseManifest,
+  type Uid,
+} from '@outboard/model';
+import type { Command, DomainContext } from '@outboard/resource-service';
+import { AdminDomain } from '../src/domain/admin-domain.js';
+import { Inventory } from '../src/domain/inventory.js';
+import { parseInventoryReport } from '../src/domain/inventory-report.js';
+import { workloadFacts } from '../src/domain/workloads/report.js';
+import { functionOf, reportOf } from './admin-laboratory.js';
+
+let domain: AdminDomain;
+let revision: number;
+
+const context = (): DomainContext => ({
+  revision: ++revision,
+  now: Date.UTC(2026, 10, 27),
+  newUid: () => `00000000-0000-7000-8000-${String(revision).padStart(12, '0')}` as Uid,
+});
+
+const register = (dpu: string, more: object = {}): void => {
+  const report = create(
+    InventoryReportSchema,
+    reportOf(`SN-${dpu}`, {
+      incarnation: `boot-${dpu}`,
+      cpuMillicores: 2000,
+      memoryMebibytes: 1000,
+      ...more,
+    }),
+  );
+  const facts = unwrap(parseInventoryReport(dpu as Name, report));
+  const at = context();
+  domain.followed(unwrap(domain.inventory.register(dpu as Name, facts, at, () => 'default' as Name)), at);
+};
+
+const commandOf = (kind: string, name: string, spec: object): Command => {
+  const metadata = { tenant: 'acme', name };
+  const manifest = { apiVersion: 'admin.outboard.dev/v1alpha1', kind, metadata, spec };
+  return { operation: 'apply', intent: unwrap(parseManifest(manifest)) };
+};
+const apply = (kind: string, name: string, spec: object) =>
+  domain.decide(commandOf(kind, name, spec), context());
+const run = (name: string, spec: object = {}) =>
+  unwrap(apply('Workload', name, { command: ['/bin/true'], ...spec }));
+const remove = (kind: 'Workload' | 'WorkloadConfiguration', name: string) =>
+  domain.decide({ operation: 'delete', kind, tenant: 'acme', name }, context());
+const found = (name: string) => domain.workload('acme', name);
+const planned = (name: string) => {
+  const condition = findCondition(found(name)?.status.conditions ?? [], 'Planned');
+  return [condition?.reason, condition?.message];
+};
+const healthy = (name: string) => findCondition(found(name)?.status.conditions ?? [], 'Healthy')?.reason;
+
+/** Keys of a DPU's document. */
+const documentOf = (dpu: string): string[] => {
+  domain.takeDocumentChanges(++revision);
+  return domain.compileDocument(dpu as Name).objects.map(({ key }) => key.split('/')[0] ?? '');
+};
+
+/** A port of network-intent. */
+const portOf = (name: string, status: object, sfNumber?: number): Port => {
+  const place = { serialNumber: 'SN-dpu-1', pfMacAddress: '08:c0:eb:00:00:01' };
+  const metadata = { tenant: 'acme', name, uid: '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11', generation: 1 };
+  const apiVersion = 'network.outboard.dev/v1alpha1';
+  const port = {
+    apiVersion,
+    kind: 'Port',
+    metadata,
+    spec: { network: 'blue', function: { ...place, ...(sfNumber !== undefined && { sfNumber }) } },
+    status,
+  };
+  return unwrap(decodeResource(port)) as Port;
+};
+const ON_DPU_1 = {
+  dpu: 'dpu-1',
+  representor: 'pf0sf1',
+  mtu: 1450,
+  macAddress: '02:00:5e:00:10:05',
+  addresses: [{ subnet: 'v4', ip: '10.0.1.5', prefixLength: 24, gateway: '10.0.1.1' }],
+};
+const tellPort = (name: string, port: Port | undefined) =>
+  domain.portsTold([{ tenant: 'acme', name, port }], context());
+
+const tell = (dpu: string, name: string, report: object) =>
+  domain.workloadReported(
+    dpu as Name,
+    workloadFacts(
+      create(WorkloadReportSchema, {
+        uid: found(name)?.metadata.uid ?? '',
+        generation: 1,
+        state: 'RUNNING',
+        ready: true,
+        ...report,
+      }),
+    ),
+    context(),
+  );
+
+beforeEach(() => {
+  revision = 0;
+  domain = new AdminDomain(new Inventory());
+  domain.reload([], 0);
+});
+
+describe('a workload is placed', () => {
+  it('where most memory is free, and stays there', () => {
+    register('dpu-1', { memoryMebibytes: 500 });
+    run('one');
+    expect(planned('one')).toEqual(['Placed', 'on dpu-1']);
+    register('dpu-2');
+    run('two');
+    expect([found('one')?.status.dpu, found('two')?.status.dpu]).toEqual(['dpu-1', 'dpu-2']);
+    expect([documentOf('dpu-1'), documentOf('dpu-2')]).toEqual([['workload'], ['workload']]);
+  });
+
+  it('only where there is room, and when others have gone', () => {
+    register('dpu-1');
+    run('one', { resources: { memoryMebibytes: 900 } });
+    run('two', { resources: { memoryMebibytes: 200 } });
+    expect(planned('two')).toEqual([
+      'InsufficientResources',
+      'it needs 100 millicores and 200 MiB; free are: dpu-1 has 1900 and 100',
+    ]);
+    expect(documentOf('dpu-1')).toEqual(['workload']);
+    unwrap(remove('Workload', 'one'));
+    expect(planned('two')).toEqual(['Placed', 'on dpu-1']);
+  });
+
+  it('on the DPU that it names, or one with its labels, once there is one', () => {
+    run('named', { dpu: 'dpu-1' });
+    run('selecting', { dpuSelector: { matchLabels: { rack: 'r1' } } });
+    expect(planned('named')).toEqual(['DpuUnknown', 'there is no dpu dpu-1']);
+    expect(planned('selecting')).toEqual(['DpuUnknown', 'no DPU has these labels']);
+    register('dpu-1');
+    expect(planned('named')).toEqual(['Placed', 'on dpu-1']);
+    const labels = { metadata: { name: 'dpu-1', labels: { rack: 'r1' } }, spec: {} };
+    const manifest = { apiVersion: 'admin.outboard.dev/v1alpha1', kind: 'Dpu', ...labels };
+    unwrap(domain.decide({ operation: 'apply', intent: unwrap(parseManifest(manifest)) }, context()));
+    expect(planned('selecting')).toEqual(['Placed', 'on dpu-1']);
+  });
+
+  it('nowhere new while its DPU is not connected; what is there stays', () => {
+    register('dpu-1');
+    run('one');
+    const at = context();
+    domain.followed(domain.inventory.setConnected('dpu-1', false, at), at);
+    run('two');
+    expect(planned('two')).toEqual(['DpuUnavailable', 'not connected, or taken out of service: dpu-1']);
+    expect(planned('one')).toEqual(['Placed', 'on dpu-1']);
+  });
+});
+
+describe('ports of a workload', () => {
+  const withPort = (name: string) => run(name, { interfaces: [{ name: 'eth0', port: 'p' }] });
+
+  it('are waited for, and given with what network-intent says of them', () => {
+    register('dpu-1');
+    withPort('one');
+    expect(planned('one')[0]).toBe('PortsMissing');
+    expect(documentOf('dpu-1')).toEqual([]);
+    tellPort('p', portOf('p', ON_DPU_1, 1));
+    expect(planned('one')).toEqual(['Placed', 'on dpu-1']);
+    expect(found('one')?.status.ports).toMatchObject([
+      {
+        interface: 'eth0',
+        representor: 'pf0sf1',
+        mtu: 1450,
+        addresses: ['10.0.1.5/24'],
+        gateways: ['10.0.1.1'],
+      },
+    ]);
+    expect(documentOf('dpu-1')).toEqual(['workload']);
+    tellPort('p', undefined);
+    expect(planned('one')[0]).toBe('PortsMissing');
+    expect(documentOf('dpu-1')).toEqual([]);
+  });
+
+  it('stay as they were while nothing is known of them, as after a start', () => {
+    register('dpu-1');
+    tellPort('p', portOf('p', ON_DPU_1, 1));
+    withPort('one');
+    const stored = [...domain.inventory.dpus(), found('one')];
+    domain.reload(stored, ++revision);
+    register('dpu-1', { workerVersion: '2.0.0' });
+    expect(planned('one')).toEqual(['Placed', 'on dpu-1']);
+    expect(documentOf('dpu-1')).toEqual(['workload']);
+  });
+
+  it('are functions of the DPU itself, on the DPU that it runs on, and of one workload', () => {
+    register('dpu-1');
+    register('dpu-2');
+    tellPort('p', portOf('p', ON_DPU_1));
+    run('one', { dpu: 'dpu-2', interfaces: [{ name: 'eth0', port: 'p' }] });
+    expect(planned('one')[1]).toContain('has no function of a DPU for itself');
+    tellPort('p', portOf('p', ON_DPU_1, 1));
+    expect(planned('one')).toEqual(['PortsMissing', 'port p is on dpu-1, not on dpu-2']);
+    run('two', { dpu: 'dpu-1', interfaces: [{ name: 'eth0', port: 'p' }] });
+    run('three', { dpu: 'dpu-1', interfaces: [{ name: 'eth0', port: 'p' }] });
+    expect(planned('three')).toEqual(['PortsMissing', 'port p belongs to workload two']);
+  });
+});
+
+describe('what a worker tells of a workload', () => {
+  beforeEach(() => {
+    register('dpu-1');
+    register('dpu-2');
+    run('one', { dpu: 'dpu-1' });
+  });
+
+  it.each([
+    [{}, 'Running'],
+    [{ ready: false, message: 'probe fails' }, 'NotReady'],
+    [{ state: 'SUCCEEDED', ready: false }, 'Running'],
+    [{ state: 'FAILED' }, 'Failed'],
+    [{ state: 'STARTING' }, 'Starting'],
+    [{ state: 'STOPPING' }, 'Stopping'],
+    [{ state: 'BACKOFF', lastTermination: { reason: 'ERROR' } }, 'BackingOff'],
+    [{ state: 'BACKOFF', message: 'ended 3 times', lastTermination: { reason: 'ERROR' } }, 'CrashLoop'],
+    [{ state: 'BACKOFF', lastTermination: { reason: 'CANNOT_START' } }, 'CannotStart'],
+    [{ generation: 7 }, 'Starting'],
+  ])('%j means %s', (report, reason) => {
+    tell('dpu-1', 'one', report);
+    expect(healthy('one')).toBe(reason);
+  });
+
+  it('says nothing where it is another DPU, and is unknown while the DPU is unreachable', () => {
+    expect(tell('dpu-2', 'one', {})).toEqual([]);
+    expect(healthy('one')).toBe('NeverReported');
+    tell('dpu-1', 'one', {});
+    const at = context();
+    domain.followed(domain.inventory.setConnected('dpu-1', false, at), at);
+    expect(healthy('one')).toBe('DpuUnreachable');
+    domain.followed(domain.inventory.setConnected('dpu-1', true, at), at);
+    expect(healthy('one')).toBe('Running');
+  });
+});
+
+describe('the configuration of an interface', () => {
+  const configuration = { type: 'object', properties: { level: { type: 'integer', maximum: 9 } } };
+  const published = { interfaces: [{ name: 'rules', version: '1.0.0', configuration }] };
+  const level = (value: unknown, workload = 'one') =>
+    apply('WorkloadConfiguration', 'c', { workload, interface: 'rules', configuration: { level: value } });
+  const reasons = () => {
+    const subject = unwrap(level(3)).resource;
+    return subject.status.conditions.map(({ reason }) => reason);
+  };
+
+  beforeEach(() => {
+    register('dpu-1', { functions: [functionOf()] });
+    run('one');
+  });
+
+  it('needs a workload, and waits for the interface', () => {
+    expect(level(3, 'none')).toMatchObject({ ok: false, error: { reason: 'REFERENCE_NOT_FOUND' } });
+    expect(reasons()).toEqual(['Valid', 'NotPublished', 'Pending', 'NotPublished']);
+    expect(documentOf('dpu-1')).toEqual(['workload', 'workloadconfiguration']);
+    expect(remove('Workload', 'one')).toMatchObject({ ok: false, error: { reason: 'IN_USE' } });
+  });
+
+  it('is refused by the schema that is published, and ready when the CNF has taken it', () => {
+    const { uid } = unwrap(level(3)).resource.metadata;
+    tell('dpu-1', 'one', published);
+    expect(level(10)).toMatchObject({
+      ok: false,
+      error: { reason: 'SCHEMA_MISMATCH', violations: [{ field: 'spec.configuration.level' }] },
+    });
+    expect(reasons()).toEqual(['Valid', 'Fits', 'Pending', 'Pending']);
+    const told = { uid, generation: 1, appliedGeneration: 1, interfaceVersion: '1.0.0', state: 'APPLIED' };
+    tell('dpu-1', 'one', { ...published, configurations: [told] });
+    expect(reasons()).toEqual(['Valid', 'Fits', 'Taken', 'Taken']);
+    tell('dpu-1', 'one', { ...published, configurations: [{ ...told, state: 'REFUSED', message: 'no' }] });
+    expect(reasons()[2]).toBe('Refused');
+  });
+
+  it('is one for each interface', () => {
+    unwrap(level(3));
+    const other = apply('WorkloadConfiguration', 'other', {
+      workload: 'one',
+      interface: 'rules',
+      configuration: {},
+    });
+    expect(other).toMatchObject({ ok: false, error: { reason: 'INTERFACE_TAKEN' } });
+  });
+});
+
+it('a dry run changes nothing, and tells what of the document it would change', () => {
+  register('dpu-1');
+  const before = documentOf('dpu-1');
+  const plan = unwrap(domain.plan(commandOf('Workload', 'one', { command: ['/bin/true'] }), context()));
+  expect(plan).toMatchObject({ changed: ['Workload/acme/one'], documents: [{ dpu: 'dpu-1' }] });
+  expect(found('one')).toBeUndefined();
+  expect(documentOf('dpu-1')).toEqual(before);
+});
