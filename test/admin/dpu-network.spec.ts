@@ -97,22 +97,46 @@ describe('the network of a DPU', () => {
     await waitConnected(pods);
   }, 60_000);
 
-  it('that cuts off the control plane comes back by itself, and what runs on the DPU does not notice', async () => {
-    const [near, , far] = pods as [Pod, Pod, Pod];
-    const flow = UdpFlow.start({ from: near, to: far });
-    const generation = await networks.apply('dpu-a', {
-      interfaces: [...uplink('10.254.0.101/24').interfaces, ...MANAGEMENT_DOWN.interfaces],
-    });
-    await waitUp('dpu-a', 'mgmt0', false);
-    await waitUp('dpu-a', 'mgmt0', true);
-    const [, message] = await networks.settled('dpu-a', generation, ['RolledBack']);
-    expect(message).toContain('the control plane was not reached in 5 s');
-    await networks.underlay('dpu-a', '10.254.0.101');
-    expect(await networks.addresses('dpu-a', 'mgmt0')).toEqual(['10.255.0.1/23']);
-    const { lost } = await flow.stop();
-    expect(lost).toBe(0);
-    const next = await networks.apply('dpu-a', uplink('10.254.0.101/24', { mtu: 1_450 }));
-    await networks.settled('dpu-a', next);
+  it.each([
+    ['takes its management port down', { adminState: 'DOWN' }],
+    [
+      'takes the address of its management port away',
+      { addresses: ['192.0.2.9/24'], exclusiveAddresses: true },
+    ],
+  ])(
+    'that %s comes back by itself, and what runs on the DPU does not notice',
+    async (_, change) => {
+      const [near, , far] = pods as [Pod, Pod, Pod];
+      const flow = UdpFlow.start({ from: near, to: far });
+      const management = async (): Promise<string> =>
+        `${await isUp('dpu-a', 'mgmt0')} ${await networks.addresses('dpu-a', 'mgmt0')}`;
+      const isCut = async (): Promise<boolean> => (await management()) !== 'true 10.255.0.1/23';
+      const generation = await networks.apply('dpu-a', {
+        interfaces: [...uplink('10.254.0.101/24').interfaces, { device: 'mgmt0', ...change }],
+      });
+      await waitUntil('the cut', async () => ((await isCut()) ? undefined : await management()));
+      await waitUntil('the way back', async () => ((await isCut()) ? await management() : undefined), 20_000);
+      const [, message] = await networks.settled('dpu-a', generation, ['RolledBack']);
+      expect(message).toContain('the control plane was not reached in 5 s');
+      await networks.underlay('dpu-a', '10.254.0.101');
+      const { lost } = await flow.stop();
+      expect(lost).toBe(0);
+      const next = await networks.apply('dpu-a', { ...uplink('10.254.0.101/24'), attempt: generation });
+      await networks.settled('dpu-a', next);
+    },
+    60_000,
+  );
+
+  it('may be that of the way to the bus itself: the worker is heard from its new address at once', async () => {
+    for (const address of ['10.255.0.99/23', '10.255.0.1/23']) {
+      const management = { device: 'mgmt0', addresses: [address], exclusiveAddresses: true };
+      const generation = await networks.apply('dpu-a', {
+        interfaces: [...uplink('10.254.0.101/24').interfaces, management],
+      });
+      await networks.settled('dpu-a', generation);
+      expect(await networks.addresses('dpu-a', 'mgmt0')).toEqual([address]);
+      await networks.underlay('dpu-a', '10.254.0.101');
+    }
   }, 60_000);
 
   it('comes back after the worker was killed before the change was confirmed', async () => {
