@@ -744,6 +744,8 @@ const lifecycle: fc.Arbitrary<LifecycleStatus> = fc.record({
   endingIncarnation: told,
 });
 
+const capacity = fc.record({ cpuMillicores: fc.nat(), memoryMebibytes: fc.nat() });
+
 export const dpu: fc.Arbitrary<Dpu> = fc.record({
   kind: fc.constant('Dpu' as const),
   metadata: systemMetadata,
@@ -772,7 +774,9 @@ export const dpu: fc.Arbitrary<Dpu> = fc.record({
     underlay: maybe(fc.record({ device: fc.string(), address: ipAddress, mtu: fc.nat() })),
     accelerator: maybe(accelerator),
     functions: fc.nat(),
-    capacity: maybe(fc.record({ cpuMillicores: fc.nat(), memoryMebibytes: fc.nat() })),
+    capacity: maybe(capacity),
+    usedCapacity: maybe(capacity),
+    freeCapacity: maybe(capacity),
     usedFunctions: fc.nat(),
     freeFunctions: fc.nat(),
     uplinks: fc.array(

@@ -84,10 +84,12 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
 
   /** What the inventory has decided, with what follows from it, to be written. */
   followed(changes: readonly InventoryChange[], context: DomainContext): readonly DomainChange[] {
+    const workloads = this.#workloadsFollow(changes, context);
     return toDomainChanges([
       ...changes,
       ...this.#pools.follow(changes, context),
-      ...this.#workloadsFollow(changes, context),
+      ...workloads,
+      ...this.#count(workloads, context),
     ]);
   }
 
@@ -97,7 +99,11 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     for (const { tenant, name, port } of news)
       this.#workloadPorts.set(tenant, name, port, this.#workloads.names(tenant, name));
     if (news.length === 0) return [];
-    return toDomainChanges(this.#withConfigurations(this.#workloads.settle(context), context));
+    const workloads = this.#workloads.settle(context);
+    return toDomainChanges([
+      ...this.#withConfigurations(workloads, context),
+      ...this.#count(workloads, context),
+    ]);
   }
 
   /** Whether one of these ports, as it is now, means something for workloads. */
@@ -186,12 +192,24 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     if (!decided.ok) return decided;
     const inventory = decided.value.filter(isChangeOfInventory);
     const workloads = decided.value.filter(isWorkload);
+    const followed = this.#workloadsFollow(inventory, context);
     return ok([
       ...decided.value,
       ...this.#pools.follow(inventory, context),
-      ...this.#workloadsFollow(inventory, context),
+      ...followed,
       ...this.#configurations.follow(workloads, context),
+      ...this.#count([...workloads, ...followed], context),
     ]);
+  }
+
+  /** What workloads have of their DPUs, where these changes make that another. */
+  #count(changes: readonly ResourceChange[], context: DomainContext): readonly InventoryChange[] {
+    const dpus = changes
+      .filter(isWorkload)
+      .flatMap(({ before, after }) => [before?.status.dpu ?? [], after?.status.dpu ?? []].flat());
+    return [...new Set(dpus)].flatMap((dpu) =>
+      this.inventory.setUsed(dpu, this.#workloads.usedOn(dpu), context),
+    );
   }
 
   /** A workload depends on which DPUs there are, and whether they are connected. */

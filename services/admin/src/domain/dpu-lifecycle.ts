@@ -2,6 +2,7 @@ import {
   type ConditionUpdateOf,
   DEFAULT_LIFECYCLE,
   type Dpu,
+  type DpuCapacity,
   type DpuFunction,
   isAdmitted,
   isConnected,
@@ -53,11 +54,23 @@ export function withLifecycle(
   const lifecycle = advance(status.lifecycle, facts, now);
   if (lifecycle === undefined) return undefined;
   const used = functions.filter((each) => each.status.claim && isPresent(each)).length;
-  const counted = { usedFunctions: used, freeFunctions: Math.max(0, status.functions - used) };
+  const counted = {
+    usedFunctions: used,
+    freeFunctions: Math.max(0, status.functions - used),
+    freeCapacity: freeOf(status),
+  };
   const after: Dpu = { ...dpu, status: { ...status, ...counted, lifecycle } };
   if (!connected) return after;
   const conditions = updateConditions('Dpu', status.conditions, [healthOf(after)], metadata.generation, now);
   return { ...after, status: { ...after.status, conditions } };
+}
+
+/** What its workloads leave of it; a machine may have become smaller than what they were promised. */
+function freeOf({ capacity, usedCapacity }: Dpu['status']): DpuCapacity | undefined {
+  if (capacity === undefined) return undefined;
+  const left = (field: keyof DpuCapacity): number =>
+    Math.max(0, capacity[field] - (usedCapacity?.[field] ?? 0));
+  return { cpuMillicores: left('cpuMillicores'), memoryMebibytes: left('memoryMebibytes') };
 }
 
 /** What a DPU whose worker reports is. */

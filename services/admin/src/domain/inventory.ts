@@ -1,9 +1,10 @@
-import { AppError, err, ok, type Result } from '@outboard/core';
+import { AppError, equal, err, ok, type Result } from '@outboard/core';
 import {
   type ConditionUpdateOf,
   DEFAULT_LIFECYCLE,
   DEFAULT_POOL,
   type Dpu,
+  type DpuCapacity,
   type DpuFunction,
   type DpuSpec,
   type FunctionSpec,
@@ -198,6 +199,18 @@ export class Inventory {
     const { generation } = before.metadata;
     const conditions = updateConditions('Dpu', before.status.conditions, [health], generation, context.now);
     const after: Dpu = { ...before, status: { ...before.status, conditions } };
+    return this.#commit(this.#alive(before, after, context), context);
+  }
+
+  /** Its workloads have been promised so much of it; undefined: there are none. */
+  setUsed(
+    name: string,
+    usedCapacity: DpuCapacity | undefined,
+    context: DecisionContext,
+  ): readonly InventoryChange[] {
+    const before = this.#tables.dpu(name);
+    if (!before || equal(before.status.usedCapacity, usedCapacity)) return [];
+    const after: Dpu = { ...before, status: { ...before.status, usedCapacity } };
     return this.#commit(this.#alive(before, after, context), context);
   }
 

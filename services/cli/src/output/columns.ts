@@ -82,6 +82,8 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('DEADLINE', 'status.lifecycle.deadline'),
       at('STUCK', 'status.lifecycle.stuck'),
       listed('UPLINKS', 'status.uplinks', 'device'),
+      at('CPU-FREE', 'status.freeCapacity.cpuMillicores'),
+      at('MEMORY-FREE', 'status.freeCapacity.memoryMebibytes'),
       at('MTU', 'status.underlay.mtu'),
       at('ARCHITECTURE', 'status.architecture'),
       at('KERNEL', 'status.kernelRelease'),

@@ -35,6 +35,8 @@ export const dpuKind = {
     accelerator: undefined,
     functions: 0,
     capacity: undefined,
+    usedCapacity: undefined,
+    freeCapacity: undefined,
     usedFunctions: 0,
     freeFunctions: 0,
     uplinks: [],

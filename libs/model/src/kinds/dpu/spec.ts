@@ -65,6 +65,9 @@ export interface DpuStatus extends Status {
   readonly functions: number;
   /** Undefined: not told. */
   readonly capacity: DpuCapacity | undefined;
+  /** Of the workloads that are placed on it, and what is left; undefined: none, and not known. */
+  readonly usedCapacity: DpuCapacity | undefined;
+  readonly freeCapacity: DpuCapacity | undefined;
   /** Those that ports have bound, and the others. */
   readonly usedFunctions: number;
   readonly freeFunctions: number;

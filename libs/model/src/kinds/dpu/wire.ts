@@ -1,5 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import {
+  type DpuCapacity as DpuCapacityMessage,
   type DpuSpec as DpuSpecMessage,
   DpuSpecSchema,
   type DpuStatus as DpuStatusMessage,
@@ -12,7 +13,7 @@ import { parseIpAddress } from '../../ip.js';
 import { parseSerialNumber } from '../../values.js';
 import { acceleratorFromMessage, acceleratorToMessage } from './accelerator.js';
 import { lifecycleSpecToMessage, lifecycleStatusToMessage, parseLifecycleStatus } from './lifecycle.js';
-import type { DpuSpec, DpuStatus, Underlay } from './spec.js';
+import type { DpuCapacity, DpuSpec, DpuStatus, Underlay } from './spec.js';
 
 export const dpuSpecToMessage = ({ serialNumber, host, approved, lifecycle }: DpuSpec): DpuSpecMessage =>
   create(DpuSpecSchema, {
@@ -27,6 +28,9 @@ function parseUnderlay(message: UnderlayMessage | undefined, problems: Problems)
   const address = required(problems, 'status.underlay.address', message.address, parseIpAddress);
   return address && { device: message.device, address, mtu: message.mtu };
 }
+
+const capacityOf = (message: DpuCapacityMessage | undefined): DpuCapacity | undefined =>
+  message && { cpuMillicores: message.cpuMillicores, memoryMebibytes: message.memoryMebibytes };
 
 export const parseDpuStatus = (
   message: DpuStatusMessage = create(DpuStatusSchema),
@@ -43,10 +47,9 @@ export const parseDpuStatus = (
   underlay: parseUnderlay(message.underlay, problems),
   accelerator: message.accelerator && acceleratorFromMessage(message.accelerator),
   functions: message.functions,
-  capacity: message.capacity && {
-    cpuMillicores: message.capacity.cpuMillicores,
-    memoryMebibytes: message.capacity.memoryMebibytes,
-  },
+  capacity: capacityOf(message.capacity),
+  usedCapacity: capacityOf(message.usedCapacity),
+  freeCapacity: capacityOf(message.freeCapacity),
   usedFunctions: message.usedFunctions,
   freeFunctions: message.freeFunctions,
   uplinks: message.uplinks.map(({ $typeName: _, $unknown, adminState, ...uplink }) => ({
@@ -70,6 +73,8 @@ export const dpuStatusToMessage = (status: DpuStatus): DpuStatusMessage =>
     ...(status.accelerator && { accelerator: acceleratorToMessage(status.accelerator) }),
     functions: status.functions,
     ...(status.capacity && { capacity: { ...status.capacity } }),
+    ...(status.usedCapacity && { usedCapacity: { ...status.usedCapacity } }),
+    ...(status.freeCapacity && { freeCapacity: { ...status.freeCapacity } }),
     usedFunctions: status.usedFunctions,
     freeFunctions: status.freeFunctions,
     uplinks: status.uplinks.map((uplink) => ({ ...uplink })),

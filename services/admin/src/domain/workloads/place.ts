@@ -1,6 +1,8 @@
 import {
   type ConditionUpdateOf,
   type Dpu,
+  type DpuCapacity,
+  isAdmitted,
   isConnected,
   isSchedulable,
   type Name,
@@ -24,7 +26,7 @@ export interface PlaceInput {
   readonly dpus: Iterable<Dpu>;
   readonly ports: Pick<WorkloadPorts, 'get'>;
   /** What others on a DPU were promised. */
-  used(dpu: Name): { readonly cpuMillicores: number; readonly memoryMebibytes: number };
+  used(dpu: Name): DpuCapacity;
   /** Another workload that has a port already. */
   holderOf(port: string): string | undefined;
 }
@@ -38,7 +40,7 @@ const planned = (reason: Planned['reason'], message: string): Planned => ({
 /** Decides where a workload runs. One that has a place keeps it as long as it may be there, whatever else there is. */
 export function place(workload: Workload, input: PlaceInput): Placement {
   const { spec, status } = workload;
-  const named = [...input.dpus].filter((dpu) => mayRunOn(spec, dpu));
+  const named = [...input.dpus].filter((dpu) => isAdmitted(dpu) && mayRunOn(spec, dpu));
   if (named.length === 0) {
     const what = spec.dpu === undefined ? 'no DPU has these labels' : `there is no dpu ${spec.dpu}`;
     return { dpu: undefined, ports: [], planned: planned('DpuUnknown', what) };

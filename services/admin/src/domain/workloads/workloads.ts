@@ -1,6 +1,7 @@
 import { type AppError, err, ok, type Result } from '@outboard/core';
 import type { KeptDocuments } from '@outboard/document-owner/documents';
 import {
+  type DpuCapacity,
   type Intent,
   isConnected,
   type Name,
@@ -147,10 +148,16 @@ export class Workloads {
     return { ...workload, status: { ...status, conditions } };
   }
 
-  #used(dpu: Name, besides: Workload): { cpuMillicores: number; memoryMebibytes: number } {
+  /** What those that are placed on a DPU have been promised; undefined: there are none. */
+  usedOn(dpu: Name): DpuCapacity | undefined {
+    const used = this.#used(dpu);
+    return used.memoryMebibytes > 0 ? used : undefined;
+  }
+
+  #used(dpu: Name, besides?: Workload): DpuCapacity {
     const sum = { cpuMillicores: 0, memoryMebibytes: 0 };
     for (const { metadata, spec, status } of this.#workloads.values()) {
-      if (status.dpu !== dpu || metadata.uid === besides.metadata.uid) continue;
+      if (status.dpu !== dpu || metadata.uid === besides?.metadata.uid) continue;
       sum.cpuMillicores += spec.resources.cpuMillicores;
       sum.memoryMebibytes += spec.resources.memoryMebibytes;
     }
