@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import {
+  type Dpu,
   EchoServer,
   ping,
   tcpEcho,
@@ -37,11 +38,20 @@ const FAILS = { timeoutMilliseconds: 150 };
 
 type Hops = readonly (readonly [string, string?])[];
 
-/** What every driver has to do with ports whose traffic goes through a service chain. */
-export function serviceChainPackets(title: string, openWorld: (name: string) => PacketWorld): void {
+/**
+ * What every driver has to do with ports whose traffic goes through a service chain.
+ *
+ * @param takeAway takes away what steers the first function of a DPU, as somebody might by hand.
+ */
+export function serviceChainPackets(
+  title: string,
+  openWorld: (name: string) => PacketWorld,
+  takeAway: (dpu: Dpu, world: PacketWorld) => void,
+): void {
   jest.setTimeout(60_000);
   describe(`${title}: a service chain`, () => {
     let lab: PacketLab;
+    let world: PacketWorld;
 
     const pod = (name: string) => lab.pod(name);
     const inPod = (name: string, ...args: readonly string[]): void => {
@@ -69,7 +79,8 @@ export function serviceChainPackets(title: string, openWorld: (name: string) => 
 
     beforeAll(async () => {
       const name = `s${process.pid.toString(36)}`;
-      lab = await PacketLab.open(name, PORTS, 1500, openWorld(name));
+      world = openWorld(name);
+      lab = await PacketLab.open(name, PORTS, 1500, world);
       for (const hop of ['first', 'second']) {
         inPod(hop, 'link', 'add', 'br0', 'type', 'bridge', 'ageing_time', '0');
         for (const device of ['eth0', 'eth1']) {
@@ -182,6 +193,15 @@ export function serviceChainPackets(title: string, openWorld: (name: string) => 
         const { lost, gaps, receiverDrops } = await flow.stop();
         expect({ lost, gaps, receiverDrops }).toEqual({ lost: 0, gaps: [], receiverDrops: 0 });
       }
+    });
+
+    it('is as before when what steers was taken away by hand', async () => {
+      await chained([FIRST_HOP]);
+      const repaired = lab.repaired('dpu-1');
+      takeAway(lab.testbed.dpu('dpu-1'), world);
+      await repaired;
+      await waitReachable(pod('client'), addressesOf(FAR)[0]);
+      for (const { packets } of await counts('first-in')) expect(packets).toBeGreaterThan(0n);
     });
 
     it('gives a hop nothing that the port may not send, and takes nothing from a hop that is not of the chain', async () => {

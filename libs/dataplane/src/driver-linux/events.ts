@@ -100,7 +100,9 @@ function digestOne(place: Place, event: NetlinkEvent, digest: Digest): void {
         digest.lost.add(linkKey(device.name));
       if (event.family === 'filter' && isSteeringPriority(event.value.info >>> 16)) {
         const { info, handle } = event.value;
-        changed.add(steeringKey(device.name, info >>> 16, handle));
+        // Without a handle it is all of the priority: which they were is not told.
+        if (handle === 0) digest.lost.add(linkKey(device.name));
+        else changed.add(steeringKey(device.name, info >>> 16, handle));
         return;
       }
       if (event.family === 'qdisc' ? takesFilters(event.value.kind) : parent === TC_CLSACT.INGRESS)

@@ -1,4 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { linuxPackets } from '../../test/packet-worlds.js';
 import { serviceChainPackets } from '../../test/service-chain-suite.js';
+import { STEERING_PRIORITIES } from '../realise/linux-objects.js';
 
-serviceChainPackets('linux', linuxPackets);
+serviceChainPackets('linux', linuxPackets, ({ plan: { namespace } }) => {
+  const priority = `${STEERING_PRIORITIES.steering}`;
+  execFileSync('tc', ['-n', namespace, 'filter', 'del', 'dev', 'pf0vf0', 'ingress', 'pref', priority]);
+});

@@ -50,6 +50,9 @@ const FORWARDING: ReadonlySet<LinuxSpec['kind']> = new Set([
   'tunnelentry',
   'neighbour',
   'route',
+  'hopexit',
+  'steering',
+  'closure',
   'gate',
 ]);
 

@@ -1,4 +1,4 @@
-import { equal, invariant } from '@outboard/core';
+import { invariant } from '@outboard/core';
 import type { Documents, SharedObject } from '@outboard/document-owner/documents';
 import type { LabelSelector, Name, Port, ServiceChain, TenantName } from '@outboard/model';
 import { confirmObject, expectObject } from '../awaited.js';
@@ -58,6 +58,8 @@ export class ServiceChains {
   readonly chains = new Map<string, ChainEntry>();
   readonly #byUid = new Map<string, ChainEntry>();
   readonly #tenants = new Map<TenantName, Tenant>();
+  /** The chains that select a port, but that another one goes before; of ports that have such. */
+  readonly #overlapping = new Map<PortEntry, readonly ChainEntry[]>();
   /** They have come to DPUs, left them or are others there, and their status does not say so yet. */
   readonly #moved = new Set<ChainEntry>();
 
@@ -171,24 +173,12 @@ export class ServiceChains {
 
   /** A port is new, or its record is another: before it is placed. */
   relabel(port: PortEntry): void {
-    const { chains, overlapping } = this.#of(port.record.resource, port.network.router);
-    for (const chain of port.chains) if (!chains.includes(chain)) chain.ports.delete(port);
-    for (const chain of chains) chain.ports.add(port);
-    for (const chain of this.chains.values()) {
-      if (chain.overlapping.has(port) === overlapping.includes(chain)) continue;
-      if (!chain.overlapping.delete(port)) chain.overlapping.add(port);
-      this.#moved.add(chain);
-    }
-    if (!equalLists(port.chains, chains)) port.chains = chains;
+    this.#assign(port, this.#of(port.record.resource, port.network.router));
   }
 
   /** A port goes; it has no place any more. */
   forget(port: PortEntry): void {
-    for (const chain of this.chains.values()) {
-      chain.ports.delete(port);
-      chain.overlapping.delete(port);
-    }
-    port.chains = [];
+    this.#assign(port, NONE);
   }
 
   /** A port has come to its place, left it, or goes through other chains: DPUs learn the difference. */
@@ -197,32 +187,27 @@ export class ServiceChains {
     for (const chain of this.usersOf(tenant, name)) this.#moved.add(chain);
     const before = port.chained;
     const dpu = port.placement?.dpu;
-    const after =
-      dpu && port.chains.length > 0 ? { dpu, router: port.network.router, chains: port.chains } : undefined;
-    if (
-      equal(before?.chains.length, after?.chains.length) &&
-      before?.dpu === after?.dpu &&
-      before?.chains === after?.chains
-    )
-      return;
+    const { router } = port.network;
+    const after = dpu && port.chains.length > 0 ? { dpu, router, chains: port.chains } : undefined;
+    if (before?.dpu === after?.dpu && before?.chains === after?.chains) return;
     port.chained = after;
-    for (const chain of after?.chains ?? [])
-      if (before?.dpu !== after?.dpu || !before?.chains.includes(chain))
-        this.#enter(chain, dpu as DpuEntry, port.network.router);
-    for (const chain of before?.chains ?? [])
-      if (before && (before.dpu !== after?.dpu || !after?.chains.includes(chain)))
-        this.#leave(chain, before.dpu, before.router);
+    const isElsewhere = before?.dpu !== after?.dpu;
+    if (after)
+      for (const chain of after.chains)
+        if (isElsewhere || !before?.chains.includes(chain)) this.#enter(chain, after.dpu, after.router);
+    if (before)
+      for (const chain of before.chains)
+        if (isElsewhere || !after?.chains.includes(chain)) this.#leave(chain, before.dpu, before.router);
   }
 
   /** The subnets of a network are others: chains towards it, and out of its router, mean others. */
-  networkChanged({ router, record }: NetworkEntry): void {
+  networkChanged({ record }: NetworkEntry): void {
     const { tenant, name } = record.resource.metadata;
     for (const chain of this.chains.values()) {
       const { metadata, spec } = chain.record.resource;
       const { destination } = spec;
       if (metadata.tenant !== tenant || destination.kind === 'cidrs') continue;
       if (destination.kind === 'network' && destination.network !== name) continue;
-      if (destination.kind === 'external' && router.tenant !== tenant) continue;
       this.#replaceObjects(chain);
       this.#refresh(this.candidates(chain.record.resource));
     }
@@ -244,6 +229,24 @@ export class ServiceChains {
       }
     }
     return { chains, overlapping };
+  }
+
+  #assign(port: PortEntry, { chains, overlapping }: ChainsOfPort): void {
+    for (const chain of port.chains) if (!chains.includes(chain)) chain.ports.delete(port);
+    for (const chain of chains) chain.ports.add(port);
+    if (!equalLists(port.chains, chains)) port.chains = chains;
+    const before = this.#overlapping.get(port) ?? [];
+    if (before.length + overlapping.length === 0) return;
+    for (const chain of before) if (!overlapping.includes(chain)) this.#overlaps(chain, port, false);
+    for (const chain of overlapping) if (!before.includes(chain)) this.#overlaps(chain, port, true);
+    if (overlapping.length > 0) this.#overlapping.set(port, overlapping);
+    else this.#overlapping.delete(port);
+  }
+
+  #overlaps(chain: ChainEntry, port: PortEntry, does: boolean): void {
+    if (does) chain.overlapping.add(port);
+    else chain.overlapping.delete(port);
+    this.#moved.add(chain);
   }
 
   *#portsAround(entry: ChainEntry): Generator<PortEntry> {

@@ -26,7 +26,7 @@ const TYPES = {
  */
 export const switchView: DriverView<OvsSpec> = {
   typeOf: (kind) => TYPES[kind],
-  forwards: (kind) => kind === 'flow' || kind === 'gate',
+  forwards: (kind) => ['flow', 'hopexit', 'steering', 'gate'].includes(kind),
   attributesOf(spec): NetlinkAttributes {
     switch (spec.kind) {
       case 'pipeline':
