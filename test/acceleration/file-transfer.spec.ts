@@ -5,8 +5,9 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { sampleText } from '@outboard/acceleration';
+import type { HeldSession } from '@outboard/local-stack';
 import { type Pod, type Program, waitConnected, waitUntil } from '@outboard/testbed';
-import { AccelerationWorld, DPUS, type HeldSession } from './world.js';
+import { AccelerationWorld, DPUS } from './world.js';
 
 const APPLICATION = fileURLToPath(new URL('../dist/acceleration/file-transfer.js', import.meta.url));
 const PORT = 7100;
@@ -70,8 +71,8 @@ afterAll(async () => {
 }, 60_000);
 
 it('each session is on the DPU of its port', async () => {
-  expect((await world.session('sealing', () => true)).status).toMatchObject({ dpu: 'dpu-a', epoch: 1 });
-  expect((await world.session('opening', () => true)).status).toMatchObject({ dpu: 'dpu-b', epoch: 1 });
+  expect((await world.session('sealing')).status).toMatchObject({ dpu: 'dpu-a', epoch: 1 });
+  expect((await world.session('opening')).status).toMatchObject({ dpu: 'dpu-b', epoch: 1 });
 });
 
 it('a file goes from pod to pod sealed by one DPU and opened by the other; one dies in the middle of it, the session moves, and not a byte is another one', async () => {
@@ -100,7 +101,7 @@ it('a file goes from pod to pod sealed by one DPU and opened by the other; one d
   });
   expect(sent.resubmitted).toBeGreaterThan(0);
   expect(received).toMatchObject({ onHost: 0, failed: 0, places: [{ epoch: 1 }] });
-  expect((await world.session('sealing', () => true)).status).toMatchObject({ dpu: 'dpu-b', epoch: 2 });
+  expect((await world.session('sealing')).status).toMatchObject({ dpu: 'dpu-b', epoch: 2 });
 }, 120_000);
 
 it('the DPU that comes back does not serve what has moved', async () => {
@@ -115,7 +116,7 @@ it('the DPU that comes back does not serve what has moved', async () => {
     () => (existsSync(former) ? `${former} is there` : undefined),
     20_000,
   );
-  expect((await world.session('sealing', () => true)).status).toMatchObject({ dpu: 'dpu-b', epoch: 2 });
+  expect((await world.session('sealing')).status).toMatchObject({ dpu: 'dpu-b', epoch: 2 });
 }, 60_000);
 
 /** Starts the application in a pod; `done` is what it tells at its end. */

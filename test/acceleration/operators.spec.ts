@@ -3,7 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { AccelerationClient } from '@outboard/acceleration-client';
-import { AccelerationWorld, type HeldSession } from './world.js';
+import type { HeldSession } from '@outboard/local-stack';
+import { AccelerationWorld } from './world.js';
 
 const ENCRYPT = ['--operation', 'ENCRYPT', '--algorithm', 'AES_256_GCM'];
 /** After which a module is skipped. */
@@ -23,7 +24,7 @@ beforeAll(async () => {
       { id: 2, steps: [{ operation: 'COMPRESS', algorithm: 'ZSTD' }] },
     ],
   });
-  dpu = (await world.session('work', () => true)).status.dpu ?? '';
+  dpu = (await world.session('work')).status.dpu ?? '';
   client = world.client(session);
 }, 120_000);
 afterAll(async () => {
@@ -78,7 +79,7 @@ it('a thread that an operator has hang is told; the other goes on, and its jobs 
 it('the worth of a session is measured with its directory and its token', async () => {
   const token = join(world.stack.testbed.directory, 'token');
   writeFileSync(token, session.token.toString('hex'), { mode: 0o600 });
-  const { socketDirectory = '' } = (await world.session('work', () => true)).status;
+  const { socketDirectory = '' } = (await world.session('work')).status;
   const options = ['--directory', socketDirectory, '--token-file', token, '-o', 'json'];
   const { items } = JSON.parse(await world.outboard('acceleration', 'bench', '2', ...options));
   expect(items).toHaveLength(3);

@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AccelerationClient, newestOf } from '@outboard/acceleration-client';
+import type { HeldSession } from '@outboard/local-stack';
 import { Traces } from './traces.js';
-import { AccelerationWorld, DPUS, type HeldSession } from './world.js';
+import { AccelerationWorld, DPUS } from './world.js';
 
 const PROGRAMS = [{ id: 1, steps: [{ operation: 'ENCRYPT', algorithm: 'AES_256_GCM', key: 'secret' }] }];
 const FORMS = ['base64', 'base64url', 'hex', 'numbers', 'raw'];

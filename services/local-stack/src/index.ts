@@ -1,2 +1,3 @@
+export * from './acceleration.js';
 export * from './local-stack.js';
 export * from './workspace.js';

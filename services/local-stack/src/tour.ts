@@ -12,6 +12,7 @@ import {
   udpFrame,
 } from '@outboard/testbed';
 import { parseAllDocuments } from 'yaml';
+import { showAcceleration } from './acceleration-tour.js';
 import type { LocalStack } from './local-stack.js';
 import type { Manifest, Workspace } from './workspace.js';
 
@@ -39,7 +40,10 @@ export async function tour(stack: LocalStack, examples: readonly string[], say: 
     for (const each of tenants) await showConnectivity(each, say);
     await showIsolation(tenants, say);
     const [first] = tenants;
-    if (first) await showFirstPacket(stack, first, say);
+    if (first) {
+      await showFirstPacket(stack, first, say);
+      await showAcceleration(stack, first.workspace, say);
+    }
   } finally {
     for (const server of servers) server[Symbol.dispose]();
   }

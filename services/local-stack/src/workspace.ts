@@ -97,9 +97,8 @@ export class Workspace implements AsyncDisposable {
     await pod.attach(this.testbed.dpu(status.dpu ?? ''), spec.function?.vfNumber, given, device);
   }
 
-  address(kind: KindName, name: string): ResourceAddress {
-    return addressOf({ kind, metadata: { tenant: this.tenant, name } });
-  }
+  readonly address = (kind: KindName, name: string): ResourceAddress =>
+    addressOf({ kind, metadata: { tenant: this.tenant, name } });
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.publisher[Symbol.asyncDispose]();

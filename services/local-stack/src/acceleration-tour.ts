@@ -1,0 +1,113 @@
+import { randomBytes } from 'node:crypto';
+import { PassThrough } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { sampleText } from '@outboard/acceleration';
+import { AccelerationClient, OpeningStream, SealingStream } from '@outboard/acceleration-client';
+import { BusSession } from '@outboard/acceleration-client/bus';
+import { AppError } from '@outboard/core';
+import { createSession, type HeldSession, importKey, readySession } from './acceleration.js';
+import type { LocalStack } from './local-stack.js';
+import type { Workspace } from './workspace.js';
+
+const KEY = 'tour';
+const SEALING = 'tour-sealing';
+const OPENING = 'tour-opening';
+const MEBIBYTES = 16;
+const SEAL = [
+  { operation: 'COMPRESS', algorithm: 'ZSTD' },
+  { operation: 'ENCRYPT', algorithm: 'AES_256_GCM', key: KEY },
+  { operation: 'GENERATE', algorithm: 'CRC32C' },
+];
+const OPEN = [
+  { operation: 'VERIFY', algorithm: 'CRC32C' },
+  { operation: 'DECRYPT', algorithm: 'AES_256_GCM', key: KEY },
+  { operation: 'DECOMPRESS', algorithm: 'ZSTD' },
+];
+
+/** What one DPU compresses and encrypts for the holder of a port another one decrypts: neither holder has the key. */
+export async function showAcceleration(
+  stack: LocalStack,
+  workspace: Workspace,
+  say: (line: string) => void,
+): Promise<void> {
+  await forget(workspace);
+  const [here, there] = portsOnTwoDpus(workspace);
+  const dpus = [here.dpu, there.dpu];
+  await importKey(stack, workspace, { name: KEY, secret: randomBytes(32), dpus });
+  const sealing = await createSession(workspace, SEALING, {
+    programs: [{ id: 1, steps: SEAL }],
+    holder: { port: here.port },
+  });
+  const opening = await createSession(workspace, OPENING, {
+    programs: [{ id: 1, steps: OPEN }],
+    holder: { port: there.port },
+  });
+  const clients = [clientOf(workspace, sealing), clientOf(workspace, opening)] as const;
+  try {
+    const plain = Buffer.concat(Array.from({ length: MEBIBYTES }, () => sampleText(1 << 20)));
+    const opened: Buffer[] = [];
+    const wire = new PassThrough();
+    let sealed = 0;
+    wire.on('data', (bytes: Buffer) => {
+      sealed += bytes.length;
+    });
+    const started = performance.now();
+    await pipeline(
+      [plain],
+      new SealingStream(clients[0], 1),
+      wire,
+      new OpeningStream(clients[1], 1),
+      async (source) => {
+        for await (const bytes of source) opened.push(bytes);
+      },
+    );
+    const seconds = (performance.now() - started) / 1000;
+    if (!Buffer.concat(opened).equals(plain))
+      throw new AppError('INTERNAL', 'what was opened is not what was sealed');
+    const { status } = await readySession(workspace, SEALING);
+    const modules = status.programs.flatMap(({ steps }) => steps.map(({ module }) => module));
+    say(
+      `acceleration: ${MEBIBYTES} MiB of ${workspace.tenant}/${here.port} compressed and encrypted by ${here.dpu} (${modules.join(', ')}),`,
+    );
+    say(
+      `  opened by ${there.dpu} for ${workspace.tenant}/${there.port} and byte-identical: ${(sealed / 2 ** 20).toFixed(1)} MiB on the way, ${(MEBIBYTES / seconds).toFixed(0)} MiB/s`,
+    );
+  } finally {
+    for (const client of clients) client[Symbol.dispose]();
+    await forget(workspace);
+  }
+}
+
+function clientOf({ state, tenant }: Workspace, { name, token }: HeldSession): AccelerationClient {
+  const { locate, known } = new BusSession({ state, tenant, name, token });
+  return new AccelerationClient({ locate, known });
+}
+
+interface PlacedPort {
+  readonly port: string;
+  readonly dpu: string;
+}
+
+function portsOnTwoDpus({ state }: Workspace): readonly [PlacedPort, PlacedPort] {
+  const placed = [...state.values()].flatMap((resource): PlacedPort[] =>
+    resource.kind === 'Port' && resource.status.dpu !== undefined
+      ? [{ port: resource.metadata.name, dpu: resource.status.dpu }]
+      : [],
+  );
+  const [here] = placed;
+  const there = placed.find(({ dpu }) => dpu !== here?.dpu);
+  if (here === undefined || there === undefined)
+    throw new AppError('FAILED_PRECONDITION', 'the tenant has no ports on two DPUs');
+  return [here, there];
+}
+
+/** Also what a tour has left that did not end. */
+async function forget(workspace: Workspace): Promise<void> {
+  const made = [
+    ['AccelerationSession', SEALING],
+    ['AccelerationSession', OPENING],
+    ['AccelerationKey', KEY],
+  ] as const;
+  for (const [kind, name] of made)
+    if (workspace.state.get(workspace.address(kind, name)) !== undefined) await workspace.delete(kind, name);
+}
