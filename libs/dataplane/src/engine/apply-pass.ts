@@ -487,7 +487,8 @@ export class ApplyPass<S extends Spec> {
     if (others === undefined) return NOBODY;
     this.#held.delete(key);
     for (const entry of others) entry.isHeld = false;
-    return others;
+    // What was forgotten meanwhile may have a successor under its key, which is none of its business.
+    return others.filter((entry) => this.context.tracker.get(entry.key) === entry);
   }
 
   /** Notes what a key is like; wakes what waited for it, and buries what went with it. */

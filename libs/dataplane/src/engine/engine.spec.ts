@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { AppError, systemRandom } from '@outboard/core';
 import { ManualClock } from '@outboard/testkit';
@@ -400,6 +401,42 @@ describe('the engine', () => {
     const from = probe.reports.length;
     await probe.apply(d.document(1, [...NETWORK, port(1)]));
     await probe.until(({ problems }) => problems.length === 0, from);
+  });
+
+  it('keeps what comes again while what it was to be made with fails', async () => {
+    const driver = faultyDriver(memory());
+    const probe = await start(driver);
+    const member = (number: number): d.Entry => d.groupMember('g', `10.0.1.${number}`);
+    const isOf = (number: number, key: string): boolean => key.endsWith(`/0a00010${number}`);
+    let isFailing = true;
+    driver.setFault((operation) =>
+      isFailing && operation.action !== 'delete' && isOf(1, operation.object.key)
+        ? { kind: 'failed', error: { code: 'EIO', message: 'injected' } }
+        : undefined,
+    );
+    const tried = new Promise<void>((resolve) => {
+      const apply = driver.apply.bind(driver);
+      driver.apply = async (operations) => {
+        const results = await apply(operations);
+        if (results.some(({ kind }) => kind === 'again')) resolve();
+        return results;
+      };
+    });
+    probe.engine.submit(d.document(1, [...NETWORK, d.addressGroup('g'), member(1), member(2)]));
+    await tried;
+    probe.engine.submit(d.delta(2, [], [member(2)[0]]));
+    const isKnown = (): boolean =>
+      probe.engine
+        .inspect({ type: 'element', after: '', limit: 100, matches: () => true })
+        .objects.some(({ key }) => isOf(2, key));
+    while (isKnown()) await nextTurn();
+    const from = probe.reports.length;
+    probe.engine.submit(d.delta(3, [member(2)]));
+    while (!isKnown()) await nextTurn();
+    isFailing = false;
+    await probe.until(({ version, problems }) => version.sequence === 3n && problems.length === 0, from);
+    await probe.engine.settled();
+    expect((await driver.observe({ kind: 'all' })).some(({ key }) => isOf(2, key))).toBe(true);
   });
 
   it('lets nothing through before what it needs was read back', async () => {
