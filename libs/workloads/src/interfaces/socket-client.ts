@@ -1,5 +1,5 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
-import { request } from 'node:http';
+import type { request as Request } from 'node:http';
 import { AppError } from '@outboard/core';
 
 /** linux/fcntl.h: a place in the file system, without opening what is there. */
@@ -27,8 +27,10 @@ export interface HttpResponse {
 export async function askSocket(socket: string, wanted: HttpRequest): Promise<HttpResponse> {
   const descriptor = holdSocket(socket);
   try {
+    // Loaded with the first CNF: a worker has to fit a DPU.
+    const { request } = await import('node:http');
     // The link of a held descriptor leads to what is held; it is short, too (unix(7) has room for 108 bytes).
-    return await ask(`/proc/self/fd/${descriptor}`, wanted);
+    return await ask(request, `/proc/self/fd/${descriptor}`, wanted);
   } finally {
     closeSync(descriptor);
   }
@@ -46,7 +48,7 @@ function holdSocket(path: string): number {
   throw new AppError('UNAVAILABLE', 'interfaces.sock is no socket');
 }
 
-function ask(socketPath: string, wanted: HttpRequest): Promise<HttpResponse> {
+function ask(request: typeof Request, socketPath: string, wanted: HttpRequest): Promise<HttpResponse> {
   const { method, path, body, timeoutMilliseconds, maximumBytes } = wanted;
   return new Promise((resolve, reject) => {
     const outgoing = request({
