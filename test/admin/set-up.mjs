@@ -4,6 +4,7 @@
 import { installMissing } from '../../tools/debian-packages.mjs';
 
 installMissing({
+  busybox: 'busybox-static',
   '/usr/lib/cni/bridge': 'containernetworking-plugins',
   '/usr/lib/ipsec/charon': 'strongswan-charon',
   '/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so': 'libcharon-extra-plugins',
