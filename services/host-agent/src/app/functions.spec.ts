@@ -17,15 +17,19 @@ interface Told {
 
 /** What admin tells: DPUs with whether they report, and their functions. */
 class Admin {
-  readonly dpus = new Map<string, { readonly status: string; readonly functions: Told[] }>();
+  readonly dpus = new Map<
+    string,
+    { readonly status: string; readonly desired?: string; readonly functions: Told[] }
+  >();
   listings = 0;
 
   async list(kind: string, _tenant: string, { fieldSelector = '' }): Promise<unknown> {
     if (kind === 'Dpu') {
       this.listings++;
       return ok(
-        [...this.dpus].map(([name, { status }]) => ({
+        [...this.dpus].map(([name, { status, desired = 'READY' }]) => ({
           metadata: { name },
+          spec: { lifecycle: { desired } },
           status: { conditions: condition(status) },
         })),
       );
@@ -101,9 +105,10 @@ describe('the functions of a host', () => {
       ],
     });
     admin.dpus.set('dpu-2', { status: 'Unknown', functions: [{ vfNumber: 0 }] });
+    admin.dpus.set('dpu-3', { status: 'True', desired: 'MAINTENANCE', functions: [{ vfNumber: 0 }] });
     await functions.refresh();
     expect(lease()).toBeUndefined();
-    expect(functions.noneFree('default')).toContain('dpu-1, dpu-2 does not report');
+    expect(functions.noneFree('default')).toContain('dpu-1, dpu-2 does not report, dpu-3 takes no new ports');
     expect(functions.free('fast')).toBe(1);
   });
 

@@ -1,10 +1,11 @@
 import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
 import {
-  type Condition,
+  type Dpu,
   type DpuFunction,
   type FunctionIdentity,
   findCondition,
   functionIdentityKey,
+  isSchedulable,
   type Name,
 } from '@outboard/model';
 import type { LeasableFunction } from '../domain/attachment.js';
@@ -22,14 +23,14 @@ interface KnownFunction extends LeasableFunction {
   readonly physical: boolean;
   /** `tenant/name` of the port that has bound it, as far as admin knows. */
   readonly claim: string | undefined;
-  /** Its DPU reports. */
+  /** Its DPU reports, and takes new ports. */
   readonly healthy: boolean;
 }
 
 /** The functions of this host's DPUs, as admin last told them, and which of them are leased here. */
 export class Functions {
   #known: readonly KnownFunction[] = [];
-  /** Of this host: `dpu-1`, or `dpu-1 does not report`. */
+  /** Of this host: `dpu-1`, `dpu-1 does not report`, or `dpu-1 takes no new ports`. */
   #dpus: readonly string[] = [];
   /** By name: who has it. */
   readonly #leases = new Map<string, string>();
@@ -171,8 +172,9 @@ export class Functions {
     const dpus = await this.controlPlane.list('Dpu', '_', { fieldSelector: `spec.host=${this.host}` });
     if (!dpus.ok) return dpus;
     const known: KnownFunction[] = [];
-    for (const { metadata, status } of dpus.value) {
-      const healthy = isReporting(status.conditions);
+    for (const dpu of dpus.value) {
+      const { metadata } = dpu;
+      const healthy = obstacleOf(dpu) === undefined;
       const selector = { fieldSelector: `status.dpu=${metadata.name}` };
       const functions = await this.controlPlane.list('Function', '_', selector);
       if (!functions.ok) return functions;
@@ -181,16 +183,17 @@ export class Functions {
     await this.network.refresh();
     this.#known = known;
     this.#unusable.clear();
-    this.#dpus = dpus.value.map(({ metadata: { name }, status }) =>
-      isReporting(status.conditions) ? name : `${name} does not report`,
-    );
+    this.#dpus = dpus.value.map((dpu) => [dpu.metadata.name, obstacleOf(dpu) ?? []].flat().join(' '));
     this.#refreshed = this.clock.monotonic();
     return ok(undefined);
   }
 }
 
-const isReporting = (conditions: readonly Condition[]): boolean =>
-  findCondition(conditions, 'Healthy')?.status === 'True';
+/** Why pods are given no functions of a DPU. */
+function obstacleOf(dpu: Dpu): string | undefined {
+  if (findCondition(dpu.status.conditions, 'Healthy')?.status !== 'True') return 'does not report';
+  return isSchedulable(dpu) ? undefined : 'takes no new ports';
+}
 
 function knownOf({ metadata, spec, status }: DpuFunction, healthy: boolean): KnownFunction | undefined {
   const { dpu, serialNumber, pfMacAddress, vfNumber, attachment, claim, flavour } = status;
