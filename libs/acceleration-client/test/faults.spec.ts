@@ -72,31 +72,26 @@ it('a job whose completion is lost is done again, and ends once', () =>
     async (client) => {
       await inject({ kind: 'DROP' });
       const { attempts, metadata, output } = await client.run(1, PLAIN);
-      expect([attempts, client.activity]).toEqual([
-        2,
-        { accelerated: 1, onHost: 0, resubmitted: 1, failed: 0 },
-      ]);
+      expect(attempts).toBeGreaterThan(1);
+      expect(client.activity).toEqual({ accelerated: 1, onHost: 0, resubmitted: attempts - 1, failed: 0 });
       expect(Buffer.compare((await client.run(2, output, { metadata })).output, PLAIN)).toBe(0);
     },
     { attemptMilliseconds: 200 },
   ));
 
-it('while a thread stands still jobs are done on the host, other threads go on, and it is told', async () => {
-  await withClient(
-    async (client) => {
-      const sum = await client.run(4, PLAIN);
-      await inject({ kind: 'HANG', operation: 'GENERATE', algorithm: 'SHA_256' });
+it('while a thread stands still jobs are done on the host, other threads go on, and it is told', () =>
+  withClient(async (patient) => {
+    const sum = await patient.run(4, PLAIN);
+    await inject({ kind: 'HANG', operation: 'GENERATE', algorithm: 'SHA_256' });
+    const impatient = { attemptMilliseconds: 200, timeoutMilliseconds: 300, host: new HostEngine() };
+    await withClient(async (client) => {
+      await client.session();
       const onHost = await client.run(4, PLAIN);
       expect([onHost.ranOn, onHost.metadata]).toEqual(['HOST', sum.metadata]);
-      expect((await client.run(3, PLAIN)).attempts).toBe(1);
-      const { threads } = await world.dataPath.activity();
-      expect(threads.map(({ lane, activity }) => [lane, activity !== undefined])).toEqual([
-        ['LIGHT', false],
-        ['HEAVY', true],
-      ]);
-      await world.dataPath.clearFaults();
-      expect((await client.run(4, PLAIN)).ranOn).toBe('NATIVE_LIBRARY');
-    },
-    { attemptMilliseconds: 200, timeoutMilliseconds: 500, host: new HostEngine() },
-  );
-});
+    }, impatient);
+    expect((await patient.run(3, PLAIN)).ranOn).toBe('NATIVE_LIBRARY');
+    const { threads } = await world.dataPath.activity();
+    expect(threads).toMatchObject([{ lane: 'LIGHT', activity: undefined }, { lane: 'HEAVY' }]);
+    await world.dataPath.clearFaults();
+    expect((await patient.run(4, PLAIN)).ranOn).toBe('NATIVE_LIBRARY');
+  }));
