@@ -92,6 +92,25 @@ describe('a session', () => {
     });
   });
 
+  it('has the token that was told last, wherever it is on its way to a place', async () => {
+    unwrap(await laboratory.apply('AccelerationSession', 's', { programs: COMPRESS }));
+    const tokenDigest = async (): Promise<string> =>
+      unwrap(await laboratory.request('token', 'AccelerationSession', { name: 's' })).tokenSha256;
+    expect(laboratory.where('s')).toBe('- 0 Unsupported NotPlanned');
+    for (let time = 0; time < 2; time++) {
+      const told = await tokenDigest();
+      expect(laboratory.found('s').status.tokenSha256).toBe(told);
+    }
+    await laboratory.neighbours.putDpu('dpu-a');
+    await laboratory.quiet();
+    expect(laboratory.where('s')).toBe('dpu-a 1 Placed Applying');
+    const last = await tokenDigest();
+    await laboratory.restart();
+    await laboratory.worker('dpu-a');
+    const [object] = laboratory.objects('dpu-a') as AccelerationSession[];
+    expect(Buffer.from(object?.tokenSha256 ?? []).toString('hex')).toBe(last);
+  });
+
   it('ends with its ttl, without a connection with its lease, and not while it has one', async () => {
     await laboratory.dpus('dpu-a');
     await laboratory.session('short', { programs: COMPRESS, ttlSeconds: 40 });
@@ -214,5 +233,32 @@ describe('a plan', () => {
     expect(laboratory.objects('dpu-a')).toEqual([]);
     await laboratory.session('s');
     expect(laboratory.where('s')).toMatch(/^dpu-b 1 /);
+  });
+
+  it('leaves what is known of the workers as it is', async () => {
+    await laboratory.dpus('dpu-a');
+    await laboratory.session('served');
+    const worker = laboratory.workers.get('dpu-a');
+    if (worker) worker.isReporting = false;
+    await laboratory.session('applying');
+    const planned = async (name: string, weight: number) =>
+      unwrap(
+        await laboratory.request(
+          'plan',
+          'AccelerationSession',
+          laboratory.manifest('AccelerationSession', name, {
+            programs: COMPRESS,
+            tokenSha256: TOKEN_SHA256,
+            policy: { weight },
+          }),
+        ),
+      );
+    await planned('served', 9);
+    await planned('applying', 9);
+    // Everything is looked at again.
+    await laboratory.neighbours.putDpu('dpu-a', { megabytesPerSecond: 2_000 });
+    await laboratory.quiet();
+    expect(laboratory.where('served')).toBe('dpu-a 1 Placed Serving');
+    expect(laboratory.where('applying')).toBe('dpu-a 1 Placed Applying');
   });
 });

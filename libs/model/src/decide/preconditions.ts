@@ -37,7 +37,7 @@ export function checkPreconditions(
   return undefined;
 }
 
-export const notFound = (target: Target): AppError =>
+export const notFound = (target: Parameters<typeof describe>[0]): AppError =>
   new AppError('NOT_FOUND', `${describe(target)} does not exist`, { reason: 'NOT_FOUND' });
 
 /** The metadata after an apply: the generation counts changes of the spec only. */

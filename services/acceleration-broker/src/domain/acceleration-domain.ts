@@ -1,4 +1,4 @@
-import { type AppError, err, ok, type Result } from '@outboard/core';
+import { AppError, err, ok, type Result } from '@outboard/core';
 import type { DocumentDomain } from '@outboard/document-owner';
 import type {
   CompiledDocument,
@@ -52,13 +52,13 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
       putSessionObject(world, session, revision);
       const { metadata, status } = session.resource;
       if (status.dpu && isApplied(status))
-        world.confirmations.forget(status.dpu, sessionObjectKey(metadata.uid));
+        world.confirmations.await(status.dpu, sessionObjectKey(metadata.uid), undefined);
       world.dirtySessions.add(nameKey(metadata.tenant, metadata.name));
     }
     for (const key of world.all('AccelerationKey')) {
       const { metadata, status } = key.resource;
       for (const dpu of putKeyObjects(world, key, new Set(), revision)) {
-        if (isApplied(status)) world.confirmations.forget(dpu, keyObjectKey(metadata.uid));
+        if (isApplied(status)) world.confirmations.await(dpu, keyObjectKey(metadata.uid), undefined);
       }
       world.dirtyKeys.add(nameKey(metadata.tenant, metadata.name));
     }
@@ -175,19 +175,26 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
     return this.#takeChanges();
   }
 
-  /** Has a session know its token by this digest from now on. */
+  /**
+   * Has a session know its token by this digest from now on. NOT_FOUND; FAILED_PRECONDITION: the spec tells the digest of
+   * one, whose author has it.
+   */
   setToken(
     tenant: string,
     name: string,
     tokenSha256: string,
     context: DomainContext,
-  ): readonly DomainChange[] {
+  ): Result<readonly DomainChange[], AppError> {
     const found = this.#world.get('AccelerationSession', tenant, name);
-    if (!found) return [];
+    if (!found) return err(notFound({ kind: 'AccelerationSession', metadata: { tenant, name } }));
     const { resource } = found;
+    if (resource.spec.tokenSha256 !== undefined) {
+      const text = 'the spec tells the digest of a token: whoever wrote it has that one';
+      return err(new AppError('FAILED_PRECONDITION', text, { reason: 'TOKEN_GIVEN' }));
+    }
     const record = { ...found, resource: { ...resource, status: { ...resource.status, tokenSha256 } } };
-    settleSession(this.#world, record, context);
-    return this.#takeChanges();
+    settleSession(this.#world, record, context, found);
+    return ok(this.#takeChanges());
   }
 
   /** Takes account of a store that was restored. */

@@ -17,13 +17,15 @@ const APPLIED = { state: 'APPLIED' } as const;
 export class Confirmations {
   readonly #dpus = new Map<Name, DpuConfirmations>();
 
-  /** An object has changed in that sequence of the DPU's document. */
-  await(dpu: Name, key: string, sequence: number): void {
-    this.#of(dpu).awaited.set(key, sequence);
+  /** An object has changed in that sequence of the DPU's document; undefined: nothing of it has to be confirmed. */
+  await(dpu: Name, key: string, sequence: number | undefined): void {
+    if (sequence === undefined) this.#dpus.get(dpu)?.awaited.delete(key);
+    else this.#of(dpu).awaited.set(key, sequence);
   }
 
-  forget(dpu: Name, key: string): void {
-    this.#dpus.get(dpu)?.awaited.delete(key);
+  /** The sequence that has to be confirmed of an object. */
+  awaited(dpu: Name, key: string): number | undefined {
+    return this.#dpus.get(dpu)?.awaited.get(key);
   }
 
   stateOf(dpu: Name, key: string): ObjectState {

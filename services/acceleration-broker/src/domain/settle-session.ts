@@ -66,8 +66,15 @@ export function placesFor(
 /**
  * Decides where a session is and what it is told of that, as things are now, and has the documents say so. It stays
  * where it is as long as it can.
+ *
+ * @param former as it is stored, where that is another one.
  */
-export function settleSession(world: World, record: SessionRecord, context: DomainContext): void {
+export function settleSession(
+  world: World,
+  record: SessionRecord,
+  context: DomainContext,
+  former = record,
+): void {
   const { metadata, spec, status } = record.resource;
   const { programs, policy } = wantedOf(world, metadata.tenant, spec);
   const { found, problems } = keysOf(world, metadata, programs);
@@ -121,7 +128,7 @@ export function settleSession(world: World, record: SessionRecord, context: Doma
     context.now,
   );
   const after = { ...placed.resource, status: { ...placed.resource.status, conditions } };
-  keep(world, record, { ...placed, resource: after }, context);
+  keep(world, former, { ...placed, resource: after }, context);
 }
 
 /** Has the document of the DPU that a session is on say what is stored of it. */

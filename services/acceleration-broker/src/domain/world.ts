@@ -70,12 +70,13 @@ export class World {
     if (object) this.#objects.set(id, object);
     else this.#objects.delete(id);
     this.documents.put(dpu, key, object);
-    if (object) this.confirmations.await(dpu, key, sequence);
-    else this.confirmations.forget(dpu, key);
+    const awaited = this.confirmations.awaited(dpu, key);
+    this.confirmations.await(dpu, key, object && sequence);
     this.#undo?.push(() => {
       if (before) this.#objects.set(id, before);
       else this.#objects.delete(id);
       this.documents.put(dpu, key, before);
+      this.confirmations.await(dpu, key, awaited);
     });
   }
 
