@@ -129,7 +129,6 @@ export class WorkloadHost implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort();
     await Promise.all([...this.#kept.values()].map((kept) => kept[Symbol.asyncDispose]()));
-    await this.options.runtime[Symbol.asyncDispose]();
   }
 
   get #workloads(): string {

@@ -22,7 +22,7 @@ export interface ContainerExit {
 }
 
 /** Runs containers that outlive who started them. Names of containers are RFC 1123 labels. */
-export interface ContainerRuntime extends AsyncDisposable {
+export interface ContainerRuntime {
   /** What separates its containers. Throws AppError FAILED_PRECONDITION where there is no way to run any. */
   probe(): Promise<RuntimeCapabilities>;
   list(): Promise<readonly FoundContainer[]>;

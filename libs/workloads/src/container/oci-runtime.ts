@@ -149,8 +149,6 @@ export class OciRuntime implements ContainerRuntime {
     throw new AppError('FAILED_PRECONDITION', `ended with ${code ?? 'a signal'}${said && `: ${said}`}`);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {}
-
   async #isRunning(id: string): Promise<boolean> {
     if (!existsSync(join(this.#state, id))) return false;
     const { code, stdout } = await this.#call(['state', id]);

@@ -71,6 +71,8 @@ export class FunctionsPart implements AdminPart<VirtualFunctionsMessage>, AsyncD
     this.#running = this.#settle().finally(() => {
       this.#running = undefined;
       if (this.#closed) return;
+      // Something was wanted when this had just ended.
+      if (this.#again) return this.#look();
       const pause = this.#state === 'settled' ? CHECK_MILLISECONDS : RETRY_MILLISECONDS;
       this.#timer = this.clock.schedule(pause, () => this.#look());
     });
