@@ -117,6 +117,22 @@ describe('the life of a DPU, as admin keeps it', () => {
     expect(state()).toBe('READY Provisioned');
   });
 
+  it('asks for a reboot anew with every attempt, and for none between two of them', async () => {
+    await open();
+    await laboratory.report('dpu-7', REPORT);
+    await beat();
+    await want('READY', { rebootRequest: 'a' });
+    expect(await beat()).toMatchObject({ value: { rebootRequest: 'a' } });
+    await want('READY', { rebootRequest: 'a', retryRequest: 'now' });
+    expect(await beat()).toMatchObject({ value: { rebootRequest: 'a, now' } });
+    await pass(15 * MINUTE);
+    expect(state()).toBe('FAILED RebootTimedOut');
+    expect(await beat()).toMatchObject({ value: { rebootRequest: '' } });
+    await pass(MINUTE);
+    expect(state()).toBe('REBOOTING AwaitingBoot');
+    expect(await beat()).toMatchObject({ value: { rebootRequest: 'a, now, attempt 2' } });
+  });
+
   it('ends in retirement: its worker is refused, and what is kept of it goes after thirty days', async () => {
     await open();
     await laboratory.report('dpu-7', REPORT);

@@ -181,9 +181,14 @@ function isNews(lifecycle: LifecycleStatus | undefined, { settled, rebootProblem
   return settled && awaitsDocuments(lifecycle);
 }
 
-/** The boot that is asked is the one that has to end: the next one is not asked. */
-const rebootRequestOf = (dpu: Dpu | undefined): string => {
+/**
+ * Asks the boot that has to end, not the one that follows. Each attempt is another request: one that has failed is not
+ * asked for until it is tried again.
+ */
+function rebootRequestOf(dpu: Dpu | undefined): string {
   const { lifecycle, incarnation } = dpu?.status ?? {};
-  const isAsked = lifecycle && awaitsBoot(lifecycle) && lifecycle.endingIncarnation === incarnation;
-  return isAsked ? (lifecycle.rebootRequest ?? '') : '';
-};
+  if (lifecycle?.state !== 'REBOOTING' || lifecycle.endingIncarnation !== incarnation) return '';
+  const { rebootRequest = '', retryRequest, failures } = lifecycle;
+  const attempt = [retryRequest ?? [], failures > 0 ? `attempt ${failures + 1}` : []].flat();
+  return [rebootRequest, ...attempt].join(', ');
+}

@@ -23,7 +23,7 @@ export interface DocumentFollowerPorts {
   readonly incarnation: string;
   readonly engine: Pick<DataplaneEngine, 'submit'>;
   readonly store: DocumentStore;
-  /** The owner has answered. */
+  /** The owner has answered, or refused to. */
   readonly answered?: () => void;
   readonly clock: Clock;
   readonly random: Random;
@@ -97,7 +97,8 @@ export class DocumentFollower implements AsyncDisposable {
   #handle(event: ReplicaEvent): void {
     if (this.#closed) return;
     this.#carryOut(this.#replica.handle(event));
-    if (event.kind === 'synchronised' || event.kind === 'page') this.ports.answered?.();
+    if (event.kind === 'synchronised' || event.kind === 'page' || event.kind === 'refused')
+      this.ports.answered?.();
   }
 
   #carryOut(actions: readonly ReplicaAction[]): void {

@@ -93,6 +93,8 @@ export class Heartbeat implements Disposable {
       if (admitted && this.#isAdmitted === false) this.ports.admitted();
       this.#isAdmitted = admitted;
     } else if (response.error.code === 'NOT_FOUND') inventory.sendAgain();
+    // Retired; when it is reinstated, owners know it anew.
+    else if (response.error.code === 'FAILED_PRECONDITION') this.#isAdmitted = false;
     this.#note(response.ok, response.ok ? '' : response.error.message);
   }
 

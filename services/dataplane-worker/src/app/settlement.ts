@@ -8,8 +8,8 @@ export interface SettlementPorts {
 
 /**
  * Whether this DPU has what it shall have: every owner has said which version of its document is the newest, and all of
- * that was applied and read back but what was told as a problem. What comes later does not unsettle it; a new connection
- * does, as nobody knows what was missed.
+ * that was applied and read back but what was told as a problem. What comes later does not unsettle it. A new connection
+ * does, as nobody knows what was missed, and an owner that does not know this DPU any more, as it has taken all away.
  */
 export class Settlement implements Disposable {
   readonly #listening: Disposable;
@@ -40,6 +40,7 @@ export class Settlement implements Disposable {
 
   /** Something has changed that it depends on. */
   look(): void {
+    if (this.followers.some(({ confirmed }) => confirmed === undefined)) this.#isSettled = false;
     if (this.#isSettled || !this.followers.every((follower) => this.#has(follower))) return;
     this.#isSettled = true;
     this.ports.settled();

@@ -5,6 +5,7 @@ import { encodeBinary, InventoryReportSchema, ObjectProblem_State } from '@outbo
 import { AppError, type Random } from '@outboard/core';
 import type { DataplaneEngine, Driver, ObjectProblem, Spec } from '@outboard/dataplane';
 import { ManualClock, RecordingLog } from '@outboard/testkit';
+import { NOTHING } from '../domain/document-replica.js';
 import { FakeDriver, FakeEngine, virtualFunction } from '../testing/fake-dataplane.js';
 import { FakeOwner } from '../testing/fake-owner.js';
 import { temporaryDirectory } from '../testing/temporary-directory.js';
@@ -432,6 +433,26 @@ describe('a dataplane worker', () => {
       report();
       await bench.clock.advance(0);
       expect([settled(), bench.owner.syncs.length]).toEqual([true, length + 2]);
+    });
+
+    it('ends when an owner does not know this DPU any more, until it has all again', async () => {
+      await bench.owner.serve();
+      await bench.run();
+      report();
+      await bench.clock.advance(3_000);
+      expect(settled()).toBe(true);
+      bench.owner.refusals.set('heartbeat', new AppError('FAILED_PRECONDITION', 'dpu dpu-1 is retired'));
+      bench.owner.refusals.set('sync', new AppError('NOT_FOUND', 'no Dpu dpu-1'));
+      await bench.clock.advance(15_000);
+      bench.engine.report({ version: NOTHING });
+      bench.owner.refusals.clear();
+      const asked = bench.owner.syncs.length;
+      await bench.clock.advance(3_500);
+      expect(bench.owner.syncs.length).toBe(asked + 1);
+      expect(bench.owner.heartbeats.at(-1)?.settled).toBe(false);
+      report();
+      await bench.clock.advance(0);
+      expect(settled()).toBe(true);
     });
 
     it('is not before an owner knows this DPU', async () => {
