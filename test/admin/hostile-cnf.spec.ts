@@ -1,4 +1,6 @@
+import { statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { waitUntil } from '@outboard/testbed';
 import type { WantedWorkload } from '@outboard/workloads';
 import { WorkloadLab } from '@outboard/workloads/testing';
 
@@ -47,4 +49,21 @@ describe('a hostile CNF', () => {
     }[];
     expect(refused.map(({ reason }) => reason)).toEqual(Array(4).fill('TOO_MANY_CALLS'));
   });
+
+  it('that floods its log fills no more than two files of 4 MiB', async () => {
+    const flood = lab.workload({ command: ['/usr/bin/yes', 'a line of a flood that never ends'] });
+    lab.host.want(flood.uid, flood);
+    await lab.until(flood.uid, ({ ready }) => ready);
+    const directory = `${lab.directory}/workloads/${flood.uid}`;
+    const sizeOf = (name: string): number =>
+      statSync(`${directory}/${name}`, { throwIfNoEntry: false })?.size ?? 0;
+    let most = 0;
+    // Both have been begun anew.
+    await waitUntil('the log was moved away', async () => {
+      most = Math.max(most, sizeOf('log') + sizeOf('log.1'));
+      return sizeOf('log.1') > 0 && sizeOf('log') > 1 << 20 ? undefined : 'it was not';
+    });
+    expect(most).toBeLessThanOrEqual(8 << 20);
+    expect(await call('say', { text: 'still here' })).toEqual({ text: 'still here' });
+  }, 30_000);
 });

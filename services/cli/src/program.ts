@@ -254,7 +254,7 @@ ${examples([
     .addHelpText(
       'after',
       `
-A workload's DPU keeps the last one to two MiB, also over its restarts.
+A workload's DPU keeps the last MiB or two, also over its restarts.
 ${examples(['outboard -t acme logs firewall -f', 'outboard -t acme logs firewall --tail 20 --timestamps'])}`,
     );
 
