@@ -140,6 +140,25 @@ describe('a session', () => {
     expect(laboratory.objects('dpu-a')).toHaveLength(1);
   });
 
+  it('has its whole lease again when its DPU is heard of again, or is there at last', async () => {
+    await laboratory.session('leased', { programs: COMPRESS, policy: { leaseSeconds: 30 } });
+    const isThere = async () =>
+      (await laboratory.request('get', 'AccelerationSession', { name: 'leased' })).ok;
+    const pass = async (seconds: number): Promise<void> => {
+      for (let second = 0; second < seconds; second++) await laboratory.clock.advance(1_000);
+    };
+    await pass(40);
+    await laboratory.dpus('dpu-a');
+    await pass(20);
+    await laboratory.neighbours.putDpu('dpu-a', { isConnected: false });
+    await pass(40);
+    await laboratory.neighbours.putDpu('dpu-a');
+    await pass(29);
+    expect(await isThere()).toBe(true);
+    await pass(5);
+    expect(await isThere()).toBe(false);
+  });
+
   it('is refused with every rule that it breaks', async () => {
     const refused = await laboratory.apply('AccelerationSession', 's', {
       programs: [

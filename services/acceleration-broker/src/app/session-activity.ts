@@ -48,14 +48,17 @@ export class SessionActivities {
     return binaryReply(SessionsHeartbeatResponseSchema, {});
   }
 
-  /** How long each of these has had no connection, milliseconds; one that was not heard of before begins now. */
+  /**
+   * How long each of these has had no connection though it could have, milliseconds. One that was not heard of before
+   * begins now, and so does one whose DPU nobody can reach.
+   */
   *idle(sessions: Iterable<AccelerationSession>): Iterable<readonly [AccelerationSession, number]> {
     const now = this.clock.monotonic();
     const known = this.#connectedAt;
     this.#connectedAt = new Map();
     for (const session of sessions) {
       const { uid } = session.metadata;
-      const connectedAt = known.get(uid) ?? now;
+      const connectedAt = (this.domain.isReachable(session) ? known.get(uid) : undefined) ?? now;
       this.#connectedAt.set(uid, connectedAt);
       yield [session, now - connectedAt];
     }

@@ -121,6 +121,11 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
     for (const { resource } of this.#world.all('AccelerationSession')) yield resource;
   }
 
+  /** Whether its holder can have it: it is on a DPU whose worker reports. */
+  isReachable({ status }: AccelerationSession): boolean {
+    return this.#world.dpu(status.dpu)?.isReachable === true;
+  }
+
   /** By uid; undefined: there is none on that DPU. */
   sessionOn(dpu: Name, uid: string): AccelerationSession | undefined {
     const owner = this.#world.indexes.owners.get(sessionObjectKey(uid));

@@ -24,34 +24,67 @@ const activityOf = (sessionUid: string, connections: number): SessionActivity =>
 });
 
 it('sessions that have a connection are told every five seconds, and once more when they have none any more', async () => {
-  const clock = new ManualClock();
-  const told: (readonly [string, string[]])[] = [];
-  const bus = {
-    request: async (subject: string, { body }: { body: Uint8Array }) => {
-      const { sessions } = unwrap(decodeBinary(SessionsHeartbeatRequestSchema, body));
-      told.push([subject, sessions.map(({ sessionUid, connections }) => `${sessionUid} ${connections}`)]);
-      expect(sessions[0]).toMatchObject({ epoch: 2, completedJobs: 7n, engineMicroseconds: 13n });
-      return ok({ headers: {}, body: new Uint8Array() });
-    },
-  };
-  let now = [activityOf('used', 1), activityOf('idle', 0)];
-  const heartbeat = new SessionsHeartbeat({
+  const world = new HeartbeatWorld([activityOf('used', 1), activityOf('idle', 0)]);
+  await world.start();
+  world.sessions = [activityOf('used', 0), activityOf('idle', 0)];
+  await world.clock.advance(5_000);
+  await world.clock.advance(5_000);
+  expect(world.told).toEqual([['used 1'], ['used 0']]);
+  world.stop();
+});
+
+it('sessions that were connected are told as such while a thread stands still, and no longer', async () => {
+  const world = new HeartbeatWorld([activityOf('used', 1)]);
+  await world.start();
+  world.sessions = [activityOf('used', 0)];
+  world.isStandingStill = true;
+  await world.clock.advance(5_000);
+  await world.clock.advance(5_000);
+  world.isStandingStill = false;
+  await world.clock.advance(5_000);
+  await world.clock.advance(5_000);
+  expect(world.told).toEqual([['used 1'], ['used 1'], ['used 1'], ['used 0']]);
+  world.stop();
+});
+
+/** A data path that says what the test wants, and a broker that hears it. */
+class HeartbeatWorld {
+  readonly clock = new ManualClock();
+  readonly told: string[][] = [];
+  isStandingStill = false;
+  readonly #heartbeat = new SessionsHeartbeat({
     dpu: 'dpu-1',
     incarnation: 'first',
-    dataPath: { activity: async () => ({ sessions: now, threads: [], engines: [], faults: [] }) },
-    clock,
+    dataPath: {
+      activity: async () => ({
+        sessions: this.sessions,
+        threads: this.isStandingStill ? [{ lane: 'LIGHT', index: 0, activity: undefined }] : [],
+        engines: [],
+        faults: [],
+      }),
+    },
+    clock: this.clock,
     log: new RecordingLog(),
   });
-  heartbeat.connected(bus as unknown as Bus);
-  await clock.advance(0);
-  now = [activityOf('used', 0), activityOf('idle', 0)];
-  await clock.advance(5_000);
-  await clock.advance(5_000);
-  const subject = subjects.dpu('dpu-1', 'heartbeat', 'acceleration');
-  expect(told).toEqual([
-    [subject, ['used 1']],
-    [subject, ['used 0']],
-  ]);
-  heartbeat[Symbol.dispose]();
-  expect(clock.nextAlarmIn).toBeUndefined();
-});
+
+  constructor(public sessions: readonly SessionActivity[]) {}
+
+  async start(): Promise<void> {
+    const bus = {
+      request: async (subject: string, { body }: { body: Uint8Array }) => {
+        const { sessions } = unwrap(decodeBinary(SessionsHeartbeatRequestSchema, body));
+        expect(subject).toBe(subjects.dpu('dpu-1', 'heartbeat', 'acceleration'));
+        expect(sessions[0]).toMatchObject({ epoch: 2, completedJobs: 7n, engineMicroseconds: 13n });
+        this.told.push(sessions.map(({ sessionUid, connections }) => `${sessionUid} ${connections}`));
+        return ok({ headers: {}, body: new Uint8Array() });
+      },
+    };
+    this.#heartbeat.connected(bus as unknown as Bus);
+    await this.clock.advance(0);
+  }
+
+  stop(): void {
+    this.#heartbeat[Symbol.dispose]();
+    expect(this.clock.nextAlarmIn).toBeUndefined();
+  }
+}

@@ -19,11 +19,14 @@ export interface SessionsHeartbeatPorts {
   readonly log: Log;
 }
 
-/** Tells the broker which sessions are used, and what they did: those that have, or just had, a connection. */
+/**
+ * Tells the broker which sessions are used, and what they did: those that have, or just had, a connection. While a thread
+ * stands still nobody knows which it has: those that were connected before count as connected still.
+ */
 export class SessionsHeartbeat implements Disposable {
   readonly #beat: Beat;
   /** Sessions that had a connection at the last beat: their end is told once. */
-  #connected = new Set<string>();
+  #connected: ReadonlyMap<string, SessionActivity> = new Map();
 
   constructor(private readonly ports: SessionsHeartbeatPorts) {
     this.#beat = new Beat(ports.clock, async (bus) => {
@@ -41,15 +44,19 @@ export class SessionsHeartbeat implements Disposable {
   }
 
   async #tellAll(bus: Bus): Promise<void> {
-    const { sessions: all } = await this.ports.dataPath.activity();
-    const used = all.filter(
-      ({ sessionUid, connections }) => connections > 0 || this.#connected.has(sessionUid),
+    const { sessions, threads } = await this.ports.dataPath.activity();
+    const known = new Map(sessions.map((session) => [session.sessionUid, session]));
+    const connected = new Map([...known].filter(([, { connections }]) => connections > 0));
+    if (threads.some(({ activity }) => activity === undefined)) {
+      for (const [uid, before] of this.#connected) if (!connected.has(uid)) connected.set(uid, before);
+    }
+    const ended = [...this.#connected.keys()].flatMap((uid) =>
+      connected.has(uid) ? [] : (known.get(uid) ?? []),
     );
+    const used = [...connected.values(), ...ended];
     for (let at = 0; at < used.length && !this.#beat.isClosed; at += MAXIMUM_SESSIONS)
       await this.#tell(bus, used.slice(at, at + MAXIMUM_SESSIONS));
-    this.#connected = new Set(
-      all.filter(({ connections }) => connections > 0).map(({ sessionUid }) => sessionUid),
-    );
+    this.#connected = connected;
   }
 
   async #tell(bus: Bus, sessions: readonly SessionActivity[]): Promise<void> {
