@@ -49,11 +49,7 @@ describe('the line from a pod by a firewall and IPsec to the wire', () => {
     const example = manifest('configurations', 'WorkloadConfiguration', 'firewall');
     const { configuration } = example.spec as { configuration: { rules: readonly Rule[] } };
     const rules = [...configuration.rules, ...more];
-    await line.acme.apply({
-      ...example,
-      spec: { ...example.spec, configuration: { ...configuration, rules } },
-    });
-    await line.ready('WorkloadConfiguration', 'firewall');
+    await line.change({ ...example, spec: { ...example.spec, configuration: { ...configuration, rules } } });
   };
   /** Resolves when so many packets of pod-a have met no rule since it was called. */
   const dropped = async (packets: number): Promise<void> => {
@@ -66,8 +62,7 @@ describe('the line from a pod by a firewall and IPsec to the wire', () => {
   };
   const setFailureMode = async (failureMode: string): Promise<void> => {
     const example = manifest('chain', 'ServiceChain', 'to-site-b');
-    await line.acme.apply({ ...example, spec: { ...example.spec, failureMode } });
-    await line.ready('ServiceChain', 'to-site-b');
+    await line.change({ ...example, spec: { ...example.spec, failureMode } });
   };
   /** Kills the firewall; resolves, when it is known to be down, with how to tell whether it still is. */
   const crashFirewall = async (): Promise<() => boolean> => {

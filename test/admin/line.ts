@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { ResourceClient } from '@outboard/client';
 import { subjects } from '@outboard/contracts';
 import { systemClock, unwrap } from '@outboard/core';
-import { LocalStack, type Workspace } from '@outboard/local-stack';
+import { LocalStack, type Manifest, type Workspace } from '@outboard/local-stack';
 import { type AnyResource, isReady, type KindName, kindOf, type ResourceOf } from '@outboard/model';
 import { CNFS, manifests } from './examples.js';
 
@@ -63,12 +63,21 @@ export class Line implements AsyncDisposable {
     >;
   }
 
-  /** Resolves when it is ready as it is wanted now. */
-  ready<Kind extends KindName>(kind: Kind, name: string): Promise<ResourceOf<Kind>> {
+  /** Resolves when it is ready, in this generation or a later one. */
+  ready<Kind extends KindName>(kind: Kind, name: string, generation = 1): Promise<ResourceOf<Kind>> {
     return this.until(kind, name, 'is ready', (resource) => {
       const { metadata, status }: AnyResource = resource;
-      return status.observedGeneration === metadata.generation && isReady(status.conditions);
+      const isNow = metadata.generation >= generation && status.observedGeneration === metadata.generation;
+      return isNow && isReady(status.conditions);
     });
+  }
+
+  /** Has something that is there be other than it was; resolves when it is. */
+  async change(manifest: Manifest): Promise<void> {
+    const { kind, metadata } = manifest;
+    const before = this.find(kind, metadata.name)?.metadata.generation ?? 0;
+    await this.acme.apply(manifest);
+    await this.ready(kind, metadata.name, before + 1);
   }
 
   /** Calls what a CNF publishes. Throws AppError with what it, or the system, says against it. */
@@ -80,15 +89,26 @@ export class Line implements AsyncDisposable {
     return JSON.parse(Buffer.from(reply.body).toString()) as Answer;
   }
 
-  /** Kills a program as nobody does who means well: every process of the workload at once. */
+  /** Kills what runs in a workload, all at once; what watches it lives. */
   kill(workload: string): void {
     const uid = this.find('Workload', workload)?.metadata.uid;
     if (uid === undefined) throw new Error(`no workload ${workload}`);
-    for (const pid of processesOf(uid)) process.kill(pid, 'SIGKILL');
+    const pids = processesOf(uid);
+    if (pids.length === 0) throw new Error(`workload ${workload} has no processes`);
+    for (const pid of pids) killIfThere(pid);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stack[Symbol.asyncDispose]();
+  }
+}
+
+/** With the first process of a container the kernel ends the others. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (failure) {
+    if ((failure as { code?: unknown }).code !== 'ESRCH') throw failure;
   }
 }
 
@@ -98,7 +118,9 @@ function processesOf(uid: string): number[] {
     .filter((name) => /^\d+$/.test(name))
     .flatMap((name) => {
       try {
-        return readFileSync(`/proc/${name}/cgroup`, 'utf8').includes(uid) ? [Number(name)] : [];
+        const isWatcher = readFileSync(`/proc/${name}/comm`, 'utf8').trim() === 'conmon';
+        const isInside = readFileSync(`/proc/${name}/cgroup`, 'utf8').includes(uid);
+        return isInside && !isWatcher ? [Number(name)] : [];
       } catch {
         return [];
       }
