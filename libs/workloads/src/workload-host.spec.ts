@@ -70,6 +70,7 @@ it('a program goes on over a restart of what keeps it, and its end is told to wh
   await lab.host.prune();
   nothingIsLeft(uid);
   nothingIsLeft('once');
+  expect(existsSync(`/sys/fs/cgroup/memory/${lab.name}`)).toBe(false);
 }, 30_000);
 
 describe('how a program ends is told, and what becomes of it', () => {

@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, type Clock, err, type Random, type Result } from '@outboard/core';
+import { removeEmptyGroup } from './container/cgroups.js';
 import type { ContainerRuntime } from './container/container-runtime.js';
 import type { JsonObject } from './json.js';
 import type { LogPage } from './log-file.js';
@@ -66,6 +67,7 @@ export class WorkloadHost implements AsyncDisposable {
       await network.unplug(uid);
       await rm(join(directory, 'workloads', uid), { recursive: true, force: true });
     }
+    removeEmptyGroup(this.options.cgroupParent);
   }
 
   /** Uids of the workloads that are here. */
