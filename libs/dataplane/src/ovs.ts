@@ -1,3 +1,2 @@
 export { OvsDriver, type OvsDriverOptions } from './driver-ovs/ovs-driver.js';
-export { stopSwitch } from './driver-ovs/processes.js';
 export { type OvsSpec, UNDERLAY_BRIDGE } from './driver-ovs/realise/ovs-objects.js';

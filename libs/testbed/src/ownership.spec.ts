@@ -20,7 +20,7 @@ interface Owner {
   readonly name: string;
   readonly child: ChildProcess;
   readonly exited: Promise<number | string | null>;
-  readonly told: { readonly pid: number; readonly directory: string };
+  readonly told: { readonly pid: number; readonly daemon: number; readonly directory: string };
 }
 
 async function startOwner(ending = 'wait'): Promise<Owner> {
@@ -55,13 +55,23 @@ const markedOf = (name: string): number =>
     }
   }).length;
 
+/** A zombie does not: its command line is empty. */
+function livesOn(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`).length > 0;
+  } catch {
+    return false;
+  }
+}
+
 const everything = ({ name, told }: Owner): object => ({
   namespaces: namespacesOf(name).length,
   processes: markedOf(name),
+  daemon: livesOn(told.daemon),
   directory: existsSync(told.directory),
   lock: existsSync(`/run/outboard-testbed/${name}.lock`),
 });
-const NOTHING = { namespaces: 0, processes: 0, directory: false, lock: false };
+const NOTHING = { namespaces: 0, processes: 0, daemon: false, directory: false, lock: false };
 
 describe('the owner of a testbed', () => {
   it('that is killed leaves things behind, and removeLeftovers removes exactly these', async () => {
@@ -72,7 +82,13 @@ describe('the owner of a testbed', () => {
     await owner.exited;
     // Its programs die with it; what these have started does not.
     await waitUntil('its programs die', () => (markedOf(owner.name) > 1 ? 'they live' : undefined));
-    expect(everything(owner)).toEqual({ namespaces: 4, processes: 1, directory: true, lock: true });
+    expect(everything(owner)).toEqual({
+      namespaces: 4,
+      processes: 1,
+      daemon: true,
+      directory: true,
+      lock: true,
+    });
 
     expect(removeLeftovers(owner.name)).toEqual({ removed: [owner.name], alive: [] });
     expect(everything(owner)).toEqual(NOTHING);

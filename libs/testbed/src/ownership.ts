@@ -208,9 +208,13 @@ function readRecord(path: string): LockRecord | undefined {
 /** Removes all that carries the name; the caller holds its lock. Tells whether there was anything. */
 function sweep(name: string): boolean {
   const temporaryDirectory = readRecord(pathOf(name))?.temporaryDirectory;
-  const killed = killMarked(`${MARK}=${name}`);
-  removeGroups(name);
   const namespaces = NetworkNamespace.list(namespacePrefix(name));
+  const networks = new Set(namespaces.flatMap((each) => networkOf(`/run/netns/${each}`) ?? []));
+  const isInside = (pid: number): boolean => networks.has(networkOf(`/proc/${pid}/ns/net`) ?? 0);
+  const isMarked = hasVariable(`${MARK}=${name}`);
+  // What the owner itself started in a namespace bears no mark: a switch, which outlives who started it.
+  const killed = killAll(`of testbed ${name}`, (pid) => isMarked(pid) || isInside(pid));
+  removeGroups(name);
   for (const namespace of namespaces) NetworkNamespace.remove(namespace);
   if (temporaryDirectory !== undefined) rmSync(temporaryDirectory, { recursive: true, force: true });
   return killed > 0 || namespaces.length > 0 || temporaryDirectory !== undefined;
@@ -245,14 +249,16 @@ const existing = (path: string): string[] => (existsSync(path) ? readdirSync(pat
  * Kills the processes that have this variable and waits until they are gone: they may write to the directory until then.
  * Returns how many there were. Throws AppError DEADLINE_EXCEEDED.
  */
-export function killMarked(variable: string): number {
+export const killMarked = (variable: string): number => killAll(`with ${variable}`, hasVariable(variable));
+
+function killAll(whose: string, isMeant: (pid: number) => boolean): number {
   const killed = new Set<number>();
   const deadline = performance.now() + KILL_MILLISECONDS;
   for (;;) {
-    const found = markedProcesses(variable);
+    const found = processes().filter(isMeant);
     if (found.length === 0) return killed.size;
     if (performance.now() > deadline) {
-      throw new AppError('DEADLINE_EXCEEDED', `processes with ${variable} do not die: ${found.join(', ')}`);
+      throw new AppError('DEADLINE_EXCEEDED', `processes ${whose} do not die: ${found.join(', ')}`);
     }
     for (const pid of found) {
       killed.add(pid);
@@ -263,20 +269,32 @@ export function killMarked(variable: string): number {
   }
 }
 
-/** The processes whose environment carries the mark. A zombie has no environment any more. */
-function markedProcesses(variable: string): number[] {
+/** All but this one. */
+const processes = (): number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => Number.isInteger(pid) && pid !== process.pid);
+
+/** Whether the environment of a process carries the mark. A zombie has no environment any more. */
+function hasVariable(variable: string): (pid: number) => boolean {
   const mark = Buffer.from(`${variable}\0`);
-  const marked: number[] = [];
-  for (const entry of readdirSync('/proc')) {
-    const pid = Number(entry);
-    if (!Number.isInteger(pid) || pid === process.pid) continue;
+  return (pid) => {
     try {
-      if (readFileSync(`/proc/${pid}/environ`).includes(mark)) marked.push(pid);
+      return readFileSync(`/proc/${pid}/environ`).includes(mark);
     } catch {
       // It ended meanwhile, or it is another user's.
+      return false;
     }
+  };
+}
+
+/** The inode of the network namespace behind a path; undefined: it is gone, as that of a zombie is. */
+function networkOf(path: string): number | undefined {
+  try {
+    return statSync(path).ino;
+  } catch {
+    return undefined;
   }
-  return marked;
 }
 
 function kill(pid: number): void {

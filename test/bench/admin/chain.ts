@@ -211,7 +211,7 @@ async function measure(name: string, drivers: BenchDrivers): Promise<void> {
       },
     ],
   });
-  const driver = await drivers.open(testbed.dpu('dpu-1'));
+  const driver = await drivers.open(testbed.dpu('dpu-1'), testbed);
   const hopHealth = new HopHealthBoard();
   const environment = { clock: systemClock, random: systemRandom };
   const engine = createEngine({ driver, owners: ['network'], hopHealth, ...environment });
@@ -234,10 +234,10 @@ async function measure(name: string, drivers: BenchDrivers): Promise<void> {
   } finally {
     await engine[Symbol.asyncDispose]();
     await driver[Symbol.asyncDispose]();
-    await drivers.close();
+    drivers.close();
     await testbed.dispose();
   }
 }
 
 await measure('linux', linuxDrivers(`c${process.pid.toString(36)}l`));
-await measure('ovs', switchDrivers());
+await measure('ovs', switchDrivers);

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { systemClock, systemRandom } from '@outboard/core';
 import { createEngine } from '@outboard/dataplane';
 import { type Dpu, TcpBulk, Testbed, waitReachable } from '@outboard/testbed';
-import { type BenchDrivers, linuxDrivers, switchDrivers } from '../drivers.js';
+import { type BenchDrivers, linuxDrivers, switchDirectory, switchDrivers } from '../drivers.js';
 import { interleave, note, report } from '../report.js';
 import { bareLinux, bareOpenVswitch } from './bare-paths.js';
 import {
@@ -28,15 +28,15 @@ const PATHS = { near: 'on one DPU', far: 'across DPUs', routed: 'between network
 /** A driver, and the paths that are compared with its own. */
 interface Contender {
   readonly drivers: BenchDrivers;
-  bare(dpu: Dpu, peer: string): void;
+  bare(dpu: Dpu, peer: string, testbed: Testbed): void;
 }
 
 const linux = (name: string): Contender => ({ drivers: linuxDrivers(name), bare: bareLinux });
 
-function openVswitch(): Contender {
-  const drivers = switchDrivers();
-  return { drivers, bare: (dpu, peer) => bareOpenVswitch(dpu, peer, drivers.directoryOf(dpu)) };
-}
+const openVswitch: Contender = {
+  drivers: switchDrivers,
+  bare: (dpu, peer, testbed) => bareOpenVswitch(dpu, peer, switchDirectory(dpu, testbed)),
+};
 
 /** Pods for all ports, each of which knows its gateway. */
 async function attachPods(testbed: Testbed): Promise<void> {
@@ -82,7 +82,7 @@ async function measure(driverName: string, name: string, contender: Contender): 
   try {
     let policies = true;
     for (const dpu of testbed.dpus.values()) {
-      const driver = await contender.drivers.open(dpu);
+      const driver = await contender.drivers.open(dpu, testbed);
       open.unshift(driver);
       policies = driver.capabilities().every((each) => each.name !== 'policies' || each.available);
       const engine = createEngine({ driver, owners: ['network'], clock: systemClock, random: systemRandom });
@@ -95,7 +95,7 @@ async function measure(driverName: string, name: string, contender: Contender): 
       const complete = new Map(trafficDocument(dpu.name, underlayOf, policies));
       engine.submit({ owner: 'network', version, complete });
       await engine.settled();
-      contender.bare(dpu, underlayOf(dpu.name === 'dpu-1' ? 'dpu-2' : 'dpu-1'));
+      contender.bare(dpu, underlayOf(dpu.name === 'dpu-1' ? 'dpu-2' : 'dpu-1'), testbed);
     }
     await attachPods(testbed);
     const sets = SETS.filter((set) => set !== 'policed' || policies);
@@ -128,11 +128,11 @@ async function measure(driverName: string, name: string, contender: Contender): 
     }
   } finally {
     for (const each of open) await each[Symbol.asyncDispose]();
-    await contender.drivers.close();
+    contender.drivers.close();
     await testbed.dispose();
   }
 }
 
 const name = `t${process.pid.toString(36)}`;
 await measure('linux', `${name}l`, linux(`${name}l`));
-await measure('ovs', `${name}o`, openVswitch());
+await measure('ovs', `${name}o`, openVswitch);
