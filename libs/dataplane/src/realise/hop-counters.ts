@@ -8,11 +8,12 @@ export type HopDirection = (typeof HOP_DIRECTIONS)[number];
 const PREFIX = 'hop-';
 
 /**
- * The name of what is given to a hop of a chain, or with an empty name, of what leaves the chain. Behind the prefix, 16 hexadecimal digits: a
- * filter has room for as many bytes as that.
+ * The name of what goes in a direction from one hop of a chain to another; an empty name is what is outside the chain, on either
+ * side of it. Both are named, as hops in between may be left out. Behind the prefix, 16 hexadecimal digits: a filter has
+ * room for as many bytes as that.
  */
-export const hopCounterName = (chainUid: string, direction: HopDirection, hop: string): string =>
-  `${PREFIX}${digest('sha256', `${chainUid} ${direction} ${hop}`, 'hex').slice(0, 16)}`;
+export const hopCounterName = (chainUid: string, direction: HopDirection, from: string, to: string): string =>
+  `${PREFIX}${digest('sha256', `${chainUid} ${direction} ${from} ${to}`, 'hex').slice(0, 16)}`;
 
 /** The part of a counter's name that a filter bears as its cookie, in hexadecimal. */
 export const cookieOfCounter = (name: string): string => name.slice(PREFIX.length);
@@ -28,31 +29,51 @@ export interface HopCount {
   readonly passedBytes: bigint;
 }
 
-/** Of a chain with these hops, for each of them in their order both directions. What a hop passed was given to the next one, or left the chain. */
+interface Count {
+  readonly packets: bigint;
+  readonly bytes: bigint;
+}
+
+const NOTHING: Count = { packets: 0n, bytes: 0n };
+const plus = (one: Count, other: Count): Count => ({
+  packets: one.packets + other.packets,
+  bytes: one.bytes + other.bytes,
+});
+
+/**
+ * Of a chain with these hops, for each of them in their order both directions. What a hop passed was given to one behind it, or
+ * left the chain.
+ */
 export function countsOfChain(
   counters: Iterable<RuleCounter>,
   chainUid: string,
   hops: readonly string[],
 ): HopCount[] {
-  const sums = new Map<string, { packets: bigint; bytes: bigint }>();
-  for (const { name, packets, bytes } of counters) {
-    if (!name.startsWith(PREFIX)) continue;
-    const sum = sums.get(name) ?? { packets: 0n, bytes: 0n };
-    sums.set(name, { packets: sum.packets + packets, bytes: sum.bytes + bytes });
-  }
-  const given = (direction: HopDirection, hop: string) =>
-    sums.get(hopCounterName(chainUid, direction, hop)) ?? { packets: 0n, bytes: 0n };
-  return hops.flatMap((hop, index) =>
-    HOP_DIRECTIONS.map((direction) => {
-      const next = hops[direction === 'forward' ? index + 1 : index - 1] ?? '';
-      const passed = given(direction, next);
+  const sums = new Map<string, Count>();
+  for (const counter of counters)
+    if (counter.name.startsWith(PREFIX))
+      sums.set(counter.name, plus(sums.get(counter.name) ?? NOTHING, counter));
+  const among = (direction: HopDirection, from: readonly string[], to: readonly string[]): Count =>
+    from
+      .flatMap((one) =>
+        to.map((other) => sums.get(hopCounterName(chainUid, direction, one, other)) ?? NOTHING),
+      )
+      .reduce(plus, NOTHING);
+  return hops.flatMap((hop, index) => {
+    const [before, behind] = [
+      ['', ...hops.slice(0, index)],
+      [...hops.slice(index + 1), ''],
+    ] as const;
+    return HOP_DIRECTIONS.map((direction) => {
+      const [sources, targets] = direction === 'forward' ? [before, behind] : [behind, before];
+      const passed = among(direction, [hop], targets);
       return {
         hop,
         direction,
-        ...given(direction, hop),
+        ...among(direction, sources, [hop]),
         passedPackets: passed.packets,
         passedBytes: passed.bytes,
       };
-    }),
-  );
+    });
+  });
 }

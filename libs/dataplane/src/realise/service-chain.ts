@@ -114,8 +114,8 @@ export function legsOf({ chainUid, hops }: Steering): readonly Leg[] {
     [...met, undefined]
       .map((hop, index): Leg => {
         const [name = '', to] = hop ?? [];
-        const counter = hopCounterName(chainUid, direction, name);
-        return { direction, from: met[index - 1]?.[2], to, counter };
+        const [previous = '', , from] = met[index - 1] ?? [];
+        return { direction, from, to, counter: hopCounterName(chainUid, direction, previous, name) };
       })
       .reverse();
   if (hops.length === 0) return [];
