@@ -107,3 +107,37 @@ describe('how a program ends is told, and what becomes of it', () => {
     expect(summary.message).toContain('no such file');
   });
 });
+
+describe('who is killed with kill -9 is noticed, and the program started again by its policy', () => {
+  const pidIn = (path: string): number => Number(readFileSync(path, 'utf8'));
+  const killed = async (pidsOf: (pids: { program: number; monitor: number }) => readonly number[]) => {
+    const wanted = lab.workload(script('echo started'));
+    const { uid } = wanted;
+    lab.host.want(uid, wanted);
+    await lab.until(uid, ({ ready }) => ready);
+    const program = pidIn(`${lab.directory}/workloads/${uid}/bundle/pid`);
+    const monitor = pidIn(`${lab.directory}/facts/${uid}/monitor`);
+    for (const pid of pidsOf({ program, monitor })) process.kill(pid, 'SIGKILL');
+    const again = await lab.until(uid, ({ restarts, ready }) => restarts === 1 && ready);
+    expect(existsSync(`/proc/${program}/root/proc`)).toBe(false);
+    lab.host.want(uid, undefined);
+    await lab.gone(uid);
+    nothingIsLeft(uid);
+    return again.lastTermination;
+  };
+
+  it('the program', async () => {
+    const termination = await killed(({ program }) => [program]);
+    expect(termination).toMatchObject({ reason: 'SIGNALLED', signal: 'SIGKILL' });
+  });
+
+  it('its monitor with it', async () => {
+    const termination = await killed(({ program, monitor }) => [monitor, program]);
+    expect(termination).toMatchObject({ reason: 'UNKNOWN', message: expect.stringContaining('monitor') });
+  });
+
+  it('its monitor alone: what it says would be lost, and how it ends', async () => {
+    const termination = await killed(({ monitor }) => [monitor]);
+    expect(termination).toMatchObject({ reason: 'UNKNOWN', message: expect.stringContaining('monitor') });
+  });
+});

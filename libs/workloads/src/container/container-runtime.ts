@@ -19,6 +19,8 @@ export interface ContainerExit {
   /** As a shell has it: 128 and the signal's number for what a signal ended; undefined: nobody saw it. */
   readonly status: number | undefined;
   readonly outOfMemory: boolean;
+  /** Why nobody saw how it ended; empty: somebody did. */
+  readonly problem: string;
 }
 
 /** Runs containers that outlive who started them. Names of containers are RFC 1123 labels. */
@@ -32,7 +34,10 @@ export interface ContainerRuntime {
   signal(id: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** Ends it and takes everything of it away. Removing the absent is success. */
   remove(id: string): Promise<void>;
-  /** Resolves when it has ended; at once if there is none. */
+  /**
+   * Resolves when it has ended, at once if there is none; and when nobody is there any more who would tell how it ends,
+   * though its program may run on.
+   */
   ended(id: string, signal: AbortSignal): Promise<ContainerExit>;
   /** Runs a program in it. Rejects with AppError DEADLINE_EXCEEDED or FAILED_PRECONDITION with what was said. */
   execute(id: string, command: readonly string[], timeoutMilliseconds: number): Promise<void>;

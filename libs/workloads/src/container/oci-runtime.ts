@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, watch } from 'node:fs';
+import { existsSync, watch } from 'node:fs';
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -14,12 +14,15 @@ import type {
   RuntimeCapabilities,
 } from './container-runtime.js';
 import { findProgram } from './find-program.js';
+import { identify, isMonitorOf, isRunning, type ProcessIdentity, readNumber } from './process-identity.js';
 import { mustRun, plainMessage, type RunResult, runProgram } from './run-program.js';
 
 const CALL_MILLISECONDS = 10_000;
+/** In the facts of a container: the pid of its conmon. */
+const MONITOR = 'monitor';
 const CREATE_MILLISECONDS = 20_000;
-/** How often is looked whether what was not seen to end still runs: its monitor may have been killed. */
-const WATCH_MILLISECONDS = 2_000;
+/** How often is looked whether a program and its monitor still run: either may have been killed. Costs two reads of /proc. */
+const WATCH_MILLISECONDS = 500;
 /** How often, and after how long, is looked for the end of what does not run any more. */
 const PATIENCE = 10;
 const LAST_WORD_MILLISECONDS = 200;
@@ -77,6 +80,7 @@ export class OciRuntime implements ContainerRuntime {
     const args = [
       ...['--api-version', '1', '--cid', id, '--cuuid', id, '--name', id, '--runtime', runtime],
       ...['--bundle', bundle, '--full-attach', '--container-pidfile', join(bundle, 'pid')],
+      ...['--conmon-pidfile', join(facts, MONITOR)],
       ...['--exit-dir', this.#exits, '--persist-dir', facts, '--socket-dir-path', bundle],
       ...['--log-path', `k8s-file:${logFile}`, '--log-size-max', String(MAX_LOG_BYTES)],
       ...this.#runtimeArguments().map((argument) => `--runtime-arg=${argument}`),
@@ -114,17 +118,24 @@ export class OciRuntime implements ContainerRuntime {
     });
     let wake = (): void => {};
     let patience = PATIENCE;
+    let program = await this.#programOf(id);
     try {
       while (!signal.aborted) {
         const woken = new Promise<void>((resolve) => {
           wake = resolve;
         });
+        // Asked before its word is looked for: a monitor that gives it ends a moment later.
+        const isMonitored = isMonitorOf(id, this.#monitorOf(id));
         const status = readStatus(join(this.#exits, id));
-        if (status !== undefined) return { status, outOfMemory: this.#ranOutOfMemory(id) };
-        if (!(await this.#isRunning(id))) {
-          // Its monitor tells it a moment later, if it lives.
+        const outOfMemory = this.#ranOutOfMemory(id);
+        if (status !== undefined) return { status, outOfMemory, problem: '' };
+        if (!isMonitored) return { status, outOfMemory, problem: 'its monitor (conmon) is gone' };
+        program ??= await this.#programOf(id);
+        if (!isRunning(program)) {
+          // Its monitor tells it a moment later.
           patience -= 1;
-          if (patience < 0) return { status: undefined, outOfMemory: this.#ranOutOfMemory(id) };
+          if (patience < 0) return { status, outOfMemory, problem: 'nobody saw how it ended' };
+          program = undefined;
         }
         const pause = new AbortController();
         end.signal.addEventListener('abort', () => pause.abort(), { once: true });
@@ -149,11 +160,16 @@ export class OciRuntime implements ContainerRuntime {
     throw new AppError('FAILED_PRECONDITION', `ended with ${code ?? 'a signal'}${said && `: ${said}`}`);
   }
 
-  async #isRunning(id: string): Promise<boolean> {
-    if (!existsSync(join(this.#state, id))) return false;
+  /** The process that its runtime says it is; undefined: it does not run, or the runtime does not tell. */
+  async #programOf(id: string): Promise<ProcessIdentity | undefined> {
+    if (!existsSync(join(this.#state, id))) return undefined;
     const { code, stdout } = await this.#call(['state', id]);
-    if (code !== 0) return false;
-    return (JSON.parse(stdout) as { status?: string }).status === 'running';
+    const pid = code === 0 ? /"pid": *(\d+)/.exec(stdout)?.[1] : undefined;
+    return identify(Number(pid ?? 0));
+  }
+
+  #monitorOf(id: string): number {
+    return readNumber(join(this.#facts, id, MONITOR)) ?? 0;
   }
 
   /** conmon leaves a file of that name. */
@@ -268,14 +284,10 @@ function parseLine(line: string): { data?: number; pid?: number; message?: strin
   }
 }
 
-function readStatus(path: string): number | undefined {
-  try {
-    const text = readFileSync(path, 'utf8').trim();
-    return /^\d{1,3}$/.test(text) ? Number(text) : undefined;
-  } catch {
-    return undefined;
-  }
-}
+const readStatus = (path: string): number | undefined => {
+  const status = readNumber(path);
+  return status !== undefined && status <= 255 ? status : undefined;
+};
 
 /** Asks conmon for a log of the container from now on, the former having been moved away. */
 export const reopenLog = (bundle: string): Promise<void> =>

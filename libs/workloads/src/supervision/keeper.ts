@@ -233,7 +233,12 @@ export class WorkloadKeeper {
     this.#unhealthy = undefined;
     this.#checkLog();
     this.ports.onRunning(true);
-    this.ports.runtime.ended(this.uid, watch.signal).then(
+    this.#awaitEnd(watch);
+  }
+
+  #awaitEnd(watch: AbortController): void {
+    const { runtime, clock } = this.ports;
+    runtime.ended(this.uid, watch.signal).then(
       (exit) => {
         if (this.#watch !== watch) return;
         this.#exit = exit;
@@ -241,7 +246,14 @@ export class WorkloadKeeper {
         this.ports.onRunning(false);
         this.#look();
       },
-      () => {},
+      // Whatever this machine could not do just now: its end must not be missed for that.
+      () => {
+        if (!watch.signal.aborted)
+          clock.delay(RETRY_MILLISECONDS, watch.signal).then(
+            () => this.#awaitEnd(watch),
+            () => {},
+          );
+      },
     );
   }
 

@@ -59,7 +59,7 @@ export const isCrashLoop = ({ state, quickEnds }: WorkloadRecord): boolean =>
 
 /** How a container's end is told. */
 export function terminationOf(
-  { status, outOfMemory }: ContainerExit,
+  { status, outOfMemory, problem }: ContainerExit,
   { time, message, unhealthy }: { time: number; message: string; unhealthy: string | undefined },
 ): Termination {
   // As shells tell it (POSIX, 2.8.2).
@@ -79,7 +79,7 @@ export function terminationOf(
     reason,
     exitCode: signal === '' ? status : undefined,
     signal,
-    message: unhealthy ?? message,
+    message: unhealthy ?? (problem || message),
     time,
   };
 }
