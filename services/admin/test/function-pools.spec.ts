@@ -166,6 +166,13 @@ describe('a pool of functions on DPUs', () => {
     expect(plan).toMatchObject({ documents: [{ dpu: 'dpu-7', upserts: ['virtualfunctions/workloads'] }] });
     await quiet();
     expect([wanted(), laboratory.pool('workloads')]).toEqual([[], undefined]);
+  });
+
+  it('is refused what breaks its rules, and stays of the sort that it is', async () => {
+    unwrap(await apply('workloads', {}));
+    expect(await apply('workloads', { attachment: 'HOST' })).toMatchObject({
+      error: { reason: 'IMMUTABLE_FIELD', violations: [{ field: 'spec.attachment' }] },
+    });
     expect(await apply('workloads', { minimumFree: 300, maximum: 10 })).toMatchObject({
       error: { violations: [{ field: 'spec.minimumFree' }, { field: 'spec.maximum' }] },
     });

@@ -194,6 +194,21 @@ describe('ports of a workload', () => {
     expect(documentOf('dpu-1')).toEqual(['workload']);
   });
 
+  it('are given as well when that could not be stored at first', () => {
+    register('dpu-1');
+    withPort('one');
+    tellPort('other', undefined);
+    const stored = [...domain.inventory.dpus(), found('one')];
+    tellPort('p', portOf('p', ON_DPU_1, 1));
+    domain.reload(stored, ++revision);
+    expect(planned('one')[0]).toBe('PortsMissing');
+    const again = { tenant: 'acme', name: 'p', port: portOf('p', ON_DPU_1, 1) };
+    expect(domain.concernsWorkloads([again])).toBe(true);
+    tellPort('p', again.port);
+    expect(planned('one')).toEqual(['Placed', 'on dpu-1']);
+    expect(domain.concernsWorkloads([again])).toBe(false);
+  });
+
   it('are functions of the DPU itself, on the DPU that it runs on, and of one workload', () => {
     register('dpu-1');
     register('dpu-2');
@@ -280,6 +295,26 @@ describe('the configuration of an interface', () => {
     expect(reasons()[2]).toBe('Refused');
   });
 
+  it('is applied as its DPU has told, which no other DPU can, and on another one only when that tells it', () => {
+    register('dpu-2', { functions: [functionOf()] });
+    const { metadata } = unwrap(level(3)).resource;
+    const told = { uid: metadata.uid, generation: 1, appliedGeneration: 1, state: 'APPLIED' };
+    run('two', { dpu: 'dpu-2' });
+    tell('dpu-2', 'two', { ...published, configurations: [told] });
+    expect(reasons()[2]).toBe('Pending');
+    tell('dpu-1', 'one', { ...published, configurations: [told] });
+    expect(reasons()[2]).toBe('Taken');
+    const subject = unwrap(level(3)).resource;
+    domain.reload([...domain.inventory.dpus(), found('one'), subject], ++revision);
+    tell('dpu-1', 'one', published);
+    expect(reasons()[2]).toBe('Taken');
+    run('one', { dpu: 'dpu-2' });
+    expect([reasons()[2], unwrap(level(3)).resource.status]).toMatchObject([
+      'Pending',
+      { appliedGeneration: 0 },
+    ]);
+  });
+
   it('is one for each interface', () => {
     unwrap(level(3));
     const other = apply('WorkloadConfiguration', 'other', {
@@ -295,7 +330,10 @@ it('a dry run changes nothing, and tells what of the document it would change', 
   register('dpu-1');
   const before = documentOf('dpu-1');
   const plan = unwrap(domain.plan(commandOf('Workload', 'one', { command: ['/bin/true'] }), context()));
-  expect(plan).toMatchObject({ changed: ['Workload/acme/one'], documents: [{ dpu: 'dpu-1' }] });
+  expect(plan).toMatchObject({
+    changed: ['Workload/acme/one', 'Dpu/_/dpu-1'],
+    documents: [{ dpu: 'dpu-1' }],
+  });
   expect(found('one')).toBeUndefined();
   expect(documentOf('dpu-1')).toEqual(before);
 });

@@ -1,14 +1,42 @@
 import { AppError, equal } from '@outboard/core';
-import type { IntentMetadata, Metadata } from '../resource.js';
+import { computeConditions } from '../conditions.js';
+import { type AnyResource, type KindName, kindOf } from '../registry.js';
+import type { IntentMetadata, Metadata, Status } from '../resource.js';
 import type { Uid } from '../values.js';
 import { describe } from './refusal.js';
 
 /** `create`: must not exist yet; `update`: must exist; undefined: either. */
 export type Existence = 'create' | 'update' | undefined;
 
-interface Target {
-  readonly kind: string;
-  readonly metadata: Pick<IntentMetadata, 'tenant' | 'name' | 'uid' | 'resourceVersion'>;
+/** A command of any service. */
+type AnyCommand<Kind extends string> =
+  | {
+      readonly operation: 'apply';
+      readonly intent: { readonly kind: Kind; readonly metadata: IntentMetadata };
+    }
+  | {
+      readonly operation: 'delete';
+      readonly kind: Kind;
+      readonly tenant: string;
+      readonly name: string;
+      readonly resourceVersion?: string;
+    };
+
+interface Target<Kind extends string = string> {
+  readonly kind: Kind;
+  readonly metadata: {
+    readonly tenant: string;
+    readonly name: string;
+    readonly uid: Uid | undefined;
+    readonly resourceVersion: string | undefined;
+  };
+}
+
+/** What a command is about, as its caller has seen it. */
+export function targetOf<Kind extends string>(command: AnyCommand<Kind>): Target<Kind> {
+  if (command.operation === 'apply') return command.intent;
+  const { kind, tenant, name, resourceVersion } = command;
+  return { kind, metadata: { tenant, name, uid: undefined, resourceVersion } };
 }
 
 /** Whether the resource that is there (`existing` undefined: none) is the one that the caller means. */
@@ -54,6 +82,26 @@ export function nextMetadata(
   const { uid, generation } = existing.metadata;
   const changed = !equal(existing.spec, intent.spec);
   return { tenant, name, uid, labels, generation: changed ? generation + 1 : generation, resourceVersion };
+}
+
+/** The resource as an intent wants it: accepted, with the status that it had. What follows from that comes afterwards. */
+export function accepted<Accepted extends AnyResource>(
+  { kind, spec }: { readonly kind: KindName; readonly spec: unknown },
+  metadata: Metadata,
+  status: Status | undefined,
+  now: number,
+): Accepted {
+  const { reasons, emptyStatus } = kindOf({ kind });
+  const { generation } = metadata;
+  const before = status ?? emptyStatus;
+  const valid = { type: 'Accepted', reason: 'Valid', message: 'valid' } as const;
+  const conditions = computeConditions(reasons, before.conditions, [valid], generation, now);
+  return {
+    kind,
+    metadata,
+    spec,
+    status: { ...before, observedGeneration: generation, conditions },
+  } as unknown as Accepted;
 }
 
 /** Whether the intent says what is already stored. */

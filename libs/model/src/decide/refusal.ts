@@ -1,4 +1,5 @@
 import { AppError, type Code } from '@outboard/core';
+import { SYSTEM_TENANT } from '../values.js';
 
 /** Users of a resource that are named when it cannot be deleted. */
 const MAX_USERS = 10;
@@ -52,11 +53,14 @@ export class Refusal {
   }
 }
 
-/** A resource as messages name it: `port acme/web-0`. */
+/** A resource as messages name it: `port acme/web-0`, or `dpu dpu-7` where there are no tenants. */
 export const describe = (resource: {
   readonly kind: string;
   readonly metadata: { readonly tenant: string; readonly name: string };
-}): string => `${resource.kind.toLowerCase()} ${resource.metadata.tenant}/${resource.metadata.name}`;
+}): string => {
+  const { tenant, name } = resource.metadata;
+  return `${resource.kind.toLowerCase()} ${tenant === SYSTEM_TENANT ? name : `${tenant}/${name}`}`;
+};
 
 /** Why something that is in use cannot be deleted, naming the first users. */
 export function inUse(what: string, users: readonly string[], total: number): AppError {

@@ -1,7 +1,7 @@
 import { type AppError, err, invariant, ok, type Result } from '@outboard/core';
 import type { DocumentChange, DocumentDifference } from '@outboard/document-owner/documents';
-import type { Intent, Name, NetlinkObjectSpec, TenantName } from '@outboard/model';
-import { changesNothing, checkPreconditions, notFound } from '@outboard/model/decide';
+import type { Intent, NetlinkObjectSpec } from '@outboard/model';
+import { changesNothing, checkPreconditions, notFound, targetOf } from '@outboard/model/decide';
 import type { Command, CommandDecision, Context, PlannedKind, PlannedResource } from '../api.js';
 import { ConfirmationSnapshot } from '../confirmation-snapshot.js';
 import { Draft } from '../draft.js';
@@ -152,15 +152,6 @@ function known<Entry>(entry: Entry | undefined): Entry {
   invariant(entry, 'what was found a moment ago is there');
   return entry;
 }
-
-const targetOf = (command: Command): Parameters<typeof checkPreconditions>[0] & { kind: PlannedKind } => {
-  if (command.operation === 'apply') return command.intent;
-  const { kind, tenant, name, resourceVersion } = command;
-  return {
-    kind,
-    metadata: { tenant: tenant as TenantName, name: name as Name, uid: undefined, resourceVersion },
-  };
-};
 
 function findResource(world: World, kind: PlannedKind, key: string): PlannedResource | undefined {
   const [tenant = '', name = ''] = key.split('/');

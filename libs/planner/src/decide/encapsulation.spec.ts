@@ -229,16 +229,11 @@ describe('a policy', () => {
   it('is refused when the tenant, or everybody, has one', () => {
     const lab = world();
     const second = () => lab.tryApply('EncapsulationPolicy', 'second', SEED_POLICY);
-    const rule = 'the policy for all tenants is encapsulationpolicy _/default';
+    const rule = 'the policy for all tenants is encapsulationpolicy default';
     expectRefusal(lab, second, 'POLICY_EXISTS', `spec.tenant: ${rule}`);
     lab.apply('EncapsulationPolicy', 'acme', { ...SEED_POLICY, tenant: 'acme' });
     const third = () => lab.tryApply('EncapsulationPolicy', 'third', { ...SEED_POLICY, tenant: 'acme' });
-    expectRefusal(
-      lab,
-      third,
-      'POLICY_EXISTS',
-      'spec.tenant: the policy of acme is encapsulationpolicy _/acme',
-    );
+    expectRefusal(lab, third, 'POLICY_EXISTS', 'spec.tenant: the policy of acme is encapsulationpolicy acme');
   });
 
   it('is refused when it names a physical network that does not exist', () => {
@@ -261,7 +256,7 @@ describe('a policy', () => {
     const ofAcme = { tenant: 'acme', defaultSegment: { networkType: 'VXLAN' } };
     const replace = () => lab.tryApply('EncapsulationPolicy', 'acme', ofAcme);
     expectRefusal(lab, replace, 'POLICY_IN_USE', `spec.allowed: ${rule}`);
-    const used = 'encapsulationpolicy _/default is in use by 1: network acme/blue';
+    const used = 'encapsulationpolicy default is in use by 1: network acme/blue';
     expectRefusal(lab, () => lab.tryDelete('EncapsulationPolicy', 'default'), 'IN_USE', used);
 
     lab.apply('Network', 'blue', {});
@@ -281,7 +276,7 @@ describe('a policy', () => {
     };
     lab.apply('EncapsulationPolicy', 'acme', ofAcme);
     lab.apply('Network', 'blue', { segment: { networkType: 'VXLAN' } });
-    const used = 'encapsulationpolicy _/acme is in use by 1: network acme/blue';
+    const used = 'encapsulationpolicy acme is in use by 1: network acme/blue';
     expectRefusal(lab, () => lab.tryDelete('EncapsulationPolicy', 'acme'), 'IN_USE', used);
   });
 });
@@ -300,7 +295,7 @@ describe('a physical network', () => {
       lab,
       () => lab.tryDelete('PhysicalNetwork', 'physnet1'),
       'IN_USE',
-      'physicalnetwork _/physnet1 is in use by 2: encapsulationpolicy _/default, network acme/blue',
+      'physicalnetwork physnet1 is in use by 2: encapsulationpolicy default, network acme/blue',
     );
   });
 

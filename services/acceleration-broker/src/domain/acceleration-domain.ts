@@ -15,7 +15,7 @@ import {
   type Status,
   SYSTEM_TENANT,
 } from '@outboard/model';
-import { notFound } from '@outboard/model/decide';
+import { notFound, targetOf } from '@outboard/model/decide';
 import type {
   Command,
   DomainChange,
@@ -24,7 +24,7 @@ import type {
   ProjectedChange,
   ResourceDomain,
 } from '@outboard/resource-service';
-import { endSession, KINDS, obey, targetOf } from './commands.js';
+import { endSession, KINDS, obey } from './commands.js';
 import { keyObjectKey, sessionObjectKey } from './objects.js';
 import { placementText, planText } from './plan-text.js';
 import { present } from './present.js';

@@ -1,13 +1,7 @@
 import { AppError, err, ok, type Result } from '@outboard/core';
+import { type AnyIntent, checkUpdate, type IntentOf, type KindName } from '@outboard/model';
 import {
-  type AnyIntent,
-  checkUpdate,
-  computeConditions,
-  type IntentOf,
-  type KindName,
-  kindOf,
-} from '@outboard/model';
-import {
+  accepted,
   changesNothing,
   checkPreconditions,
   describe,
@@ -17,6 +11,7 @@ import {
   nextMetadata,
   notFound,
   Refusal,
+  targetOf,
 } from '@outboard/model/decide';
 import type { Command, DomainContext } from '@outboard/resource-service';
 import { checkKeyQuota, checkProfileQuota, checkSessionQuota } from './quota.js';
@@ -35,22 +30,6 @@ export const KINDS = [
 export type Kind = (typeof KINDS)[number];
 
 const isKind = (kind: string): kind is Kind => KINDS.some((each) => each === kind);
-
-interface Target {
-  readonly kind: Kind;
-  readonly metadata: Parameters<typeof checkPreconditions>[0]['metadata'];
-}
-
-/** What a command is about. */
-export function targetOf(command: Command): Target {
-  if (command.operation === 'apply')
-    return { kind: command.intent.kind as Kind, metadata: command.intent.metadata };
-  const { kind, tenant, name, resourceVersion } = command;
-  return {
-    kind: kind as Kind,
-    metadata: { tenant, name, uid: undefined, resourceVersion } as Target['metadata'],
-  };
-}
 
 /** Obeys a command; a refusal has changed nothing. */
 export function obey(world: World, command: Command, context: DomainContext): Result<void, AppError> {
@@ -175,29 +154,12 @@ export function endSession(
   for (const key of keysOfSession(world, tenant, name)) removeKey(world, key, context);
 }
 
-/** The resource as an intent wants it; what follows from that comes afterwards. */
-function intended<Name extends Kind>(
+const intended = <Name extends Kind>(
   intent: IntentOf<Name>,
   existing: RecordOf<Kind> | undefined,
   context: DomainContext,
-): RecordOf<Name>['resource'] {
-  const metadata = nextMetadata(intent, existing?.resource, context);
-  const { emptyStatus } = kindOf(intent);
-  const status = existing?.resource.status ?? emptyStatus;
-  const conditions = computeConditions(
-    kindOf(intent).reasons,
-    status.conditions,
-    [{ type: 'Accepted', reason: 'Valid', message: 'valid' }],
-    metadata.generation,
-    context.now,
-  );
-  return {
-    kind: intent.kind,
-    metadata,
-    spec: intent.spec,
-    status: { ...status, observedGeneration: metadata.generation, conditions },
-  } as unknown as RecordOf<Name>['resource'];
-}
+): RecordOf<Name>['resource'] =>
+  accepted(intent, nextMetadata(intent, existing?.resource, context), existing?.resource.status, context.now);
 
 const keyOf = ({ metadata }: AnyIntent): string => nameKey(metadata.tenant, metadata.name);
 

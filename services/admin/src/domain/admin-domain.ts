@@ -10,7 +10,9 @@ import {
   showDifferences,
 } from '@outboard/document-owner/documents';
 import {
+  type AnyIntent,
   type AnyResource,
+  checkUpdate,
   type DpuNetworkConfiguration,
   type FunctionPool,
   isAdmitted,
@@ -19,6 +21,7 @@ import {
   type Port,
   type Workload,
 } from '@outboard/model';
+import { checkPreconditions, notFound, targetOf } from '@outboard/model/decide';
 import type {
   Command,
   DomainChange,
@@ -61,6 +64,8 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   readonly #workloadPorts = new WorkloadPorts();
   readonly #workloads: Workloads;
   readonly #configurations: WorkloadConfigurations;
+  /** What was decided of told ports may not have been stored. */
+  #isReloaded = true;
 
   constructor(readonly inventory: Inventory) {
     this.#networks = new DpuNetworks(inventory, this.#documents);
@@ -71,6 +76,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
 
   reload(records: Iterable<unknown>, revision: number): void {
     const resources = [...(records as Iterable<AdminResource>)];
+    this.#isReloaded = true;
     this.#documents.clear();
     this.#networks.clear();
     this.inventory.load(resources.filter(isOfInventory));
@@ -96,9 +102,10 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   /** Ports of network-intent as they are now: what follows for workloads. */
   portsTold(ports: readonly ToldPort[], context: DomainContext): readonly DomainChange[] {
     const news = ports.filter((each) => this.#isNews(each));
+    if (news.length === 0 && !this.#isReloaded) return [];
+    this.#isReloaded = false;
     for (const { tenant, name, port } of news)
       this.#workloadPorts.set(tenant, name, port, this.#workloads.names(tenant, name));
-    if (news.length === 0) return [];
     const workloads = this.#workloads.settle(context);
     return toDomainChanges([
       ...this.#withConfigurations(workloads, context),
@@ -108,7 +115,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
 
   /** Whether one of these ports, as it is now, means something for workloads. */
   concernsWorkloads(ports: readonly ToldPort[]): boolean {
-    return ports.some((each) => this.#isNews(each));
+    return this.#isReloaded || ports.some((each) => this.#isNews(each));
   }
 
   #isNews({ tenant, name, port }: ToldPort): boolean {
@@ -119,12 +126,13 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     return this.#workloads.find(tenant, name);
   }
 
-  /** What a DPU's worker tells of a workload. */
+  /** What a DPU's worker tells of one of its workloads; of others it says nothing. */
   workloadReported(dpu: Name, facts: WorkloadFacts, context: DomainContext): readonly DomainChange[] {
-    const changes = this.#workloads.report(dpu, facts, context);
+    const workload = this.#workloads.withUid(facts.uid);
+    if (workload === undefined || workload.status.dpu !== dpu) return [];
     return toDomainChanges([
-      ...changes,
-      ...this.#configurations.follow(changes, context, facts.configurations),
+      ...this.#workloads.report(workload, facts, context),
+      ...this.#configurations.report(workload, facts.configurations, context),
     ]);
   }
 
@@ -223,40 +231,51 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   }
 
   #decideOne(command: Command, context: DomainContext): Result<readonly ResourceChange[], AppError> {
-    if (command.operation === 'delete') {
-      switch (command.kind) {
-        case 'Dpu':
-          return this.inventory.removeDpu(command.name, command, context);
-        case 'DpuNetworkConfiguration':
-          return this.#networks.remove(command.name, command, context);
-        case 'FunctionPool':
-          return this.#pools.remove(command.name, command, context);
-        case 'Workload': {
-          const inUse = this.#configurations.usersOf(command.tenant, command.name);
-          return inUse ? err(inUse) : this.#workloads.remove(command.tenant, command.name, command, context);
-        }
-        case 'WorkloadConfiguration':
-          return this.#configurations.remove(command.tenant, command.name, command, context);
-        default:
-          return this.inventory.removeFunction(command.name, command, context);
-      }
-    }
-    const { intent, existence } = command;
+    const target = targetOf(command);
+    const before = this.#find(target.kind, target.metadata.tenant, target.metadata.name);
+    const existence = command.operation === 'apply' ? command.existence : 'update';
+    const refusal = checkPreconditions(target, before, existence);
+    if (refusal) return err(refusal);
+    if (command.operation === 'delete') return before ? this.#remove(before, context) : err(notFound(target));
+    const forbidden = before && checkUpdate(before, command.intent);
+    return forbidden ? err(forbidden) : this.#apply(command.intent, context);
+  }
+
+  #apply(intent: AnyIntent, context: DomainContext): Result<readonly ResourceChange[], AppError> {
     switch (intent.kind) {
       case 'Dpu':
-        return this.inventory.applyDpu(intent, context, existence);
+        return this.inventory.applyDpu(intent, context);
       case 'Function':
-        return this.inventory.applyFunction(intent, context, existence);
+        return this.inventory.applyFunction(intent, context);
       case 'DpuNetworkConfiguration':
-        return this.#networks.apply(intent, context, existence);
+        return this.#networks.apply(intent, context);
       case 'FunctionPool':
-        return this.#pools.apply(intent, context, existence);
+        return this.#pools.apply(intent, context);
       case 'Workload':
-        return this.#workloads.apply(intent, context, existence);
+        return ok(this.#workloads.apply(intent, context));
       case 'WorkloadConfiguration':
-        return this.#configurations.apply(intent, context, existence);
+        return this.#configurations.apply(intent, context);
       default:
         return err(new AppError('UNIMPLEMENTED', `${intent.kind} is not a kind of this API`));
+    }
+  }
+
+  #remove(resource: AdminResource, context: DomainContext): Result<readonly ResourceChange[], AppError> {
+    switch (resource.kind) {
+      case 'Dpu':
+        return this.inventory.removeDpu(resource, context);
+      case 'Function':
+        return this.inventory.removeFunction(resource, context);
+      case 'DpuNetworkConfiguration':
+        return ok(this.#networks.remove(resource, context));
+      case 'FunctionPool':
+        return this.#pools.remove(resource, context);
+      case 'Workload': {
+        const inUse = this.#configurations.usersOf(resource);
+        return inUse ? err(inUse) : ok(this.#workloads.remove(resource, context));
+      }
+      case 'WorkloadConfiguration':
+        return ok(this.#configurations.remove(resource, context));
     }
   }
 
@@ -290,8 +309,8 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
 
   /** What the command was about: changed, or as it stays when nothing had to be changed. */
   #subject(command: Command, changes: readonly ResourceChange[]): AnyResource {
-    const { kind, tenant, name } =
-      command.operation === 'delete' ? command : { kind: command.intent.kind, ...command.intent.metadata };
+    const { kind, metadata } = targetOf(command);
+    const { tenant, name } = metadata;
     const change = changes.find(({ before, after }) => {
       const resource = after ?? before;
       return (

@@ -18,7 +18,6 @@ import {
   updateConditions,
 } from '@outboard/model';
 import type { Inventory } from './inventory.js';
-import { checkPreconditions, type Existence, notFound, type Preconditions } from './refusals.js';
 import { committed, type DecisionContext, intended, type ResourceChange } from './resource-changes.js';
 
 type DpuNetworkChange = ResourceChange<DpuNetworkConfiguration>;
@@ -60,25 +59,18 @@ export class DpuNetworks {
   apply(
     intent: Intent<'DpuNetworkConfiguration', DpuNetworkConfigurationSpec>,
     context: DecisionContext,
-    existence?: Existence,
   ): Decision {
     const { name } = intent.metadata;
     const before = this.#configurations.get(name);
-    const refusal =
-      checkPreconditions(`dpunetworkconfiguration ${name}`, before, intent.metadata, existence) ??
-      this.#checkAddresses(name, intent.spec);
+    const refusal = this.#checkAddresses(name, intent.spec);
     if (refusal) return err(refusal);
     const after = intended(before, intent, context);
     const isAnother = before?.metadata.generation !== after.metadata.generation;
     return ok(this.#commit({ before, after: isAnother ? this.#waiting(after, context) : after }, context));
   }
 
-  remove(name: string, preconditions: Preconditions, context: DecisionContext): Decision {
-    const before = this.find(name);
-    const what = `dpunetworkconfiguration ${name}`;
-    const refusal = checkPreconditions(what, before, preconditions, 'update');
-    if (refusal || !before) return err(refusal ?? notFound(what));
-    return ok(this.#commit({ before, after: undefined }, context));
+  remove(before: DpuNetworkConfiguration, context: DecisionContext): readonly DpuNetworkChange[] {
+    return this.#commit({ before, after: undefined }, context);
   }
 
   /** The documents have changed so: what workers are asked for from then on. */

@@ -76,7 +76,7 @@ function discovered(
 ): DpuFunction {
   const base: DpuFunction = before ?? {
     kind: 'Function',
-    metadata: newMetadata(name, {}, context),
+    metadata: newMetadata(name, context),
     spec: { pool: found.attachment === 'DPU' ? poolOf(dpu, found.sfNumber) : DEFAULT_POOL },
     status: kindOf({ kind: 'Function' }).emptyStatus as FunctionStatus,
   };

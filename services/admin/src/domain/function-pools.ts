@@ -16,10 +16,11 @@ import {
   selectsLabels,
   updateConditions,
 } from '@outboard/model';
+import { describe } from '@outboard/model/decide';
 import { isMade } from './function-discovery.js';
 import type { Inventory, InventoryChange } from './inventory.js';
 import { numbersOf, type PoolFunctions } from './pool-numbers.js';
-import { checkPreconditions, type Existence, inUse, notFound, type Preconditions } from './refusals.js';
+import { claimedBy } from './refusals.js';
 import { committed, type DecisionContext, intended, type ResourceChange } from './resource-changes.js';
 
 type PoolChange = ResourceChange<FunctionPool>;
@@ -55,26 +56,15 @@ export class FunctionPools {
     for (const { before, after } of changes.toReversed()) this.#keep({ before: after, after: before });
   }
 
-  apply(
-    intent: Intent<'FunctionPool', FunctionPoolSpec>,
-    context: DecisionContext,
-    existence?: Existence,
-  ): Decision {
-    const { name } = intent.metadata;
-    const before = this.#pools.get(name);
-    const refusal = checkPreconditions(`functionpool ${name}`, before, intent.metadata, existence);
-    if (refusal) return err(refusal);
+  apply(intent: Intent<'FunctionPool', FunctionPoolSpec>, context: DecisionContext): Decision {
+    const before = this.#pools.get(intent.metadata.name);
     const after = this.#counted(intended(before, intent, context), context);
     return ok(this.#commit({ before, after }, context));
   }
 
-  remove(name: string, preconditions: Preconditions, context: DecisionContext): Decision {
-    const before = this.find(name);
-    const what = `functionpool ${name}`;
-    const refusal = checkPreconditions(what, before, preconditions, 'update');
-    if (refusal || !before) return err(refusal ?? notFound(what));
+  remove(before: FunctionPool, context: DecisionContext): Decision {
     const bound = this.#dpusOf(before).flatMap((dpu) => this.#functions(before, dpu).used);
-    if (bound.length > 0) return err(inUse(what, bound));
+    if (bound.length > 0) return err(claimedBy(describe(before), bound));
     return ok(this.#commit({ before, after: undefined }, context));
   }
 

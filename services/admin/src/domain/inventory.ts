@@ -20,15 +20,7 @@ import { type Approval, completeDpu, healthOf, type Told, withLifecycle } from '
 import { discoverFunctions, isNeeded, isPresent, type PoolOf, sameClaim } from './function-discovery.js';
 import type { InventoryFacts } from './inventory-report.js';
 import { type InventoryResource, InventoryTables, serialNumberOf } from './inventory-tables.js';
-import {
-  checkPreconditions,
-  type Existence,
-  inUse,
-  notFound,
-  type Preconditions,
-  retiredDpu,
-  serialNumberTaken,
-} from './refusals.js';
+import { claimedBy, retiredDpu, serialNumberTaken } from './refusals.js';
 import {
   committed,
   type DecisionContext,
@@ -102,11 +94,9 @@ export class Inventory {
     for (const { before, after } of changes.toReversed()) this.#keep({ before: after, after: before });
   }
 
-  applyDpu(intent: Intent<'Dpu', DpuSpec>, context: DecisionContext, existence?: Existence): Decision {
+  applyDpu(intent: Intent<'Dpu', DpuSpec>, context: DecisionContext): Decision {
     const { name } = intent.metadata;
     const before = this.#tables.dpu(name);
-    const refusal = checkPreconditions(`dpu ${name}`, before, intent.metadata, existence);
-    if (refusal) return err(refusal);
     const { serialNumber } = intent.spec;
     const registered = before?.status.serialNumber;
     if (registered !== undefined && serialNumber !== undefined && registered !== serialNumber) {
@@ -116,43 +106,32 @@ export class Inventory {
     const twin = serialNumber && this.#tables.dpuWith(serialNumber);
     if (twin && twin !== before) return err(serialNumberTaken(twin.metadata.name));
     const claimed = intent.spec.approved === false ? this.#claimedOf(name) : [];
-    if (claimed.length > 0) return err(inUse(`dpu ${name}`, claimed));
+    if (claimed.length > 0) return err(claimedBy(`dpu ${name}`, claimed));
     const after = intended(before, intent, context);
     return ok(this.#commit(this.#alive(before, after, context), context));
   }
 
-  applyFunction(
-    intent: Intent<'Function', FunctionSpec>,
-    context: DecisionContext,
-    existence?: Existence,
-  ): Decision {
-    const { name } = intent.metadata;
-    const before = this.#tables.function(name);
-    const refusal = checkPreconditions(`function ${name}`, before, intent.metadata, existence);
-    if (refusal) return err(refusal);
+  applyFunction(intent: Intent<'Function', FunctionSpec>, context: DecisionContext): Decision {
+    const before = this.#tables.function(intent.metadata.name);
     return ok(this.#commit([{ before, after: intended(before, intent, context) }], context));
   }
 
   /** Refused while its worker reports, or while a port has bound one of its functions. Its functions go with it. */
-  removeDpu(name: string, preconditions: Preconditions, context: DecisionContext): Decision {
-    const dpu = this.#tables.dpu(name);
-    const refusal = checkPreconditions(`dpu ${name}`, dpu, preconditions, 'update');
-    if (refusal || !dpu) return err(refusal ?? notFound(`dpu ${name}`));
+  removeDpu(dpu: Dpu, context: DecisionContext): Decision {
+    const { name } = dpu.metadata;
     if (isConnected(dpu) && !isRetired(dpu)) {
       const message = `dpu ${name} is connected; stop its worker first`;
       return err(new AppError('FAILED_PRECONDITION', message, { reason: 'DPU_CONNECTED' }));
     }
     const claimed = this.#claimedOf(name);
-    if (claimed.length > 0) return err(inUse(`dpu ${name}`, claimed));
+    if (claimed.length > 0) return err(claimedBy(`dpu ${name}`, claimed));
     return ok(this.#commit(this.#gone(dpu), context));
   }
 
   /** Refused while the DPU has it, or while a port has bound it. */
-  removeFunction(name: string, preconditions: Preconditions, context: DecisionContext): Decision {
-    const found = this.#tables.function(name);
-    const refusal = checkPreconditions(`function ${name}`, found, preconditions, 'update');
-    if (refusal || !found) return err(refusal ?? notFound(`function ${name}`));
-    if (found.status.claim) return err(inUse(`function ${name}`, [found]));
+  removeFunction(found: DpuFunction, context: DecisionContext): Decision {
+    const { name } = found.metadata;
+    if (found.status.claim) return err(claimedBy(`function ${name}`, [found]));
     if (isPresent(found)) {
       const message = `function ${name} exists on ${found.status.dpu}; remove it there first`;
       return err(new AppError('FAILED_PRECONDITION', message, { reason: 'FUNCTION_PRESENT' }));
@@ -278,7 +257,7 @@ function registered(
 ): Dpu {
   const base: Dpu = before ?? {
     kind: 'Dpu',
-    metadata: newMetadata(name, {}, context),
+    metadata: newMetadata(name, context),
     spec: { serialNumber: undefined, host, approved: undefined, lifecycle: DEFAULT_LIFECYCLE },
     status: kindOf({ kind: 'Dpu' }).emptyStatus as Dpu['status'],
   };

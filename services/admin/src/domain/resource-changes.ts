@@ -1,20 +1,18 @@
 import { equal } from '@outboard/core';
 import {
-  computeConditions,
   type Dpu,
   type DpuFunction,
   type DpuNetworkConfiguration,
   type FunctionPool,
   type Intent,
-  kindOf,
   type Metadata,
   type Name,
   SYSTEM_TENANT,
-  type TenantName,
   type Uid,
   type Workload,
   type WorkloadConfiguration,
 } from '@outboard/model';
+import { accepted, nextMetadata } from '@outboard/model/decide';
 
 export type AdminResource =
   | Dpu
@@ -39,17 +37,12 @@ export interface DecisionContext {
   newUid(): Uid;
 }
 
-/** Metadata of a resource that is new. */
-export const newMetadata = (
-  name: Name,
-  labels: Metadata['labels'],
-  context: DecisionContext,
-  tenant: TenantName = SYSTEM_TENANT,
-): Metadata => ({
-  tenant,
+/** Metadata of a resource that a worker has told of. */
+export const newMetadata = (name: Name, { newUid }: DecisionContext): Metadata => ({
+  tenant: SYSTEM_TENANT,
   name,
-  uid: context.newUid(),
-  labels,
+  uid: newUid(),
+  labels: {},
   generation: 1,
   resourceVersion: '',
 });
@@ -60,25 +53,10 @@ export function intended<Resource extends AdminResource>(
   intent: Intent<Resource['kind'], Resource['spec']>,
   context: DecisionContext,
 ): Resource {
-  const { name, labels, tenant } = intent.metadata;
-  const specChanged = before === undefined || !equal(before.spec, intent.spec);
-  const metadata = before
-    ? { ...before.metadata, labels, generation: before.metadata.generation + (specChanged ? 1 : 0) }
-    : newMetadata(name, labels, context, tenant);
-  const status = before?.status ?? (kindOf(intent).emptyStatus as Resource['status']);
-  const conditions = computeConditions(
-    kindOf(intent).reasons,
-    status.conditions,
-    [{ type: 'Accepted', reason: 'Valid', message: 'valid' }],
-    metadata.generation,
-    context.now,
-  );
-  return {
-    kind: intent.kind,
-    metadata,
-    spec: intent.spec,
-    status: { ...status, observedGeneration: metadata.generation, conditions },
-  } as Resource;
+  const metadata = nextMetadata(intent, before, context);
+  // The revision is that of the commit, if there is one.
+  const resourceVersion = before?.metadata.resourceVersion ?? '';
+  return accepted<Resource>(intent, { ...metadata, resourceVersion }, before?.status, context.now);
 }
 
 /** Those that change something, with the revision of their commit. */

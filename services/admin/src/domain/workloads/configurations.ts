@@ -3,6 +3,7 @@ import type { KeptDocuments } from '@outboard/document-owner/documents';
 import { compileSchema } from '@outboard/json-schema';
 import {
   type ConditionUpdateOf,
+  findCondition,
   type Intent,
   type PublishedInterface,
   updateConditions,
@@ -10,7 +11,7 @@ import {
   type WorkloadConfiguration,
   type WorkloadConfigurationSpec,
 } from '@outboard/model';
-import { checkPreconditions, type Existence, notFound, type Preconditions } from '../refusals.js';
+import { describe, firstUsers, inUse } from '@outboard/model/decide';
 import { committed, type DecisionContext, intended, type ResourceChange } from '../resource-changes.js';
 import { configurationKey, configurationObject } from './objects.js';
 import type { ConfigurationFacts } from './report.js';
@@ -19,13 +20,18 @@ import type { Workloads } from './workloads.js';
 export type ConfigurationChange = ResourceChange<WorkloadConfiguration>;
 type Update = ConditionUpdateOf<'WorkloadConfiguration'>;
 
+interface ToldConfiguration extends ConfigurationFacts {
+  readonly dpu: string | undefined;
+}
+
 const FIELD = 'spec.configuration';
 const keyOf = (tenant: string, name: string): string => `${tenant}/${name}`;
 
 /** What the interfaces of CNFs shall be configured as: held against what these publish, and part of their DPU's document. */
 export class WorkloadConfigurations {
   readonly #configurations = new Map<string, WorkloadConfiguration>();
-  readonly #facts = new Map<string, ConfigurationFacts>();
+  /** What the DPU of its workload has told of each. */
+  readonly #facts = new Map<string, ToldConfiguration>();
 
   constructor(
     private readonly workloads: Pick<Workloads, 'find'>,
@@ -49,63 +55,57 @@ export class WorkloadConfigurations {
   apply(
     intent: Intent<'WorkloadConfiguration', WorkloadConfigurationSpec>,
     context: DecisionContext,
-    existence?: Existence,
   ): Result<readonly ConfigurationChange[], AppError> {
     const { tenant, name } = intent.metadata;
     const before = this.find(tenant, name);
-    const what = `workloadconfiguration ${tenant}/${name}`;
-    const refusal =
-      checkPreconditions(what, before, intent.metadata, existence) ?? this.#refusal(intent, before);
+    const refusal = this.#refusal(intent, before);
     if (refusal) return err(refusal);
     const after = this.#settled(intended(before, intent, context), context);
     return ok(this.#commit({ before, after }, context));
   }
 
-  remove(
-    tenant: string,
-    name: string,
-    preconditions: Preconditions,
-    context: DecisionContext,
-  ): Result<readonly ConfigurationChange[], AppError> {
-    const before = this.find(tenant, name);
-    const what = `workloadconfiguration ${tenant}/${name}`;
-    const refusal = checkPreconditions(what, before, preconditions, 'update');
-    if (refusal || !before) return err(refusal ?? notFound(what));
-    return ok(this.#commit({ before, after: undefined }, context));
+  remove(before: WorkloadConfiguration, context: DecisionContext): readonly ConfigurationChange[] {
+    return this.#commit({ before, after: undefined }, context);
   }
 
   /** Why a workload cannot be deleted; undefined: nothing configures it. */
-  usersOf(tenant: string, workload: string): AppError | undefined {
-    const users = this.#of(tenant, workload).map(
-      ({ metadata }) => `workloadconfiguration ${tenant}/${metadata.name}`,
-    );
-    if (users.length === 0) return undefined;
-    return new AppError(
-      'FAILED_PRECONDITION',
-      `workload ${tenant}/${workload} is in use by ${users.length}: ${users.slice(0, 10).join(', ')}`,
-      {
-        reason: 'IN_USE',
-        metadata: { total: `${users.length}`, users: users.slice(0, 10).join(', ') },
-      },
-    );
+  usersOf(workload: Workload): AppError | undefined {
+    const users = this.#of(workload.metadata).map(describe);
+    return users.length === 0 ? undefined : inUse(describe(workload), firstUsers(users), users.length);
   }
 
   /** What follows from changes of workloads. */
   follow(
     changes: readonly ResourceChange<Workload>[],
     context: DecisionContext,
-    facts: readonly ConfigurationFacts[] = [],
   ): readonly ConfigurationChange[] {
-    for (const each of facts) this.#facts.set(each.uid, each);
     const touched = new Map<string, WorkloadConfiguration>();
     for (const { before, after } of changes) {
-      const { tenant, name } = (after ?? before)?.metadata ?? {};
-      if (tenant === undefined || name === undefined) continue;
-      for (const each of this.#of(tenant, name)) touched.set(each.metadata.uid, each);
+      const workload = after ?? before;
+      if (workload) for (const each of this.#of(workload.metadata)) touched.set(each.metadata.uid, each);
     }
-    for (const { uid } of facts)
-      for (const each of this.#configurations.values()) if (each.metadata.uid === uid) touched.set(uid, each);
-    return [...touched.values()].flatMap((before) =>
+    return this.#settle([...touched.values()], context);
+  }
+
+  /** What the DPU of a workload tells of its configurations; of others it says nothing. */
+  report(
+    { metadata, status }: Workload,
+    facts: readonly ConfigurationFacts[],
+    context: DecisionContext,
+  ): readonly ConfigurationChange[] {
+    const own = this.#of(metadata);
+    for (const { metadata } of own) {
+      const told = facts.find(({ uid }) => uid === metadata.uid);
+      if (told) this.#facts.set(told.uid, { ...told, dpu: status.dpu });
+    }
+    return this.#settle(own, context);
+  }
+
+  #settle(
+    configurations: readonly WorkloadConfiguration[],
+    context: DecisionContext,
+  ): readonly ConfigurationChange[] {
+    return configurations.flatMap((before) =>
       this.#commit({ before, after: this.#settled(before, context) }, context),
     );
   }
@@ -125,7 +125,7 @@ export class WorkloadConfigurations {
         ],
         { reason: 'REFERENCE_NOT_FOUND' },
       );
-    const other = this.#of(metadata.tenant, spec.workload).find(
+    const other = this.#of({ tenant: metadata.tenant, name: spec.workload }).find(
       (each) => each.spec.interface === spec.interface && each.metadata.uid !== before?.metadata.uid,
     );
     if (other)
@@ -146,27 +146,37 @@ export class WorkloadConfigurations {
     const { kind, metadata, spec, status } = configuration;
     const workload = this.workloads.find(metadata.tenant, spec.workload);
     const published = workload && publishedOf(workload, spec.interface);
-    const facts = this.#facts.get(metadata.uid);
-    const updates = [plannedOf(configuration, published), appliedOf(configuration, facts)];
+    const dpu = workload?.status.dpu;
+    const isElsewhere = dpu !== status.dpu;
+    // What another DPU has told says nothing of this one.
+    const told = this.#facts.get(metadata.uid);
+    const facts = told?.dpu === dpu ? told : undefined;
+    const applied = findCondition(status.conditions, 'Applied');
+    // After a start nothing is known but what is stored, which is so until the DPU tells otherwise.
+    const isKept = facts === undefined && !isElsewhere && applied?.observedGeneration === metadata.generation;
+    const updates = [
+      plannedOf(configuration, published),
+      ...(isKept ? [] : [appliedOf(configuration, facts)]),
+    ];
     const conditions = updateConditions(kind, status.conditions, updates, metadata.generation, now);
-    const isTaken = facts?.appliedGeneration !== undefined && facts.appliedGeneration > 0;
     return {
       ...configuration,
       status: {
         ...status,
-        dpu: workload?.status.dpu,
+        dpu,
+        ...(isElsewhere && { appliedGeneration: 0, interfaceVersion: '' }),
         ...(facts && {
           appliedGeneration: facts.appliedGeneration,
-          interfaceVersion: isTaken ? facts.interfaceVersion : '',
+          interfaceVersion: facts.appliedGeneration > 0 ? facts.interfaceVersion : '',
         }),
         conditions,
       },
     };
   }
 
-  #of(tenant: string, workload: string): WorkloadConfiguration[] {
+  #of(workload: { readonly tenant: string; readonly name: string }): WorkloadConfiguration[] {
     return [...this.#configurations.values()].filter(
-      ({ metadata, spec }) => metadata.tenant === tenant && spec.workload === workload,
+      ({ metadata, spec }) => metadata.tenant === workload.tenant && spec.workload === workload.name,
     );
   }
 

@@ -1,4 +1,3 @@
-import { type AppError, err, ok, type Result } from '@outboard/core';
 import type { KeptDocuments } from '@outboard/document-owner/documents';
 import {
   type DpuCapacity,
@@ -10,7 +9,6 @@ import {
   type WorkloadSpec,
 } from '@outboard/model';
 import type { Inventory } from '../inventory.js';
-import { checkPreconditions, type Existence, notFound, type Preconditions } from '../refusals.js';
 import { committed, type DecisionContext, intended, type ResourceChange } from '../resource-changes.js';
 import { healthOf } from './health.js';
 import { workloadKey, workloadObject } from './objects.js';
@@ -61,34 +59,19 @@ export class Workloads {
     for (const { before, after } of changes.toReversed()) this.#keep({ before: after, after: before });
   }
 
-  apply(
-    intent: Intent<'Workload', WorkloadSpec>,
-    context: DecisionContext,
-    existence?: Existence,
-  ): Result<readonly WorkloadChange[], AppError> {
+  apply(intent: Intent<'Workload', WorkloadSpec>, context: DecisionContext): readonly WorkloadChange[] {
     const { tenant, name } = intent.metadata;
     const before = this.find(tenant, name);
-    const refusal = checkPreconditions(`workload ${tenant}/${name}`, before, intent.metadata, existence);
-    if (refusal) return err(refusal);
     const changes = this.#commit(
       [{ before, after: this.#settled(intended(before, intent, context), context) }],
       context,
     );
-    return ok([...changes, ...this.#settleOthers(changes, context)]);
+    return [...changes, ...this.#settleOthers(changes, context)];
   }
 
-  remove(
-    tenant: string,
-    name: string,
-    preconditions: Preconditions,
-    context: DecisionContext,
-  ): Result<readonly WorkloadChange[], AppError> {
-    const before = this.find(tenant, name);
-    const what = `workload ${tenant}/${name}`;
-    const refusal = checkPreconditions(what, before, preconditions, 'update');
-    if (refusal || !before) return err(refusal ?? notFound(what));
+  remove(before: Workload, context: DecisionContext): readonly WorkloadChange[] {
     const changes = this.#commit([{ before, after: undefined }], context);
-    return ok([...changes, ...this.#settleOthers(changes, context)]);
+    return [...changes, ...this.#settleOthers(changes, context)];
   }
 
   /** Something is different that all of them may depend on: DPUs, or ports. */
@@ -98,10 +81,8 @@ export class Workloads {
     );
   }
 
-  /** What a worker tells of one of its workloads; of others it says nothing. */
-  report(dpu: Name, facts: WorkloadFacts, context: DecisionContext): readonly WorkloadChange[] {
-    const before = this.withUid(facts.uid);
-    if (before === undefined || before.status.dpu !== dpu) return [];
+  /** What the DPU of a workload tells of it. */
+  report(before: Workload, facts: WorkloadFacts, context: DecisionContext): readonly WorkloadChange[] {
     this.#reported.set(facts.uid, facts.generation);
     const { state, since, restarts, lastTermination, isolation, interfaces, ready, message } = facts;
     const told = { state, since, restarts, lastTermination, isolation, interfaces, ready, message };
