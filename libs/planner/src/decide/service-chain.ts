@@ -59,10 +59,7 @@ export function deleteServiceChain(draft: Draft, { record }: ChainEntry): Result
 }
 
 function checkNumber(world: World, { metadata }: ChainIntent, refusal: Refusal): void {
-  const own = [...world.serviceChains.chains.values()].filter(
-    ({ record }) => record.resource.metadata.tenant === metadata.tenant,
-  );
-  if (own.length < MAX_CHAINS_OF_TENANT) return;
+  if (world.serviceChains.ofTenant(metadata.tenant).size < MAX_CHAINS_OF_TENANT) return;
   const description = `tenant ${metadata.tenant} has ${MAX_CHAINS_OF_TENANT} service chains, which is the most`;
   refusal.add('spec', description, 'RESOURCE_EXHAUSTED', 'TOO_MANY_CHAINS');
 }
@@ -111,12 +108,7 @@ function checkHops(
         const description = `port ${name} is the ${other === 'both' ? 'only port' : `${other} port`} of a hop of ${chain}, and can be nothing else`;
         refusal.add(field, description, 'FAILED_PRECONDITION', 'HOP_PORT_TAKEN', { chain });
       }
-      const naming = [...world.serviceChains.chains.values()].find(
-        (chain) =>
-          chain !== existing &&
-          chain.record.resource.metadata.tenant === tenant &&
-          chain.record.resource.spec.ports.includes(port.record.resource.metadata.name),
-      );
+      const naming = [...world.serviceChains.naming(tenant, name)].find((chain) => chain !== existing);
       if (!naming) continue;
       const chain = describe(naming.record.resource);
       refusal.add(field, `port ${name} is steered by ${chain}`, 'FAILED_PRECONDITION', 'HOP_PORT_STEERED', {

@@ -16,6 +16,7 @@ import { chainObject, type Destination, destinationOf, destinationsOverlap } fro
 
 /** What one tenant's chains and ports find each other by. */
 interface Tenant {
+  readonly chains: Set<ChainEntry>;
   readonly selectors: SelectorIndex<ChainEntry>;
   /** By the names of ports that chains name to be steered, and of those that hops have. */
   readonly named: Map<Name, Set<ChainEntry>>;
@@ -52,6 +53,7 @@ interface ChainsOfPort {
 
 const keyOf = (tenant: string, name: string): string => `${tenant}/${name}`;
 const NONE: ChainsOfPort = { chains: [], overlapping: [] };
+const NOBODY: ReadonlySet<ChainEntry> = new Set();
 
 /** Service chains, the ports whose traffic goes through them, and their objects on the DPUs that have such ports. */
 export class ServiceChains {
@@ -88,19 +90,26 @@ export class ServiceChains {
     return new Set([...places.values()].map(({ dpu }) => dpu));
   }
 
+  ofTenant(tenant: TenantName): ReadonlySet<ChainEntry> {
+    return this.#tenants.get(tenant)?.chains ?? NOBODY;
+  }
+
   /** The chains that have a hop with that port. */
   usersOf(tenant: TenantName, port: Name): ReadonlySet<ChainEntry> {
-    return this.#tenants.get(tenant)?.hops.get(port) ?? new Set();
+    return this.#tenants.get(tenant)?.hops.get(port) ?? NOBODY;
+  }
+
+  /** The chains that steer that port by its name. */
+  naming(tenant: TenantName, port: Name): ReadonlySet<ChainEntry> {
+    return this.#tenants.get(tenant)?.named.get(port) ?? NOBODY;
   }
 
   /** The chains whose destination is that network. */
   towards(network: NetworkEntry): ChainEntry[] {
     const { tenant, name } = network.record.resource.metadata;
-    return [...this.chains.values()].filter(({ record: { resource } }) => {
-      const { destination } = resource.spec;
-      return (
-        resource.metadata.tenant === tenant && destination.kind === 'network' && destination.network === name
-      );
+    return [...this.ofTenant(tenant)].filter(({ record }) => {
+      const { destination } = record.resource.spec;
+      return destination.kind === 'network' && destination.network === name;
     });
   }
 
@@ -203,10 +212,9 @@ export class ServiceChains {
   /** The subnets of a network are others: chains towards it, and out of its router, mean others. */
   networkChanged({ record }: NetworkEntry): void {
     const { tenant, name } = record.resource.metadata;
-    for (const chain of this.chains.values()) {
-      const { metadata, spec } = chain.record.resource;
-      const { destination } = spec;
-      if (metadata.tenant !== tenant || destination.kind === 'cidrs') continue;
+    for (const chain of this.ofTenant(tenant)) {
+      const { destination } = chain.record.resource.spec;
+      if (destination.kind === 'cidrs') continue;
       if (destination.kind === 'network' && destination.network !== name) continue;
       this.#replaceObjects(chain);
       this.#refresh(this.candidates(chain.record.resource));
@@ -319,7 +327,8 @@ export class ServiceChains {
 
   #index(entry: ChainEntry): void {
     const { metadata, spec } = entry.record.resource;
-    const { selectors, named, hops } = this.#tenantOf(metadata.tenant);
+    const { chains, selectors, named, hops } = this.#tenantOf(metadata.tenant);
+    chains.add(entry);
     if (spec.portSelector) selectors.add(entry, spec.portSelector);
     for (const port of spec.ports) addTo(named, port, entry);
     for (const { ingressPort, egressPort } of spec.hops)
@@ -328,7 +337,9 @@ export class ServiceChains {
 
   #unindex(entry: ChainEntry): void {
     const { metadata, spec } = entry.record.resource;
-    const { selectors, named, hops } = this.#tenantOf(metadata.tenant);
+    const { chains, selectors, named, hops } = this.#tenantOf(metadata.tenant);
+    chains.delete(entry);
+    if (chains.size === 0) this.#tenants.delete(metadata.tenant);
     selectors.remove(entry);
     for (const port of spec.ports) removeFrom(named, port, entry);
     for (const { ingressPort, egressPort } of spec.hops)
@@ -338,7 +349,12 @@ export class ServiceChains {
   #tenantOf(name: TenantName): Tenant {
     const known = this.#tenants.get(name);
     if (known) return known;
-    const tenant: Tenant = { selectors: new SelectorIndex(), named: new Map(), hops: new Map() };
+    const tenant: Tenant = {
+      chains: new Set(),
+      selectors: new SelectorIndex(),
+      named: new Map(),
+      hops: new Map(),
+    };
     this.#tenants.set(name, tenant);
     return tenant;
   }
