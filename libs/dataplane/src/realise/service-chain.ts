@@ -7,8 +7,8 @@ import { type Prefix, parsePrefix } from './addresses.js';
 import { type HopDirection, hopCounterName } from './hop-counters.js';
 
 /** What a port's traffic is steered by has to be looked through for each packet: this many prefixes of each sort at most. */
-export const MAX_CHAIN_PREFIXES = 64;
-export const MAX_CHAIN_HOPS = 8;
+const MAX_CHAIN_PREFIXES = 64;
+const MAX_CHAIN_HOPS = 8;
 
 /** A hop that works, by the representors of its ports. */
 export interface WorkingHop {

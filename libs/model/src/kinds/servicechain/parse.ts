@@ -18,9 +18,9 @@ import {
   type ServiceChainSpec,
 } from './spec.js';
 
-export const MAX_CHAIN_HOPS = 8;
-export const MAX_CHAIN_PORTS = 256;
-export const MAX_CHAIN_CIDRS = 64;
+const MAX_CHAIN_HOPS = 8;
+const MAX_CHAIN_PORTS = 256;
+const MAX_CHAIN_CIDRS = 64;
 
 export function parseServiceChainSpec(
   message: ServiceChainSpecMessage = create(ServiceChainSpecSchema),
