@@ -7,6 +7,7 @@ import { ConfirmationSnapshot } from '../confirmation-snapshot.js';
 import { Draft } from '../draft.js';
 import type { RouterEntry } from '../entries.js';
 import { present } from '../present.js';
+import { type ClosureChange, closuresOf } from '../reachability/closures.js';
 import { type RouterTables, tablesOf } from '../reachability/routing-tables.js';
 import { settleTouched } from '../settle-touched.js';
 import { nameKey, type World } from '../world.js';
@@ -41,6 +42,8 @@ export interface DryRun {
   readonly differences: readonly DocumentDifference[];
   /** Where the routers send that it concerns; none for commands that change no routes. */
   readonly tables: { readonly before: readonly RouterTables[]; readonly after: readonly RouterTables[] };
+  /** What service chains close. */
+  readonly closures: ClosureChange;
 }
 
 /** What `decide` would do. The world is as before. */
@@ -49,6 +52,8 @@ export function dryRun(world: World, command: Command, context: Context): Result
   const snapshot = new ConfirmationSnapshot(world, concerned);
   const routing = REROUTING.has(targetOf(command).kind) ? concerned : [];
   const before = tablesOf(routing, command);
+  const { tenant } = targetOf(command).metadata;
+  const closedBefore = closuresOf(world, tenant);
   const draft = new Draft(world, context);
   return world.documents.attempt(() => {
     const resource = execute(draft, command);
@@ -57,9 +62,10 @@ export function dryRun(world: World, command: Command, context: Context): Result
     const documents = world.documents.preview(context.revision);
     const differences = world.documents.differences();
     const tables = { before, after: tablesOf(routing, command, before) };
+    const closures = { before: closedBefore, after: closuresOf(world, tenant) };
     draft.undo();
     snapshot.restore();
-    return ok({ decision, documents, differences, tables });
+    return ok({ decision, documents, differences, tables, closures });
   });
 }
 

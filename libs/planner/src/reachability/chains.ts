@@ -1,8 +1,8 @@
 import type { IpAddress } from '@outboard/model';
 import type { PortEntry } from '../entries.js';
 import { isDestination } from '../service-chains/destination.js';
-import { nameKey, type World } from '../world.js';
-import { isUp } from './classes.js';
+import type { World } from '../world.js';
+import { absentHops } from './closures.js';
 import type { Explanation } from './explanation.js';
 import type { Path } from './path.js';
 
@@ -26,13 +26,8 @@ export function passChain(
   const { metadata, spec } = chain.record.resource;
   const label = `servicechain ${metadata.name}`;
   const hops = sent ? spec.hops : [...spec.hops].reverse();
-  const absent = hops.filter(({ ingressPort, egressPort }) =>
-    [ingressPort, egressPort].some((name) => {
-      const hop = world.ports.get(nameKey(metadata.tenant, name));
-      return !hop || !isUp(hop) || hop.placement?.dpu !== home;
-    }),
-  );
-  const [first] = absent;
+  const absent = absentHops(world, chain, home);
+  const first = hops.find((hop) => absent.includes(hop));
   if (first && spec.failureMode === 'FAIL_CLOSED') {
     const message = `${label} is FAIL_CLOSED, and its hop ${first.name} has no port that is up on ${home.record.name}`;
     return path.unreachable('HopUnavailable', message);

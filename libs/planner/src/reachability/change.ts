@@ -4,6 +4,7 @@ import type { CommandDecision, RecordChange } from '../api.js';
 import type { NetworkEntry, PortEntry } from '../entries.js';
 import { compareInEvaluation } from '../policies/order.js';
 import { nameKey, type World } from '../world.js';
+import { type ClosureChange, reclosedPorts } from './closures.js';
 import type { AddressSets } from './evaluate.js';
 import { addressSetsOf } from './explain.js';
 
@@ -27,6 +28,9 @@ export interface Change {
   /** Ports that are changed themselves. */
   readonly ports: readonly ChangedPort[];
   readonly networks: ReadonlySet<NetworkEntry>;
+  readonly closures: ClosureChange;
+  /** Ports for which chains close others than before. */
+  readonly reclosed: ReadonlySet<PortEntry>;
 }
 
 /** What a command changes, of which `decision` is the outcome; undefined: nothing that flows depend on. */
@@ -34,12 +38,27 @@ export function changeOf(
   world: World,
   isDeleted: boolean,
   { resource: planned, changes }: Pick<CommandDecision, 'resource' | 'changes'>,
+  closures: ClosureChange,
 ): Change | undefined {
   const { tenant, name } = planned.metadata;
   const key = nameKey(tenant, name);
   const sets = { before: addressSetsOf(world), after: addressSetsOf(world) };
   const policiesAfter = policiesOf;
-  const none = { moved: new Set<PortEntry>(), selectors: [], sets, policiesAfter, ports: [] };
+  const none = {
+    moved: new Set<PortEntry>(),
+    selectors: [],
+    sets,
+    policiesAfter,
+    ports: [],
+    closures,
+    reclosed: new Set<PortEntry>(),
+  };
+  /** These ports, and those for which chains close other destinations. */
+  const withReclosed = (ports: readonly ChangedPort[]): Change => {
+    const reclosed = reclosedPorts(world, tenant, closures);
+    const networks = new Set([...ports.map(({ network }) => network), ...networksOf(reclosed)]);
+    return { ...none, touched: reclosed, moved: reclosed, reclosed, ports, networks };
+  };
   switch (planned.kind) {
     case 'SecurityPolicy':
       return changeOfPolicy(world, isDeleted ? undefined : planned, key, planned, none);
@@ -54,16 +73,14 @@ export function changeOf(
       const before = world.ports.get(key);
       const network = before?.network ?? world.networks.get(nameKey(tenant, planned.spec.network));
       const after = isDeleted ? undefined : planned;
-      const ports = network ? [{ network, before, after }] : [];
-      return { ...none, touched: new Set(), ports, networks: new Set(ports.map((port) => port.network)) };
+      return withReclosed(network ? [{ network, before, after }] : []);
     }
     case 'Router':
     case 'Network':
     case 'Subnet':
-    case 'NetlinkObject': {
-      const ports = connectionsOf(world, changes);
-      return { ...none, touched: new Set(), ports, networks: new Set(ports.map(({ network }) => network)) };
-    }
+    case 'NetlinkObject':
+    case 'ServiceChain':
+      return withReclosed(connectionsOf(world, changes));
     default:
       return undefined;
   }

@@ -42,9 +42,9 @@ const MAX_LISTED = 100;
 export function differenceOf(
   world: World,
   command: Command,
-  { decision, tables }: Pick<DryRun, 'decision' | 'tables'>,
+  { decision, tables, closures }: Pick<DryRun, 'decision' | 'tables' | 'closures'>,
 ): ReachabilityDifference | undefined {
-  const change = changeOf(world, command.operation === 'delete', decision);
+  const change = changeOf(world, command.operation === 'delete', decision, closures);
   if (!change) return undefined;
   const outcomes = new Outcomes(change.sets);
   const parts = new Parts(world, change);
@@ -68,7 +68,7 @@ export function differenceOf(
       }
     }
   }
-  for (const { network, ports, to, ...outcome } of routeFlows(world, tables.before, tables.after)) {
+  for (const { network, ports, to, ...outcome } of routeFlows(world, tables, closures, change.reclosed)) {
     if (++total <= MAX_LISTED) flows.push({ ...outcome, from: namesOf(network, ports), to: { prefix: to } });
   }
   return { flows, total };

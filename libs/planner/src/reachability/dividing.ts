@@ -3,6 +3,7 @@ import type { NetworkEntry, PortEntry } from '../entries.js';
 import type { World } from '../world.js';
 import { type Change, policiesOfChanged } from './change.js';
 import type { PortClass } from './classes.js';
+import { ClosureMarks } from './closures.js';
 import { rulesOf } from './evaluate.js';
 
 /** The mark of ports that are themselves changed. */
@@ -18,6 +19,7 @@ export class Dividing {
   readonly touched = new Set<PortClass>();
   /** All in rules of ports that are compared. */
   readonly #prefixes: ReadonlySet<IpPrefix>;
+  readonly #closures: ClosureMarks;
 
   constructor(
     private readonly world: World,
@@ -25,6 +27,7 @@ export class Dividing {
   ) {
     const { ports, networks } = change;
     this.#prefixes = prefixesMeant(world, change);
+    this.#closures = new ClosureMarks(change.closures);
     for (const port of change.touched) {
       const own = world.policies.classes.of(port);
       if (change.moved.has(port)) this.#mark(port, 'moved');
@@ -51,6 +54,12 @@ export class Dividing {
       for (const port of network.ports) {
         const { addresses } = port.record.resource.status;
         if (addresses.some(({ ip }) => prefixContains(prefix, ip))) this.#mark(port, prefix);
+      }
+    }
+    if (!this.#closures.areNone) {
+      for (const port of network.ports) {
+        const mark = this.#closures.of(port);
+        if (mark !== '') this.#mark(port, mark);
       }
     }
     const marks = new Map<PortClass, Map<string, PortEntry[]>>();

@@ -1,5 +1,6 @@
 import { type Direction, type IpAddress, type IpFamily, ipFamily, type Labels } from '@outboard/model';
 import type { Change } from './change.js';
+import { isClosed } from './closures.js';
 import { type AddressSets, allowedBy, slicesOf } from './evaluate.js';
 import type { Part, Side } from './parts.js';
 import {
@@ -64,6 +65,7 @@ function permitted(from: Side, to: Side, family: IpFamily, sets: AddressSets): S
   const source = from?.identity.addresses.find((ip) => ipFamily(ip) === family);
   const destination = to?.identity.addresses.find((ip) => ipFamily(ip) === family);
   if (!from || !to || !source || !destination) return NOTHING;
+  if (isClosed(from.closed, destination) || isClosed(to.closed, source)) return NOTHING;
   const { namedPorts } = to.identity;
   const allowed = (side: NonNullable<Side>, direction: Direction, address: IpAddress, labels: Labels) =>
     side.policies.length === 0

@@ -1,8 +1,10 @@
 import type { IpAddress, Labels, Name, NamedPort, Port, SecurityPolicy } from '@outboard/model';
 import type { NetworkEntry, PortEntry } from '../entries.js';
+import type { Destination } from '../service-chains/destination.js';
 import type { World } from '../world.js';
 import { type Change, type ChangedPort, policiesOf, policiesOfChanged } from './change.js';
 import { isUp, type PortClass } from './classes.js';
+import { closedOf } from './closures.js';
 import { Dividing, ITSELF, type Marks } from './dividing.js';
 
 /** Ports of a part that are named. */
@@ -16,7 +18,14 @@ interface Identity {
 }
 
 /** A port, or what stands for many, at one time; undefined: nothing that could be reached. */
-export type Side = { readonly policies: readonly SecurityPolicy[]; readonly identity: Identity } | undefined;
+export type Side =
+  | {
+      readonly policies: readonly SecurityPolicy[];
+      readonly identity: Identity;
+      /** What service chains keep it from. */
+      readonly closed: readonly Destination[];
+    }
+  | undefined;
 
 /** Ports that are alike before and after a change. */
 export interface Part {
@@ -86,7 +95,7 @@ export class Parts {
       }
     }
     const changed = this.change.ports.filter((port) => port.network === network);
-    return [...parts, ...changed.map((port) => partOfChanged(this.world, port))];
+    return [...parts, ...changed.map((port) => partOfChanged(this.world, port, this.change.closures))];
   }
 
   /** What is left of a class; undefined: nothing. */
@@ -162,22 +171,42 @@ class PartOfClass implements Part {
   #look(): ReturnType<Part['sides']> {
     const port = firstOf(this.ports());
     if (!isUp(port)) return { before: undefined, after: undefined };
-    const before = { policies: policiesOf(port), identity: identityOf(port.record.resource) };
-    const after = this.isTouched ? { ...before, policies: this.change.policiesAfter(port) } : before;
+    const { resource } = port.record;
+    const { closures } = this.change;
+    const { name } = resource.metadata;
+    const identity = identityOf(resource);
+    const before = { policies: policiesOf(port), identity, closed: closedOf(closures.before, name) };
+    if (!this.isTouched) return { before, after: before };
+    const after = {
+      policies: this.change.policiesAfter(port),
+      identity,
+      closed: closedOf(closures.after, name),
+    };
     return { before, after };
   }
 }
 
 /** A port that is itself changed, which nothing else is like. */
-function partOfChanged(world: World, { network, before, after }: ChangedPort): Part {
+function partOfChanged(
+  world: World,
+  { network, before, after }: ChangedPort,
+  closures: Change['closures'],
+): Part {
+  const name = (after ?? before?.record.resource)?.metadata.name;
+  const closed = (which: keyof typeof closures) => (name ? closedOf(closures[which], name) : []);
   const former: Side =
     before && isUp(before)
-      ? { policies: policiesOf(before), identity: identityOf(before.record.resource) }
+      ? {
+          policies: policiesOf(before),
+          identity: identityOf(before.record.resource),
+          closed: closed('before'),
+        }
       : undefined;
   const isOpen = after?.status.dpu !== undefined && after.spec.adminState === 'UP';
   const latter: Side =
-    after && isOpen ? { policies: policiesOfChanged(world, after), identity: identityOf(after) } : undefined;
-  const name = (after ?? before?.record.resource)?.metadata.name;
+    after && isOpen
+      ? { policies: policiesOfChanged(world, after), identity: identityOf(after), closed: closed('after') }
+      : undefined;
   const sides = () => ({ before: former, after: latter });
   const ports = () => (name ? [name] : []);
   return { network, sort: `${ITSELF} ${name}`, total: 1, isTouched: true, ports, sides };

@@ -277,6 +277,35 @@ describe('the verdict of a flow', () => {
   });
 });
 
+describe('the difference that a service chain makes to what leaves the router', () => {
+  it('is told of destinations: what it closes, and what opens again with its hops or its end', () => {
+    lab.apply('Router', 'default', { externalGateway: { sourceNat: 'DPU_ADDRESS' } });
+    unwrap(lab.decide(port('fw-in', 'dpu-1', 3, 'hop', { adminState: 'DOWN' })));
+    const told = (command: Command): string[] => {
+      const { flows = [] } = differenceOf(lab.world, command, unwrap(lab.dryRun(command))) ?? {};
+      unwrap(lab.decide(command));
+      return flows.map(({ change, family, from, to }) => {
+        const where = 'prefix' in to ? to.prefix : to.names.join(' ');
+        return `${change} ${family} ${from.names.join(' ')} to ${where}`;
+      });
+    };
+    const hops = [{ name: 'firewall', ingressPort: 'fw-in' }];
+    const chain = (spec: object) => lab.command('ServiceChain', 'out', { ...app('web'), hops, ...spec });
+    expect(told(chain({ destination: { external: true } }))).toEqual(['STOPS 4 web-0 web-1 to 0.0.0.0/0']);
+    // The hop is on one of the DPUs.
+    const up = told(port('fw-in', 'dpu-1', 3, 'hop'));
+    expect(up.filter((line) => line.includes('web') && line.includes('/'))).toEqual([
+      'BEGINS 4 web-0 to 0.0.0.0/0',
+    ]);
+    expect(told(chain({ destination: { cidrs: ['192.0.2.0/24'] } }))).toEqual([
+      'BEGINS 4 web-1 to 0.0.0.0/0',
+    ]);
+    expect(told({ operation: 'delete', kind: 'ServiceChain', tenant: 'acme', name: 'out' })).toEqual([
+      'BEGINS 4 web-1 to 192.0.2.0/24',
+    ]);
+  });
+});
+
 describe('the difference that other routes make', () => {
   const addressOf = (name: string): string => lab.port(name).status.addresses[0]?.ip ?? '';
   const routes = (...names: string[]) =>
@@ -394,6 +423,7 @@ describe('the difference that a command makes', () => {
               PROBES.filter(
                 ({ protocol, service }) =>
                   one !== other &&
+                  NAMES.includes(one) &&
                   family === familyOf(protocol) &&
                   services.some(
                     ({ protocol: p, first = 0, last = 65_535 }) =>
@@ -405,6 +435,10 @@ describe('the difference that a command makes', () => {
         ),
     );
 
+  /** In a network from which none of the others is reached. */
+  const hop = (name: string, vfNumber: number, rest: object = {}) =>
+    port(name, 'dpu-1', vfNumber, 'hop', { network: 'apart', ...rest });
+  const FIREWALL = [{ name: 'firewall', ingressPort: 'fw-in', egressPort: 'fw-out' }];
   const label = fc.constantFrom('web', 'db', 'cache');
   const peer = fc.oneof(
     label.map(app),
@@ -474,7 +508,23 @@ describe('the difference that a command makes', () => {
           policy(name, body),
     ),
     fc
-      .constantFrom<[PlannedKind, string]>(['SecurityPolicy', 'p'], ['Port', 'extra'])
+      .record({
+        chosen: label,
+        destination: fc.constantFrom<object[]>(
+          { network: 'red' },
+          { cidrs: ['10.0.1.2/31', 'fd00:2::/64'] },
+          { cidrs: ['10.0.0.0/8'] },
+        ),
+        failureMode: fc.constantFrom('FAIL_CLOSED', 'FAIL_CLOSED', 'FAIL_OPEN'),
+      })
+      .map(
+        ({ chosen, ...rest }) =>
+          () =>
+            lab.command('ServiceChain', 'c', { ...app(chosen), hops: FIREWALL, ...rest }),
+      ),
+    fc.constantFrom('UP', 'DOWN').map((adminState) => () => hop('fw-in', 3, { adminState })),
+    fc
+      .constantFrom<[PlannedKind, string]>(['SecurityPolicy', 'p'], ['Port', 'extra'], ['ServiceChain', 'c'])
       .map(([kind, name]) => () => ({ operation: 'delete' as const, kind, tenant: 'acme', name })),
     fc
       .constantFrom(['10.0.1.2/32'], ['10.0.1.0/30', 'fd00:1::/64'], [])
@@ -491,12 +541,20 @@ describe('the difference that a command makes', () => {
 
   it('is exactly what begins and what stops to be possible, port by port, whatever is changed', () => {
     let changes = 0;
+    let chained = 0;
+    lab.apply('Router', 'other', {});
+    lab.apply('Network', 'apart', { router: 'other' });
+    lab.apply('Subnet', 'apart-v4', { network: 'apart', cidr: '10.0.7.0/24' });
+    for (const [index, name] of ['fw-in', 'fw-out'].entries()) {
+      unwrap(lab.decide(hop(name, 3 + index)));
+    }
     unwrap(lab.decide(port('red-0', 'dpu-2', 2, 'cache', { network: 'red' })));
     fc.assert(
       fc.property(fc.array(step, { minLength: 1, maxLength: 8 }), (steps) => {
         lab.restart();
         for (const name of ['p', 'q', 'r']) lab.tryDelete('SecurityPolicy', name);
         lab.tryDelete('Port', 'extra');
+        lab.tryDelete('ServiceChain', 'c');
         lab.apply('AddressSet', 'office', { addresses: ['10.0.1.4/32'] });
         for (const make of steps) {
           const command = make();
@@ -511,10 +569,12 @@ describe('the difference that a command makes', () => {
           expect(told(flows, 'BEGINS')).toEqual(new Set([...after].filter((flow) => !before.has(flow))));
           expect(told(flows, 'STOPS')).toEqual(new Set([...before].filter((flow) => !after.has(flow))));
           changes += flows.length;
+          if (planned.value.decision.resource.kind === 'ServiceChain') chained += flows.length;
         }
       }),
-      { numRuns: 60 },
+      { numRuns: 45 },
     );
     expect(changes).toBeGreaterThan(100);
+    expect(chained).toBeGreaterThan(20);
   });
 });

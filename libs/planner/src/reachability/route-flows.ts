@@ -1,16 +1,17 @@
-import { type IpFamily, type IpPrefix, ipFamily, prefixAddress } from '@outboard/model';
-import type { DpuEntry, NetworkEntry, PortEntry } from '../entries.js';
+import { type IpPrefix, ipFamily, type Name, prefixAddress } from '@outboard/model';
+import type { DpuEntry, NetworkEntry, PortEntry, RouterEntry } from '../entries.js';
 import type { World } from '../world.js';
 import { policiesOf } from './change.js';
 import { isUp } from './classes.js';
+import { type ClosureChange, ClosureMarks, type Closures, closedOf, isClosed } from './closures.js';
 import { allowedBy, slicesOf } from './evaluate.js';
 import { addressOf, addressSetsOf } from './explain.js';
 import { changesOf, type Outcome } from './outcomes.js';
-import type { RouterTables } from './routing-tables.js';
+import { destinationsOf, type RouterTables } from './routing-tables.js';
 import { both, EVERYTHING, NOTHING, type Services } from './services.js';
-import { holderIn, type Routed } from './ways.js';
+import { holderIn, type Routed, routed, subnetOf } from './ways.js';
 
-/** Flows that begin or stop to be possible because a router sends them elsewhere: from ports that are alike to a prefix. */
+/** Flows that begin or stop to be possible because of a router or a service chain: from ports that are alike to a prefix. */
 export interface RouteFlow extends Outcome {
   readonly network: NetworkEntry;
   readonly ports: readonly PortEntry[];
@@ -26,24 +27,72 @@ interface Rerouting {
 }
 
 /**
- * What becomes of flows to destinations that routers send elsewhere. A destination is judged by its first address, as if all
+ * What becomes of flows to destinations that routers send elsewhere, or that chains close or open. A destination is judged by its first address, as if all
  * of it were one: policies that tell its addresses apart are not followed there.
  */
 export function routeFlows(
   world: World,
-  before: readonly RouterTables[],
-  after: readonly RouterTables[],
+  { before, after }: { readonly before: readonly RouterTables[]; readonly after: readonly RouterTables[] },
+  closures: ClosureChange,
+  /** Ports for which chains close others than before. */
+  reclosed: ReadonlySet<PortEntry>,
 ): RouteFlow[] {
-  return before.flatMap(({ router, byDpu }) => {
+  const marks = new ClosureMarks(closures);
+  const rerouted = before.flatMap(({ router, byDpu }) => {
     const now = after.find((each) => each.router === router)?.byDpu ?? new Map();
-    const flows: RouteFlow[] = [];
-    for (const change of reroutingsOf(byDpu, now)) {
-      for (const network of router.networks) {
-        if (network.gateway) flows.push(...flowsFrom(world, network, change));
-      }
-    }
-    return flows;
+    return flowsOf(world, router, reroutingsOf(byDpu, now), closures, marks);
   });
+  const routers = new Set([...reclosed].map(({ network }) => network.router));
+  const chained = [...routers]
+    .filter((router) => !before.some((each) => each.router === router))
+    .flatMap((router) => flowsOf(world, router, reclosedWays(router, reclosed, closures), closures, marks));
+  return [...rerouted, ...chained];
+}
+
+function flowsOf(
+  world: World,
+  { networks }: RouterEntry,
+  reroutings: Iterable<Rerouting>,
+  closures: ClosureChange,
+  marks: ClosureMarks,
+): RouteFlow[] {
+  const flows: RouteFlow[] = [];
+  for (const change of reroutings) {
+    for (const network of networks) {
+      if (network.gateway) flows.push(...flowsFrom(world, network, change, closures, marks));
+    }
+  }
+  return flows;
+}
+
+/** Where a router sends, as before, what is for its destinations and for those that chains close; but for its subnets. */
+function* reclosedWays(
+  router: RouterEntry,
+  reclosed: ReadonlySet<PortEntry>,
+  { before, after }: ClosureChange,
+): Generator<Rerouting> {
+  const destinations = destinationsOf(router);
+  const dpus = new Set<DpuEntry>();
+  for (const { network, placement, record } of reclosed) {
+    if (network.router !== router || !placement) continue;
+    dpus.add(placement.dpu);
+    const { name } = record.resource.metadata;
+    for (const { prefixes } of [...closedOf(before, name), ...closedOf(after, name)]) {
+      for (const prefix of prefixes) destinations.add(prefix);
+    }
+  }
+  for (const to of destinations) {
+    const address = prefixAddress(to);
+    if (subnetOf(router, address)) continue;
+    const alike = new Map<string, Rerouting & { readonly dpus: Set<DpuEntry> }>();
+    for (const dpu of dpus) {
+      const ways = routed(router, dpu, address);
+      const known = alike.get(textOf(ways)) ?? { to, dpus: new Set(), before: ways, after: ways };
+      alike.set(textOf(ways), known);
+      known.dpus.add(dpu);
+    }
+    yield* alike.values();
+  }
 }
 
 function reroutingsOf(before: RouterTables['byDpu'], after: RouterTables['byDpu']): Iterable<Rerouting> {
@@ -67,24 +116,32 @@ const textOf = (ways: Routed): string =>
     ? ways
     : ways.map(({ network, address }) => `${network.record.resource.metadata.uid}/${address}`).join();
 
-function* flowsFrom(world: World, network: NetworkEntry, change: Rerouting): Generator<RouteFlow> {
+function* flowsFrom(
+  world: World,
+  network: NetworkEntry,
+  change: Rerouting,
+  closures: ClosureChange,
+  marks: ClosureMarks,
+): Generator<RouteFlow> {
   const { to, dpus, before, after } = change;
   const family = ipFamily(to);
   for (const { ports } of world.policies.classes.in(network)) {
     const alike = [...ports].filter((port) => isUp(port) && port.placement && dpus.has(port.placement.dpu));
-    const [first] = alike;
-    if (!first) continue;
-    const [was, is] = [before, after].map((ways) => servicesBy(world, first, ways, to, family));
-    for (const outcome of changesOf(was ?? NOTHING, is ?? NOTHING, family)) {
-      yield { ...outcome, network, ports: alike, to };
+    for (const part of marks.divided(alike)) {
+      const [first] = part;
+      if (!first) continue;
+      const was = servicesBy(world, first, before, to, closures.before);
+      const is = servicesBy(world, first, after, to, closures.after);
+      for (const outcome of changesOf(was, is, family)) yield { ...outcome, network, ports: part, to };
     }
   }
 }
 
 /** What a port may open that goes these ways: by several, what may go by each. */
-function servicesBy(world: World, from: PortEntry, ways: Routed, to: IpPrefix, family: IpFamily): Services {
-  const source = addressOf(from, family);
+function servicesBy(world: World, from: PortEntry, ways: Routed, to: IpPrefix, closures: Closures): Services {
+  const source = addressOf(from, ipFamily(to));
   if (!source || ways === 'gateway' || ways.length === 0) return NOTHING;
+  if (isClosed(closedOf(closures, nameOf(from)), prefixAddress(to))) return NOTHING;
   const sets = addressSetsOf(world);
   const allowed = (
     port: PortEntry,
@@ -99,8 +156,10 @@ function servicesBy(world: World, from: PortEntry, ways: Routed, to: IpPrefix, f
   const { labels } = from.record.resource.metadata;
   for (const { network, address } of ways) {
     const hop = holderIn(network, address, from.placement?.dpu);
-    if (!hop || !isUp(hop)) return NOTHING;
+    if (!hop || !isUp(hop) || isClosed(closedOf(closures, nameOf(hop)), source)) return NOTHING;
     services = both(services, allowed(hop, 'INGRESS', { address: source, labels }));
   }
   return services;
 }
+
+const nameOf = ({ record }: PortEntry): Name => record.resource.metadata.name;

@@ -48,14 +48,15 @@ export function tablesOf(
   });
 }
 
-function destinationsOf({ record, netlinkObjects }: RouterEntry, command: Command): Set<IpPrefix> {
+/** The destinations of its routes, of what callers have placed, and of the command; and all others. */
+export function destinationsOf({ record, netlinkObjects }: RouterEntry, command?: Command): Set<IpPrefix> {
   const destinations = new Set(DEFAULTS);
   for (const { destination } of record?.resource.spec.routes ?? []) destinations.add(destination);
   const objects = [...netlinkObjects].map((entry) => entry.record.resource.spec.object);
-  if (command.operation === 'apply' && command.intent.kind === 'Router') {
+  if (command?.operation === 'apply' && command.intent.kind === 'Router') {
     for (const { destination } of command.intent.spec.routes) destinations.add(destination);
   }
-  if (command.operation === 'apply' && command.intent.kind === 'NetlinkObject') {
+  if (command?.operation === 'apply' && command.intent.kind === 'NetlinkObject') {
     objects.push(command.intent.spec.object);
   }
   for (const object of objects) {
