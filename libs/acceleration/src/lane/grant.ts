@@ -4,8 +4,8 @@ import type { Program } from '../program/program.js';
 export interface SessionGrant {
   readonly sessionUid: string;
   readonly epoch: number;
-  /** SHA-256 of the token, 32 bytes. */
-  readonly tokenDigest: Uint8Array;
+  /** SHA-256 of each token that opens it, 32 bytes. */
+  readonly tokenDigests: readonly Uint8Array[];
   /** The only user that may connect; undefined: any. */
   readonly peerUid: number | undefined;
   readonly weight: number;

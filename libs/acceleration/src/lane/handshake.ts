@@ -30,7 +30,7 @@ export function authenticate(
   if (grant.peerUid !== undefined && grant.peerUid !== peer.uid) return STATUS.UNAUTHENTICATED;
   if (token.length !== TOKEN_BYTES) return STATUS.UNAUTHENTICATED;
   const digest = createHash('sha256').update(token).digest();
-  if (!timingSafeEqual(digest, grant.tokenDigest)) return STATUS.UNAUTHENTICATED;
+  if (!grant.tokenDigests.some((each) => timingSafeEqual(digest, each))) return STATUS.UNAUTHENTICATED;
   if (header.epoch !== grant.epoch) return STATUS.STALE_EPOCH;
   return connections > grant.maximumConnections ? STATUS.RESOURCE_EXHAUSTED : STATUS.OK;
 }

@@ -15,7 +15,7 @@ import { systemClock, systemRandom } from '@outboard/core';
 import { MemoryKeyStorage } from '../keys/key-storage.js';
 import { KeyStore } from '../keys/key-store.js';
 import { DataPathWorld } from '../testing/data-path-world.js';
-import { program, step } from '../testing/lane-world.js';
+import { grantOf, program, step } from '../testing/lane-world.js';
 import { DataPath } from './data-path.js';
 import { probeEngines } from './probe.js';
 
@@ -42,7 +42,7 @@ it('a session has a directory of its own with its sockets and what may be known 
         { id: 2, lane: 'LIGHT' },
       ],
     });
-    expect(text).not.toContain(Buffer.from(grant.tokenDigest).toString('hex'));
+    expect(text).not.toContain(Buffer.from(grant.tokenDigests[0] ?? []).toString('hex'));
     await world.grant({ epoch: 2 });
     expect(JSON.parse(readFileSync(join(directory, 'session.json'), 'utf8'))).toMatchObject({ epoch: 2 });
     await world.dataPath.revoke('s1');
@@ -78,11 +78,14 @@ it('a session whose path is too long for a socket is refused by name, and others
   }
 });
 
-it('sockets that a run left which was killed are removed, and nothing else', async () => {
+it('of what a killed run left, sockets go at once; directories stay, as they may be mounted, until they are known to be unused', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'outboard-accel-'));
   mkdirSync(join(directory, 'gone'));
   writeFileSync(join(directory, 'gone/session.json'), '{}');
   writeFileSync(join(directory, 'gone/light-0.sock'), '');
+  mkdirSync(join(directory, 's1'));
+  writeFileSync(join(directory, 's1/session.json'), '{}');
+  const { ino } = statSync(join(directory, 's1'));
   mkdirSync(join(directory, 'foreign'));
   writeFileSync(join(directory, 'foreign/session.json'), '{}');
   writeFileSync(join(directory, 'foreign/letter'), 'not ours');
@@ -90,8 +93,17 @@ it('sockets that a run left which was killed are removed, and nothing else', asy
   const onFailure = (): void => {};
   const threads = { LIGHT: 1, HEAVY: 1 };
   const dataPath = await DataPath.open({ directory, threads, keys, clock: systemClock, onFailure });
-  expect(readdirSync(directory)).toEqual(['foreign']);
+  const found = () => readdirSync(directory, { recursive: true }).sort();
+  expect(found()).toEqual(['foreign', 'foreign/letter', 'foreign/session.json', 'gone', 's1']);
+  await dataPath.grant(grantOf());
+  await dataPath.removeUnused();
+  expect(readdirSync(directory).sort()).toEqual(['foreign', 's1']);
+  expect([statSync(join(directory, 's1')).ino, existsSync(join(directory, 's1/session.json'))]).toEqual([
+    ino,
+    true,
+  ]);
   await dataPath[Symbol.asyncDispose]();
+  expect(found()).toEqual(['foreign', 'foreign/letter', 'foreign/session.json', 's1']);
   rmSync(directory, { recursive: true });
 });
 

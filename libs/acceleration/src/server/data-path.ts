@@ -50,12 +50,22 @@ export class DataPath implements AsyncDisposable {
   #threads: Thread[] = [];
   #closed = false;
 
-  private constructor(private readonly ports: DataPathPorts) {}
+  private constructor(
+    private readonly ports: DataPathPorts,
+    /** Sessions of former runs whose directories are still there. */
+    private former: readonly string[],
+  ) {}
 
   /** Removes the sockets that a former run has left: nobody serves them. */
   static async open(ports: DataPathPorts): Promise<DataPath> {
-    await SessionDirectory.removeLeftovers(ports.directory);
-    return new DataPath(ports);
+    return new DataPath(ports, await SessionDirectory.emptyLeftovers(ports.directory));
+  }
+
+  /** Removes the directories of former sessions that are not served. To be called when all that are wanted are known. */
+  async removeUnused(): Promise<void> {
+    const unused = this.former.filter((uid) => !this.#grants.has(uid));
+    this.former = [];
+    for (const uid of unused) await new SessionDirectory(this.ports.directory, uid).remove();
   }
 
   /** Where a session's sockets are. */
@@ -133,7 +143,7 @@ export class DataPath implements AsyncDisposable {
     this.#threads = [];
     await Promise.all(threads.map(({ worker }) => worker[Symbol.asyncDispose]()));
     await Promise.all(
-      [...this.#grants.keys()].map((uid) => new SessionDirectory(this.ports.directory, uid).remove()),
+      [...this.#grants.keys()].map((uid) => new SessionDirectory(this.ports.directory, uid).empty()),
     );
   }
 

@@ -91,14 +91,27 @@ export class SessionDirectory {
     await rename(`${path}.new`, path);
   }
 
-  /** What killed runs have left in `root`. Whatever else is there is somebody else's, and stays. */
-  static async removeLeftovers(root: string): Promise<void> {
+  /**
+   * Takes out of `root` what former runs have left: nobody serves it. The directories stay for now, as who has one mounted
+   * would not see another of the same name. Whatever else is there is somebody else's. Resolves with their sessions.
+   */
+  static async emptyLeftovers(root: string): Promise<readonly string[]> {
+    const sessions: string[] = [];
     for (const entry of await readdir(root, { withFileTypes: true }).catch(() => [])) {
       if (!entry.isDirectory()) continue;
       const directory = new SessionDirectory(root, entry.name);
       const names = await readdir(directory.path);
-      if (names.length > 0 && names.every((name) => OWN_FILE.test(name))) await directory.remove();
+      if (!names.every((name) => OWN_FILE.test(name))) continue;
+      await directory.empty();
+      sessions.push(entry.name);
     }
+    return sessions;
+  }
+
+  /** It may be served again: whoever has it mounted finds that. */
+  async empty(): Promise<void> {
+    for (const name of await readdir(this.path).catch(() => []))
+      if (OWN_FILE.test(name)) await rm(join(this.path, name), { force: true });
   }
 
   async remove(): Promise<void> {

@@ -26,7 +26,7 @@ export const program = (id: number, ...steps: Step[]): Program => ({ id, steps }
 export const grantOf = (overrides: Partial<SessionGrant> = {}): SessionGrant => ({
   sessionUid: 's1',
   epoch: 1,
-  tokenDigest: createHash('sha256').update(TOKEN).digest(),
+  tokenDigests: [createHash('sha256').update(TOKEN).digest()],
   peerUid: undefined,
   weight: 1,
   maximumJobs: 64,

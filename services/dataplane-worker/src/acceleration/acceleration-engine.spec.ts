@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { MessageInitShape } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { DataPathWorld, TOKEN } from '@outboard/acceleration/testing';
@@ -48,8 +49,11 @@ async function submit(
 }
 
 /** The first bytes of the nonce of a job that is done, or the status of one that is not. */
-async function encrypts(): Promise<string> {
-  const client = new AccelerationClient({ locate: () => world.locationOf(), timeoutMilliseconds: 20 });
+async function encrypts(token: Uint8Array = TOKEN): Promise<string> {
+  const client = new AccelerationClient({
+    locate: () => ({ ...world.locationOf(), token }),
+    timeoutMilliseconds: 20,
+  });
   try {
     const { metadata } = await client.run(1, Buffer.from('secret'));
     return Buffer.from(metadata[0]?.nonce?.subarray(0, 4) ?? []).toString('hex');
@@ -74,6 +78,24 @@ it('serves the sessions and keys of a document, and no longer what leaves it', a
   expect(await encrypts()).toBe('00000009');
   expect((await submit({ complete: new Map() })).problemTotal).toBe(0);
   expect(await encrypts()).toBe('UNAVAILABLE');
+});
+
+it('what runs on this machine uses a session with a token of its own, until it is told otherwise', async () => {
+  const own = Buffer.alloc(32, 7);
+  const held = { tenant: 'acme', name: 'web', tokenDigest: createHash('sha256').update(own).digest() };
+  await engine.admit('workload', [held]);
+  expect(engine.directoryOf(held)).toBeUndefined();
+  const complete = new Map([
+    ['session/s1', sessionObject(TOKEN)],
+    ['key/k1', keyObject(world.keys.publicKey)],
+  ]);
+  await submit({ complete });
+  const { directory } = world.locationOf();
+  expect(engine.directoryOf(held)).toBe(directory);
+  expect(engine.directoryOf({ tenant: 'other', name: 'web' })).toBeUndefined();
+  expect([await encrypts(own), await encrypts()]).toEqual(['00000009', '00000009']);
+  await engine.admit('workload', []);
+  expect([await encrypts(own), await encrypts()]).toEqual(['UNAUTHENTICATED', '00000009']);
 });
 
 it('a session that names a key of another tenant, session or algorithm is not served, whichever came first', async () => {

@@ -1,4 +1,4 @@
-import type { DataPath } from '@outboard/acceleration';
+import type { DataPath, SessionGrant } from '@outboard/acceleration';
 import { AppError, type Clock } from '@outboard/core';
 import {
   type DataplaneEngine,
@@ -9,6 +9,7 @@ import {
   type Source,
 } from '@outboard/dataplane/contract';
 import { DocumentObjects } from './document-objects.js';
+import { type HeldSession, LocalHolders, type SessionName } from './local-holders.js';
 import type { WantedObject } from './wire.js';
 
 /** Sessions and keys that are made at one time. */
@@ -18,7 +19,10 @@ const RETRY_MILLISECONDS = 2000;
 const NOBODY: Source = { kind: '', tenant: '', name: '' };
 
 export interface AccelerationEnginePorts {
-  readonly dataPath: Pick<DataPath, 'grant' | 'revoke' | 'applyKey' | 'removeKey'>;
+  readonly dataPath: Pick<
+    DataPath,
+    'directoryOf' | 'grant' | 'revoke' | 'removeUnused' | 'applyKey' | 'removeKey'
+  >;
   readonly clock: Clock;
 }
 
@@ -40,6 +44,9 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
   /** What failed for a reason of this machine. */
   readonly #again = new Set<string>();
   readonly #listeners = new Set<(report: DocumentReport) => void>();
+  readonly #holders = new LocalHolders();
+  /** All that is wanted is known, and what else there is has not been looked for yet. */
+  #isWhole = false;
   #update: Pick<DocumentUpdate, 'owner' | 'version'> | undefined;
   #running: Promise<void> | undefined;
   #retry: Disposable | undefined;
@@ -50,6 +57,7 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
   submit({ owner, version, complete, upserts, deletes }: DocumentUpdate): void {
     this.#update = { owner, version };
     if (complete !== undefined) {
+      this.#isWhole = true;
       for (const key of [...this.#objects.keys()]) if (!complete.has(key)) this.#want(key, undefined);
       for (const [key, bytes] of complete) this.#want(key, bytes);
     }
@@ -61,6 +69,28 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
   onReport(listener: (report: DocumentReport) => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => this.#listeners.delete(listener) };
+  }
+
+  /** Where the sockets of a session are; undefined: it is not served here. */
+  directoryOf(session: SessionName): string | undefined {
+    const key = this.#objects.keyOf(session);
+    const served = key === undefined ? undefined : this.#served.get(key);
+    return served?.kind !== 'session' || this.#problems.get(key ?? '')?.state === 'FAILED'
+      ? undefined
+      : this.ports.dataPath.directoryOf(served.uid);
+  }
+
+  /**
+   * Lets something that runs on this machine use sessions, each with a token of its own besides the session's; before it
+   * could use others. Resolves when those that are served know it.
+   */
+  async admit(holder: string, sessions: readonly HeldSession[]): Promise<void> {
+    for (const session of this.#holders.set(holder, sessions)) {
+      const key = this.#objects.keyOf(session);
+      if (key !== undefined) this.#dirty.add(key);
+    }
+    if (this.#dirty.size > 0) this.#start();
+    while (this.#running !== undefined) await this.#running;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,6 +130,8 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
         wanted.filter((key) => this.#wanted(key)?.kind === kind),
         (key) => this.#serve(key),
       );
+    if (this.#isWhole) await this.ports.dataPath.removeUnused();
+    this.#isWhole = false;
     if (update !== undefined) this.#report(update);
   }
 
@@ -143,8 +175,12 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
     const uid = object.kind === 'key' ? object.key.keyUid : object.grant.sessionUid;
     this.#served.set(key, { kind: object.kind, uid });
     await this.#attempt(key, () =>
-      object.kind === 'key' ? dataPath.applyKey(object.key) : dataPath.grant(object.grant),
+      object.kind === 'key' ? dataPath.applyKey(object.key) : dataPath.grant(this.#grantOf(object)),
     );
+  }
+
+  #grantOf({ grant, source }: Extract<WantedObject, { kind: 'session' }>): SessionGrant {
+    return { ...grant, tokenDigests: [...grant.tokenDigests, ...this.#holders.tokenDigestsOf(source)] };
   }
 
   /** What is wrong with what is wanted stays so; what is wrong here is tried again. */

@@ -10,6 +10,8 @@ export class DocumentObjects {
   readonly #objects = new Map<string, Result<WantedObject, AppError>>();
   /** By uid. */
   readonly #keys = new Map<string, WantedKey>();
+  /** Keys of sessions by tenant and name. */
+  readonly #sessions = new Map<string, string>();
   /** Keys of the sessions that name a key, by its uid. */
   readonly #users = new Map<string, Set<string>>();
 
@@ -19,6 +21,11 @@ export class DocumentObjects {
 
   get(key: string): Result<WantedObject, AppError> | undefined {
     return this.#objects.get(key);
+  }
+
+  /** Of the session that an intent made under that name. */
+  keyOf(session: { readonly tenant: string; readonly name: string }): string | undefined {
+    return this.#sessions.get(nameOf(session));
   }
 
   /** Takes an object over (undefined: it is gone); the keys of all objects that this may change something for. */
@@ -37,6 +44,7 @@ export class DocumentObjects {
       this.#keys.set(keyUid, object.value.key);
       return [...touched, ...(this.#users.get(keyUid) ?? [])];
     }
+    this.#sessions.set(nameOf(object.value.source), key);
     for (const keyUid of keysOf(object.value.grant)) {
       const users = this.#users.get(keyUid) ?? new Set();
       this.#users.set(keyUid, users.add(key));
@@ -74,6 +82,8 @@ export class DocumentObjects {
       this.#keys.delete(keyUid);
       return [...(this.#users.get(keyUid) ?? [])];
     }
+    const name = nameOf(object.value.source);
+    if (this.#sessions.get(name) === key) this.#sessions.delete(name);
     for (const keyUid of keysOf(object.value.grant)) {
       const users = this.#users.get(keyUid);
       users?.delete(key);
@@ -82,6 +92,9 @@ export class DocumentObjects {
     return [];
   }
 }
+
+const nameOf = ({ tenant, name }: { readonly tenant: string; readonly name: string }): string =>
+  `${tenant}/${name}`;
 
 const keysOf = ({ programs }: SessionGrant): string[] => [
   ...new Set(programs.flatMap(({ steps }) => steps.flatMap(({ keyUid }) => (keyUid === '' ? [] : [keyUid])))),

@@ -86,7 +86,7 @@ function readSession(session: AccelerationSession, problems: Problems): SessionG
   return {
     sessionUid,
     epoch,
-    tokenDigest: Uint8Array.from(tokenSha256),
+    tokenDigests: [Uint8Array.from(tokenSha256)],
     peerUid: session.peerUid,
     weight: weight || DEFAULTS.weight,
     maximumJobs: maxInFlightJobs || DEFAULTS.jobs,
