@@ -1,31 +1,19 @@
 import { AppError } from '@outboard/core';
-import {
-  type DeltaTracker,
-  difference,
-  type PruneGate,
-  type Retries,
-  type WakeIndex,
-  waves,
-} from '@outboard/reconcile';
-import type {
-  Driver,
-  DriverObject,
-  ObservedObject,
-  Operation,
-  OperationResult,
-  Ownership,
-  Spec,
-} from '../driver.js';
+import { difference, type PruneGate, type Retries, type WakeIndex, waves } from '@outboard/reconcile';
+import type { Driver, ObservedObject, Operation, OperationResult, Spec } from '../driver.js';
 import type { Closures } from './closures.js';
+import { missingFor } from './dependencies.js';
 import {
   type Entry,
   eachNeed,
   type Issue,
   type NeutralRecord,
-  NOBODY,
-  sameSpec,
+  sameObservation,
+  type Tracker,
   type Urgency,
 } from './entry.js';
+import { HeldSteps } from './held-steps.js';
+import type { Issues } from './issues.js';
 import type { Offloads } from './offloads.js';
 import type { Progress } from './progress.js';
 import type { Wants } from './wants.js';
@@ -38,8 +26,9 @@ const REMOVALS_READ_BACK_AT_ONCE = 64;
 export interface ApplyPassContext<S extends Spec> {
   readonly driver: Driver<S>;
   readonly wants: Wants<S>;
-  readonly tracker: DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>;
+  readonly tracker: Tracker<S>;
   readonly closures: Closures<S>;
+  readonly issues: Issues<S>;
   readonly progress: Progress;
   readonly offloads: Offloads<S>;
   readonly gate: PruneGate;
@@ -59,19 +48,18 @@ export interface ApplyPassContext<S extends Spec> {
 
 /** Carries out the pending difference of some objects, in the order of their dependencies, and judges the outcome. */
 export class ApplyPass<S extends Spec> {
-  /** Why an object is not as it should be, by its key. */
-  readonly #issues = new Map<string, Issue>();
   /** The records that wanted an object until lately: its removal is told of in their name. */
   readonly #releasing = new Map<string, readonly NeutralRecord<S>[]>();
   /** Objects that go with their container, by its key. */
   readonly #goingWith = new Map<string, Set<string>>();
   /** What was right, until something outside changed it. */
   readonly #drifted = new Set<string>();
-  /** What was not done because something else of its step failed, by the key of that, with which it is tried again. */
-  readonly #held = new Map<string, readonly Entry<S>[]>();
+  readonly #held: HeldSteps<S>;
   #turn = 0;
 
-  constructor(private readonly context: ApplyPassContext<S>) {}
+  constructor(private readonly context: ApplyPassContext<S>) {
+    this.#held = new HeldSteps(context);
+  }
 
   /** The number of the last run: `Entry.turn` tells whether an object was worked on since. */
   get turn(): number {
@@ -176,9 +164,9 @@ export class ApplyPass<S extends Spec> {
 
   /** What is wanted of an object is another now; `releasing`: the records that want it no longer, if none does. */
   desireChanged(entry: Entry<S>, releasing: readonly NeutralRecord<S>[]): void {
-    const { retries, waits, queue, tracker, progress, closures } = this.context;
+    const { retries, waits, queue, tracker, progress, closures, issues } = this.context;
     const { key, claims } = entry;
-    this.#goOn(key);
+    this.#held.goOn(key);
     if (entry.wanted === undefined) closures.trust(key);
     retries.forget(key);
     waits.forget(key);
@@ -192,75 +180,9 @@ export class ApplyPass<S extends Spec> {
       this.#goingWith.delete(key);
       // Who lost to another claim may have won now.
       for (const record of claims)
-        if (claims.length > 1 || progress.problemOf(record) !== undefined) this.judge(record);
+        if (claims.length > 1 || progress.problemOf(record) !== undefined) issues.judge(record);
     } else if (releasing.length > 0) this.#releasing.set(key, releasing);
     if (entry.pending === undefined) this.#settle(entry);
-  }
-
-  /** Tells the problem of a record, or that it has none. */
-  judge(record: NeutralRecord<S>): void {
-    // Of what is gone from the document, only a failing removal is told, when it fails.
-    this.context.progress.problem(record, record.bytes === undefined ? undefined : this.issueOf(record));
-  }
-
-  /** The first thing that is wrong with a record's objects, in their order; waiting only if nothing is wrong. */
-  issueOf(record: NeutralRecord<S>): Issue | undefined {
-    if (record.blocked !== undefined) return record.blocked;
-    let pending: Issue | undefined;
-    for (const object of record.objects) {
-      const entry = this.context.tracker.get(object.key);
-      const { wanted, claims } = entry ?? {};
-      if (entry !== undefined && entry.open === object) {
-        const closed = this.#closedIssue(entry);
-        if (closed?.state === 'PENDING') pending ??= closed;
-        else if (closed !== undefined) return closed;
-      } else if (
-        !object.guess &&
-        wanted !== undefined &&
-        wanted !== object &&
-        !sameSpec(wanted.spec, object.spec)
-      )
-        return { state: 'FAILED', message: `${claims?.[0]?.key} wants ${object.key} otherwise` };
-      const issue = this.#issues.get(object.key);
-      if (issue?.state === 'PENDING') pending ??= issue;
-      else if (issue !== undefined) return issue;
-    }
-    return pending;
-  }
-
-  /** It is closed for a part of which was told that it cannot be made. */
-  #closedIssue(entry: Entry<S>): Issue | undefined {
-    for (const part of this.context.closures.doubtsOf(entry)) {
-      const issue = this.#issues.get(part);
-      if (issue === undefined) continue;
-      const message = `${entry.key} lets less through than it should, as ${part} is missing`;
-      return { state: issue.state === 'PENDING' ? 'PENDING' : 'FAILED', message };
-    }
-    return undefined;
-  }
-
-  /** What is wrong with a driver object. */
-  issueWith(key: string): Issue | undefined {
-    return this.#issues.get(key);
-  }
-
-  /** The wanted objects that cannot be without one of these, or without one that cannot. */
-  dependentsOf(lost: readonly string[]): ReadonlySet<string> {
-    const { wants, tracker } = this.context;
-    const found = new Set<string>();
-    let fresh = new Set(lost.filter((key) => wants.isNeeded(key)));
-    while (fresh.size > 0) {
-      const next = new Set<string>();
-      for (const { key, wanted } of tracker.entries()) {
-        if (wanted === undefined || found.has(key)) continue;
-        eachNeed(wanted, (each) => {
-          if (fresh.has(each)) next.add(key);
-        });
-      }
-      for (const key of next) found.add(key);
-      fresh = next;
-    }
-    return found;
   }
 
   /** What waits in the queue and is needed by what is taken now goes along. */
@@ -269,7 +191,7 @@ export class ApplyPass<S extends Spec> {
     const all = new Set(entries);
     for (const { key, wanted } of all) {
       // Those of its step that wait for it, too.
-      for (const other of this.#release(key)) {
+      for (const other of this.#held.release(key)) {
         dequeue(other);
         all.add(other);
       }
@@ -326,7 +248,7 @@ export class ApplyPass<S extends Spec> {
   }
 
   #upsertOperation(entry: Entry<S>): Operation<S> | undefined {
-    const { waits, retries } = this.context;
+    const { waits, retries, tracker } = this.context;
     const { key, wanted: object, observed, claims } = entry;
     const [mark] = claims;
     if (object === undefined || mark === undefined) return undefined;
@@ -335,7 +257,7 @@ export class ApplyPass<S extends Spec> {
       this.#leave(entry, { state: 'FOREIGN', message: `${key} is taken by ${observed.ownership.found}` });
       return undefined;
     }
-    const missing = this.#missing(object);
+    const missing = missingFor(tracker, object);
     if (missing !== undefined) {
       waits.wait(key, missing);
       this.#leave(entry, { state: 'PENDING', message: `waits for ${missing}` });
@@ -344,22 +266,6 @@ export class ApplyPass<S extends Spec> {
     return observed === undefined
       ? { action: 'create', object, mark }
       : { action: 'update', object, mark, observed: observed.spec };
-  }
-
-  /** What has to be there first, and is not. */
-  #missing({ after, requires }: DriverObject<S>): string | undefined {
-    const { tracker } = this.context;
-    for (const key of requires ?? []) {
-      const entry = tracker.get(key);
-      if (entry === undefined) return key;
-      const { observed } = entry;
-      if ((observed === undefined || observed.ownership.kind === 'foreign') && !isApplied(entry)) return key;
-    }
-    for (const key of after) {
-      const entry = tracker.get(key);
-      if (entry?.wanted === undefined || (entry.pending !== undefined && !isApplied(entry))) return key;
-    }
-    return undefined;
   }
 
   async #remove(entries: readonly Entry<S>[], urgency: Urgency): Promise<void> {
@@ -386,7 +292,7 @@ export class ApplyPass<S extends Spec> {
       return this.#goesWithContainer(key, observed)
         ? undefined
         : { action: 'delete', key, observed: observed.spec };
-    this.#goOn(key);
+    this.#held.goOn(key);
     this.context.progress.close(entry);
     return undefined;
   }
@@ -426,7 +332,7 @@ export class ApplyPass<S extends Spec> {
           break;
         case 'missing': {
           // What it needs may have failed in the same call: then it is this that it waits for.
-          const missing = entry.wanted && this.#missing(entry.wanted);
+          const missing = entry.wanted && missingFor(tracker, entry.wanted);
           const dependency = missing ?? result.dependency;
           waits.wait(key, dependency);
           // Of what is there already no appearance will be told.
@@ -454,41 +360,8 @@ export class ApplyPass<S extends Spec> {
           this.#failed(entry, `${key}: the driver gave no result`);
       }
     }
-    if (others.length > 0) this.#tryAgain(others, failing);
+    if (others.length > 0) this.#held.hold(others, failing);
     return done;
-  }
-
-  /** Others of its step are tried again together with what is failing, and without it once it was told. */
-  #tryAgain(others: readonly Entry<S>[], failing: Entry<S> | undefined): void {
-    const { closures, dequeue, queue } = this.context;
-    if (failing === undefined) {
-      for (const entry of others) queue(entry, entry.urgency ?? 'bulk');
-      return;
-    }
-    this.#held.set(failing.key, [...(this.#held.get(failing.key) ?? []), ...others]);
-    for (const entry of others) {
-      dequeue(entry);
-      entry.isHeld = true;
-      closures.reform(entry);
-    }
-  }
-
-  /** Those that wait for the failing operation of their step need not wait any more. */
-  #goOn(key: string): void {
-    const { closures, queue } = this.context;
-    for (const entry of this.#release(key)) {
-      closures.reform(entry);
-      queue(entry, entry.urgency ?? 'bulk');
-    }
-  }
-
-  #release(key: string): readonly Entry<S>[] {
-    const others = this.#held.get(key);
-    if (others === undefined) return NOBODY;
-    this.#held.delete(key);
-    for (const entry of others) entry.isHeld = false;
-    // What was forgotten meanwhile may have a successor under its key, which is none of its business.
-    return others.filter((entry) => this.context.tracker.get(entry.key) === entry);
   }
 
   /** Notes what a key is like; wakes what waited for it, and buries what went with it. */
@@ -531,52 +404,37 @@ export class ApplyPass<S extends Spec> {
 
   /** Nothing more can be done for now, and this is why. */
   #leave(entry: Entry<S>, issue: Issue): void {
-    const { closures, progress } = this.context;
-    this.#goOn(entry.key);
-    this.#issues.set(entry.key, issue);
+    const { closures, issues, progress } = this.context;
+    this.#held.goOn(entry.key);
+    issues.note(entry.key, issue);
     progress.close(entry);
-    for (const record of entry.claims) this.judge(record);
+    for (const record of entry.claims) issues.judge(record);
     closures.doubt(entry);
-    for (const { claims } of closures.closedBy(entry.key)) for (const record of claims) this.judge(record);
+    for (const { claims } of closures.closedBy(entry.key)) for (const record of claims) issues.judge(record);
     for (const record of this.#releasing.get(entry.key) ?? []) progress.problem(record, issue);
   }
 
   /** It is as it should be. */
   #settle(entry: Entry<S>): void {
-    const { closures, progress, retries, waits } = this.context;
+    const { closures, issues, progress, retries, waits } = this.context;
     const { key, claims } = entry;
     retries.forget(key);
     waits.forget(key);
     if (entry.wanted !== undefined) this.#wake(waits.wake(key), entry);
-    this.#goOn(key);
+    this.#held.goOn(key);
     closures.trust(key);
     progress.close(entry);
     const [winner] = claims;
     if (this.#drifted.delete(key) && winner !== undefined) progress.repaired(winner.owner);
-    const hadIssue = this.#issues.delete(key);
+    const hadIssue = issues.clear(key);
     const releasers = this.#releasing.get(key);
     if (releasers !== undefined) {
       this.#releasing.delete(key);
       if (hadIssue) for (const record of releasers) progress.problem(record, undefined);
     }
-    if (hadIssue) for (const record of claims) this.judge(record);
+    if (hadIssue) for (const record of claims) issues.judge(record);
   }
 }
 
-/** What was wanted of it a moment ago, and still is. */
-const isApplied = <S extends Spec>({ stage, lane }: Entry<S>): boolean => stage === 'applied' && lane < 0;
-
 const kindOf = <S extends Spec>({ wanted, observed }: Entry<S>): S['kind'] =>
   wanted?.spec.kind ?? observed?.spec.kind ?? '';
-
-function sameObservation<S extends Spec>(
-  one: ObservedObject<S> | undefined,
-  other: ObservedObject<S> | undefined,
-): boolean {
-  if (one === undefined || other === undefined) return one === other;
-  if (one.inHardware !== other.inHardware) return false;
-  return sameOwnership(one.ownership, other.ownership) && sameSpec(one.spec, other.spec);
-}
-
-const sameOwnership = (one: Ownership, other: Ownership): boolean =>
-  one.kind === other.kind && (one.kind !== 'owned' || other.kind !== 'owned' || one.owner === other.owner);

@@ -1,6 +1,5 @@
-import type { DeltaTracker } from '@outboard/reconcile';
-import type { DriverObject, ObservedObject, Spec } from '../driver.js';
-import type { Entry } from './entry.js';
+import type { DriverObject, Spec } from '../driver.js';
+import type { Entry, Tracker } from './entry.js';
 
 /**
  * Which objects are wanted closed: those that rely on a whole of which a part cannot be made. Knows what relies on what,
@@ -15,7 +14,7 @@ export class Closures<S extends Spec> {
   readonly #wholes = new Map<string, string>();
 
   constructor(
-    private readonly tracker: DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>,
+    private readonly tracker: Tracker<S>,
     /** An object is wanted closed from now on, or is not any more. */
     private readonly onChange: (entry: Entry<S>) => void,
   ) {}

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { DeltaTracker, LaneQueue, PruneGate, Retries, satisfies, WakeIndex } from '@outboard/reconcile';
 import type { DocumentReport, DocumentUpdate } from '../document.js';
-import type { Change, Driver, DriverObject, ObservedObject, Scope, Spec } from '../driver.js';
+import type { Change, Driver, DriverObject, ObservedObject, Spec } from '../driver.js';
 import type {
   DataplaneEngine,
   DataplaneEngineOptions,
@@ -13,8 +13,11 @@ import { hopKey } from '../hop-health.js';
 import type { InspectPage, InspectQuery } from '../inspect.js';
 import { ApplyPass } from './apply-pass.js';
 import { Closures } from './closures.js';
+import { dependentsOf } from './dependencies.js';
 import { asWanted, Entry, type NeutralRecord, NOBODY, type Task, type Urgency } from './entry.js';
 import { inspectEntries } from './inspect.js';
+import { Issues } from './issues.js';
+import { Looks } from './looks.js';
 import { Offloads } from './offloads.js';
 import { Progress } from './progress.js';
 import { Wants } from './wants.js';
@@ -27,12 +30,7 @@ const URGENT_KEYS_PER_TURN = 512;
 const BULK_KEYS_PER_TURN = 1024;
 /** Beyond this many, looking at everything once is cheaper than at each. */
 const SUSPECTS_BEFORE_RESYNC = 4096;
-const OBSERVATIONS_PER_SLICE = 1000;
-/** Full comparisons take at most a four hundredth of the time, unless that would make them rarer than this. */
-const RESYNC_PAUSE_FACTOR = 400;
-const MAX_RESYNC_MILLISECONDS = 600_000;
 const DEFAULT_SNAPSHOT_LIMIT = 1000;
-const OBSERVE_RETRY_MILLISECONDS = 500;
 const BACKOFF = { initial: 10, maximum: 30_000 };
 
 /** Lanes of records: urgent before bulk, and in each what claims before what releases, so that nothing is removed that stays. */
@@ -57,6 +55,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   readonly #closures = new Closures<S>(this.#tracker, (entry) => this.#sync(entry, 'urgent', NOBODY));
   readonly #wants: Wants<S>;
   readonly #progress: Progress;
+  readonly #issues: Issues<S>;
   readonly #offloads: Offloads<S>;
   readonly #gate: PruneGate;
   readonly #retries: Retries;
@@ -68,12 +67,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   readonly #pass: ApplyPass<S>;
   /** Keys to look at again; true: and at what cannot be without them. */
   readonly #suspects = new Map<string, boolean>();
-  /** Applied, but not read back yet: large numbers are read in one go. */
-  #unverified: Entry<S>[] = [];
-  #background: Promise<void> | undefined;
-  #resyncDue = false;
-  /** How many looks at everything there were. */
-  #looks = 0;
+  readonly #looks: Looks<S>;
   readonly #listeners = new Set<(report: DocumentReport) => void>();
   #closed = false;
   #started = false;
@@ -84,13 +78,13 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   #idle: (() => void)[] = [];
   #watch: Disposable | undefined;
   #hops: Disposable | undefined;
-  #timer: Disposable | undefined;
 
   constructor(private readonly options: DataplaneEngineOptions<S>) {
     const { driver, owners, clock, random, hopHealth } = options;
     this.#driver = driver;
     this.#wants = new Wants(driver, this.#tracker, this.#closures, owners, hopHealth);
     this.#progress = new Progress(owners);
+    this.#issues = new Issues(this.#tracker, this.#closures, this.#progress);
     this.#offloads = new Offloads(driver, this.#wants, this.#tracker);
     this.#gate = new PruneGate(owners);
     this.#retries = new Retries(BACKOFF, clock, random, (keys) => this.#retry(keys));
@@ -102,6 +96,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       wants: this.#wants,
       tracker: this.#tracker,
       closures: this.#closures,
+      issues: this.#issues,
       progress: this.#progress,
       offloads: this.#offloads,
       gate: this.#gate,
@@ -111,11 +106,18 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       groupOf: (kind) => groups.get(kind) ?? kind,
       queue: (entry, urgency) => this.#queue(entry, urgency),
       dequeue: (entry) => this.#work.delete(entry),
-      later: (entry) => {
-        entry.stage = 'unverified';
-        this.#unverified.push(entry);
-      },
+      later: (entry) => this.#looks.later(entry),
       lost: (key) => this.#suspect(key, true),
+    });
+    this.#looks = new Looks({
+      driver,
+      tracker: this.#tracker,
+      pass: this.#pass,
+      clock,
+      resyncMilliseconds: options.resyncMilliseconds,
+      // What somebody waits for may have come without a word.
+      onEverythingSeen: () => this.#requeue(this.#waits.wakeAll()),
+      onDue: () => this.#signal(),
     });
   }
 
@@ -127,7 +129,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       this.#tracker.observe(this.#tracker.at(object.key), object);
     this.#started = true;
     this.#openGates();
-    this.#scheduleResync(0);
+    this.#looks.schedule(0);
     this.#running = this.#run();
   }
 
@@ -159,7 +161,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       }
       for (const record of records) {
         const { key, source } = record;
-        const issue = this.#pass.issueOf(record);
+        const issue = this.#issues.of(record);
         if (issue !== undefined) plan.problems.push({ key, source, ...issue });
       }
     });
@@ -192,12 +194,12 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   }
 
   inspect(query: InspectQuery): InspectPage {
-    const issueOf = (key: string) => this.#pass.issueWith(key);
+    const issueOf = (key: string) => this.#issues.with(key);
     return inspectEntries(this.#tracker.entries(), this.#driver, issueOf, query);
   }
 
   settled(): Promise<void> {
-    const idle = this.#started && !this.#busy && !this.#hasWork() && this.#background === undefined;
+    const idle = this.#started && !this.#busy && !this.#hasWork() && !this.#looks.isUnderWay;
     if (this.#closed || idle) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
@@ -206,11 +208,10 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     this.#closed = true;
     this.#watch?.[Symbol.dispose]();
     this.#hops?.[Symbol.dispose]();
-    this.#timer?.[Symbol.dispose]();
     this.#retries[Symbol.dispose]();
     this.#signal();
     await this.#running;
-    await this.#background;
+    await this.#looks[Symbol.asyncDispose]();
   }
 
   async #run(): Promise<void> {
@@ -221,7 +222,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
         this.#busy = false;
       } else {
         this.#report();
-        if (this.#background === undefined) for (const resolve of this.#idle.splice(0)) resolve();
+        if (!this.#looks.isUnderWay) for (const resolve of this.#idle.splice(0)) resolve();
         await new Promise<void>((resolve) => {
           this.#signal = resolve;
         });
@@ -232,7 +233,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
 
   #hasWork(): boolean {
     if (this.#records.size + this.#work.size + this.#suspects.size > 0) return true;
-    return this.#background === undefined && (this.#unverified.length > 0 || this.#resyncDue);
+    return this.#looks.isDue;
   }
 
   async #turn(): Promise<void> {
@@ -246,7 +247,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     }
     const bulk = this.#work.take(BULK_KEYS_PER_TURN);
     if (bulk.length > 0) await this.#pass.run(bulk, 'bulk');
-    await this.#verify();
+    await this.#looks.verify(this.#work.size + this.#records.size === 0);
     this.#report();
     // Whatever else the process does (its bus, its heartbeat) goes on between turns.
     await nextTurn();
@@ -257,7 +258,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     if (record.stale) {
       const urgency = record.urgency ?? 'bulk';
       for (const entry of this.#wants.realise(record)) this.#sync(entry, urgency, record.alone, record);
-      this.#pass.judge(record);
+      this.#issues.judge(record);
       this.#offloads.doubt(record.alone);
     }
     this.#progress.close(record);
@@ -328,7 +329,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
         for (const key of change.lost) this.#suspect(key, true);
         break;
       case 'everything':
-        this.#resyncDue = true;
+        this.#looks.everythingIsDue();
         break;
       case 'underlay':
         this.#probeHardware();
@@ -362,11 +363,11 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     if (this.#suspects.size === 0) return;
     if (this.#suspects.size > SUSPECTS_BEFORE_RESYNC) {
       this.#suspects.clear();
-      this.#resyncDue = true;
+      this.#looks.everythingIsDue();
       return;
     }
     const lost = [...this.#suspects].filter(([, isLost]) => isLost).map(([key]) => key);
-    for (const key of this.#pass.dependentsOf(lost)) this.#suspects.set(key, false);
+    for (const key of dependentsOf(this.#tracker, this.#wants, lost)) this.#suspects.set(key, false);
     const keys = [...this.#suspects.keys()];
     // Whatever is told from here on is told about something later than what is seen now.
     this.#suspects.clear();
@@ -375,103 +376,11 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       objects = await this.#driver.observe({ kind: 'keys', keys });
     } catch {
       // A look at everything will show it; it comes with a pause, and repeats until it succeeds.
-      this.#resyncDue = true;
+      this.#looks.everythingIsDue();
       return;
     }
     const found = new Map(objects.map((one) => [one.key, one]));
     for (const key of keys) this.#pass.seen(key, found.get(key), 'urgent');
-  }
-
-  /** Reads back what was applied in bulk: a little at once, much in the background. */
-  async #verify(): Promise<void> {
-    if (this.#background !== undefined) return;
-    if (this.#resyncDue) {
-      this.#resyncDue = false;
-      this.#observeInBackground({ kind: 'all' });
-    } else if (this.#unverified.length > 0 && this.#work.size + this.#records.size === 0) {
-      if (this.#unverified.length > BULK_KEYS_PER_TURN) {
-        this.#observeInBackground({ kind: 'keys', keys: this.#unverified.map(({ key }) => key) });
-      } else {
-        const entries = this.#unverified.filter(({ stage }) => stage === 'unverified');
-        this.#unverified = [];
-        await this.#pass.verify(entries);
-        for (const entry of entries) entry.stage = 'idle';
-      }
-    }
-  }
-
-  #observeInBackground(scope: Scope): void {
-    const entries = this.#unverified.filter(({ stage }) => stage === 'unverified');
-    this.#unverified = [];
-    const startedAt = this.#pass.turn;
-    const look = ++this.#looks;
-    const { clock } = this.options;
-    const begin = clock.monotonic();
-    const observation = this.#driver.observe(scope);
-    // What our own operations caused was told before it returned; from now on it is about something later.
-    for (const entry of entries) entry.stage = 'verifying';
-    const work = async (): Promise<void> => {
-      const objects = await observation;
-      let count = 0;
-      for (const object of objects) {
-        if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
-        this.#found(object, scope, startedAt, look);
-      }
-      for (const entry of entries) {
-        if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
-        // Others were found, or worked on meanwhile, and read back with that.
-        if (entry.stage !== 'verifying') continue;
-        entry.stage = 'idle';
-        if (this.#tracker.get(entry.key) === entry) this.#pass.readBack(entry, undefined);
-      }
-      if (scope.kind === 'keys') return;
-      const absent = [...this.#tracker.entries()].filter((entry) => entry.look !== look);
-      for (const entry of absent) {
-        if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
-        if (this.#tracker.get(entry.key) === entry && isUntouched(entry, startedAt))
-          this.#pass.seen(entry.key, undefined, 'bulk');
-      }
-      this.#requeue(this.#waits.wakeAll());
-    };
-    this.#background = work()
-      .catch(() => {
-        // It could not look: what is unverified stays so until it can.
-        this.#resyncDue = true;
-        for (const entry of entries) {
-          if (entry.stage !== 'verifying') continue;
-          entry.stage = 'unverified';
-          this.#unverified.push(entry);
-        }
-        return clock.delay(OBSERVE_RETRY_MILLISECONDS);
-      })
-      .then(() => {
-        if (scope.kind === 'all') this.#scheduleResync(clock.monotonic() - begin);
-        this.#background = undefined;
-        this.#signal();
-      });
-  }
-
-  /** An object that a look in the background found; it began at the turn `startedAt`. */
-  #found(object: ObservedObject<S>, scope: Scope, startedAt: number, look: number): void {
-    const entry = this.#tracker.at(object.key);
-    entry.look = look;
-    if (entry.stage === 'verifying') {
-      entry.stage = 'idle';
-      this.#pass.readBack(entry, object);
-    } else if (isNew(entry) || (scope.kind === 'all' && isUntouched(entry, startedAt)))
-      this.#pass.seen(object.key, object, 'bulk');
-  }
-
-  /** `took`: milliseconds of the last full comparison. */
-  #scheduleResync(took: number): void {
-    const { resyncMilliseconds, clock } = this.options;
-    this.#timer?.[Symbol.dispose]();
-    if (resyncMilliseconds === undefined || this.#closed) return;
-    const pause = Math.min(RESYNC_PAUSE_FACTOR * took, MAX_RESYNC_MILLISECONDS);
-    this.#timer = clock.schedule(Math.max(resyncMilliseconds, pause), () => {
-      this.#resyncDue = true;
-      this.#signal();
-    });
   }
 
   #report(): void {
@@ -484,11 +393,3 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     }
   }
 }
-
-/** Nothing was known of it. */
-const isNew = <S extends Spec>({ wanted, observed }: Entry<S>): boolean =>
-  wanted === undefined && observed === undefined;
-
-/** Nobody has worked on it since that turn: what was seen of it then is still true. */
-const isUntouched = <S extends Spec>({ turn, stage }: Entry<S>, since: number): boolean =>
-  turn <= since && stage === 'idle';

@@ -1,4 +1,4 @@
-import { type Queued, satisfies, Tracked } from '@outboard/reconcile';
+import { type DeltaTracker, type Queued, satisfies, Tracked } from '@outboard/reconcile';
 import type { ObjectProblem, Source } from '../document.js';
 import type { DriverObject, ObservedObject, Ownership, Spec } from '../driver.js';
 
@@ -110,5 +110,21 @@ export function asWanted<S extends Spec>(
   };
 }
 
+/** All driver objects that are wanted or observed. */
+export type Tracker<S extends Spec> = DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>;
+
 /** Whether two specs say the same. */
 export const sameSpec = (one: Spec, other: Spec): boolean => satisfies(one, other) && satisfies(other, one);
+
+/** Whether both show the same, of the same owner, both in hardware or neither. */
+export function sameObservation<S extends Spec>(
+  one: ObservedObject<S> | undefined,
+  other: ObservedObject<S> | undefined,
+): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  if (one.inHardware !== other.inHardware) return false;
+  return sameOwnership(one.ownership, other.ownership) && sameSpec(one.spec, other.spec);
+}
+
+const sameOwnership = (one: Ownership, other: Ownership): boolean =>
+  one.kind === other.kind && (one.kind !== 'owned' || other.kind !== 'owned' || one.owner === other.owner);

@@ -1,8 +1,7 @@
-import type { DeltaTracker } from '@outboard/reconcile';
 import { type DocumentOffload, MAX_LISTED_PROBLEMS, type SoftwareObject } from '../document.js';
-import type { Driver, DriverObject, ObservedObject, Spec } from '../driver.js';
+import type { Driver, Spec } from '../driver.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
-import type { Entry, NeutralRecord } from './entry.js';
+import type { NeutralRecord, Tracker } from './entry.js';
 import type { Wants } from './wants.js';
 
 export const NOT_OFFLOADED = 'NotOffloadedByDataplane';
@@ -21,7 +20,7 @@ export class Offloads<S extends Spec> {
   constructor(
     private readonly driver: Pick<Driver<S>, 'view' | 'capabilities'>,
     private readonly wants: Wants<S>,
-    private readonly tracker: DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>,
+    private readonly tracker: Tracker<S>,
   ) {
     this.#software = new Map(wants.owners.map((owner) => [owner, new Map()]));
     this.#doubtful = new Map(wants.owners.map((owner) => [owner, new Set()]));

@@ -1,11 +1,10 @@
 import type { DataplaneObject } from '@outboard/contracts';
 import { AppError } from '@outboard/core';
-import type { DeltaTracker } from '@outboard/reconcile';
 import type { DocumentUpdate, DocumentVersion } from '../document.js';
-import type { Driver, DriverObject, ObservedObject, Spec } from '../driver.js';
+import type { Driver, DriverObject, Spec } from '../driver.js';
 import { ALL_HOPS_UP, type HopHealth } from '../hop-health.js';
 import type { Closures } from './closures.js';
-import { type Entry, eachNeed, NeutralRecord, NOBODY, sameSpec } from './entry.js';
+import { type Entry, eachNeed, NeutralRecord, NOBODY, sameSpec, type Tracker } from './entry.js';
 import { ObjectReader } from './object-reader.js';
 import { SourceReader } from './source-reader.js';
 
@@ -38,7 +37,7 @@ export class Wants<S extends Spec> {
 
   constructor(
     private readonly driver: Pick<Driver<S>, 'realise'>,
-    private readonly tracker: DeltaTracker<DriverObject<S>, ObservedObject<S>, Entry<S>>,
+    private readonly tracker: Tracker<S>,
     private readonly closures: Pick<Closures<S>, 'want'>,
     readonly owners: readonly string[],
     private readonly hopHealth: HopHealth = ALL_HOPS_UP,
