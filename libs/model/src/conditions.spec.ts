@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { conditions } from '../test/arbitraries.js';
+import { conditions } from '../test/arbitraries/values.js';
 import {
   CONDITION_TYPES,
   type Condition,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type AppError, unwrap } from '@outboard/core';
 import fc from 'fast-check';
-import { anyResource, RESOURCES } from '../test/arbitraries.js';
+import { anyResource, RESOURCES } from '../test/arbitraries/resources.js';
 import { existsInJson, existsInSchema } from '../test/schema-path.js';
 import { checkPreconditions } from './decide/index.js';
 import {

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
 import fc from 'fast-check';
 import { parse as parseYaml } from 'yaml';
-import { RESOURCES } from '../test/arbitraries.js';
+import { RESOURCES } from '../test/arbitraries/resources.js';
 import { existsInSchema } from '../test/schema-path.js';
 import {
   type AnyResource,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
 import fc from 'fast-check';
-import { labels } from '../test/arbitraries.js';
+import { labels } from '../test/arbitraries/values.js';
 import { type LabelSelector, labelSelectorText, parseManifest, selectsLabels } from './index.js';
 
 const manifest = (kind: string, spec: object) => ({

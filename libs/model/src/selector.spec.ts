@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
 import fc from 'fast-check';
-import { RESOURCES } from '../test/arbitraries.js';
+import { RESOURCES } from '../test/arbitraries/resources.js';
 import { kindOf, matches, type Name, type Port, parseFieldSelector, parseLabelSelector } from './index.js';
 
 const PORT = kindOf({ kind: 'Port' });
