@@ -1,15 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, type Clock } from '@outboard/core';
-import { bundleConfiguration } from '../container/bundle.js';
 import { removeEmptyGroup } from '../container/cgroups.js';
 import type { ContainerExit, ContainerRuntime } from '../container/container-runtime.js';
-import { openImage } from '../container/image.js';
+import { makeBundle } from '../container/make-bundle.js';
 import { reopenLog } from '../container/oci-runtime.js';
-import { makeProgramRoot } from '../container/program-root.js';
 import { WorkloadLog } from '../log-file.js';
-import { pathOfNamespace, type WorkloadNetwork } from '../network/workload-network.js';
+import type { WorkloadNetwork } from '../network/workload-network.js';
 import type { Isolation, WantedWorkload, WorkloadView } from '../workload.js';
 import { readRecord, writeRecord } from './record-file.js';
 import {
@@ -206,7 +204,9 @@ export class WorkloadKeeper {
       const { isolation, limits } = await runtime.probe();
       this.#isolation = isolation;
       await network.plug(this.uid, wanted.interfaces);
-      const bundle = await this.#makeBundle(wanted, limits);
+      this.#lastGrace = wanted.terminationGraceSeconds;
+      const { sharedDirectory } = this;
+      const bundle = await makeBundle(wanted, { ...this.ports, uid: this.uid, sharedDirectory, limits });
       const restarts = this.#record.restarts + (isAgain ? 1 : 0);
       const record = { ...this.#record, digest, restarts, startedAt: clock.now() };
       // Before it is started, so that whatever interrupts us knows what it finds.
@@ -309,41 +309,6 @@ export class WorkloadKeeper {
 
   /** Of one that nobody wants any more, as it said when it was wanted. */
   #lastGrace = 10;
-
-  async #makeBundle(wanted: WantedWorkload, limits: Parameters<typeof bundleConfiguration>[0]['limits']) {
-    const { directory, imageCache, programDirectories, environment, cgroupParent } = this.ports;
-    this.#lastGrace = wanted.terminationGraceSeconds;
-    const bundle = join(directory, 'bundle');
-    const filesDirectory = join(directory, 'files');
-    for (const each of [bundle, filesDirectory]) await rm(each, { recursive: true, force: true });
-    for (const each of [bundle, filesDirectory]) await mkdir(each, { recursive: true, mode: 0o700 });
-    // Kept: it is the workload's own, also over its restarts. Its socket is of its process.
-    await mkdir(this.sharedDirectory, { recursive: true, mode: 0o755 });
-    await rm(join(this.sharedDirectory, 'interfaces.sock'), { force: true, recursive: true });
-    const image = wanted.image === '' ? undefined : await openImage(wanted.image, imageCache);
-    const root = image?.root ?? (await makeProgramRoot(join(bundle, 'rootfs')));
-    const files = await Promise.all(
-      wanted.files.map(async ({ path, content, mode }, index) => {
-        const source = join(filesDirectory, String(index));
-        await writeFile(source, content, { mode });
-        return { source, destination: path };
-      }),
-    );
-    const configuration = bundleConfiguration({
-      workload: wanted,
-      image: image?.configuration,
-      root,
-      networkNamespace: pathOfNamespace(this.uid),
-      cgroup: `${cgroupParent}/${this.uid}`,
-      limits,
-      sharedDirectory: this.sharedDirectory,
-      files,
-      programDirectories,
-      environment,
-    });
-    await writeFile(join(bundle, 'config.json'), JSON.stringify(configuration), { mode: 0o600 });
-    return bundle;
-  }
 
   #checkLog(): void {
     this.#logTimer?.[Symbol.dispose]();

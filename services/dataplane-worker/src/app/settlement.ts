@@ -7,9 +7,10 @@ export interface SettlementPorts {
 }
 
 /**
- * Whether this DPU has what it shall have: every owner has said which version of its document is the newest, and all of
- * that was applied and read back but what was told as a problem. What comes later does not unsettle it. A new connection
- * does, as nobody knows what was missed, and an owner that does not know this DPU any more, as it has taken all away.
+ * Whether this DPU has what it shall have: every owner of the dataplane has said which version of its document is the
+ * newest, and all of that was applied and read back but what was told as a problem. What comes later does not unsettle
+ * it. A new connection does, as nobody knows what was missed, and an owner that does not know this DPU any more, as it
+ * has taken all away.
  */
 export class Settlement implements Disposable {
   readonly #listening: Disposable;
