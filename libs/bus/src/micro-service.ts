@@ -141,7 +141,9 @@ export class MicroService {
             average_processing_time: requests === 0 ? 0 : nanoseconds(processing / requests),
           }),
         );
-        return { type, ...identity, started, endpoints: statistics };
+        // Beyond ADR-32, which leaves a service's own health to the service.
+        const problem = this.#spec.problem?.();
+        return { type, ...identity, started, ...(problem && { problem }), endpoints: statistics };
       }
     }
   }

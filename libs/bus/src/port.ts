@@ -117,6 +117,8 @@ export interface ServiceSpec {
   readonly endpoints: readonly Endpoint[];
   /** Requests handled at the same time; a request above is refused RESOURCE_EXHAUSTED. */
   readonly maxInFlight: number;
+  /** Why the service does only a part of what it is for; undefined: it does everything. Told with its statistics. */
+  problem?(): string | undefined;
 }
 
 export type ConnectionState = 'connected' | 'reconnecting' | 'closed';

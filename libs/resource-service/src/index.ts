@@ -1,3 +1,4 @@
+export * from './bus-relay.js';
 export * from './domain.js';
 export * from './group-writer.js';
 export * from './intent-consumer.js';

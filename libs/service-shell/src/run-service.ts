@@ -11,6 +11,7 @@ import type { Logger } from 'pino';
 import { type CommonConfiguration, readCommonConfiguration } from './common-configuration.js';
 import { connectAs } from './connect-as.js';
 import type { EnvironmentReader } from './environment.js';
+import type { Log } from './log.js';
 import { nestLogger } from './nest-logger.js';
 import { type RunningProcess, runProcess } from './run-process.js';
 import { StreamKeeper } from './stream-keeper.js';
@@ -21,10 +22,13 @@ export interface ServicePorts {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Log;
 }
 
 /** A service with a store of its own, whatever it does. */
 export interface Service extends AsyncDisposable {
+  /** Why it does only a part of what it is for; undefined: it does everything. Told with its statistics. */
+  readonly problem?: string | undefined;
   start(): Promise<void>;
 }
 
@@ -78,12 +82,18 @@ async function startService<Configuration, Running extends Service>(
   bus.onState((state) => log.info({ state }, 'bus'));
   const streams = await StreamKeeper.open({ bus, clock: systemClock, random: systemRandom, log });
   const service = definition.create(
-    { bus, store, clock: systemClock, random: systemRandom },
+    { bus, store, clock: systemClock, random: systemRandom, log },
     configuration.own,
   );
   await service.start();
   const application = await NestFactory.createMicroservice(moduleOf(definition, service), {
-    strategy: new BusServer(bus, { name, version, description, maxInFlight: MAX_REQUESTS }),
+    strategy: new BusServer(bus, {
+      name,
+      version,
+      description,
+      maxInFlight: MAX_REQUESTS,
+      problem: () => service.problem,
+    }),
     logger: nestLogger(log),
     abortOnError: false,
   });

@@ -189,7 +189,9 @@ describe('the outbox relay', () => {
     expect(broker.received).toHaveLength(256);
     broker.answerAll();
     await until(() => clock.nextAlarmIn !== undefined && running.failure !== undefined);
-    expect(failures).toEqual([{ error: outage, attempt: 1, retryMilliseconds: 75 }]);
+    expect(failures).toEqual([
+      { error: outage, subject: newMessage('m2').subject, attempt: 1, retryMilliseconds: 75 },
+    ]);
     broker.decide = () => ok(undefined);
     await clock.advance(74);
     expect(broker.received).toHaveLength(256);

@@ -12,6 +12,8 @@ export interface OutboxRelayOptions {
   isLastValue?(subject: string): boolean;
   /** Told of every failure: `attempt` failures in a row, the next try in `retryMilliseconds`. For logs. */
   onFailure?(failure: RelayFailure): void;
+  /** Told when a publish succeeds again, with the last failure. */
+  onRecovery?(failure: RelayFailure): void;
   readonly clock?: Clock;
   readonly random?: Random;
   /** Publishes in flight at most; default 1024. */
@@ -22,6 +24,8 @@ export interface OutboxRelayOptions {
 
 export interface RelayFailure {
   readonly error: AppError;
+  /** Of the message that was not taken; undefined: the store could not be read. */
+  readonly subject?: string;
   /** Failures in a row. */
   readonly attempt: number;
   readonly retryMilliseconds: number;
@@ -204,7 +208,7 @@ export class OutboxRelay implements AsyncDisposable {
     this.#inFlight.delete(message.sequence);
     this.#busy.delete(message.subject);
     this.#inFlightBytes -= message.body.byteLength;
-    if (error) this.#fail(message.sequence, error);
+    if (error) this.#fail(message.sequence, error, message.subject);
     else this.#acknowledge(message.sequence);
     if (this.#inFlight.size === 0) {
       this.#onIdle?.();
@@ -215,13 +219,17 @@ export class OutboxRelay implements AsyncDisposable {
   #acknowledge(sequence: number): void {
     this.#acknowledged.add(sequence);
     // The first success after a failure ends it, but not a success of what was sent before the failure.
-    if (this.#resumeAt === undefined) this.#failure = undefined;
+    if (this.#resumeAt === undefined && this.#failure) {
+      const failure = this.#failure;
+      this.#failure = undefined;
+      this.#options.onRecovery?.(failure);
+    }
     if (this.#acknowledged.size >= MARK_MESSAGES) void this.#mark();
     else this.#markLater();
     this.#schedule();
   }
 
-  #fail(sequence: number, error: AppError): void {
+  #fail(sequence: number, error: AppError, subject?: string): void {
     if (this.#resumeAt !== undefined) {
       this.#resumeAt = Math.min(this.#resumeAt, sequence);
       return;
@@ -230,7 +238,7 @@ export class OutboxRelay implements AsyncDisposable {
     const attempt = (this.#failure?.attempt ?? 0) + 1;
     const longest = Math.min(FIRST_BACKOFF_MILLISECONDS * 2 ** (attempt - 1), LAST_BACKOFF_MILLISECONDS);
     const retryMilliseconds = longest * (0.5 + this.#random.fraction() / 2);
-    this.#failure = { error, attempt, retryMilliseconds };
+    this.#failure = { error, ...(subject !== undefined && { subject }), attempt, retryMilliseconds };
     this.#options.onFailure?.(this.#failure);
     if (this.#inFlight.size === 0) this.#backOff();
   }

@@ -9,7 +9,10 @@ type Handle = (request: Received) => Promise<Message>;
 
 export function requestContract(world: World): void {
   /** A service with one endpoint on a subject of its own. */
-  async function serve(handle: Handle, changes: { maxInFlight?: number; bus?: StreamBus } = {}) {
+  async function serve(
+    handle: Handle,
+    changes: { maxInFlight?: number; problem?: () => string | undefined; bus?: StreamBus } = {},
+  ) {
     const name = world.name();
     const subject = `rpc.${name}`;
     const subscription = await (changes.bus ?? world.bus).serve({
@@ -17,6 +20,7 @@ export function requestContract(world: World): void {
       version: '1.2.3',
       description: 'a service of a test',
       maxInFlight: changes.maxInFlight ?? 100,
+      ...(changes.problem && { problem: changes.problem }),
       endpoints: [
         {
           name: 'only',
@@ -295,6 +299,14 @@ export function requestContract(world: World): void {
           average_processing_time: expect.any(Number),
         },
       ]);
+    });
+
+    it('STATS tells what a service has a problem with, as long as it has', async () => {
+      let problem: string | undefined = 'nothing is published';
+      const { name } = await serve(async () => message(), { problem: () => problem });
+      expect(await json(`$SRV.STATS.${name}`)).toMatchObject({ problem });
+      problem = undefined;
+      expect(await json(`$SRV.STATS.${name}`)).not.toHaveProperty('problem');
     });
   });
 

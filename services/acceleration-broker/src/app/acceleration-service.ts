@@ -1,9 +1,16 @@
 import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
-import { parseRequestSubject, subjects } from '@outboard/contracts';
+import { parseRequestSubject } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result, unwrap } from '@outboard/core';
 import { WorkerGateway } from '@outboard/document-owner';
-import { ResourceProjection, ResourceService, TombstoneSweeper } from '@outboard/resource-service';
-import { OutboxRelay, type Store } from '@outboard/store';
+import {
+  publishingProblem,
+  type RelayLog,
+  ResourceProjection,
+  ResourceService,
+  relayToBus,
+  TombstoneSweeper,
+} from '@outboard/resource-service';
+import type { OutboxRelay, Store } from '@outboard/store';
 import { AccelerationDomain } from '../domain/acceleration-domain.js';
 import { SessionActivities } from './session-activity.js';
 import { SessionEnds } from './session-ends.js';
@@ -15,6 +22,7 @@ export interface AccelerationServiceOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log?: RelayLog;
 }
 
 /** Sessions of acceleration, their keys and quotas: what the broker does, whatever shell it runs in. */
@@ -31,17 +39,10 @@ export class AccelerationService implements AsyncDisposable {
   readonly #tombstones: TombstoneSweeper;
   readonly #epoch: string;
 
-  constructor({ bus, store, clock, random }: AccelerationServiceOptions) {
+  constructor({ bus, store, clock, random, log }: AccelerationServiceOptions) {
     const domain = new AccelerationDomain();
     this.#domain = domain;
-    this.#relay = new OutboxRelay({
-      store,
-      clock,
-      random,
-      publish: ({ subject, headers, body, messageId }) =>
-        bus.publish(subject, { headers, body }, { messageId }),
-      isLastValue: subjects.isState,
-    });
+    this.#relay = relayToBus({ bus, store, clock, random, ...(log && { log }) });
     this.#resources = new ResourceService({
       name: 'acceleration-broker',
       store,
@@ -85,6 +86,11 @@ export class AccelerationService implements AsyncDisposable {
           },
         }),
     );
+  }
+
+  /** Why it does only a part of what it is for; undefined: it does everything. */
+  get problem(): string | undefined {
+    return publishingProblem(this.#relay);
   }
 
   /** Takes over what is stored, publishes what a former run left, and follows DPUs and ports. */

@@ -1,15 +1,18 @@
 import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
-import { parseRequestSubject, subjects } from '@outboard/contracts';
+import { parseRequestSubject } from '@outboard/contracts';
 import { type AppError, type Clock, err, ok, type Random, type Result } from '@outboard/core';
 import { WorkerGateway as DocumentGateway } from '@outboard/document-owner';
 import { functionIdentityKey, functionIdentityOf } from '@outboard/model';
 import {
   type ProjectedChange,
+  publishingProblem,
+  type RelayLog,
   ResourceProjection,
   ResourceService,
+  relayToBus,
   TombstoneSweeper,
 } from '@outboard/resource-service';
-import { OutboxRelay, type Store } from '@outboard/store';
+import type { OutboxRelay, Store } from '@outboard/store';
 import { AdminDomain } from '../domain/admin-domain.js';
 import { Claims } from '../domain/claims.js';
 import type { Approval } from '../domain/dpu-lifecycle.js';
@@ -23,6 +26,7 @@ export interface AdminServiceOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log?: RelayLog;
   /** A DPU whose worker has not reported for so long is unreachable. */
   readonly leaseMilliseconds: number;
   /** Of DPUs that nobody has said anything about; `FIRST_TOUCH` when absent. */
@@ -43,20 +47,13 @@ export class AdminService implements AsyncDisposable {
   readonly #lifecycles: LifecycleTimer;
   readonly #workloads: WorkloadGateway;
 
-  constructor({ bus, store, clock, random, leaseMilliseconds, approval }: AdminServiceOptions) {
+  constructor({ bus, store, clock, random, log, leaseMilliseconds, approval }: AdminServiceOptions) {
     const claims = this.#claims;
     const inventory = new Inventory(claims, approval);
     this.#inventory = inventory;
     const domain = new AdminDomain(inventory);
     this.#domain = domain;
-    this.#relay = new OutboxRelay({
-      store,
-      clock,
-      random,
-      publish: ({ subject, headers, body, messageId }) =>
-        bus.publish(subject, { headers, body }, { messageId }),
-      isLastValue: subjects.isState,
-    });
+    this.#relay = relayToBus({ bus, store, clock, random, ...(log && { log }) });
     this.#resources = new ResourceService({
       name: 'admin',
       store,
@@ -98,6 +95,11 @@ export class AdminService implements AsyncDisposable {
       known: () => claims.ports().map((port) => ({ kind: 'Port', ...port })),
       take: (changes) => this.#takeClaims(changes),
     });
+  }
+
+  /** Why it does only a part of what it is for; undefined: it does everything. */
+  get problem(): string | undefined {
+    return publishingProblem(this.#relay);
   }
 
   /** Takes over what is stored, publishes what a former run left, and follows the ports that bind functions. */

@@ -20,14 +20,14 @@ describe('services', () => {
     const answers = [
       statistics('network-intent', 'id-2', endpoints),
       statistics('admin', 'id-3'),
-      statistics('network-intent', 'id-1'),
+      { ...statistics('network-intent', 'id-1'), problem: 'it does not publish' },
     ];
     const instances = readInstances([{ id: 'id-3', description: 'DPUs and functions' }], answers);
     expect(`\n${formatInstances(instances, NOW).join('\n')}\n`).toBe(`
-SERVICE          VERSION   INSTANCE   UP    REQUESTS   ERRORS   MEAN     LAST-ERROR
-admin            0.1.0     id-3       60m   0          0        0.00ms   -
-network-intent   0.1.0     id-1       60m   0          0        0.00ms   -
-network-intent   0.1.0     id-2       60m   4          1        2.00ms   NOT_FOUND: no Port a
+SERVICE          VERSION   INSTANCE   UP    REQUESTS   ERRORS   MEAN     LAST-ERROR             PROBLEM
+admin            0.1.0     id-3       60m   0          0        0.00ms   -                      -
+network-intent   0.1.0     id-1       60m   0          0        0.00ms   -                      it does not publish
+network-intent   0.1.0     id-2       60m   4          1        2.00ms   NOT_FOUND: no Port a   -
 `);
     expect(instances[0]).toMatchObject({ name: 'admin', description: 'DPUs and functions' });
   });
@@ -44,9 +44,10 @@ network-intent   0.1.0     id-2       60m   4          1        2.00ms   NOT_FOU
       errors: 0,
       milliseconds: 0,
       lastError: '',
+      problem: '',
     });
     expect(formatInstances(instance ? [instance] : [], NOW)[1]).toBe(
-      'foreign   9         x          -    0          0        0.00ms   -',
+      'foreign   9         x          -    0          0        0.00ms   -            -',
     );
   });
 });

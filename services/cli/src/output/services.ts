@@ -15,6 +15,8 @@ export interface ServiceInstance {
   readonly milliseconds: number;
   /** Empty: there was none. */
   readonly lastError: string;
+  /** Why it does only a part of what it is for; empty: it says of none. */
+  readonly problem: string;
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -42,6 +44,7 @@ export function readInstances(
       errors: sum('num_errors'),
       milliseconds: requests === 0 ? 0 : sum('processing_time') / requests / 1e6,
       lastError: String(failing?.last_error ?? ''),
+      problem: typeof answer.problem === 'string' ? answer.problem : '',
     };
   });
   return instances.sort((left, right) => compare(left.name, right.name) || compare(left.id, right.id));
@@ -52,8 +55,8 @@ const compare = (left: string, right: string): number => (left < right ? -1 : le
 /** Services in lines for people. */
 export function formatInstances(instances: readonly ServiceInstance[], now: number): readonly string[] {
   return formatTable([
-    ['SERVICE', 'VERSION', 'INSTANCE', 'UP', 'REQUESTS', 'ERRORS', 'MEAN', 'LAST-ERROR'],
-    ...instances.map(({ name, version, id, started, requests, errors, milliseconds, lastError }) => [
+    ['SERVICE', 'VERSION', 'INSTANCE', 'UP', 'REQUESTS', 'ERRORS', 'MEAN', 'LAST-ERROR', 'PROBLEM'],
+    ...instances.map(({ name, version, id, started, requests, errors, milliseconds, lastError, problem }) => [
       name,
       version,
       id,
@@ -62,6 +65,7 @@ export function formatInstances(instances: readonly ServiceInstance[], now: numb
       String(errors),
       `${milliseconds.toFixed(2)}ms`,
       lastError === '' ? '-' : lastError,
+      problem === '' ? '-' : problem,
     ]),
   ]);
 }

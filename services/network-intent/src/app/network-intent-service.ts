@@ -1,9 +1,16 @@
 import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
-import { parseRequestSubject, subjects } from '@outboard/contracts';
+import { parseRequestSubject } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
 import { WorkerGateway } from '@outboard/document-owner';
-import { ResourceProjection, ResourceService, TombstoneSweeper } from '@outboard/resource-service';
-import { OutboxRelay, type Store } from '@outboard/store';
+import {
+  publishingProblem,
+  type RelayLog,
+  ResourceProjection,
+  ResourceService,
+  relayToBus,
+  TombstoneSweeper,
+} from '@outboard/resource-service';
+import type { OutboxRelay, Store } from '@outboard/store';
 import { NetworkDomain } from '../domain/network-domain.js';
 import { inventoryChangeOf } from '../domain/projection.js';
 import { Counters, HOPS, RULES } from './counters.js';
@@ -15,6 +22,7 @@ export interface NetworkIntentServiceOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log?: RelayLog;
 }
 
 /** Networks, subnets and ports, and the documents that follow from them: the service, whatever shell it runs in. */
@@ -29,16 +37,9 @@ export class NetworkIntentService implements AsyncDisposable {
   readonly #relay: OutboxRelay;
   readonly #tombstones: TombstoneSweeper;
 
-  constructor({ bus, store, clock, random }: NetworkIntentServiceOptions) {
+  constructor({ bus, store, clock, random, log }: NetworkIntentServiceOptions) {
     const domain = this.#domain;
-    this.#relay = new OutboxRelay({
-      store,
-      clock,
-      random,
-      publish: ({ subject, headers, body, messageId }) =>
-        bus.publish(subject, { headers, body }, { messageId }),
-      isLastValue: subjects.isState,
-    });
+    this.#relay = relayToBus({ bus, store, clock, random, ...(log && { log }) });
     this.#resources = new ResourceService({
       name: 'network-intent',
       store,
@@ -77,6 +78,11 @@ export class NetworkIntentService implements AsyncDisposable {
           return ok(domain.project(inventoryChanges, context));
         }),
     });
+  }
+
+  /** Why it does only a part of what it is for; undefined: it does everything. */
+  get problem(): string | undefined {
+    return publishingProblem(this.#relay);
   }
 
   /** Takes over what is stored, publishes what a former run left, and follows the inventory. */
