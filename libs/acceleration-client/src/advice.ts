@@ -58,7 +58,7 @@ export async function adviseOffload(
   });
   const { ranOn } = await client.run(program, input);
   const single = await measured(async () => {
-    for (let round = 0; round < ROUNDS; round++) await client.run(program, input);
+    for (let round = 0; round < rounds; round++) await client.run(program, input);
   });
   let engineNanoseconds = 0;
   const offloaded = await measured(async () => {
@@ -70,7 +70,7 @@ export async function adviseOffload(
     inputBytes: input.length,
     offloadMicroseconds: offloaded.processorMicroseconds / rounds,
     hostMicroseconds: local.processorMicroseconds / rounds,
-    offloadLatencyMicroseconds: (single.milliseconds * 1000) / ROUNDS,
+    offloadLatencyMicroseconds: (single.milliseconds * 1000) / rounds,
     pays: offloaded.processorMicroseconds < local.processorMicroseconds,
     ranOn,
     achievedMegabytesPerSecond: speed(offloaded.milliseconds),

@@ -13,7 +13,6 @@ import {
   expectStored,
   isSettled,
 } from './confirmation.js';
-
 import { EncapsulationPolicies, type VniRange } from './encapsulation-policies.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, RouterEntry, SubnetEntry } from './entries.js';
 import { Functions } from './functions.js';

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { InProcessBroker, type Message, type Received, STREAMS } from '@outboard/bus';
+import { InProcessBroker, type Received, STREAMS } from '@outboard/bus';
 import {
   type AccelerationKey,
   AccelerationObjectSchema,
@@ -10,11 +10,11 @@ import {
   subjects,
   type Verb,
 } from '@outboard/contracts';
-import { type AppError, ok, type Result, systemRandom, unwrap } from '@outboard/core';
+import { ok, systemRandom, unwrap } from '@outboard/core';
 import { FakeWorker } from '@outboard/document-owner/testing';
 import { findCondition, kindOf, type AccelerationSession as Session, SYSTEM_TENANT } from '@outboard/model';
 import { intentConsumer } from '@outboard/resource-service';
-import { settled } from '@outboard/resource-service/testing';
+import { serveEndpoints, settled } from '@outboard/resource-service/testing';
 import { openMemoryStore, type Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
 import type { Kind } from '../src/domain/commands.js';
@@ -82,24 +82,13 @@ export class BrokerLaboratory {
     const { clock, store } = this;
     const service = new AccelerationService({ bus, store, clock, random: systemRandom });
     await service.start();
-    const endpoint = (
-      name: string,
-      subject: string,
-      handle: (request: Received) => Promise<Result<Message, AppError>>,
-    ) => ({ name, subject, handle });
     const of = (channel: Parameters<typeof subjects.allDpus>[0]) => subjects.allDpus(channel, 'acceleration');
-    const serving = await bus.serve({
-      name: 'acceleration-broker',
-      version: '1.0.0',
-      description: 'acceleration-broker',
-      maxInFlight: 1_000,
-      endpoints: [
-        endpoint('api', subjects.allRequests('acceleration'), (request) => service.handleRequest(request)),
-        endpoint('sync', of('sync'), (request) => service.handleSync(request)),
-        endpoint('fetch', of('fetch'), (request) => service.handleFetch(request)),
-        endpoint('observed', of('observed'), (request) => service.handleObserved(request)),
-        endpoint('heartbeat', of('heartbeat'), (request) => service.handleHeartbeat(request)),
-      ],
+    const serving = await serveEndpoints(bus, 'acceleration-broker', {
+      [subjects.allRequests('acceleration')]: (request) => service.handleRequest(request),
+      [of('sync')]: (request) => service.handleSync(request),
+      [of('fetch')]: (request) => service.handleFetch(request),
+      [of('observed')]: (request) => service.handleObserved(request),
+      [of('heartbeat')]: (request) => service.handleHeartbeat(request),
     });
     const consuming = await bus.consume(intentConsumer('acceleration'), (delivery) =>
       service.handleIntent(delivery),

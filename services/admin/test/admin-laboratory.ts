@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { InProcessBroker, type Message, type Received, STREAMS } from '@outboard/bus';
+import { InProcessBroker, type Message, STREAMS } from '@outboard/bus';
 import {
   decodeBinary,
   encodeBinary,
@@ -22,7 +22,7 @@ import {
   type FunctionPool,
   kindToken,
 } from '@outboard/model';
-import { settled } from '@outboard/resource-service/testing';
+import { serveEndpoints, settled } from '@outboard/resource-service/testing';
 import { openMemoryStore, type Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
 import type { Approval } from '../src/domain/dpu-lifecycle.js';
@@ -147,31 +147,15 @@ export class AdminLaboratory {
       approval: this.approval,
     });
     await admin.start();
-    const endpoint = (
-      name: string,
-      subject: string,
-      handle: (request: Received) => Promise<Result<Message, AppError>>,
-    ) => ({ name, subject, handle });
-    const serving = await bus.serve({
-      name: 'admin',
-      version: '1.0.0',
-      description: 'admin',
-      maxInFlight: 1_000,
-      endpoints: [
-        endpoint('api', subjects.allRequests('admin'), (request) => admin.handleRequest(request)),
-        endpoint('heartbeat', subjects.allDpus('heartbeat', 'admin'), (request) =>
-          admin.handleHeartbeat(request),
-        ),
-        endpoint('inventory', subjects.allDpus('inventory', 'admin'), (request) =>
-          admin.handleInventory(request),
-        ),
-        endpoint('confirm', subjects.allDpus('confirm', 'admin'), (request) => admin.handleConfirm(request)),
-        endpoint('sync', subjects.allDpus('sync', 'admin'), (request) => admin.handleSync(request)),
-        endpoint('fetch', subjects.allDpus('fetch', 'admin'), (request) => admin.handleFetch(request)),
-        endpoint('observed', subjects.allDpus('observed', 'admin'), (request) =>
-          admin.handleObserved(request),
-        ),
-      ],
+    const of = (channel: Parameters<typeof subjects.allDpus>[0]) => subjects.allDpus(channel, 'admin');
+    const serving = await serveEndpoints(bus, 'admin', {
+      [subjects.allRequests('admin')]: (request) => admin.handleRequest(request),
+      [of('heartbeat')]: (request) => admin.handleHeartbeat(request),
+      [of('inventory')]: (request) => admin.handleInventory(request),
+      [of('confirm')]: (request) => admin.handleConfirm(request),
+      [of('sync')]: (request) => admin.handleSync(request),
+      [of('fetch')]: (request) => admin.handleFetch(request),
+      [of('observed')]: (request) => admin.handleObserved(request),
     });
     this.#admin = admin;
     this.#running = [serving, admin, bus];

@@ -1,11 +1,11 @@
-import { type Delivery, InProcessBroker, type Message, type Received, STREAMS } from '@outboard/bus';
+import { type Delivery, InProcessBroker, type Received, STREAMS } from '@outboard/bus';
 import { HEADERS, subjects, type Verb } from '@outboard/contracts';
-import { type AppError, ok, type Result, systemRandom, unwrap } from '@outboard/core';
+import { ok, systemRandom, unwrap } from '@outboard/core';
 import { FakeWorker } from '@outboard/document-owner/testing';
 import { findCondition, kindOf, type Network, type Port, SYSTEM_TENANT } from '@outboard/model';
 import type { PlannedKind } from '@outboard/planner';
 import { intentConsumer } from '@outboard/resource-service';
-import { settled, until } from '@outboard/resource-service/testing';
+import { serveEndpoints, settled, until } from '@outboard/resource-service/testing';
 import { openMemoryStore, type Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
 import { NetworkIntentService } from '../src/index.js';
@@ -71,24 +71,11 @@ export class NetworkLaboratory {
     const { clock, store } = this;
     const service = new NetworkIntentService({ bus, store, clock, random: systemRandom });
     await service.start();
-    const endpoint = (
-      name: string,
-      subject: string,
-      handle: (request: Received) => Promise<Result<Message, AppError>>,
-    ) => ({ name, subject, handle });
-    const serving = await bus.serve({
-      name: 'network-intent',
-      version: '1.0.0',
-      description: 'network-intent',
-      maxInFlight: 1_000,
-      endpoints: [
-        endpoint('api', subjects.allRequests('network'), (request) => service.handleRequest(request)),
-        endpoint('sync', subjects.allDpus('sync', 'network'), (request) => service.handleSync(request)),
-        endpoint('fetch', subjects.allDpus('fetch', 'network'), (request) => service.handleFetch(request)),
-        endpoint('observed', subjects.allDpus('observed', 'network'), (request) =>
-          service.handleObserved(request),
-        ),
-      ],
+    const serving = await serveEndpoints(bus, 'network-intent', {
+      [subjects.allRequests('network')]: (request) => service.handleRequest(request),
+      [subjects.allDpus('sync', 'network')]: (request) => service.handleSync(request),
+      [subjects.allDpus('fetch', 'network')]: (request) => service.handleFetch(request),
+      [subjects.allDpus('observed', 'network')]: (request) => service.handleObserved(request),
     });
     const consuming = await bus.consume(intentConsumer('network'), async (delivery) => {
       let settlement: Awaited<ReturnType<typeof service.handleIntent>> = { kind: 'ack' };

@@ -103,15 +103,15 @@ export function assess(demand: Demand, dpu: DpuRecord, load: Load): Place | NoPl
   };
 }
 
-/** The best of what fits: near, then in hardware, then fast. */
-export function best(places: readonly Place[]): Place | undefined {
+/** The best first: near, then in hardware, then fast. */
+export function ranked(places: readonly Place[]): readonly Place[] {
   return places.toSorted(
     (one, other) =>
       one.distance - other.distance ||
       hardSteps(other) - hardSteps(one) ||
       other.expectedMegabytesPerSecond - one.expectedMegabytesPerSecond ||
       (one.dpu.name < other.dpu.name ? -1 : 1),
-  )[0];
+  );
 }
 
 /** The refusal that is nearest to a place. */

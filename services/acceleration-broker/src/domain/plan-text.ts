@@ -1,6 +1,6 @@
 import { AccelerationObjectSchema } from '@outboard/contracts';
 import { type DocumentDifference, showDifferences } from '@outboard/document-owner/documents';
-import { best, type NoPlace, nearest, type Place } from './placement.js';
+import { type NoPlace, nearest, type Place, ranked } from './placement.js';
 import type { SessionRecord } from './records.js';
 import { keyOf } from './records.js';
 import { placesFor } from './settle-session.js';
@@ -37,16 +37,6 @@ export function placementText(world: World, session: SessionRecord): object {
     refusalTotal: refusals.length,
     reason: nearest(refusals)?.message ?? '',
   };
-}
-
-function ranked(places: readonly Place[]): readonly Place[] {
-  const left = [...places];
-  const order: Place[] = [];
-  for (let next = best(left); next && order.length < MAX_LISTED; next = best(left)) {
-    order.push(next);
-    left.splice(left.indexOf(next), 1);
-  }
-  return order;
 }
 
 const placeText = ({ dpu, distance, offload, expectedMegabytesPerSecond, programs }: Place) => ({

@@ -13,7 +13,15 @@ import {
 import type { DomainContext } from '@outboard/resource-service';
 import { keysOf } from './key-use.js';
 import { sessionObject, sessionObjectKey } from './objects.js';
-import { assess, best, type Demand, isWithinReach, type NoPlace, nearest, type Place } from './placement.js';
+import {
+  assess,
+  type Demand,
+  isWithinReach,
+  type NoPlace,
+  nearest,
+  type Place,
+  ranked,
+} from './placement.js';
 import { nameKey, nameKeyOf, type SessionRecord } from './records.js';
 import { ACCEPTED, appliedUpdate, plannedUpdate } from './session-conditions.js';
 import type { World } from './world.js';
@@ -177,7 +185,7 @@ function awaitedPort(
 function choose(world: World, record: SessionRecord): Choice {
   const { places, refusals } = placesFor(world, record);
   const { dpu } = record.resource.status;
-  const place = places.find((each) => each.dpu.name === dpu) ?? best(places);
+  const place = places.find((each) => each.dpu.name === dpu) ?? ranked(places)[0];
   if (place) return { place, refusal: undefined };
   const refusal = refusals.find((each) => each.dpu.name === dpu) ?? nearest(refusals);
   return {
