@@ -1,3 +1,4 @@
+import { isLabel, LABEL_RULE } from '@outboard/contracts';
 import { AppError, err, ok, Problems, type Result } from '@outboard/core';
 import { compileSchema, type Schema } from '@outboard/json-schema';
 import { isJsonObject, type JsonObject } from '../json.js';
@@ -5,8 +6,6 @@ import { isJsonObject, type JsonObject } from '../json.js';
 export const MAX_DESCRIPTION_BYTES = 65_536;
 const MAX_INTERFACES = 16;
 const MAX_METHODS = 64;
-const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
-const LABEL_RULE = 'must be an RFC 1123 label: 1-63 of a-z, 0-9, - ; starting and ending with a-z or 0-9';
 /** semver.org, version 2. */
 const VERSION =
   /^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z.-]{1,64})?(\+[0-9A-Za-z.-]{1,64})?$/;
@@ -92,7 +91,7 @@ function objectAt(json: unknown, path: string, problems: Problems): JsonObject {
 
 function labelAt(value: unknown, path: string, problems: Problems): string {
   const text = typeof value === 'string' ? value : '';
-  if (!LABEL.test(text)) problems.add(path, LABEL_RULE);
+  if (!isLabel(text)) problems.add(path, LABEL_RULE);
   return text;
 }
 

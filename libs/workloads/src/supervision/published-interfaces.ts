@@ -57,6 +57,8 @@ export class PublishedInterfaces implements Disposable {
   #configuring = false;
   #configureAgain = false;
   #inode: number | undefined;
+  /** Counts the servers that were given up. */
+  #withdrawals = 0;
   readonly #yangs = new YangChecks();
 
   constructor(private readonly ports: PublishedInterfacesPorts) {
@@ -150,6 +152,7 @@ export class PublishedInterfaces implements Disposable {
     this.#served = [];
     this.#text = '';
     this.#problem = problem;
+    this.#withdrawals++;
     // What serves again may be another program: it is told everything again.
     this.#views.clear();
     this.ports.onChange();
@@ -164,7 +167,13 @@ export class PublishedInterfaces implements Disposable {
       this.#configureAgain = false;
       for (const wanted of this.#configurations.values()) {
         if (this.#closed || this.#isSettled(wanted)) continue;
+        const withdrawals = this.#withdrawals;
         const view = await this.#configureOne(wanted);
+        // One that has come meanwhile does not know what the one before has answered to.
+        if (withdrawals !== this.#withdrawals) {
+          this.#configureAgain = true;
+          continue;
+        }
         changed ||= JSON.stringify(view) !== JSON.stringify(this.#views.get(wanted.uid));
         this.#views.set(wanted.uid, view);
       }
