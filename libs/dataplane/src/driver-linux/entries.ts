@@ -5,14 +5,8 @@ import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
 import type { Device } from '../kernel/device.js';
 import type { Place } from '../kernel/place.js';
-import {
-  bridgeEntryKey,
-  type LinuxSpec,
-  linkKey,
-  NULL_MAC,
-  neighbourKey,
-  tunnelEntryKey,
-} from '../realise/linux-objects.js';
+import { bridgeEntryKey, linkKey, NULL_MAC, neighbourKey, tunnelEntryKey } from '../realise/linux-keys.js';
+import type { LinuxSpec } from '../realise/linux-objects.js';
 import { DEVICE_PREFIXES } from '../realise/names.js';
 import { type DeleteOperation, type Handler, type Observed, type PutOperation } from './handler.js';
 import type { Places } from './places.js';

@@ -17,7 +17,7 @@ import {
   rateKey,
   steeringKey,
   tunnelEntryKey,
-} from '../realise/linux-objects.js';
+} from '../realise/linux-keys.js';
 import { DEVICE_PREFIXES } from '../realise/names.js';
 import { isGroupSet } from '../realise/policy-names.js';
 import { POLICY_HOOK_CHAINS, POLICY_TABLE } from '../realise/policy-table.js';

@@ -16,8 +16,8 @@ import { DONE, missing } from '../handlers.js';
 import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
 import type { Device } from '../kernel/device.js';
 import type { Place } from '../kernel/place.js';
-import type { GateSpec } from '../realise/linux-objects.js';
-import { gateKey, type LinuxSpec, linkKey } from '../realise/linux-objects.js';
+import { gateKey, linkKey } from '../realise/linux-keys.js';
+import type { GateSpec, LinuxSpec } from '../realise/linux-objects.js';
 import { peerOfVeth } from '../realise/names.js';
 import type { Offload } from '../realise/offload.js';
 import {

@@ -6,13 +6,8 @@ import { DELETION_GROUP, type Device, ownershipOf } from '../kernel/device.js';
 import { isForwarding, setForwarding } from '../kernel/forwarding.js';
 import type { Place } from '../kernel/place.js';
 import { observedRepresentor } from '../kernel/representors.js';
-import {
-  type ExitSpec,
-  type LinuxSpec,
-  linkKey,
-  namespaceKey,
-  type VethSpec,
-} from '../realise/linux-objects.js';
+import { linkKey, namespaceKey } from '../realise/linux-keys.js';
+import type { ExitSpec, LinuxSpec, VethSpec } from '../realise/linux-objects.js';
 import { aliasOf, DEVICE_PREFIXES, peerOfVeth, vethOfPeer } from '../realise/names.js';
 import type { DeleteOperation, Handler, Observed, PutOperation } from './handler.js';
 import { INGRESS_EXISTS, ingressQdisc } from './ingress.js';

@@ -29,6 +29,7 @@ import { Guards } from '../kernel/guards.js';
 import type { Place } from '../kernel/place.js';
 import { Representors } from '../kernel/representors.js';
 import { touchesUplinks, uplinksAmong } from '../kernel/uplinks.js';
+import { namespaceKey } from '../realise/linux-keys.js';
 import {
   IN_PROCESS,
   LINUX_AT_ONCE,
@@ -37,9 +38,8 @@ import {
   LINUX_READ_BACK_BEFORE,
   LINUX_SLOW_TO_REMOVE,
   LINUX_TOGETHER,
-  type LinuxSpec,
-  namespaceKey,
-} from '../realise/linux-objects.js';
+} from '../realise/linux-kinds.js';
+import type { LinuxSpec } from '../realise/linux-objects.js';
 import { netlinkView } from '../realise/netlink-view.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import { realiseLinux } from '../realise/realise.js';

@@ -6,7 +6,7 @@ import type { OperationResult } from '../driver.js';
 import { DONE } from '../handlers.js';
 import { resultOfThrown } from '../kernel/batch.js';
 import { Place } from '../kernel/place.js';
-import { namespaceKey } from '../realise/linux-objects.js';
+import { namespaceKey } from '../realise/linux-keys.js';
 import { aliasOf } from '../realise/names.js';
 import { BRIDGE_FILTERING } from './capabilities.js';
 import {

@@ -13,13 +13,8 @@ import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
-import {
-  guardKey,
-  type PolicyChainSpec,
-  policyChainKey,
-  type RuleExpression,
-  type RuleVerdict,
-} from '../realise/linux-objects.js';
+import { guardKey, policyChainKey } from '../realise/linux-keys.js';
+import type { PolicyChainSpec, RuleExpression, RuleVerdict } from '../realise/linux-objects.js';
 import { isPortChain } from '../realise/policy-names.js';
 import { POLICY_HOOK_CHAINS } from '../realise/policy-table.js';
 import { type DeleteOperation, type Observed, type PutOperation } from './handler.js';

@@ -4,7 +4,7 @@ import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
-import { guardKey, policyCounterKey } from '../realise/linux-objects.js';
+import { guardKey, policyCounterKey } from '../realise/linux-keys.js';
 import { type DeleteOperation, type Observed, observedOf, type PutOperation, specOf } from './handler.js';
 import { type Change, ifThere, policyTable, type TransactionHandler } from './nft-transactions.js';
 import type { Places } from './places.js';

@@ -10,13 +10,8 @@ import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
-import {
-  type PolicyElementSpec,
-  policyChainKey,
-  policyElementKey,
-  policySetKey,
-  setHome,
-} from '../realise/linux-objects.js';
+import { policyChainKey, policyElementKey, policySetKey, setHome } from '../realise/linux-keys.js';
+import type { PolicyElementSpec } from '../realise/linux-objects.js';
 import { elementKind, isGroupSet } from '../realise/policy-names.js';
 import { NAMED_PORT_SETS, PORT_SETS } from '../realise/port-sets.js';
 import { type DeleteOperation, type Observed, type PutOperation } from './handler.js';

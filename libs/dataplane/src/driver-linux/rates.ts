@@ -4,7 +4,7 @@ import { DONE, missing } from '../handlers.js';
 import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
 import type { Device } from '../kernel/device.js';
 import { bucketOf } from '../realise/bandwidth.js';
-import { linkKey, rateKey } from '../realise/linux-objects.js';
+import { linkKey, rateKey } from '../realise/linux-keys.js';
 import { peerOfVeth } from '../realise/names.js';
 import {
   type DeleteOperation,

@@ -1,6 +1,7 @@
 import { AF, type Route, RT_TABLE, RTM_F, RTN, RTNH_F } from '@outboard/netlink';
 import type { Place } from '../kernel/place.js';
-import { namespaceKey, type RouteNextHop, type RouteType, routeKey } from '../realise/linux-objects.js';
+import { namespaceKey, routeKey } from '../realise/linux-keys.js';
+import type { RouteNextHop, RouteType } from '../realise/linux-objects.js';
 import { byGateway } from '../realise/next-hops.js';
 import type { Observed } from './handler.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';

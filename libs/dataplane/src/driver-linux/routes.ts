@@ -14,7 +14,8 @@ import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure, sendSteps } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
-import { linkKey, namespaceKey, type RouteSpec, type RouteType, routeKey } from '../realise/linux-objects.js';
+import { linkKey, namespaceKey, routeKey } from '../realise/linux-keys.js';
+import type { RouteSpec, RouteType } from '../realise/linux-objects.js';
 import {
   type DeleteOperation,
   type Handler,

@@ -8,8 +8,8 @@ import {
   LINUX_READ_BACK_BEFORE,
   LINUX_SLOW_TO_REMOVE,
   LINUX_TOGETHER,
-  type LinuxSpec,
-} from '../realise/linux-objects.js';
+} from '../realise/linux-kinds.js';
+import type { LinuxSpec } from '../realise/linux-objects.js';
 import { netlinkView } from '../realise/netlink-view.js';
 import { realiseLinux } from '../realise/realise.js';
 import { MemoryKernel } from './memory-kernel.js';

@@ -1,5 +1,6 @@
 import { InMemoryObjects } from '../in-memory/in-memory-objects.js';
-import { type LinuxSpec, linkKey } from '../realise/linux-objects.js';
+import { linkKey } from '../realise/linux-keys.js';
+import type { LinuxSpec } from '../realise/linux-objects.js';
 
 /** What stands in a machine's kernel, in memory. */
 export class MemoryKernel extends InMemoryObjects<LinuxSpec> {

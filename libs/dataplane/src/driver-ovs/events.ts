@@ -3,7 +3,7 @@ import { observedAddress } from '../kernel/addresses.js';
 import { type DeviceChange, noteDevice } from '../kernel/device-events.js';
 import { fixedTableOf } from '../kernel/guards.js';
 import type { Place } from '../kernel/place.js';
-import { guardKey } from '../realise/linux-objects.js';
+import { guardKey } from '../realise/linux-keys.js';
 import { EXIT_DEVICE, exitKey } from './realise/ovs-objects.js';
 
 /** What events of the kernel amount to. */

@@ -25,7 +25,7 @@ import { functionsAmong, touchesFunctions } from '../kernel/functions.js';
 import { Guards } from '../kernel/guards.js';
 import { onlyPlace, Place } from '../kernel/place.js';
 import { touchesUplinks, uplinksAmong } from '../kernel/uplinks.js';
-import { IN_PROCESS } from '../realise/linux-objects.js';
+import { IN_PROCESS } from '../realise/linux-kinds.js';
 import { askCapabilities } from './capabilities.js';
 import { digestEvents } from './events.js';
 import { Exits } from './exits.js';

@@ -11,7 +11,7 @@ import {
 } from '../driver-ovs/realise/ovs-objects.js';
 import { PIPELINE } from '../driver-ovs/realise/pipeline.js';
 import { InMemoryObjects } from '../in-memory/in-memory-objects.js';
-import { linkKey } from '../realise/linux-objects.js';
+import { linkKey } from '../realise/linux-keys.js';
 import { Connections } from './switch/connections.js';
 import { type Bucket, execute, type Output } from './switch/execute.js';
 import { FlowTable } from './switch/flow-table.js';

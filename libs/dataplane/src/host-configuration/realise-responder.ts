@@ -2,7 +2,7 @@ import type { HostConfiguration, SubnetConfiguration } from '@outboard/contracts
 import { Problems } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve } from '../driver.js';
 import { canonicalAddress, contains, parsePrefix } from '../realise/addresses.js';
-import { linkKey } from '../realise/linux-objects.js';
+import { linkKey } from '../realise/linux-keys.js';
 import { type ResponderSpec, responderKey, type ToldByDhcp, type ToldSubnet } from './responder-spec.js';
 
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;

@@ -3,7 +3,7 @@ import type { ObservedObject, OperationResult } from '../driver.js';
 import { type DeleteOperation, DONE, type Handler, missing, type PutOperation } from '../handlers.js';
 import { resultOfThrown } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
-import { linkKey } from '../realise/linux-objects.js';
+import { linkKey } from '../realise/linux-keys.js';
 import { Responder } from './responder.js';
 import { type ResponderSpec, responderKey } from './responder-spec.js';
 

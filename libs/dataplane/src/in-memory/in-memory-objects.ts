@@ -1,5 +1,6 @@
 import type { Change, Mark, ObservedObject, Ownership, Spec } from '../driver.js';
-import { linkKey, type RepresentorSpec } from '../realise/linux-objects.js';
+import { linkKey } from '../realise/linux-keys.js';
+import type { RepresentorSpec } from '../realise/linux-objects.js';
 
 interface Standing<S extends Spec> {
   readonly spec: S | RepresentorSpec;

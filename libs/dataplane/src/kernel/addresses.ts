@@ -9,7 +9,8 @@ import {
   type PutOperation,
   secondOf,
 } from '../handlers.js';
-import { type AddressSpec, addressKey, linkKey } from '../realise/linux-objects.js';
+import { addressKey, linkKey } from '../realise/linux-keys.js';
+import type { AddressSpec } from '../realise/linux-objects.js';
 import { isAddressedDevice } from '../realise/names.js';
 import { resultOfFailure, type Step, sendSteps } from './batch.js';
 import type { Device } from './device.js';

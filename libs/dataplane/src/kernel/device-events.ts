@@ -1,5 +1,5 @@
 import type { NetlinkEvent } from '@outboard/netlink';
-import { linkKey } from '../realise/linux-objects.js';
+import { linkKey } from '../realise/linux-keys.js';
 import { type Device, deviceOf } from './device.js';
 import type { Place } from './place.js';
 

@@ -17,7 +17,8 @@ import {
   type FixedTableName,
   tableComment,
 } from '../realise/fixed-tables.js';
-import { type GuardSpec, guardKey, namespaceKey } from '../realise/linux-objects.js';
+import { guardKey, namespaceKey } from '../realise/linux-keys.js';
+import type { GuardSpec } from '../realise/linux-objects.js';
 import { resultOfThrown } from './batch.js';
 import { isForwarding, isForwardingInGeneral, setForwarding } from './forwarding.js';
 import type { Place, PlaceSet } from './place.js';

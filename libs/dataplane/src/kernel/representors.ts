@@ -1,7 +1,8 @@
 import { link, type Message, upFlags } from '@outboard/netlink';
 import type { ObservedObject, OperationResult } from '../driver.js';
 import { type DeleteOperation, DONE, type Handler, missing, type PutOperation } from '../handlers.js';
-import { linkKey, type RepresentorSpec } from '../realise/linux-objects.js';
+import { linkKey } from '../realise/linux-keys.js';
+import type { RepresentorSpec } from '../realise/linux-objects.js';
 import { aliasOf, parseAlias } from '../realise/names.js';
 import { resultOfFailure, type Step, sendSteps } from './batch.js';
 import { type Device, ownershipOf } from './device.js';

@@ -1,6 +1,7 @@
 import type { DriverObject } from '../driver.js';
 import { FIXED_TABLES, type FixedTableName } from './fixed-tables.js';
-import { type GuardSpec, guardKey, namespaceKey } from './linux-objects.js';
+import { guardKey, namespaceKey } from './linux-keys.js';
+import type { GuardSpec } from './linux-objects.js';
 
 /** A fixed table of a router. */
 export function fixedTable(namespace: string, table: FixedTableName): DriverObject<GuardSpec> {

@@ -1,7 +1,6 @@
 import type { ResponderSpec } from '../host-configuration/responder-spec.js';
 import type { FixedTableName } from './fixed-tables.js';
 import type { Offload } from './offload.js';
-import { BRIDGE_PORT_SETS } from './port-sets.js';
 
 /**
  * What neutral objects become on Linux. Devices whose name starts with `obv` or `obu` stand in the DPU's namespace, `obb`,
@@ -349,134 +348,7 @@ export interface RepresentorSpec {
   readonly up: boolean;
 }
 
-/**
- * In which order they are made; reversed, taken away. The representor comes last: until then nothing of the function
- * is heard, and it goes down first.
- */
-export const LINUX_ORDER = [
-  'namespace',
-  'guard',
-  'bridge',
-  'tunnel',
-  'geneve',
-  'vlan',
-  'veth',
-  'port',
-  'exit',
-  'door',
-  'address',
-  'bridgeentry',
-  'tunnelentry',
-  'neighbour',
-  'sender',
-  'policyset',
-  'policymember',
-  'policycounter',
-  'rulechain',
-  'portchain',
-  'policyport',
-  'route',
-  'rate',
-  'hopexit',
-  'steering',
-  'closure',
-  'gate',
-  'responder',
-  'representor',
-] as const satisfies readonly LinuxSpec['kind'][];
-
-/** What redirects is behind the filters of what it redirects; and what is heard at all is redirected. */
-export const LINUX_READ_BACK_BEFORE: ReadonlySet<LinuxSpec['kind']> = new Set(['gate', 'representor']);
-
-/** What nftables takes in one transaction. */
-export const LINUX_AT_ONCE: ReadonlySet<LinuxSpec['kind']> = new Set([
-  'sender',
-  'policyset',
-  'policymember',
-  'policycounter',
-  'rulechain',
-  'portchain',
-  'policyport',
-]);
-
-/** What a bridge knows; and that. */
-export const LINUX_TOGETHER: readonly ReadonlySet<LinuxSpec['kind']>[] = [
-  new Set(['bridgeentry', 'tunnelentry', 'neighbour']),
-  LINUX_AT_ONCE,
-];
-
-export const LINUX_PARTS: ReadonlySet<LinuxSpec['kind']> = new Set(['policymember']);
-
-/**
- * Removing devices blocks the kernel for 16-20 ms and more. What rules refer to goes when no rule does any more, so
- * that it has to wait for the rules that take the place of those that did.
- */
-export const LINUX_SLOW_TO_REMOVE: ReadonlySet<LinuxSpec['kind']> = new Set([
-  'namespace',
-  'guard',
-  'bridge',
-  'tunnel',
-  'geneve',
-  'vlan',
-  'veth',
-  'port',
-  'policyset',
-  'policycounter',
-  'rulechain',
-  'portchain',
-  'exit',
-  'door',
-  // Packets may be in the hop when they are not sent there any more.
-  'hopexit',
-]);
-
-/** A worker that starts makes them anew. */
-export const IN_PROCESS: ReadonlySet<ResponderSpec['kind']> = new Set(['responder']);
-
-export const NULL_MAC = '00:00:00:00:00:00';
-
 /** The IANA port of VXLAN (RFC 7348). */
 export const VXLAN_PORT = 4789;
 /** The IANA port of GENEVE (RFC 8926). */
 export const GENEVE_PORT = 6081;
-
-export const linkKey = (name: string): string => `link/${name}`;
-export const namespaceKey = (name: string): string => `namespace/${name}`;
-export const guardKey = (namespace: string, table: FixedTableName): string => `guard/${namespace}/${table}`;
-export const addressKey = (device: string, address: string): string => `address/${device}/${address}`;
-/** The table that has a set of ports or policies. */
-export const setHome = (namespace: string, set: string): string =>
-  guardKey(namespace, BRIDGE_PORT_SETS.has(set) ? 'ports' : 'policies');
-export const bridgeEntryKey = (bridge: string, mac: string): string => `bridgeentry/${bridge}/${mac}`;
-export const tunnelEntryKey = (tunnel: string, mac: string, destination: string): string =>
-  mac === NULL_MAC ? `tunnelentry/${tunnel}/flood/${destination}` : `tunnelentry/${tunnel}/${mac}`;
-export const neighbourKey = (bridge: string, address: string): string => `neighbour/${bridge}/${address}`;
-export const senderKey = (
-  namespace: string,
-  port: string,
-  mac: string,
-  source: string | undefined,
-): string =>
-  source === undefined
-    ? `sender/${namespace}/${port}/${mac}`
-    : `sender/${namespace}/${port}/${mac}/${source}`;
-export const routeKey = (namespace: string, destination: string): string =>
-  `route/${namespace}/${destination}`;
-export const rateKey = (device: string): string => `rate/${device}`;
-/** The priorities of filters at a device, in the order in which they are asked; gates come after them. */
-export const STEERING_PRIORITIES = { hopexit: 180, steering: 185, closure: 190 } as const;
-
-/** Filters of one priority are told apart by their handles, which are 31 bits of a hash. */
-export const steeringKey = (device: string, priority: number, handle: number): string =>
-  `steering/${device}/${priority}/${handle.toString(16)}`;
-export const gateKey = (device: string): string => `gate/${device}`;
-export const policySetKey = (namespace: string, name: string): string => `policyset/${namespace}/${name}`;
-export const policyCounterKey = (namespace: string, name: string): string =>
-  `policycounter/${namespace}/${name}`;
-export const policyChainKey = (namespace: string, name: string): string => `policychain/${namespace}/${name}`;
-export const policyElementKey = (
-  namespace: string,
-  set: string,
-  key: string,
-  end: string | undefined,
-): string => `policyelement/${namespace}/${set}/${end === undefined ? key : `${key}-${end}`}`;

@@ -2,13 +2,8 @@ import type { DriverView, NetlinkAttributes } from '../driver.js';
 import { parsePrefix } from './addresses.js';
 import { FIXED_TABLES, tableComment } from './fixed-tables.js';
 import { GUARD_SETS, GUARD_TABLE } from './guard-table.js';
-import {
-  type LinuxSpec,
-  type RouteNextHop,
-  type RouteSpec,
-  type SenderSpec,
-  STEERING_PRIORITIES,
-} from './linux-objects.js';
+import { STEERING_PRIORITIES } from './linux-keys.js';
+import type { LinuxSpec, RouteNextHop, RouteSpec, SenderSpec } from './linux-objects.js';
 import { policyAttributes } from './policy-view.js';
 
 /** What netlink calls each kind of object. */

@@ -2,15 +2,8 @@ import type { Endpoint, RuleSet } from '@outboard/contracts';
 import type { DriverObject } from '../driver.js';
 import { type Prefix, prefixBounds } from './addresses.js';
 import { type Judgement, judgementOf } from './judgement.js';
-import {
-  guardKey,
-  type LinuxSpec,
-  type PolicyElementSpec,
-  policyChainKey,
-  policyCounterKey,
-  policyElementKey,
-  setHome,
-} from './linux-objects.js';
+import { guardKey, policyChainKey, policyCounterKey, policyElementKey, setHome } from './linux-keys.js';
+import type { LinuxSpec, PolicyElementSpec } from './linux-objects.js';
 import { portMark, portName } from './names.js';
 import { POLICY_DIRECTIONS, type PolicyDirection } from './parse-rule.js';
 import { deniedCounterName, portChainName, ruleChainName } from './policy-names.js';

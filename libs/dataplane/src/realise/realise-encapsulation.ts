@@ -2,15 +2,8 @@ import type { BridgeDomain } from '@outboard/contracts';
 import type { Problems } from '@outboard/core';
 import type { DriverObject, Underlay } from '../driver.js';
 import type { LinuxEnvironment } from './environment.js';
-import {
-  GENEVE_PORT,
-  gateKey,
-  type LinuxSpec,
-  linkKey,
-  NULL_MAC,
-  tunnelEntryKey,
-  VXLAN_PORT,
-} from './linux-objects.js';
+import { gateKey, linkKey, NULL_MAC, tunnelEntryKey } from './linux-keys.js';
+import { GENEVE_PORT, type LinuxSpec, VXLAN_PORT } from './linux-objects.js';
 import { fabricName, geneveName, tunnelName, uplinkName, vlanName } from './names.js';
 import type { Segment } from './segment.js';
 

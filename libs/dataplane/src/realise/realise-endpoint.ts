@@ -1,7 +1,8 @@
 import type { DriverObject } from '../driver.js';
 import { contains, formatPrefix, parsePrefix } from './addresses.js';
 import { type Bandwidth, bucketOf, bytesPerSecondOf } from './bandwidth.js';
-import { gateKey, guardKey, type LinuxSpec, linkKey, rateKey, senderKey } from './linux-objects.js';
+import { gateKey, guardKey, linkKey, rateKey, senderKey } from './linux-keys.js';
+import type { LinuxSpec } from './linux-objects.js';
 import { portName, vethName } from './names.js';
 import type { Offload } from './offload.js';
 import { steeringObjects } from './realise-steering.js';

@@ -2,7 +2,8 @@ import type { ForwardingEntry, InterfaceAddress, Neighbour } from '@outboard/con
 import { Problems } from '@outboard/core';
 import type { DriverObject, Underlay } from '../driver.js';
 import { interfaceAddress } from './addresses.js';
-import { addressKey, type LinuxSpec, linkKey } from './linux-objects.js';
+import { addressKey, linkKey } from './linux-keys.js';
+import type { LinuxSpec } from './linux-objects.js';
 import { portName } from './names.js';
 import { parseForwarding, parseNeighbour } from './parse-placed.js';
 import { deviceTowards, remoteEntries } from './realise-encapsulation.js';

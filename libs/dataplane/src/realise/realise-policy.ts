@@ -2,14 +2,8 @@ import type { AddressGroup, AddressGroupMember, DestinationPort, RuleSet } from 
 import { Problems } from '@outboard/core';
 import type { DriverObject, Realisation, Resolve } from '../driver.js';
 import { type Prefix, prefixBounds } from './addresses.js';
-import {
-  guardKey,
-  type LinuxSpec,
-  policyChainKey,
-  policyCounterKey,
-  policyElementKey,
-  policySetKey,
-} from './linux-objects.js';
+import { guardKey, policyChainKey, policyCounterKey, policyElementKey, policySetKey } from './linux-keys.js';
+import type { LinuxSpec } from './linux-objects.js';
 import { namespaceName } from './names.js';
 import { parseMember } from './parse-member.js';
 import {

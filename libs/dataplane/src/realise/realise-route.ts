@@ -2,14 +2,8 @@ import type { NextHop, Route } from '@outboard/contracts';
 import { Problems } from '@outboard/core';
 import type { DriverObject } from '../driver.js';
 import { canonicalAddress, formatPrefix, parsePrefix } from './addresses.js';
-import {
-  type LinuxSpec,
-  linkKey,
-  namespaceKey,
-  type RouteNextHop,
-  type RouteType,
-  routeKey,
-} from './linux-objects.js';
+import { linkKey, namespaceKey, routeKey } from './linux-keys.js';
+import type { LinuxSpec, RouteNextHop, RouteType } from './linux-objects.js';
 import { bridgeName, namespaceName } from './names.js';
 import { byGateway } from './next-hops.js';
 

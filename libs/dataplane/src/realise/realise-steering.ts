@@ -2,13 +2,8 @@ import { hash as digest } from 'node:crypto';
 import type { DriverObject } from '../driver.js';
 import { parsePrefix } from './addresses.js';
 import { cookieOfCounter, type HopDirection } from './hop-counters.js';
-import {
-  type LinuxSpec,
-  linkKey,
-  STEERING_PRIORITIES,
-  type SteeringSpec,
-  steeringKey,
-} from './linux-objects.js';
+import { linkKey, STEERING_PRIORITIES, steeringKey } from './linux-keys.js';
+import type { LinuxSpec, SteeringSpec } from './linux-objects.js';
 import { peerOfVeth } from './names.js';
 import type { Member } from './segment.js';
 import { type Leg, legsOf, type Steering } from './service-chain.js';

@@ -6,7 +6,8 @@ import fc from 'fast-check';
 import type { DriverObject, Realisation, Underlay } from '../driver.js';
 import * as d from '../testing/documents.js';
 import { canonicalAddress, contains, formatPrefix, parsePrefix, prefixBounds } from './addresses.js';
-import { LINUX_ORDER, type LinuxSpec } from './linux-objects.js';
+import { LINUX_ORDER } from './linux-kinds.js';
+import type { LinuxSpec } from './linux-objects.js';
 import { aliasOf, isNamespaceName, namespaceName, parseAlias } from './names.js';
 import { realiseLinux } from './realise.js';
 

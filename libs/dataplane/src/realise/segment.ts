@@ -1,6 +1,7 @@
 import type { DriverObject } from '../driver.js';
 import type { Prefix } from './addresses.js';
-import { bridgeEntryKey, type LinuxSpec, linkKey, neighbourKey } from './linux-objects.js';
+import { bridgeEntryKey, linkKey, neighbourKey } from './linux-keys.js';
+import type { LinuxSpec } from './linux-objects.js';
 
 /** Where a network lives on this DPU: what its members need to know of it. */
 export interface Segment {

@@ -2,7 +2,7 @@ import type { AllowedAddressPair } from '@outboard/contracts';
 import type { Problems } from '@outboard/core';
 import type { Underlay } from '../driver.js';
 import { canonicalAddress, parsePrefix } from './addresses.js';
-import { NULL_MAC } from './linux-objects.js';
+import { NULL_MAC } from './linux-keys.js';
 import { ipVersion } from './realise-encapsulation.js';
 import type { Pair } from './segment.js';
 

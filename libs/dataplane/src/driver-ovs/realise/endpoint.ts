@@ -1,7 +1,7 @@
 import type { DriverObject } from '../../driver.js';
 import { formatPrefix, parsePrefix } from '../../realise/addresses.js';
 import { bytesPerSecondOf, policedBurst } from '../../realise/bandwidth.js';
-import { linkKey } from '../../realise/linux-objects.js';
+import { linkKey } from '../../realise/linux-keys.js';
 import type { ParsedEndpoint } from '../../realise/realise-endpoint.js';
 import type { Pair } from '../../realise/segment.js';
 import type { Action } from '../openflow/actions.js';

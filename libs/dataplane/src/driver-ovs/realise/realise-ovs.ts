@@ -21,7 +21,8 @@ import {
 import { canonicalAddress, parsePrefix } from '../../realise/addresses.js';
 import { bandwidthObstacle } from '../../realise/bandwidth.js';
 import { ruleSetsOf } from '../../realise/judgement.js';
-import { GENEVE_PORT, linkKey, VXLAN_PORT } from '../../realise/linux-objects.js';
+import { linkKey } from '../../realise/linux-keys.js';
+import { GENEVE_PORT, VXLAN_PORT } from '../../realise/linux-objects.js';
 import { offloadObstacle, offloadOf } from '../../realise/offload.js';
 import { checkNamedPorts } from '../../realise/parse-member.js';
 import { MIN_MTU } from '../../realise/realise.js';

@@ -1,7 +1,7 @@
 import type { DriverObject, Underlay } from '../../driver.js';
 import { DOOR_PREFIX, DOOR_PREFIX_IPV6 } from '../../realise/egress-tables.js';
 import { uplinkTable } from '../../realise/fixed-table-objects.js';
-import { addressKey } from '../../realise/linux-objects.js';
+import { addressKey } from '../../realise/linux-keys.js';
 import {
   doorAddress,
   doorAddressIpv6,
