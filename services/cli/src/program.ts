@@ -384,6 +384,26 @@ ${examples([
     );
 
   define(
+    'dpu',
+    'Approve DPUs, drain them and use them again, reboot, retry and retire them.',
+    async () => (await import('./commands/dpu.js')).dpu,
+  )
+    .argument('<verb>', 'approve, drain, undrain, reboot, retry or retire')
+    .argument('<name...>', 'names of DPUs')
+    .option('--wait', 'end when they are there, and tell every change on the way; --timeout: 1h')
+    .option('--drain-seconds <number>', 'drain, retire: how long what is there may take to leave')
+    .option('--request <text>', 'reboot, retry: asks once for each text (default: the time)')
+    .addHelpText(
+      'after',
+      `
+Changes fields of the DPU's spec: approved, and desired, drainSeconds, rebootRequest and retryRequest
+of lifecycle. What is not named stays as it is. A drained DPU is in MAINTENANCE: nothing new comes to
+it, and who is there has to be moved by its owner; --wait tells how many are left, and whose. undrain
+ends that, or the maintenance, or what retire began. The exit code is 124 when the time is over.
+${examples(['outboard dpu approve dpu-7', 'outboard dpu drain dpu-7 --wait --timeout 30m', 'outboard dpu reboot dpu-7 --request firmware-24.10 --wait', 'outboard dpu undrain dpu-7 --wait'])}`,
+    );
+
+  define(
     'wait',
     'Wait until resources are as they should be.',
     async () => (await import('./commands/wait.js')).wait,

@@ -12,7 +12,13 @@ import type { Session } from './session.js';
 export type Goal =
   | { readonly type: 'delete' }
   | { readonly type: 'condition'; readonly condition: string; readonly status: string }
-  | { readonly type: 'field'; readonly path: string; readonly value: string };
+  | { readonly type: 'field'; readonly path: string; readonly value: string }
+  | {
+      readonly type: 'state';
+      isReached(object: ResourceJson): boolean;
+      /** For those who wait in vain. */
+      standing(object: ResourceJson): string;
+    };
 
 const STATUSES = ['True', 'False', 'Unknown'];
 
@@ -47,6 +53,7 @@ function oneOf(known: readonly string[], text: string, what: string): string {
 /** Whether a resource is there. What its status says counts only when it speaks of the present spec. */
 export function isReached(goal: Goal, object: ResourceJson): boolean {
   if (goal.type === 'delete') return false;
+  if (goal.type === 'state') return goal.isReached(object);
   const isUpToDate = Number(valueAt(object, 'status.observedGeneration') ?? 0) >= generationOf(object);
   if (goal.type === 'condition') {
     return isUpToDate && conditionOf(object, goal.condition)?.status === goal.status;
@@ -62,6 +69,7 @@ const generationOf = (object: ResourceJson): number => Number(object.metadata.ge
 function standing(goal: Goal, object: ResourceJson | undefined): string {
   if (!object) return 'it does not exist';
   if (goal.type === 'delete') return 'it is still there';
+  if (goal.type === 'state') return goal.standing(object);
   if (goal.type === 'field') return `${goal.path} is ${textOf(valueAt(object, goal.path))}`;
   const condition = conditionOf(object, goal.condition);
   if (!condition) return `it has no condition ${goal.condition}`;
@@ -80,13 +88,20 @@ export interface Awaited {
   readonly known?: ReadonlyMap<string, ResourceJson>;
 }
 
+export interface WaitingOptions {
+  readonly timeoutMilliseconds: number;
+  readonly reached: (label: string) => Promise<void>;
+  /** How each stands, whenever that is heard; the last time when it has reached the goal. */
+  readonly seen?: (label: string, object: ResourceJson) => Promise<void>;
+}
+
 /** Waits until all have reached the goal; those that have not in time are told as failures. */
 export async function awaitGoal(
   session: Session,
   client: OutboardClient,
   awaited: readonly Awaited[],
   goal: Goal,
-  options: { readonly timeoutMilliseconds: number; readonly reached: (label: string) => Promise<void> },
+  options: WaitingOptions,
 ): Promise<void> {
   const { clock, signal, failures } = session;
   const over = new AbortController();
@@ -95,7 +110,7 @@ export async function awaitGoal(
   signal.addEventListener('abort', stop, { once: true });
   const timer = clock.schedule(options.timeoutMilliseconds, stop);
   try {
-    const groups = awaited.map((group) => new Group(group, goal, options.reached));
+    const groups = awaited.map((group) => new Group(group, goal, options));
     await Promise.all(groups.map((group) => group.run(client, over.signal)));
     for (const group of groups) {
       for (const [label, error] of group.failures(options.timeoutMilliseconds, signal.aborted)) {
@@ -117,7 +132,7 @@ class Group {
   constructor(
     private readonly awaited: Awaited,
     private readonly goal: Goal,
-    private readonly reached: (label: string) => Promise<void>,
+    private readonly options: Pick<WaitingOptions, 'reached' | 'seen'>,
   ) {
     for (const name of awaited.names) this.#waiting.set(name, awaited.known?.get(name));
   }
@@ -178,12 +193,13 @@ class Group {
     if (known && isOlder(object, known)) return;
     const isAnother = known !== undefined && known.metadata.uid !== object.metadata.uid;
     this.#waiting.set(name, object);
+    await this.options.seen?.(nameOf(this.awaited.kind, name), object);
     if (isReached(this.goal, object) || (this.goal.type === 'delete' && isAnother)) await this.#reach(name);
   }
 
   async #reach(name: string): Promise<void> {
     this.#waiting.delete(name);
-    await this.reached(nameOf(this.awaited.kind, name));
+    await this.options.reached(nameOf(this.awaited.kind, name));
   }
 
   #refuse(name: string, error: AppError): void {

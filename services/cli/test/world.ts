@@ -20,6 +20,7 @@ import {
   CountersResponseSchema,
   decodeBinary,
   encodeBinary,
+  HeartbeatRequestSchema,
   type InspectRequest,
   InspectRequestSchema,
   InspectResponseSchema,
@@ -160,6 +161,7 @@ export class World implements AsyncDisposable {
     await this.#serve('admin', buses.admin, [
       [subjects.allRequests('admin'), (request) => admin.handleRequest(request)],
       [subjects.allDpus('inventory', 'admin'), (request) => admin.handleInventory(request)],
+      [subjects.allDpus('heartbeat', 'admin'), (request) => admin.handleHeartbeat(request)],
       [subjects.allDpus('workload', 'admin'), (request) => admin.handleWorkload(request)],
       [subjects.allCnfs, (request) => admin.handleCnf(request)],
     ]);
@@ -214,6 +216,12 @@ export class World implements AsyncDisposable {
     await this.#ask(subject, encodeBinary(InventoryReportSchema, report));
     // The other services hear of it.
     await settled();
+  }
+
+  /** The worker of `dpu-1` is alive, and every owner knows that it has applied everything. */
+  async beat(): Promise<void> {
+    const beat = create(HeartbeatRequestSchema, { incarnation: 'boot-1', settled: true });
+    await this.#ask(subjects.dpu('dpu-1', 'heartbeat', 'admin'), encodeBinary(HeartbeatRequestSchema, beat));
   }
 
   /** The worker of `dpu-1` tells that it has applied everything. */
