@@ -1,3 +1,4 @@
+export * from './acceleration-sessions.js';
 export { OUTBOARD_DIRECTORY } from './container/bundle.js';
 export type { ContainerRuntime } from './container/container-runtime.js';
 export { OciRuntime } from './container/oci-runtime.js';

@@ -1,6 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { NetworkNamespace } from '@outboard/netlink';
+import type { AccelerationSessions } from './index.js';
 import { WorkloadLab } from './testing/index.js';
 
 let lab: WorkloadLab;
@@ -71,6 +76,44 @@ it('a program goes on over a restart of what keeps it, and its end is told to wh
   nothingIsLeft(uid);
   nothingIsLeft('once');
   expect(existsSync(`/sys/fs/cgroup/memory/${lab.name}`)).toBe(false);
+}, 30_000);
+
+it('waits for acceleration sessions, and finds each with a token that it alone has; not so when it is gone', async () => {
+  const session = { tenant: 'acme', name: 'sealing' };
+  const served = mkdtempSync(join(tmpdir(), 'outboard-session-'));
+  writeFileSync(join(served, 'session.json'), 'what it is');
+  const admitted = new Map<string, Parameters<AccelerationSessions['admit']>[1]>();
+  let directory: string | undefined;
+  lab.sessions = {
+    directoryOf: (asked) => (isDeepStrictEqual(asked, session) ? directory : undefined),
+    admit: async (holder, sessions) => {
+      admitted.set(holder, sessions);
+    },
+  };
+  await lab.restart();
+  const says =
+    'cd $OUTBOARD_ACCELERATION; cat sealing/session.json; echo; cat sealing.token; touch sealing/x; echo end';
+  const wanted = lab.workload({ ...script(says), accelerationSessions: ['sealing'] });
+  const { uid } = wanted;
+  lab.host.want(uid, wanted);
+  await lab.until(uid, ({ message, state }) => state === 'STARTING' && message.endsWith('DPU: sealing'));
+  directory = served;
+  const [said = '', token = '', ...rest] = (await lab.saidUntil(uid, /^end$/)).split('\n');
+  expect([said, rest.join()]).toEqual(['what it is', expect.stringContaining('Read-only file system')]);
+  const tokenDigest = createHash('sha256').update(Buffer.from(token, 'hex')).digest();
+  expect([token.length, admitted.get(uid)]).toEqual([64, [{ ...session, tokenDigest }]]);
+  // Who serves the session may have been restarted too, and knows it from the file alone.
+  admitted.clear();
+  await lab.restart();
+  lab.host.want(uid, wanted);
+  await lab.until(uid, ({ ready, restarts }) => ready && restarts === 0);
+  await lab.host.idle();
+  expect(admitted.get(uid)).toEqual([{ ...session, tokenDigest }]);
+  lab.host.want(uid, undefined);
+  await lab.gone(uid);
+  expect(admitted.get(uid)).toEqual([]);
+  nothingIsLeft(uid);
+  rmSync(served, { recursive: true });
 }, 30_000);
 
 describe('how a program ends is told, and what becomes of it', () => {

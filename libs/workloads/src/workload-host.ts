@@ -1,6 +1,7 @@
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError, type Clock, err, type Random, type Result } from '@outboard/core';
+import type { AccelerationSessions } from './acceleration-sessions.js';
 import { removeEmptyGroup } from './container/cgroups.js';
 import type { ContainerRuntime } from './container/container-runtime.js';
 import type { JsonObject } from './json.js';
@@ -21,6 +22,7 @@ export interface WorkloadHostOptions {
   readonly environment: Readonly<Record<string, string>>;
   readonly runtime: ContainerRuntime;
   readonly network: Pick<WorkloadNetwork, 'plug' | 'unplug' | 'list'>;
+  readonly sessions: AccelerationSessions;
   readonly clock: Clock;
   readonly random: Random;
 }

@@ -29,6 +29,8 @@ export interface WantedWorkload {
   readonly capabilities: readonly string[];
   readonly devices: readonly string[];
   readonly sysctls: Readonly<Record<string, string>>;
+  /** Acceleration sessions of its tenant that it is started with. */
+  readonly accelerationSessions: readonly string[];
 }
 
 export interface WantedInterface {

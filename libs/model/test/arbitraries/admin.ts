@@ -22,6 +22,7 @@ import {
   LIFECYCLE_STATES,
   LINUX_CAPABILITIES,
   type LifecycleStatus,
+  type Name,
   type Probe,
   RESTART_POLICIES,
   TERMINATION_REASONS,
@@ -279,6 +280,7 @@ const workloadSpec: fc.Arbitrary<WorkloadSpec> = fc
     capabilities: fc.subarray([...LINUX_CAPABILITIES]),
     devices: fc.subarray([...DEVICE_FILES]),
     sysctls: fc.dictionary(fc.constant('net.ipv4.ip_forward'), fc.constantFrom('0', '1')),
+    accelerationSessions: fc.subarray(['sealing', 'squeezing'] as Name[]),
   })
   .map(({ place, ...spec }) => ({ ...place, ...spec }))
   .filter(({ interfaces }) => new Set(interfaces.map(({ port }) => port)).size === interfaces.length);

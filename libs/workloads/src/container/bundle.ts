@@ -3,6 +3,8 @@ import type { ImageConfiguration } from './image.js';
 
 /** Where a workload finds its directory. */
 export const OUTBOARD_DIRECTORY = '/run/outboard';
+/** And its acceleration sessions: `<name>/` with sockets, `<name>.token`. */
+const OUTBOARD_ACCELERATION = '/run/acceleration';
 const USUAL_CAPABILITIES = ['NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW'];
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** What of this machine a workload without an image sees, read only: programs and what they need to start. */
@@ -32,6 +34,12 @@ export interface BundleInput {
   readonly sharedDirectory: string;
   /** Files to be put in: where each lies here and there. */
   readonly files: readonly { readonly source: string; readonly destination: string }[];
+  /** Acceleration sessions: where their sockets and its token for them lie here. */
+  readonly sessions: readonly {
+    readonly name: string;
+    readonly directory: string;
+    readonly tokenFile: string;
+  }[];
   /** More directories of this machine that a workload without an image sees. */
   readonly programDirectories: readonly string[];
   /** Variables that every workload here has. */
@@ -132,7 +140,7 @@ function commandOf(
   return [...(image?.entrypoint ?? []), ...(more.length > 0 ? more : (image?.command ?? []))];
 }
 
-function environmentOf({ workload, image, environment }: BundleInput): string[] {
+function environmentOf({ workload, image, environment, sessions }: BundleInput): string[] {
   const { tenant, name } = workload;
   const variables = {
     PATH,
@@ -140,6 +148,7 @@ function environmentOf({ workload, image, environment }: BundleInput): string[] 
     ...environment,
     ...workload.environment,
     OUTBOARD_DIRECTORY,
+    ...(sessions.length > 0 && { OUTBOARD_ACCELERATION }),
     OUTBOARD_TENANT: tenant,
     OUTBOARD_WORKLOAD: name,
   };
@@ -158,7 +167,7 @@ function capabilitiesOf({ capabilities }: WantedWorkload): object {
 
 const allowDevice = (path: string) => ({ allow: true, type: 'c', ...DEVICE_NUMBERS[path], access: 'rwm' });
 
-const mountsOf = ({ image, sharedDirectory, files, programDirectories }: BundleInput): Mount[] => [
+const mountsOf = ({ image, sharedDirectory, files, sessions, programDirectories }: BundleInput): Mount[] => [
   { destination: '/proc', type: 'proc', source: 'proc' },
   tmpfs('/dev', 'strictatime', 'mode=755', 'size=65536k'),
   {
@@ -175,5 +184,10 @@ const mountsOf = ({ image, sharedDirectory, files, programDirectories }: BundleI
     ? [...PROGRAM_DIRECTORIES, ...programDirectories].map((path) => bind(path, path, 'ro'))
     : []),
   bind(sharedDirectory, OUTBOARD_DIRECTORY, 'noexec'),
+  // To connect to a socket is no writing to its file system.
+  ...sessions.flatMap(({ name, directory, tokenFile }) => [
+    bind(directory, `${OUTBOARD_ACCELERATION}/${name}`, 'ro', 'noexec'),
+    bind(tokenFile, `${OUTBOARD_ACCELERATION}/${name}.token`, 'ro', 'noexec'),
+  ]),
   ...files.map(({ source, destination }) => bind(source, destination, 'ro')),
 ];

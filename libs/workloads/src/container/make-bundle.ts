@@ -7,7 +7,10 @@ import { openImage } from './image.js';
 import { makeProgramRoot } from './program-root.js';
 
 export interface MakeBundleOptions
-  extends Pick<BundleInput, 'limits' | 'sharedDirectory' | 'programDirectories' | 'environment'> {
+  extends Pick<
+    BundleInput,
+    'limits' | 'sharedDirectory' | 'sessions' | 'programDirectories' | 'environment'
+  > {
   readonly uid: string;
   /** Of this workload alone. */
   readonly directory: string;
@@ -18,7 +21,7 @@ export interface MakeBundleOptions
 /** Makes the bundle of a workload anew, with its files and its root (OCI runtime specification); resolves with its directory. */
 export async function makeBundle(wanted: WantedWorkload, options: MakeBundleOptions): Promise<string> {
   const { uid, directory, imageCache, cgroupParent, sharedDirectory } = options;
-  const { limits, programDirectories, environment } = options;
+  const { limits, sessions, programDirectories, environment } = options;
   const bundle = join(directory, 'bundle');
   const filesDirectory = join(directory, 'files');
   for (const each of [bundle, filesDirectory]) await rm(each, { recursive: true, force: true });
@@ -44,6 +47,7 @@ export async function makeBundle(wanted: WantedWorkload, options: MakeBundleOpti
     limits,
     sharedDirectory,
     files,
+    sessions,
     programDirectories,
     environment,
   });

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppError, type Clock } from '@outboard/core';
+import { AppError, type Clock, type Random } from '@outboard/core';
+import type { AccelerationSessions } from '../acceleration-sessions.js';
 import { removeEmptyGroup } from '../container/cgroups.js';
 import type { ContainerExit, ContainerRuntime } from '../container/container-runtime.js';
 import { makeBundle } from '../container/make-bundle.js';
@@ -9,6 +10,7 @@ import { reopenLog } from '../container/oci-runtime.js';
 import { WorkloadLog } from '../log-file.js';
 import type { WorkloadNetwork } from '../network/workload-network.js';
 import type { Isolation, WantedWorkload, WorkloadView } from '../workload.js';
+import { HeldSessions } from './held-sessions.js';
 import { readRecord, writeRecord } from './record-file.js';
 import {
   afterEnd,
@@ -35,7 +37,9 @@ export interface KeeperPorts {
   readonly environment: Readonly<Record<string, string>>;
   readonly runtime: ContainerRuntime;
   readonly network: Pick<WorkloadNetwork, 'plug' | 'unplug'>;
+  readonly sessions: AccelerationSessions;
   readonly clock: Clock;
+  readonly random: Random;
   /** Something about it is different. */
   readonly onChange: () => void;
   /** Its program runs, or does not any more. */
@@ -48,6 +52,9 @@ export interface KeeperPorts {
  */
 export class WorkloadKeeper {
   readonly log: WorkloadLog;
+  readonly #sessions: HeldSessions;
+  /** Those who serve its sessions know that it runs. */
+  #holdsSessions = false;
   #wanted: WantedWorkload | undefined;
   #record: WorkloadRecord = NEW_RECORD;
   #loaded = false;
@@ -68,6 +75,7 @@ export class WorkloadKeeper {
     private readonly ports: KeeperPorts,
   ) {
     this.log = new WorkloadLog(join(ports.directory, 'log'), ports.clock);
+    this.#sessions = new HeldSessions(uid, { ...ports, directory: join(ports.directory, 'tokens') });
   }
 
   get sharedDirectory(): string {
@@ -174,7 +182,10 @@ export class WorkloadKeeper {
       const pause = this.#record.state === 'BACKOFF' ? nextStart(this.#record) - this.ports.clock.now() : 0;
       if (pause > 0) return this.#lookAfter(pause);
     }
-    await this.#start(wanted, digest);
+    const missing = this.#sessions.missing(wanted);
+    if (missing.length === 0) return this.#start(wanted, digest);
+    this.#tell(`waits for acceleration sessions that are not served on this DPU: ${missing.join(', ')}`);
+    this.#lookAfter(RETRY_MILLISECONDS);
   }
 
   /** Finds what a former run has left running. */
@@ -191,6 +202,8 @@ export class WorkloadKeeper {
 
   /** What it has runs: only its network may have to change. */
   async #keep(wanted: WantedWorkload): Promise<void> {
+    if (!this.#holdsSessions) await this.#sessions.resume(wanted);
+    this.#holdsSessions = true;
     await this.ports.network.plug(this.uid, wanted.interfaces);
     if (this.#record.state !== 'RUNNING')
       await this.#write({ ...this.#record, state: 'RUNNING', since: this.ports.clock.now() });
@@ -206,7 +219,10 @@ export class WorkloadKeeper {
       await network.plug(this.uid, wanted.interfaces);
       this.#lastGrace = wanted.terminationGraceSeconds;
       const { sharedDirectory } = this;
-      const bundle = await makeBundle(wanted, { ...this.ports, uid: this.uid, sharedDirectory, limits });
+      const sessions = await this.#sessions.open(wanted);
+      this.#holdsSessions = true;
+      const options = { ...this.ports, uid: this.uid, sharedDirectory, sessions, limits };
+      const bundle = await makeBundle(wanted, options);
       const restarts = this.#record.restarts + (isAgain ? 1 : 0);
       const record = { ...this.#record, digest, restarts, startedAt: clock.now() };
       // Before it is started, so that whatever interrupts us knows what it finds.
@@ -299,6 +315,7 @@ export class WorkloadKeeper {
     const { runtime, network, directory, cgroupParent } = this.ports;
     if (this.#watch !== undefined) await this.#stop(this.#lastGrace);
     await runtime.remove(this.uid);
+    await this.#sessions.close();
     await network.unplug(this.uid);
     await rm(directory, { recursive: true, force: true });
     removeEmptyGroup(cgroupParent);

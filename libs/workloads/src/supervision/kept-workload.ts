@@ -1,4 +1,3 @@
-import type { Random } from '@outboard/core';
 import type { InterfaceDescription } from '../interfaces/description.js';
 import type { InterfaceClient } from '../interfaces/interface-client.js';
 import type { WorkloadLog } from '../log-file.js';
@@ -9,7 +8,6 @@ import { ProbeLoop } from './probe-loop.js';
 import { PublishedInterfaces } from './published-interfaces.js';
 
 export interface KeptWorkloadPorts extends Omit<KeeperPorts, 'onRunning'> {
-  readonly random: Random;
   readonly onPortHealth: (health: PortHealth) => void;
 }
 

@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { systemClock, systemRandom } from '@outboard/core';
 import { NetlinkSocket, NetworkNamespace } from '@outboard/netlink';
 import {
+  type AccelerationSessions,
+  NO_SESSIONS,
   OciRuntime,
   VirtualFunctions,
   type WantedWorkload,
@@ -28,6 +30,8 @@ export class WorkloadLab {
   readonly functions = new VirtualFunctions(this.socket);
   readonly network = new WorkloadNetwork(this.socket, this.namespace);
   readonly cgroupParent = `/${this.name}`;
+  /** As the machine serves them. */
+  sessions: AccelerationSessions = NO_SESSIONS;
   readonly #uids = new Set<string>();
   host = this.#open();
 
@@ -60,6 +64,7 @@ export class WorkloadLab {
       capabilities: [],
       devices: [],
       sysctls: {},
+      accelerationSessions: [],
       ...more,
     };
   }
@@ -143,6 +148,7 @@ export class WorkloadLab {
       environment: { SITE: 'laboratory' },
       runtime: new OciRuntime({ directory: this.directory, clock: systemClock }),
       network: this.network,
+      sessions: this.sessions,
       clock: systemClock,
       random: systemRandom,
     });

@@ -58,12 +58,14 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
       log,
     }));
   const { hostWorkloads } = await import('../workloads/host-workloads.js');
+  const { NO_SESSIONS } = await import('@outboard/workloads');
   const workloads = hostWorkloads({
     ...environment,
     ...configuration.workloads,
     identity,
     dataDirectory,
     hops,
+    sessions: acceleration?.engine ?? NO_SESSIONS,
     log,
   });
   const worker = await createDataplaneWorker({

@@ -4,7 +4,13 @@ import type { Clock, Random } from '@outboard/core';
 import type { HopHealthBoard } from '@outboard/dataplane/contract';
 import { NetlinkSocket } from '@outboard/netlink';
 import type { Log } from '@outboard/service-shell/process';
-import { OciRuntime, VirtualFunctions, WorkloadHost, WorkloadNetwork } from '@outboard/workloads';
+import {
+  type AccelerationSessions,
+  OciRuntime,
+  VirtualFunctions,
+  WorkloadHost,
+  WorkloadNetwork,
+} from '@outboard/workloads';
 import type { AdminParts } from '../admin/admin-part.js';
 import type { WorkerIdentity } from '../app/identity.js';
 import { FunctionsPart } from './functions-part.js';
@@ -26,6 +32,7 @@ export interface HostWorkloadsPorts extends WorkloadSettings {
   readonly identity: WorkerIdentity;
   readonly dataDirectory: string;
   readonly hops: HopHealthBoard;
+  readonly sessions: AccelerationSessions;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

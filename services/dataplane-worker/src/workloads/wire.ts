@@ -35,6 +35,8 @@ export function workloadOf(message: InfraWorkload): Result<WantedWorkload, AppEr
     problems.add('command', 'is required without image');
   for (const field of ['cpuMillicores', 'memoryMebibytes', 'processes', 'terminationGraceSeconds'] as const)
     if (message[field] === 0) problems.add(field, 'must be at least 1');
+  for (const [index, name] of message.accelerationSessions.entries())
+    if (!isLabel(name)) problems.add(`acceleration_sessions[${index}]`, LABEL_RULE);
   for (const [index, { name, representor }] of message.interfaces.entries()) {
     if (!DEVICE.test(name)) problems.add(`interfaces[${index}].name`, 'must be the name of a network device');
     if (!/^pf\d+sf\d+$/.test(representor))

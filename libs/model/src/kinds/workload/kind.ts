@@ -16,6 +16,7 @@ export const workloadKind = {
     'A change of its interfaces is made while it runs; any other change starts it again, on the same DPU unless it may not stay there.',
     'It stays on the DPU that it was placed on as long as it may, also while that does not report.',
     'Ports of its interfaces need not exist yet: it waits for them. A port belongs to one workload at a time.',
+    'Acceleration sessions that it names need not exist yet: its DPU starts it when it serves them. Have them placed there, by their dpu or a port of the workload.',
     'It is Ready when it runs, its probe succeeds and its interfaces are there; one that has done its work is too.',
   ],
   schema: WorkloadSchema,

@@ -27,6 +27,7 @@ export const MAX_FILE_BYTES = 65_536;
 const MAX_VARIABLES = 64;
 const MAX_VARIABLE_BYTES = 4096;
 const MAX_SYSCTLS = 32;
+const MAX_SESSIONS = 16;
 
 const parseRestartPolicy = oneOf(RESTART_POLICIES);
 const parseCapability = oneOf(LINUX_CAPABILITIES);
@@ -57,7 +58,16 @@ export function parseWorkloadSpec(
   const capabilities = parseList('spec.capabilities', message.capabilities, parseCapability, problems);
   const devices = parseList('spec.devices', message.devices, parseDeviceFile, problems);
   if (interfaces === undefined || files === undefined) return undefined;
+  const accelerationSessions = atMost(
+    problems,
+    'spec.accelerationSessions',
+    message.accelerationSessions,
+    MAX_SESSIONS,
+  )
+    ? parseList('spec.accelerationSessions', message.accelerationSessions, parseName, problems)
+    : undefined;
   if (capabilities === undefined || devices === undefined) return undefined;
+  if (accelerationSessions === undefined) return undefined;
   return {
     dpu,
     dpuSelector,
@@ -87,6 +97,7 @@ export function parseWorkloadSpec(
     capabilities,
     devices,
     sysctls: { ...message.sysctls },
+    accelerationSessions,
   };
 }
 

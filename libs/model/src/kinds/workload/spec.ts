@@ -79,6 +79,8 @@ export interface WorkloadSpec {
   readonly capabilities: readonly LinuxCapability[];
   readonly devices: readonly DeviceFile[];
   readonly sysctls: Readonly<Record<string, string>>;
+  /** AccelerationSessions of the tenant. */
+  readonly accelerationSessions: readonly Name[];
 }
 
 export const WORKLOAD_STATES = [

@@ -45,6 +45,7 @@ export const workloadSpecToMessage = (spec: WorkloadSpec): WorkloadSpecMessage =
     capabilities: [...spec.capabilities],
     devices: [...spec.devices],
     sysctls: { ...spec.sysctls },
+    accelerationSessions: [...spec.accelerationSessions],
   });
 
 const modeText = (mode: number): string => mode.toString(8).padStart(4, '0');

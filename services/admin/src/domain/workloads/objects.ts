@@ -40,6 +40,7 @@ export function workloadObject(workload: Workload): SharedObject {
         capabilities: [...spec.capabilities],
         devices: [...spec.devices],
         sysctls: sorted(spec.sysctls),
+        accelerationSessions: [...spec.accelerationSessions],
       },
     },
   });
