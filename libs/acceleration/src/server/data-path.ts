@@ -65,7 +65,7 @@ export class DataPath implements AsyncDisposable {
   async removeUnused(): Promise<void> {
     const unused = this.former.filter((uid) => !this.#grants.has(uid));
     this.former = [];
-    for (const uid of unused) await new SessionDirectory(this.ports.directory, uid).remove();
+    for (const uid of unused) await new SessionDirectory(this.ports.directory, uid).removeEmpty();
   }
 
   /** Where a session's sockets are. */

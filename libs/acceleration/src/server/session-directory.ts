@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { LaneName } from '../engine/algorithms.js';
 import type { SessionGrant } from '../lane/grant.js';
@@ -112,6 +112,11 @@ export class SessionDirectory {
   async empty(): Promise<void> {
     for (const name of await readdir(this.path).catch(() => []))
       if (OWN_FILE.test(name)) await rm(join(this.path, name), { force: true });
+  }
+
+  /** Unless something is in it that is somebody else's. What cannot be removed is empty, and looked at after the next start. */
+  async removeEmpty(): Promise<void> {
+    await rmdir(this.path).catch(() => {});
   }
 
   async remove(): Promise<void> {

@@ -80,6 +80,44 @@ it('serves the sessions and keys of a document, and no longer what leaves it', a
   expect(await encrypts()).toBe('UNAVAILABLE');
 });
 
+it('what comes while a version is served is served and reported after it; directories of former sessions stay until all that is wanted is served', async () => {
+  const calls: string[] = [];
+  let goOn: () => void = () => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const dataPath = {
+    directoryOf: () => '',
+    applyKey: async () => {
+      calls.push('key');
+      await held;
+    },
+    removeKey: async () => {},
+    grant: async () => {
+      calls.push('session');
+      same = submitted(3n, {});
+    },
+    revoke: async () => {},
+    removeUnused: async () => void calls.push('unused'),
+  };
+  const slow = new AccelerationEngine({ dataPath, clock: systemClock });
+  const submitted = (sequence: bigint, change: Pick<DocumentUpdate, 'complete' | 'upserts'>) =>
+    new Promise<void>((resolve) => {
+      slow.onReport(({ version }) => version.sequence === sequence && resolve());
+      const version = { epoch: 'one', sequence, digest: new Uint8Array(16) };
+      slow.submit({ owner: 'acceleration', version, ...change });
+    });
+  let same: Promise<void> | undefined;
+  const key = ['key/k1', keyObject(world.keys.publicKey)] as const;
+  const first = submitted(1n, { upserts: new Map([key]) });
+  const whole = submitted(2n, { complete: new Map([key, ['session/s1', sessionObject(TOKEN)]]) });
+  goOn();
+  await Promise.all([first, whole]);
+  await same;
+  expect(calls).toEqual(['key', 'session', 'unused']);
+  await slow[Symbol.asyncDispose]();
+});
+
 it('what runs on this machine uses a session with a token of its own, until it is told otherwise', async () => {
   const own = Buffer.alloc(32, 7);
   const held = { tenant: 'acme', name: 'web', tokenDigest: createHash('sha256').update(own).digest() };

@@ -47,6 +47,8 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
   readonly #holders = new LocalHolders();
   /** All that is wanted is known, and what else there is has not been looked for yet. */
   #isWhole = false;
+  /** A version has come that no round has begun with: it is reported though it may change nothing. */
+  #isSubmitted = false;
   #update: Pick<DocumentUpdate, 'owner' | 'version'> | undefined;
   #running: Promise<void> | undefined;
   #retry: Disposable | undefined;
@@ -56,6 +58,7 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
 
   submit({ owner, version, complete, upserts, deletes }: DocumentUpdate): void {
     this.#update = { owner, version };
+    this.#isSubmitted = true;
     if (complete !== undefined) {
       this.#isWhole = true;
       for (const key of [...this.#objects.keys()]) if (!complete.has(key)) this.#want(key, undefined);
@@ -107,7 +110,7 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
     if (this.#running !== undefined || this.#closed) return;
     this.#running = this.#run().finally(() => {
       this.#running = undefined;
-      if (this.#dirty.size > 0) this.#start();
+      if (this.#dirty.size > 0 || this.#isSubmitted) this.#start();
       else this.#tryAgainLater();
     });
   }
@@ -116,7 +119,10 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
     // What comes while this is waited for belongs to the next round, with its version.
     const keys = [...this.#dirty];
     const update = this.#update;
+    const isWhole = this.#isWhole;
     this.#dirty.clear();
+    this.#isWhole = false;
+    this.#isSubmitted = false;
     const wanted = keys.filter((key) => this.#judge(key));
     const kept = new Set(wanted);
     const goes = keys.filter((key) => !kept.has(key));
@@ -130,8 +136,7 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
         wanted.filter((key) => this.#wanted(key)?.kind === kind),
         (key) => this.#serve(key),
       );
-    if (this.#isWhole) await this.ports.dataPath.removeUnused();
-    this.#isWhole = false;
+    if (isWhole) await this.ports.dataPath.removeUnused();
     if (update !== undefined) this.#report(update);
   }
 
