@@ -1,5 +1,5 @@
 import type { IpAddress, Name, ServiceChain, TenantName } from '@outboard/model';
-import type { ChainEntry, DpuEntry, PortEntry } from '../entries.js';
+import { type ChainEntry, type DpuEntry, type PortEntry, placeKey } from '../entries.js';
 import { type Destination, isDestination } from '../service-chains/destination.js';
 import { nameKey, type World } from '../world.js';
 import { isUp } from './classes.js';
@@ -26,19 +26,21 @@ export function absentHops(world: World, { record }: ChainEntry, home: DpuEntry)
   );
 }
 
+/** `tenant`: empty for what is of none, which has no chains. */
 export function closuresOf(world: World, tenant: string): Closures {
   const closures = new Map<Name, Destination[]>();
-  for (const chain of world.serviceChains.chains.values()) {
-    const { metadata, spec } = chain.record.resource;
-    if (metadata.tenant !== tenant || spec.failureMode !== 'FAIL_CLOSED') continue;
-    for (const { dpu, router } of chain.places.values()) {
-      if (absentHops(world, chain, dpu).length === 0) continue;
-      const destination = world.serviceChains.destinationOf(chain, router);
-      for (const { placement, network, record } of chain.ports) {
-        if (placement?.dpu !== dpu || network.router !== router) continue;
-        const { name } = record.resource.metadata;
-        closures.set(name, [...(closures.get(name) ?? []), destination]);
-      }
+  for (const chain of world.serviceChains.ofTenant(tenant as TenantName)) {
+    if (chain.record.resource.spec.failureMode !== 'FAIL_CLOSED') continue;
+    const closed = new Map<string, Destination>();
+    for (const [key, { dpu, router }] of chain.places)
+      if (absentHops(world, chain, dpu).length > 0)
+        closed.set(key, world.serviceChains.destinationOf(chain, router));
+    if (closed.size === 0) continue;
+    for (const { placement, network, record } of chain.ports) {
+      const destination = placement && closed.get(placeKey(placement.dpu, network.router.name as Name));
+      if (!destination) continue;
+      const { name } = record.resource.metadata;
+      closures.set(name, [...(closures.get(name) ?? []), destination]);
     }
   }
   return closures;
