@@ -76,8 +76,7 @@ describe.each([
     },
   });
   const functions = async () => {
-    const options = { timeoutMilliseconds: undefined, requestedBy: undefined };
-    const client = new ResourceClient(await stack.operator(), systemClock, options);
+    const client = new ResourceClient(await stack.operator(), systemClock);
     const selection = { fieldSelector: `status.dpu=${DPU}` };
     const listed = unwrap(await client.list({ api: 'admin', kind: 'Function' }, '_', selection));
     return listed as unknown as readonly {

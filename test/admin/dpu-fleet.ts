@@ -14,8 +14,7 @@ export class DpuFleet {
 
   static async open(stack: LocalStack): Promise<DpuFleet> {
     const bus = await stack.operator();
-    const options = { timeoutMilliseconds: undefined, requestedBy: undefined };
-    const client = new ResourceClient(bus, systemClock, options);
+    const client = new ResourceClient(bus, systemClock);
     return new DpuFleet(client, await StateCache.open(bus, SYSTEM_TENANT));
   }
 

@@ -26,8 +26,7 @@ export class DpuNetworks {
   ) {}
 
   static async open(stack: LocalStack): Promise<DpuNetworks> {
-    const options = { timeoutMilliseconds: undefined, requestedBy: undefined };
-    return new DpuNetworks(stack, new ResourceClient(await stack.operator(), systemClock, options));
+    return new DpuNetworks(stack, new ResourceClient(await stack.operator(), systemClock));
   }
 
   /** Resolves with the generation that was accepted. */

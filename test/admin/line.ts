@@ -25,8 +25,7 @@ export class Line implements AsyncDisposable {
       workloadDirectories: [CNFS],
     });
     try {
-      const options = { timeoutMilliseconds: undefined, requestedBy: undefined };
-      const client = new ResourceClient(await stack.operator(), systemClock, options);
+      const client = new ResourceClient(await stack.operator(), systemClock);
       for (const document of ['fabric', 'encapsulation', 'functions'].flatMap(manifests)) {
         const { kind } = document;
         unwrap(await client.apply({ api: kindOf({ kind }).api, kind }, '_', document));

@@ -23,8 +23,7 @@ export class WorkloadSite {
   ) {}
 
   static async open(stack: LocalStack): Promise<WorkloadSite> {
-    const options = { timeoutMilliseconds: undefined, requestedBy: undefined };
-    return new WorkloadSite(stack, new ResourceClient(await stack.operator(), systemClock, options));
+    return new WorkloadSite(stack, new ResourceClient(await stack.operator(), systemClock));
   }
 
   async apply(kind: Kind, name: string, spec: object): Promise<void> {

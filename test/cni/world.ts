@@ -66,8 +66,7 @@ export class CniWorld implements AsyncDisposable {
           new CniRuntime({ plugin, socket: stack.stack.agentSocket(host), configuration }),
         ]),
       ) as Record<HostName, CniRuntime>;
-      const options = { timeoutMilliseconds: undefined, requestedBy: undefined };
-      const client = new ResourceClient(await stack.operator(), systemClock, options);
+      const client = new ResourceClient(await stack.operator(), systemClock);
       const devices = new Map<HostName, readonly string[]>();
       const world = new CniWorld(stack, await stack.workspace('acme'), client, runtimes, devices);
       for (const host of HOSTS) {

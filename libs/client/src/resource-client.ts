@@ -31,10 +31,10 @@ const PAUSE = 100;
 export const DEFAULT_DEADLINE = 10_000;
 
 export interface CallOptions {
-  /** Of each call; undefined: `DEFAULT_DEADLINE`. */
-  readonly timeoutMilliseconds: number | undefined;
-  /** Whom changes are said to come from. */
-  readonly requestedBy: string | undefined;
+  /** Of each call; absent: `DEFAULT_DEADLINE`. */
+  readonly timeoutMilliseconds?: number | undefined;
+  /** Whom changes are said to come from; absent: nobody is named. */
+  readonly requestedBy?: string | undefined;
   /** W3C trace context of changes; absent: none. */
   readonly traceparent?: string | undefined;
 }
@@ -51,14 +51,14 @@ export class ResourceClient<Connection extends Pick<Bus, 'request'> = Bus> {
   constructor(
     readonly bus: Connection,
     private readonly clock: Clock,
-    private readonly options: CallOptions,
+    private readonly options: CallOptions = {},
     answering: Set<Api> = new Set(),
   ) {
     this.#answering = answering;
   }
 
   /** The same with other options; what is known of who answers is shared. */
-  with(options: Partial<CallOptions>): ResourceClient<Connection> {
+  with(options: CallOptions): ResourceClient<Connection> {
     return new ResourceClient(this.bus, this.clock, { ...this.options, ...options }, this.#answering);
   }
 
