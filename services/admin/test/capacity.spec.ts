@@ -75,12 +75,13 @@ describe('what a DPU has', () => {
     await laboratory.restart();
     expect(status()).toMatchObject({
       capacity: whole,
+      workloads: 2,
       usedCapacity: { cpuMillicores: 2_000, memoryMebibytes: 1_536 },
       freeCapacity: { cpuMillicores: 2_000, memoryMebibytes: 6_656 },
     });
     unwrap(await laboratory.request('delete', 'workload', { name: 'firewall' }, 'acme'));
     unwrap(await laboratory.request('delete', 'workload', { name: 'gateway' }, 'acme'));
-    expect(status()).toMatchObject({ freeCapacity: whole });
+    expect(status()).toMatchObject({ freeCapacity: whole, workloads: 0 });
     expect(status().usedCapacity).toBeUndefined();
   });
 

@@ -102,5 +102,8 @@ export function withStep(
 export function standingOfDpu(dpu: ResourceJson): string {
   const [reason, message] = [field(dpu, 'status.lifecycle.reason'), field(dpu, 'status.lifecycle.message')];
   const stuck = valueAt(dpu, 'status.lifecycle.stuck') === true ? ', stuck' : '';
-  return `${stateOf(dpu)}${stuck}: ${reason}: ${message}`;
+  const workloads = Number(valueAt(dpu, 'status.workloads') ?? 0);
+  const staying =
+    workloads === 0 ? '' : `; with it ${workloads === 1 ? '1 workload' : `${workloads} workloads`}`;
+  return `${stateOf(dpu)}${stuck}: ${reason}: ${message}${staying}`;
 }

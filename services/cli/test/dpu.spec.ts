@@ -46,6 +46,18 @@ describe('outboard dpu', () => {
     expect(await undrained).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('dpu-1 READY: ') });
   });
 
+  it('tells how many workloads stay', async () => {
+    const items = ['one', 'two'].map((name) => ({
+      apiVersion: 'admin.outboard.dev/v1alpha1',
+      kind: 'Workload',
+      metadata: { tenant: 'acme', name },
+      spec: { command: ['/bin/true'] },
+    }));
+    expect(await world.outboard('apply -f -', list(...items))).toMatchObject({ exitCode: 0 });
+    const { stdout } = await world.outboard('dpu drain dpu-1 --wait');
+    expect(stdout).toMatch(/dpu-1 MAINTENANCE: NothingRemains: .*; with it 2 workloads\n$/);
+  });
+
   it('asks for a reboot and another try once for each text, and approves', async () => {
     for (const verb of ['reboot', 'retry']) {
       const asked = `dpu ${verb} dpu-1 --request firmware-24.10`;

@@ -127,6 +127,7 @@ export const dpu: fc.Arbitrary<Dpu> = fc.record({
     capacity: maybe(capacity),
     usedCapacity: maybe(capacity),
     freeCapacity: maybe(capacity),
+    workloads: fc.nat(),
     usedFunctions: fc.nat(),
     freeFunctions: fc.nat(),
     uplinks: fc.array(

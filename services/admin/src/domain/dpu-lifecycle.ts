@@ -87,10 +87,15 @@ export function healthOf({ status }: Pick<Dpu, 'status'>): ConditionUpdateOf<'Dp
 /** A DPU as it is now, from one that a version may have stored which knew of less. */
 export function completeDpu(dpu: Dpu): Dpu {
   const { approved = undefined, lifecycle = DEFAULT_LIFECYCLE }: Partial<Dpu['spec']> = dpu.spec;
-  const { usedFunctions = 0, freeFunctions = 0, uplinks = [] }: Partial<Dpu['status']> = dpu.status;
+  const {
+    usedFunctions = 0,
+    freeFunctions = 0,
+    uplinks = [],
+    workloads = 0,
+  }: Partial<Dpu['status']> = dpu.status;
   return {
     ...dpu,
     spec: { ...dpu.spec, approved, lifecycle },
-    status: { ...dpu.status, usedFunctions, freeFunctions, uplinks },
+    status: { ...dpu.status, usedFunctions, freeFunctions, uplinks, workloads },
   };
 }

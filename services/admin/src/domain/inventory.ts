@@ -4,7 +4,6 @@ import {
   DEFAULT_LIFECYCLE,
   DEFAULT_POOL,
   type Dpu,
-  type DpuCapacity,
   type DpuFunction,
   type DpuSpec,
   type FunctionSpec,
@@ -181,15 +180,17 @@ export class Inventory {
     return this.#commit(this.#alive(before, after, context), context);
   }
 
-  /** Its workloads have been promised so much of it; undefined: there are none. */
+  /** So many workloads are on it, and have been promised so much of it; undefined: nothing. */
   setUsed(
     name: string,
-    usedCapacity: DpuCapacity | undefined,
+    { usedCapacity, workloads }: Pick<Dpu['status'], 'usedCapacity' | 'workloads'>,
     context: DecisionContext,
   ): readonly InventoryChange[] {
     const before = this.#tables.dpu(name);
-    if (!before || equal(before.status.usedCapacity, usedCapacity)) return [];
-    const after: Dpu = { ...before, status: { ...before.status, usedCapacity } };
+    if (!before) return [];
+    const { status } = before;
+    if (status.workloads === workloads && equal(status.usedCapacity, usedCapacity)) return [];
+    const after: Dpu = { ...before, status: { ...status, usedCapacity, workloads } };
     return this.#commit(this.#alive(before, after, context), context);
   }
 

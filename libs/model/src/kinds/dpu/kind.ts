@@ -37,6 +37,7 @@ export const dpuKind = {
     capacity: undefined,
     usedCapacity: undefined,
     freeCapacity: undefined,
+    workloads: 0,
     usedFunctions: 0,
     freeFunctions: 0,
     uplinks: [],

@@ -68,6 +68,8 @@ export interface DpuStatus extends Status {
   /** Of the workloads that are placed on it, and what is left; undefined: none, and not known. */
   readonly usedCapacity: DpuCapacity | undefined;
   readonly freeCapacity: DpuCapacity | undefined;
+  /** Workloads that are placed on it. */
+  readonly workloads: number;
   /** Those that ports have bound, and the others. */
   readonly usedFunctions: number;
   readonly freeFunctions: number;

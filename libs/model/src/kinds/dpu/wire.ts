@@ -50,6 +50,7 @@ export const parseDpuStatus = (
   capacity: capacityOf(message.capacity),
   usedCapacity: capacityOf(message.usedCapacity),
   freeCapacity: capacityOf(message.freeCapacity),
+  workloads: message.workloads,
   usedFunctions: message.usedFunctions,
   freeFunctions: message.freeFunctions,
   uplinks: message.uplinks.map(({ $typeName: _, $unknown, adminState, ...uplink }) => ({
@@ -75,6 +76,7 @@ export const dpuStatusToMessage = (status: DpuStatus): DpuStatusMessage =>
     ...(status.capacity && { capacity: { ...status.capacity } }),
     ...(status.usedCapacity && { usedCapacity: { ...status.usedCapacity } }),
     ...(status.freeCapacity && { freeCapacity: { ...status.freeCapacity } }),
+    workloads: status.workloads,
     usedFunctions: status.usedFunctions,
     freeFunctions: status.freeFunctions,
     uplinks: status.uplinks.map((uplink) => ({ ...uplink })),

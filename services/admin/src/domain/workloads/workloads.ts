@@ -1,5 +1,6 @@
 import type { KeptDocuments } from '@outboard/document-owner/documents';
 import {
+  type Dpu,
   type DpuCapacity,
   type Intent,
   isConnected,
@@ -130,9 +131,10 @@ export class Workloads {
   }
 
   /** What those that are placed on a DPU have been promised; undefined: there are none. */
-  usedOn(dpu: Name): DpuCapacity | undefined {
+  usedOn(dpu: Name): Pick<Dpu['status'], 'usedCapacity' | 'workloads'> {
     const used = this.#used(dpu);
-    return used.memoryMebibytes > 0 ? used : undefined;
+    const workloads = [...this.#workloads.values()].filter(({ status }) => status.dpu === dpu).length;
+    return { usedCapacity: used.memoryMebibytes > 0 ? used : undefined, workloads };
   }
 
   #used(dpu: Name, besides?: Workload): DpuCapacity {
