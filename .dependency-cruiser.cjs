@@ -14,7 +14,7 @@ const sourcesOf = (folder) => `^${folder.includes('/src/') ? folder : `${folder}
 const layer = (folder, allowed) => ({
   name: `layer-${folder.replaceAll('/', '-')}`,
   severity: 'error',
-  from: { path: sourcesOf(folder), pathNot: '\\.spec\\.ts$|contract-suite' },
+  from: { path: sourcesOf(folder), pathNot: '\\.spec\\.ts$|contract-suite|-lab\\.ts$' },
   to: { path: '^(libs|services)/', pathNot: `^(${[folder, ...allowed].join('|')})(/|$)` },
 });
 

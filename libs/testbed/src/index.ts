@@ -3,7 +3,7 @@ export type { NetworkName } from './links.js';
 export * from './machine.js';
 export * from './nats-server.js';
 export { stopChecksumOffload } from './offload.js';
-export { type Leftovers, MARK, removeLeftovers } from './ownership.js';
+export { groupOf, type Leftovers, MARK, Ownership, removeLeftovers } from './ownership.js';
 export * from './places.js';
 export * from './plan.js';
 export * from './pod.js';

@@ -27,6 +27,8 @@ export const MARK = 'OUTBOARD_TESTBED';
 /** The same for what a DPU of a testbed runs of its own accord, its workloads: `<testbed>/<dpu>`. */
 export const DPU_MARK = 'OUTBOARD_TESTBED_DPU';
 const KILL_MILLISECONDS = 5000;
+/** Within which the killed have left their cgroups. */
+const LEAVE_MILLISECONDS = 1000;
 
 interface LockRecord {
   readonly pid: number;
@@ -229,17 +231,23 @@ function removeGroups(name: string): void {
   const hierarchies = existsSync(`${root}/cgroup.controllers`)
     ? [root]
     : existing(root).map((hierarchy) => `${root}/${hierarchy}`);
-  for (const hierarchy of hierarchies) removeGroup(`${hierarchy}${groupOf(name)}`);
+  const deadline = performance.now() + LEAVE_MILLISECONDS;
+  for (const hierarchy of hierarchies) removeGroup(`${hierarchy}${groupOf(name)}`, deadline);
 }
 
-function removeGroup(path: string): void {
+function removeGroup(path: string, deadline: number): void {
   if (!existsSync(path)) return;
   for (const entry of readdirSync(path, { withFileTypes: true }))
-    if (entry.isDirectory()) removeGroup(`${path}/${entry.name}`);
-  try {
-    rmdirSync(path);
-  } catch {
-    // Somebody is still in it, and is told of elsewhere.
+    if (entry.isDirectory()) removeGroup(`${path}/${entry.name}`, deadline);
+  for (;;) {
+    try {
+      rmdirSync(path);
+      return;
+    } catch {
+      // What was killed is in it until its parent has waited for it; whoever stays is told of elsewhere.
+      if (performance.now() > deadline) return;
+      pause();
+    }
   }
 }
 
@@ -264,10 +272,12 @@ function killAll(whose: string, isMeant: (pid: number) => boolean): number {
       killed.add(pid);
       kill(pid);
     }
-    // The caller may be an exit handler, so there is no event loop to wait with.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
+    pause();
   }
 }
+
+/** The caller may be an exit handler, so there is no event loop to wait with. */
+const pause = (): unknown => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
 
 /** All but this one. */
 const processes = (): number[] =>

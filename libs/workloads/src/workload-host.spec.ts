@@ -27,7 +27,7 @@ const nothingIsLeft = (uid: string): void => {
   expect(existsSync(`${lab.directory}/workloads/${uid}`)).toBe(false);
   expect(existsSync(`${lab.directory}/containers/${uid}`)).toBe(false);
   for (const controller of ['memory', 'cpu', 'pids'])
-    expect(existsSync(`/sys/fs/cgroup/${controller}/${lab.name}/${uid}`)).toBe(false);
+    expect(existsSync(`/sys/fs/cgroup/${controller}${lab.cgroupParent}/${uid}`)).toBe(false);
 };
 
 it('runs a program in namespaces of its own, within its limits, with its files and variables; then nothing is left', async () => {
@@ -46,7 +46,11 @@ it('runs a program in namespaces of its own, within its limits, with its files a
   expect(summary).toMatchObject({ state: 'RUNNING', restarts: 0, message: '', lastTermination: undefined });
   expect(summary.isolation).toMatchObject({ limits: ['cpu', 'memory', 'processes'], reason: '' });
   const said = await lab.saidUntil(uid, /^end$/);
-  for (const part of ['laboratory blue acme/w outboard 1', `${lab.name}/${uid}`, 'Read-only file system'])
+  for (const part of [
+    'laboratory blue acme/w outboard 1',
+    `${lab.cgroupParent}/${uid}`,
+    'Read-only file system',
+  ])
     expect(said).toContain(part);
   expect(readFileSync(`${lab.directory}/workloads/${uid}/shared/kept`, 'utf8')).toBe('hello\n');
   lab.host.want(uid, undefined);
@@ -75,7 +79,7 @@ it('a program goes on over a restart of what keeps it, and its end is told to wh
   await lab.host.prune();
   nothingIsLeft(uid);
   nothingIsLeft('once');
-  expect(existsSync(`/sys/fs/cgroup/memory/${lab.name}`)).toBe(false);
+  expect(existsSync(`/sys/fs/cgroup/memory${lab.cgroupParent}`)).toBe(false);
 }, 30_000);
 
 it('waits for acceleration sessions, and finds each with a token that it alone has; not so when it is gone', async () => {

@@ -1,11 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { systemClock, systemRandom } from '@outboard/core';
 import { NetlinkSocket, NetworkNamespace } from '@outboard/netlink';
+import { groupOf, MARK, namespacePrefix, Ownership } from '@outboard/testbed';
 import {
   type AccelerationSessions,
   NO_SESSIONS,
@@ -23,13 +22,14 @@ export const CNF = join(PROGRAMS, 'cnf.mjs');
 
 /** A DPU's namespace, and a host of workloads on it that can be stopped and started again. */
 export class WorkloadLab {
-  readonly directory = mkdtempSync(join(tmpdir(), 'outboard-workloads-'));
-  readonly name = `ob-wl-${randomUUID().slice(0, 8)}`;
-  readonly namespace = NetworkNamespace.create(this.name);
+  /** What a killed lab leaves is removed as what a testbed leaves. */
+  readonly #ownership = Ownership.acquire(`wl-${randomUUID().slice(0, 8)}`);
+  readonly directory = this.#ownership.directory;
+  readonly namespace = NetworkNamespace.create(`${namespacePrefix(this.#ownership.name)}dpu`);
   readonly socket = NetlinkSocket.open({ namespace: this.namespace });
   readonly functions = new VirtualFunctions(this.socket);
   readonly network = new WorkloadNetwork(this.socket, this.namespace);
-  readonly cgroupParent = `/${this.name}`;
+  readonly cgroupParent = groupOf(this.#ownership.name);
   /** As the machine serves them. */
   sessions: AccelerationSessions = NO_SESSIONS;
   readonly #uids = new Set<string>();
@@ -136,8 +136,7 @@ export class WorkloadLab {
     await this.host[Symbol.asyncDispose]();
     this.socket.close();
     this.namespace.close();
-    NetworkNamespace.remove(this.name);
-    rmSync(this.directory, { recursive: true, force: true });
+    this.#ownership.release();
   }
 
   #open(): WorkloadHost {
@@ -145,7 +144,7 @@ export class WorkloadLab {
       directory: this.directory,
       cgroupParent: this.cgroupParent,
       programDirectories: [PROGRAMS],
-      environment: { SITE: 'laboratory' },
+      environment: { SITE: 'laboratory', [MARK]: this.#ownership.name },
       runtime: new OciRuntime({ directory: this.directory, clock: systemClock }),
       network: this.network,
       sessions: this.sessions,
