@@ -27,8 +27,8 @@ interface Rerouting {
 }
 
 /**
- * What becomes of flows to destinations that routers send elsewhere, or that chains close or open. A destination is judged by its first address, as if all
- * of it were one: policies that tell its addresses apart are not followed there.
+ * What becomes of flows to destinations that routers send elsewhere, or that chains close or open. A destination is judged
+ * by its first address, as if all of it were one: policies that tell its addresses apart are not followed there.
  */
 export function routeFlows(
   world: World,
@@ -72,10 +72,8 @@ function* reclosedWays(
   { before, after }: ClosureChange,
 ): Generator<Rerouting> {
   const destinations = destinationsOf(router);
-  const dpus = new Set<DpuEntry>();
-  for (const { network, placement, record } of reclosed) {
-    if (network.router !== router || !placement) continue;
-    dpus.add(placement.dpu);
+  for (const { network, record } of reclosed) {
+    if (network.router !== router) continue;
     const { name } = record.resource.metadata;
     for (const { prefixes } of [...closedOf(before, name), ...closedOf(after, name)]) {
       for (const prefix of prefixes) destinations.add(prefix);
@@ -85,7 +83,8 @@ function* reclosedWays(
     const address = prefixAddress(to);
     if (subnetOf(router, address)) continue;
     const alike = new Map<string, Rerouting & { readonly dpus: Set<DpuEntry> }>();
-    for (const dpu of dpus) {
+    // All that route: a port for which a chain closes may be the next hop of others.
+    for (const { dpu } of router.hosts.values()) {
       const ways = routed(router, dpu, address);
       const known = alike.get(textOf(ways)) ?? { to, dpus: new Set(), before: ways, after: ways };
       alike.set(textOf(ways), known);
