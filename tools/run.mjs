@@ -180,12 +180,13 @@ function outboard(args) {
   process.exit(run(process.execPath, ['services/cli/dist/main.js', ...args]).status ?? 1);
 }
 
-function bench(args) {
+async function bench(args) {
   setup();
   const [name, ...rest] = args;
   const program = join(root, `test/dist/bench/${name}.js`);
   if (!name || !existsSync(program))
     fail('usage: npm run bench -- NAME [--json]; the names are the files of test/bench');
+  await removeLeftovers();
   process.exit(run(process.execPath, [program, ...rest]).status ?? 1);
 }
 
