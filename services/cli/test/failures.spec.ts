@@ -21,10 +21,10 @@ describe('outboard ping', () => {
       .split('\n')
       .map((line) => line.split(/ {3,}/));
     expect(rows).toEqual([
-      ['SERVICE', 'VERSION', 'INSTANCE', 'UP', 'REQUESTS', 'ERRORS', 'MEAN', 'LAST-ERROR'],
-      ['acceleration-broker', '0.1.0', expect.any(String), '0s', '0', '0', '0.00ms', '-'],
-      ['admin', '0.1.0', expect.any(String), '0s', '1', '0', expect.stringMatching(/ms$/), '-'],
-      ['network-intent', '0.1.0', expect.any(String), '0s', '0', '0', '0.00ms', '-'],
+      ['SERVICE', 'VERSION', 'INSTANCE', 'UP', 'REQUESTS', 'ERRORS', 'MEAN', 'LAST-ERROR', 'PROBLEM'],
+      ['acceleration-broker', '0.1.0', expect.any(String), '0s', '0', '0', '0.00ms', '-', '-'],
+      ['admin', '0.1.0', expect.any(String), '0s', '1', '0', expect.stringMatching(/ms$/), '-', '-'],
+      ['network-intent', '0.1.0', expect.any(String), '0s', '0', '0', '0.00ms', '-', '-'],
     ]);
     const json = JSON.parse((await world.outboard('ping -o json')).stdout);
     expect(json).toMatchObject([{}, { name: 'admin', description: 'the admin service of a test' }, {}]);
