@@ -222,6 +222,10 @@ export class QueuePair {
     const pending = this.#inFlight.get(id);
     // Nobody's: one that was given up meanwhile.
     if (pending === undefined) return;
+    if (payload.length > pending.job.outputLength) {
+      this.#end(new AcceleratorError('UNAVAILABLE', 0, 'the worker gave more output than there is room for'));
+      return;
+    }
     this.#inFlight.delete(id);
     this.#bytesInFlight -= pending.bytes;
     pending.resolve({
