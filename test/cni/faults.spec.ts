@@ -195,6 +195,7 @@ describe('pods in great number, and whatever happens meanwhile', () => {
       'CHECK finds all as it was',
       async () => (await runtime.call('CHECK', before)).stdout || undefined,
     );
+    await until('STATUS finds the DPU again', async () => (await runtime.status()).stdout || undefined);
     await runtime.delete(before);
     await world.nothingIsLeft();
   }, 120_000);
