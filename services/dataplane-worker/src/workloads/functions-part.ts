@@ -73,7 +73,10 @@ export class FunctionsPart implements AdminPart<VirtualFunctionsMessage>, AsyncD
       if (this.#closed) return;
       // Something was wanted when this had just ended.
       if (this.#again) return this.#look();
-      const pause = this.#state === 'settled' ? CHECK_MILLISECONDS : RETRY_MILLISECONDS;
+      const isSettled = this.#state === 'settled';
+      // What nobody wants cannot be taken away, and a look costs a dump of every device of the DPU.
+      if (isSettled && this.#objects.length === 0) return;
+      const pause = isSettled ? CHECK_MILLISECONDS : RETRY_MILLISECONDS;
       this.#timer = this.clock.schedule(pause, () => this.#look());
     });
   }
