@@ -6,9 +6,6 @@ export const SUBJECT_PREFIX = 'outboard.v1alpha1';
 /** Stands where a resource belongs to no tenant. */
 export const NO_TENANT = '_';
 
-/** Longest tenant, resource or DPU name: an RFC 1123 label. */
-export const MAX_NAME_LENGTH = 63;
-
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /** True for an RFC 1123 label: the only names that may become subject tokens. */

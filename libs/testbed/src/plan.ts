@@ -81,7 +81,7 @@ export interface HostPlan {
 }
 
 export const UNDERLAY_DEVICE = 'up0';
-export const PROVIDER_DEVICE = 'up1';
+const PROVIDER_DEVICE = 'up1';
 export const MANAGEMENT_DEVICE = 'mgmt0';
 /** DPUs and the bus are in its first 256 addresses, hosts in the second. */
 const MANAGEMENT_PREFIX_LENGTH = 23;

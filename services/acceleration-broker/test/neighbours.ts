@@ -25,7 +25,7 @@ export interface DpuOptions {
   readonly hasAccelerator?: boolean;
 }
 
-export const ENGINES = [
+const ENGINES = [
   'ENCRYPT AES_256_GCM',
   'DECRYPT AES_256_GCM',
   'COMPRESS ZSTD',
@@ -35,7 +35,7 @@ export const ENGINES = [
   'GENERATE SHA_256',
 ];
 
-export const sealingKeyOf = (disk: number): Buffer => Buffer.alloc(32, disk);
+const sealingKeyOf = (disk: number): Buffer => Buffer.alloc(32, disk);
 
 export function dpuOf(name: string, options: DpuOptions): object {
   const { host, isConnected = true, engines = ENGINES, hasAccelerator = true } = options;

@@ -2,7 +2,7 @@ import { hash as digest } from 'node:crypto';
 import type { RuleCounter } from '../driver.js';
 
 /** `forward`: what ports send; `reverse`: what they get. */
-export const HOP_DIRECTIONS = ['forward', 'reverse'] as const;
+const HOP_DIRECTIONS = ['forward', 'reverse'] as const;
 export type HopDirection = (typeof HOP_DIRECTIONS)[number];
 
 const PREFIX = 'hop-';

@@ -27,7 +27,7 @@ export interface JobProgram {
   readonly steps: readonly JobStep[];
 }
 
-export const MAX_PROGRAMS = 64;
+const MAX_PROGRAMS = 64;
 
 const parseOperation = oneOf(OPERATIONS);
 

@@ -5,6 +5,7 @@ import type { ImageConfiguration } from './image.js';
 export const OUTBOARD_DIRECTORY = '/run/outboard';
 /** And its acceleration sessions: `<name>/` with sockets, `<name>.token`. */
 const OUTBOARD_ACCELERATION = '/run/acceleration';
+/** In its own network namespace every workload may do what a network function does. */
 const USUAL_CAPABILITIES = ['NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW'];
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 /** What of this machine a workload without an image sees, read only: programs and what they need to start. */

@@ -13,7 +13,7 @@ import { isUsableOn } from './key-use.js';
 import type { DpuRecord, KeyRecord } from './records.js';
 
 /** Sessions of one DPU, each of which has sockets there. */
-export const MAX_SESSIONS_PER_DPU = 4_096;
+const MAX_SESSIONS_PER_DPU = 4_096;
 /** Sizes of jobs that speeds are compared by, bytes. */
 const USUAL_INPUT = 65_536;
 
@@ -29,7 +29,7 @@ export interface Demand {
 }
 
 /** Why a DPU is no place, from what is worst to what would only have to change a little. */
-export const REFUSALS = [
+const REFUSALS = [
   'Unsupported',
   'OnlyHardware',
   'NoHardware',

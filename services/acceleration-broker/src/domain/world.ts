@@ -1,5 +1,4 @@
 import {
-  type CompiledDocument,
   type DocumentDifference,
   KeptDocuments,
   type SharedObject,
@@ -47,10 +46,6 @@ export class World {
 
   all<Kind extends RecordKind>(kind: Kind): Iterable<RecordOf<Kind>> {
     return (this.#tables.get(kind)?.values() ?? []) as Iterable<RecordOf<Kind>>;
-  }
-
-  count(kind: RecordKind): number {
-    return this.#tables.get(kind)?.size ?? 0;
   }
 
   put(record: StoredRecord): void {
@@ -123,10 +118,6 @@ export class World {
     this.#changes = new Map();
     const dpus = [...this.all('Dpu')].map(({ name }) => name);
     this.documents.loaded(dpus, revision);
-  }
-
-  compile(dpu: Name): CompiledDocument {
-    return this.documents.compile(dpu);
   }
 
   #replace(before: StoredRecord | undefined, after: StoredRecord | undefined): void {

@@ -129,6 +129,35 @@ describe('functions of the document', () => {
     await part[Symbol.asyncDispose]();
   });
 
+  it('are looked for now and then while somebody wants them, and not once nobody does', async () => {
+    let looked = (): void => {};
+    let looks = 0;
+    const settle = async (): Promise<string[]> => {
+      looks++;
+      looked();
+      return [];
+    };
+    const look = (): Promise<void> =>
+      new Promise((resolve) => {
+        looked = resolve;
+      });
+    const clock = new ManualClock();
+    const part = new FunctionsPart({ settle }, clock);
+    part.want([pool(1)], true);
+    await new Promise(setImmediate);
+    const again = look();
+    await clock.advance(10_000);
+    await again;
+    const without = look();
+    part.want([], true);
+    await without;
+    await new Promise(setImmediate);
+    await clock.advance(60_000);
+    await new Promise(setImmediate);
+    expect(looks).toBe(3);
+    await part[Symbol.asyncDispose]();
+  });
+
   it('of an owner that does not know the DPU are left as they are', () => {
     let calls = 0;
     const settle = async (): Promise<string[]> => {

@@ -18,8 +18,8 @@ import { atMost, distinct, oneOf, optional, required } from '../../fields.js';
 import { type Parser, parseName } from '../../values.js';
 import { type AccelerationKeySpec, KEY_STATES, type KeyVersion, type SealedSecret } from './spec.js';
 
-export const MAX_VERSIONS = 16;
-export const MAX_SEALED = 16;
+const MAX_VERSIONS = 16;
+const MAX_SEALED = 16;
 /** Of X25519. */
 const PUBLIC_KEY_BYTES = 32;
 const MAX_UINT32 = 0xffff_ffff;

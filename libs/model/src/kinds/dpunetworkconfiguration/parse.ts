@@ -23,10 +23,10 @@ import { ADMIN_STATES } from '../port/spec.js';
 import type { DpuInterface, DpuNetworkConfigurationSpec, DpuRoute, InterfaceAddress } from './spec.js';
 
 export const MAX_INTERFACES = 32;
-export const MAX_INTERFACE_ADDRESSES = 16;
-export const MAX_DPU_ROUTES = 256;
+const MAX_INTERFACE_ADDRESSES = 16;
+const MAX_DPU_ROUTES = 256;
 /** What a fabric must carry for packets of 9000 bytes in tunnels: the largest that common switches have. */
-export const MAX_UPLINK_MTU = 9216;
+const MAX_UPLINK_MTU = 9216;
 export const DEFAULT_CONFIRM_TIMEOUT_SECONDS = 30;
 const CONFIRM_TIMEOUT_SECONDS = { minimum: 5, maximum: 600 };
 
@@ -55,7 +55,7 @@ const networkOf = (address: InterfaceAddress) =>
   prefixOf(interfaceIp(address), Number(address.slice(address.indexOf('/') + 1)));
 
 /** A host address with the length of its prefix, in canonical form. */
-export const parseInterfaceAddress: Parser<string, InterfaceAddress> = (text) => {
+const parseInterfaceAddress: Parser<string, InterfaceAddress> = (text) => {
   const slash = text.indexOf('/');
   const address = parseIpAddress(text.slice(0, Math.max(slash, 0)));
   const digits = text.slice(slash + 1);

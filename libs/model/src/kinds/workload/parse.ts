@@ -22,7 +22,7 @@ import {
 } from './spec.js';
 
 export const MAX_INTERFACES = 8;
-export const MAX_FILES = 16;
+const MAX_FILES = 16;
 export const MAX_FILE_BYTES = 65_536;
 const MAX_VARIABLES = 64;
 const MAX_VARIABLE_BYTES = 4096;

@@ -6,9 +6,7 @@ import type { DeviceName, Name } from '../../values.js';
 export const RESTART_POLICIES = ['ALWAYS', 'ON_FAILURE', 'NEVER'] as const;
 export type RestartPolicy = (typeof RESTART_POLICIES)[number];
 
-/** What every workload has: in its own network namespace it may do what a network function does. */
-export const DEFAULT_LINUX_CAPABILITIES = ['NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW'] as const;
-/** What it may be given besides (capabilities(7)): nothing that reaches beyond its namespaces. */
+/** What a workload may be given besides the usual ones (capabilities(7)): nothing that reaches beyond its namespaces. */
 export const LINUX_CAPABILITIES = [
   'CHOWN',
   'DAC_OVERRIDE',

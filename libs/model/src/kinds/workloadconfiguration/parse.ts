@@ -8,7 +8,7 @@ import { required } from '../../fields.js';
 import { parseName } from '../../values.js';
 import type { WorkloadConfigurationSpec } from './spec.js';
 
-export const MAX_CONFIGURATION_BYTES = 65_536;
+const MAX_CONFIGURATION_BYTES = 65_536;
 
 export function parseWorkloadConfigurationSpec(
   message: WorkloadConfigurationSpecMessage = create(WorkloadConfigurationSpecSchema),
