@@ -1,10 +1,13 @@
 import { writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 /** A jest reporter that leaves the counts of a project in the folder OUTBOARD_TEST_RESULTS, for the closing line. */
 export default class ResultsReporter {
   constructor(globalConfig) {
-    this.name = basename(globalConfig.rootDir);
+    this.name = relative(ROOT, globalConfig.rootDir);
   }
 
   onRunComplete(_contexts, results) {
@@ -17,6 +20,6 @@ export default class ResultsReporter {
       skipped: results.numPendingTests + results.numTodoTests,
       seconds: (Date.now() - results.startTime) / 1000,
     };
-    writeFileSync(join(folder, `${this.name}.json`), JSON.stringify(counts));
+    writeFileSync(join(folder, `${this.name.replaceAll('/', '-')}.json`), JSON.stringify(counts));
   }
 }
