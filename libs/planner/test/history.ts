@@ -5,37 +5,18 @@ import fc from 'fast-check';
 import type { Command, PlannedKind, ProblemState } from '../src/index.js';
 import { compiledDocuments, summaryOf } from './invariants.js';
 import { identityOf, type Lab } from './lab.js';
-
-/** One thing that can happen to a planner, on few enough names that the steps of a history meet each other. */
-export interface Step {
-  run(lab: Lab): void;
-  /** How a failing history is printed. */
-  [fc.toStringMethod](): string;
-}
-
-/** Steps of one sort: what each is made from is what a failing history prints. */
-const steps = <Input>(name: string, inputs: fc.Arbitrary<Input>, run: (lab: Lab, input: Input) => void) =>
-  inputs.map(
-    (input): Step => ({
-      run: (lab) => run(lab, input),
-      [fc.toStringMethod]: () => `${name}(${fc.stringify(input)})`,
-    }),
-  );
-
-const NETWORKS = ['blue', 'red', 'fabric'] as const;
-const PREFIXES = { blue: '10.0.0', red: '10.0.1', fabric: '10.0.2' } as const;
-const SUBNETS = {
-  'blue-v4': { network: 'blue', cidr: '10.0.0.0/29' },
-  'blue-v6': { network: 'blue', cidr: '2001:db8::/64' },
-  'red-v4': { network: 'red', cidr: '10.0.1.0/29' },
-  'fabric-v4': { network: 'fabric', cidr: '10.0.2.0/29' },
-} as const;
-const DPUS = ['dpu-1', 'dpu-2', 'dpu-3'] as const;
-const PORTS = ['web-0', 'web-1', 'web-2', 'db-0', 'db-1'] as const;
-const FUNCTIONS = 2;
-
-const maybe = <Value>(arbitrary: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
-  fc.option(arbitrary, { nil: undefined });
+import { PLACED, placed, placedStep } from './placed-steps.js';
+import {
+  ADDRESS_SETS,
+  addressSetStep,
+  CHAINS,
+  chainStep,
+  POLICIES,
+  policyStep,
+  rules,
+  selector,
+} from './policy-steps.js';
+import { DPUS, FUNCTIONS, maybe, NETWORKS, PORTS, PREFIXES, type Step, SUBNETS, steps } from './step.js';
 
 const VLAN = { networkType: 'VLAN', physicalNetwork: 'physnet1' } as const;
 const FLAT = { networkType: 'FLAT', physicalNetwork: 'physnet1' } as const;
@@ -156,144 +137,6 @@ const portStep = steps(
     lab.tryApply('Port', name, spec, { labels: { label } });
   },
 );
-
-const ADDRESS_SETS = ['monitoring', 'office'] as const;
-const POLICIES = ['allow-a', 'lock', 'edge'] as const;
-
-const addressSetStep = steps(
-  'addressSet',
-  fc.record({
-    name: fc.constantFrom(...ADDRESS_SETS),
-    addresses: fc.uniqueArray(fc.constantFrom('192.0.2.1', '198.51.100.0/24', '2001:db8:50::/64'), {
-      maxLength: 3,
-    }),
-  }),
-  (lab, { name, addresses }) => void lab.tryApply('AddressSet', name, { addresses }),
-);
-
-const selector = fc.constantFrom(
-  {},
-  { matchLabels: { label: 'a' } },
-  { matchExpressions: [{ key: 'label', operator: 'NotIn', values: ['a'] }] },
-  { matchExpressions: [{ key: 'label', operator: 'In', values: ['b', 'a'] }] },
-);
-const peer = fc.oneof(
-  selector.map((portSelector) => ({ portSelector })),
-  fc.constantFrom(...ADDRESS_SETS).map((addressSet) => ({ addressSet })),
-  fc.constant({ cidrBlock: { cidr: '10.0.0.0/8', except: ['10.66.0.0/16'] } }),
-);
-const rules = fc.array(
-  fc.record({
-    peers: fc.array(peer, { maxLength: 2 }),
-    services: fc.uniqueArray(
-      fc.constantFrom(
-        { protocol: 'TCP', portName: 'http' },
-        { protocol: 'UDP', port: 53, endPort: 54 },
-        { protocol: 'ICMP', icmpType: 8 },
-      ),
-      { maxLength: 2 },
-    ),
-  }),
-  { maxLength: 2 },
-);
-
-const policyStep = steps(
-  'policy',
-  fc.record({
-    name: fc.constantFrom(...POLICIES),
-    tier: fc.constantFrom('ADMIN', 'DEFAULT', 'BASELINE'),
-    priority: fc.nat({ max: 2 }),
-    portSelector: maybe(selector),
-    ingress: rules,
-    egress: maybe(fc.constant([{ peers: [{ portSelector: {} }] }])),
-  }),
-  (lab, { name, priority, ...spec }) => {
-    lab.tryApply('SecurityPolicy', name, {
-      ...spec,
-      ...(spec.tier !== 'DEFAULT' && { priority }),
-    });
-  },
-);
-
-const CHAINS = ['first', 'second'] as const;
-
-const chain = fc.record({
-  name: fc.constantFrom(...CHAINS),
-  ports: fc.subarray([...PORTS]),
-  portSelector: maybe(selector),
-  destination: fc.constantFrom(
-    { network: 'blue' },
-    { network: 'red' },
-    { cidrs: ['10.0.1.0/29', '172.16.0.0/12'] },
-    { cidrs: ['192.0.2.0/24'] },
-    { external: true },
-  ),
-  hops: fc
-    .shuffledSubarray([...PORTS], { minLength: 2, maxLength: 3 })
-    .map(([ingressPort, egressPort, other]) => [
-      { name: 'one', ingressPort, egressPort },
-      ...(other ? [{ name: 'two', ingressPort: other }] : []),
-    ]),
-  failureMode: fc.constantFrom('FAIL_OPEN', 'FAIL_CLOSED'),
-});
-
-export const chainStep = steps('chain', chain, (lab, { name, ports, hops, ...spec }) => {
-  const taken = new Set(
-    hops.flatMap(({ ingressPort, egressPort = ingressPort }) => [ingressPort, egressPort]),
-  );
-  const steered = ports.filter((port) => !taken.has(port));
-  lab.tryApply('ServiceChain', name, { ...spec, hops, ports: steered });
-});
-
-const PLACED = ['one', 'two', 'three'] as const;
-const LLADDRS = ['02:00:00:00:00:01', '02:00:00:00:0a:01'] as const;
-
-const placed = fc.record({
-  name: fc.constantFrom(...PLACED),
-  dpus: fc.subarray([...DPUS], { maxLength: 2 }),
-  object: fc.oneof(
-    fc.record({
-      router: fc.constantFrom('default', 'edge'),
-      route: fc.oneof(
-        fc.record({
-          dst: fc.constantFrom('10.8.0.0/16', '10.0.0.0/29', '0.0.0.0/0', '172.20.0.0/16'),
-          gateway: fc.constantFrom('10.0.0.2', '10.0.1.3', '10.77.0.1'),
-        }),
-        fc.record({
-          dst: fc.constant('172.20.0.0/16'),
-          rtmType: fc.constantFrom('unreachable', 'blackhole'),
-        }),
-        fc.record({
-          dst: fc.constant('172.21.0.0/16'),
-          multipath: fc.constant([{ gateway: '10.0.0.2', rtnhHops: 1 }, { gateway: '10.0.1.2' }]),
-        }),
-      ),
-    }),
-    fc.record({
-      network: fc.constantFrom(...NETWORKS),
-      neigh: fc.record({
-        dst: fc.constantFrom('10.0.0.2', '10.0.0.6', '10.0.1.3', '192.168.7.1'),
-        lladdr: fc.constantFrom(...LLADDRS),
-      }),
-    }),
-    fc.record({
-      network: fc.constantFrom(...NETWORKS),
-      port: fc.constantFrom(...PORTS),
-      fdb: fc.record({ lladdr: fc.constantFrom(...LLADDRS) }),
-    }),
-    fc.record({
-      network: fc.constantFrom(...NETWORKS),
-      addr: fc.record({
-        address: fc.constantFrom('10.0.0.5', '192.168.7.1'),
-        ifaPrefixlen: fc.constantFrom(24, 29),
-      }),
-    }),
-  ),
-});
-
-const placedStep = steps('netlinkObject', placed, (lab, { name, dpus, object }) => {
-  lab.tryApply('NetlinkObject', name, { dpus, ...object });
-});
 
 const physicalNetworkStep = steps(
   'physicalNetwork',

@@ -2,10 +2,10 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
 import { findCondition, type Name, type ServiceChain, type TenantName } from '@outboard/model';
 import fc from 'fast-check';
-import { chainStep } from '../../test/history.js';
 import { checkInvariants } from '../../test/invariants.js';
 import { identityOf, Lab } from '../../test/lab.js';
 import { readable } from '../../test/oracle.js';
+import { chainStep } from '../../test/policy-steps.js';
 import { explain, present } from '../index.js';
 
 const WEB = { matchLabels: { app: 'web' } };
