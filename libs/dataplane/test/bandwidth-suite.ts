@@ -4,13 +4,14 @@ import { addressesOf, labNetwork, labPort, PacketLab } from './packet-lab.js';
 import type { PacketWorld } from './packets-suite.js';
 
 const NET = labNetwork(51, 'router/acme/main', '10.0.1', 'fd00:1');
-/** 20 Mbit/s. */
-const KBPS = 20_000;
+/** 10 Mbit/s. */
+const KBPS = 10_000;
 /** Enough that what a bucket lets through at once counts for little. */
-const BYTES = 2_000_000;
+const BYTES = 1_000_000;
 /** TCP takes drops as congestion: it gets less than the rate where what is more does not wait. */
 const LEAST = 0.2;
 const MOST = 1.3;
+const UNLIMITED_WITHIN_MILLISECONDS = 20_000;
 
 const RECEIVER = labPort('receiver', NET, 'dpu-1', 0, 11);
 const SENDER = labPort('sender', NET, 'dpu-1', 1, 12);
@@ -56,18 +57,30 @@ export function bandwidthPackets(title: string, openWorld: (name: string) => Pac
       expect(got).toBeLessThan(MOST);
     });
 
+    /** A machine that does other things may hold a transfer up; a limit holds up every one. */
+    async function expectUnlimited(from: typeof NEAR, to: typeof NEAR): Promise<void> {
+      await waitUntil(
+        `${from.name} sends to ${to.name} without a limit`,
+        async () => {
+          const got = await share(from, to);
+          return got > MOST ? undefined : `${got} of the bandwidth`;
+        },
+        UNLIMITED_WITHIN_MILLISECONDS,
+      );
+    }
+
     it.each([
       ['what a port sends whose receiving is limited', RECEIVER, NEAR],
       ['what a port receives whose sending is limited', FAR, SENDER],
       ['other ports', NEAR, FAR],
     ])('does not limit %s', async (_, from, to) => {
-      expect(await share(from, to)).toBeGreaterThan(MOST);
+      await expectUnlimited(from, to);
     });
 
     it('is gone when it is not wanted any more', async () => {
       await lab.apply('dpu-1', lab.entriesFor('dpu-1'));
-      expect(await share(NEAR, RECEIVER)).toBeGreaterThan(MOST);
-      expect(await share(SENDER, FAR)).toBeGreaterThan(MOST);
+      await expectUnlimited(NEAR, RECEIVER);
+      await expectUnlimited(SENDER, FAR);
     });
   });
 }
