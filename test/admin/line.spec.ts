@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { systemClock } from '@outboard/core';
 import {
   EchoServer,
@@ -33,6 +33,9 @@ interface Counters {
 
 type Rule = Readonly<Record<string, unknown>>;
 const UDP: Rule = { name: 'udp', direction: 'OUTBOUND', protocol: 'UDP', action: 'ACCEPT' };
+
+// Longer than what a workload may take to be ready, so that it is told which one is not, and why.
+jest.setTimeout(90_000);
 
 /** Everything runs for real: nats-server, the services, a worker on each DPU, and the network functions in containers. */
 describe('the line from a pod by a firewall and IPsec to the wire', () => {

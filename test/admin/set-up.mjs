@@ -9,4 +9,5 @@ installMissing({
   '/usr/lib/ipsec/charon': 'strongswan-charon',
   '/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so': 'libcharon-extra-plugins',
   '/usr/lib/ipsec/plugins/libstrongswan-openssl.so': 'libstrongswan-standard-plugins',
+  '/usr/lib/ipsec/plugins/libstrongswan-vici.so': 'strongswan-swanctl',
 });
