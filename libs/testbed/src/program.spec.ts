@@ -107,6 +107,10 @@ describe('a program', () => {
   it('can be frozen, and tells what it uses', async () => {
     const program = shell(`${READY}; exec sleep infinity`);
     await program.start();
+    // A program that is just being loaded has next to nothing.
+    await waitUntil('it is loaded', () =>
+      program.usage().residentBytes > 100_000 ? undefined : 'it is being loaded',
+    );
     program.signal('SIGSTOP');
     await waitUntil('it is stopped', () =>
       / T /.test(readFileSync(`/proc/${program.pid}/stat`, 'utf8')) ? undefined : 'it runs',
