@@ -1,5 +1,14 @@
 import { expect } from '@jest/globals';
-import { type Pod, Testbed } from '@outboard/testbed';
+import { FUNCTION_GROUP } from '@outboard/contracts';
+import { applyAll, link, withSocket } from '@outboard/netlink';
+import {
+  configureDevice,
+  type Endpoint,
+  type Pod,
+  type PortStatus,
+  stopChecksumOffload,
+  Testbed,
+} from '@outboard/testbed';
 import type { ObjectProblem } from '../src/document.js';
 import type { RuleCounter, Spec, Underlay } from '../src/driver.js';
 import { type Fault, faultyDriver } from '../src/driver-memory/faulty-driver.js';
@@ -10,12 +19,18 @@ import { EngineProbe } from '../src/testing/engine-probe.js';
 import { linuxPackets } from './packet-worlds.js';
 import type { PacketWorld } from './packets-suite.js';
 
+/**
+ * A VF by its number; the host's PF, which stays in the host's namespace; or a function that was made on the DPU for a
+ * workload there.
+ */
+type LabFunction = number | 'PF' | 'DPU';
+
 /** A port of a network with its pod; the last bytes of its addresses are its number. */
 export interface LabPort {
   readonly name: string;
   readonly network: LabNetwork;
   readonly dpu: string;
-  readonly vf: number;
+  readonly vf: LabFunction;
   readonly number: number;
   /** What it may send as besides. */
   readonly allowed?: readonly string[];
@@ -47,7 +62,7 @@ export const labPort = (
   name: string,
   network: LabNetwork,
   dpu: string,
-  vf: number,
+  vf: LabFunction,
   number: number,
 ): LabPort => ({ name, network, dpu, vf, number });
 
@@ -63,10 +78,14 @@ export const gatewaysOf = ({ ipv4, ipv6 }: LabNetwork): [ipv4: string, ipv6: str
   `${ipv6}::1`,
 ];
 
+const representorOf = ({ vf }: LabPort): string =>
+  vf === 'PF' ? 'pf0hpf' : vf === 'DPU' ? 'pf0sf1' : `pf0vf${vf}`;
+
 /** Two DPUs with drivers of their own, and pods: what stands between documents and packets. */
 export class PacketLab implements AsyncDisposable {
   readonly #drivers = new Map<string, ReturnType<typeof faultyDriver<Spec>>>();
   readonly #probes = new Map<string, EngineProbe<Spec>>();
+  readonly #places = new Map<string, Endpoint>();
   /** Of all DPUs. */
   readonly hops = new HopHealthBoard();
   #sequence = 0;
@@ -99,9 +118,6 @@ export class PacketLab implements AsyncDisposable {
     const lab = new PacketLab(testbed, name, ports, world);
     for (const dpu of testbed.dpus.keys()) await lab.startWorker(dpu);
     for (const port of ports) {
-      const dpu = testbed.dpu(port.dpu);
-      const { pod: name, device } = port.within ?? { pod: port.name, device: 'eth0' };
-      const pod = testbed.pods.get(name) ?? (await testbed.createPod({ name, host: dpu.host.name }));
       const gateways = gatewaysOf(port.network);
       const status = {
         mtu: MTU,
@@ -112,9 +128,39 @@ export class PacketLab implements AsyncDisposable {
           gateway: gateways[index] ?? '',
         })),
       };
-      await pod.attach(dpu, port.vf, status, device);
+      await lab.#connect(port, status);
     }
     return lab;
+  }
+
+  async #connect(port: LabPort, status: PortStatus): Promise<void> {
+    const dpu = this.testbed.dpu(port.dpu);
+    const { host } = dpu;
+    if (port.vf === 'PF') {
+      this.#places.set(port.name, host);
+      await host.connect(dpu, status);
+      return;
+    }
+    const { pod: name, device } = port.within ?? { pod: port.name, device: 'eth0' };
+    const pod = this.testbed.pods.get(name) ?? (await this.testbed.createPod({ name, host: host.name }));
+    this.#places.set(port.name, pod);
+    if (port.vf !== 'DPU') return pod.attach(dpu, port.vf, status, device);
+    // As a worker makes one, with its other end in the namespace of the workload at once.
+    const peer = { ifname: device, address: macOf(port), mtu: status.mtu, netNsFd: pod.namespace.descriptor };
+    const linkinfo = { kind: 'veth' as const, data: { peer } };
+    const made = link.create({ ifname: representorOf(port), group: FUNCTION_GROUP, linkinfo });
+    await applyAll(dpu.socket, `function of ${port.name}`, [made]);
+    if (!dpu.plan.checksumOffload) stopChecksumOffload(pod.namespace, device);
+    await withSocket(pod.namespace, (socket) =>
+      configureDevice({ socket, namespace: pod.namespace }, port.name, device, status),
+    );
+  }
+
+  /** Where the function of a port is: a pod, the workload's namespace, or the host. */
+  place(name: string): Endpoint {
+    const place = this.#places.get(name);
+    if (place === undefined) throw new Error(`no port ${name}`);
+    return place;
   }
 
   /** What the DPU's driver knows of its underlay now. */
@@ -233,10 +279,9 @@ export class PacketLab implements AsyncDisposable {
           const tunnelEndpoint = this.underlayOf(port.dpu);
           return d.remoteEndpoint(port.name, port.network.uid, { ...common, tunnelEndpoint });
         }
-        const representor = `pf0vf${port.vf}`;
         return d.endpoint(port.name, port.network.uid, {
           ...common,
-          representor,
+          representor: representorOf(port),
           ...policies[port.name],
         });
       }),

@@ -7,6 +7,7 @@ export { groupOf, type Leftovers, MARK, Ownership, removeLeftovers } from './own
 export * from './places.js';
 export * from './plan.js';
 export * from './pod.js';
+export { configureDevice, type PortAddress, type PortStatus } from './port-status.js';
 export { runDhcpClient } from './probes/dhcp-client.js';
 export * from './probes/echo.js';
 export * from './probes/frame-socket.js';

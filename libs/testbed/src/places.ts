@@ -1,9 +1,19 @@
-import { AppError } from '@outboard/core';
-import { applyAll, link, linkByName, NetlinkSocket, type NetworkNamespace, upFlags } from '@outboard/netlink';
+import { AppError, Problems } from '@outboard/core';
+import {
+  AF,
+  address,
+  applyAll,
+  link,
+  linkByName,
+  NetlinkSocket,
+  type NetworkNamespace,
+  upFlags,
+} from '@outboard/netlink';
 import { dpuMessages, functionMessage } from './links.js';
 import type { Machine } from './machine.js';
 import { stopChecksumOffload } from './offload.js';
 import { type DpuPlan, type FunctionPlan, type HostPlan, hostIndexOf } from './plan.js';
+import { checkPortStatus, configureDevice, type PortStatus } from './port-status.js';
 
 /** Where traffic can start and end: pods, hosts, DPUs, the control namespace. Probes work between any two. */
 export interface Endpoint {
@@ -28,6 +38,56 @@ export class Host implements Endpoint {
 
   get addresses(): readonly string[] {
     return this.plan?.management.addresses.map(({ ip }) => ip) ?? [];
+  }
+
+  /**
+   * Configures the PF of one of its DPUs as its Port's status says, where it is: the host itself, and every pod on its
+   * network, reaches the port's network by it. The first gateway of each family becomes a default route of the host.
+   * Throws AppError: INVALID_ARGUMENT with the fields of the status, FAILED_PRECONDITION (DPU of another host, PF in use).
+   */
+  async connect(dpu: Dpu, status: PortStatus): Promise<void> {
+    const problems = new Problems();
+    checkPortStatus(status, problems);
+    if (problems.total > 0) throw problems.toError();
+    if (dpu.host !== this) {
+      throw new AppError(
+        'FAILED_PRECONDITION',
+        `${dpu.name} is in host ${dpu.host.name}, not in ${this.name}`,
+      );
+    }
+    const own = dpu.function(undefined);
+    dpu.claim(own, `host ${this.name}`);
+    const { hostDevice } = own;
+    const what = `${hostDevice} of host ${this.name}`;
+    try {
+      await dpu.hostDevice(own);
+      const { mtu } = status;
+      const macAddress = status.macAddress || own.macAddress;
+      await applyAll(this.socket, what, [link.change({ ifname: hostDevice, address: macAddress, mtu })]);
+      await configureDevice(this, what, hostDevice, status);
+    } catch (failure) {
+      await this.disconnect(dpu);
+      throw failure;
+    }
+  }
+
+  /** The PF is as it was before. */
+  async disconnect(dpu: Dpu): Promise<void> {
+    const own = dpu.function(undefined);
+    const there = await linkByName(this.socket, own.hostDevice);
+    if (there !== undefined) {
+      const { ifiIndex } = there;
+      const addresses = await this.socket.dump(address.dump());
+      const down = { ifiIndex, ...upFlags(false), address: own.macAddress, mtu: dpu.mtu };
+      await applyAll(this.socket, `${own.hostDevice} of host ${this.name}`, [
+        // Those of IPv6, and all routes, go with the device's state.
+        ...addresses
+          .filter(({ ifaIndex, ifaFamily }) => ifaIndex === ifiIndex && ifaFamily === AF.INET)
+          .map((each) => address.remove(each)),
+        link.change(down),
+      ]);
+    }
+    dpu.free(own);
   }
 
   close(): void {

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AF, address, link, linkByName, RT_TABLE, route, withSocket } from '@outboard/netlink';
-import type { Dpu } from './places.js';
-import type { Pod, PortStatus } from './pod.js';
+import type { Dpu, Endpoint } from './places.js';
+import type { Pod } from './pod.js';
+import type { PortStatus } from './port-status.js';
 import { ping, waitReachable } from './probes/ping.js';
 import { Testbed } from './testbed.js';
 import { bridgeAll, specification } from './testing.js';
@@ -28,7 +29,7 @@ beforeAll(async () => {
 
 afterAll(() => testbed.dispose());
 
-async function look(place: Pod, device: string) {
+async function look(place: Endpoint, device: string) {
   const { links, addresses, routes } = await withSocket(place.namespace, async (socket) => ({
     links: await socket.dump(link.dump()),
     addresses: await socket.dump(address.dump()),
@@ -85,6 +86,32 @@ describe('a pod', () => {
     await pod.attach(dpu, undefined, at('10.0.1.6'));
     expect((await look(pod, 'eth0')).link).toMatchObject({ address: '08:c0:eb:00:00:01' });
     await pod.detach();
+  });
+
+  it('leaves the physical function to the host that has connected it, which reaches its network by it', async () => {
+    const { host } = dpu;
+    const device = 'enp1s0f0';
+    const before = await linkByName(host.socket, device);
+    await host.connect(dpu, status);
+    const seen = await look(host, device);
+    expect(seen.link).toMatchObject({ address: '02:00:5e:00:10:05', mtu: 1450 });
+    expect(seen.addresses).toEqual(['10.0.1.5/24', 'fd00:1::5/64']);
+    expect(seen.gateways).toEqual(['IPv4 10.0.1.1', 'IPv6 fd00:1::1']);
+    await expect(pod.attach(dpu, undefined, at('10.0.1.6'))).rejects.toThrow(
+      'pf0hpf of dpu-1 is used by host host-dpu-1',
+    );
+    await expect(host.connect(testbed.dpu('dpu-2'), status)).rejects.toThrow(
+      'dpu-2 is in host host-dpu-2, not in host-dpu-1',
+    );
+    await expect(host.connect(dpu, { mtu: 1, addresses: [] })).rejects.toMatchObject({
+      violations: [{ field: 'mtu' }],
+    });
+
+    await host.disconnect(dpu);
+    const { address: mac, mtu, ifiFlags } = before ?? {};
+    const after = await look(host, device);
+    expect(after.link).toMatchObject({ address: mac, mtu, ifiFlags });
+    expect([after.addresses, after.gateways]).toEqual([[], []]);
   });
 
   it('refuses a function that another pod has, of another host, or that does not exist', async () => {

@@ -4,7 +4,6 @@ import { setSysctls } from '@outboard/ffi';
 import {
   addressMessage,
   applyAll,
-  defaultRouteMessage,
   type Link,
   link,
   linkByName,
@@ -16,22 +15,7 @@ import {
 import { LOOPBACK, loopbackUp } from './links.js';
 import type { Dpu, Endpoint, Host } from './places.js';
 import type { FunctionPlan } from './plan.js';
-
-/** The part of a Port's status that the host's side needs; the status itself can be passed as it is. */
-export interface PortStatus {
-  /** Bytes. */
-  readonly mtu: number;
-  /** Absent or empty: the function keeps its own. */
-  readonly macAddress?: string;
-  readonly addresses: readonly PortAddress[];
-}
-
-export interface PortAddress {
-  readonly ip: string;
-  readonly prefixLength: number;
-  /** Absent or empty: none. */
-  readonly gateway?: string | undefined;
-}
+import { checkPortStatus, configureDevice, gatewaysOf, type PortStatus } from './port-status.js';
 
 /** A function in a pod. */
 export interface Attachment {
@@ -40,13 +24,7 @@ export interface Attachment {
   readonly status: PortStatus;
 }
 
-/**
- * In milliseconds, instead of 1000: when a path is there is not to be measured in seconds because a first request for
- * the neighbour was sent too early.
- */
-const NEIGHBOUR_RETRY = '100';
 const DEVICE = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$/;
-const MAC = /^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$/;
 
 /** A pod: a namespace on a host, and the functions that it was given. Does what the host's CNI does. */
 export class Pod implements Endpoint {
@@ -94,7 +72,7 @@ export class Pod implements Endpoint {
     const own = dpu.function(vfNumber);
     this.#check(dpu, own, status, device);
     const routed = new Set(
-      [...this.#attachments.values()].flatMap((each) => gateways(each.status).map(isIP)),
+      [...this.#attachments.values()].flatMap((each) => gatewaysOf(each.status).map(isIP)),
     );
     // Reserved before the first await: two attachments at once must not both pass the check.
     dpu.claim(own, `${device} of pod ${this.name}`);
@@ -109,18 +87,13 @@ export class Pod implements Endpoint {
       });
       const what = `${own.hostDevice} as ${device} of pod ${this.name}`;
       await applyAll(this.host.socket, `move ${what}`, [move], { offThread: true });
-      const { ifiIndex } = await this.#socket.get(link.get({ ifname: device }));
-      setSysctls(this.namespace, {
-        [`net/ipv4/neigh/${device}/retrans_time_ms`]: NEIGHBOUR_RETRY,
-        [`net/ipv6/neigh/${device}/retrans_time_ms`]: NEIGHBOUR_RETRY,
-      });
-      await applyAll(this.#socket, `configure ${what}`, [
-        link.change({ ifiIndex, ...upFlags() }),
-        ...status.addresses.map((each) => addressMessage(ifiIndex, each)),
-        ...gateways(status)
-          .filter((gateway) => !routed.has(isIP(gateway)))
-          .map((gateway) => defaultRouteMessage(ifiIndex, gateway)),
-      ]);
+      await configureDevice(
+        { socket: this.#socket, namespace: this.namespace },
+        what,
+        device,
+        status,
+        gatewaysOf(status).filter((gateway) => !routed.has(isIP(gateway))),
+      );
     } catch (failure) {
       await this.detach(device);
       throw failure;
@@ -164,24 +137,7 @@ export class Pod implements Endpoint {
   #check(dpu: Dpu, own: FunctionPlan, status: PortStatus, device: string): void {
     const problems = new Problems();
     if (!DEVICE.test(device)) problems.add('device', `must match ${DEVICE.source}`);
-    if (!Number.isInteger(status.mtu) || status.mtu < 576 || status.mtu > 9216) {
-      problems.add('mtu', 'must be 576 to 9216');
-    }
-    if (status.macAddress && !MAC.test(status.macAddress)) {
-      problems.add('macAddress', 'must be six hexadecimal bytes with colons');
-    }
-    status.addresses.forEach(({ ip, prefixLength, gateway }, index) => {
-      const version = isIP(ip);
-      const bits = version === 6 ? 128 : 32;
-      const path = `addresses[${index}]`;
-      if (version === 0) problems.addMalformed(`${path}.ip`, 'must be an IP address');
-      else if (!Number.isInteger(prefixLength) || prefixLength < 1 || prefixLength > bits) {
-        problems.add(`${path}.prefixLength`, `must be 1 to ${bits}`);
-      }
-      if (gateway && isIP(gateway) !== version) {
-        problems.add(`${path}.gateway`, 'must be an IP address of the same family');
-      }
-    });
+    checkPortStatus(status, problems);
     if (problems.total > 0) throw problems.toError();
     if (this.#attachments.has(device)) {
       throw new AppError('FAILED_PRECONDITION', `pod ${this.name} already has ${device}`);
@@ -194,6 +150,3 @@ export class Pod implements Endpoint {
     }
   }
 }
-
-const gateways = (status: PortStatus): string[] =>
-  status.addresses.flatMap(({ gateway }) => (gateway ? [gateway] : []));

@@ -3,7 +3,7 @@ import { type AnsweredResource, IntentPublisher, StateCache } from '@outboard/cl
 import type { ResourceAddress } from '@outboard/contracts';
 import { type AppError, type Result, unwrap } from '@outboard/core';
 import { addressOf, apiVersionOf, isReady, type KindName, kindOf, type Port } from '@outboard/model';
-import type { Pod, Testbed } from '@outboard/testbed';
+import type { Host, Pod, PortStatus, Testbed } from '@outboard/testbed';
 
 const READY_MILLISECONDS = 20_000;
 
@@ -87,14 +87,18 @@ export class Workspace implements AsyncDisposable {
     return pod;
   }
 
+  /** The host of a ready port on a PF, connected by it. */
+  async connectHost(portName: string): Promise<Host> {
+    const port = await this.ready(portName);
+    const dpu = this.testbed.dpu(port.status.dpu ?? '');
+    await dpu.host.connect(dpu, givenBy(port));
+    return dpu.host;
+  }
+
   /** Puts the port's function into a pod, as the port's status says; `eth0` unless said otherwise. */
-  async attachPod(pod: Pod, { spec, status }: Port, device?: string): Promise<void> {
-    const addresses = status.addresses.map(({ gateway, ...address }) => ({
-      ...address,
-      gateway: gateway ?? '',
-    }));
-    const given = { mtu: status.mtu ?? 0, macAddress: status.macAddress ?? '', addresses };
-    await pod.attach(this.testbed.dpu(status.dpu ?? ''), spec.function?.vfNumber, given, device);
+  async attachPod(pod: Pod, port: Port, device?: string): Promise<void> {
+    const dpu = this.testbed.dpu(port.status.dpu ?? '');
+    await pod.attach(dpu, port.spec.function?.vfNumber, givenBy(port), device);
   }
 
   readonly address = (kind: KindName, name: string): ResourceAddress =>
@@ -106,3 +110,9 @@ export class Workspace implements AsyncDisposable {
     await this.bus[Symbol.asyncDispose]();
   }
 }
+
+const givenBy = ({ status }: Port): PortStatus => ({
+  mtu: status.mtu ?? 0,
+  macAddress: status.macAddress ?? '',
+  addresses: status.addresses.map(({ gateway, ...address }) => ({ ...address, gateway: gateway ?? '' })),
+});

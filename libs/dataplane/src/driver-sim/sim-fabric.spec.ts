@@ -16,12 +16,13 @@ type DpuName = keyof typeof UNDERLAY;
 interface Pod {
   readonly name: string;
   readonly dpu: DpuName;
-  readonly vf: number;
+  /** A VF; the host's PF, or a function of the DPU itself, under the names of their representors. */
+  readonly vf: number | 'hpf' | 'sf1';
   readonly network: string;
   readonly ipv4: string;
   readonly ipv6: string;
 }
-const pod = (name: string, dpu: DpuName, vf: number, network: string, number: number): Pod => {
+const pod = (name: string, dpu: DpuName, vf: Pod['vf'], network: string, number: number): Pod => {
   const third = network === BLUE ? 1 : 2;
   return { name, dpu, vf, network, ipv4: `10.0.${third}.${number}`, ipv6: `fd00:${third}::${number}` };
 };
@@ -30,9 +31,12 @@ const PODS: readonly Pod[] = [
   pod('b', 'dpu-1', 1, BLUE, 6),
   pod('c', 'dpu-2', 0, BLUE, 7),
   pod('d', 'dpu-2', 1, RED, 8),
+  pod('host', 'dpu-1', 'hpf', BLUE, 9),
+  pod('own', 'dpu-2', 'sf1', BLUE, 10),
 ];
-const macOf = ({ dpu, vf }: Pod): string => `02:00:5e:00:0${dpu.slice(-1)}:0${vf}`;
-const representorOf = ({ vf }: Pod): string => `pf0vf${vf}`;
+const macOf = ({ dpu, vf }: Pod): string =>
+  `02:00:5e:00:0${dpu.slice(-1)}:${vf === 'hpf' ? 'ff' : vf === 'sf1' ? 'f1' : `0${vf}`}`;
+const representorOf = ({ vf }: Pod): string => (typeof vf === 'number' ? `pf0vf${vf}` : `pf0${vf}`);
 
 describe('frames on simulated switches', () => {
   let fabric: SimFabric;
@@ -50,7 +54,7 @@ describe('frames on simulated switches', () => {
     probes = new Map();
     for (const [name, underlayAddress] of Object.entries(UNDERLAY) as [DpuName, string][]) {
       const vswitch = new SimSwitch();
-      for (const vf of [0, 1]) vswitch.plug(`pf0vf${vf}`);
+      for (const name of ['vf0', 'vf1', 'hpf', 'sf1']) vswitch.plug(`pf0${name}`);
       fabric.add({ name, vswitch, underlayAddress });
       const underlay = { device: 'up0', address: underlayAddress, mtu: 1600 };
       probes.set(name, await EngineProbe.start(new SimDriver({ vswitch, underlay })));
@@ -103,7 +107,7 @@ describe('frames on simulated switches', () => {
     }
   }
 
-  it('reach every pod of the router, on the same switch, across and routed, by IPv4 and IPv6', async () => {
+  it('reach every pod of the router, the host by its PF and the DPU itself, on the same switch, across and routed, by IPv4 and IPv6', async () => {
     await apply();
     for (const from of PODS)
       for (const to of PODS.filter((each) => each !== from))
