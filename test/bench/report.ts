@@ -74,6 +74,16 @@ export async function interleave<Name extends string>(
   rounds: number,
   contenders: Record<Name, () => Promise<number> | number>,
 ): Promise<Record<Name, number>> {
+  const values = await inRounds(rounds, contenders);
+  const names = Object.keys(contenders) as Name[];
+  return Object.fromEntries(names.map((name) => [name, median(values[name])])) as Record<Name, number>;
+}
+
+/** As `interleave`, with the values of every round: where speeds change from round to round, ratios within one do not. */
+export async function inRounds<Name extends string>(
+  rounds: number,
+  contenders: Record<Name, () => Promise<number> | number>,
+): Promise<Record<Name, readonly number[]>> {
   const names = Object.keys(contenders) as Name[];
   const values = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
   for (let round = 0; round <= rounds; round++) {
@@ -82,7 +92,7 @@ export async function interleave<Name extends string>(
       if (round > 0) values[name].push(value);
     }
   }
-  return Object.fromEntries(names.map((name) => [name, median(values[name])])) as Record<Name, number>;
+  return values;
 }
 
 const row = (metric: string, ...cells: string[]): string =>

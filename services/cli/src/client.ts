@@ -48,8 +48,8 @@ export interface PlannedFlow {
   readonly change: 'BEGINS' | 'STOPS';
   readonly family: 4 | 6;
   readonly from: PlannedPorts;
-  /** Ports, or a destination of a router. */
-  readonly to: PlannedPorts | { readonly prefix: string };
+  /** Ports, or a destination of a router, but for what is in `except` or has a longer prefix there. */
+  readonly to: PlannedPorts | { readonly prefix: string; readonly except: readonly string[] };
   readonly services: readonly {
     readonly protocol: string;
     readonly first?: number;

@@ -7,7 +7,7 @@ import { systemClock, systemRandom } from '@outboard/core';
 import { createEngine } from '@outboard/dataplane';
 import { type Dpu, TcpBulk, Testbed, waitReachable } from '@outboard/testbed';
 import { type BenchDrivers, linuxDrivers, switchDirectory, switchDrivers } from '../drivers.js';
-import { interleave, note, report } from '../report.js';
+import { inRounds, median, note, report } from '../report.js';
 import { bareLinux, bareOpenVswitch } from './bare-paths.js';
 import {
   BENCH_PORTS,
@@ -19,7 +19,7 @@ import {
   trafficDocument,
 } from './traffic-document.js';
 
-const ROUNDS = 7;
+const ROUNDS = 9;
 const RUN_MILLISECONDS = 700;
 const BAR = 0.8;
 const DPUS = ['dpu-1', 'dpu-2'];
@@ -104,7 +104,7 @@ async function measure(driverName: string, name: string, contender: Contender): 
         const server = BENCH_PORTS.find((port) => port.set === set && port.role === 'server');
         await waitReachable(testbed.pod(`${set}-${role}`), server?.ip ?? '');
       }
-      const values = await interleave(
+      const values = await inRounds(
         ROUNDS,
         Object.fromEntries(sets.map((set) => [set, () => throughput(testbed, set, role)])) as Record<
           PathSet,
@@ -112,14 +112,14 @@ async function measure(driverName: string, name: string, contender: Contender): 
         >,
       );
       for (const set of sets.slice(1)) {
-        const ratio = values[set] / values.bare;
+        const ratio = median(values[set].map((value, round) => value / (values.bare[round] ?? Number.NaN)));
         const what = set === 'policed' ? ', 8 rules each way at both ends' : '';
         report({
           bench: 'network',
           metric: `${driverName}: TCP ${where}${what}`,
-          value: values[set],
+          value: median(values[set]),
           unit: 'Gbit/s',
-          baseline: values.bare,
+          baseline: median(values.bare),
           ratio,
           bar: `ratio >= ${BAR}`,
           ok: ratio >= BAR,

@@ -1,4 +1,4 @@
-import type { IpFamily, IpPrefix, Name } from '@outboard/model';
+import type { IpFamily, Name } from '@outboard/model';
 import type { Command } from '../api.js';
 import type { DryRun } from '../decide/decide.js';
 import type { NetworkEntry, PortEntry } from '../entries.js';
@@ -7,6 +7,7 @@ import { changeOf } from './change.js';
 import type { PortClass } from './classes.js';
 import { type Outcome, Outcomes } from './outcomes.js';
 import { MAX_NAMES, type Part, Parts } from './parts.js';
+import type { Region } from './regions.js';
 import { routeFlows } from './route-flows.js';
 import type { ServiceRange } from './services.js';
 
@@ -22,8 +23,8 @@ export interface FlowChange {
   readonly change: 'BEGINS' | 'STOPS';
   readonly family: IpFamily;
   readonly from: PortNames;
-  /** Ports, or where a router sends what is for others than ports. */
-  readonly to: PortNames | { readonly prefix: IpPrefix };
+  /** Ports, or where a router sends what is for others than ports; not what has a longer prefix there. */
+  readonly to: PortNames | Region;
   readonly services: readonly ServiceRange[];
 }
 
@@ -69,7 +70,7 @@ export function differenceOf(
     }
   }
   for (const { network, ports, to, ...outcome } of routeFlows(world, tables, closures, change.reclosed)) {
-    if (++total <= MAX_LISTED) flows.push({ ...outcome, from: namesOf(network, ports), to: { prefix: to } });
+    if (++total <= MAX_LISTED) flows.push({ ...outcome, from: namesOf(network, ports), to });
   }
   return { flows, total };
 }

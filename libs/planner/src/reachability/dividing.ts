@@ -1,10 +1,16 @@
-import { type IpPrefix, prefixContains, prefixesOverlap, type SecurityPolicy } from '@outboard/model';
+import {
+  type Direction,
+  type IpPrefix,
+  prefixContains,
+  prefixesOverlap,
+  type SecurityPolicy,
+} from '@outboard/model';
 import type { NetworkEntry, PortEntry } from '../entries.js';
 import type { World } from '../world.js';
 import { type Change, policiesOfChanged } from './change.js';
 import type { PortClass } from './classes.js';
 import { ClosureMarks } from './closures.js';
-import { rulesOf } from './evaluate.js';
+import { type AddressSets, rulesOf } from './evaluate.js';
 
 /** The mark of ports that are themselves changed. */
 export const ITSELF = 'itself';
@@ -113,17 +119,27 @@ function prefixesMeant(world: World, change: Change): ReadonlySet<IpPrefix> {
   for (const { after } of change.ports) {
     for (const policy of after ? policiesOfChanged(world, after) : []) policies.add(policy);
   }
-  return new Set([...policies].flatMap((policy) => prefixesIn(policy, change.sets)));
+  const { before, after } = change.sets;
+  return new Set(
+    [...policies].flatMap((policy) => [
+      ...prefixesIn(policy, 'INGRESS', before, after),
+      ...prefixesIn(policy, 'EGRESS', before, after),
+    ]),
+  );
 }
 
-function prefixesIn(policy: SecurityPolicy, { before, after }: Change['sets']): readonly IpPrefix[] {
+/** The prefixes of a policy's rules: their own, and those of their address sets. */
+export function prefixesIn(
+  policy: SecurityPolicy,
+  direction: Direction,
+  ...sets: readonly AddressSets[]
+): readonly IpPrefix[] {
   const { tenant } = policy.metadata;
-  const rules = [...rulesOf(policy, 'INGRESS'), ...rulesOf(policy, 'EGRESS')];
-  return rules
+  return rulesOf(policy, direction)
     .flatMap(({ peers }) => peers)
     .flatMap((peer): readonly IpPrefix[] => {
       if (peer.kind === 'cidr') return [peer.cidr, ...peer.except];
-      return peer.kind === 'addressSet' ? [...before(tenant, peer.name), ...after(tenant, peer.name)] : [];
+      return peer.kind === 'addressSet' ? sets.flatMap((each) => each(tenant, peer.name)) : [];
     });
 }
 

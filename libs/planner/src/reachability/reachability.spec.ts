@@ -321,11 +321,13 @@ describe('the difference that other routes make', () => {
       const what = services.map(
         ({ protocol, first }) => `${protocol}${first === undefined ? '' : ` ${first}`}`,
       );
-      const where = 'prefix' in to ? to.prefix : to.names.join(' ');
+      const where = 'prefix' in to ? regionText(to) : to.names.join(' ');
       return `${change} ${from.names.join(' ')} to ${where}: ${what.join(', ')}`;
     });
     return lines.sort();
   };
+  const regionText = ({ prefix, except }: { readonly prefix: string; readonly except: readonly string[] }) =>
+    except.length === 0 ? prefix : `${prefix} except ${except.join(' ')}`;
   const router = (spec: object) => lab.command('Router', 'default', spec);
   const ALL = 'TCP, UDP, ICMP, OTHER';
 
@@ -351,6 +353,35 @@ describe('the difference that other routes make', () => {
       differences({ operation: 'delete', kind: 'Router', tenant: 'acme', name: 'default' }),
     ).toHaveLength(2);
     expect(differences(router({}))).toEqual([]);
+  });
+
+  it('is told of parts of a destination that policies of the sender tell apart', () => {
+    const set = lab.command('AddressSet', 'bad', { addresses: ['10.8.2.0/24', '10.8.1.128/25'] });
+    unwrap(lab.decide(set));
+    const egress = [
+      {
+        name: 'no',
+        action: 'DENY',
+        peers: [{ cidrBlock: { cidr: '10.8.1.0/24', except: ['10.8.1.7/32'] } }, { addressSet: 'bad' }],
+      },
+      { name: 'others', action: 'ALLOW' },
+    ];
+    unwrap(lab.decide(policy('egress', { ...app('web'), tier: 'ADMIN', priority: 1, egress })));
+    expect(differences(router({ routes: routes('db-0') }))).toEqual([
+      `BEGINS db-0 to 10.8.0.0/16: ${ALL}`,
+      `BEGINS web-0 web-1 to 10.8.0.0/16 except 10.8.1.0/24 10.8.2.0/24: ${ALL}`,
+      `BEGINS web-0 web-1 to 10.8.1.7/32: ${ALL}`,
+    ]);
+    // A longer prefix is another destination, though it begins with the same address.
+    const longer = { destination: '10.8.0.0/17', nextHops: [{ address: addressOf('web-1') }] };
+    const other = router({ routes: [longer] });
+    expect(differences(router({ routes: [...routes('db-0'), longer] }))).toEqual([]);
+    expect(differences(other)).toEqual([
+      `STOPS db-0 to 10.8.0.0/16: ${ALL}`,
+      `STOPS web-0 web-1 to 10.8.0.0/16: ${ALL}`,
+    ]);
+    unwrap(lab.decide({ operation: 'delete', kind: 'SecurityPolicy', tenant: 'acme', name: 'egress' }));
+    unwrap(lab.decide({ operation: 'delete', kind: 'Router', tenant: 'acme', name: 'default' }));
   });
 
   it('is told of what a caller places, for the ports of the DPUs that have it', () => {

@@ -1,22 +1,30 @@
-import { type IpPrefix, ipFamily, type Name, prefixAddress } from '@outboard/model';
+import { type IpAddress, type IpPrefix, ipFamily, type Name, prefixLength } from '@outboard/model';
 import type { DpuEntry, NetworkEntry, PortEntry, RouterEntry } from '../entries.js';
 import type { World } from '../world.js';
 import { policiesOf } from './change.js';
 import { isUp } from './classes.js';
 import { type ClosureChange, ClosureMarks, type Closures, closedOf, isClosed } from './closures.js';
+import { prefixesIn } from './dividing.js';
 import { allowedBy, slicesOf } from './evaluate.js';
 import { addressOf, addressSetsOf } from './explain.js';
 import { changesOf, type Outcome } from './outcomes.js';
+import { addressOutside, isInside, type Region, regionsOf, type Verdict } from './regions.js';
 import { destinationsOf, type RouterTables } from './routing-tables.js';
 import { both, EVERYTHING, NOTHING, type Services } from './services.js';
-import { holderIn, type Routed, routed, subnetOf } from './ways.js';
+import { holderIn, linksOf, type Routed, routed, subnetOf } from './ways.js';
 
-/** Flows that begin or stop to be possible because of a router or a service chain: from ports that are alike to a prefix. */
+/**
+ * Flows that begin or stop to be possible because of a router or a service chain: from ports that are alike to a prefix, but
+ * for what has a longer one in the router.
+ */
 export interface RouteFlow extends Outcome {
   readonly network: NetworkEntry;
   readonly ports: readonly PortEntry[];
-  readonly to: IpPrefix;
+  readonly to: Region;
 }
+
+/** A question looks at so many prefixes, in so many places; of more, the widest are told apart. */
+const MAX_PREFIXES_LOOKED_AT = 200_000;
 
 /** A destination to which these DPUs send otherwise than before. */
 interface Rerouting {
@@ -27,8 +35,8 @@ interface Rerouting {
 }
 
 /**
- * What becomes of flows to destinations that routers send elsewhere, or that chains close or open. A destination is judged
- * by its first address, as if all of it were one: policies that tell its addresses apart are not followed there.
+ * What becomes of flows to destinations that routers send elsewhere, or that chains close or open. A destination is divided
+ * where policies of the sender, or chains, tell its addresses apart.
  */
 export function routeFlows(
   world: World,
@@ -38,14 +46,20 @@ export function routeFlows(
   reclosed: ReadonlySet<PortEntry>,
 ): RouteFlow[] {
   const marks = new ClosureMarks(closures);
-  const rerouted = before.flatMap(({ router, byDpu }) => {
-    const now = after.find((each) => each.router === router)?.byDpu ?? new Map();
-    return flowsOf(world, router, reroutingsOf(byDpu, now), closures, marks);
+  const rerouted = before.flatMap(({ router, byDpu, links }) => {
+    const now = after.find((each) => each.router === router);
+    const tables = [...byDpu.values(), ...(now?.byDpu.values() ?? [])];
+    const holes = new Set([...links, ...(now?.links ?? []), ...tables.flatMap((table) => [...table.keys()])]);
+    return flowsOf(world, router, reroutingsOf(byDpu, now?.byDpu ?? new Map()), holes, closures, marks);
   });
   const routers = new Set([...reclosed].map(({ network }) => network.router));
   const chained = [...routers]
     .filter((router) => !before.some((each) => each.router === router))
-    .flatMap((router) => flowsOf(world, router, reclosedWays(router, reclosed, closures), closures, marks));
+    .flatMap((router) => {
+      const destinations = destinationsOf(router);
+      const holes = new Set([...destinations, ...linksOf(router)]);
+      return flowsOf(world, router, waysTo(router, destinations, holes), holes, closures, marks);
+    });
   return [...rerouted, ...chained];
 }
 
@@ -53,35 +67,30 @@ function flowsOf(
   world: World,
   { networks }: RouterEntry,
   reroutings: Iterable<Rerouting>,
+  /** All that the router has a place for. */
+  holes: ReadonlySet<IpPrefix>,
   closures: ClosureChange,
   marks: ClosureMarks,
 ): RouteFlow[] {
   const flows: RouteFlow[] = [];
   for (const change of reroutings) {
     for (const network of networks) {
-      if (network.gateway) flows.push(...flowsFrom(world, network, change, closures, marks));
+      if (network.gateway) flows.push(...flowsFrom(world, network, change, holes, closures, marks));
     }
   }
   return flows;
 }
 
-/** Where a router sends, as before, what is for its destinations and for those that chains close; but for its subnets. */
-function* reclosedWays(
+/** Where a router sends, as before, what is for destinations; but for its subnets. */
+function* waysTo(
   router: RouterEntry,
-  reclosed: ReadonlySet<PortEntry>,
-  { before, after }: ClosureChange,
+  destinations: ReadonlySet<IpPrefix>,
+  holes: ReadonlySet<IpPrefix>,
 ): Generator<Rerouting> {
-  const destinations = destinationsOf(router);
-  for (const { network, record } of reclosed) {
-    if (network.router !== router) continue;
-    const { name } = record.resource.metadata;
-    for (const { prefixes } of [...closedOf(before, name), ...closedOf(after, name)]) {
-      for (const prefix of prefixes) destinations.add(prefix);
-    }
-  }
   for (const to of destinations) {
-    const address = prefixAddress(to);
-    if (subnetOf(router, address)) continue;
+    const inside = [...holes].filter((hole) => isInside(hole, to));
+    const address = addressOutside(to, inside);
+    if (address === undefined || subnetOf(router, address)) continue;
     const alike = new Map<string, Rerouting & { readonly dpus: Set<DpuEntry> }>();
     // All that route: a port for which a chain closes may be the next hop of others.
     for (const { dpu } of router.hosts.values()) {
@@ -97,8 +106,11 @@ function* reclosedWays(
 function reroutingsOf(before: RouterTables['byDpu'], after: RouterTables['byDpu']): Iterable<Rerouting> {
   const found = new Map<string, Rerouting & { readonly dpus: Set<DpuEntry> }>();
   for (const [dpu, table] of before) {
+    const others = after.get(dpu);
     for (const [to, ways] of table) {
-      const now = after.get(dpu)?.get(to) ?? [];
+      // Nothing is left of it but longer prefixes, which are told of by themselves.
+      if (others && !others.has(to)) continue;
+      const now = others?.get(to) ?? [];
       const [was, is] = [textOf(ways), textOf(now)];
       if (was === is) continue;
       const key = `${to} ${was} ${is}`;
@@ -119,6 +131,7 @@ function* flowsFrom(
   world: World,
   network: NetworkEntry,
   change: Rerouting,
+  holes: ReadonlySet<IpPrefix>,
   closures: ClosureChange,
   marks: ClosureMarks,
 ): Generator<RouteFlow> {
@@ -129,18 +142,48 @@ function* flowsFrom(
     for (const part of marks.divided(alike)) {
       const [first] = part;
       if (!first) continue;
-      const was = servicesBy(world, first, before, to, closures.before);
-      const is = servicesBy(world, first, after, to, closures.after);
-      for (const outcome of changesOf(was, is, family)) yield { ...outcome, network, ports: part, to };
+      const judge = (address: IpAddress): Verdict<readonly Outcome[]> => {
+        const was = servicesBy(world, first, before, address, closures.before);
+        const is = servicesBy(world, first, after, address, closures.after);
+        const value = changesOf(was, is, family);
+        return { value, text: JSON.stringify(value) };
+      };
+      for (const { value, text, ...region } of regionsOf(
+        to,
+        marksFor(world, first, closures),
+        holes,
+        judge,
+      )) {
+        for (const outcome of value) yield { ...outcome, network, ports: part, to: region };
+      }
     }
   }
 }
 
-/** What a port may open that goes these ways: by several, what may go by each. */
-function servicesBy(world: World, from: PortEntry, ways: Routed, to: IpPrefix, closures: Closures): Services {
+/** What tells the addresses of a destination apart for what a port sends. */
+function marksFor(world: World, port: PortEntry, closures: ClosureChange): readonly IpPrefix[] {
+  const sets = addressSetsOf(world);
+  const closed = [closures.before, closures.after].flatMap((each) => closedOf(each, nameOf(port)));
+  const marks = [
+    ...policiesOf(port).flatMap((policy) => prefixesIn(policy, 'EGRESS', sets)),
+    ...closed.flatMap(({ prefixes, exceptions }) => [...prefixes, ...exceptions]),
+  ];
+  if (marks.length ** 2 <= MAX_PREFIXES_LOOKED_AT) return marks;
+  const widest = marks.toSorted((one, other) => prefixLength(one) - prefixLength(other));
+  return widest.slice(0, Math.ceil(MAX_PREFIXES_LOOKED_AT / marks.length));
+}
+
+/** What a port may open to an address that goes these ways: by several, what may go by each. */
+function servicesBy(
+  world: World,
+  from: PortEntry,
+  ways: Routed,
+  to: IpAddress,
+  closures: Closures,
+): Services {
   const source = addressOf(from, ipFamily(to));
   if (!source || ways === 'gateway' || ways.length === 0) return NOTHING;
-  if (isClosed(closedOf(closures, nameOf(from)), prefixAddress(to))) return NOTHING;
+  if (isClosed(closedOf(closures, nameOf(from)), to)) return NOTHING;
   const sets = addressSetsOf(world);
   const allowed = (
     port: PortEntry,
@@ -150,7 +193,7 @@ function servicesBy(world: World, from: PortEntry, ways: Routed, to: IpPrefix, c
     const policies = policiesOf(port);
     return policies.length === 0 ? EVERYTHING : allowedBy(slicesOf(policies, direction, peer, [], sets));
   };
-  let services = allowed(from, 'EGRESS', { address: prefixAddress(to), labels: undefined });
+  let services = allowed(from, 'EGRESS', { address: to, labels: undefined });
   if (ways === 'outside') return services;
   const { labels } = from.record.resource.metadata;
   for (const { network, address } of ways) {

@@ -1,19 +1,25 @@
-import { type IpPrefix, prefixAddress } from '@outboard/model';
+import type { IpPrefix } from '@outboard/model';
 import type { Command } from '../api.js';
 import type { DpuEntry, RouterEntry } from '../entries.js';
 import { prefixOfAddress } from '../netlink-objects/place.js';
-import { type Routed, routed } from './ways.js';
+import { addressOutside, isInside } from './regions.js';
+import { linksOf, type Routed, routed } from './ways.js';
 
 /** Where what has no other route goes. */
 const DEFAULTS = ['0.0.0.0/0', '::/0'] as IpPrefix[];
 
-/** Where a router sends what is for each of these destinations, on a DPU. */
+/**
+ * Where a router sends what is for each of these destinations, on a DPU, and for none with a longer prefix. A destination of
+ * which those leave nothing is not in it.
+ */
 export type RoutingTable = ReadonlyMap<IpPrefix, Routed>;
 
 /** The tables of the DPUs that route for a router; those that route alike have the same one. */
 export interface RouterTables {
   readonly router: RouterEntry;
   readonly byDpu: ReadonlyMap<DpuEntry, RoutingTable>;
+  /** The subnets on its links. */
+  readonly links: readonly IpPrefix[];
 }
 
 /**
@@ -30,6 +36,15 @@ export function tablesOf(
     for (const table of former.find((each) => each.router === router)?.byDpu.values() ?? []) {
       for (const prefix of table.keys()) destinations.add(prefix);
     }
+    const links = linksOf(router);
+    const known = [...destinations, ...links];
+    const addresses = [...destinations].flatMap((prefix) => {
+      const address = addressOutside(
+        prefix,
+        known.filter((each) => isInside(each, prefix)),
+      );
+      return address === undefined ? [] : [[prefix, address] as const];
+    });
     const alike = new Map<string, RoutingTable>();
     const byDpu = new Map<DpuEntry, RoutingTable>();
     for (const { dpu } of router.hosts.values()) {
@@ -40,11 +55,11 @@ export function tablesOf(
       const text = placed.sort().join(' ');
       const table =
         alike.get(text) ??
-        new Map([...destinations].map((prefix) => [prefix, routed(router, dpu, prefixAddress(prefix))]));
+        new Map(addresses.map(([prefix, address]) => [prefix, routed(router, dpu, address)]));
       alike.set(text, table);
       byDpu.set(dpu, table);
     }
-    return { router, byDpu };
+    return { router, byDpu, links };
   });
 }
 

@@ -54,6 +54,10 @@ export function routed(router: RouterEntry, dpu: DpuEntry, address: IpAddress): 
 export const subnetOf = (router: RouterEntry, address: IpAddress): SubnetEntry | undefined =>
   activeSubnets(router).find(({ record }) => prefixContains(record.resource.spec.cidr, address));
 
+/** The subnets that a router has on its links. */
+export const linksOf = (router: RouterEntry): IpPrefix[] =>
+  activeSubnets(router).map(({ record }) => record.resource.spec.cidr);
+
 const activeSubnets = ({ subnets }: RouterEntry): SubnetEntry[] =>
   [...subnets].filter(({ network }) => isActive(network));
 

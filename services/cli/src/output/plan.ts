@@ -6,6 +6,7 @@ const MAX_OBJECTS = 20;
 /** Likewise of places of an acceleration session. */
 const MAX_PLACES = 10;
 /** Likewise of flows. */
+const MAX_EXCEPTIONS = 5;
 const MAX_FLOWS = 20;
 
 export type PlannedResult = 'created' | 'configured' | 'unchanged';
@@ -77,11 +78,18 @@ function flowLines({ flows = [], flowTotal = 0 }: Plan): readonly string[] {
   const lines = flows.slice(0, MAX_FLOWS).map(({ change, family, from, to, services }) => {
     const verb = change === 'BEGINS' ? 'begins to be possible' : 'is possible no more';
     const what = services.map(serviceText).join(', ');
-    const where = 'prefix' in to ? to.prefix : portsText(to);
+    const where = 'prefix' in to ? regionText(to) : portsText(to);
     return `  ${portsText(from)} to ${where} over IPv${family}: ${what} ${verb}`;
   });
   const rest = flowTotal - lines.length;
   return rest > 0 ? [...lines, `  and ${rest} more flows that begin or stop to be possible`] : lines;
+}
+
+function regionText({ prefix, except }: Exclude<PlannedFlow['to'], PlannedPorts>): string {
+  if (except.length === 0) return prefix;
+  const rest = except.length - MAX_EXCEPTIONS;
+  const named = except.slice(0, MAX_EXCEPTIONS).join(' ');
+  return `${prefix} except ${named}${rest > 0 ? ` and ${rest} more` : ''}`;
 }
 
 function portsText({ network, names, total }: PlannedPorts): string {
