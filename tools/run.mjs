@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installPackages, isInstalled } from './debian-packages.mjs';
@@ -37,6 +38,12 @@ const SYSTEM_LIBRARIES = {
   'libisal.so.2': 'libisal2',
   'libzstd.so.1': 'libzstd1',
 };
+
+/** A thousand workers are in one heap. */
+const FLEET_FLAGS = [
+  '--max-semi-space-size=64',
+  `--max-old-space-size=${Math.floor((totalmem() * 0.75) / 2 ** 20)}`,
+];
 
 const commands = { setup, start, test, 'test-slow': testSlow, bench, outboard };
 
@@ -175,7 +182,8 @@ function outboard(args) {
   // Not a client of the bus, as the rest is, but many workers on it.
   if (args[0] === 'fleet')
     process.exit(
-      run(process.execPath, ['services/fleet-simulator/dist/main.js', ...args.slice(1)]).status ?? 1,
+      run(process.execPath, [...FLEET_FLAGS, 'services/fleet-simulator/dist/main.js', ...args.slice(1)])
+        .status ?? 1,
     );
   process.exit(run(process.execPath, ['services/cli/dist/main.js', ...args]).status ?? 1);
 }

@@ -1,36 +1,29 @@
 /**
  * The real services over a real nats-server with fleets of simulated DPUs, each with the worker as it is: how long a fleet
- * needs to be ready, what a change costs when a network spans it, pods that come and go, a tenth that reboots at once.
- * `--dpus 10,100,1000` are the default sizes.
+ * needs to be ready, what a change costs when a network spans it, the most churn of pods and policies that is applied in
+ * time, a tenth that reboots at once.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { connectNats, STREAMS, type StreamBus } from '@outboard/bus';
-import { IntentPublisher, StateCache } from '@outboard/client';
 import { SUBJECT_PREFIX } from '@outboard/contracts';
-import { systemClock, unwrap } from '@outboard/core';
-import { fleetDpu } from '@outboard/fleet-simulator';
-import { addressOf, isReady, type KindName } from '@outboard/model';
-import { Program, SERVICE_FLAGS } from '@outboard/testbed';
-import { startNatsServer } from '@outboard/testkit';
+import { systemClock } from '@outboard/core';
+import { isReady } from '@outboard/model';
+import { Churn, type ChurnStep, hasApplied, isEverywhere, onFunction, type Reach } from './fleet/churn.js';
+import { type CpuTimes, cpuSince, FleetSystem, TENANT } from './fleet/fleet-system.js';
 import { note, quantile, report } from './report.js';
 
 const BENCH = 'fleet';
-const TENANT = 'acme';
-/** DPUs that the wide network spans at most: each knows every port of it. */
-const WIDE = 200;
-const CHANGES = 40;
-const CHURN_SECONDS = 15;
-const CHURN_PER_SECOND = 50;
-const BAR_MILLISECONDS = 1_000;
-const DEADLINE_MILLISECONDS = 600_000;
-const HEARTBEAT_SECONDS = 10;
+const PARTS = ['idle', 'churn', 'reboot', 'wide', 'churn-on-all'] as const;
+type Part = (typeof PARTS)[number];
+const USAGE = `usage: npm run bench -- fleet [--dpus 10,100,1000] [--functions 32] [--parts ${PARTS}] [--profiles DIRECTORY] [--json]`;
 
-const main = (service: string): string =>
-  fileURLToPath(new URL(`../../../services/${service}/dist/main.js`, import.meta.url));
+/** Changes one after the other whose times are taken. */
+const CHANGES = 40;
+const HEARTBEAT_SECONDS = 10;
+const BAR_MILLISECONDS = 1_000;
+const STEP_SECONDS = 6;
+/** Changes a second of the first step, by whom they concern; the next asks for so many times as many, until the bar is missed. */
+const FIRST_RATE = { ten: 20, all: 1 };
+const FASTER = 1.6;
 
 const tell = (metric: string, value: number, unit: string, bar?: number): void =>
   report({
@@ -44,298 +37,256 @@ const tell = (metric: string, value: number, unit: string, bar?: number): void =
     ok: bar === undefined || value <= bar,
   });
 
+/** A stretch of churn, with the processor time that it took and its p99 in milliseconds, of pods or policies, whichever is worse. */
+interface Measured {
+  readonly step: ChurnStep & { readonly deltas: number };
+  readonly cpu: CpuTimes;
+  readonly p99: number;
+}
+
 /** What runs for one size of fleet. */
 class Trial {
-  readonly #times: number[] = [];
-
   constructor(
-    readonly size: number,
-    private readonly bus: StreamBus,
-    private readonly state: StateCache,
-    private readonly publisher: IntentPublisher,
-    private readonly services: readonly Program[],
-    private readonly workers: Program,
-    private readonly spoken: () => Promise<Record<string, unknown>>,
+    private readonly system: FleetSystem,
+    private readonly parts: ReadonlySet<string>,
   ) {}
+
+  get #dpus(): number {
+    return this.system.options.dpus;
+  }
 
   async run(): Promise<void> {
     await this.#bootStorm();
-    await this.#heartbeats();
-    await this.#wideNetwork();
-    await this.#churn();
-    await this.#reboot();
-    for (const service of this.services) {
-      const { residentBytes } = service.usage();
-      tell(`${this.#dpus}: memory of ${service.specification.name}`, residentBytes / 2 ** 20, 'MiB');
-    }
-  }
-
-  get #dpus(): string {
-    return `${this.size} DPUs`;
+    if (this.parts.has('idle')) await this.#idle();
+    if (this.parts.has('churn')) await this.#churn('ten');
+    if (this.parts.has('reboot')) await this.#reboot();
+    if (this.parts.has('wide')) await this.#wideNetwork();
+    if (this.parts.has('churn-on-all')) await this.#churn('all');
+    for (const [name, mebibytes] of Object.entries(this.system.memory()))
+      this.#tell(`memory of ${name}`, mebibytes, 'MiB');
   }
 
   async #bootStorm(): Promise<void> {
+    this.#progress('boot storm');
+    const { system } = this;
+    const before = system.cpu();
     const started = performance.now();
-    const before = this.#cpu();
-    await this.workers.start();
-    await this.#until('all DPUs are ready', () => this.#readyDpus() === this.size);
-    tell(
-      `${this.#dpus}: all at once, from the start of the first until all are ready`,
-      (performance.now() - started) / 1_000,
-      's',
-    );
-    tell(`${this.#dpus}: processor time of the services meanwhile`, (this.#cpu() - before) / 1_000, 's');
+    await system.startWorkers();
+    await system.state.untilReadyDpus((ready) => ready === this.#dpus);
+    this.#tell('boot storm: from the start of the first until all are ready', since(started), 's');
+    this.#tellCpu('boot storm', before);
   }
 
-  async #heartbeats(): Promise<void> {
-    let messages = 0;
-    const counting = await this.bus.subscribe(`${SUBJECT_PREFIX}.dpu.*.heartbeat.*`, () => {
-      messages++;
-    });
-    const before = this.#cpu();
+  async #idle(): Promise<void> {
+    this.#progress('heartbeats');
+    // What the boot storm has left behind is done first.
+    await systemClock.delay(HEARTBEAT_SECONDS * 500);
+    const heartbeats = await this.#counted(`${SUBJECT_PREFIX}.dpu.*.heartbeat.*`);
+    const before = this.system.cpu();
     const started = performance.now();
     await systemClock.delay(HEARTBEAT_SECONDS * 1_000);
-    const seconds = (performance.now() - started) / 1_000;
-    await counting[Symbol.asyncDispose]();
-    tell(`${this.#dpus}: heartbeats`, messages / seconds, '/s');
-    tell(
-      `${this.#dpus}: processor of the services while idle`,
-      (this.#cpu() - before) / seconds / 10,
-      '% of a core',
-    );
+    const seconds = since(started);
+    const { messages } = await heartbeats.end();
+    this.#tell('heartbeats', messages / seconds, '/s');
+    for (const [name, milliseconds] of Object.entries(cpuSince(before, this.system.cpu())))
+      this.#tell(`idle: processor of ${name}`, milliseconds / seconds / 10, '% of a core');
   }
 
   /** One port on each DPU of a network, then one more again and again: until the last DPU has applied it. */
   async #wideNetwork(): Promise<void> {
-    const span = Math.min(this.size, WIDE);
-    await this.#apply('Network', 'wide', {});
-    await this.#apply('Subnet', 'wide-v4', { network: 'wide', cidr: '10.64.0.0/16' });
-    const started = performance.now();
-    await Promise.all(
-      Array.from({ length: span }, (_, index) =>
-        this.#apply('Port', `wide-${index}`, this.#onFunction('wide', index + 1, 0)),
-      ),
-    );
-    await this.#until('the wide network is everywhere', () =>
-      Array.from({ length: span }, (_, index) => index).every((index) => this.#isEverywhere(`wide-${index}`)),
-    );
-    tell(
-      `${this.#dpus}: a network over ${span} of them, a port on each, made`,
-      (performance.now() - started) / 1_000,
-      's',
-    );
-    let messages = 0;
-    let bytes = 0;
-    const counting = await this.bus.subscribe(`${SUBJECT_PREFIX}.dpu.*.delta.*`, ({ body }) => {
-      messages++;
-      bytes += body.length;
+    this.#progress('a network over all of them');
+    const { system } = this;
+    await system.apply('Network', 'wide', {});
+    await system.apply('Subnet', 'wide-v4', { network: 'wide', cidr: '10.64.0.0/16' });
+    await system.apply('AddressSet', 'wide', { addresses: ['198.19.0.0'] });
+    await system.apply('SecurityPolicy', 'wide', {
+      portSelector: { matchLabels: { app: 'wide' } },
+      ingress: [{ name: 'set', peers: [{ addressSet: 'wide' }] }],
     });
-    this.#times.length = 0;
-    for (let change = 0; change < CHANGES; change++) {
-      const name = `more-${change}`;
-      const begun = performance.now();
-      await this.#apply(
-        'Port',
-        name,
-        this.#onFunction('wide', 1 + (change % span), 1 + Math.floor(change / span)),
-      );
-      await this.#until(`${name} is everywhere`, () => this.#isEverywhere(name));
-      this.#times.push(performance.now() - begun);
-    }
-    await counting[Symbol.asyncDispose]();
-    tell(
-      `${this.#dpus}: one port more of it, until the last DPU has applied it, p50`,
-      quantile(this.#times, 0.5),
-      'ms',
-    );
-    tell(
-      `${this.#dpus}: one port more of it, until the last DPU has applied it, p99`,
-      quantile(this.#times, 0.99),
-      'ms',
-      BAR_MILLISECONDS,
-    );
-    tell(`${this.#dpus}: messages of such a change for each DPU`, messages / CHANGES / span, '');
-    tell(`${this.#dpus}: bytes of such a change for each DPU`, bytes / CHANGES / span, 'B');
-    this.workers.write('status\n');
-    const { objects } = await this.spoken();
-    tell(`${this.#dpus}: objects in all switches`, Number(objects), '');
-  }
-
-  /** Pods of small networks come and go by a fixed schedule, whatever becomes of those before. */
-  async #churn(): Promise<void> {
-    const networks = Math.min(20, this.size);
-    for (let index = 0; index < networks; index++) {
-      await this.#apply('Network', `small-${index}`, {});
-      await this.#apply('Subnet', `small-${index}-v4`, {
-        network: `small-${index}`,
-        cidr: `10.${100 + index}.0.0/16`,
-      });
-    }
-    this.#times.length = 0;
-    const total = CHURN_SECONDS * CHURN_PER_SECOND;
+    const before = system.cpu();
     const started = performance.now();
-    const all: Promise<void>[] = [];
-    for (let index = 0; index < total; index++) {
-      const due = started + (index * 1_000) / CHURN_PER_SECOND;
-      const early = due - performance.now();
-      if (early > 1) await systemClock.delay(early);
-      all.push(this.#pod(index, networks, due));
-    }
-    await Promise.all(all);
-    tell(
-      `${this.#dpus}: pods made and removed, ${CHURN_PER_SECOND}/s asked for`,
-      total / ((performance.now() - started) / 1_000),
-      '/s',
-    );
-    tell(`${this.#dpus}: a pod's port, published to applied, p50`, quantile(this.#times, 0.5), 'ms');
-    tell(
-      `${this.#dpus}: a pod's port, published to applied, p99`,
-      quantile(this.#times, 0.99),
+    let everywhere = 0;
+    const made = Array.from({ length: this.#dpus }, async (_, index) => {
+      const name = `wide-${index}`;
+      await system.apply('Port', name, onFunction('wide', index + 1, 0), { app: 'wide' });
+      await system.state.until('Port', { tenant: TENANT, name }, isEverywhere);
+      if (++everywhere % Math.ceil(this.#dpus / 10) === 0)
+        this.#progress(`${everywhere} ports are everywhere, ${since(started).toFixed(0)} s`);
+    });
+    await Promise.all(made);
+    this.#tell('a network over all, a port on each, made', since(started), 's');
+    this.#tellCpu('a network over all', before);
+    const { objects } = await system.ask('status');
+    this.#tell('objects in all switches', Number(objects), '');
+    await this.#changes('one port more of it, and the one before gone', async (change) => {
+      const name = `more-${change}`;
+      if (change > 0) await system.delete('Port', `more-${change - 1}`);
+      const started = performance.now();
+      await system.apply('Port', name, onFunction('wide', 1 + (change % this.#dpus), 1));
+      await system.state.until('Port', { tenant: TENANT, name }, isEverywhere);
+      return performance.now() - started;
+    });
+    await this.#changes('an address set of its policy changed', async (change) => {
+      const started = performance.now();
+      const generation = await system.apply('AddressSet', 'wide', { addresses: [`198.19.1.${change}`] });
+      await system.state.until('AddressSet', { tenant: TENANT, name: 'wide' }, hasApplied(generation));
+      return performance.now() - started;
+    });
+  }
+
+  /** The times of changes that concern all DPUs, one after the other, and what they cost on the bus. */
+  async #changes(what: string, change: (index: number) => Promise<number>): Promise<void> {
+    this.#progress(what);
+    const deltas = await this.#counted(`${SUBJECT_PREFIX}.dpu.*.delta.*`);
+    const reports = await this.#counted(`${SUBJECT_PREFIX}.dpu.*.observed.*`);
+    const times: number[] = [];
+    for (let index = 0; index < CHANGES; index++) times.push(await change(index));
+    const { messages, bytes } = await deltas.end();
+    const reported = await reports.end();
+    const each = CHANGES * this.#dpus;
+    this.#tell(`${what}, until the last DPU has applied it, p50`, quantile(times, 0.5), 'ms');
+    this.#tell(
+      `${what}, until the last DPU has applied it, p99`,
+      quantile(times, 0.99),
       'ms',
       BAR_MILLISECONDS,
     );
+    this.#tell(`${what}: deltas for each DPU`, messages / each, '');
+    this.#tell(`${what}: bytes of deltas for each DPU`, bytes / each, 'B');
+    this.#tell(`${what}: reports of each DPU`, reported.messages / each, '');
   }
 
-  async #pod(index: number, networks: number, due: number): Promise<void> {
-    const name = `pod-${index}`;
-    const dpu = 1 + (index % this.size);
-    // Functions from the eighth on: each has long been free again when its turn comes.
-    const vf = 8 + (Math.floor(index / this.size) % 100);
-    await this.#apply('Port', name, this.#onFunction(`small-${index % networks}`, dpu, vf));
-    await this.#until(`${name} is ready`, () => this.#isReady(name));
-    this.#times.push(performance.now() - due);
-    await this.#submit('Port', name, undefined);
+  /** Faster and faster, until changes are not applied in time any more. */
+  async #churn(reach: Reach): Promise<void> {
+    const what = reach === 'ten' ? 'churn on routers of ten DPUs' : 'churn on a router of all DPUs';
+    this.#progress(`${what}: networks, policies and lasting ports are made`);
+    const churn = new Churn(this.system, reach);
+    await churn.prepare();
+    // Of a first, short stretch nobody takes the time: code and caches are cold.
+    await churn.run(FIRST_RATE[reach], 3);
+    let best: Measured | undefined;
+    for (let rate = FIRST_RATE[reach]; ; rate *= FASTER) {
+      // What the machine did meanwhile may have been in the way once.
+      let tried = await this.#churnAt(what, churn, rate);
+      if (tried.p99 > BAR_MILLISECONDS) tried = await this.#churnAt(what, churn, rate);
+      if (tried.p99 > BAR_MILLISECONDS) {
+        this.#tell(`${what}: the first rate that is twice not applied in time, changes/s`, rate, '/s');
+        this.#tell(`${what}: p99 at that rate`, tried.p99, 'ms');
+        this.#tell(`${what}: intents/s at that rate`, tried.step.intentsPerSecond, '/s');
+        break;
+      }
+      best = tried;
+    }
+    this.#tell(`${what}: most intents/s with p99 in time`, best?.step.intentsPerSecond ?? 0, '/s');
+    if (best === undefined) return;
+    const { step, cpu } = best;
+    for (const [change, times] of [
+      ['a pod', step.pods],
+      ['a change of policy', step.policies],
+    ] as const) {
+      this.#tell(`${what}: ${change}, published to applied, p50`, quantile(times, 0.5), 'ms');
+      this.#tell(
+        `${what}: ${change}, published to applied, p99`,
+        quantile(times, 0.99),
+        'ms',
+        BAR_MILLISECONDS,
+      );
+    }
+    this.#tell(`${what}: deltas for an intent`, step.deltas / step.intents, '');
+    for (const [name, milliseconds] of Object.entries(cpu))
+      this.#tell(`${what}: processor of ${name} for an intent`, milliseconds / step.intents, 'ms');
+  }
+
+  async #churnAt(what: string, churn: Churn, rate: number): Promise<Measured> {
+    const deltas = await this.#counted(`${SUBJECT_PREFIX}.dpu.*.delta.*`);
+    const before = this.system.cpu();
+    const step = await churn.run(rate, STEP_SECONDS);
+    const cpu = cpuSince(before, this.system.cpu());
+    const { messages } = await deltas.end();
+    const p99 = Math.max(quantile(step.pods, 0.99), quantile(step.policies, 0.99) || 0);
+    const told = step.intentsPerSecond.toFixed(1);
+    this.#progress(
+      `${what}: ${rate.toFixed(1)} changes/s asked for, ${told} intents/s, p99 ${p99.toFixed(0)} ms`,
+    );
+    return { step: { ...step, deltas: messages }, cpu, p99 };
   }
 
   async #reboot(): Promise<void> {
-    const count = Math.max(1, Math.floor(this.size / 10));
+    const count = Math.max(1, Math.floor(this.#dpus / 10));
+    this.#progress(`${count} reboot`);
+    const { system } = this;
     const started = performance.now();
-    this.workers.write(`reboot ${count}\n`);
-    await this.spoken();
-    const ports = Array.from({ length: Math.min(count, WIDE) }, (_, index) => `wide-${index}`);
-    await this.#until(
-      'all are ready again',
-      () => this.#readyDpus() === this.size && ports.every((name) => this.#isReady(name)),
-    );
-    tell(
-      `${this.#dpus}: ${count} of them rebooted at once, until all is as it was`,
-      (performance.now() - started) / 1_000,
-      's',
-    );
+    const reboots = Array.from({ length: count }, (_, index) => {
+      const dpu = { tenant: '_', name: `sim-${index + 1}` };
+      const before = system.state.get('Dpu', dpu)?.status.incarnation;
+      return system.state.until(
+        'Dpu',
+        dpu,
+        (now) => now?.status.incarnation !== before && isReady(now?.status.conditions ?? []),
+      );
+    });
+    await system.ask(`reboot ${count}`);
+    await Promise.all(reboots);
+    await system.state.untilReadyDpus((ready) => ready === this.#dpus);
+    this.#tell(`${count} rebooted at once, until all are ready`, since(started), 's');
   }
 
-  #readyDpus(): number {
-    return [...this.state.values()].filter((each) => each.kind === 'Dpu' && isReady(each.status.conditions))
-      .length;
-  }
-
-  #port(name: string) {
-    const found = this.state.get(addressOf({ kind: 'Port', metadata: { tenant: TENANT, name } }));
-    return found?.kind === 'Port' ? found : undefined;
-  }
-
-  #isReady(name: string): boolean {
-    const port = this.#port(name);
-    return port !== undefined && isReady(port.status.conditions);
-  }
-
-  #isEverywhere(name: string): boolean {
-    const { applied = 0, total = 0 } = this.#port(name)?.status.propagated ?? {};
-    return this.#isReady(name) && applied === total;
-  }
-
-  #onFunction(network: string, dpu: number, vfNumber: number): object {
-    const { serialNumber, pfMacAddress } = fleetDpu(dpu);
+  async #counted(subject: string) {
+    const counted = { messages: 0, bytes: 0 };
+    const subscription = await this.system.bus.subscribe(subject, ({ body }) => {
+      counted.messages++;
+      counted.bytes += body.length;
+    });
     return {
-      network,
-      function: { serialNumber, pfMacAddress, vfNumber },
-      addresses: [{ subnet: `${network}-v4` }],
+      end: async (): Promise<typeof counted> => {
+        await subscription[Symbol.asyncDispose]();
+        return counted;
+      },
     };
   }
 
-  async #apply(kind: KindName, name: string, spec: object): Promise<void> {
-    await this.#submit(kind, name, spec);
+  #tell(metric: string, value: number, unit: string, bar?: number): void {
+    tell(`${this.#dpus} DPUs: ${metric}`, value, unit, bar);
   }
 
-  async #submit(kind: KindName, name: string, spec: object | undefined): Promise<void> {
-    const metadata = { tenant: TENANT, name };
-    const manifest = { apiVersion: 'network.outboard.dev/v1alpha1', kind, metadata, spec };
-    const body = Buffer.from(spec === undefined ? '' : JSON.stringify(manifest));
-    const operation = spec === undefined ? 'delete' : 'apply';
-    unwrap(await this.publisher.submit(addressOf({ kind, metadata }), body, { operation }));
+  #tellCpu(what: string, before: CpuTimes): void {
+    for (const [name, milliseconds] of Object.entries(cpuSince(before, this.system.cpu())))
+      this.#tell(`${what}: processor time of ${name}`, milliseconds / 1_000, 's');
   }
 
-  #until(what: string, look: () => boolean): Promise<unknown> {
-    return this.state.until(what, look, DEADLINE_MILLISECONDS);
-  }
-
-  #cpu(): number {
-    return this.services.reduce((sum, service) => sum + service.usage().cpuMilliseconds, 0);
+  /** To people who wait. */
+  #progress(what: string): void {
+    process.stderr.write(`${this.#dpus} DPUs: ${what}\n`);
   }
 }
 
-async function trial(size: number): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'outboard-bench-fleet-'));
-  const server = await startNatsServer();
-  const bus = await connectNats({ servers: server.url, name: 'bench' });
-  const open: Program[] = [];
-  try {
-    unwrap(await bus.streams.provision(STREAMS, 'apply'));
-    const services = ['admin', 'network-intent'].map(
-      (name) =>
-        new Program({
-          name,
-          command: [process.execPath, '--enable-source-maps', ...SERVICE_FLAGS, main(name)],
-          logFile: join(folder, `${name}.log`),
-          environment: { OUTBOARD_NATS_URL: server.url, OUTBOARD_DATA_DIRECTORY: join(folder, name) },
-        }),
-    );
-    open.push(...services);
-    for (const service of services) await service.start();
-    const heard: ((said: Record<string, unknown>) => void)[] = [];
-    const workers = new Program({
-      name: 'workers',
-      command: [
-        process.execPath,
-        '--max-old-space-size=12000',
-        main('fleet-simulator'),
-        '--dpus',
-        String(size),
-        '--functions',
-        '128',
-        '--nats',
-        server.url,
-      ],
-      logFile: join(folder, 'workers.log'),
-      readyMilliseconds: DEADLINE_MILLISECONDS,
-      takesInput: true,
-      onLine: (line) => {
-        const said = JSON.parse(line) as Record<string, unknown>;
-        if (['status', 'rebooted', 'refused'].includes(String(said.event))) heard.shift()?.(said);
-      },
-    });
-    open.push(workers);
-    const state = await StateCache.open(bus);
-    const publisher = await IntentPublisher.open(bus, TENANT);
-    const spoken = (): Promise<Record<string, unknown>> => new Promise((resolve) => heard.push(resolve));
-    await new Trial(size, bus, state, publisher, services, workers, spoken).run();
-    await publisher[Symbol.asyncDispose]();
-    await state[Symbol.asyncDispose]();
-  } finally {
-    for (const program of open.reverse()) await program.dispose();
-    await bus[Symbol.asyncDispose]();
-    await server[Symbol.asyncDispose]();
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
+const since = (started: number): number => (performance.now() - started) / 1_000;
 
 const { values } = parseArgs({
-  options: { dpus: { type: 'string', default: '10,100,1000' }, json: { type: 'boolean', default: false } },
+  options: {
+    dpus: { type: 'string', default: '10,100,1000' },
+    functions: { type: 'string', default: '32' },
+    parts: { type: 'string', default: PARTS.join() },
+    profiles: { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
 });
 const sizes = values.dpus.split(',').map(Number);
+const functions = Number(values.functions);
+const parts = values.parts.split(',').filter((part) => part !== '');
+const isPart = (part: string): part is Part => PARTS.some((known) => known === part);
 if (!sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= 1_000))
-  throw new Error('--dpus must be sizes of 1 to 1000');
-for (const size of sizes) {
-  note(`a fleet of ${size} DPUs`);
-  await trial(size);
+  throw new Error(`--dpus must be sizes of 1 to 1000\n${USAGE}`);
+if (!Number.isInteger(functions) || functions < 8 || functions > 128)
+  throw new Error(`--functions must be 8 to 128\n${USAGE}`);
+if (!parts.every(isPart)) throw new Error(`--parts must be some of ${PARTS}\n${USAGE}`);
+for (const dpus of sizes) {
+  note(`a fleet of ${dpus} DPUs with ${functions} functions each`);
+  const { profiles } = values;
+  const system = await FleetSystem.start({ dpus, functions, ...(profiles !== undefined && { profiles }) });
+  try {
+    await new Trial(system, new Set(parts)).run();
+  } finally {
+    await system[Symbol.asyncDispose]();
+  }
 }

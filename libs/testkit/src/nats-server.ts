@@ -19,6 +19,8 @@ export interface NatsServerOptions {
 /** A real nats-server of a test: its own port, its own temporary store. */
 export interface NatsServer extends AsyncDisposable {
   readonly url: string;
+  /** Of the running process. */
+  readonly pid: number | undefined;
   /** Its own temporary directory, removed when disposed. */
   readonly directory: string;
   /** Kills without warning (SIGKILL): the store stays. */
@@ -53,6 +55,10 @@ class SpawnedNatsServer implements NatsServer {
 
   get url(): string {
     return `nats://${HOST}:${this.#port}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
   }
 
   async start(): Promise<void> {

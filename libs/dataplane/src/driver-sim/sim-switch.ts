@@ -31,7 +31,8 @@ export interface SimSwitchOptions {
 /** A switch in memory: the objects that stand in it, and what these do to packets. */
 export class SimSwitch extends InMemoryObjects<OvsSpec> {
   readonly connections = new Connections();
-  readonly #tables = new Map<number, FlowTable>();
+  /** By which packets find flows. Made when somebody first looks: a switch that no packet enters needs none. */
+  #tables: Map<number, FlowTable> | undefined;
   /** Keys of the buckets of each group that copies. */
   readonly #buckets = new Map<number, Set<string>>();
   /** How many flows send to a port or group, by its key. */
@@ -60,7 +61,7 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
   override fullness(key: string, spec: OvsSpec): string | undefined {
     const { tableEntries } = this.options;
     if (!isFlow(spec) || tableEntries === undefined || this.get(key) !== undefined) return undefined;
-    const { size } = this.#table(spec.table);
+    const size = this.#flowTables().get(spec.table)?.size ?? 0;
     return size < tableEntries ? undefined : `table ${spec.table} is full: ${size} of ${tableEntries} flows`;
   }
 
@@ -84,7 +85,7 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
       spec.kind === 'representor' ? [spec.name] : [],
     );
     this.clear();
-    this.#tables.clear();
+    this.#tables = undefined;
     this.#buckets.clear();
     this.#users.clear();
     this.#hardware?.clear();
@@ -98,9 +99,10 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
   /** What leaves when a packet comes in by a port (`packet.inPort`), and the flows that it met (`table/priority`). */
   receive(packet: Packet): { readonly outputs: readonly Output[]; readonly flows: readonly string[] } {
     if (!this.#isOpen(packet.inPort)) return { outputs: [], flows: [] };
+    const tables = this.#flowTables();
     const { outputs, flows, notes } = execute(
       {
-        table: (number) => this.#tables.get(number),
+        table: (number) => tables.get(number),
         group: (id) => this.#group(id),
         meter: (id) => this.#passes(id),
         connections: this.connections,
@@ -148,23 +150,22 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
 
   protected override came(key: string, spec: OvsSpec): void {
     if (isFlow(spec)) {
-      this.#table(spec.table).put(spec);
       this.#count(spec, 1);
       this.#tellOffload(this.#hardware?.put(key, spec));
     }
     if (spec.kind === 'bucket') this.#bucketsOf(spec).add(key);
-    if (spec.kind === 'pipeline') for (const flow of PIPELINE) this.#table(flow.table).put(fixed(flow));
+    if (this.#tables !== undefined) for (const flow of flowsOf(spec)) tableOf(this.#tables, flow).put(flow);
   }
 
   protected override left(key: string, spec: OvsSpec): void {
     if (isFlow(spec)) {
-      this.#table(spec.table).remove(spec);
       this.#count(spec, -1);
       this.#tellOffload(this.#hardware?.remove(key, spec));
     }
     if (spec.kind === 'bucket') this.#bucketsOf(spec).delete(key);
     if (spec.kind === 'meter') this.#meters.forget(spec.id);
-    if (spec.kind === 'pipeline') for (const flow of PIPELINE) this.#table(flow.table).remove(fixed(flow));
+    if (this.#tables !== undefined)
+      for (const flow of flowsOf(spec)) tableOf(this.#tables, flow).remove(flow);
   }
 
   #count({ actions }: FlowSpec, more: 1 | -1): void {
@@ -175,10 +176,12 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
     }
   }
 
-  #table(number: number): FlowTable {
-    const table = this.#tables.get(number) ?? new FlowTable();
-    this.#tables.set(number, table);
-    return table;
+  #flowTables(): Map<number, FlowTable> {
+    if (this.#tables !== undefined) return this.#tables;
+    const tables = new Map<number, FlowTable>();
+    for (const { spec } of this.standing()) for (const flow of flowsOf(spec)) tableOf(tables, flow).put(flow);
+    this.#tables = tables;
+    return tables;
   }
 
   #bucketsOf({ group }: BucketSpec): Set<string> {
@@ -192,4 +195,16 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
   }
 }
 
-const fixed = (flow: Omit<FlowSpec, 'kind'>): FlowSpec => ({ kind: 'flow', ...flow });
+/** The flows that an object is. */
+function flowsOf(spec: OvsSpec): readonly FlowSpec[] {
+  if (isFlow(spec)) return [spec];
+  return spec.kind === 'pipeline' ? FIXED : [];
+}
+
+const FIXED = PIPELINE.map((flow): FlowSpec => ({ kind: 'flow', ...flow }));
+
+function tableOf(tables: Map<number, FlowTable>, { table: number }: FlowSpec): FlowTable {
+  const table = tables.get(number) ?? new FlowTable();
+  tables.set(number, table);
+  return table;
+}

@@ -14,6 +14,8 @@ interface Standing<S extends Spec> {
  */
 export abstract class InMemoryObjects<S extends Spec> {
   readonly #objects = new Map<string, Standing<S>>();
+  /** Keys of what cannot be without an object, by its key. */
+  readonly #contents = new Map<string, Set<string>>();
   readonly #watchers = new Set<(change: Change) => void>();
   #silent = false;
 
@@ -43,16 +45,18 @@ export abstract class InMemoryObjects<S extends Spec> {
     const standing = this.#objects.get(key);
     if (standing === undefined) return;
     this.#objects.delete(key);
+    this.#goesOut(key, standing);
     this.left(key, standing.spec);
-    for (const [other, { within }] of this.#objects) if (within === key) this.remove(other);
+    for (const other of [...(this.#contents.get(key) ?? [])]) this.remove(other);
     this.tell({ kind: 'objects', changed: [], lost: [key] });
   }
 
   /** What stands under these keys, and within them, to be restored. */
   noted(keys: readonly string[]): ReadonlyMap<string, Standing<S> | undefined> {
     const noted = new Map(keys.map((key) => [key, this.#objects.get(key)]));
-    for (const [key, standing] of this.#objects)
-      if (standing.within !== undefined && noted.has(standing.within)) noted.set(key, standing);
+    // A map is gone through with what is added meanwhile: what is within those that are within, too.
+    for (const [key] of noted)
+      for (const inner of this.#contents.get(key) ?? []) noted.set(inner, this.#objects.get(inner));
     return noted;
   }
 
@@ -123,9 +127,24 @@ export abstract class InMemoryObjects<S extends Spec> {
   /** Puts an object in the place of what may be there. */
   protected stand(key: string, standing: Standing<S>): void {
     const before = this.#objects.get(key);
-    if (before !== undefined) this.left(key, before.spec);
+    if (before !== undefined) {
+      this.#goesOut(key, before);
+      this.left(key, before.spec);
+    }
     this.#objects.set(key, standing);
+    if (standing.within !== undefined) {
+      const contents = this.#contents.get(standing.within);
+      if (contents === undefined) this.#contents.set(standing.within, new Set([key]));
+      else contents.add(key);
+    }
     this.came(key, standing.spec);
+  }
+
+  #goesOut(key: string, { within }: Standing<S>): void {
+    const contents = within === undefined ? undefined : this.#contents.get(within);
+    if (within === undefined || contents === undefined) return;
+    contents.delete(key);
+    if (contents.size === 0) this.#contents.delete(within);
   }
 
   /** An object is there from now on. */
@@ -136,6 +155,7 @@ export abstract class InMemoryObjects<S extends Spec> {
 
   protected clear(): void {
     this.#objects.clear();
+    this.#contents.clear();
   }
 }
 

@@ -1,0 +1,165 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { connectNats, STREAMS, type StreamBus } from '@outboard/bus';
+import { IntentPublisher } from '@outboard/client';
+import { unwrap } from '@outboard/core';
+import { addressOf, type KindName } from '@outboard/model';
+import { Program, processUsage, SERVICE_FLAGS } from '@outboard/testbed';
+import { type NatsServer, startNatsServer } from '@outboard/testkit';
+import { FollowedState } from './followed-state.js';
+
+export const TENANT = 'acme';
+const READY_MILLISECONDS = 600_000;
+/** A thousand DPUs are in one heap. */
+const FLEET_FLAGS = [...SERVICE_FLAGS, '--max-old-space-size=18000'];
+
+export interface FleetSystemOptions {
+  readonly dpus: number;
+  /** Virtual functions of each. */
+  readonly functions: number;
+  /** Where V8's profiles of the processes go; absent: nowhere. */
+  readonly profiles?: string;
+}
+
+/** Milliseconds of processor time by process. */
+export type CpuTimes = Readonly<Record<string, number>>;
+
+const main = (service: string): string =>
+  fileURLToPath(new URL(`../../../../services/${service}/dist/main.js`, import.meta.url));
+
+/** A broker, the services and the workers of a fleet, each a process, and somebody who publishes intents and follows states. */
+export class FleetSystem implements AsyncDisposable {
+  readonly #heard: ((said: Record<string, unknown>) => void)[] = [];
+  readonly #workers: Program;
+  readonly #generations = new Map<string, number>();
+
+  private constructor(
+    readonly options: FleetSystemOptions,
+    readonly bus: StreamBus,
+    readonly state: FollowedState,
+    private readonly folder: string,
+    private readonly server: NatsServer,
+    private readonly publisher: IntentPublisher,
+    private readonly services: readonly Program[],
+  ) {
+    const { dpus, functions } = options;
+    this.#workers = new Program({
+      name: 'workers',
+      command: [
+        process.execPath,
+        ...FLEET_FLAGS,
+        ...profiling(options, 'workers'),
+        main('fleet-simulator'),
+        ...['--dpus', `${dpus}`, '--functions', `${functions}`, '--nats', server.url],
+      ],
+      logFile: join(folder, 'workers.log'),
+      readyMilliseconds: READY_MILLISECONDS,
+      takesInput: true,
+      onLine: (line) => {
+        const said = JSON.parse(line) as Record<string, unknown>;
+        if (['status', 'rebooted', 'refused'].includes(String(said.event))) this.#heard.shift()?.(said);
+        if (said.event === 'progress') process.stderr.write(`${said.running} of ${said.of} workers run\n`);
+      },
+    });
+  }
+
+  /** Everything but the workers runs. */
+  static async start(options: FleetSystemOptions): Promise<FleetSystem> {
+    const folder = mkdtempSync(join(tmpdir(), 'outboard-bench-fleet-'));
+    const server = await startNatsServer();
+    const bus = await connectNats({ servers: server.url, name: 'bench' });
+    unwrap(await bus.streams.provision(STREAMS, 'apply'));
+    const services = ['admin', 'network-intent'].map(
+      (name) =>
+        new Program({
+          name,
+          command: [process.execPath, ...SERVICE_FLAGS, ...profiling(options, name), main(name)],
+          logFile: join(folder, `${name}.log`),
+          environment: { OUTBOARD_NATS_URL: server.url, OUTBOARD_DATA_DIRECTORY: join(folder, name) },
+        }),
+    );
+    for (const service of services) await service.start();
+    const state = await FollowedState.open(bus);
+    const publisher = await IntentPublisher.open(bus, TENANT);
+    return new FleetSystem(options, bus, state, folder, server, publisher, services);
+  }
+
+  /** Resolves when all are connected; they may not be ready yet. */
+  startWorkers(): Promise<unknown> {
+    return this.#workers.start();
+  }
+
+  /** Asks the simulator; resolves with what it says to that. */
+  ask(command: string): Promise<Record<string, unknown>> {
+    const answer = new Promise<Record<string, unknown>>((resolve) => this.#heard.push(resolve));
+    this.#workers.write(`${command}\n`);
+    return answer;
+  }
+
+  /** Resolves when the intent is accepted, with the generation that it has made; throws when it is refused. */
+  async apply(
+    kind: KindName,
+    name: string,
+    spec: object,
+    labels: Record<string, string> = {},
+  ): Promise<number> {
+    const manifest = {
+      apiVersion: 'network.outboard.dev/v1alpha1',
+      kind,
+      metadata: { tenant: TENANT, name, labels },
+      spec,
+    };
+    await this.#submit(kind, name, JSON.stringify(manifest), 'apply');
+    const key = `${kind}/${name}`;
+    const generation = (this.#generations.get(key) ?? 0) + 1;
+    this.#generations.set(key, generation);
+    return generation;
+  }
+
+  async delete(kind: KindName, name: string): Promise<void> {
+    await this.#submit(kind, name, '', 'delete');
+    this.#generations.delete(`${kind}/${name}`);
+  }
+
+  /** Of each process and, under `bench`, of this one. */
+  cpu(): CpuTimes {
+    const { user, system } = process.cpuUsage();
+    const running = [...this.services, this.#workers].filter(({ isRunning }) => isRunning);
+    return {
+      ...Object.fromEntries(running.map((program) => [program.name, program.usage().cpuMilliseconds])),
+      ...(this.server.pid !== undefined && { 'nats-server': processUsage(this.server.pid).cpuMilliseconds }),
+      bench: (user + system) / 1_000,
+    };
+  }
+
+  /** Mebibytes that each process has resident. */
+  memory(): Readonly<Record<string, number>> {
+    return Object.fromEntries(
+      [...this.services, this.#workers].map((each) => [each.name, each.usage().residentBytes / 2 ** 20]),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#workers.dispose();
+    await this.publisher[Symbol.asyncDispose]();
+    await this.state[Symbol.asyncDispose]();
+    for (const service of this.services) await service.dispose();
+    await this.bus[Symbol.asyncDispose]();
+    await this.server[Symbol.asyncDispose]();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async #submit(kind: KindName, name: string, body: string, operation: 'apply' | 'delete'): Promise<void> {
+    const address = addressOf({ kind, metadata: { tenant: TENANT, name } });
+    unwrap(await this.publisher.submit(address, Buffer.from(body), { operation }));
+  }
+}
+
+/** What has been used since, by process. */
+export const cpuSince = (before: CpuTimes, after: CpuTimes): CpuTimes =>
+  Object.fromEntries(Object.entries(after).map(([name, time]) => [name, time - (before[name] ?? 0)]));
+
+const profiling = ({ profiles }: FleetSystemOptions, name: string): string[] =>
+  profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${join(profiles, name)}`];
