@@ -139,6 +139,11 @@ export function driverConformance<S extends Spec>(
         const found = await driver.observe({ kind: 'keys', keys: [object.key] });
         expect(found.filter(({ key }) => key === object.key)).toEqual([object]);
       }
+      const keys = all.map(({ key }) => key);
+      const expected = all.map(({ key, spec }) => ({ key, spec, after: [] }));
+      expect(await driver.observe({ kind: 'keys', keys, expected })).toEqual(
+        await driver.observe({ kind: 'keys', keys }),
+      );
       await probe.apply(whole([]));
       expect(await driver.observe({ kind: 'keys', keys: all.map(({ key }) => key) })).toEqual(
         all

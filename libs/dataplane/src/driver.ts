@@ -48,7 +48,7 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
    * something; for `keys`, at least these, where a key without an answer means absent. What happened before is told
    * to the watchers before it returns its promise. Rejects when it cannot look.
    */
-  observe(scope: Scope): Promise<readonly ObservedObject<S>[]>;
+  observe(scope: Scope<S>): Promise<readonly ObservedObject<S>[]>;
   /** Carries out operations in this order, as far as each can be; one result per operation, at the same index. */
   apply(operations: readonly Operation<S>[]): Promise<readonly OperationResult[]>;
   /** These will be created shortly, unless something comes between. What changes nothing yet may begin. Never throws. */
@@ -124,7 +124,20 @@ export type Ownership =
   | { readonly kind: 'free' }
   | { readonly kind: 'foreign'; readonly found: string };
 
-export type Scope = { readonly kind: 'all' } | { readonly kind: 'keys'; readonly keys: readonly string[] };
+export type Scope<S extends Spec> =
+  | { readonly kind: 'all' }
+  | {
+      readonly kind: 'keys';
+      readonly keys: readonly string[];
+      /**
+       * What is expected under each of the keys, at the same index. A hint: of an object of ours that is just so the driver
+       * may give back the very spec, and so spare itself the reading and everybody the comparing. Absent: nothing.
+       */
+      readonly expected?: Expected<S>;
+    };
+
+/** Undefined for keys under which nothing is expected. */
+export type Expected<S extends Spec> = readonly (DriverObject<S> | undefined)[];
 
 export type Operation<S extends Spec> =
   /** Creates; meets something of ours: makes it so; meets something foreign: says so. */

@@ -1,5 +1,13 @@
-import type { Driver, ObservedObject, Operation, OperationResult, Scope, Spec } from './driver.js';
-import { groupBy } from './group-by.js';
+import type {
+  Driver,
+  DriverObject,
+  Expected,
+  ObservedObject,
+  Operation,
+  OperationResult,
+  Scope,
+  Spec,
+} from './driver.js';
 
 export type PutOperation<S extends Spec> = Extract<Operation<S>, { action: 'create' | 'update' }>;
 export type DeleteOperation<S extends Spec> = Extract<Operation<S>, { action: 'delete' }>;
@@ -10,8 +18,8 @@ export interface Handler<S extends Spec> {
   remove(operations: readonly DeleteOperation<S>[]): Promise<readonly OperationResult[]>;
   /** Both at once, in one step; absent: it cannot. */
   change?(operations: readonly Operation<S>[]): Promise<readonly OperationResult[]>;
-  /** These, where missing ones are absent; or all that are ours. */
-  observe(keys: readonly string[] | 'all'): Promise<readonly ObservedObject<S>[]>;
+  /** These, where missing ones are absent; or all that are ours. `expected`: as in `Scope`. */
+  observe(keys: readonly string[] | 'all', expected?: Expected<S>): Promise<readonly ObservedObject<S>[]>;
 }
 
 /** Which objects a handler has: by the first part of their keys, and by their kinds. */
@@ -20,6 +28,13 @@ export interface Responsibility<S extends Spec> {
   /** None: they are looked at by another. */
   readonly keys: readonly string[];
   readonly kinds: readonly S['kind'][];
+}
+
+/** Keys that one handler looks at, and what is expected under each. */
+interface Portion<S extends Spec> {
+  readonly handler: Handler<S>;
+  readonly keys: string[];
+  readonly expected: (DriverObject<S> | undefined)[];
 }
 
 export const DONE: OperationResult = { kind: 'done' };
@@ -71,7 +86,7 @@ export class Handlers<S extends Spec> {
     }
   }
 
-  async observe(scope: Scope): Promise<readonly ObservedObject<S>[]> {
+  async observe(scope: Scope<S>): Promise<readonly ObservedObject<S>[]> {
     const found: ObservedObject<S>[] = [];
     if (scope.kind === 'all') {
       for (const { handler, keys } of this.all) {
@@ -80,10 +95,29 @@ export class Handlers<S extends Spec> {
       }
       return found;
     }
-    const byHandler = groupBy(scope.keys, (key) => this.#byKey.get(key.slice(0, key.indexOf('/'))));
-    for (const [handler, keys] of byHandler)
-      for (const object of await handler.observe(keys)) found.push(object);
+    for (const { handler, keys, expected } of this.#portionsOf(scope))
+      for (const object of await handler.observe(keys, expected)) found.push(object);
     return found;
+  }
+
+  #portionsOf({ keys, expected }: Extract<Scope<S>, { kind: 'keys' }>): Iterable<Portion<S>> {
+    const portions = new Map<Handler<S>, Portion<S>>();
+    let portion: Portion<S> | undefined;
+    let kind: S['kind'] | undefined;
+    for (let index = 0; index < keys.length; index++) {
+      const key = keys[index] as string;
+      const object = expected?.[index];
+      // Those of a kind follow each other as a rule, and have one handler: their keys need not be taken apart.
+      if (object === undefined || object.spec.kind !== kind) {
+        const handler = this.#byKey.get(key.slice(0, key.indexOf('/')));
+        portion = handler && (portions.get(handler) ?? { handler, keys: [], expected: [] });
+        if (portion !== undefined) portions.set(portion.handler, portion);
+        kind = object?.spec.kind;
+      }
+      portion?.keys.push(key);
+      portion?.expected.push(object);
+    }
+    return portions.values();
   }
 
   /** Carries out operations in their order, each run of them that one handler can do together at once. */

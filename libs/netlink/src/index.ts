@@ -13,6 +13,7 @@ export * from './families/neighbour.js';
 export * from './families/nexthop.js';
 export * from './families/nftables.js';
 export * from './families/route.js';
+export * from './families/route-list.js';
 export * from './families/rule.js';
 export * from './families/traffic-control.js';
 export * from './links.js';

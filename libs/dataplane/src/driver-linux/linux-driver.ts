@@ -189,7 +189,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     });
   }
 
-  async observe(scope: Scope): Promise<readonly ObservedObject<LinuxSpec>[]> {
+  async observe(scope: Scope<LinuxSpec>): Promise<readonly ObservedObject<LinuxSpec>[]> {
     this.#places.drain();
     return this.#handlers.observe(scope);
   }

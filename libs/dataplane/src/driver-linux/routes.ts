@@ -1,21 +1,18 @@
 import {
   AF,
   type BatchFailure,
+  listRoutes,
   type Message,
   NetlinkError,
-  type RouteInput,
   RT_TABLE,
-  RTN,
-  RTNH_F,
   route,
 } from '@outboard/netlink';
-import type { OperationResult } from '../driver.js';
-import { groupBy } from '../group-by.js';
+import type { DriverObject, Expected, OperationResult } from '../driver.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure, sendSteps } from '../kernel/batch.js';
 import type { Place } from '../kernel/place.js';
-import { linkKey, namespaceKey, routeKey } from '../realise/linux-keys.js';
-import type { RouteSpec, RouteType } from '../realise/linux-objects.js';
+import { namespaceKey, routeKey } from '../realise/linux-keys.js';
+import type { LinuxSpec, RouteSpec } from '../realise/linux-objects.js';
 import {
   type DeleteOperation,
   type Handler,
@@ -26,6 +23,7 @@ import {
 } from './handler.js';
 import type { Places } from './places.js';
 import { OUTBOARD_PROTOCOL } from './protocol.js';
+import { RouteMessages, routeBody } from './route-messages.js';
 import { RouteReader, unspecified } from './route-reader.js';
 
 /** Up to so many of a namespace are asked for one by one; for more, its tables are listed. */
@@ -44,6 +42,8 @@ export class Routes implements Handler {
 
   async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
     const results: OperationResult[] = operations.map(() => DONE);
+    const creations = new Messages(true);
+    const replacements = new Messages(false);
     const failures = await sendRoutes(operations.length, (index) => {
       const operation = operations[index] as PutOperation;
       const spec = specOf(operation, 'route');
@@ -52,7 +52,7 @@ export class Routes implements Handler {
         results[index] = missing(namespaceKey(spec.namespace));
         return undefined;
       }
-      const message = putMessage(place, spec, operation.action === 'create');
+      const message = (operation.action === 'create' ? creations : replacements).at(place).put(spec);
       if (!('kind' in message)) return { place, message };
       results[index] = message;
       return undefined;
@@ -68,23 +68,26 @@ export class Routes implements Handler {
 
   async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
     const results: OperationResult[] = operations.map(() => DONE);
+    const removals = new Messages(false);
     const failures = await sendRoutes(operations.length, (index) => {
       const { namespace, destination } = observedOf(operations[index] as DeleteOperation, 'route');
       const place = this.places.router(namespace);
-      // With the protocol the kernel removes ours only.
-      const message = route.remove(routeBody(destination));
-      return place === undefined ? undefined : { place, message };
+      return place && { place, message: removals.at(place).remove(destination) };
     });
     for (const [index, failure] of failures)
       if (failure.code !== 'ESRCH') results[index] = resultOfFailure(failure);
     return results;
   }
 
-  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
-    if (keys === 'all') return (await Promise.all([...this.places.routers()].map(observeAll))).flat();
+  async observe(keys: readonly string[] | 'all', expected?: Expected<LinuxSpec>): Promise<Observed[]> {
+    if (keys === 'all')
+      return (await Promise.all([...this.places.routers()].map((place) => observeAll(place)))).flat();
     const found: Observed[] = [];
-    const byPlace = groupBy(keys, (key) => this.places.router(secondOf(key)));
-    for (const [place, own] of byPlace) for (const one of await observeSome(place, own)) found.push(one);
+    for (const [name, own] of byNamespace(keys, expected)) {
+      const place = this.places.router(name);
+      if (place === undefined) continue;
+      for (const one of await observeSome(place, own)) found.push(one);
+    }
     return found;
   }
 
@@ -98,10 +101,47 @@ export class Routes implements Handler {
       if (existing !== undefined && existing !== OUTBOARD_PROTOCOL)
         return { kind: 'foreign', found: `a route of protocol ${existing}` };
     }
-    const message = putMessage(place, spec, false);
+    const message = new RouteMessages(place).put(spec);
     if ('kind' in message) return message;
     const failure = (await sendSteps([{ index: 0, socket: place.route, message }])).get(0);
     return failure === undefined ? DONE : resultOf(spec, failure);
+  }
+}
+
+/** Keys of one namespace, and what is expected under them. */
+interface Portion {
+  readonly keys: string[];
+  readonly expected: DriverObject<LinuxSpec>[];
+}
+
+function byNamespace(keys: readonly string[], expected: Expected<LinuxSpec> = []): Map<string, Portion> {
+  const portions = new Map<string, Portion>();
+  let name: string | undefined;
+  let portion: Portion = { keys: [], expected: [] };
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index] as string;
+    const object = expected[index];
+    const next = object?.spec.kind === 'route' ? object.spec.namespace : secondOf(key);
+    if (next !== name) {
+      name = next;
+      portion = portions.get(name) ?? { keys: [], expected: [] };
+      portions.set(name, portion);
+    }
+    portion.keys.push(key);
+    if (object !== undefined) portion.expected.push(object);
+  }
+  return portions;
+}
+
+/** Of several places. */
+class Messages {
+  #last: { readonly place: Place; readonly messages: RouteMessages } | undefined;
+
+  constructor(private readonly create: boolean) {}
+
+  at(place: Place): RouteMessages {
+    if (this.#last?.place !== place) this.#last = { place, messages: new RouteMessages(place, this.create) };
+    return this.#last.messages;
   }
 }
 
@@ -144,61 +184,6 @@ function resultOf(spec: RouteSpec, failure: { code: string; message: string }): 
   return { kind: 'missing', dependency: reachabilityKey(spec.namespace), message };
 }
 
-/** Where a route leads, as the kernel puts it. */
-type Way = Pick<RouteInput, 'rtmType' | 'rtmFlags' | 'gateway' | 'oif' | 'multipath' | 'metrics'>;
-
-/** A route of ours in the main table; one literal, for there are many. */
-function routeBody(
-  destination: string,
-  { rtmType, rtmFlags, gateway, oif, multipath, metrics }: Way = {},
-): RouteInput {
-  const slash = destination.indexOf('/');
-  return {
-    rtmFamily: destination.includes(':') ? AF.INET6 : AF.INET,
-    rtmDstLen: Number(destination.slice(slash + 1)),
-    rtmTable: RT_TABLE.MAIN,
-    rtmProtocol: OUTBOARD_PROTOCOL,
-    rtmType,
-    rtmFlags,
-    dst: destination.slice(0, slash),
-    gateway,
-    oif,
-    multipath,
-    metrics,
-  };
-}
-
-function putMessage(place: Place, spec: RouteSpec, create: boolean): Message | OperationResult {
-  for (const { device } of spec.nextHops)
-    if (device !== undefined && place.device(device) === undefined) return missing(linkKey(device));
-  const way = wayOf(place, spec);
-  const body = routeBody(spec.destination, spec.mtu === 0 ? way : { ...way, metrics: { mtu: spec.mtu } });
-  return create ? route.create(body) : route.replace(body);
-}
-
-const TYPES: Readonly<Record<RouteType, number>> = {
-  unreachable: RTN.UNREACHABLE,
-  blackhole: RTN.BLACKHOLE,
-  prohibit: RTN.PROHIBIT,
-};
-
-function wayOf(place: Place, { nextHops, type = 'unreachable' }: RouteSpec): Way {
-  const [first] = nextHops;
-  if (first === undefined) return { rtmType: TYPES[type] };
-  const indexOf = (device: string): number | undefined => place.device(device)?.index;
-  if (nextHops.length === 1) {
-    const { gateway, device } = first;
-    if (device === undefined) return { rtmType: RTN.UNICAST, gateway };
-    return { rtmType: RTN.UNICAST, rtmFlags: RTNH_F.ONLINK, gateway, oif: indexOf(device) };
-  }
-  const multipath = nextHops.map(({ gateway, device, weight }) => ({
-    gateway,
-    rtnhHops: weight - 1,
-    ...(device === undefined ? {} : { rtnhIfindex: indexOf(device), rtnhFlags: RTNH_F.ONLINK }),
-  }));
-  return { rtmType: RTN.UNICAST, multipath };
-}
-
 /** The protocol of the route to exactly that destination; undefined if there is none. */
 async function protocolOf(place: Place, destination: string): Promise<number | undefined> {
   const { rtmFamily = AF.INET, rtmDstLen, dst } = routeBody(destination);
@@ -207,16 +192,16 @@ async function protocolOf(place: Place, destination: string): Promise<number | u
     ?.rtmProtocol;
 }
 
-async function observeAll(place: Place): Promise<Observed[]> {
-  const reader = new RouteReader(place);
+async function observeAll(place: Place, expected?: Expected<LinuxSpec>): Promise<Observed[]> {
+  const reader = new RouteReader(place, expected);
   const dumpOf = (rtmFamily: number): Promise<Observed[]> => {
     const filter = { rtmFamily, rtmTable: RT_TABLE.MAIN, rtmProtocol: OUTBOARD_PROTOCOL };
-    return place.route.dump(route.dump(filter), (message) => reader.read(message));
+    return place.route.dump(listRoutes(filter), (listed) => reader.readListed(listed));
   };
   return (await dumpOf(AF.INET)).concat(await dumpOf(AF.INET6));
 }
 
-async function observeSome(place: Place, keys: readonly string[]): Promise<Observed[]> {
+async function observeSome(place: Place, { keys, expected }: Portion): Promise<Observed[]> {
   const found: Observed[] = [];
   if (keys.length <= SINGLE_GETS) {
     let certain = true;
@@ -230,7 +215,7 @@ async function observeSome(place: Place, keys: readonly string[]): Promise<Obser
     }
     if (certain) return found;
   }
-  return observeAll(place);
+  return observeAll(place, expected);
 }
 
 /**

@@ -168,7 +168,7 @@ export class OvsDriver implements Driver<OvsSpec> {
     return realiseOvs(key, object, resolve, { underlay: this.#underlay, lacks: this.#lacks, isUp });
   }
 
-  async observe(scope: Scope): Promise<readonly ObservedObject<OvsSpec>[]> {
+  async observe(scope: Scope<OvsSpec>): Promise<readonly ObservedObject<OvsSpec>[]> {
     this.place.drain();
     return this.#handlers.observe(scope);
   }

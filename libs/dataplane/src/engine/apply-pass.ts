@@ -4,6 +4,7 @@ import type { Driver, ObservedObject, Operation, OperationResult, Spec } from '.
 import type { Closures } from './closures.js';
 import { missingFor } from './dependencies.js';
 import {
+  asExpected,
   type Entry,
   eachNeed,
   type Issue,
@@ -98,8 +99,7 @@ export class ApplyPass<S extends Spec> {
     if (entries.length === 0) return;
     let found: Map<string, ObservedObject<S>>;
     try {
-      const keys = entries.map(({ key }) => key);
-      const objects = await this.context.driver.observe({ kind: 'keys', keys });
+      const objects = await this.context.driver.observe(asExpected(entries));
       found = new Map(objects.map((object) => [object.key, object]));
     } catch (failure) {
       const { message } = AppError.from(failure);

@@ -267,7 +267,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
   /** Takes note that an object may be wanted otherwise, and queues it if that leaves something to do. */
   #sync(entry: Entry<S>, urgency: Urgency, releasing: readonly NeutralRecord<S>[], cause?: Task): void {
     const { wanted, claims } = entry;
-    this.#pass.desireChanged(entry, wanted === undefined ? releasing : []);
+    this.#pass.desireChanged(entry, wanted === undefined ? releasing : NOBODY);
     if (entry.pending === undefined) return;
     this.#progress.open(entry, wanted === undefined ? releasing : claims, urgency, cause);
     this.#queue(entry, urgency);

@@ -1,6 +1,6 @@
 import { type DeltaTracker, type Queued, satisfies, Tracked } from '@outboard/reconcile';
 import type { ObjectProblem, Source } from '../document.js';
-import type { DriverObject, ObservedObject, Ownership, Spec } from '../driver.js';
+import type { DriverObject, ObservedObject, Ownership, Scope, Spec } from '../driver.js';
 
 /** Somebody waits for urgent work (a port is attached); bulk work (a whole document) is told about when it is over. */
 export type Urgency = 'urgent' | 'bulk';
@@ -89,6 +89,13 @@ export function eachNeed<S extends Spec>(
   if (requires !== undefined) for (const key of requires) callback(key);
   if (within !== undefined) callback(within);
 }
+
+/** To look at these, of which each should be as it is wanted. */
+export const asExpected = <S extends Spec>(entries: readonly Entry<S>[]): Scope<S> => ({
+  kind: 'keys',
+  keys: entries.map(({ key }) => key),
+  expected: entries.map(({ wanted }) => wanted),
+});
 
 const OWNED: Ownership = { kind: 'owned' };
 

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock } from '@outboard/core';
 import type { Driver, ObservedObject, Scope, Spec } from '../driver.js';
 import type { ApplyPass } from './apply-pass.js';
-import type { Entry, Tracker } from './entry.js';
+import { asExpected, type Entry, type Tracker } from './entry.js';
 
 /** More than this many are read back in the background. */
 const READ_BACK_AT_ONCE = 1024;
@@ -72,7 +72,7 @@ export class Looks<S extends Spec> implements AsyncDisposable {
       this.#observeInBackground({ kind: 'all' });
     } else if (this.#unverified.length > 0 && isIdle) {
       if (this.#unverified.length > READ_BACK_AT_ONCE) {
-        this.#observeInBackground({ kind: 'keys', keys: this.#unverified.map(({ key }) => key) });
+        this.#observeInBackground(asExpected(this.#unverified));
       } else {
         const entries = this.#unverified.filter(({ stage }) => stage === 'unverified');
         this.#unverified = [];
@@ -82,7 +82,7 @@ export class Looks<S extends Spec> implements AsyncDisposable {
     }
   }
 
-  #observeInBackground(scope: Scope): void {
+  #observeInBackground(scope: Scope<S>): void {
     const entries = this.#unverified.filter(({ stage }) => stage === 'unverified');
     this.#unverified = [];
     const { clock, driver, pass, tracker, onEverythingSeen } = this.context;
@@ -134,7 +134,7 @@ export class Looks<S extends Spec> implements AsyncDisposable {
   }
 
   /** An object that a look in the background found; it began at the turn `startedAt`. */
-  #found(object: ObservedObject<S>, scope: Scope, startedAt: number, look: number): void {
+  #found(object: ObservedObject<S>, scope: Scope<S>, startedAt: number, look: number): void {
     const { pass, tracker } = this.context;
     const entry = tracker.at(object.key);
     entry.look = look;

@@ -9,6 +9,10 @@ const ROUTER = tagOf(1);
 const DESTINATION = tagOf(2);
 const NEXT_HOP = tagOf(3);
 
+const { latin1Slice } = Buffer.prototype as unknown as {
+  latin1Slice(this: Uint8Array, start: number, end: number): string;
+};
+
 /** A route that was read, and where in its bytes stands what. */
 interface Known {
   readonly bytes: Uint8Array;
@@ -97,9 +101,5 @@ function areEqual(one: Uint8Array, at: number, other: Uint8Array, otherAt: numbe
   return true;
 }
 
-/** Of ASCII; for a dozen characters cheaper than a buffer and its decoder. */
-function textOf(bytes: Uint8Array, start: number, end: number): string {
-  let text = '';
-  for (let index = start; index < end; index++) text += String.fromCharCode(bytes[index] ?? 0);
-  return text;
-}
+/** Of ASCII. Node's own, which a buffer calls too, as making one costs more than the dozen characters. */
+const textOf = (bytes: Uint8Array, start: number, end: number): string => latin1Slice.call(bytes, start, end);

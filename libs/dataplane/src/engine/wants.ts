@@ -1,7 +1,7 @@
 import type { DataplaneObject } from '@outboard/contracts';
 import { AppError } from '@outboard/core';
 import type { DocumentUpdate, DocumentVersion } from '../document.js';
-import type { Driver, DriverObject, Spec } from '../driver.js';
+import type { Driver, DriverObject, HopIsUp, Resolve, Spec } from '../driver.js';
 import { ALL_HOPS_UP, type HopHealth } from '../hop-health.js';
 import type { Closures } from './closures.js';
 import { type Entry, eachNeed, NeutralRecord, NOBODY, sameSpec, type Tracker } from './entry.js';
@@ -9,6 +9,8 @@ import { ObjectReader } from './object-reader.js';
 import { SourceReader } from './source-reader.js';
 
 interface Document<S extends Spec> {
+  /** Looks in this document first. */
+  readonly resolve: Resolve;
   version: DocumentVersion;
   complete: boolean;
   readonly records: Map<string, NeutralRecord<S>>;
@@ -34,6 +36,7 @@ export class Wants<S extends Spec> {
   readonly #parsed = new Map<Uint8Array, DataplaneObject>();
   readonly #sources = new SourceReader();
   readonly #objects = new ObjectReader();
+  readonly #isUp: HopIsUp = (portUid) => this.hopHealth.isUp(portUid);
 
   constructor(
     private readonly driver: Pick<Driver<S>, 'realise'>,
@@ -43,8 +46,9 @@ export class Wants<S extends Spec> {
     private readonly hopHealth: HopHealth = ALL_HOPS_UP,
   ) {
     for (const owner of owners) {
-      const document = { version: NO_VERSION, complete: false, records: new Map(), gone: new Map() };
-      this.#documents.set(owner, document);
+      const resolve: Resolve = (key) => this.#resolve(owner, key);
+      const state = { version: NO_VERSION, complete: false, records: new Map(), gone: new Map() };
+      this.#documents.set(owner, { ...state, resolve });
     }
   }
 
@@ -123,13 +127,13 @@ export class Wants<S extends Spec> {
     const { objects: before, references } = record;
     this.#work(record);
     if (references.length + record.references.length > 0) this.#refer(record, references);
-    const touched: Entry<S>[] = [];
-    for (const { key } of before) {
-      if (!record.objects.some((object) => object.key === key)) touched.push(this.#claim(key, record, false));
-    }
-    for (const { key } of record.objects) touched.push(this.#claim(key, record, true));
+    const { objects } = record;
+    const released = before
+      .filter(({ key }) => !objects.some((object) => object.key === key))
+      .map(({ key }) => this.#claim(key, record, false));
+    const claimed = objects.map(({ key }) => this.#claim(key, record, true));
     if (record.bytes === undefined) this.#documents.get(record.owner)?.gone.delete(record.key);
-    return touched;
+    return released.length === 0 ? claimed : [...released, ...claimed];
   }
 
   /** True if some wanted object cannot be without that key. */
@@ -207,15 +211,11 @@ export class Wants<S extends Spec> {
     record.objects = NOBODY;
     record.references = NOBODY;
     record.blocked = undefined;
-    if (record.bytes === undefined) return;
+    const document = this.#documents.get(record.owner);
+    if (record.bytes === undefined || document === undefined) return;
     try {
       const object = this.#objects.read(record.bytes);
-      const realisation = this.driver.realise(
-        record.key,
-        object,
-        (key) => this.#resolve(record.owner, key),
-        (portUid) => this.hopHealth.isUp(portUid),
-      );
+      const realisation = this.driver.realise(record.key, object, document.resolve, this.#isUp);
       record.references = realisation.references;
       if (realisation.kind === 'realised') record.objects = realisation.objects;
       else if (realisation.kind === 'unsupported')

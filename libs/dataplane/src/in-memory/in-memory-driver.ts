@@ -69,7 +69,7 @@ export abstract class InMemoryDriver<S extends Spec> implements Driver<S | Repre
     });
   }
 
-  async observe(scope: Scope): Promise<readonly ObservedObject<S | RepresentorSpec>[]> {
+  async observe(scope: Scope<S | RepresentorSpec>): Promise<readonly ObservedObject<S | RepresentorSpec>[]> {
     const keys = scope.kind === 'all' ? this.#objects.keys() : scope.keys;
     return keys.flatMap((key) => this.#objects.get(key) ?? []);
   }

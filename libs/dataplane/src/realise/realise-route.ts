@@ -1,5 +1,6 @@
 import type { NextHop, Route } from '@outboard/contracts';
 import { Problems } from '@outboard/core';
+import { parseIpv4Prefix } from '@outboard/netlink';
 import type { DriverObject } from '../driver.js';
 import { canonicalAddress, formatPrefix, parsePrefix } from './addresses.js';
 import { linkKey, namespaceKey, routeKey } from './linux-keys.js';
@@ -30,6 +31,8 @@ interface Home {
   readonly namespace: string;
   /** Of the namespace. */
   readonly key: string;
+  /** Of the keys of its routes. */
+  readonly keyPrefix: string;
 }
 
 const knownWays = new Map<string, Ways>();
@@ -41,20 +44,28 @@ let lastHome: Home | undefined;
 /** A Route as the kernel's. Throws AppError INVALID_ARGUMENT. */
 export function routeObject(route: Route, dpu: string): DriverObject<LinuxSpec> {
   const problems = new Problems();
-  const { namespace, key: home } = homeOf(route.router, dpu, problems);
-  const prefix = parsePrefix(route.destination);
-  if (prefix === undefined) problems.add('destination', 'must be an IPv4 or IPv6 prefix');
+  const { namespace, key: home, keyPrefix } = homeOf(route.router, dpu, problems);
+  const destination = destinationOf(route.destination, problems);
   const { nextHops, links } = waysOf(route.nextHops, problems);
   const type = typeOf(route, problems);
   const { mtu } = route;
-  if (problems.total > 0 || prefix === undefined) throw problems.toError();
-  const destination = formatPrefix(prefix);
+  if (problems.total > 0) throw problems.toError();
+  const spec = { kind: 'route', namespace, destination, nextHops, mtu } as const;
   return {
-    key: routeKey(namespace, destination),
-    spec: { kind: 'route', namespace, destination, nextHops, mtu, ...(nextHops.length === 0 && { type }) },
+    key: keyPrefix + destination,
+    spec: nextHops.length > 0 ? spec : { ...spec, type },
     after: links.length > 0 ? links : [home],
     within: home,
   };
+}
+
+/** In canonical text. Large tables are of IPv4 and mostly given like that: those are taken as they are. */
+function destinationOf(text: string, problems: Problems): string {
+  const ipv4 = parseIpv4Prefix(text);
+  if (ipv4 !== undefined && ipv4.address % 2 ** (32 - ipv4.length) === 0) return text;
+  const prefix = parsePrefix(text);
+  if (prefix === undefined) problems.add('destination', 'must be an IPv4 or IPv6 prefix');
+  return prefix === undefined ? '' : formatPrefix(prefix);
 }
 
 function typeOf({ rtmType }: Route, problems: Problems): RouteType {
@@ -67,7 +78,13 @@ function homeOf(router: string, dpu: string, problems: Problems): Home {
   if (lastHome?.router === router && lastHome.dpu === dpu) return lastHome;
   if (!ROUTER_KEY.test(router)) problems.add('router', 'must be the key of a Router');
   const namespace = namespaceName(dpu, router);
-  const home = { dpu, router, namespace, key: namespaceKey(namespace) };
+  const home = {
+    dpu,
+    router,
+    namespace,
+    key: namespaceKey(namespace),
+    keyPrefix: routeKey(namespace, ''),
+  };
   if (problems.total === 0) lastHome = home;
   return home;
 }

@@ -1,10 +1,45 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { formatIp, formatLinkAddress, ipBytes, parseIpv4, parseIpv6, parseLinkAddress } from './address.js';
+import {
+  formatIp,
+  formatLinkAddress,
+  ipBytes,
+  parseIpv4,
+  parseIpv4Prefix,
+  parseIpv6,
+  parseLinkAddress,
+} from './address.js';
 
 const text = (bytes: Uint8Array): string => formatIp(bytes, 0, bytes.length);
 
 describe('IP addresses', () => {
+  it('an IPv4 address with the length of its prefix is two numbers', () => {
+    const prefix = fc.record({ address: fc.nat({ max: 0xffffffff }), length: fc.nat({ max: 32 }) });
+    fc.assert(
+      fc.property(prefix, (value) => {
+        const bytes = [24, 16, 8, 0].map((shift) => (value.address >>> shift) & 255);
+        expect(parseIpv4Prefix(`${bytes.join('.')}/${value.length}`)).toEqual(value);
+      }),
+    );
+  });
+
+  it.each([
+    '',
+    '/',
+    '10.0.0.0',
+    '10.0.0.0/',
+    '10.0.0.0/33',
+    '10.0.0.0/08',
+    '10.0.0.0/100',
+    '10.0.0/8',
+    'fd00::/64',
+    '10.0.0.0/8/8',
+    '10.0.0.0/-1',
+    '10.0.0.0/ 8',
+  ])('%j is no IPv4 prefix', (text) => {
+    expect(parseIpv4Prefix(text)).toBeUndefined();
+  });
+
   it('every IPv4 and IPv6 address survives formatting and parsing', () => {
     const bytes = fc.oneof(
       fc.uint8Array({ minLength: 4, maxLength: 4 }),

@@ -5,17 +5,18 @@ export type IpInput = string | number | Uint8Array;
 /** A link-layer address: `02:00:5e:00:10:05`, a 48-bit number, or bytes. */
 export type LinkAddressInput = string | number | Uint8Array;
 
+const ZERO = 0x30;
 const DOT = 0x2e;
 const COLON = 0x3a;
 const MAX_LINK_ADDRESS_LENGTH = 32;
 
-/** IPv4 text as an unsigned number, or -1. Only the four-part decimal form without leading zeros (RFC 6943 3.1.1). */
-export function parseIpv4(text: string): number {
+/** IPv4 text, up to `end`, as an unsigned number, or -1. Only the four-part decimal form without leading zeros (RFC 6943 3.1.1). */
+export function parseIpv4(text: string, end = text.length): number {
   let value = 0;
   let part = -1;
   let parts = 0;
-  for (let index = 0; index <= text.length; index++) {
-    const character = index === text.length ? DOT : text.charCodeAt(index);
+  for (let index = 0; index <= end; index++) {
+    const character = index === end ? DOT : text.charCodeAt(index);
     if (character === DOT) {
       if (part < 0 || ++parts > 4) return -1;
       value = value * 256 + part;
@@ -27,6 +28,24 @@ export function parseIpv4(text: string): number {
     }
   }
   return parts === 4 ? value : -1;
+}
+
+export interface Ipv4Prefix {
+  /** As an unsigned number. */
+  readonly address: number;
+  readonly length: number;
+}
+
+/** An IPv4 address with the length of its prefix, `10.0.0.0/8`; undefined for any other text. */
+export function parseIpv4Prefix(text: string): Ipv4Prefix | undefined {
+  const slash = text.indexOf('/');
+  const digits = text.length - slash - 1;
+  const high = digits === 2 ? text.charCodeAt(slash + 1) - ZERO : 0;
+  const low = text.charCodeAt(text.length - 1) - ZERO;
+  const isLength = digits === 1 || (digits === 2 && high >= 1 && high <= 3);
+  if (slash < 0 || !isLength || !(low >= 0 && low <= 9) || 10 * high + low > 32) return undefined;
+  const address = parseIpv4(text, slash);
+  return address < 0 ? undefined : { address, length: 10 * high + low };
 }
 
 /** IPv6 text as 16 bytes, or undefined. RFC 4291 section 2.2, without zone. */
