@@ -19,7 +19,7 @@ export * from './kinds/accelerationquota/spec.js';
 export * from './kinds/accelerationsession/spec.js';
 export * from './kinds/addressset/spec.js';
 export type { Accelerator, AcceleratorEngine, QuarantinedModule } from './kinds/dpu/accelerator.js';
-export { isAdmitted, isConnected, isRetired, isSchedulable } from './kinds/dpu/conditions.js';
+export { isAdmitted, isConnected, isRetired, isSchedulable, keepsWorkloads } from './kinds/dpu/conditions.js';
 export {
   DEFAULT_LIFECYCLE,
   DESIRED_LIFECYCLES,

@@ -82,6 +82,22 @@ it('a program goes on over a restart of what keeps it, and its end is told to wh
   expect(existsSync(`/sys/fs/cgroup/memory${lab.cgroupParent}`)).toBe(false);
 }, 30_000);
 
+it('begins anew where it is wanted again while it is being removed', async () => {
+  const wanted = lab.workload(script('echo started'));
+  const { uid } = wanted;
+  lab.host.want(uid, wanted);
+  const before = await lab.until(uid, ({ ready }) => ready);
+  lab.host.want(uid, undefined);
+  await lab.until(uid, ({ state }) => state === 'STOPPING');
+  lab.host.want(uid, wanted);
+  const after = await lab.until(uid, ({ ready, since }) => ready && since !== before.since);
+  expect(after).toMatchObject({ state: 'RUNNING', restarts: 0 });
+  expect(await lab.saidUntil(uid, /^started$/)).toBe('started');
+  lab.host.want(uid, undefined);
+  await lab.gone(uid);
+  nothingIsLeft(uid);
+}, 30_000);
+
 it('waits for acceleration sessions, and finds each with a token that it alone has; not so when it is gone', async () => {
   const session = { tenant: 'acme', name: 'sealing' };
   const served = mkdtempSync(join(tmpdir(), 'outboard-session-'));

@@ -99,7 +99,7 @@ describe('what a DPU has', () => {
 
   it('is nothing for workloads once it is retired', async () => {
     await apply('firewall', 500, 1_024);
-    unwrap(await laboratory.apply('Dpu', 'dpu-7', { lifecycle: { desired: 'RETIRED' } }));
+    unwrap(await laboratory.apply('Dpu', 'dpu-7', { lifecycle: { desired: 'RETIRED', forceDrain: true } }));
     expect(status()).toMatchObject({
       lifecycle: { state: 'RETIRED' },
       freeCapacity: { cpuMillicores: 4_000 },

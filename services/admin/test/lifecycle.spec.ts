@@ -23,6 +23,7 @@ const FACTS: Facts = {
   settled: false,
   rebootProblem: '',
   remaining: 0,
+  remainingWorkloads: 0,
   remainingNames: [],
 };
 const BUSY = { remaining: 2, remainingNames: ['port acme/a', 'port acme/b'] };

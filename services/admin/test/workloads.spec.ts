@@ -1,114 +1,28 @@
-import { create } from '@bufbuild/protobuf';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { InventoryReportSchema, WorkloadReportSchema } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
+import { parseManifest } from '@outboard/model';
+import { functionOf } from './admin-laboratory.js';
 import {
-  decodeResource,
-  findCondition,
-  type Name,
-  type Port,
-  parseManifest,
-  type Uid,
-} from '@outboard/model';
-import type { Command, DomainContext } from '@outboard/resource-service';
-import { AdminDomain } from '../src/domain/admin-domain.js';
-import { Inventory } from '../src/domain/inventory.js';
-import { parseInventoryReport } from '../src/domain/inventory-report.js';
-import { workloadFacts } from '../src/domain/workloads/report.js';
-import { functionOf, reportOf } from './admin-laboratory.js';
+  apply,
+  commandOf,
+  context,
+  documentOf,
+  domain,
+  found,
+  healthy,
+  nextRevision,
+  ON_DPU_1,
+  planned,
+  portOf,
+  register,
+  remove,
+  reset,
+  run,
+  tell,
+  tellPort,
+} from './workload-world.js';
 
-let domain: AdminDomain;
-let revision: number;
-
-const context = (): DomainContext => ({
-  revision: ++revision,
-  now: Date.UTC(2026, 10, 27),
-  newUid: () => `00000000-0000-7000-8000-${String(revision).padStart(12, '0')}` as Uid,
-});
-
-const register = (dpu: string, more: object = {}): void => {
-  const report = create(
-    InventoryReportSchema,
-    reportOf(`SN-${dpu}`, {
-      incarnation: `boot-${dpu}`,
-      cpuMillicores: 2000,
-      memoryMebibytes: 1000,
-      ...more,
-    }),
-  );
-  const facts = unwrap(parseInventoryReport(dpu as Name, report));
-  const at = context();
-  domain.followed(unwrap(domain.inventory.register(dpu as Name, facts, at, () => 'default' as Name)), at);
-};
-
-const commandOf = (kind: string, name: string, spec: object): Command => {
-  const metadata = { tenant: 'acme', name };
-  const manifest = { apiVersion: 'admin.outboard.dev/v1alpha1', kind, metadata, spec };
-  return { operation: 'apply', intent: unwrap(parseManifest(manifest)) };
-};
-const apply = (kind: string, name: string, spec: object) =>
-  domain.decide(commandOf(kind, name, spec), context());
-const run = (name: string, spec: object = {}) =>
-  unwrap(apply('Workload', name, { command: ['/bin/true'], ...spec }));
-const remove = (kind: 'Workload' | 'WorkloadConfiguration', name: string) =>
-  domain.decide({ operation: 'delete', kind, tenant: 'acme', name }, context());
-const found = (name: string) => domain.workload('acme', name);
-const planned = (name: string) => {
-  const condition = findCondition(found(name)?.status.conditions ?? [], 'Planned');
-  return [condition?.reason, condition?.message];
-};
-const healthy = (name: string) => findCondition(found(name)?.status.conditions ?? [], 'Healthy')?.reason;
-
-/** Keys of a DPU's document. */
-const documentOf = (dpu: string): string[] => {
-  domain.takeDocumentChanges(++revision);
-  return domain.compileDocument(dpu as Name).objects.map(({ key }) => key.split('/')[0] ?? '');
-};
-
-/** A port of network-intent. */
-const portOf = (name: string, status: object, sfNumber?: number): Port => {
-  const place = { serialNumber: 'SN-dpu-1', pfMacAddress: '08:c0:eb:00:00:01' };
-  const metadata = { tenant: 'acme', name, uid: '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11', generation: 1 };
-  const apiVersion = 'network.outboard.dev/v1alpha1';
-  const port = {
-    apiVersion,
-    kind: 'Port',
-    metadata,
-    spec: { network: 'blue', function: { ...place, ...(sfNumber !== undefined && { sfNumber }) } },
-    status,
-  };
-  return unwrap(decodeResource(port)) as Port;
-};
-const ON_DPU_1 = {
-  dpu: 'dpu-1',
-  representor: 'pf0sf1',
-  mtu: 1450,
-  macAddress: '02:00:5e:00:10:05',
-  addresses: [{ subnet: 'v4', ip: '10.0.1.5', prefixLength: 24, gateway: '10.0.1.1' }],
-};
-const tellPort = (name: string, port: Port | undefined) =>
-  domain.portsTold([{ tenant: 'acme', name, port }], context());
-
-const tell = (dpu: string, name: string, report: object) =>
-  domain.workloadReported(
-    dpu as Name,
-    workloadFacts(
-      create(WorkloadReportSchema, {
-        uid: found(name)?.metadata.uid ?? '',
-        generation: 1,
-        state: 'RUNNING',
-        ready: true,
-        ...report,
-      }),
-    ),
-    context(),
-  );
-
-beforeEach(() => {
-  revision = 0;
-  domain = new AdminDomain(new Inventory());
-  domain.reload([], 0);
-});
+beforeEach(reset);
 
 describe('a workload is placed', () => {
   it('where most memory is free, and stays there', () => {
@@ -188,7 +102,7 @@ describe('ports of a workload', () => {
     tellPort('p', portOf('p', ON_DPU_1, 1));
     withPort('one');
     const stored = [...domain.inventory.dpus(), found('one')];
-    domain.reload(stored, ++revision);
+    domain.reload(stored, nextRevision());
     register('dpu-1', { workerVersion: '2.0.0' });
     expect(planned('one')).toEqual(['Placed', 'on dpu-1']);
     expect(documentOf('dpu-1')).toEqual(['workload']);
@@ -200,7 +114,7 @@ describe('ports of a workload', () => {
     tellPort('other', undefined);
     const stored = [...domain.inventory.dpus(), found('one')];
     tellPort('p', portOf('p', ON_DPU_1, 1));
-    domain.reload(stored, ++revision);
+    domain.reload(stored, nextRevision());
     expect(planned('one')[0]).toBe('PortsMissing');
     const again = { tenant: 'acme', name: 'p', port: portOf('p', ON_DPU_1, 1) };
     expect(domain.concernsWorkloads([again])).toBe(true);
@@ -305,7 +219,7 @@ describe('the configuration of an interface', () => {
     tell('dpu-1', 'one', { ...published, configurations: [told] });
     expect(reasons()[2]).toBe('Taken');
     const subject = unwrap(level(3)).resource;
-    domain.reload([...domain.inventory.dpus(), found('one'), subject], ++revision);
+    domain.reload([...domain.inventory.dpus(), found('one'), subject], nextRevision());
     tell('dpu-1', 'one', published);
     expect(reasons()[2]).toBe('Taken');
     run('one', { dpu: 'dpu-2' });

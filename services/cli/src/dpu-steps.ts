@@ -7,6 +7,8 @@ export interface StepParameters {
   readonly request: string;
   /** Undefined: as it is. */
   readonly drainSeconds: number | undefined;
+  /** Whether workloads are stopped at once. */
+  readonly force: boolean;
 }
 
 /** A step in the life of a DPU (docs/lifecycle.md): fields of its spec, and where they lead. */
@@ -31,8 +33,8 @@ function isAtRest(dpu: ResourceJson): boolean {
   return stateOf(dpu) === (desired === ABSENT ? 'READY' : desired);
 }
 
-const wanting = (desired: string, { drainSeconds }: StepParameters) => ({
-  lifecycle: { desired, ...(drainSeconds !== undefined && { drainSeconds }) },
+const wanting = (desired: string, { drainSeconds, force }: StepParameters) => ({
+  lifecycle: { desired, forceDrain: force, ...(drainSeconds !== undefined && { drainSeconds }) },
 });
 
 export const DPU_STEPS: ReadonlyMap<string, DpuStep> = new Map<string, DpuStep>([
@@ -102,8 +104,5 @@ export function withStep(
 export function standingOfDpu(dpu: ResourceJson): string {
   const [reason, message] = [field(dpu, 'status.lifecycle.reason'), field(dpu, 'status.lifecycle.message')];
   const stuck = valueAt(dpu, 'status.lifecycle.stuck') === true ? ', stuck' : '';
-  const workloads = Number(valueAt(dpu, 'status.workloads') ?? 0);
-  const staying =
-    workloads === 0 ? '' : `; with it ${workloads === 1 ? '1 workload' : `${workloads} workloads`}`;
-  return `${stateOf(dpu)}${stuck}: ${reason}: ${message}${staying}`;
+  return `${stateOf(dpu)}${stuck}: ${reason}: ${message}`;
 }

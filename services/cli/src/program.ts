@@ -392,14 +392,16 @@ ${examples([
     .argument('<name...>', 'names of DPUs')
     .option('--wait', 'end when they are there, and tell every change on the way; --timeout: 1h')
     .option('--drain-seconds <number>', 'drain, retire: how long what is there may take to leave')
+    .option('--force', 'drain, retire: stop the workloads that are there at once')
     .option('--request <text>', 'reboot, retry: asks once for each text (default: the time)')
     .addHelpText(
       'after',
       `
-Changes fields of the DPU's spec: approved, and desired, drainSeconds, rebootRequest and retryRequest
-of lifecycle. What is not named stays as it is. A drained DPU is in MAINTENANCE: nothing new comes to
-it, and who is there has to be moved by its owner; --wait tells how many are left, and whose. undrain
-ends that, or the maintenance, or what retire began. The exit code is 124 when the time is over.
+Changes fields of the DPU's spec: approved, and desired, drainSeconds, forceDrain, rebootRequest and
+retryRequest of lifecycle. What is not named stays as it is. A drained DPU is in MAINTENANCE: nothing
+new comes to it, its workloads are moved where they may be, and ports have to be moved by their owners;
+--wait tells who is left, and why. undrain ends that, or the maintenance, or what retire began. The
+exit code is 124 when the time is over.
 ${examples(['outboard dpu approve dpu-7', 'outboard dpu drain dpu-7 --wait --timeout 30m', 'outboard dpu reboot dpu-7 --request firmware-24.10 --wait', 'outboard dpu undrain dpu-7 --wait'])}`,
     );
 

@@ -46,16 +46,26 @@ describe('outboard dpu', () => {
     expect(await undrained).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('dpu-1 READY: ') });
   });
 
-  it('tells how many workloads stay', async () => {
-    const items = ['one', 'two'].map((name) => ({
+  it('waits for the workloads that cannot be elsewhere, names them, and stops them when it is forced', async () => {
+    const workload = (name: string, spec: object) => ({
       apiVersion: 'admin.outboard.dev/v1alpha1',
       kind: 'Workload',
       metadata: { tenant: 'acme', name },
-      spec: { command: ['/bin/true'] },
-    }));
+      spec: { command: ['/bin/true'], ...spec },
+    });
+    const items = [workload('fw', { dpu: 'dpu-1' }), workload('job', { restartPolicy: 'NEVER' })];
     expect(await world.outboard('apply -f -', list(...items))).toMatchObject({ exitCode: 0 });
-    const { stdout } = await world.outboard('dpu drain dpu-1 --wait');
-    expect(stdout).toMatch(/dpu-1 MAINTENANCE: NothingRemains: .*; with it 2 workloads\n$/);
+    const vain = world.outboard('dpu drain dpu-1 --wait');
+    await vain.shows(
+      'dpu/dpu-1 DRAINING: WorkloadsRemain: 2 to leave: workload acme/fw (pinned to it), workload acme/job (runs to its end)\n',
+    );
+    vain.interrupt();
+    expect(await vain).toMatchObject({ exitCode: 130 });
+    const { stdout } = await world.outboard('dpu drain dpu-1 --force --wait');
+    expect(stdout).toMatch(/dpu-1 MAINTENANCE: NothingRemains: .*\n$/);
+    expect((await specOf()).lifecycle.forceDrain).toBe(true);
+    await world.outboard('dpu undrain dpu-1');
+    expect((await specOf()).lifecycle).not.toMatchObject({ forceDrain: true });
   });
 
   it('asks for a reboot and another try once for each text, and approves', async () => {
@@ -86,6 +96,7 @@ describe('outboard dpu', () => {
       'explode dpu-1',
       'drain',
       'reboot dpu-1 --drain-seconds 5',
+      'undrain dpu-1 --force',
       'drain dpu-1 --drain-seconds 0',
     ]) {
       expect((await world.outboard(`dpu ${args}`)).exitCode).toBe(2);

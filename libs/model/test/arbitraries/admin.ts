@@ -108,6 +108,7 @@ export const dpu: fc.Arbitrary<Dpu> = fc.record({
       rebootRequest: maybe(request),
       retryRequest: maybe(request),
       drainSeconds: fc.integer({ min: 1, max: 604_800 }),
+      forceDrain: fc.boolean(),
     }),
   }),
   status: fc.record({
@@ -293,6 +294,7 @@ export const workload: fc.Arbitrary<Workload> = fc.record({
   status: fc.record({
     observedGeneration: fc.nat(),
     dpu: maybe(name),
+    movingTo: maybe(name),
     state: maybe(fc.constantFrom(...WORKLOAD_STATES)),
     since: fc.string(),
     restarts: fc.nat(),

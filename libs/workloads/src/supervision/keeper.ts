@@ -320,7 +320,8 @@ export class WorkloadKeeper {
     await rm(directory, { recursive: true, force: true });
     removeEmptyGroup(cgroupParent);
     this.#record = NEW_RECORD;
-    this.#gone = true;
+    // Somebody may want it again by now: then it begins anew.
+    this.#gone = this.#wanted === undefined;
     this.ports.onChange();
   }
 

@@ -72,6 +72,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     this.#pools = new FunctionPools(inventory, this.#documents);
     this.#workloads = new Workloads(inventory, this.#documents, this.#workloadPorts);
     this.#configurations = new WorkloadConfigurations(this.#workloads, this.#documents);
+    inventory.drainsWith((dpu) => this.#workloads.lingeringOn(dpu));
   }
 
   reload(records: Iterable<unknown>, revision: number): void {
@@ -90,13 +91,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
 
   /** What the inventory has decided, with what follows from it, to be written. */
   followed(changes: readonly InventoryChange[], context: DomainContext): readonly DomainChange[] {
-    const workloads = this.#workloadsFollow(changes, context);
-    return toDomainChanges([
-      ...changes,
-      ...this.#pools.follow(changes, context),
-      ...workloads,
-      ...this.#count(workloads, context),
-    ]);
+    return toDomainChanges([...changes, ...this.#consequences(changes, context)]);
   }
 
   /** Ports of network-intent as they are now: what follows for workloads. */
@@ -107,10 +102,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     for (const { tenant, name, port } of news)
       this.#workloadPorts.set(tenant, name, port, this.#workloads.names(tenant, name));
     const workloads = this.#workloads.settle(context);
-    return toDomainChanges([
-      ...this.#withConfigurations(workloads, context),
-      ...this.#count(workloads, context),
-    ]);
+    return toDomainChanges(this.#withCounts(this.#withConfigurations(workloads, context), context));
   }
 
   /** Whether one of these ports, as it is now, means something for workloads. */
@@ -129,9 +121,15 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   /** What a DPU's worker tells of one of its workloads; of others it says nothing. */
   workloadReported(dpu: Name, facts: WorkloadFacts, context: DomainContext): readonly DomainChange[] {
     const workload = this.#workloads.withUid(facts.uid);
+    if (workload?.status.movingTo === dpu) {
+      const moved = this.#workloads.arrived(workload, facts, context);
+      return toDomainChanges(this.#withCounts(this.#withConfigurations(moved, context), context));
+    }
     if (workload === undefined || workload.status.dpu !== dpu) return [];
+    const reported = this.#workloads.report(workload, facts, context);
     return toDomainChanges([
-      ...this.#workloads.report(workload, facts, context),
+      // A job that has ended is not waited for any more.
+      ...this.#withCounts(reported, context),
       ...this.#configurations.report(workload, facts.configurations, context),
     ]);
   }
@@ -200,21 +198,36 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     if (!decided.ok) return decided;
     const inventory = decided.value.filter(isChangeOfInventory);
     const workloads = decided.value.filter(isWorkload);
-    const followed = this.#workloadsFollow(inventory, context);
     return ok([
       ...decided.value,
-      ...this.#pools.follow(inventory, context),
-      ...followed,
-      ...this.#configurations.follow(workloads, context),
-      ...this.#count([...workloads, ...followed], context),
+      ...this.#consequences(inventory, context),
+      ...this.#withCounts(this.#configurations.follow(workloads, context), context, workloads),
     ]);
+  }
+
+  /** What follows from changes of the inventory, and what follows from that: a DPU is drained when its last workload leaves. */
+  #consequences(changes: readonly InventoryChange[], context: DomainContext): readonly ResourceChange[] {
+    if (changes.length === 0) return [];
+    const followed = this.#workloadsFollow(changes, context);
+    return [...this.#pools.follow(changes, context), ...this.#withCounts(followed, context)];
+  }
+
+  /** These changes, and what they mean for the DPUs of the workloads among them. */
+  #withCounts(
+    changes: readonly ResourceChange[],
+    context: DomainContext,
+    besides: readonly WorkloadChange[] = [],
+  ): readonly ResourceChange[] {
+    const counted = this.#count([...besides, ...changes], context);
+    return [...changes, ...counted, ...this.#consequences(counted, context)];
   }
 
   /** What workloads have of their DPUs, where these changes make that another. */
   #count(changes: readonly ResourceChange[], context: DomainContext): readonly InventoryChange[] {
     const dpus = changes
       .filter(isWorkload)
-      .flatMap(({ before, after }) => [before?.status.dpu ?? [], after?.status.dpu ?? []].flat());
+      .flatMap(({ before, after }) => [before, after].flatMap((each) => each?.status ?? []))
+      .flatMap(({ dpu, movingTo }) => [dpu, movingTo].filter((each) => each !== undefined));
     return [...new Set(dpus)].flatMap((dpu) =>
       this.inventory.setUsed(dpu, this.#workloads.usedOn(dpu), context),
     );
@@ -311,7 +324,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   #subject(command: Command, changes: readonly ResourceChange[]): AnyResource {
     const { kind, metadata } = targetOf(command);
     const { tenant, name } = metadata;
-    const change = changes.find(({ before, after }) => {
+    const change = changes.findLast(({ before, after }) => {
       const resource = after ?? before;
       return (
         resource?.kind === kind && resource.metadata.tenant === tenant && resource.metadata.name === name
@@ -340,11 +353,20 @@ const isWorkload = (change: ResourceChange): change is WorkloadChange =>
 const isConfiguration = (change: ResourceChange): change is ConfigurationChange =>
   (change.after ?? change.before)?.kind === 'WorkloadConfiguration';
 
-/** Rows and resources of decided changes. */
-export const toDomainChanges = (changes: readonly ResourceChange[]): readonly DomainChange[] =>
-  changes.map(({ before, after }) => {
+/** Rows and resources of decided changes; of a resource that was changed more than once, from the first to the last. */
+export function toDomainChanges(changes: readonly ResourceChange[]): readonly DomainChange[] {
+  const whole = new Map<string, ResourceChange>();
+  for (const { before, after } of changes) {
     const resource = after ?? before;
     if (!resource) throw new Error('a change of nothing');
+    const key = `${resource.kind}/${resource.metadata.tenant}/${resource.metadata.name}`;
+    const first = whole.get(key);
+    whole.set(key, { before: first ? first.before : before, after });
+  }
+  return [...whole.values()].flatMap(({ before, after }) => {
+    const resource = after ?? before;
+    // What was made and taken away at once is nothing.
+    if (!resource) return [];
     const { tenant, name } = resource.metadata;
     return {
       key: { kind: resource.kind, tenant, name },
@@ -358,3 +380,4 @@ export const toDomainChanges = (changes: readonly ResourceChange[]): readonly Do
       resource: { before, after },
     };
   });
+}

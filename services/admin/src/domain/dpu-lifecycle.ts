@@ -27,10 +27,14 @@ const LISTED_NAMES = 10;
  * A DPU with its life as far as it has come, and the health that follows; undefined: nothing of it is kept.
  *
  * @param functions those of the DPU.
+ * @param workloads those that a drain waits for, in words.
  */
 export function withLifecycle(
   dpu: Dpu,
-  functions: readonly DpuFunction[],
+  {
+    functions,
+    workloads,
+  }: { readonly functions: readonly DpuFunction[]; readonly workloads: readonly string[] },
   {
     approval,
     told,
@@ -39,7 +43,7 @@ export function withLifecycle(
 ): Dpu | undefined {
   const { spec, status, metadata } = dpu;
   const connected = isConnected(dpu);
-  const names = namesOfClaims(functions);
+  const names = [...namesOfClaims(functions), ...workloads];
   const facts = {
     ...spec.lifecycle,
     approved:
@@ -49,6 +53,7 @@ export function withLifecycle(
     settled: told?.settled ?? false,
     rebootProblem: told?.rebootProblem ?? '',
     remaining: names.length,
+    remainingWorkloads: workloads.length,
     remainingNames: names.slice(0, LISTED_NAMES),
   };
   const lifecycle = advance(status.lifecycle, facts, now);
@@ -95,7 +100,7 @@ export function completeDpu(dpu: Dpu): Dpu {
   }: Partial<Dpu['status']> = dpu.status;
   return {
     ...dpu,
-    spec: { ...dpu.spec, approved, lifecycle },
+    spec: { ...dpu.spec, approved, lifecycle: { ...DEFAULT_LIFECYCLE, ...lifecycle } },
     status: { ...dpu.status, usedFunctions, freeFunctions, uplinks, workloads },
   };
 }

@@ -1,4 +1,4 @@
-import { AppError, equal, err, ok, type Result } from '@outboard/core';
+import { AppError, err, ok, type Result } from '@outboard/core';
 import {
   type ConditionUpdateOf,
   DEFAULT_LIFECYCLE,
@@ -44,6 +44,7 @@ export class Inventory {
   readonly #approval: Approval;
   /** When the state of each DPU ends, wall clock, milliseconds. */
   readonly #deadlines = new Map<string, number>();
+  #lingering: (dpu: Name) => readonly string[] = () => [];
 
   constructor(claims: Claims = new Claims(), approval: Approval = 'FIRST_TOUCH') {
     this.#claims = claims;
@@ -57,6 +58,11 @@ export class Inventory {
     for (const resource of resources) {
       this.#keep({ before: undefined, after: resource.kind === 'Dpu' ? completeDpu(resource) : resource });
     }
+  }
+
+  /** Who besides ports has to leave a DPU that is drained, in words. */
+  drainsWith(lingering: (dpu: Name) => readonly string[]): void {
+    this.#lingering = lingering;
   }
 
   dpu(name: string): Dpu | undefined {
@@ -189,7 +195,6 @@ export class Inventory {
     const before = this.#tables.dpu(name);
     if (!before) return [];
     const { status } = before;
-    if (status.workloads === workloads && equal(status.usedCapacity, usedCapacity)) return [];
     const after: Dpu = { ...before, status: { ...status, usedCapacity, workloads } };
     return this.#commit(this.#alive(before, after, context), context);
   }
@@ -222,8 +227,10 @@ export class Inventory {
 
   /** A change of a DPU with what it means for its life, which it may end. */
   #alive(before: Dpu | undefined, after: Dpu, { now }: DecisionContext, told?: Told): InventoryChange[] {
-    const functions = this.#tables.functionsOf(after.metadata.name);
-    const alive = withLifecycle(after, functions, { approval: this.#approval, told, now });
+    const { name } = after.metadata;
+    const workloads = after.spec.lifecycle.desired === 'READY' ? [] : this.#lingering(name);
+    const remaining = { functions: this.#tables.functionsOf(name), workloads };
+    const alive = withLifecycle(after, remaining, { approval: this.#approval, told, now });
     return alive ? [{ before, after: alive }] : this.#gone(after);
   }
 

@@ -10,6 +10,7 @@ import { awaitGoal } from '../waiting.js';
 export interface DpuOptions {
   readonly wait?: boolean;
   readonly drainSeconds?: string;
+  readonly force?: boolean;
   readonly request?: string;
 }
 
@@ -34,6 +35,7 @@ export async function dpu(
   const parameters: StepParameters = {
     request: options.request ?? new Date(clock.now()).toISOString(),
     drainSeconds: drainSecondsOf(verb, options.drainSeconds),
+    force: forceOf(verb, options.force),
   };
   const scope = { tenant: settings.tenant, allTenants: false };
   const selections = selectionsOf(['dpu', ...names], scope);
@@ -52,6 +54,11 @@ export async function dpu(
     }
     if (options.wait) await follow(session, client, { kind, tenant, known }, step, parameters);
   }
+}
+
+function forceOf(verb: string, force = false): boolean {
+  if (force && verb !== 'drain' && verb !== 'retire') throw usageError('--force', 'is of drain and retire');
+  return force;
 }
 
 function drainSecondsOf(verb: string, text: string | undefined): number | undefined {

@@ -39,6 +39,16 @@ export function isRetired({ status }: Pick<Dpu, 'status'>): boolean {
   return status.lifecycle?.state === 'RETIRED';
 }
 
+/** Whether a workload that is there may stay for now: it is not drained, or not to the end. */
+export function keepsWorkloads(dpu: Dpu): boolean {
+  const { desired, forceDrain } = dpu.spec.lifecycle;
+  if (desired === 'READY') return true;
+  // Whoever gives up a dead DPU waits for nothing that runs there.
+  if (forceDrain || (desired === 'RETIRED' && !isConnected(dpu))) return false;
+  const { state, failedState } = dpu.status.lifecycle ?? {};
+  return state !== 'MAINTENANCE' && !(state === 'FAILED' && failedState === 'DRAINING');
+}
+
 /** Whether something new may be placed on it; what is there stays. */
 export function isSchedulable({ spec, status }: Pick<Dpu, 'spec' | 'status'>): boolean {
   return isAdmitted({ status }) && spec.lifecycle.desired === 'READY';

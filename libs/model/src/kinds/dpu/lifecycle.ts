@@ -33,6 +33,8 @@ export interface LifecycleSpec {
   readonly rebootRequest: string | undefined;
   readonly retryRequest: string | undefined;
   readonly drainSeconds: number;
+  /** Workloads that still run on it are stopped at once. */
+  readonly forceDrain: boolean;
 }
 
 /** Where a DPU stands, why, since when and until when. Times are RFC 3339 in UTC with seconds. */
@@ -44,7 +46,7 @@ export interface LifecycleStatus {
   /** Undefined: as long as its lease is renewed. */
   readonly deadline: string | undefined;
   readonly stuck: boolean;
-  /** Ports that have to leave, and the first of them. */
+  /** Ports and workloads that have to leave, and the first of them. */
   readonly remaining: number;
   readonly remainingNames: readonly string[];
   /** Requests that have been obeyed. */
@@ -67,6 +69,7 @@ export const DEFAULT_LIFECYCLE: LifecycleSpec = {
   rebootRequest: undefined,
   retryRequest: undefined,
   drainSeconds: DEFAULT_DRAIN_SECONDS,
+  forceDrain: false,
 };
 
 const parseDesired = oneOf(DESIRED_LIFECYCLES);
@@ -93,6 +96,7 @@ export const parseLifecycleSpec = (
     rebootRequest: read('rebootRequest', message.rebootRequest, parseRequest),
     retryRequest: read('retryRequest', message.retryRequest, parseRequest),
     drainSeconds: read('drainSeconds', message.drainSeconds, parseDrainSeconds) ?? DEFAULT_DRAIN_SECONDS,
+    forceDrain: message.forceDrain,
   };
 };
 
@@ -102,6 +106,7 @@ export const lifecycleSpecToMessage = (spec: LifecycleSpec): LifecycleSpecMessag
     rebootRequest: spec.rebootRequest ?? '',
     retryRequest: spec.retryRequest ?? '',
     drainSeconds: spec.drainSeconds,
+    forceDrain: spec.forceDrain,
   });
 
 export function parseLifecycleStatus(

@@ -156,6 +156,8 @@ export interface PublishedInterface {
 
 export interface WorkloadStatus extends Status {
   readonly dpu: Name | undefined;
+  /** Starts it while `dpu`, which is drained, still runs it; undefined: none. */
+  readonly movingTo: Name | undefined;
   readonly state: WorkloadState | undefined;
   /** RFC 3339 in UTC; empty: never reported. */
   readonly since: string;

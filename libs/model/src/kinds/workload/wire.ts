@@ -61,6 +61,7 @@ export const parseWorkloadStatus = (
 ): Omit<WorkloadStatus, 'conditions'> => ({
   observedGeneration: message.observedGeneration,
   dpu: optional(problems, 'status.dpu', message.dpu, parseName),
+  movingTo: optional(problems, 'status.movingTo', message.movingTo, parseName),
   state: optional(problems, 'status.state', message.state, parseState),
   since: message.since,
   restarts: message.restarts,
@@ -102,6 +103,7 @@ export const workloadStatusToMessage = (status: WorkloadStatus): WorkloadStatusM
   create(WorkloadStatusSchema, {
     observedGeneration: status.observedGeneration,
     dpu: status.dpu ?? '',
+    movingTo: status.movingTo ?? '',
     state: status.state ?? '',
     since: status.since,
     restarts: status.restarts,

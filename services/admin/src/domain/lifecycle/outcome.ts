@@ -11,8 +11,10 @@ export interface LifecycleFacts extends Pick<LifecycleSpec, 'desired' | 'rebootR
   readonly settled: boolean;
   /** Why the reboot that was asked for does not happen, as its worker says; empty: nothing is known of that. */
   readonly rebootProblem: string;
-  /** Ports that name a function of it: how many, and the first of them. */
+  /** Ports that name a function of it and workloads that run on it: how many, and the first of them. */
   readonly remaining: number;
+  /** Of these. */
+  readonly remainingWorkloads: number;
   readonly remainingNames: readonly string[];
 }
 

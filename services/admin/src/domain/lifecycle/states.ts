@@ -83,20 +83,23 @@ function ready(facts: LifecycleFacts, memory: LifecycleMemory): Outcome {
 }
 
 function draining(facts: LifecycleFacts): Outcome {
-  const { approved: isApproved, desired, remaining, remainingNames, connected } = facts;
+  const { approved: isApproved, desired, remaining, remainingWorkloads, remainingNames, connected } = facts;
   if (!isApproved) return disapproved();
   if (desired === 'READY') return transition('READY', 'DrainCancelled', 'it is to be used after all');
   if (remaining === 0) {
     const to = desired === 'RETIRED' ? 'RETIRED' : 'MAINTENANCE';
-    return transition(to, 'NothingRemains', 'no port names a function of it');
+    return transition(to, 'NothingRemains', NOTHING_REMAINS);
   }
   // Who retires a DPU knows that it may be dead.
   if (!connected && desired === 'MAINTENANCE') return lost();
   const more = remaining - remainingNames.length;
   const names = remainingNames.join(', ');
   const rest = more > 0 ? `${names} and ${more} more` : names;
-  return wait('PortsRemain', `${remaining} to leave: ${rest}`);
+  const reason = remaining > remainingWorkloads ? 'PortsRemain' : 'WorkloadsRemain';
+  return wait(reason, `${remaining} to leave: ${rest}`);
 }
+
+const NOTHING_REMAINS = 'no port names a function of it, and no workload runs on it';
 
 /** It may be off: that it does not report is no news. */
 function maintenance(facts: LifecycleFacts, memory: LifecycleMemory): Outcome {
@@ -127,7 +130,7 @@ function unreachable(facts: LifecycleFacts, memory: LifecycleMemory): Outcome {
   if (left) return left;
   if (facts.connected) return transition('PROVISIONING', 'LeaseRenewed', 'its worker reports again');
   if (facts.desired === 'MAINTENANCE' && facts.remaining === 0) {
-    return transition('MAINTENANCE', 'NothingRemains', 'no port names a function of it');
+    return transition('MAINTENANCE', 'NothingRemains', NOTHING_REMAINS);
   }
   return wait('LeaseExpired', LOST_MESSAGE);
 }

@@ -5,6 +5,7 @@ import {
   isAdmitted,
   isConnected,
   isSchedulable,
+  keepsWorkloads,
   type Name,
   selectsLabels,
   type Workload,
@@ -17,6 +18,8 @@ export type Planned = Extract<ConditionUpdateOf<'Workload'>, { type: 'Planned' }
 /** Where a workload is to run, with which ports. */
 export interface Placement {
   readonly dpu: Name | undefined;
+  /** Has to run it before `dpu` may stop it. */
+  readonly movingTo: Name | undefined;
   readonly ports: readonly WorkloadPort[];
   /** `Placed` alone means that everything is there. */
   readonly planned: Planned;
@@ -43,19 +46,82 @@ export function place(workload: Workload, input: PlaceInput): Placement {
   const named = [...input.dpus].filter((dpu) => isAdmitted(dpu) && mayRunOn(spec, dpu));
   if (named.length === 0) {
     const what = spec.dpu === undefined ? 'no DPU has these labels' : `there is no dpu ${spec.dpu}`;
-    return { dpu: undefined, ports: [], planned: planned('DpuUnknown', what) };
+    return { dpu: undefined, movingTo: undefined, ports: [], planned: planned('DpuUnknown', what) };
   }
   const ports = portsOf(workload, input);
-  const kept = named.find(({ metadata }) => metadata.name === status.dpu);
-  const chosen = kept ?? choose(workload, named, ports, input);
-  if (!isDpu(chosen)) return { dpu: undefined, ports: [], planned: chosen };
+  const current = named.find(({ metadata }) => metadata.name === status.dpu);
+  const { at: chosen, movingTo } =
+    current === undefined
+      ? { at: choose(workload, named, ports, input) }
+      : destination(workload, current, named, ports, input);
+  if (!isDpu(chosen)) return { dpu: undefined, movingTo: undefined, ports: [], planned: chosen };
   const dpu = chosen.metadata.name;
   const problem = ports.missing ?? ports.known.find(({ facts }) => facts.dpu !== dpu)?.elsewhere(dpu);
+  const where = movingTo === undefined ? `on ${dpu}` : `on ${dpu}, moving to ${movingTo}`;
   return {
     dpu,
+    movingTo,
     ports: problem === undefined ? ports.known.map(({ given }) => given) : [],
-    planned: problem === undefined ? planned('Placed', `on ${dpu}`) : planned('PortsMissing', problem),
+    planned: problem === undefined ? planned('Placed', where) : planned('PortsMissing', problem),
   };
+}
+
+interface Destination {
+  readonly at: Dpu | Planned;
+  readonly movingTo?: Name | undefined;
+}
+
+/** Where one goes that has a place: it stays, follows its ports, or leaves a DPU that is drained. */
+function destination(
+  workload: Workload,
+  current: Dpu,
+  named: readonly Dpu[],
+  ports: FoundPorts,
+  input: PlaceInput,
+): Destination {
+  const { name } = current.metadata;
+  const isElsewhere = ports.known.some(({ facts }) => facts.dpu !== name);
+  if (ports.missing === undefined && isElsewhere) {
+    const home = ports.known[0]?.facts.dpu;
+    const isTogether = ports.known.every(({ facts }) => facts.dpu === home);
+    const there = named.filter(({ metadata }) => isTogether && metadata.name === home);
+    const following = choose(workload, there, ports, input);
+    if (isDpu(following)) return { at: following };
+  }
+  if (isSchedulable(current) || isFinished(workload)) return { at: current };
+  const onItsWay = named.find(
+    (dpu) => dpu.metadata.name === workload.status.movingTo && isSchedulable(dpu) && isConnected(dpu),
+  );
+  // One without its ports does not run, so that nothing of it has to be moved.
+  if (ports.missing !== undefined || isElsewhere || !keepsWorkloads(current))
+    return { at: onItsWay ?? choose(workload, named, ports, input) };
+  // A port is in one place at a time, and belongs to somebody else; a job would begin anew.
+  if (!isMovable(workload)) return { at: current };
+  const next = onItsWay ?? choose(workload, named, ports, input);
+  return { at: current, movingTo: isDpu(next) ? next.metadata.name : undefined };
+}
+
+/** A job that has ended: nothing of it runs, and nowhere is it to run again. */
+export const isFinished = ({ spec, status }: Workload): boolean =>
+  spec.restartPolicy !== 'ALWAYS' && (status.state === 'SUCCEEDED' || status.state === 'FAILED');
+
+/** It may be started on another DPU while it still runs on its own. */
+const isMovable = ({ spec }: Workload): boolean =>
+  spec.restartPolicy === 'ALWAYS' && spec.interfaces.length === 0;
+
+/** One that a drain waits for, and why that is not over: `workload acme/fw (pinned to it)`. */
+export function lingeringText({ metadata, spec, status }: Workload): string {
+  const why =
+    status.movingTo !== undefined
+      ? `moving to ${status.movingTo}`
+      : spec.dpu !== undefined
+        ? 'pinned to it'
+        : spec.interfaces.length > 0
+          ? 'has its ports there'
+          : spec.restartPolicy !== 'ALWAYS'
+            ? 'runs to its end'
+            : 'no other DPU takes it';
+  return `workload ${metadata.tenant}/${metadata.name} (${why})`;
 }
 
 const isDpu = (chosen: Dpu | Planned): chosen is Dpu => 'kind' in chosen;

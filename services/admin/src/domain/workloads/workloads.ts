@@ -13,7 +13,7 @@ import type { Inventory } from '../inventory.js';
 import { committed, type DecisionContext, intended, type ResourceChange } from '../resource-changes.js';
 import { healthOf } from './health.js';
 import { workloadKey, workloadObject } from './objects.js';
-import { place } from './place.js';
+import { isFinished, lingeringText, place } from './place.js';
 import type { WorkloadPorts } from './port-facts.js';
 import type { WorkloadFacts } from './report.js';
 
@@ -82,13 +82,30 @@ export class Workloads {
     );
   }
 
+  /** What the DPU tells that a workload is moving to: when it is ready there, that is its place. */
+  arrived(before: Workload, facts: WorkloadFacts, context: DecisionContext): readonly WorkloadChange[] {
+    const { status, metadata } = before;
+    if (facts.state !== 'RUNNING' || !facts.ready || facts.generation !== metadata.generation) return [];
+    // What it published is called, and has to be there as well.
+    const isServed = (name: string): boolean => facts.interfaces.some((each) => each.name === name);
+    if (!status.interfaces.every(({ name }) => isServed(name))) return [];
+    const moved = { ...before, status: { ...status, dpu: status.movingTo, movingTo: undefined } };
+    return this.#commit(
+      [{ before, after: this.#told(this.#settled(moved, context), facts, context) }],
+      context,
+    );
+  }
+
   /** What the DPU of a workload tells of it. */
   report(before: Workload, facts: WorkloadFacts, context: DecisionContext): readonly WorkloadChange[] {
+    return this.#commit([{ before, after: this.#told(before, facts, context) }], context);
+  }
+
+  #told(workload: Workload, facts: WorkloadFacts, context: DecisionContext): Workload {
     this.#reported.set(facts.uid, facts.generation);
     const { state, since, restarts, lastTermination, isolation, interfaces, ready, message } = facts;
     const told = { state, since, restarts, lastTermination, isolation, interfaces, ready, message };
-    const after = this.#judged({ ...before, status: { ...before.status, ...told } }, context);
-    return this.#commit([{ before, after }], context);
+    return this.#judged({ ...workload, status: { ...workload.status, ...told } }, context);
   }
 
   #settleOthers(changes: readonly WorkloadChange[], context: DecisionContext): readonly WorkloadChange[] {
@@ -98,7 +115,7 @@ export class Workloads {
 
   #settled(workload: Workload, context: DecisionContext): Workload {
     const { kind, metadata, status } = workload;
-    const { dpu, ports, planned } = place(workload, {
+    const { dpu, movingTo, ports, planned } = place(workload, {
       dpus: this.inventory.dpus(),
       ports: this.ports,
       used: (name) => this.#used(name, workload),
@@ -118,7 +135,10 @@ export class Workloads {
           message: '',
         }
       : {};
-    return this.#judged({ ...workload, status: { ...status, ...told, dpu, ports, conditions } }, context);
+    return this.#judged(
+      { ...workload, status: { ...status, ...told, dpu, movingTo, ports, conditions } },
+      context,
+    );
   }
 
   #judged(workload: Workload, { now }: DecisionContext): Workload {
@@ -137,10 +157,18 @@ export class Workloads {
     return { usedCapacity: used.memoryMebibytes > 0 ? used : undefined, workloads };
   }
 
+  /** Those that a drain of a DPU waits for. */
+  lingeringOn(dpu: Name): readonly string[] {
+    return [...this.#workloads.values()]
+      .filter((workload) => workload.status.dpu === dpu && !isFinished(workload))
+      .map(lingeringText)
+      .sort();
+  }
+
   #used(dpu: Name, besides?: Workload): DpuCapacity {
     const sum = { cpuMillicores: 0, memoryMebibytes: 0 };
     for (const { metadata, spec, status } of this.#workloads.values()) {
-      if (status.dpu !== dpu || metadata.uid === besides?.metadata.uid) continue;
+      if (!isPromised(status, dpu) || metadata.uid === besides?.metadata.uid) continue;
       sum.cpuMillicores += spec.resources.cpuMillicores;
       sum.memoryMebibytes += spec.resources.memoryMebibytes;
     }
@@ -171,17 +199,23 @@ export class Workloads {
       this.#workloads.delete(keyOf(before.metadata.tenant, before.metadata.name));
       this.#byUid.delete(before.metadata.uid);
       if (!after) this.#reported.delete(before.metadata.uid);
-      const dpu = before.status.dpu;
-      if (dpu !== undefined && dpu !== after?.status.dpu)
-        this.documents.put(dpu, workloadKey(before), undefined);
+      for (const dpu of dpusOf(before.status))
+        if (after === undefined || !isPromised(after.status, dpu))
+          this.documents.put(dpu, workloadKey(before), undefined);
     }
     if (!after) return;
     const { tenant, name, uid } = after.metadata;
     this.#workloads.set(keyOf(tenant, name), after);
     this.#byUid.set(uid, keyOf(tenant, name));
-    const { dpu, ports } = after.status;
-    const isComplete = ports.length === after.spec.interfaces.length;
-    if (dpu !== undefined)
+    const isComplete = after.status.ports.length === after.spec.interfaces.length;
+    for (const dpu of dpusOf(after.status))
       this.documents.put(dpu, workloadKey(after), isComplete ? workloadObject(after) : undefined);
   }
 }
+
+/** Those that have it in their documents. */
+const dpusOf = ({ dpu, movingTo }: Workload['status']): readonly Name[] =>
+  [dpu, movingTo].filter((each) => each !== undefined);
+
+const isPromised = ({ dpu, movingTo }: Workload['status'], name: Name): boolean =>
+  dpu === name || movingTo === name;
