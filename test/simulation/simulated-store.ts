@@ -12,6 +12,10 @@ export class SimulatedStore implements Store {
     return this.store.epoch;
   }
 
+  get problem(): Store['problem'] {
+    return this.store.problem;
+  }
+
   read<Value>(query: (snapshot: Snapshot) => NotPromise<Value>): Value {
     return this.store.read(query);
   }

@@ -14,7 +14,7 @@ export interface SubjectRow {
 export const SUBJECT_TABLE = {
   rpc: {
     template: 'rpc.<tenant>.<api>.<kind>.<verb>',
-    kind: 'request and reply; the service answers `$SRV.PING`, `INFO` and `STATS` too (ADR-32 of NATS; `STATS` of a service that cannot publish says so in `problem`)',
+    kind: 'request and reply; the service answers `$SRV.PING`, `INFO` and `STATS` too (ADR-32 of NATS; `STATS` of a service that can do only a part of its work says why in `problem`)',
     body: 'JSON',
   },
   intent: {

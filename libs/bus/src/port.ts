@@ -181,6 +181,8 @@ export interface StreamChange {
   readonly action: 'created' | 'updated' | 'unchanged';
   /** `field: is A, should be B`. */
   readonly differences: readonly string[];
+  /** When the stream was made, milliseconds since the epoch: another time is another stream of that name. */
+  readonly madeAt: number;
 }
 
 /** What is done to streams themselves. */

@@ -129,6 +129,34 @@ describe('the intent publisher', () => {
     expect(refused.ok ? '' : refused.error.violations[0]?.description).toContain(String(MAX_BODY_BYTES));
   });
 
+  it('goes on after the log has forgotten where it was', async () => {
+    let end: (failure: AppError) => void = () => {};
+    let watches = 0;
+    const forgetful: Bus = Object.create(orchestrator, {
+      watch: {
+        value: async (...asked: Parameters<Bus['watch']>) => {
+          if (++watches === 2) throw new AppError('UNAVAILABLE', 'not yet');
+          const watching = await orchestrator.watch(...asked);
+          const closed = new Promise<void>((_, reject) => {
+            end = reject;
+          });
+          return { closed, [Symbol.asyncDispose]: () => watching[Symbol.asyncDispose]() };
+        },
+      },
+      publish: { value: (...asked: Parameters<Bus['publish']>) => orchestrator.publish(...asked) },
+    });
+    const following = await IntentPublisher.open(forgetful, 'acme', clock);
+    end(new AppError('OUT_OF_RANGE', 'forgotten'));
+    await clock.advance(5_000);
+    expect(watches).toBe(3);
+    const consumer = await consume((delivery) =>
+      answer(delivery, 'accepted', Buffer.from('{"kind":"Port","metadata":{"name":"web-0"}}')),
+    );
+    expect(await following.submit(WEB, BODY)).toMatchObject({ ok: true });
+    await following[Symbol.asyncDispose]();
+    await consumer[Symbol.asyncDispose]();
+  });
+
   it('resolves what waits as cancelled when it is closed', async () => {
     const submitted = publisher.submit(WEB, BODY);
     await publisher[Symbol.asyncDispose]();
@@ -165,6 +193,35 @@ describe('the intent publisher', () => {
       await cache.until('revision 2', (state) => state.get(blue)?.metadata.resourceVersion === '2', 1_000);
       await publish(3, { [HEADERS.operation]: 'delete' });
       await cache.until('deleted', (state) => state.get(blue) === undefined, 1_000);
+      await cache[Symbol.asyncDispose]();
+    });
+
+    it('keeps what it knew when the stream began anew, and drops after a minute what was not told again', async () => {
+      await publish(1);
+      let restart: (() => void) | undefined;
+      const bus: Bus = Object.create(orchestrator, {
+        watch: {
+          value: (spec: Parameters<Bus['watch']>[0], handler: Parameters<Bus['watch']>[1]) => {
+            restart = handler.restart;
+            return orchestrator.watch(spec, handler);
+          },
+        },
+      });
+      const cache = await StateCache.open(bus, 'acme', clock);
+      restart?.();
+      expect(cache.get(blue)).toBeDefined();
+      await publish(2);
+      await cache.until('revision 2', (state) => state.get(blue)?.metadata.resourceVersion === '2', 1_000);
+      await clock.advance(60_000);
+      expect(cache.get(blue)).toBeDefined();
+      let changes = 0;
+      cache.onChange(() => changes++);
+      restart?.();
+      await clock.advance(59_000);
+      expect(cache.get(blue)).toBeDefined();
+      await clock.advance(1_000);
+      expect(cache.get(blue)).toBeUndefined();
+      expect(changes).toBe(1);
       await cache[Symbol.asyncDispose]();
     });
 

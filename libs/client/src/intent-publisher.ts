@@ -42,6 +42,8 @@ const MAX_WAITING = 100_000;
 export class IntentPublisher implements AsyncDisposable {
   readonly #waiting = new Map<string, (answer: Result<AnsweredResource, AppError>) => void>();
   #events: Subscription | undefined;
+  #again: Disposable | undefined;
+  #closed = false;
 
   private constructor(
     private readonly bus: Bus,
@@ -51,11 +53,7 @@ export class IntentPublisher implements AsyncDisposable {
   /** Resolves when answers are followed: everything that is submitted later is answered. */
   static async open(bus: Bus, tenant: string, clock: Clock = systemClock): Promise<IntentPublisher> {
     const publisher = new IntentPublisher(bus, clock);
-    const filterSubject = `${SUBJECT_PREFIX}.event.${tenant}.>`;
-    publisher.#events = await bus.watch(
-      { stream: 'OUTBOARD_EVENT', filterSubject, from: 'new' },
-      { message: (event) => publisher.#take(event) },
-    );
+    await publisher.#follow(tenant);
     return publisher;
   }
 
@@ -106,9 +104,34 @@ export class IntentPublisher implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    this.#again?.[Symbol.dispose]();
     await this.#events?.[Symbol.asyncDispose]();
     for (const resolve of this.#waiting.values())
       resolve(err(new AppError('CANCELLED', 'the publisher was closed')));
+  }
+
+  async #follow(tenant: string): Promise<void> {
+    const filterSubject = `${SUBJECT_PREFIX}.event.${tenant}.>`;
+    const events = await this.bus.watch(
+      { stream: 'OUTBOARD_EVENT', filterSubject, from: 'new' },
+      { message: (event) => this.#take(event) },
+    );
+    if (this.#closed) return events[Symbol.asyncDispose]();
+    this.#events = events;
+    events.closed.catch((failure) => this.#followAgain(tenant, AppError.from(failure)));
+  }
+
+  /**
+   * After an outage the log may have forgotten where this was. What was missed is answered again: whatever waits is sent
+   * again until it is.
+   */
+  #followAgain(tenant: string, { code }: AppError): void {
+    const isWorthIt = code === 'OUT_OF_RANGE' || code === 'UNAVAILABLE' || code === 'DEADLINE_EXCEEDED';
+    if (this.#closed || !isWorthIt) return;
+    this.#again = this.clock.schedule(RESEND_MILLISECONDS, () => {
+      this.#follow(tenant).catch((failure) => this.#followAgain(tenant, AppError.from(failure)));
+    });
   }
 
   #take({ subject, headers, body }: Received): void {

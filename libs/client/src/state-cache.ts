@@ -9,10 +9,19 @@ import {
 import { AppError, type Clock, systemClock } from '@outboard/core';
 import { type AnyResource, decodeResource } from '@outboard/model';
 
+/**
+ * How long what was known stays known, after the stream began anew, without being told again. A stream that was lost is
+ * empty: that says nothing. Its services fill it again in seconds.
+ */
+const RELEARN_MILLISECONDS = 60_000;
+
 /** The present state of resources, kept up to date by the state stream. */
 export class StateCache implements AsyncDisposable {
   readonly #resources = new Map<string, AnyResource>();
   readonly #listeners = new Set<() => void>();
+  /** Known from before the stream began anew, and not told since. */
+  #doubtful = new Set<string>();
+  #doubting: Disposable | undefined;
   #watch: Subscription | undefined;
 
   private constructor(private readonly clock: Clock) {}
@@ -30,7 +39,7 @@ export class StateCache implements AsyncDisposable {
       {
         message: (received) => cache.#take(received),
         current: allIsThere,
-        restart: () => cache.#resources.clear(),
+        restart: () => cache.#doubt(),
       },
     );
     await current;
@@ -81,11 +90,23 @@ export class StateCache implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#doubting?.[Symbol.dispose]();
     await this.#watch?.[Symbol.asyncDispose]();
+  }
+
+  #doubt(): void {
+    this.#doubtful = new Set(this.#resources.keys());
+    this.#doubting?.[Symbol.dispose]();
+    this.#doubting = this.clock.schedule(RELEARN_MILLISECONDS, () => {
+      for (const subject of this.#doubtful) this.#resources.delete(subject);
+      this.#doubtful.clear();
+      for (const listener of this.#listeners) listener();
+    });
   }
 
   #take({ subject, headers, body }: Received): void {
     if (!parseResourceSubject(subject)) return;
+    this.#doubtful.delete(subject);
     const resource = headers[HEADERS.operation] === 'delete' ? undefined : decodeResource(body);
     if (resource?.ok) this.#resources.set(subject, resource.value);
     else if (!resource) this.#resources.delete(subject);

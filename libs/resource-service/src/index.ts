@@ -5,6 +5,7 @@ export * from './intent-consumer.js';
 export type { ResourceList } from './list.js';
 export * from './resource-projection.js';
 export * from './resource-service.js';
+export * from './state-repair.js';
 export * from './tombstone-sweeper.js';
 export type { Transaction } from './transaction.js';
 export type { Actor } from './trigger.js';

@@ -5,8 +5,18 @@ import {
   type Transition,
   type WireError,
 } from '@outboard/contracts';
-import { type AnyResource, addressOf, encodeResource, isReady, readinessTransition } from '@outboard/model';
-import type { OutboxMessage } from '@outboard/store';
+import { invariant } from '@outboard/core';
+import {
+  type AnyResource,
+  addressOf,
+  apiVersionOf,
+  encodeResource,
+  findKind,
+  isReady,
+  kindToken,
+  readinessTransition,
+} from '@outboard/model';
+import type { Key, OutboxMessage } from '@outboard/store';
 import type { DomainChange } from './domain.js';
 import type { Trigger } from './trigger.js';
 
@@ -50,7 +60,7 @@ export class MessageFactory {
     const subject = resource?.after ?? resource?.before;
     if (!resource || !subject) return [];
     const transition = transitionOf(resource, trigger);
-    const messages = [this.#state(subject, resource.after)];
+    const messages = [resource.after ? this.state(resource.after) : this.#removal(subject)];
     if (transition) messages.push(this.event(subject, transition, trigger));
     return messages;
   }
@@ -71,13 +81,30 @@ export class MessageFactory {
     return this.#event(address, 'refused', error.body, trigger, error.headers);
   }
 
-  #state(subject: AnyResource, after: AnyResource | undefined): OutboxMessage {
-    const { whole, identity } = this.textOf(subject);
+  /** The state of a resource. */
+  state(resource: AnyResource): OutboxMessage {
+    const body = Buffer.from(this.textOf(resource).whole);
+    return { messageId: this.#nextId(), subject: subjects.state(addressOf(resource)), headers: {}, body };
+  }
+
+  /** The tombstone of what is not known any more but by its name. */
+  tombstone({ kind: name, ...metadata }: Key): OutboxMessage {
+    const kind = findKind(name);
+    invariant(kind, 'what is stored is of a kind');
+    const address = { ...metadata, api: kind.api, kind: kindToken(kind) };
+    return this.#tombstone(address, JSON.stringify({ apiVersion: apiVersionOf(kind), kind: name, metadata }));
+  }
+
+  #removal(resource: AnyResource): OutboxMessage {
+    return this.#tombstone(addressOf(resource), this.textOf(resource).identity);
+  }
+
+  #tombstone(address: ResourceAddress, identity: string): OutboxMessage {
     return {
       messageId: this.#nextId(),
-      subject: subjects.state(addressOf(subject)),
-      headers: after ? {} : { [HEADERS.operation]: 'delete' },
-      body: Buffer.from(after ? whole : identity),
+      subject: subjects.state(address),
+      headers: { [HEADERS.operation]: 'delete' },
+      body: Buffer.from(identity),
     };
   }
 
@@ -115,6 +142,14 @@ export class MessageFactory {
   #nextId(): string {
     return `${this.source}.${this.epoch}.${this.revision}.${this.#count++}`;
   }
+}
+
+/** The revision whose commit made a message of this service and epoch, as its id tells; undefined: it is another one's. */
+export function revisionIn(messageId: string, source: string, epoch: string): number | undefined {
+  const start = `${source}.${epoch}.`;
+  if (!messageId.startsWith(start)) return undefined;
+  const revision = Number(messageId.slice(start.length).split('.')[0]);
+  return Number.isSafeInteger(revision) ? revision : undefined;
 }
 
 /** What a change is to those who follow a resource; undefined: no news but its state. */

@@ -24,6 +24,7 @@ import {
   recall,
   refusalOf,
 } from './remembered.js';
+import { type PublishedStates, repairStates } from './repair-states.js';
 import { parseIntent, parseRequest, type Request } from './request.js';
 import { allRows, rowOf, type StoredValue, valueIn } from './rows.js';
 import { isTemporary } from './temporary.js';
@@ -112,6 +113,17 @@ export class ResourceService implements AsyncDisposable {
       return ok(undefined);
     });
     return written.ok ? written.value : written;
+  }
+
+  /** Has the state stream, which holds these, hold what is stored. Refused where the store takes nothing; then again. */
+  repairStates(published: PublishedStates): Promise<Result<void, AppError>> {
+    const { store, domain, name: source } = this.#options;
+    return repairStates(published, {
+      store,
+      domain,
+      source,
+      write: (work) => this.#writer.execute((transaction) => work(transaction, this.#factory(transaction))),
+    });
   }
 
   /** Reads the projection when it is equal to what is committed. */

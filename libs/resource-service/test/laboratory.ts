@@ -1,7 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Delivery, InProcessBroker, type Received, type Settlement, STREAMS } from '@outboard/bus';
+import {
+  type Delivery,
+  InProcessBroker,
+  type Received,
+  type Settlement,
+  STREAMS,
+  type Watched,
+} from '@outboard/bus';
 import { HEADERS, subjects, type Verb } from '@outboard/contracts';
 import { AppError, err, ok, type Result, systemRandom, unwrap } from '@outboard/core';
 import type { Network } from '@outboard/model';
@@ -217,6 +224,19 @@ export class Laboratory {
     await settled();
     await watching[Symbol.asyncDispose]();
     return states;
+  }
+
+  /** What the stream of states holds, with its place in it. */
+  async stateMessages(): Promise<readonly Watched[]> {
+    const found: Watched[] = [];
+    const spec = { stream: 'OUTBOARD_STATE', filterSubject: 'outboard.v1alpha1.state.>' } as const;
+    const watching = await this.bus.watch(
+      { ...spec, from: 'last-per-subject' },
+      { message: (watched) => void found.push(watched) },
+    );
+    await settled();
+    await watching[Symbol.asyncDispose]();
+    return found;
   }
 
   async #record(channel: 'event' | 'state', into: Published[], from: 'last-per-subject' | 0 = 0) {

@@ -5,7 +5,7 @@ import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { StreamBus } from '@outboard/bus';
 import { BusServer } from '@outboard/bus/nest';
-import { type Clock, type Random, systemClock, systemRandom } from '@outboard/core';
+import { type AppError, type Clock, type Random, systemClock, systemRandom } from '@outboard/core';
 import { type Durability, openSqliteStore, type Store } from '@outboard/store';
 import type { Logger } from 'pino';
 import { type CommonConfiguration, readCommonConfiguration } from './common-configuration.js';
@@ -14,6 +14,7 @@ import type { EnvironmentReader } from './environment.js';
 import type { Log } from './log.js';
 import { nestLogger } from './nest-logger.js';
 import { type RunningProcess, runProcess } from './run-process.js';
+import { runStoreCommand } from './store-command.js';
 import { StreamKeeper } from './stream-keeper.js';
 
 /** What a service is made of. */
@@ -29,6 +30,8 @@ export interface ServicePorts {
 export interface Service extends AsyncDisposable {
   /** Why it does only a part of what it is for; undefined: it does everything. Told with its statistics. */
   readonly problem?: string | undefined;
+  /** A stream is another one than before: nothing of what was in it is there any more. */
+  streamReplaced(stream: string): void;
   start(): Promise<void>;
 }
 
@@ -52,11 +55,19 @@ interface ServiceConfiguration extends CommonConfiguration {
 /** Requests that are handled at once; the group writer bounds what waits behind them. */
 const MAX_REQUESTS = 4_096;
 
-/** Runs a service as a process of its own: SQLite, NATS, NestJS. Returns when it is ready. */
-export function runService<Configuration, Running extends Service>(
+/**
+ * Runs a service as a process of its own: SQLite, NATS, NestJS. Returns when it is ready. With an argument the process
+ * looks after the service's database instead, see `runStoreCommand`.
+ */
+export async function runService<Configuration, Running extends Service>(
   definition: ServiceDefinition<Configuration, Running>,
 ): Promise<void> {
-  return runProcess({
+  const [command, ...words] = process.argv.slice(2);
+  if (command !== undefined) {
+    process.exitCode = await runStoreCommand(definition.name, command, words);
+    return;
+  }
+  await runProcess({
     service: definition.name,
     configure: (environment) => ({
       ...readCommonConfiguration(environment),
@@ -77,6 +88,10 @@ async function startService<Configuration, Running extends Service>(
   const store = await openSqliteStore({
     path: join(configuration.dataDirectory, `${name}.sqlite`),
     durability: configuration.durability,
+    onProblem: (problem) => {
+      if (problem) log.error({ code: problem.code, reason: problem.reason }, problem.message);
+      else log.info({}, 'the database takes changes again');
+    },
   });
   const bus = await connectAs(definition, configuration);
   bus.onState((state) => log.info({ state }, 'bus'));
@@ -85,6 +100,7 @@ async function startService<Configuration, Running extends Service>(
     { bus, store, clock: systemClock, random: systemRandom, log },
     configuration.own,
   );
+  streams.onReplaced((stream) => service.streamReplaced(stream));
   await service.start();
   const application = await NestFactory.createMicroservice(moduleOf(definition, service), {
     strategy: new BusServer(bus, {
@@ -92,7 +108,7 @@ async function startService<Configuration, Running extends Service>(
       version,
       description,
       maxInFlight: MAX_REQUESTS,
-      problem: () => service.problem,
+      problem: () => problemOf(store.problem, streams.problem, service.problem),
     }),
     logger: nestLogger(log),
     abortOnError: false,
@@ -108,6 +124,20 @@ async function startService<Configuration, Running extends Service>(
       await store[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Everything that is wrong, in a line; undefined: nothing is. */
+function problemOf(
+  store: AppError | undefined,
+  streams: AppError | undefined,
+  service: string | undefined,
+): string | undefined {
+  const problems = [
+    ...(store ? [`store: ${store.code}: ${store.message}`] : []),
+    ...(streams ? [`streams: ${streams.code}: ${streams.message}`] : []),
+    ...(service === undefined ? [] : [service]),
+  ];
+  return problems.length === 0 ? undefined : problems.join('; ');
 }
 
 const moduleOf = (

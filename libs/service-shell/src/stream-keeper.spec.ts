@@ -9,10 +9,10 @@ const withoutDeltas = STREAMS.filter(({ name }) => name !== STREAM.delta.name);
 
 /** A bus whose server can be exchanged for a new one, which has the streams that were on its disk. */
 async function exchangeable() {
-  let broker = new InProcessBroker();
+  const clock = new ManualClock();
+  let broker = new InProcessBroker({ clock });
   let refusals = 0;
   const listeners = new Set<(state: ConnectionState) => void>();
-  const clock = new ManualClock();
   const log = new RecordingLog();
   const bus: StreamKeeperPorts['bus'] = {
     streams: {
@@ -35,8 +35,14 @@ async function exchangeable() {
     clock,
     log,
     hasAll,
+    lose(): void {
+      broker = new InProcessBroker({ clock });
+    },
+    refuse(count: number): void {
+      refusals = count;
+    },
     async exchange(refused = 0): Promise<void> {
-      broker = new InProcessBroker();
+      broker = new InProcessBroker({ clock });
       unwrap(await broker.provision(withoutDeltas, 'apply'));
       refusals = refused;
       for (const listener of [...listeners]) {
@@ -61,10 +67,38 @@ it('a server that does not answer yet is asked again, and nobody is asked by a k
   await exchange(2);
   await clock.advance(10_000);
   expect(await hasAll()).toBe(true);
-  expect(log.at('warn')).toEqual(Array(2).fill(expect.stringContaining('not yet')));
+  expect(log.at('warn').filter((line) => line.includes('not yet'))).toHaveLength(1);
   keeper[Symbol.dispose]();
   await exchange();
   await clock.advance(10_000);
   expect(await hasAll()).toBe(false);
   expect(clock.nextAlarmIn).toBeUndefined();
+});
+
+it('a stream that is deleted while all are connected is made again, and whoever filled it is told', async () => {
+  const { keeper, clock, log, hasAll, lose } = await exchangeable();
+  const replaced: string[] = [];
+  keeper.onReplaced((stream) => replaced.push(stream));
+  await clock.advance(10_000);
+  expect(replaced).toEqual([]);
+  lose();
+  expect(await hasAll()).toBe(false);
+  await clock.advance(5_000);
+  expect(await hasAll()).toBe(true);
+  expect(replaced).toEqual(STREAMS.map(({ name }) => name));
+  expect(log.at('warn')).toHaveLength(STREAMS.length);
+  keeper[Symbol.dispose]();
+});
+
+it('streams that cannot be made are a problem until they are', async () => {
+  const { keeper, clock, log, refuse } = await exchangeable();
+  expect(keeper.problem).toBeUndefined();
+  refuse(3);
+  await clock.advance(5_000);
+  expect(keeper.problem).toMatchObject({ code: 'UNAVAILABLE', message: 'not yet' });
+  await clock.advance(10_000);
+  expect(keeper.problem).toBeUndefined();
+  expect(log.at('warn')).toHaveLength(1);
+  expect(log.at('info')).toContain('the streams are as they should be again');
+  keeper[Symbol.dispose]();
 });

@@ -1,4 +1,4 @@
-import { AppError, err, type Result } from '@outboard/core';
+import { AppError, type Clock, err, type Result, systemClock } from '@outboard/core';
 import { CheckedSnapshot } from './checked-snapshot.js';
 import { checkLimit, checkSequences, measureBatch } from './limits.js';
 import type { Batch, CommitRefusal, Committed, NotPromise, Snapshot, Store } from './port.js';
@@ -34,6 +34,19 @@ const GROUP_BYTES = 4 * 1024 * 1024;
 const WAITING_CHANGES = 16_384;
 const WAITING_BYTES = 64 * 1024 * 1024;
 
+/** Between two attempts to write while writing fails: with them it is noticed that a disk has room again. */
+const PROBE_MILLISECONDS = 2_000;
+/** A full disk still takes what is small: writing works again when it has not failed for so long, or takes as much. */
+const CALM_MILLISECONDS = 10_000;
+/** Changes nothing, but is written like any other change. */
+const PROBE: Change = { kind: 'forgetAnswers', before: 0, limit: 1 };
+
+export interface GroupCommitOptions {
+  readonly clock?: Clock;
+  /** Told when writing begins to fail, or fails otherwise than before, and (undefined) when it works again. For logs. */
+  readonly onProblem?: (problem: AppError | undefined) => void;
+}
+
 interface Waiting {
   readonly change: Change;
   readonly bytes: number;
@@ -45,6 +58,8 @@ interface Waiting {
  * A store with one writer and group commit over any backend. A transaction begins in a turn of its own of the event
  * loop; the commits that arrived up to then are its group. While one is being written (and flushed to disk), more of
  * them gather, so groups grow with the load and there is no timer to tune.
+ * What is found damaged is not written any more, as that could only damage more of it; it can still be read where it is
+ * not.
  */
 export class GroupCommitStore implements Store {
   readonly #backend: Backend;
@@ -52,9 +67,20 @@ export class GroupCommitStore implements Store {
   #waitingBytes = 0;
   #writing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  #problem: AppError | undefined;
+  /** The last failure: bytes of what was to be written, and when (monotonic milliseconds). */
+  #failure = { bytes: 0, at: 0 };
+  #probe: Disposable | undefined;
 
-  constructor(backend: Backend) {
+  constructor(
+    backend: Backend,
+    private readonly options: GroupCommitOptions = {},
+  ) {
     this.#backend = backend;
+  }
+
+  get problem(): AppError | undefined {
+    return this.#problem;
   }
 
   get epoch(): string {
@@ -63,14 +89,19 @@ export class GroupCommitStore implements Store {
 
   read<Value>(query: (snapshot: Snapshot) => NotPromise<Value>): Value {
     if (this.#closing) throw closedError();
-    return this.#backend.read((view) => {
-      const snapshot = new CheckedSnapshot(view);
-      try {
-        return query(snapshot);
-      } finally {
-        snapshot.end();
-      }
-    });
+    try {
+      return this.#backend.read((view) => {
+        const snapshot = new CheckedSnapshot(view);
+        try {
+          return query(snapshot);
+        } finally {
+          snapshot.end();
+        }
+      });
+    } catch (thrown) {
+      if (thrown instanceof AppError && isDamage(thrown)) this.#failed(thrown, 0);
+      throw thrown;
+    }
   }
 
   async commit(batch: Batch): Promise<Result<Committed, CommitRefusal>> {
@@ -95,6 +126,7 @@ export class GroupCommitStore implements Store {
   }
 
   async #close(): Promise<void> {
+    this.#probe?.[Symbol.dispose]();
     await this.#writing;
     await this.#backend.close();
   }
@@ -105,6 +137,7 @@ export class GroupCommitStore implements Store {
     bytes: number,
   ): Promise<Result<Value, CommitRefusal>> {
     if (this.#closing) return Promise.resolve(unavailable(closedError()));
+    if (this.#problem && isDamage(this.#problem)) return Promise.resolve(unavailable(this.#problem));
     if (this.#waiting.length >= WAITING_CHANGES || this.#waitingBytes + bytes > WAITING_BYTES) {
       return Promise.resolve(unavailable(queueFullError()));
     }
@@ -132,17 +165,47 @@ export class GroupCommitStore implements Store {
         bytes,
       );
     } catch (thrown) {
+      if (thrown instanceof AppError) this.#failed(thrown, bytes);
       for (const { resolve, reject } of group) {
         if (thrown instanceof AppError) resolve(unavailable(thrown));
         else reject(thrown);
       }
       return;
     }
+    if (this.#problem) this.#succeeded(bytes);
     group.forEach(({ resolve, reject }, at) => {
       const outcome = outcomes[at];
       if (outcome) resolve(outcome);
       else reject(new Error('invariant violated: the backend answers every change'));
     });
+  }
+
+  #failed(error: AppError, bytes: number): void {
+    this.#failure = { bytes, at: this.#clock.monotonic() };
+    this.#becomes(error);
+    this.#probeLater();
+  }
+
+  #succeeded(bytes: number): void {
+    const isCalm = this.#clock.monotonic() - this.#failure.at >= CALM_MILLISECONDS;
+    if (isCalm || (bytes > 0 && bytes >= this.#failure.bytes)) this.#becomes(undefined);
+    else this.#probeLater();
+  }
+
+  #probeLater(): void {
+    this.#probe?.[Symbol.dispose]();
+    if (this.#closing || isDamage(this.#problem)) return;
+    this.#probe = this.#clock.schedule(PROBE_MILLISECONDS, () => void this.#enqueue(PROBE, 0));
+  }
+
+  get #clock(): Clock {
+    return this.options.clock ?? systemClock;
+  }
+
+  #becomes(problem: AppError | undefined): void {
+    if (isDamage(this.#problem) || problem?.message === this.#problem?.message) return;
+    this.#problem = problem;
+    this.options.onProblem?.(problem);
   }
 
   #takeGroup(): { readonly group: readonly Waiting[]; readonly bytes: number } {
@@ -159,6 +222,9 @@ export class GroupCommitStore implements Store {
 }
 
 const unavailable = (error: AppError): Result<never, CommitRefusal> => err({ kind: 'unavailable', error });
+
+/** It does not go away by itself. */
+const isDamage = (error: AppError | undefined): boolean => error?.code === 'DATA_LOSS';
 
 function closedError(): AppError {
   return new AppError('FAILED_PRECONDITION', 'the store is closed', { reason: 'STORE_CLOSED' });

@@ -103,6 +103,7 @@ describe('the outbox relay', () => {
     let reads = 0;
     const counted: Store = {
       epoch: store.epoch,
+      problem: undefined,
       read: (query) => {
         reads++;
         return store.read(query);

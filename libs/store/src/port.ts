@@ -116,6 +116,8 @@ export interface Store extends AsyncDisposable {
    * different epochs must not be compared.
    */
   readonly epoch: string;
+  /** Why the database cannot be written or read at present; undefined: the last change was written. For health checks. */
+  readonly problem: AppError | undefined;
   /**
    * Synchronous on purpose: an asynchronous callback could not see one consistent state. The snapshot ends with the
    * call. Throws INVALID_ARGUMENT for a limit out of its range, and an AppError when the database cannot be read.

@@ -90,6 +90,7 @@ export const OVS_EXAMPLE = {
 /** Everything of Outboard on one machine: a testbed, the bus with its roles, the services, a worker on every DPU. */
 export class LocalStack implements AsyncDisposable {
   readonly #open: AsyncDisposable[] = [];
+  #operator: Promise<StreamBus> | undefined;
 
   private constructor(
     readonly testbed: Testbed,
@@ -177,7 +178,7 @@ export class LocalStack implements AsyncDisposable {
 
   /** Every port of a tenant, from the API itself. */
   async ports(tenant: string): Promise<readonly Port[]> {
-    const bus = await this.operator();
+    const bus = await this.#asking();
     const ports: Port[] = [];
     for (let pageToken = ''; ; ) {
       const body = Buffer.from(JSON.stringify({ pageSize: 500, pageToken }));
@@ -202,7 +203,7 @@ export class LocalStack implements AsyncDisposable {
   async dpus(): Promise<readonly Dpu[]> {
     const body = Buffer.from(JSON.stringify({ pageSize: 500 }));
     const subject = subjects.rpc('_', 'admin', 'dpu', 'list');
-    const bus = await this.operator();
+    const bus = await this.#asking();
     const reply = unwrap(await bus.request(subject, { headers: {}, body }, { deadlineMilliseconds: 5_000 }));
     const { items } = JSON.parse(Buffer.from(reply.body).toString()) as { items: unknown[] };
     return items.flatMap((item) => {
@@ -237,6 +238,12 @@ export class LocalStack implements AsyncDisposable {
   async #serveProbes(): Promise<void> {
     const prober = new Prober((tenant, port) => this.testbed.pods.get(podName(tenant, port)));
     this.#open.push(await prober.serve(await this.#connect('prober')));
+  }
+
+  /** The one connection that this class itself asks by: the forwarder has only so many. */
+  #asking(): Promise<StreamBus> {
+    this.#operator ??= this.operator();
+    return this.#operator;
   }
 
   async #connect(role: string): Promise<StreamBus> {

@@ -137,12 +137,11 @@ export class Exchange implements StreamAdministration {
     if (problems) return Promise.resolve(err(problems));
     const changes = plans.map(({ spec, exists, differences: found }): StreamChange => {
       const differences = found.map(({ text }) => text);
-      if (!exists) {
-        this.#streams.set(spec.name, new InProcessStream(spec, this.clock));
-        return { stream: spec.name, action: 'created', differences };
-      }
-      if (found.length > 0) this.stream(spec.name).update(spec);
-      return { stream: spec.name, action: found.length > 0 ? 'updated' : 'unchanged', differences };
+      if (!exists) this.#streams.set(spec.name, new InProcessStream(spec, this.clock));
+      const stream = this.stream(spec.name);
+      if (found.length > 0) stream.update(spec);
+      const action = !exists ? 'created' : found.length > 0 ? 'updated' : 'unchanged';
+      return { stream: spec.name, action, differences, madeAt: stream.madeAt };
     });
     return Promise.resolve(ok(changes));
   }

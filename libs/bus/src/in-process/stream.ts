@@ -17,6 +17,7 @@ const MAX_REMEMBERED_IDS = 1_000_000;
 /** A stream in memory, with the limits, the duplicate window and the numbering that JetStream has. */
 export class InProcessStream {
   spec: StreamSpec;
+  readonly madeAt: number;
   readonly #clock: Clock;
   readonly #messages = new Map<number, StoredMessage>();
   readonly #bySubject = new Map<string, Set<number>>();
@@ -30,6 +31,7 @@ export class InProcessStream {
   constructor(spec: StreamSpec, clock: Clock) {
     this.spec = spec;
     this.#clock = clock;
+    this.madeAt = clock.now();
     this.#captures = spec.subjects.map(matcher);
   }
 

@@ -24,6 +24,7 @@ export class NatsStreams implements StreamAdministration {
       const config = found.value?.config;
       plans.push({
         spec,
+        info: found.value,
         config,
         exists: config !== undefined,
         differences: config ? differences(specOf(config), spec) : [],
@@ -32,16 +33,20 @@ export class NatsStreams implements StreamAdministration {
     const problems = provisioningProblems(plans, mode);
     if (problems) return err(problems);
     const changes: StreamChange[] = [];
-    for (const { spec, config, differences: found } of plans) {
+    for (const { spec, info, config, differences: found } of plans) {
       const action = !config ? 'created' : found.length > 0 ? 'updated' : 'unchanged';
-      changes.push({ stream: spec.name, action, differences: found.map(({ text }) => text) });
-      if (action === 'unchanged') continue;
+      const change = { stream: spec.name, action, differences: found.map(({ text }) => text) } as const;
+      if (info && action === 'unchanged') {
+        changes.push({ ...change, madeAt: Date.parse(info.created) });
+        continue;
+      }
       const wanted = configOf(spec);
       // What the specification does not speak of stays as the operator set it (replicas, placement).
       const done = config
         ? await this.#jetStream.updateStream({ ...config, ...wanted })
         : await this.#jetStream.createStream({ ...wanted, num_replicas: 1 });
       if (!done.ok) return done;
+      changes.push({ ...change, madeAt: Date.parse(done.value.created) });
     }
     return ok(changes);
   }

@@ -121,8 +121,13 @@ export function publishContract(world: World): void {
       const spec = world.specOf(world.name());
       const provision = async (wanted: typeof spec) =>
         unwrap(await world.bus.streams.provision([wanted], 'apply'));
-      expect(await provision(spec)).toEqual([{ stream: spec.name, action: 'created', differences: [] }]);
-      expect(await provision(spec)).toEqual([{ stream: spec.name, action: 'unchanged', differences: [] }]);
+      const [made] = await provision(spec);
+      const madeAt = made?.madeAt;
+      expect(madeAt).toBeGreaterThan(0);
+      expect(made).toEqual({ stream: spec.name, action: 'created', differences: [], madeAt });
+      expect(await provision(spec)).toEqual([
+        { stream: spec.name, action: 'unchanged', differences: [], madeAt },
+      ]);
       const changed = { ...spec, maxAgeMilliseconds: 600_000, maxBytes: 1_000_000 };
       expect(await provision(changed)).toEqual([
         {
@@ -132,6 +137,7 @@ export function publishContract(world: World): void {
             'maxAgeMilliseconds: is 0, should be 600000',
             'maxBytes: is 8388608, should be 1000000',
           ],
+          madeAt,
         },
       ]);
       expect(await provision(changed)).toMatchObject([{ action: 'unchanged' }]);

@@ -16,6 +16,10 @@ export class RefusingStore implements Store {
     return this.inner.epoch;
   }
 
+  get problem(): AppError | undefined {
+    return this.refusal?.kind === 'unavailable' ? this.refusal.error : this.inner.problem;
+  }
+
   set isDiskFull(isFull: boolean) {
     const error = new AppError('UNAVAILABLE', 'database or disk is full', { reason: 'DATABASE_FULL' });
     this.refusal = isFull ? { kind: 'unavailable', error } : undefined;

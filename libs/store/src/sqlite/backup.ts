@@ -11,6 +11,38 @@ interface Sources {
   readonly random?: Random;
 }
 
+/** What a whole store has in it. */
+export interface StoreSummary {
+  readonly epoch: string;
+  readonly revision: number;
+  readonly rows: number;
+}
+
+/**
+ * Reads all of a database, its indexes too, while its service may be running (in another process: it takes seconds for
+ * some hundred megabytes).
+ * @throws AppError DATA_LOSS when it is damaged, with what was found in `metadata.problems`; NOT_FOUND; FAILED_PRECONDITION
+ *   when it is no store or a newer version's
+ */
+export async function checkSqliteStore(options: { path: string }): Promise<StoreSummary> {
+  const path = existingPath(options.path);
+  inspect(path, 'thorough');
+  const database = new Database(path, { readonly: true, fileMustExist: true });
+  try {
+    const summary = database
+      .prepare<[], StoreSummary>(
+        'SELECT epoch, revision, (SELECT count(*) FROM stored_row) AS "rows" FROM store_state',
+      )
+      .get();
+    if (summary) return summary;
+    throw neverOpenedError(path);
+  } catch (thrown) {
+    throw fromSqlite(thrown, path);
+  } finally {
+    database.close();
+  }
+}
+
 /**
  * Copies a store as it is at this moment into a new file, while its service may be running and writing (in another
  * process: the copying itself is synchronous).
@@ -105,16 +137,19 @@ function writeNewEpoch(path: string, { clock = systemClock, random = systemRando
       .prepare('UPDATE store_state SET epoch = ?, unflushed_since_boot = NULL')
       .run(epoch);
     if (changes === 1) return epoch;
-    throw new AppError('FAILED_PRECONDITION', `${path} has no state: it was never opened as a store`, {
-      reason: 'NOT_A_STORE',
-      metadata: { path },
-    });
+    throw neverOpenedError(path);
   } catch (thrown) {
     throw fromSqlite(thrown, path);
   } finally {
     database.close();
   }
 }
+
+const neverOpenedError = (path: string): AppError =>
+  new AppError('FAILED_PRECONDITION', `${path} has no state: it was never opened as a store`, {
+    reason: 'NOT_A_STORE',
+    metadata: { path },
+  });
 
 function flush(path: string): void {
   const descriptor = openSync(path, 'r');

@@ -6,7 +6,8 @@ interface Diagnosis {
   readonly advice: string;
 }
 
-const RESTORE = 'stop the service, keep the file for inspection and restore a backup';
+const RESTORE =
+  'stop the service, move the file and those beside it away (keep them for inspection), and restore a backup (restore-store)';
 
 /** Primary result codes (sqlite.org/rescode.html), the longest prefix first. */
 const DIAGNOSES: readonly (readonly [prefix: string, Diagnosis])[] = [

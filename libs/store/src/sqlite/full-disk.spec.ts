@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
+import { ManualClock } from '@outboard/testkit';
 import { openedStores } from '../../test/opened-stores.js';
 import { newBatch, newMessage, newRow, portKey } from '../contract-suite.js';
 import type { Key } from '../port.js';
@@ -109,6 +110,38 @@ describe.each([
       );
       expect(snapshot.pendingMessages(1000).map(({ messageId }) => messageId)).toEqual(acknowledged);
     });
+  });
+
+  it('is a problem until there is space, also when nobody writes any more, and is told twice in all', async () => {
+    const told: (string | undefined)[] = [];
+    const clock = new ManualClock();
+    const store = await openStore({
+      path: path(),
+      durability,
+      thread,
+      clock,
+      onProblem: (problem) => told.push(problem?.reason),
+    });
+    unwrap(await store.commit(batchOf('before')));
+    expect(store.problem).toBeUndefined();
+    fillDisk();
+    for (let at = 0; !store.problem; at++) await store.commit(batchOf(`during-${at}`));
+    expect(store.problem.message).toContain(path());
+    await store.commit(batchOf('during'));
+    await clock.advance(2_000);
+    await store.commit(batchOf('during'));
+    expect(store.problem).toMatchObject({ reason: 'DATABASE_FULL' });
+    const { revision } = store.read((snapshot) => ({ revision: snapshot.revision }));
+    rmSync(join(disk, 'filler'));
+    for (let seconds = 0; seconds < 12; seconds += 2) {
+      await clock.advance(2_000);
+      // Written after what the clock has asked for.
+      await store.forgetAnswersBefore(0, 1);
+    }
+    expect(store.problem).toBeUndefined();
+    expect(clock.nextAlarmIn).toBeUndefined();
+    expect(told).toEqual(['DATABASE_FULL', undefined]);
+    expect(store.read((snapshot) => snapshot.revision)).toBe(revision);
   });
 
   it('does not keep a store from closing', async () => {

@@ -28,10 +28,10 @@ export function ensureWritable(path: string): void {
 }
 
 /**
- * Looks at an existing database without changing it.
+ * Looks at an existing database without changing it; `thorough`: also whether its indexes fit its tables.
  * @throws AppError FAILED_PRECONDITION when it is no store or a newer version's, DATA_LOSS when it is damaged
  */
-export function inspect(path: string): void {
+export function inspect(path: string, how: 'quick' | 'thorough' = 'quick'): void {
   let database: Database.Database | undefined;
   try {
     database = new Database(path, { readonly: true, fileMustExist: true });
@@ -41,7 +41,8 @@ export function inspect(path: string): void {
       .all();
     if (tables.length === 0) return;
     if (database.pragma('application_id', { simple: true }) !== APPLICATION_ID) throw foreignError(path);
-    const problems = database.prepare<[], string>('PRAGMA quick_check(10)').pluck().all();
+    const check = how === 'quick' ? 'quick_check' : 'integrity_check';
+    const problems = database.prepare<[], string>(`PRAGMA ${check}(10)`).pluck().all();
     if (problems.join() !== 'ok') throw corruptError(path, problems);
     if (tables.includes(MIGRATION_TABLE)) checkVersion(database, path);
   } catch (thrown) {

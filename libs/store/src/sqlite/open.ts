@@ -1,7 +1,7 @@
-import { type Clock, type Random, systemClock, systemRandom, uuidv7 } from '@outboard/core';
+import { type Random, systemClock, systemRandom, uuidv7 } from '@outboard/core';
 import Database from 'better-sqlite3';
 import { DataSource } from 'typeorm';
-import { GroupCommitStore } from '../group-commit-store.js';
+import { type GroupCommitOptions, GroupCommitStore } from '../group-commit-store.js';
 import type { Store } from '../port.js';
 import { SqliteBackend, type WriterThread } from './backend.js';
 import { BUSY_MILLISECONDS, configureWriter } from './connection.js';
@@ -12,13 +12,12 @@ import { APPLICATION_ID, canonicalPath, ensureWritable, inspect } from './inspec
 import { lockForWriting } from './lock.js';
 import { MIGRATION_TABLE, MIGRATIONS } from './migrations.js';
 
-export interface SqliteStoreOptions {
+export interface SqliteStoreOptions extends Pick<GroupCommitOptions, 'clock' | 'onProblem'> {
   /** The database file; made when it is not there, with its folder. */
   readonly path: string;
   readonly durability: Durability;
   /** Default `when-busy`. */
   readonly thread?: WriterThread;
-  readonly clock?: Clock;
   readonly random?: Random;
 }
 
@@ -41,7 +40,10 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
     const epoch = beginEpochUse(connection, durability, uuidv7(clock.now(), random));
     const backend = new SqliteBackend({ path, durability, epoch, source, connection, lock });
     if (options.thread === 'always') await backend.startThread();
-    return new GroupCommitStore(backend);
+    return new GroupCommitStore(backend, {
+      clock,
+      ...(options.onProblem && { onProblem: options.onProblem }),
+    });
   } catch (thrown) {
     if (schema?.isInitialized) await schema.destroy();
     lock[Symbol.dispose]();

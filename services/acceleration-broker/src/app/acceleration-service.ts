@@ -1,4 +1,11 @@
-import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
+import {
+  type Delivery,
+  type Message,
+  type Received,
+  type Settlement,
+  STREAM,
+  type StreamBus,
+} from '@outboard/bus';
 import { parseRequestSubject } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result, unwrap } from '@outboard/core';
 import { WorkerGateway } from '@outboard/document-owner';
@@ -8,6 +15,7 @@ import {
   ResourceProjection,
   ResourceService,
   relayToBus,
+  StateRepair,
   TombstoneSweeper,
 } from '@outboard/resource-service';
 import type { OutboxRelay, Store } from '@outboard/store';
@@ -37,6 +45,7 @@ export class AccelerationService implements AsyncDisposable {
   readonly #projections: readonly ResourceProjection[];
   readonly #relay: OutboxRelay;
   readonly #tombstones: TombstoneSweeper;
+  readonly #states: StateRepair;
   readonly #epoch: string;
 
   constructor({ bus, store, clock, random, log }: AccelerationServiceOptions) {
@@ -64,6 +73,7 @@ export class AccelerationService implements AsyncDisposable {
     this.#ends = new SessionEnds({ service, domain, activities: this.#activities, bus, clock });
     this.#requests = new SessionRequests(service, domain, this.#activities, random);
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'acceleration' });
+    this.#states = new StateRepair({ bus, clock, random, api: 'acceleration', service });
     // What is projected is stored with the rest: this service places alone, too.
     this.#projections = (
       [
@@ -93,6 +103,11 @@ export class AccelerationService implements AsyncDisposable {
     return publishingProblem(this.#relay);
   }
 
+  /** A stream is another one than before: what was in it is published again, where that is this service's to do. */
+  streamReplaced(stream: string): void {
+    if (stream === STREAM.state.name) this.#states.repair();
+  }
+
   /** Takes over what is stored, publishes what a former run left, and follows DPUs and ports. */
   async start(): Promise<void> {
     await this.#resources.start();
@@ -101,6 +116,7 @@ export class AccelerationService implements AsyncDisposable {
     this.#settler.wake();
     this.#ends.start();
     this.#tombstones.start();
+    this.#states.start();
   }
 
   handleRequest(request: Received): Promise<Result<Message, AppError>> {
@@ -135,6 +151,7 @@ export class AccelerationService implements AsyncDisposable {
   /** To be called when nothing arrives any more: finishes what has arrived, then what has to be published. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tombstones[Symbol.asyncDispose]();
+    await this.#states[Symbol.asyncDispose]();
     await this.#ends[Symbol.asyncDispose]();
     for (const projection of this.#projections) await projection[Symbol.asyncDispose]();
     await this.#settler[Symbol.asyncDispose]();

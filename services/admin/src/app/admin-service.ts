@@ -1,4 +1,11 @@
-import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
+import {
+  type Delivery,
+  type Message,
+  type Received,
+  type Settlement,
+  STREAM,
+  type StreamBus,
+} from '@outboard/bus';
 import { parseRequestSubject } from '@outboard/contracts';
 import { type AppError, type Clock, err, ok, type Random, type Result } from '@outboard/core';
 import { WorkerGateway as DocumentGateway } from '@outboard/document-owner';
@@ -10,6 +17,7 @@ import {
   ResourceProjection,
   ResourceService,
   relayToBus,
+  StateRepair,
   TombstoneSweeper,
 } from '@outboard/resource-service';
 import type { OutboxRelay, Store } from '@outboard/store';
@@ -41,6 +49,7 @@ export class AdminService implements AsyncDisposable {
   readonly #ports: ResourceProjection;
   readonly #relay: OutboxRelay;
   readonly #tombstones: TombstoneSweeper;
+  readonly #states: StateRepair;
   readonly #claims = new Claims();
   readonly #inventory: Inventory;
   readonly #domain: AdminDomain;
@@ -86,6 +95,7 @@ export class AdminService implements AsyncDisposable {
     });
     this.#workloads = new WorkloadGateway({ service: this.#resources, domain, bus });
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'admin' });
+    this.#states = new StateRepair({ bus, clock, random, api: 'admin', service: this.#resources });
     this.#ports = new ResourceProjection({
       bus,
       clock,
@@ -102,6 +112,11 @@ export class AdminService implements AsyncDisposable {
     return publishingProblem(this.#relay);
   }
 
+  /** A stream is another one than before: what was in it is published again, where that is this service's to do. */
+  streamReplaced(stream: string): void {
+    if (stream === STREAM.state.name) this.#states.repair();
+  }
+
   /** Takes over what is stored, publishes what a former run left, and follows the ports that bind functions. */
   async start(): Promise<void> {
     await this.#resources.start();
@@ -115,6 +130,7 @@ export class AdminService implements AsyncDisposable {
     await this.#lifecycles.start();
     await this.#ports.start();
     this.#tombstones.start();
+    this.#states.start();
   }
 
   async handleRequest(request: Received): Promise<Result<Message, AppError>> {
@@ -166,6 +182,7 @@ export class AdminService implements AsyncDisposable {
   /** To be called when nothing arrives any more: finishes what has arrived, then what has to be published. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tombstones[Symbol.asyncDispose]();
+    await this.#states[Symbol.asyncDispose]();
     await this.#ports[Symbol.asyncDispose]();
     this.#gateway[Symbol.dispose]();
     this.#lifecycles[Symbol.dispose]();

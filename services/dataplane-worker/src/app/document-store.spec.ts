@@ -150,8 +150,11 @@ describe('the document store', () => {
     await clock.advance(200);
     await reported;
     expect(log.at('error')).toEqual(['the document could not be written to disk']);
+    expect(store.problem).toMatch(/^not written to disk: .*network\.document: ENOENT/);
     await mkdir(directory);
     await store.close();
+    expect(store.problem).toBeUndefined();
+    expect(log.at('info')).toEqual(['the document is on the disk again']);
     const again = new DocumentStore({ directory, dpu: 'dpu-1', clock, log });
     expect((await again.load(OWNER))?.version.sequence).toBe(7n);
   });

@@ -39,10 +39,18 @@ export class DocumentStore {
   readonly #pending = new Map<string, () => DocumentState>();
   readonly #scheduled = new Map<string, Disposable>();
   readonly #writing = new Map<string, Promise<void>>();
+  /** What the last write of an owner's document failed with. */
+  readonly #failures = new Map<string, string>();
   #lastWriteMilliseconds = 0;
   #closed = false;
 
   constructor(private readonly options: DocumentStoreOptions) {}
+
+  /** Why a document is not on the disk; undefined: they all are, or were not tried yet. For health checks. */
+  get problem(): string | undefined {
+    const failures = [...this.#failures].map(([owner, failure]) => `${this.#path(owner)}: ${failure}`);
+    return failures.length === 0 ? undefined : `not written to disk: ${failures.join(', ')}`;
+  }
 
   /** The document on disk. A file that is damaged or foreign is put aside as `<file>.unusable`, and reported. */
   async load(owner: string): Promise<DocumentState | undefined> {
@@ -108,9 +116,13 @@ export class DocumentStore {
     try {
       await replaceFile(path, encode(state(), dpu, owner));
       this.#lastWriteMilliseconds = clock.monotonic() - begin;
+      if (this.#failures.delete(owner)) log.info({ owner, path }, 'the document is on the disk again');
       return true;
     } catch (failure) {
-      log.error({ owner, path, err: failure }, 'the document could not be written to disk');
+      // An outage is told once, not at every attempt.
+      if (!this.#failures.has(owner))
+        log.error({ owner, path, err: failure }, 'the document could not be written to disk');
+      this.#failures.set(owner, (failure as Error).message);
       return false;
     }
   }

@@ -135,7 +135,7 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       ...(served?.operations.endpoints ?? []),
     ];
     services.push(
-      await unlessRefused(() => serveRequests(bus, identity, endpoints), log),
+      await unlessRefused(() => serveRequests(bus, identity, endpoints, () => store.problem), log),
       await unlessRefused(() => workloads?.serve(bus), log),
     );
     await Promise.all(subscriptions.map(({ closed }) => closed));
@@ -221,6 +221,7 @@ const serveRequests = (
   bus: Bus,
   { dpu, workerVersion }: WorkerIdentity,
   endpoints: readonly Endpoint[],
+  problem: () => string | undefined,
 ): Promise<Subscription> =>
   bus.serve({
     name: 'dataplane-worker',
@@ -228,6 +229,7 @@ const serveRequests = (
     description: `dataplane worker of ${dpu}`,
     endpoints,
     maxInFlight: MAX_REQUESTS,
+    problem,
   });
 
 /** A worker that may not be found or looked into works all the same. */

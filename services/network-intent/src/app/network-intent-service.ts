@@ -1,4 +1,11 @@
-import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
+import {
+  type Delivery,
+  type Message,
+  type Received,
+  type Settlement,
+  STREAM,
+  type StreamBus,
+} from '@outboard/bus';
 import { parseRequestSubject } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result } from '@outboard/core';
 import { WorkerGateway } from '@outboard/document-owner';
@@ -8,6 +15,7 @@ import {
   ResourceProjection,
   ResourceService,
   relayToBus,
+  StateRepair,
   TombstoneSweeper,
 } from '@outboard/resource-service';
 import type { OutboxRelay, Store } from '@outboard/store';
@@ -36,6 +44,7 @@ export class NetworkIntentService implements AsyncDisposable {
   readonly #inventory: ResourceProjection;
   readonly #relay: OutboxRelay;
   readonly #tombstones: TombstoneSweeper;
+  readonly #states: StateRepair;
 
   constructor({ bus, store, clock, random, log }: NetworkIntentServiceOptions) {
     const domain = this.#domain;
@@ -57,6 +66,7 @@ export class NetworkIntentService implements AsyncDisposable {
       epoch: store.epoch,
     });
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'network' });
+    this.#states = new StateRepair({ bus, clock, random, api: 'network', service: this.#resources });
     this.#layer1 = new Layer1(bus, (dpu) => this.#resources.query(() => domain.knowsDpu(dpu)));
     this.#ruleCounters = new Counters(bus, RULES, (tenant, name) =>
       this.#resources.query(() => domain.placesOfPolicy(tenant, name)),
@@ -85,11 +95,17 @@ export class NetworkIntentService implements AsyncDisposable {
     return publishingProblem(this.#relay);
   }
 
+  /** A stream is another one than before: what was in it is published again, where that is this service's to do. */
+  streamReplaced(stream: string): void {
+    if (stream === STREAM.state.name) this.#states.repair();
+  }
+
   /** Takes over what is stored, publishes what a former run left, and follows the inventory. */
   async start(): Promise<void> {
     await this.#resources.start();
     await this.#inventory.start();
     this.#tombstones.start();
+    this.#states.start();
   }
 
   handleRequest(request: Received): Promise<Result<Message, AppError>> {
@@ -127,6 +143,7 @@ export class NetworkIntentService implements AsyncDisposable {
   /** To be called when nothing arrives any more: finishes what has arrived, then what has to be published. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tombstones[Symbol.asyncDispose]();
+    await this.#states[Symbol.asyncDispose]();
     await this.#inventory[Symbol.asyncDispose]();
     await this.#resources[Symbol.asyncDispose]();
     await this.#relay[Symbol.asyncDispose]();

@@ -1,0 +1,66 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { STREAMS } from '@outboard/bus';
+import { Submissions, World } from './world.js';
+
+const SERVICES = ['admin', 'network-intent', 'acceleration-broker'];
+
+describe('a broker', () => {
+  let world: World;
+  let ports: Submissions;
+
+  beforeAll(async () => {
+    world = await World.start({ name: 'broker', acceleration: true });
+    ports = new Submissions(world);
+  }, 90_000);
+  afterAll(() => world?.[Symbol.asyncDispose](), 60_000);
+  beforeEach(() => world.startTraffic());
+  afterEach(() => world.expectUndisturbed());
+
+  it.each(STREAMS.map(({ name }) => name))(
+    'that loses %s has it again in seconds; what is asked meanwhile is answered, and whoever looks finds everything',
+    async (stream) => {
+      const before = await world.states();
+      expect(await world.jetStream(`STREAM.DELETE.${stream}`)).toMatchObject({ success: true });
+      await ports.submit(5);
+      await ports.expectAllReady();
+      // Of all services: DPUs and functions, ports and networks, what the acceleration broker owns.
+      await world.statesInclude([...before.keys()]);
+      for (const service of SERVICES) await world.problemBecomes(service, undefined);
+    },
+    120_000,
+  );
+
+  it.each(['admin', 'network', 'acceleration'])(
+    'that loses the consumer of the intents of %s has it again; nothing that was asked is lost',
+    async (api) => {
+      const call = `CONSUMER.DELETE.OUTBOARD_INTENT.${api}-intents`;
+      expect(await world.jetStream(call)).toMatchObject({ success: true });
+      await ports.submit(5);
+      await ports.expectAllReady();
+      await world.jetStreamBecomes(`CONSUMER.INFO.OUTBOARD_INTENT.${api}-intents`, ({ error }) => !error);
+    },
+    120_000,
+  );
+
+  it('that has no room for streams by its configuration is told of by every service, until it has', async () => {
+    const file = join(world.stack.testbed.directory, 'nats', 'nats-server.conf');
+    const configuration = readFileSync(file, 'utf8');
+    writeFileSync(file, configuration.replace(/"max_file_store": \d+/, '"max_file_store": 1048576'));
+    await world.stack.stack.restartNats();
+    const submitted = ports.submit(5);
+    for (const service of SERVICES)
+      await world.problemBecomes(service, /streams: \w+: .*(insufficient storage|STREAM\.CREATE)/);
+    const direct = ports.next();
+    expect(await world.create(direct)).toMatchObject({ ok: true });
+    ports.names.push(direct.metadata.name);
+
+    writeFileSync(file, configuration);
+    await world.stack.stack.restartNats();
+    await submitted;
+    await ports.expectAllReady();
+    for (const service of SERVICES) await world.problemBecomes(service, undefined);
+    await world.portsBecome(ports.all);
+  }, 120_000);
+});
