@@ -8,6 +8,8 @@ const SPAN = 10;
 /** Functions of each DPU that are not for pods: two for a network over all, one for a lasting port of each churn. */
 const LASTING = 4;
 const RESIDENT: Readonly<Record<Reach, number>> = { ten: 2, all: 3 };
+/** Of the lasting ports of churns. */
+export const LASTING_LABELS = { fleet: 'all' };
 /** Of so many changes, one is of a policy, an address set, or the labels of a port. */
 const CHANGES_PER_POLICY = 5;
 
@@ -180,7 +182,7 @@ export class Churn {
   async #residentPort(dpu: number): Promise<void> {
     const net = this.#networkOf(dpu);
     const isWeb = (dpu % 2 === 0) !== this.#swapped.has(dpu);
-    const labels = { net: this.#network(net), app: isWeb ? 'web' : 'client' };
+    const labels = { ...LASTING_LABELS, net: this.#network(net), app: isWeb ? 'web' : 'client' };
     await this.system.apply(
       'Port',
       `${this.#prefix}resident-${dpu}`,
