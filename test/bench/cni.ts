@@ -56,15 +56,17 @@ try {
 /** One pod after the other, contenders in turn; first they all come, then they all go. */
 async function oneByOne(outboard: CniRuntime, pods: readonly Pod[]): Promise<void> {
   const hasGo = existsSync(join(GO_PLUGINS, 'bridge'));
-  const times = { add: [] as number[], bare: [] as number[], goAdd: [] as number[] };
+  const times = { add: [] as number[], bare: [] as number[], goAdd: [] as number[], start: [] as number[] };
   const gone = { delete: [] as number[], goDelete: [] as number[] };
   const timedPods = pods.slice(0, ROUNDS + WARM_UP);
   for (const [round, pod] of timedPods.entries()) {
     const kernel = (await bare.give(round, pod.namespace)) + (await bare.attach(round));
+    const start = await timed(startNothing);
     const add = await timed(() => outboard.add(pod));
     const goAdd = hasGo ? await timed(() => goPlugin('ADD', pod)) : 0;
     if (round < WARM_UP) continue;
     times.bare.push(kernel);
+    times.start.push(start);
     times.add.push(add);
     times.goAdd.push(goAdd);
   }
@@ -78,6 +80,7 @@ async function oneByOne(outboard: CniRuntime, pods: readonly Pod[]): Promise<voi
     bar: `value <= ${(kernel + 10).toFixed(1)} ms`,
     ok: added <= kernel + 10,
   });
+  row('of it the start of a program that does nothing, from here, p50', median(times.start), 'ms', null);
   row('ADD p99', quantile(times.add, 0.99), 'ms', quantile(times.bare, 0.99));
   if (hasGo) {
     row("ADD p50, against Debian's bridge with host-local", added, 'ms', median(times.goAdd));
@@ -131,6 +134,13 @@ async function burst(pods: readonly Pod[], action: (pod: Pod) => Promise<unknown
     allCpu: (children + stackCpu() - before.all) / pods.length,
   };
 }
+
+/** What starting a plugin costs whoever starts one by Node, as this benchmark does; runtimes need a millisecond. */
+const startNothing = (): Promise<void> =>
+  new Promise((resolve, reject) => {
+    const child = spawn('/bin/true', [], { stdio: ['pipe', 'pipe', 'inherit'] });
+    child.once('error', reject).once('close', () => resolve());
+  });
 
 /** Debian's plugins in the host's network, on the interface `go0` of the pod. */
 function goPlugin(command: string, pod: Pod): Promise<void> {

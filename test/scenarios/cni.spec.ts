@@ -197,6 +197,35 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     expect(await ports()).toEqual([]);
   });
 
+  it('find their network by its labels, where exactly one has them', async () => {
+    const metadata = { name: 'labelled', labels: { tier: 'front' } };
+    await world.acme.apply(
+      { kind: 'Network', metadata, spec: {} },
+      {
+        kind: 'Subnet',
+        metadata: { name: 'labelled-v4' },
+        spec: { network: 'labelled', cidr: '10.0.7.0/24' },
+      },
+    );
+    const pod = await createPod();
+    const selected = { network: undefined, networkSelector: { tier: 'front' } };
+    const { ips } = await a.add(pod, { configuration: selected });
+    expect(ips.map((each) => each.address)).toEqual([expect.stringMatching(/^10\.0\.7\.\d+\/24$/)]);
+    expect((await ports()).map(({ spec }) => spec.network)).toEqual(['labelled']);
+    await a.delete(pod);
+    await world.acme.delete('Subnet', 'labelled-v4');
+    await world.acme.delete('Network', 'labelled');
+  });
+
+  it('are spoken of in the versions that VERSION tells, and by the verbs that these have', async () => {
+    const { json } = await a.run('VERSION', {}, { cniVersion: '1.1.0' });
+    expect(json).toEqual({ cniVersion: '1.1.0', supportedVersions: ['0.4.0', '1.0.0', '1.1.0'] });
+    for (const verb of ['STATUS', 'GC']) {
+      const refused = await a.run(verb, {}, { cniVersion: '1.0.0', 'cni.dev/valid-attachments': [] });
+      expect(refused.json).toMatchObject({ cniVersion: '1.0.0', code: 1 });
+    }
+  });
+
   it('take a port that is there, on the function that a device plugin has given them, and leave it there', async () => {
     const pod = await createPod();
     await world.acme.apply({ kind: 'Port', metadata: { name: 'reserved' }, spec: { network: 'blue' } });
