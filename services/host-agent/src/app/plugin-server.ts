@@ -18,6 +18,7 @@ export class PluginServer implements AsyncDisposable {
   private constructor(
     private readonly handle: (call: PluginCall) => Promise<PluginAnswer>,
     private readonly log: Log,
+    private readonly readMilliseconds: number,
   ) {
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
@@ -27,8 +28,9 @@ export class PluginServer implements AsyncDisposable {
     path: string,
     handle: (call: PluginCall) => Promise<PluginAnswer>,
     log: Log,
+    readMilliseconds = READ_MILLISECONDS,
   ): Promise<PluginServer> {
-    const server = new PluginServer(handle, log);
+    const server = new PluginServer(handle, log, readMilliseconds);
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     rmSync(path, { force: true });
     await new Promise<void>((resolve, reject) => {
@@ -46,7 +48,11 @@ export class PluginServer implements AsyncDisposable {
   #accept(socket: Socket): void {
     const chunks: Buffer[] = [];
     let length = 0;
-    socket.setTimeout(READ_MILLISECONDS, () => socket.destroy());
+    socket.setTimeout(this.readMilliseconds, () => {
+      // When this process was held up, the call may have come long ago: what is there is read after the timers.
+      const { bytesRead } = socket;
+      setImmediate(() => socket.bytesRead > bytesRead || socket.readableEnded || socket.destroy());
+    });
     // A plugin that was killed by its runtime: what it asked for is done or rolled back all the same.
     socket.on('error', (err) => this.log.debug({ err }, 'a plugin has gone'));
     socket.on('data', (chunk) => {
