@@ -20,7 +20,7 @@ import {
 import type { Capability } from '../driver.js';
 import type { Device } from '../kernel/device.js';
 import { ipv6Egress } from '../kernel/forwarding.js';
-import { functionsAmong } from '../kernel/functions.js';
+import { anyOfSwitch } from '../kernel/functions.js';
 import { NAMESPACE_PREFIX } from '../realise/names.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import { STEERING } from '../realise/service-chain.js';
@@ -123,7 +123,7 @@ function steeringMessage(): Message {
 
 /** Where representors are of a switch, that is hardware which the kernel may hand filters, routes and entries over to. */
 export function hardwareOffload(devices: Iterable<Device>): Capability {
-  const available = functionsAmong(devices).some(({ switchId }) => switchId !== '');
+  const available = anyOfSwitch(devices);
   const reason = available ? '' : 'no representor belongs to a switch (phys_switch_id)';
   return { name: HARDWARE_OFFLOAD, available, reason };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { FUNCTION_GROUP } from '@outboard/contracts';
 import type { Device } from './device.js';
-import { functionsAmong, touchesFunctions } from './functions.js';
+import { anyOfSwitch, functionsAmong, touchesFunctions } from './functions.js';
 
 const device = (name: string, more: Partial<Device> = {}): Device => ({
   index: 1,
@@ -73,5 +73,11 @@ describe('functions', () => {
     expect(touchesFunctions(before, device('pf0vf0', { up: false }))).toBe(true);
     expect(touchesFunctions(before, device('pf0vf0', { alias: 'x', mtu: 1450 }))).toBe(false);
     expect(touchesFunctions(device('eth0'), undefined)).toBe(false);
+  });
+
+  it('are of a switch if a representor of one is, whatever other devices belong to', () => {
+    const uplink = device('eth0', { switchId: 'ab' });
+    expect(anyOfSwitch([uplink, device('pf0vf1')])).toBe(false);
+    expect(anyOfSwitch([uplink, device('pf0vf1'), device('pf0vf2', { switchId: 'ab' })])).toBe(true);
   });
 });

@@ -69,3 +69,9 @@ const FUNCTION_FIELDS = [
 /** Its name is that of a representor. */
 export const isFunction = (device: Device | undefined): boolean =>
   device !== undefined && (PORT_NAME.test(device.physPortName) || PORT_NAME.test(device.name));
+
+/** Whether a function's representor belongs to a switch. Asked with every change of one: names are looked at last. */
+export function anyOfSwitch(devices: Iterable<Device>): boolean {
+  for (const device of devices) if (device.switchId !== '' && isFunction(device)) return true;
+  return false;
+}
