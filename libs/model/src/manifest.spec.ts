@@ -359,6 +359,14 @@ describe('a manifest', () => {
         'spec.routes[0].destination',
         'must not overlap 224.0.0.0/3, which is never forwarded',
       ],
+      [
+        {
+          ...network({ hops: [{ name: 'fw', ingressPort: 'fw-in' }], destination: { external: true } }),
+          kind: 'ServiceChain',
+        },
+        'spec.ports',
+        'is required where spec.portSelector is absent',
+      ],
       [route('10.8.0.0/16'), 'spec.routes[0].nextHops', 'is required'],
       [
         route('10.8.0.0/16', 'fd00::5'),

@@ -46,8 +46,21 @@ function plannedOf(world: World, chain: ChainEntry): Update {
   const elsewhere = [...chain.ports].filter(
     ({ placement }) => placement && (homes.size > 1 || !homes.has(placement.dpu)),
   );
-  if (elsewhere.length > 0)
-    return { type, reason: 'HopElsewhere', message: someOf(elsewhere.map(nameOf).sort()) };
+  if (elsewhere.length > 0) {
+    const where = ({ placement }: PortEntry): string => `on ${placement?.dpu.record.name}`;
+    const placed = spec.hops.flatMap(({ name, ...ports }) =>
+      [...new Set([ports.ingressPort, ports.egressPort])].flatMap((port) => {
+        const found = world.ports.get(nameKey(metadata.tenant, port));
+        return found ? `hop ${name} is ${where(found)}` : [];
+      }),
+    );
+    const steered = elsewhere.map((port) => `port ${nameOf(port)} is ${where(port)}`).sort();
+    return {
+      type,
+      reason: 'HopElsewhere',
+      message: `${someOf([...new Set(placed)])}; ${someOf(steered)}`,
+    };
+  }
   return { type, reason: 'Planned', message: '' };
 }
 

@@ -86,5 +86,6 @@ export const chainStep = steps('chain', chain, (lab, { name, ports, hops, ...spe
     hops.flatMap(({ ingressPort, egressPort = ingressPort }) => [ingressPort, egressPort]),
   );
   const steered = ports.filter((port) => !taken.has(port));
-  lab.tryApply('ServiceChain', name, { ...spec, hops, ports: steered });
+  if (steered.length > 0 || spec.portSelector !== undefined)
+    lab.tryApply('ServiceChain', name, { ...spec, hops, ports: steered });
 });

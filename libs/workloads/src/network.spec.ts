@@ -33,6 +33,12 @@ it('functions are made and taken away as pools want them, and what is not ours i
   expect(await names()).toEqual(['foreign', 'pf0sf1', 'pf0sf2', 'pf0sf9', 'sf1', 'sf2']);
   expect(await lab.functions.settle([{ pfNumber: 0, sfNumbers: [1] }])).toEqual([]);
   expect(await names()).toEqual(['foreign', 'pf0sf1', 'pf0sf9', 'sf1']);
+  const pools = [
+    { pfNumber: 0, sfNumbers: [1] },
+    { pfNumber: 1, sfNumbers: [3] },
+  ];
+  expect(await lab.functions.settle(pools)).toEqual([]);
+  expect(await names()).toEqual(['foreign', 'pf0sf1', 'pf0sf9', 'pf1sf3', 'sf1', 'sf3']);
 });
 
 it('a workload has its function with the address, MTU and routes of its port, also when these change, and gives it back', async () => {

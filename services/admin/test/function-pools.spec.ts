@@ -3,7 +3,7 @@ import { AdminObjectSchema, decodeBinary } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
 import type { FakeWorker } from '@outboard/document-owner/testing';
 import { settled } from '@outboard/resource-service/testing';
-import { AdminLaboratory, functionOf, portOf, reportOf } from './admin-laboratory.js';
+import { AdminLaboratory, functionOf, portOf, type ReportInit, reportOf } from './admin-laboratory.js';
 
 const SN = 'MT2113X00042';
 const KIND = 'functionpool';
@@ -38,11 +38,13 @@ describe('a pool of functions on DPUs', () => {
   };
   const apply = (name: string, spec: object) => laboratory.apply('FunctionPool', name, spec);
   /** What the worker has to make for a pool. */
-  const wanted = (pool = 'workloads'): readonly number[] => {
+  const objectOf = (pool: string) => {
     const object = worker.entries.get(`virtualfunctions/${pool}`);
     const value = object && unwrap(decodeBinary(AdminObjectSchema, object)).object;
-    return value?.case === 'virtualFunctions' ? value.value.sfNumbers : [];
+    return value?.case === 'virtualFunctions' ? value.value : undefined;
   };
+  const wanted = (pool = 'workloads'): readonly number[] => objectOf(pool)?.sfNumbers ?? [];
+  const madeOf = (pool = 'workloads'): number | undefined => objectOf(pool)?.pfNumber;
   /** The worker makes what is wanted, and no more than that. */
   const makes = async (more: readonly number[] = []): Promise<void> => {
     const numbers = new Set([...['workloads', 'others'].flatMap((pool) => wanted(pool)), ...more]);
@@ -148,6 +150,61 @@ describe('a pool of functions on DPUs', () => {
     expect(wanted()).toEqual([]);
     await makes();
     expect(laboratory.functionNames().filter((name) => name.includes('sf'))).toEqual([]);
+  });
+
+  it('makes functions of the PF that it names, with numbers that no other pool has, once its DPU shows that PF', async () => {
+    const pf1 = functionOf(undefined, { pfNumber: 1, netdev: 'pf1hpf', pfMacAddress: '08:c0:eb:00:00:02' });
+    unwrap(await apply('others', { minimumFree: 1 }));
+    unwrap(await apply('workloads', { minimumFree: 2, pfNumber: 1 }));
+    await quiet();
+    expect([wanted('others'), wanted(), status()]).toEqual([[1], [], [0, 0, 0, 'PhysicalFunctionMissing']]);
+    const seen = [functionOf(), functionOf(0), made(1)];
+    unwrap(await laboratory.report('dpu-7', reportOf(SN, { functions: [...seen, pf1] })));
+    await quiet();
+    expect([wanted(), madeOf()]).toEqual([[2, 3], 1]);
+    const own = [2, 3].map((number) => ({
+      ...made(number),
+      pfNumber: 1,
+      pfMacAddress: pf1.pfMacAddress,
+      netdev: `pf1sf${number}`,
+    }));
+    unwrap(
+      await laboratory.report('dpu-7', reportOf(SN, { functions: [...seen, pf1, ...own] } as ReportInit)),
+    );
+    await quiet();
+    expect([status(), laboratory.function('dpu-7-pf1sf2')?.spec.pool]).toEqual([
+      [2, 0, 2, 'Replenished'],
+      'workloads',
+    ]);
+    // A PF that is away for a while takes nothing along.
+    unwrap(await laboratory.report('dpu-7', reportOf(SN, { functions: [...seen, ...own] } as ReportInit)));
+    await quiet();
+    expect(wanted()).toEqual([2, 3]);
+    expect(await apply('workloads', { minimumFree: 2, pfNumber: 2 })).toMatchObject({
+      error: { reason: 'IMMUTABLE_FIELD', violations: [{ field: 'spec.pfNumber' }] },
+    });
+    expect(await apply('pods', { attachment: 'HOST', pfNumber: 1 })).toMatchObject({
+      error: { violations: [{ field: 'spec.pfNumber', description: 'must be absent with attachment HOST' }] },
+    });
+  });
+
+  it('is of the DPUs with its labels, and leaves those that lose them', async () => {
+    const labelled = (labels: object) =>
+      laboratory.request('apply', 'dpu', {
+        apiVersion: 'admin.outboard.dev/v1alpha1',
+        kind: 'Dpu',
+        metadata: { name: 'dpu-7', labels },
+        spec: {},
+      });
+    unwrap(await apply('workloads', { dpuSelector: { matchLabels: { rack: 'r1' } } }));
+    await quiet();
+    expect([wanted(), status()]).toEqual([[], [0, 0, 0, 'NoDpu']]);
+    unwrap(await labelled({ rack: 'r1' }));
+    await quiet();
+    expect(wanted()).toEqual([1]);
+    unwrap(await labelled({ rack: 'r2' }));
+    await quiet();
+    expect([wanted(), status()]).toEqual([[], [0, 0, 0, 'NoDpu']]);
   });
 
   it('of functions of hosts is only counted', async () => {

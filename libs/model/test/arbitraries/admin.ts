@@ -371,7 +371,11 @@ export const functionPool: fc.Arbitrary<FunctionPool> = fc.record({
         maximum: fc.integer({ min: 256, max: 512 }),
       }),
     )
-    .map(([place, size]) => ({ ...place, ...size })),
+    .chain(([place, size]) =>
+      fc
+        .nat({ max: size.attachment === 'DPU' ? 255 : 0 })
+        .map((pfNumber) => ({ ...place, ...size, pfNumber })),
+    ),
   status: fc.record({
     observedGeneration: fc.nat(),
     dpus: fc.nat(),

@@ -85,7 +85,7 @@ describe('a service chain', () => {
     expect(standing('Applied')[0]).toBe('AppliedAndReadBack');
     expect(standing('Planned')[0]).toBe('Planned');
     web('web-1', 'dpu-2', 2);
-    expect(standing('Planned')).toEqual(['HopElsewhere', 'web-1']);
+    expect(standing('Planned')).toEqual(['HopElsewhere', 'hop firewall is on dpu-1; port web-1 is on dpu-2']);
     lab.apply('Port', 'fw-out', { network: 'blue', function: identityOf('dpu-1', 1), adminState: 'DOWN' });
     expect(standing('Planned')).toEqual(['HopNotConnected', 'fw-out']);
   });

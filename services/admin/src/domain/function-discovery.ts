@@ -110,7 +110,7 @@ export const isMade = ({ status }: DpuFunction): boolean =>
   status.attachment === 'DPU' && status.sfNumber !== undefined;
 
 /** Its DPU shows it. */
-export const isPresent = ({ status }: DpuFunction): boolean => status.state !== undefined;
+export const isPresent = ({ status }: Pick<DpuFunction, 'status'>): boolean => status.state !== undefined;
 
 /** One that its DPU shows no more is kept for its holder, and for what a caller has said of it: it may come back. */
 export const isNeeded = (found: DpuFunction): boolean =>

@@ -19,7 +19,7 @@ import {
 import { describe } from '@outboard/model/decide';
 import { isMade } from './function-discovery.js';
 import type { Inventory, InventoryChange } from './inventory.js';
-import { numbersOf, type PoolFunctions } from './pool-numbers.js';
+import { hasPhysicalFunction, numbersOf, type PoolFunctions } from './pool-numbers.js';
 import { claimedBy } from './refusals.js';
 import { committed, type DecisionContext, intended, type ResourceChange } from './resource-changes.js';
 
@@ -44,7 +44,12 @@ export class FunctionPools {
   load(pools: Iterable<FunctionPool>): void {
     this.#pools.clear();
     this.#made.clear();
-    for (const pool of pools) this.#pools.set(pool.metadata.name, pool);
+    // One that was stored before pools named a PF has that of number 0.
+    for (const pool of pools)
+      this.#pools.set(pool.metadata.name, {
+        ...pool,
+        spec: { ...pool.spec, pfNumber: pool.spec.pfNumber ?? 0 },
+      });
     for (const { metadata } of this.inventory.dpus()) this.#make(metadata.name);
   }
 
@@ -117,7 +122,12 @@ export class FunctionPools {
     for (const pool of new Set([...before.keys(), ...wanted.keys()])) {
       const numbers = wanted.get(pool) ?? [];
       if (equal(numbers, before.get(pool) ?? [])) continue;
-      this.documents.put(name, keyOf(pool), numbers.length > 0 ? objectOf(pool, numbers) : undefined);
+      const pfNumber = pools.find(({ metadata }) => metadata.name === pool)?.spec.pfNumber ?? 0;
+      this.documents.put(
+        name,
+        keyOf(pool),
+        numbers.length > 0 ? objectOf(pool, pfNumber, numbers) : undefined,
+      );
     }
     this.#made.set(name, wanted);
   }
@@ -143,28 +153,38 @@ export class FunctionPools {
     const counts = dpus.map((dpu) => ({ dpu, ...this.#functions(pool, dpu) }));
     const used = counts.reduce((sum, each) => sum + each.used.length, 0);
     const free = counts.reduce((sum, each) => sum + each.free.length, 0);
-    const { minimumFree, maximum } = pool.spec;
+    const { minimumFree, maximum, attachment, pfNumber } = pool.spec;
     const short = counts.filter((each) => each.free.length < minimumFree);
     const exhausted = short.filter((each) => each.used.length + each.free.length >= maximum);
+    const lacking = short.filter(
+      ({ dpu }) =>
+        attachment === 'DPU' && !hasPhysicalFunction(pfNumber, this.inventory.functionsOf(dpu.metadata.name)),
+    );
     const status = { ...pool.status, dpus: dpus.length, total: used + free, used, free };
     const health: ConditionUpdateOf<'FunctionPool'> =
-      exhausted.length > 0
-        ? { type: 'Healthy', reason: 'Exhausted', message: namesOf(exhausted) }
-        : short.length > 0
-          ? { type: 'Healthy', reason: 'BelowMinimum', message: namesOf(short) }
-          : dpus.length > 0
-            ? { type: 'Healthy', reason: 'Replenished', message: '' }
-            : { type: 'Healthy', reason: 'NoDpu', message: '' };
+      lacking.length > 0
+        ? {
+            type: 'Healthy',
+            reason: 'PhysicalFunctionMissing',
+            message: `pf${pfNumber} of ${namesOf(lacking)}`,
+          }
+        : exhausted.length > 0
+          ? { type: 'Healthy', reason: 'Exhausted', message: namesOf(exhausted) }
+          : short.length > 0
+            ? { type: 'Healthy', reason: 'BelowMinimum', message: namesOf(short) }
+            : dpus.length > 0
+              ? { type: 'Healthy', reason: 'Replenished', message: '' }
+              : { type: 'Healthy', reason: 'NoDpu', message: '' };
     const { generation } = pool.metadata;
     const conditions = updateConditions('FunctionPool', status.conditions, [health], generation, context.now);
     return { ...pool, status: { ...status, conditions } };
   }
 }
 
-const objectOf = (pool: Name, sfNumbers: readonly number[]): SharedObject =>
+const objectOf = (pool: Name, pfNumber: number, sfNumbers: readonly number[]): SharedObject =>
   SharedObject.of(AdminObjectSchema, keyOf(pool), {
     source: { kind: 'FunctionPool', tenant: SYSTEM_TENANT, name: pool },
-    object: { case: 'virtualFunctions', value: { pfNumber: 0, sfNumbers: [...sfNumbers] } },
+    object: { case: 'virtualFunctions', value: { pfNumber, sfNumbers: [...sfNumbers] } },
   });
 
 function dpusOf(changes: readonly InventoryChange[]): ReadonlySet<Name> {

@@ -1,5 +1,5 @@
 import { type Dpu, type DpuFunction, type FunctionPool, isSchedulable, type Name } from '@outboard/model';
-import { isMade } from './function-discovery.js';
+import { isMade, isPresent } from './function-discovery.js';
 
 /** Functions of a pool that are there on one DPU. */
 export interface PoolFunctions {
@@ -35,7 +35,8 @@ export function numbersOf(
     const free = numbersIn(own.filter(({ status }) => !status.claim));
     const kept = [...used, ...(free.length > 2 * spec.minimumFree ? free.slice(0, spec.minimumFree) : free)];
     const lacking = Math.min(spec.minimumFree - free.length, spec.maximum - kept.length);
-    if (isSchedulable(dpu)) for (let made = 0; made < lacking; made++) kept.push(numbers.next().value);
+    if (isSchedulable(dpu) && hasPhysicalFunction(spec.pfNumber, functions))
+      for (let made = 0; made < lacking; made++) kept.push(numbers.next().value);
     wanted.set(
       metadata.name,
       kept.sort((left, right) => left - right),
@@ -43,6 +44,12 @@ export function numbersOf(
   }
   return wanted;
 }
+
+/** Whether a DPU shows the physical function: those that belong to it are known by its address. */
+export const hasPhysicalFunction = (pfNumber: number, functions: readonly DpuFunction[]): boolean =>
+  functions.some(
+    ({ status }) => status.flavour === 'PCI_PF' && status.pfNumber === pfNumber && isPresent({ status }),
+  );
 
 const numbersIn = (functions: readonly DpuFunction[]): number[] =>
   functions.flatMap(({ status }) => status.sfNumber ?? []).sort((left, right) => left - right);

@@ -10,6 +10,10 @@ export const FUNCTION_POOL_REASONS = {
       status: 'False',
       text: 'A DPU has fewer free functions than the minimum; those that can be made are being made.',
     },
+    PhysicalFunctionMissing: {
+      status: 'False',
+      text: 'A DPU has fewer free functions than the minimum, and does not show the physical function that they would belong to.',
+    },
     Exhausted: {
       status: 'False',
       text: 'A DPU has fewer free functions than the minimum, and as many in all as the maximum allows.',

@@ -13,12 +13,15 @@ export const functionPoolKind = {
   summary: 'Functions of one sort on some DPUs, of which there are always some free.',
   rules: [
     'A function belongs to the pool that its spec names; one that a worker has made to the pool that it was made for.',
-    'Functions with attachment DPU are made as ports bind those that are free, up to the maximum; on a DPU that takes no new ports none are made. One that a port has bound is never taken away.',
+    'Functions with attachment DPU are made as ports bind those that are free, up to the maximum; on a DPU that takes no new ports, or lacks their physical function, none are made. One that a port has bound is never taken away.',
     'A pool of whose functions one is bound by a port cannot be deleted.',
   ],
   schema: FunctionPoolSchema,
   reasons: FUNCTION_POOL_REASONS,
-  immutable: [{ field: 'spec.attachment', read: ({ attachment }: FunctionPool['spec']) => attachment }],
+  immutable: [
+    { field: 'spec.attachment', read: ({ attachment }: FunctionPool['spec']) => attachment },
+    { field: 'spec.pfNumber', read: ({ pfNumber }: FunctionPool['spec']) => String(pfNumber) },
+  ],
   selectable: FUNCTION_POOL_SELECTABLE,
   emptyStatus: { observedGeneration: 0, dpus: 0, total: 0, used: 0, free: 0, conditions: [] },
   parseSpec: parseFunctionPoolSpec,

@@ -14,6 +14,7 @@ const DEFAULT_MINIMUM_FREE = 1;
 const MAX_MINIMUM_FREE = 256;
 const DEFAULT_MAXIMUM = 64;
 const MAX_MAXIMUM = 512;
+const MAX_PF_NUMBER = 255;
 
 const parseAttachment = oneOf(ATTACHMENTS);
 
@@ -29,12 +30,17 @@ export function parseFunctionPoolSpec(
   if (minimumFree > MAX_MINIMUM_FREE) problems.add('spec.minimumFree', `must be 0-${MAX_MINIMUM_FREE}`);
   if (maximum > MAX_MAXIMUM) problems.add('spec.maximum', `must be 1-${MAX_MAXIMUM}`);
   if (maximum < minimumFree) problems.add('spec.maximum', `must be at least minimumFree, ${minimumFree}`);
+  const attachment = optional(problems, 'spec.attachment', message.attachment, parseAttachment) ?? 'DPU';
+  if (attachment === 'HOST' && message.pfNumber !== undefined)
+    problems.add('spec.pfNumber', 'must be absent with attachment HOST');
+  if ((message.pfNumber ?? 0) > MAX_PF_NUMBER) problems.add('spec.pfNumber', `must be 0-${MAX_PF_NUMBER}`);
   return {
     dpu: optional(problems, 'spec.dpu', message.dpu, parseName),
     dpuSelector:
       message.dpuSelector && parseLabelSelectorMessage(message.dpuSelector, 'spec.dpuSelector', problems),
-    attachment: optional(problems, 'spec.attachment', message.attachment, parseAttachment) ?? 'DPU',
+    attachment,
     minimumFree,
     maximum,
+    pfNumber: message.pfNumber ?? 0,
   };
 }

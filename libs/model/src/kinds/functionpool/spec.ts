@@ -11,6 +11,8 @@ export interface FunctionPoolSpec {
   /** On each DPU. */
   readonly minimumFree: number;
   readonly maximum: number;
+  /** The physical function that those belong to which are made; 0 with attachment HOST. */
+  readonly pfNumber: number;
 }
 
 export interface FunctionPoolStatus extends Status {

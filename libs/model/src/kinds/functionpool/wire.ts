@@ -15,6 +15,7 @@ export const functionPoolSpecToMessage = (spec: FunctionPoolSpec): FunctionPoolS
     attachment: spec.attachment,
     minimumFree: spec.minimumFree,
     maximum: spec.maximum,
+    ...(spec.attachment === 'DPU' && { pfNumber: spec.pfNumber }),
   });
 
 export const parseFunctionPoolStatus = (

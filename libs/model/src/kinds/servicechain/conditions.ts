@@ -13,7 +13,7 @@ export const SERVICE_CHAIN_REASONS = {
     },
     HopElsewhere: {
       status: 'False',
-      text: 'Steered ports are on another DPU than a hop: there the hop counts as down.',
+      text: 'Steered ports are on another DPU than a hop: there the hop counts as down. The message names the hop and its DPU, and the ports and theirs.',
     },
     Overlap: {
       status: 'False',

@@ -37,6 +37,8 @@ export function parseServiceChainSpec(
     (port) => port,
     (index) => `spec.ports[${index}]`,
   );
+  if (message.ports.length === 0 && selector === undefined)
+    problems.add('spec.ports', 'is required where spec.portSelector is absent');
   const portSelector = selector && parseLabelSelectorMessage(selector, 'spec.portSelector', problems);
   const destination = parseDestination(message.destination, problems);
   const hops = parseHops(message.hops, problems);
