@@ -2,7 +2,8 @@ import { AppError, systemClock } from '@outboard/core';
 
 /** Between attempts of a condition that fails at once. */
 const PAUSE_MILLISECONDS = 20;
-export const DEADLINE_MILLISECONDS = 10_000;
+/** A bound for what never comes; machines that do other things are slow. */
+export const DEADLINE_MILLISECONDS = 20_000;
 
 /**
  * Asks until a condition holds: it answers undefined then, and before what is still missing. Throws AppError
