@@ -111,8 +111,9 @@ it('waits for acceleration sessions, and finds each with a token that it alone h
     },
   };
   await lab.restart();
+  // A line is written at once, and all to one stream: they arrive as they are.
   const says =
-    'cd $OUTBOARD_ACCELERATION; cat sealing/session.json; echo; cat sealing.token; touch sealing/x; echo end';
+    'cd $OUTBOARD_ACCELERATION; echo "$(cat sealing/session.json)"; echo "$(cat sealing.token)"; touch sealing/x 2>&1; echo end';
   const wanted = lab.workload({ ...script(says), accelerationSessions: ['sealing'] });
   const { uid } = wanted;
   lab.host.want(uid, wanted);
