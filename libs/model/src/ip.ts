@@ -143,5 +143,9 @@ export const rangesOverlap = (left: IpRange, right: IpRange): boolean =>
 export const prefixContains = (prefix: IpPrefix, address: IpAddress): boolean =>
   rangeContains(prefixRange(prefix), address);
 
+/** Whether a prefix has all addresses of another one. */
+export const prefixCovers = (outer: IpPrefix, inner: IpPrefix): boolean =>
+  prefixLength(outer) <= prefixLength(inner) && prefixContains(outer, prefixAddress(inner));
+
 export const prefixesOverlap = (left: IpPrefix, right: IpPrefix): boolean =>
   rangesOverlap(prefixRange(left), prefixRange(right));

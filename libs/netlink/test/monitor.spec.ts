@@ -16,9 +16,8 @@ import {
   type ProtocolName,
   RTN,
   route,
-  setUp,
-  upFlags,
 } from '../src/index.js';
+import { withBridge } from './bridge.js';
 import { Namespaces, run } from './namespaces.js';
 
 /** What a monitor has told so far, and a way to wait for more. */
@@ -76,17 +75,7 @@ function watch<P extends ProtocolName = 'route'>(
 beforeEach(async () => {
   namespace = namespaces.create('m');
   socket = NetlinkSocket.open({ namespace });
-  await socket.batch([
-    setUp(1),
-    link.create({ ifname: 'br0', ifiIndex: 2, linkinfo: { kind: 'bridge' }, ...upFlags() }),
-    address.create({
-      ifaFamily: AF.INET,
-      ifaPrefixlen: 24,
-      ifaIndex: 2,
-      local: '10.0.0.1',
-      address: '10.0.0.1',
-    }),
-  ]);
+  await withBridge(socket);
 });
 
 afterEach(() => {

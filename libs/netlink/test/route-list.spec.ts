@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   AF,
-  address,
-  link,
   listRoutes,
   NetlinkSocket,
   parseIpv4,
@@ -11,9 +9,8 @@ import {
   RTN,
   route,
   routeStamp,
-  setUp,
-  upFlags,
 } from '../src/index.js';
+import { withBridge } from './bridge.js';
 import { Namespaces } from './namespaces.js';
 
 const PROTOCOL = 200;
@@ -56,18 +53,7 @@ const ROUTES = [
 beforeEach(async () => {
   const namespace = namespaces.create('a');
   socket = NetlinkSocket.open({ namespace });
-  const { failures } = await socket.batch([
-    setUp(1),
-    link.create({ ifname: 'br0', ifiIndex: 2, linkinfo: { kind: 'bridge' }, ...upFlags() }),
-    address.create({
-      ifaFamily: AF.INET,
-      ifaPrefixlen: 24,
-      ifaIndex: 2,
-      local: '10.0.0.1',
-      address: '10.0.0.1',
-    }),
-  ]);
-  expect(failures).toEqual([]);
+  await withBridge(socket);
 });
 
 afterEach(() => {

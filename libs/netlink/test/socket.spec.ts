@@ -4,7 +4,6 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { NetworkNamespace } from '@outboard/ffi';
 import {
   AF,
-  address,
   link,
   type Message,
   NetlinkError,
@@ -13,9 +12,8 @@ import {
   nftTable,
   RTN,
   route,
-  setUp,
-  upFlags,
 } from '../src/index.js';
+import { withBridge } from './bridge.js';
 import { Namespaces, show } from './namespaces.js';
 
 const namespaces = new Namespaces();
@@ -32,22 +30,6 @@ const routeTo = (index: number, gateway: string | number = 0x0a000009): Message 
     dst: 0x0b000000 + index,
     gateway,
   });
-
-/** A bridge br0 (2) that is up and has 10.0.0.1/24. */
-async function withBridge(own: NetlinkSocket): Promise<void> {
-  const { failures } = await own.batch([
-    setUp(1),
-    link.create({ ifname: 'br0', ifiIndex: 2, linkinfo: { kind: 'bridge' }, ...upFlags() }),
-    address.create({
-      ifaFamily: AF.INET,
-      ifaPrefixlen: 24,
-      ifaIndex: 2,
-      local: '10.0.0.1',
-      address: '10.0.0.1',
-    }),
-  ]);
-  expect(failures).toEqual([]);
-}
 
 const countRoutes = async (own: NetlinkSocket): Promise<number> =>
   (await own.dump(route.dump({ rtmFamily: AF.INET, rtmProtocol: 200 }))).length;

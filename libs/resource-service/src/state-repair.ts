@@ -1,4 +1,4 @@
-import type { Bus } from '@outboard/bus';
+import { type Bus, STREAM } from '@outboard/bus';
 import { type Api, HEADERS, parseResourceSubject, subjects } from '@outboard/contracts';
 import type { Clock, Random } from '@outboard/core';
 import { findKindByToken } from '@outboard/model';
@@ -42,6 +42,11 @@ export class StateRepair implements AsyncDisposable {
     this.#listening = this.#options.bus.onState((state) => {
       if (state === 'connected') this.repair();
     });
+  }
+
+  /** A stream is another one than before: nothing of what was in it is there any more. */
+  streamReplaced(stream: string): void {
+    if (stream === STREAM.state.name) this.repair();
   }
 
   /** Compares, in the background, until that is done. */
@@ -94,7 +99,7 @@ export class StateRepair implements AsyncDisposable {
     });
     signal.addEventListener('abort', enough, { once: true });
     const watch = await bus.watch(
-      { stream: 'OUTBOARD_STATE', filterSubject: subjects.allStates(api), from: 'last-per-subject' },
+      { stream: STREAM.state.name, filterSubject: subjects.allStates(api), from: 'last-per-subject' },
       {
         message({ subject, headers }) {
           const { kind: token = '', tenant = '', name = '' } = parseResourceSubject(subject) ?? {};

@@ -52,7 +52,7 @@ export async function runStoreCommand(
   name: string,
   words: readonly string[],
 ): Promise<number> {
-  const command = COMMANDS[name];
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command || words.length !== (command.argument === undefined ? 0 : 1)) {
     write(process.stderr, `usage: ${service} [COMMAND]; without one the service runs`);
     for (const [each, { argument = '', what }] of Object.entries(COMMANDS))

@@ -2,6 +2,7 @@ import {
   type Direction,
   type IpPrefix,
   prefixContains,
+  prefixCovers,
   prefixesOverlap,
   type SecurityPolicy,
 } from '@outboard/model';
@@ -86,7 +87,7 @@ export class Dividing {
     if (this.#prefixes.size === 0) return [];
     const cidrs = [...network.subnets.values()].map(({ record }) => record.resource.spec.cidr);
     return [...this.#prefixes].filter((prefix) =>
-      cidrs.some((cidr) => prefixesOverlap(prefix, cidr) && !covers(prefix, cidr)),
+      cidrs.some((cidr) => prefixesOverlap(prefix, cidr) && !prefixCovers(prefix, cidr)),
     );
   }
 
@@ -142,6 +143,3 @@ export function prefixesIn(
       return peer.kind === 'addressSet' ? sets.flatMap((each) => each(tenant, peer.name)) : [];
     });
 }
-
-const covers = (outer: IpPrefix, inner: IpPrefix): boolean =>
-  prefixesOverlap(outer, inner) && Number(outer.split('/')[1]) <= Number(inner.split('/')[1]);

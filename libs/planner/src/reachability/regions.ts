@@ -3,8 +3,7 @@ import {
   type IpPrefix,
   ipFamily,
   ipFromNumber,
-  prefixAddress,
-  prefixContains,
+  prefixCovers,
   prefixLength,
   prefixRange,
 } from '@outboard/model';
@@ -17,7 +16,7 @@ export interface Region {
 
 /** Whether a prefix is in another one and not all of it. */
 export const isInside = (inner: IpPrefix, outer: IpPrefix): boolean =>
-  prefixLength(inner) > prefixLength(outer) && prefixContains(outer, prefixAddress(inner));
+  inner !== outer && prefixCovers(outer, inner);
 
 /** The first address of a prefix that none of the others has; undefined: they have all of it. */
 export function addressOutside(prefix: IpPrefix, others: Iterable<IpPrefix>): IpAddress | undefined {

@@ -109,8 +109,8 @@ function reroutingsOf(before: RouterTables['byDpu'], after: RouterTables['byDpu'
     const others = after.get(dpu);
     for (const [to, ways] of table) {
       // Nothing is left of it but longer prefixes, which are told of by themselves.
-      if (others && !others.has(to)) continue;
-      const now = others?.get(to) ?? [];
+      const now = others ? others.get(to) : [];
+      if (now === undefined) continue;
       const [was, is] = [textOf(ways), textOf(now)];
       if (was === is) continue;
       const key = `${to} ${was} ${is}`;

@@ -4,6 +4,7 @@ import {
   type IpAddress,
   type IpPrefix,
   prefixContains,
+  prefixCovers,
   prefixesOverlap,
   type ServiceChain,
 } from '@outboard/model';
@@ -53,14 +54,10 @@ export const destinationsOverlap = (one: Destination, other: Destination): boole
   one.prefixes.some((left) =>
     other.prefixes.some((right) => {
       if (!prefixesOverlap(left, right)) return false;
-      const narrower = contains(left, right) ? right : left;
-      return ![...one.exceptions, ...other.exceptions].some((each) => contains(each, narrower));
+      const narrower = prefixCovers(left, right) ? right : left;
+      return ![...one.exceptions, ...other.exceptions].some((each) => prefixCovers(each, narrower));
     }),
   );
-
-const contains = (outer: IpPrefix, inner: IpPrefix): boolean =>
-  prefixesOverlap(outer, inner) && lengthOf(outer) <= lengthOf(inner);
-const lengthOf = (prefix: IpPrefix): number => Number(prefix.slice(prefix.indexOf('/') + 1));
 
 export const isDestination = ({ prefixes, exceptions }: Destination, address: IpAddress): boolean =>
   prefixes.some((each) => prefixContains(each, address)) &&

@@ -1,11 +1,4 @@
-import {
-  type Delivery,
-  type Message,
-  type Received,
-  type Settlement,
-  STREAM,
-  type StreamBus,
-} from '@outboard/bus';
+import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
 import { parseRequestSubject } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result, unwrap } from '@outboard/core';
 import { WorkerGateway } from '@outboard/document-owner';
@@ -105,7 +98,7 @@ export class AccelerationService implements AsyncDisposable {
 
   /** A stream is another one than before: what was in it is published again, where that is this service's to do. */
   streamReplaced(stream: string): void {
-    if (stream === STREAM.state.name) this.#states.repair();
+    this.#states.streamReplaced(stream);
   }
 
   /** Takes over what is stored, publishes what a former run left, and follows DPUs and ports. */

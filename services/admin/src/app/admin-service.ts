@@ -1,11 +1,4 @@
-import {
-  type Delivery,
-  type Message,
-  type Received,
-  type Settlement,
-  STREAM,
-  type StreamBus,
-} from '@outboard/bus';
+import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
 import { parseRequestSubject } from '@outboard/contracts';
 import { type AppError, type Clock, err, ok, type Random, type Result } from '@outboard/core';
 import { WorkerGateway as DocumentGateway } from '@outboard/document-owner';
@@ -114,7 +107,7 @@ export class AdminService implements AsyncDisposable {
 
   /** A stream is another one than before: what was in it is published again, where that is this service's to do. */
   streamReplaced(stream: string): void {
-    if (stream === STREAM.state.name) this.#states.repair();
+    this.#states.streamReplaced(stream);
   }
 
   /** Takes over what is stored, publishes what a former run left, and follows the ports that bind functions. */

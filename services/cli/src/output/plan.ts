@@ -6,8 +6,9 @@ const MAX_OBJECTS = 20;
 /** Likewise of places of an acceleration session. */
 const MAX_PLACES = 10;
 /** Likewise of flows. */
-const MAX_EXCEPTIONS = 5;
 const MAX_FLOWS = 20;
+/** Likewise of what is left out of a destination. */
+const MAX_EXCEPTIONS = 5;
 
 export type PlannedResult = 'created' | 'configured' | 'unchanged';
 

@@ -1,7 +1,7 @@
 import type { CidrBlock, SecurityPeer as SecurityPeerMessage } from '@outboard/contracts';
 import type { Problems } from '@outboard/core';
 import { all, atMost, required } from '../../fields.js';
-import { parseIpPrefix, prefixAddress, prefixContains, prefixLength } from '../../ip.js';
+import { parseIpPrefix, prefixCovers } from '../../ip.js';
 import { parseLabelSelectorMessage } from '../../label-selector.js';
 import { parseName } from '../../values.js';
 import type { SecurityPeer } from './spec.js';
@@ -39,8 +39,8 @@ function parseCidrBlock(
   );
   if (cidr === undefined || exceptions === undefined) return undefined;
   for (const [index, prefix] of exceptions.entries()) {
-    const inside = prefixContains(cidr, prefixAddress(prefix)) && prefixLength(prefix) > prefixLength(cidr);
-    if (!inside) problems.add(`${field}.except[${index}]`, `must be in ${cidr}, and less than it`);
+    if (prefix === cidr || !prefixCovers(cidr, prefix))
+      problems.add(`${field}.except[${index}]`, `must be in ${cidr}, and less than it`);
   }
   return { kind: 'cidr', cidr, except: exceptions };
 }
