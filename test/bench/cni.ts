@@ -1,15 +1,16 @@
 /**
  * What the CNI plugin costs a pod: ADD and DEL through `npm start`'s processes and a host agent, beside the kernel's own
  * part of it, and beside Debian's Go plugins `bridge` with `host-local` (containernetworking-plugins), in the same run.
+ * Plugins are started by a native program in the host, as runtimes are.
  * `npm run bench -- cni [--json]`.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { LocalStack } from '@outboard/local-stack';
 import { type Pod, waitUntil } from '@outboard/testbed';
 import { CniRuntime, containerIdOf } from '../cni/cni-runtime.js';
 import { buildPlugin } from '../cni/plugin.js';
+import { NativeRuntime } from './cni/native-runtime.js';
 import { BareAttach } from './intent/bare-attach.js';
 import { median, note, quantile, report, timed } from './report.js';
 
@@ -20,11 +21,10 @@ const ROUNDS = 60;
 const WARM_UP = 10;
 const DPU = { name: 'dpu-a', serialNumber: 'OB-SIM-0001', pfMacAddress: '02:0b:00:00:01:00', functions: 256 };
 const HOST = 'host-dpu-a';
-/** USER_HZ (proc(5)). */
-const MILLISECONDS_PER_TICK = 10;
 
 const stack = await LocalStack.start({ name: 'bench-cni', agents: true, dpus: [DPU], logLevel: 'warn' });
 const directory = mkdtempSync(join(stack.testbed.directory, 'cni-'));
+const runtime = NativeRuntime.start(directory, stack.testbed.host(HOST).namespace);
 const bare = await BareAttach.open('ob-bench-cni.bare-', ROUNDS + WARM_UP);
 try {
   const acme = await stack.workspace('acme');
@@ -36,6 +36,7 @@ try {
     plugin: buildPlugin(directory),
     socket: stack.stack.agentSocket(HOST),
     configuration: { network: 'blue', tenant: 'acme' },
+    start: runtime.run,
   });
   const pods: Pod[] = [];
   for (let number = 0; number < PODS; number++) {
@@ -49,6 +50,7 @@ try {
   await atOnce(outboard, pods);
 } finally {
   bare[Symbol.dispose]();
+  await runtime[Symbol.asyncDispose]();
   rmSync(directory, { recursive: true });
   await stack[Symbol.asyncDispose]();
 }
@@ -61,9 +63,9 @@ async function oneByOne(outboard: CniRuntime, pods: readonly Pod[]): Promise<voi
   const timedPods = pods.slice(0, ROUNDS + WARM_UP);
   for (const [round, pod] of timedPods.entries()) {
     const kernel = (await bare.give(round, pod.namespace)) + (await bare.attach(round));
-    const start = await timed(startNothing);
-    const add = await timed(() => outboard.add(pod));
-    const goAdd = hasGo ? await timed(() => goPlugin('ADD', pod)) : 0;
+    const start = await startNothing();
+    const add = await call(outboard, 'ADD', pod);
+    const goAdd = hasGo ? await goPlugin('ADD', pod) : 0;
     if (round < WARM_UP) continue;
     times.bare.push(kernel);
     times.start.push(start);
@@ -71,8 +73,8 @@ async function oneByOne(outboard: CniRuntime, pods: readonly Pod[]): Promise<voi
     times.goAdd.push(goAdd);
   }
   for (const pod of timedPods) {
-    gone.delete.push(await timed(() => outboard.delete(pod)));
-    if (hasGo) gone.goDelete.push(await timed(() => goPlugin('DEL', pod)));
+    gone.delete.push(await call(outboard, 'DEL', pod));
+    if (hasGo) gone.goDelete.push(await goPlugin('DEL', pod));
   }
   const added = median(times.add);
   const kernel = median(times.bare);
@@ -80,7 +82,7 @@ async function oneByOne(outboard: CniRuntime, pods: readonly Pod[]): Promise<voi
     bar: `value <= ${(kernel + 10).toFixed(1)} ms`,
     ok: added <= kernel + 10,
   });
-  row('of it the start of a program that does nothing, from here, p50', median(times.start), 'ms', null);
+  row('of it the start of a program that does nothing, p50', median(times.start), 'ms', null);
   row('ADD p99', quantile(times.add, 0.99), 'ms', quantile(times.bare, 0.99));
   if (hasGo) {
     row("ADD p50, against Debian's bridge with host-local", added, 'ms', median(times.goAdd));
@@ -93,57 +95,53 @@ async function oneByOne(outboard: CniRuntime, pods: readonly Pod[]): Promise<voi
 
 /** As many as a node may have, at the same time. */
 async function atOnce(outboard: CniRuntime, pods: readonly Pod[]): Promise<void> {
-  const contenders = {
-    'ADD of 100 pods at once': (pod: Pod) => outboard.add(pod),
-    'DEL of 100 pods at once': (pod: Pod) => outboard.delete(pod),
-  };
-  const go = { 'ADD of 100 pods at once': 'ADD', 'DEL of 100 pods at once': 'DEL' };
-  for (const [what, action] of Object.entries(contenders)) {
-    const ours = await burst(pods, action);
+  for (const command of ['ADD', 'DEL'] as const) {
+    const what = `${command} of 100 pods at once`;
+    const ours = await burst(pods, (pod) => call(outboard, command, pod));
     const theirs = existsSync(join(GO_PLUGINS, 'bridge'))
-      ? await burst(pods, (pod) => goPlugin(go[what as keyof typeof go], pod))
+      ? await burst(pods, (pod) => goPlugin(command, pod))
       : undefined;
     row(`${what}: pods a second`, ours.rate, '1/s', theirs?.rate ?? null, { better: 'more' });
     row(`${what}: p99`, ours.p99, 'ms', theirs?.p99 ?? null);
     row(`${what}: processor time on the host`, ours.hostCpu, 'ms/pod', theirs?.hostCpu ?? null);
     row(`${what}: processor time with bus, services and worker`, ours.allCpu, 'ms/pod', null);
-    if (action === contenders['ADD of 100 pods at once'])
-      row('agent with 100 pods: resident memory', agentMemory(), 'MiB', null);
+    if (command === 'ADD') row('agent with 100 pods: resident memory', agentMemory(), 'MiB', null);
   }
 }
 
 interface Burst {
   readonly rate: number;
   readonly p99: number;
-  /** Plugins and agent. */
+  /** The runtime, its plugins and the agent. */
   readonly hostCpu: number;
   readonly allCpu: number;
 }
 
-async function burst(pods: readonly Pod[], action: (pod: Pod) => Promise<unknown>): Promise<Burst> {
-  const before = { children: childrenCpu(), agent: agentCpu(), all: stackCpu() };
+async function burst(pods: readonly Pod[], action: (pod: Pod) => Promise<number>): Promise<Burst> {
+  const before = { plugins: runtime.cpuMilliseconds, agent: agentCpu(), all: stackCpu() };
   const times: number[] = [];
-  const elapsed = await timed(() =>
-    Promise.all(pods.map(async (pod) => times.push(await timed(() => action(pod))))),
-  );
-  const children = childrenCpu() - before.children;
+  const elapsed = await timed(() => Promise.all(pods.map(async (pod) => times.push(await action(pod)))));
+  const plugins = runtime.cpuMilliseconds - before.plugins;
   return {
     rate: (pods.length / elapsed) * 1_000,
     p99: quantile(times, 0.99),
-    hostCpu: (children + agentCpu() - before.agent) / pods.length,
-    allCpu: (children + stackCpu() - before.all) / pods.length,
+    hostCpu: (plugins + agentCpu() - before.agent) / pods.length,
+    allCpu: (plugins + stackCpu() - before.all) / pods.length,
   };
 }
 
-/** What starting a plugin costs whoever starts one by Node, as this benchmark does; runtimes need a millisecond. */
-const startNothing = (): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const child = spawn('/bin/true', [], { stdio: ['pipe', 'pipe', 'inherit'] });
-    child.once('error', reject).once('close', () => resolve());
-  });
+/** Milliseconds of a call that has to succeed. */
+async function call(outboard: CniRuntime, command: string, pod: Pod): Promise<number> {
+  return (await outboard.succeed(command, pod)).milliseconds;
+}
 
-/** Debian's plugins in the host's network, on the interface `go0` of the pod. */
-function goPlugin(command: string, pod: Pod): Promise<void> {
+/** Milliseconds of starting a program and waiting for its end. */
+async function startNothing(): Promise<number> {
+  return (await runtime.run({ path: '/bin/true', environment: {}, stdin: '' })).milliseconds;
+}
+
+/** Debian's plugins in the host's network, on the interface `go0` of the pod; milliseconds. */
+async function goPlugin(command: string, pod: Pod): Promise<number> {
   const configuration = {
     cniVersion: '1.0.0',
     name: 'go',
@@ -152,37 +150,20 @@ function goPlugin(command: string, pod: Pod): Promise<void> {
     isGateway: true,
     ipam: { type: 'host-local', subnet: '10.99.0.0/16', dataDir: join(directory, 'host-local') },
   };
-  return new Promise((resolve, reject) => {
-    const child: ChildProcess = pod.host.namespace.run(() =>
-      spawn(join(GO_PLUGINS, 'bridge'), [], {
-        env: {
-          PATH: process.env.PATH ?? '',
-          CNI_COMMAND: command,
-          CNI_CONTAINERID: containerIdOf(pod),
-          CNI_IFNAME: 'go0',
-          CNI_NETNS: `/run/netns/${pod.namespace.name}`,
-          CNI_PATH: GO_PLUGINS,
-        },
-        stdio: ['pipe', 'pipe', 'inherit'],
-      }),
-    );
-    let stdout = '';
-    child.stdout?.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-    });
-    child.once('error', reject);
-    child.once('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`${command} of bridge failed: ${stdout}`)),
-    );
-    child.stdin?.end(JSON.stringify(configuration));
+  const { exitCode, stdout, milliseconds } = await runtime.run({
+    path: join(GO_PLUGINS, 'bridge'),
+    environment: {
+      PATH: process.env.PATH ?? '',
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: containerIdOf(pod),
+      CNI_IFNAME: 'go0',
+      CNI_NETNS: `/run/netns/${pod.namespace.name}`,
+      CNI_PATH: GO_PLUGINS,
+    },
+    stdin: JSON.stringify(configuration),
   });
-}
-
-/** Of processes that this one has started and waited for, milliseconds: cutime and cstime of proc(5). */
-function childrenCpu(): number {
-  const stat = readFileSync('/proc/self/stat', 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[13]) + Number(fields[14])) * MILLISECONDS_PER_TICK;
+  if (exitCode !== 0) throw new Error(`${command} of bridge failed: ${stdout}`);
+  return milliseconds;
 }
 
 function stackCpu(): number {

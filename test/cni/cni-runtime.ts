@@ -21,10 +21,22 @@ export interface CniResult {
   readonly dns: Json;
 }
 
-/** How a call of a plugin ended. */
-export interface Outcome {
+/** What a runtime starts. */
+export interface Program {
+  readonly path: string;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly stdin: string;
+}
+
+export interface Ended {
   readonly exitCode: number;
   readonly stdout: string;
+  /** From just before it was started until it was seen to have ended. */
+  readonly milliseconds: number;
+}
+
+/** How a call of a plugin ended. */
+export interface Outcome extends Ended {
   /** Of standard output, if it is a JSON object. */
   readonly json: Json;
 }
@@ -36,6 +48,8 @@ export interface RuntimeOptions {
   readonly socket: string;
   /** The network configuration; `cniVersion` and `name` may be among it. */
   readonly configuration: Json;
+  /** Runs the plugin; absent: as a child of this process. */
+  readonly start?: (program: Program) => Promise<Ended>;
 }
 
 export interface CallOptions {
@@ -64,8 +78,7 @@ export class CniRuntime {
 
   /** ADD; throws what the plugin says when it fails. */
   async add(pod: Pod, options: CallOptions = {}): Promise<CniResult> {
-    const outcome = await this.call('ADD', pod, options);
-    if (outcome.exitCode !== 0) throw new Error(`ADD of ${pod.name} failed: ${outcome.stdout}`);
+    const outcome = await this.succeed('ADD', pod, options);
     const result = outcome.json as unknown as CniResult;
     this.#results.set(keyOf(pod, options), result);
     return result;
@@ -73,9 +86,15 @@ export class CniRuntime {
 
   /** DEL; throws when it fails. */
   async delete(pod: Pod, options: CallOptions = {}): Promise<void> {
-    const outcome = await this.call('DEL', pod, options);
-    if (outcome.exitCode !== 0) throw new Error(`DEL of ${pod.name} failed: ${outcome.stdout}`);
+    await this.succeed('DEL', pod, options);
     this.#results.delete(keyOf(pod, options));
+  }
+
+  /** Any verb that is about a pod; throws what the plugin says when it fails. */
+  async succeed(command: string, pod: Pod, options: CallOptions = {}): Promise<Outcome> {
+    const outcome = await this.call(command, pod, options);
+    if (outcome.exitCode !== 0) throw new Error(`${command} of ${pod.name} failed: ${outcome.stdout}`);
+    return outcome;
   }
 
   /** Any verb that is about a pod, with what the runtime remembers of it. */
@@ -111,25 +130,36 @@ export class CniRuntime {
   }
 
   /** The plugin as a process. */
-  run(command: string, environment: Readonly<Record<string, string>>, configuration: Json): Promise<Outcome> {
-    const stdin = JSON.stringify({
-      cniVersion: '1.0.0',
-      name: 'pods',
-      type: 'outboard',
-      ...this.options.configuration,
-      ...configuration,
+  async run(
+    command: string,
+    environment: Readonly<Record<string, string>>,
+    configuration: Json,
+  ): Promise<Outcome> {
+    const { plugin, socket, start = this.#spawn } = this.options;
+    const ended = await start({
+      path: plugin,
+      environment: {
+        PATH: process.env.PATH ?? '',
+        CNI_COMMAND: command,
+        CNI_PATH: '/opt/cni/bin',
+        OUTBOARD_CNI_SOCKET: socket,
+        ...environment,
+      },
+      stdin: JSON.stringify({
+        cniVersion: '1.0.0',
+        name: 'pods',
+        type: 'outboard',
+        ...this.options.configuration,
+        ...configuration,
+      }),
     });
-    return new Promise((resolve, reject) => {
-      const child = spawn(this.options.plugin, [], {
-        env: {
-          PATH: process.env.PATH ?? '',
-          CNI_COMMAND: command,
-          CNI_PATH: '/opt/cni/bin',
-          OUTBOARD_CNI_SOCKET: this.options.socket,
-          ...environment,
-        },
-        stdio: ['pipe', 'pipe', 'inherit'],
-      });
+    return { ...ended, json: parse(ended.stdout) };
+  }
+
+  readonly #spawn = ({ path, environment, stdin }: Program): Promise<Ended> =>
+    new Promise((resolve, reject) => {
+      const start = performance.now();
+      const child = spawn(path, [], { env: environment, stdio: ['pipe', 'pipe', 'inherit'] });
       this.#running.add(child);
       const chunks: Buffer[] = [];
       child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -139,11 +169,10 @@ export class CniRuntime {
       child.once('close', (code) => {
         this.#running.delete(child);
         const stdout = Buffer.concat(chunks).toString();
-        resolve({ exitCode: code ?? -1, stdout, json: parse(stdout) });
+        resolve({ exitCode: code ?? -1, stdout, milliseconds: performance.now() - start });
       });
       child.stdin.end(stdin);
     });
-  }
 
   /** Kills the plugins that run, as a runtime does whose own deadline has passed. */
   killCalls(): void {
