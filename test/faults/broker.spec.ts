@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { STREAMS } from '@outboard/bus';
-import { Submissions, World } from './world.js';
+import { subjects } from '@outboard/contracts';
+import { eventually, Submissions, World } from './world.js';
 
 const SERVICES = ['admin', 'network-intent', 'acceleration-broker'];
 
@@ -63,4 +65,40 @@ describe('a broker', () => {
     for (const service of SERVICES) await world.problemBecomes(service, undefined);
     await world.portsBecome(ports.all);
   }, 120_000);
+});
+
+describe('a broker whose disk is full', () => {
+  let world: World;
+  let ports: Submissions;
+
+  beforeAll(async () => {
+    const disk = { directories: ['nats/store'], mebibytes: 64 };
+    world = await World.start({ name: 'broker-disk', disk });
+    ports = new Submissions(world);
+  }, 90_000);
+  afterAll(() => world?.[Symbol.asyncDispose](), 60_000);
+  beforeEach(() => world.startTraffic());
+  afterEach(() => world.expectUndisturbed());
+
+  it('refuses intents with the reason; when there is room all goes on by itself, and nothing is lost', async () => {
+    world.disk.fill();
+    // What finds room in the stream's last block is taken and answered later; the others are sent until they are taken.
+    const submitted = ports.submit(20);
+    const subject = subjects.intent({ tenant: 'acme', api: 'network', kind: 'port', name: 'nobody-waits' });
+    const refused = await eventually('publishing is refused', async () => {
+      const message = { headers: {}, body: Buffer.from('{}') };
+      const answer = await world.acme.bus.publish(subject, message, { messageId: randomUUID() });
+      return answer.ok ? { missing: answer.value } : { found: answer.error };
+    });
+    expect(refused).toMatchObject({
+      code: 'RESOURCE_EXHAUSTED',
+      message: expect.stringContaining('no space left on device'),
+    });
+
+    world.disk.makeRoom();
+    await submitted;
+    await ports.expectAllReady();
+    for (const service of ['admin', 'network-intent']) await world.problemBecomes(service, undefined);
+    await world.portsBecome(ports.all);
+  }, 240_000);
 });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { UdpFlow, waitConnected } from '@outboard/testbed';
 import { eventually, Submissions, World } from './world.js';
 
 const PORTS = 480;
@@ -62,5 +63,44 @@ describe('a worker', () => {
     }
     await ports.expectAllReady();
     expect(worker.exits.filter(({ wanted }) => !wanted)).toEqual([]);
+  }, 120_000);
+});
+
+describe('a worker whose disk is full', () => {
+  let world: World;
+  let ports: Submissions;
+
+  beforeAll(async () => {
+    const disk = { directories: ['dataplane-worker-dpu-1/data'], mebibytes: 16 };
+    world = await World.start({ name: 'workers-disk', disk });
+    ports = new Submissions(world);
+  }, 90_000);
+  afterAll(() => world?.[Symbol.asyncDispose](), 60_000);
+  beforeEach(() => world.startTraffic());
+  afterEach(() => world.expectUndisturbed());
+
+  it('works on and says so; killed meanwhile it takes nothing away that came since', async () => {
+    world.disk.fill();
+    await ports.submit(20);
+    await ports.expectAllReady();
+    await world.problemBecomes(
+      'dataplane-worker',
+      /^not written to disk: .*network\.document: ENOSPC/,
+      'dpu-1',
+    );
+    const pods = [await world.acme.connectPod('port-2'), await world.acme.connectPod('port-3')] as const;
+    await waitConnected([...pods]);
+    const flow = UdpFlow.start({ from: pods[0], to: pods[1] });
+
+    const worker = world.program('dataplane-worker/dpu-1');
+    await worker.kill();
+    await worker.start();
+    await ports.submit(2);
+    await ports.expectAllReady();
+    await flow.progress(200);
+    expect(await flow.stop()).toMatchObject({ lost: 0, gaps: [] });
+
+    world.disk.makeRoom();
+    await world.problemBecomes('dataplane-worker', undefined, 'dpu-1');
   }, 120_000);
 });

@@ -134,7 +134,7 @@ function roleSection({ name, purpose, publish, subscribe, answers }: Role): stri
     `- publishes to\n${list(publish)}`,
     ...(answers === 'requests' ? ['- and to the inboxes of all roles, to answer them'] : []),
     ...(answers === 'discovery'
-      ? ['- and once, at once, to the inbox of whoever looks for it or into it']
+      ? ['- and at once to the inbox of whoever looks for it or into it, for each of its two services']
       : []),
   ].join('\n');
 }

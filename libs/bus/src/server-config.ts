@@ -19,6 +19,8 @@ export interface ServerConfigOptions {
  * one.
  */
 const ANSWER_WITHIN = '8s';
+/** To one question, since a worker is two services: one of the dataplane, one of workloads. Both are looked for at once. */
+const ANSWERS_AT_MOST = 2;
 
 /** More than the largest message of any stream, bytes. */
 const MAX_PAYLOAD = 1024 * 1024;
@@ -68,7 +70,7 @@ function permissionsOf({ publish, subscribe, answers }: Role, inboxes: readonly 
   return {
     publish: { allow: answers === 'requests' ? [...publish, ...inboxes] : publish },
     subscribe: { allow: subscribe },
-    ...(answers === 'discovery' ? { allow_responses: { max: 1, expires: ANSWER_WITHIN } } : {}),
+    ...(answers === 'discovery' ? { allow_responses: { max: ANSWERS_AT_MOST, expires: ANSWER_WITHIN } } : {}),
   };
 }
 

@@ -182,6 +182,18 @@ describe('roles', () => {
       }
     });
 
+    it('is found as both of its services by whoever looks for all', async () => {
+      const worker = await as('worker-dpu-1');
+      for (const name of ['dataplane-worker', 'workload-host'])
+        await worker.serve({ name, version: '1.0.0', description: '', maxInFlight: 1, endpoints: [] });
+      const limits = { deadlineMilliseconds: 5_000, quietMilliseconds: 300, maxReplies: 10 };
+      for (const verb of ['PING', 'INFO', 'STATS']) {
+        const found = unwrap(await (await as('operator')).gather(`$SRV.${verb}`, message(), limits));
+        const names = found.map((each) => JSON.parse(textOf(each)).name);
+        expect(names).toEqual(expect.arrayContaining(['dataplane-worker', 'workload-host']));
+      }
+    });
+
     it('is found by discovery, and looked into by the owners of its documents; it serves nothing else', async () => {
       const worker = await as('worker-dpu-1');
       const service = { name: 'dataplane-worker', version: '1.0.0', description: '', maxInFlight: 1 };

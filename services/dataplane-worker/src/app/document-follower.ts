@@ -52,9 +52,9 @@ export class DocumentFollower implements AsyncDisposable {
     this.#replica = new DocumentReplica(owner, restored);
   }
 
-  /** Submits what was restored. */
-  start(): void {
-    this.#carryOut(this.#replica.start());
+  /** As `DocumentReplica.start`. */
+  start(dataplane: 'kept' | 'empty'): void {
+    this.#carryOut(this.#replica.start(dataplane));
   }
 
   /** Follows the owner over this bus, from every time that it is connected. */

@@ -40,6 +40,18 @@ describe('the data directory', () => {
     expect(file).toEqual({ dpu: 'dpu-1', serialNumber: 'MT2113X00042', incarnation: 'second-boot' });
   });
 
+  it('that takes no writing does not keep a DPU from working after a reboot, and says so', async () => {
+    await claim();
+    // What is written beside it first has no place there.
+    await mkdir(join(directory, 'identity.json.new'));
+    const log = new RecordingLog();
+    const reboot = { isFirstRun: false, rebooted: true };
+    expect(await claim({ incarnation: 'second-boot' }, log)).toEqual(reboot);
+    expect(log.at('error')).toEqual(['this boot could not be written down']);
+    expect(await claim({ incarnation: 'second-boot' })).toEqual(reboot);
+    await expect(claim({ serialNumber: 'MT2113X00043' })).rejects.toThrow('identity.json.new');
+  });
+
   it.each([
     ['another name', { dpu: 'dpu-2' }],
     ['another serial number', { serialNumber: 'MT2113X00043' }],

@@ -43,8 +43,15 @@ export async function claimDataDirectory(
     );
   }
   if (!isOurs) await putAside(documentsOf(dataDirectory));
-  if (!isOurs || last.incarnation !== incarnation) {
-    await replaceFile(path, [Buffer.from(`${JSON.stringify({ dpu, serialNumber, incarnation })}\n`)]);
+  const known = Buffer.from(`${JSON.stringify({ dpu, serialNumber, incarnation })}\n`);
+  if (!isOurs) await replaceFile(path, [known]);
+  else if (last.incarnation !== incarnation) {
+    try {
+      await replaceFile(path, [known]);
+    } catch (failure) {
+      // A DPU whose disk is full has to work after a reboot, too; it takes the next start for one as well.
+      log.error({ path, err: failure }, 'this boot could not be written down');
+    }
   }
   return { isFirstRun: !isOurs, rebooted: isOurs && last.incarnation !== incarnation };
 }

@@ -115,7 +115,7 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
     beside.push(await followBeside(ACCELERATION_OWNER, acceleration.engine, store, ports));
   const all = [...followers, ...beside.map(({ follower }) => follower)];
   const reporters = [reporter, ...beside.map((each) => each.reporter)];
-  for (const follower of all) follower.start();
+  for (const follower of all) follower.start(rebooted ? 'empty' : 'kept');
 
   const end = new AbortController();
   let listening: Disposable | undefined;

@@ -121,6 +121,8 @@ class World {
   #follows = false;
   #connectedOnce = false;
   #wasUnknown = false;
+  /** How often the dataplane was given an older version of the same epoch than it had. */
+  stepsBack = 0;
 
   /** The process starts anew from whatever its disk has; the dataplane keeps what it had. */
   restartWorker(): void {
@@ -130,7 +132,7 @@ class World {
     this.#persistWanted = false;
     this.#connectedOnce = false;
     this.#replica = new DocumentReplica('network', this.#disk);
-    this.#take(this.#replica.start());
+    this.#take(this.#replica.start('kept'));
   }
 
   writeDisk(): void {
@@ -218,6 +220,8 @@ class World {
   }
 
   #submit({ version, complete, upserts, deletes }: DocumentUpdate): void {
+    const before = this.#engineVersion;
+    if (version.epoch === before?.epoch && version.sequence < before.sequence) this.stepsBack++;
     if (complete !== undefined) this.#engine = new Map(complete);
     for (const key of deletes ?? []) this.#engine.delete(key);
     for (const [key, object] of upserts ?? []) this.#engine.set(key, object);
@@ -253,9 +257,22 @@ const WEIGHTS = {
 } as const;
 type Happening = keyof typeof WEIGHTS;
 
-const happening = fc.oneof(
-  ...Object.entries(WEIGHTS).map(([name, weight]) => ({ weight, arbitrary: fc.constant(name as Happening) })),
-);
+const happeningOf = (names: readonly Happening[]) =>
+  fc.oneof(...names.map((name) => ({ weight: WEIGHTS[name], arbitrary: fc.constant(name) })));
+const happening = happeningOf(Object.keys(WEIGHTS) as Happening[]);
+/** What may happen to messages and to the worker while the owner is well, and within reach. */
+const WHILE_THE_OWNER_ANSWERS: readonly Happening[] = [
+  'change',
+  'announce',
+  'hear',
+  'lose',
+  'ask',
+  'deliver',
+  'connect',
+  'restartWorker',
+  'writeDisk',
+  'forgetPages',
+];
 /** Each happening uses of this what it needs. */
 const details = fc.record({
   key,
@@ -309,6 +326,21 @@ describe('the replica of a document, under loss, duplication, reordering, stalen
           world.deltas.push(world.owner.change(new Map([['key/last', Uint8Array.of(1)]]), []));
           world.hear(0, false);
           expect(world.isConverged).toBe(true);
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+
+  it('never takes away what came after what the disk has, in a restart whose owner answers', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(happeningOf(WHILE_THE_OWNER_ANSWERS), details), { maxLength: 120, size: 'max' }),
+        (steps) => {
+          const world = new World();
+          world.connect();
+          for (const [what, detail] of steps) perform[what](world, detail);
+          expect(world.stepsBack).toBe(0);
         },
       ),
       { numRuns: 300 },

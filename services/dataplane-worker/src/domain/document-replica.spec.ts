@@ -1,7 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { DocumentDigest, type DocumentEntry } from '@outboard/contracts';
 import type { DocumentVersion } from '@outboard/dataplane';
-import { DocumentReplica, MAX_PENDING_DELTAS, NOTHING, SYNC_MILLISECONDS } from './document-replica.js';
+import {
+  DocumentReplica,
+  FIRST_WORD_MILLISECONDS,
+  MAX_PENDING_DELTAS,
+  NOTHING,
+  SYNC_MILLISECONDS,
+} from './document-replica.js';
 import type { Delta, ReplicaAction, SyncAnswer } from './replica-protocol.js';
 
 const entry = (key: string, byte = 1): DocumentEntry => ({ key, object: Uint8Array.of(byte) });
@@ -33,7 +39,7 @@ class Bench {
   last: ReplicaAction | undefined;
   actions: readonly ReplicaAction[] = [];
 
-  constructor(restoredAt?: number) {
+  constructor(restoredAt?: number, dataplane: 'kept' | 'empty' = 'kept') {
     this.replica = new DocumentReplica(
       'network',
       restoredAt === undefined
@@ -43,7 +49,7 @@ class Bench {
             entries: new Map(documentAt(restoredAt).map(({ key, object }) => [key, object])),
           },
     );
-    this.take(this.replica.start());
+    this.take(this.replica.start(dataplane));
   }
 
   take(actions: readonly ReplicaAction[]): this {
@@ -100,13 +106,68 @@ describe('the replica of a document', () => {
     expect(bench.last).toMatchObject({ kind: 'synchronise', version: versionAt(2) });
   });
 
-  it('wants what it had on disk before anything is heard, and again nothing when that is current', () => {
-    const bench = new Bench(3);
-    expect(bench.version).toEqual(versionAt(3));
-    expect(bench.engine.size).toBe(3);
-    bench.connect().answer({ kind: 'current' });
-    expect(bench.submits).toBe(1);
-    expect(bench.last).toMatchObject({ kind: 'wait', milliseconds: SYNC_MILLISECONDS });
+  describe('with a document from the disk', () => {
+    it('wants it at once where the dataplane is empty, and again nothing when it is current', () => {
+      const bench = new Bench(3, 'empty');
+      expect(bench.version).toEqual(versionAt(3));
+      expect(bench.engine.size).toBe(3);
+      bench.connect().answer({ kind: 'current' });
+      expect(bench.submits).toBe(1);
+      expect(bench.last).toMatchObject({ kind: 'wait', milliseconds: SYNC_MILLISECONDS });
+    });
+
+    it('leaves the dataplane as it is until the owner says that the document is current', () => {
+      const bench = new Bench(3);
+      expect(bench.submits).toBe(0);
+      bench.connect().answer({ kind: 'current' });
+      expect(bench.version).toEqual(versionAt(3));
+      expect(bench.submits).toBe(1);
+    });
+
+    it('never wants it when the owner has a newer one: what is newer in the dataplane stays', () => {
+      const bench = new Bench(1).connect().answer({ kind: 'deltas', deltas: [deltaTo(2), deltaTo(3)] });
+      const submitted = bench.actions.flatMap((action) => (action.kind === 'submit' ? [action.update] : []));
+      expect(submitted).toHaveLength(1);
+      expect([...(submitted[0]?.complete?.keys() ?? [])]).toEqual(['key/1', 'key/2', 'key/3']);
+
+      const fetching = new Bench(1).connect().answer({ kind: 'fetch', version: versionAt(4, 'two') });
+      expect(fetching.submits).toBe(0);
+      fetching.elapse();
+      expect(fetching.submits).toBe(0);
+      fetching.page(versionAt(4, 'two'), documentAt(4));
+      expect(fetching.submits).toBe(1);
+      expect(fetching.engine.size).toBe(4);
+    });
+
+    it('wants it with the changes that came meanwhile, which alone do not tell whether more was missed', () => {
+      const bench = new Bench(1).connect().hear(deltaTo(2));
+      expect(bench.submits).toBe(0);
+      bench.answer({ kind: 'deltas', deltas: [deltaTo(2), deltaTo(3)] });
+      expect(bench.version).toEqual(versionAt(3));
+      expect(bench.submits).toBe(1);
+    });
+
+    it('wants it when the owner does not answer', () => {
+      const bench = new Bench(3).connect().refuse('failed');
+      expect(bench.version).toEqual(versionAt(3));
+      expect(bench.submits).toBe(1);
+      bench.elapse().answer({ kind: 'deltas', deltas: [deltaTo(4)] });
+      expect(bench.submits).toBe(2);
+    });
+
+    it('wants it two seconds later when there is no bus, and asks nobody', () => {
+      const bench = new Bench(3);
+      expect(bench.last).toEqual({ kind: 'wait', milliseconds: FIRST_WORD_MILLISECONDS, jitter: 0 });
+      bench.elapse();
+      expect(bench.version).toEqual(versionAt(3));
+      expect(bench.last?.kind).toBe('wait');
+    });
+
+    it('wants nothing when the owner does not know this DPU', () => {
+      const bench = new Bench(3).connect().refuse('unknown');
+      expect(bench.engine.size).toBe(0);
+      expect(bench.version).toEqual(NOTHING);
+    });
   });
 
   it('asks again every ten seconds', () => {
@@ -248,7 +309,7 @@ describe('the replica of a document', () => {
   });
 
   it('hears no answer to what it no longer asks', () => {
-    const bench = new Bench(2).connect();
+    const bench = Bench.following(2).connect();
     const request = bench.request;
     bench.connect();
     expect(bench.replica.handle({ kind: 'refused', request, refusal: 'unknown' })).toEqual([]);

@@ -16,6 +16,8 @@ export const SYNC_MILLISECONDS = 10_000;
 export const SYNC_JITTER = 0.2;
 const FIRST_RETRY_MILLISECONDS = 200;
 const RETRY_JITTER = 0.5;
+/** How long what is in the dataplane stays as it is because the owner, who may have said more since, is not heard. */
+export const FIRST_WORD_MILLISECONDS = 2_000;
 /** 200 ms x 2^6 is above the interval of syncs. */
 const MAX_REPAIRS = 7;
 /** How often one page is asked for again before the fetch starts from the first. */
@@ -33,6 +35,8 @@ export const NOTHING: DocumentVersion = {
 };
 
 type Phase =
+  /** Has what was on the disk, and waits for the owner's first word before it is wanted. */
+  | { readonly kind: 'unheard' }
   /** Follows deltas until it is time to ask again. */
   | { readonly kind: 'following' }
   | { readonly kind: 'synchronising'; readonly request: number }
@@ -81,10 +85,19 @@ export class DocumentReplica {
     return this.#confirmed;
   }
 
-  /** What to do before anything is heard: what came from the disk is wanted until the owner says otherwise. */
-  start(): readonly ReplicaAction[] {
+  /**
+   * What to do before anything is heard. What came from the disk may be older than what is in the dataplane, by what was
+   * not written yet or could not be: it is wanted once the owner was heard, or after two seconds without a word. In a
+   * dataplane that is empty there is nothing to take away: it is wanted at once.
+   */
+  start(dataplane: 'kept' | 'empty'): readonly ReplicaAction[] {
     return this.#collect(() => {
-      if (this.restored !== undefined) this.#submitAll();
+      if (this.restored === undefined) return;
+      if (dataplane === 'empty') this.#submitAll();
+      else {
+        this.#phase = { kind: 'unheard' };
+        this.#wait(FIRST_WORD_MILLISECONDS, 0);
+      }
     });
   }
 
@@ -134,6 +147,10 @@ export class DocumentReplica {
 
   #elapsed(): void {
     switch (this.#phase.kind) {
+      case 'unheard':
+        this.#wantRestored();
+        this.#phase = { kind: 'following' };
+        break;
       case 'fetch-delayed':
         this.#fetchPage();
         break;
@@ -170,8 +187,10 @@ export class DocumentReplica {
   }
 
   #synchronised(answer: SyncAnswer): void {
-    if (this.#agrees(answer)) this.#settle();
-    else this.#fetchAnew();
+    if (this.#agrees(answer)) {
+      this.#wantRestored();
+      this.#settle();
+    } else this.#fetchAnew();
   }
 
   /** Whether the document is the owner's, after the deltas of the answer if it has any. */
@@ -179,10 +198,10 @@ export class DocumentReplica {
     switch (answer.kind) {
       case 'current':
         // No owner can know what we hold before we had anything from it.
-        return this.#submitted;
+        return this.#hasDocument;
       case 'deltas':
         return (
-          this.#submitted &&
+          this.#hasDocument &&
           answer.deltas.every((delta) => {
             const outcome = this.#apply(delta);
             return outcome === 'applied' || outcome === 'stale';
@@ -233,6 +252,7 @@ export class DocumentReplica {
   }
 
   #refused(refusal: Refusal): void {
+    if (refusal === 'failed') this.#wantRestored();
     if (refusal === 'unknown') {
       this.#confirmed = undefined;
       this.#isolate();
@@ -280,7 +300,8 @@ export class DocumentReplica {
     for (const key of deletes) this.#entries.delete(key);
     for (const [key, object] of upserts) this.#entries.set(key, object);
     this.#version = version;
-    this.#actions.push({ kind: 'submit', update: { owner: this.owner, version, upserts, deletes } });
+    if (this.#submitted)
+      this.#actions.push({ kind: 'submit', update: { owner: this.owner, version, upserts, deletes } });
     this.#actions.push({ kind: 'persist' });
     return 'applied';
   }
@@ -319,6 +340,15 @@ export class DocumentReplica {
     this.#entries = entries;
     this.#submitAll();
     this.#actions.push({ kind: 'persist' });
+  }
+
+  get #hasDocument(): boolean {
+    return this.#submitted || this.restored !== undefined;
+  }
+
+  /** What came from the disk, with what was applied onto it, is the newest that can be had now. */
+  #wantRestored(): void {
+    if (!this.#submitted && this.#hasDocument) this.#submitAll();
   }
 
   #submitAll(): void {
