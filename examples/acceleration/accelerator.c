@@ -2,7 +2,9 @@
 #include "accelerator.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -12,6 +14,8 @@
 /* Where counters and rings are in the region. */
 enum { SUBMISSION_TAIL = 0, COMPLETION_TAIL = 128, COMPLETION_HEAD = 192, WORKER_WAITS = 256 };
 enum { SUBMISSIONS = 4096, COMPLETIONS = SUBMISSIONS + RING_SLOTS * SLOT_BYTES };
+/* Bytes that are sent, and slots that are shown, together; bytes that are received at once. */
+enum { BATCH_BYTES = 32 * 1024, BATCH_SLOTS = 8, RECEIVE_BYTES = 128 * 1024 };
 
 static _Atomic uint32_t *cell(struct accelerator *self, size_t offset)
 {
@@ -28,50 +32,85 @@ static void relax(void)
 #endif
 }
 
-/* All parts, if it can be by one call. */
-static int send_parts(int socket, struct iovec *parts, size_t count)
+/* Makes room for `length` more bytes behind `end`. */
+static int make_room(struct accelerator_buffer *self, size_t length)
 {
-	struct msghdr message = { .msg_iov = parts, .msg_iovlen = count };
+	if (self->start == self->end)
+		self->start = self->end = 0;
+	if (self->room - self->end >= length)
+		return 0;
+	memmove(self->bytes, self->bytes + self->start, self->end - self->start);
+	self->end -= self->start;
+	self->start = 0;
+	if (self->room - self->end >= length)
+		return 0;
+	uint8_t *larger = realloc(self->bytes, self->end + length);
+	if (!larger)
+		return -ENOMEM;
+	self->bytes = larger;
+	self->room = self->end + length;
+	return 0;
+}
 
-	for (;;) {
-		ssize_t sent = sendmsg(socket, &message, MSG_NOSIGNAL);
-		if (sent < 0 && errno == EINTR)
+/* Takes in what has come. */
+static int receive(struct accelerator *self, int flags)
+{
+	struct accelerator_buffer *incoming = &self->incoming;
+	int result = make_room(incoming, RECEIVE_BYTES);
+
+	if (result)
+		return result;
+	ssize_t count = recv(self->socket, incoming->bytes + incoming->end, incoming->room - incoming->end, flags);
+	if (count < 0 && (errno == EINTR || errno == EAGAIN))
+		return 0;
+	if (count <= 0)
+		return count < 0 ? -errno : -ECONNRESET;
+	incoming->end += count;
+	return 0;
+}
+
+/* Sends all that waits. The worker takes nothing in while nobody takes what it gives out: that is received meanwhile. */
+static int send_waiting(struct accelerator *self)
+{
+	struct accelerator_buffer *outgoing = &self->outgoing;
+
+	while (outgoing->start < outgoing->end) {
+		ssize_t sent = send(self->socket, outgoing->bytes + outgoing->start, outgoing->end - outgoing->start,
+				    MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (sent >= 0) {
+			outgoing->start += sent;
 			continue;
-		if (sent < 0)
-			return -errno;
-		while (message.msg_iovlen > 0 && (size_t)sent >= message.msg_iov->iov_len) {
-			sent -= message.msg_iov->iov_len;
-			message.msg_iov++;
-			message.msg_iovlen--;
 		}
-		if (message.msg_iovlen == 0)
-			return 0;
-		message.msg_iov->iov_base = (char *)message.msg_iov->iov_base + sent;
-		message.msg_iov->iov_len -= sent;
-	}
-}
-
-static int send_frame(int socket, const struct accelerator_header *header, const void *metadata, size_t made,
-		      const void *payload, size_t length)
-{
-	struct iovec parts[] = { { (void *)header, sizeof(*header) }, { (void *)metadata, made },
-				 { (void *)payload, length } };
-
-	return send_parts(socket, parts, 3);
-}
-
-static int receive_all(int socket, void *bytes, size_t length)
-{
-	for (char *at = bytes; length > 0;) {
-		ssize_t count = recv(socket, at, length, 0);
-		if (count < 0 && errno == EINTR)
+		if (errno == EINTR)
 			continue;
-		if (count <= 0)
-			return count < 0 ? -errno : -ECONNRESET;
-		at += count;
-		length -= count;
+		if (errno != EAGAIN)
+			return -errno;
+		struct pollfd either = { .fd = self->socket, .events = POLLIN | POLLOUT };
+		if (poll(&either, 1, -1) < 0 && errno != EINTR)
+			return -errno;
+		int result = either.revents & ~POLLOUT ? receive(self, MSG_DONTWAIT) : 0;
+		if (result)
+			return result;
 	}
 	return 0;
+}
+
+/* Puts a frame behind those that wait; many are sent by one call. */
+static int send_frame(struct accelerator *self, const struct accelerator_header *header, const void *metadata,
+		      size_t made, const void *payload, size_t length)
+{
+	struct accelerator_buffer *outgoing = &self->outgoing;
+	int result = make_room(outgoing, sizeof(*header) + made + length);
+
+	if (result)
+		return result;
+	memcpy(outgoing->bytes + outgoing->end, header, sizeof(*header));
+	if (made > 0)
+		memcpy(outgoing->bytes + outgoing->end + sizeof(*header), metadata, made);
+	if (length > 0)
+		memcpy(outgoing->bytes + outgoing->end + sizeof(*header) + made, payload, length);
+	outgoing->end += sizeof(*header) + made + length;
+	return outgoing->end - outgoing->start < BATCH_BYTES ? 0 : send_waiting(self);
 }
 
 /* The WELCOME, and the descriptor that comes with it (-1: none does). */
@@ -113,7 +152,7 @@ int accelerator_open(struct accelerator *self, const char *path, uint32_t epoch,
 		return -errno;
 	if (connect(self->socket, (struct sockaddr *)&address, sizeof(address)) < 0)
 		result = -errno;
-	else if (!(result = send_frame(self->socket, &hello, NULL, 0, token, TOKEN_BYTES)) &&
+	else if (!(result = send_frame(self, &hello, NULL, 0, token, TOKEN_BYTES)) && !(result = send_waiting(self)) &&
 		 !(result = receive_welcome(self->socket, &welcome, &descriptor)))
 		result = welcome.code;
 	if (result == 0 && descriptor >= 0) {
@@ -137,6 +176,8 @@ void accelerator_close(struct accelerator *self)
 	if (self->region)
 		munmap(self->region, self->region_length);
 	self->region = NULL;
+	free(self->outgoing.bytes);
+	free(self->incoming.bytes);
 	close(self->socket);
 }
 
@@ -149,41 +190,73 @@ int accelerator_submit(struct accelerator *self, struct accelerator_header heade
 	header.version = 1;
 	header.epoch = self->epoch;
 	header.inline_length = made + data;
-	if (self->rings && made + sizeof(header) <= SLOT_BYTES) {
-		uint8_t *slot = self->region + SUBMISSIONS + self->submitted % RING_SLOTS * SLOT_BYTES;
-		struct accelerator_header wake = { .type = FRAME_WAKE, .version = 1 };
-		uint32_t waits = 1;
+	if (!self->rings || made + sizeof(header) > SLOT_BYTES)
+		return send_frame(self, &header, metadata, made, payload, data);
+	uint8_t *slot = self->region + SUBMISSIONS + self->submitted % RING_SLOTS * SLOT_BYTES;
+	memcpy(slot, &header, sizeof(header));
+	memcpy(slot + sizeof(header), metadata, made);
+	self->submitted++;
+	return self->submitted - self->published < BATCH_SLOTS ? 0 : accelerator_flush(self);
+}
 
-		memcpy(slot, &header, sizeof(header));
-		memcpy(slot + sizeof(header), metadata, made);
-		atomic_store(cell(self, SUBMISSION_TAIL), ++self->submitted);
+int accelerator_flush(struct accelerator *self)
+{
+	struct accelerator_header wake = { .type = FRAME_WAKE, .version = 1 };
+	uint32_t waits = 1;
+	int result = 0;
+
+	if (self->submitted != self->published) {
+		self->published = self->submitted;
+		atomic_store(cell(self, SUBMISSION_TAIL), self->published);
 		if (atomic_load(cell(self, WORKER_WAITS)) &&
 		    atomic_compare_exchange_strong(cell(self, WORKER_WAITS), &waits, 0))
-			return send_frame(self->socket, &wake, NULL, 0, NULL, 0);
-		return 0;
+			result = send_frame(self, &wake, NULL, 0, NULL, 0);
 	}
-	return send_frame(self->socket, &header, metadata, made, payload, data);
+	return result ? result : send_waiting(self);
+}
+
+/* Each look takes the counter's cache line from the worker: only once all is used that was there at the last. */
+static int complete_in_ring(struct accelerator *self, struct accelerator_header *header, void *body, size_t room)
+{
+	const uint8_t *slot = self->region + COMPLETIONS + self->completed % RING_SLOTS * SLOT_BYTES;
+
+	if (self->arrived == self->completed) {
+		int result = accelerator_flush(self);
+		if (result)
+			return result;
+		while ((self->arrived = atomic_load(cell(self, COMPLETION_TAIL))) == self->completed)
+			relax();
+	}
+	memcpy(header, slot, sizeof(*header));
+	if (header->inline_length > room || header->inline_length > SLOT_BYTES - sizeof(*header))
+		return -EMSGSIZE;
+	memcpy(body, slot + sizeof(*header), header->inline_length);
+	atomic_store(cell(self, COMPLETION_HEAD), ++self->completed);
+	return 0;
 }
 
 int accelerator_complete(struct accelerator *self, struct accelerator_header *header, void *body, size_t room)
 {
-	int result;
+	struct accelerator_buffer *incoming = &self->incoming;
 
-	if (self->rings) {
-		uint8_t *slot = self->region + COMPLETIONS + self->completed % RING_SLOTS * SLOT_BYTES;
-
-		while (atomic_load(cell(self, COMPLETION_TAIL)) == self->completed)
-			relax();
-		memcpy(header, slot, sizeof(*header));
-		if (header->inline_length > room || header->inline_length > SLOT_BYTES - sizeof(*header))
-			return -EMSGSIZE;
-		memcpy(body, slot + sizeof(*header), header->inline_length);
-		atomic_store(cell(self, COMPLETION_HEAD), ++self->completed);
-		return 0;
+	if (self->rings)
+		return complete_in_ring(self, header, body, room);
+	for (;;) {
+		const size_t there = incoming->end - incoming->start;
+		if (there >= sizeof(*header)) {
+			memcpy(header, incoming->bytes + incoming->start, sizeof(*header));
+			if (header->type != FRAME_COMPLETE)
+				return -ECONNABORTED;
+			if (header->inline_length > room)
+				return -EMSGSIZE;
+			if (there >= sizeof(*header) + header->inline_length)
+				break;
+		}
+		int result = accelerator_flush(self);
+		if (result || (result = receive(self, 0)))
+			return result;
 	}
-	if ((result = receive_all(self->socket, header, sizeof(*header))))
-		return result;
-	if (header->type != FRAME_COMPLETE)
-		return -ECONNABORTED;
-	return header->inline_length > room ? -EMSGSIZE : receive_all(self->socket, body, header->inline_length);
+	memcpy(body, incoming->bytes + incoming->start + sizeof(*header), header->inline_length);
+	incoming->start += sizeof(*header) + header->inline_length;
+	return 0;
 }

@@ -28,6 +28,12 @@ struct accelerator_header {
 
 _Static_assert(sizeof(struct accelerator_header) == 64, "a header is one cache line");
 
+/* Bytes of the socket, from `start` to `end`. */
+struct accelerator_buffer {
+	uint8_t *bytes;
+	size_t start, end, room;
+};
+
 struct accelerator {
 	int socket;
 	uint32_t epoch;
@@ -36,7 +42,10 @@ struct accelerator {
 	uint64_t region_length, payload_offset;
 	/* Jobs go and come in rings in the region. */
 	int rings;
-	uint32_t submitted, completed;
+	/* How many have; how many of the submitted the worker may see; how many completions there are as far as is known. */
+	uint32_t submitted, completed, published, arrived;
+	/* Frames that wait to be sent together, and what was received together. */
+	struct accelerator_buffer outgoing, incoming;
 };
 
 /*
@@ -48,11 +57,13 @@ int accelerator_open(struct accelerator *self, const char *path, uint32_t epoch,
 void accelerator_close(struct accelerator *self);
 
 /*
- * Submits a job. With shared memory input and output are where the header says; without, `payload` is the input. The
- * caller keeps to what was granted. 0 or a negative errno.
+ * Submits a job. With shared memory input and output are where the header says; without, `payload` is the input, which is
+ * copied. The caller keeps to what was granted. Some jobs go together: all are on their way once `accelerator_complete` or
+ * `accelerator_flush` was called. 0 or a negative errno.
  */
 int accelerator_submit(struct accelerator *self, struct accelerator_header header, const void *metadata,
 		       const void *payload);
+int accelerator_flush(struct accelerator *self);
 
 /*
  * Waits for the next completion. `body` gets its metadata, and its output if that is not in shared memory, of together

@@ -36,9 +36,9 @@ export class ClientRings implements Disposable {
   /** False: it does not fit in, and must go over the socket. */
   submit(header: Header, metadata: Uint8Array): boolean {
     if (metadata.length > SLOT_METADATA || this.#ends.submissions.isFull) return false;
-    this.#ends.submissions.setMetadata(metadata);
     writeHeader(this.#ends.submissions.view, 0, header);
-    this.#ends.submissions.write(metadata.length);
+    this.#ends.submissions.write(metadata);
+    this.#ends.submissions.show();
     if (this.#ends.workerWaits.take()) this.ports.wake();
     this.#poll();
     return true;

@@ -1,3 +1,5 @@
+// The global of this name is a getter, which costs as much as the clock.
+import { performance } from 'node:perf_hooks';
 import { JobDropped } from '../engine/fault.js';
 import { FLAG, FRAME, HEADER_BYTES, type Header, headerOf, writeHeader } from '../wire/frame.js';
 import { SLOT_METADATA } from '../wire/ring.js';
@@ -116,16 +118,14 @@ export function refuse(
   publish(connection, header, inRing, NOTHING);
 }
 
-/** Over the socket, or in the ring if that has room for it; a client that waits for its ring is woken. */
+/** Over the socket, or in the ring if that has room for it. */
 function publish(connection: Connection, header: Header, inRing: boolean, results: Uint8Array): void {
   const { rings } = connection;
   const length = header.metadataBytes;
   header.inlineLength = length;
   if (inRing && rings !== undefined && length <= SLOT_METADATA && !rings.completions.isFull) {
-    if (length > 0) rings.completions.setMetadata(results);
     writeHeader(rings.completions.view, 0, header);
-    rings.completions.write(length);
-    if (rings.clientWaits.take()) connection.send(headerOf(FRAME.WAKE));
+    if (rings.completions.write(length > 0 ? results : NOTHING)) connection.showCompletions();
     return;
   }
   const room = connection.output.reserve(HEADER_BYTES + length);

@@ -131,9 +131,16 @@ export class Connection {
     this.output.commit(HEADER_BYTES);
   }
 
-  /** Sends what there is. True: all of it; false: the socket takes no more now. The other side being gone closes it. */
+  /** Shows the client the completions in its ring, and wakes it if it waits for them. */
+  showCompletions(): void {
+    const { rings } = this;
+    if (rings?.completions.show() && rings.clientWaits.take()) this.send(headerOf(FRAME.WAKE));
+  }
+
+  /** Sends and shows what there is. True: all of it; false: the socket takes no more now. The other side being gone closes it. */
   flush(): boolean {
     if (this.closed) return true;
+    this.showCompletions();
     try {
       return this.output.flush((bytes) => unixSocket.send(this.descriptor, bytes));
     } catch (failure) {

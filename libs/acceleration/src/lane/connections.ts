@@ -60,7 +60,7 @@ export class Connections implements Disposable {
 
   /** There may be something to send. */
   touch(connection: Connection): void {
-    if (connection.output.pending > 0) this.#unsent.add(connection);
+    if (connection.output.pending > 0 || connection.rings !== undefined) this.#unsent.add(connection);
   }
 
   get haveRings(): boolean {

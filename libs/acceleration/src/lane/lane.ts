@@ -1,4 +1,7 @@
+// The global of this name is a getter, which costs as much as the clock.
+
 import { rmSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import { Poller, unixSocket } from '@outboard/ffi';
 import type { LaneName } from '../engine/algorithms.js';
 import type { EngineSet } from '../engine/engine-set.js';

@@ -28,13 +28,13 @@ class RingClient {
 
   submit(header: Header, metadata: Metadata = []): void {
     const bytes = encodeMetadata(metadata);
-    this.ends.submissions.setMetadata(bytes);
     writeHeader(this.ends.submissions.view, 0, {
       ...header,
       metadataBytes: bytes.length,
       inlineLength: bytes.length,
     });
-    this.ends.submissions.write(bytes.length);
+    this.ends.submissions.write(bytes);
+    this.ends.submissions.show();
   }
 
   completion(): { header: Header; metadata: Metadata | undefined } {

@@ -1,3 +1,5 @@
+// The global of this name is a getter, which costs as much as the clock.
+import { performance } from 'node:perf_hooks';
 import type { EngineSet } from '../engine/engine-set.js';
 import { JobDropped } from '../engine/fault.js';
 import type { ThreadKey } from '../keys/thread-keys.js';

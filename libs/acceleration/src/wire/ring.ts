@@ -4,6 +4,8 @@ import { HEADER_BYTES } from './frame.js';
 export const RING_SLOTS = 64;
 /** A header and its metadata. */
 export const SLOT_BYTES = 256;
+/** Frames after which one side shows the other how far it is: each time takes a cache line from the other's core. */
+const SLOTS_SHOWN_TOGETHER = 4;
 /** Longest metadata of a frame in a ring: a frame with more goes over the socket. */
 export const SLOT_METADATA = SLOT_BYTES - HEADER_BYTES;
 
@@ -35,6 +37,8 @@ class RingEnd {
   /** Own counter. */
   protected position = 0;
   protected readonly slots: readonly Uint8Array[];
+  /** The own counter, as the other side sees it. */
+  #shown = 0;
   /** The other counter, as it was. */
   #seen = 0;
 
@@ -72,9 +76,18 @@ class RingEnd {
     return this.position % RING_SLOTS;
   }
 
-  protected advance(): void {
-    this.position = (this.position + 1) >>> 0;
+  /** Shows the other side how far this one is. False: it has been shown already. */
+  show(): boolean {
+    if (this.#shown === this.position) return false;
+    this.#shown = this.position;
     Atomics.store(this.cells, this.ownCell / 4, this.position | 0);
+    return true;
+  }
+
+  /** True: enough are not shown yet for it to be worth while. */
+  protected advance(): boolean {
+    this.position = (this.position + 1) >>> 0;
+    return (this.position - this.#shown) >>> 0 >= SLOTS_SHOWN_TOGETHER;
   }
 }
 
@@ -83,22 +96,25 @@ class RingEnd {
  * them are touched than a frame has.
  */
 export class RingReader extends RingEnd {
-  readonly #copy = new Uint8Array(SLOT_BYTES);
-  readonly #headers = this.slots.map((slot) => slot.subarray(0, HEADER_BYTES));
+  readonly #copy = new Int32Array(HEADER_WORDS);
+  readonly #headers = this.slots.map(headerWords);
   #slot = 0;
   /** The header of the frame that `read` found. */
-  readonly view = new DataView(this.#copy.buffer, 0, HEADER_BYTES);
+  readonly view = new DataView(this.#copy.buffer);
 
   /** Whether there is a frame, its header now in `view`: a copy, which nobody else can change. */
   read(): boolean {
-    if (this.distance(1, 0) === 0) return false;
+    if (this.isEmpty) return false;
     this.#slot = this.slotIndex;
-    this.#copy.set(this.#headers[this.#slot] as Uint8Array);
+    copyHeader(this.#headers[this.#slot] as Int32Array, this.#copy);
     return true;
   }
 
+  /** Then what was read is shown to have been: the other side may wait for room. */
   get isEmpty(): boolean {
-    return this.distance(1, 0) === 0;
+    if (this.distance(1, 0) > 0) return false;
+    this.show();
+    return true;
   }
 
   /** `length` bytes of metadata of the frame that was read, in memory of its own. */
@@ -106,36 +122,43 @@ export class RingReader extends RingEnd {
     return Uint8Array.prototype.slice.call(this.slots[this.#slot], HEADER_BYTES, HEADER_BYTES + length);
   }
 
-  /** The frame that was read is done with: its slot may be written again. */
+  /** The frame that was read is done with: its slot may be written again, a little later. */
   release(): void {
-    this.advance();
+    if (this.advance()) this.show();
   }
 }
 
-/** Writes frames: `setMetadata`, the header into `view`, then `write`. */
+/** Writes frames: the header into `view`, then `write`; after some of them `show`. */
 export class RingWriter extends RingEnd {
-  readonly #frame = new Uint8Array(SLOT_BYTES);
-  /** The beginning of the frame, as long as the last one was. */
-  #written = this.#frame;
+  readonly #header = new Int32Array(HEADER_WORDS);
+  readonly #headers = this.slots.map(headerWords);
   /** Where a header is made: nothing is read back from shared memory. */
-  readonly view = new DataView(this.#frame.buffer);
-
-  /** Puts metadata into the frame. */
-  setMetadata(bytes: Uint8Array): void {
-    this.#frame.set(bytes, HEADER_BYTES);
-  }
+  readonly view = new DataView(this.#header.buffer);
 
   get isFull(): boolean {
     return this.distance(-1, RING_SLOTS) === RING_SLOTS;
   }
 
-  /** Publishes the frame, which has `metadataBytes` of metadata; the ring must not be full. */
-  write(metadataBytes: number): void {
-    const length = HEADER_BYTES + metadataBytes;
-    if (this.#written.length !== length) this.#written = this.#frame.subarray(0, length);
-    (this.slots[this.slotIndex] as Uint8Array).set(this.#written);
-    this.advance();
+  /**
+   * Writes the frame, with at most `SLOT_METADATA` bytes of metadata, for the other side to see after `show`; the ring must
+   * not be full. True: so many wait for that that it is worth while.
+   */
+  write(metadata: Uint8Array): boolean {
+    const slot = this.slotIndex;
+    copyHeader(this.#header, this.#headers[slot] as Int32Array);
+    if (metadata.length > 0) (this.slots[slot] as Uint8Array).set(metadata, HEADER_BYTES);
+    return this.advance();
   }
+}
+
+const HEADER_WORDS = HEADER_BYTES / 4;
+
+const headerWords = (slot: Uint8Array): Int32Array =>
+  new Int32Array(slot.buffer, slot.byteOffset, HEADER_WORDS);
+
+/** Faster than `set` for so few. */
+function copyHeader(from: Int32Array, to: Int32Array): void {
+  for (let index = 0; index < HEADER_WORDS; index++) to[index] = from[index] as number;
 }
 
 /** Who waits for a wake-up, as both sides see it. */
