@@ -44,11 +44,13 @@ static int make_room(struct accelerator_buffer *self, size_t length)
 	self->start = 0;
 	if (self->room - self->end >= length)
 		return 0;
-	uint8_t *larger = realloc(self->bytes, self->end + length);
+	/* Twice as much: what is left is moved once for many frames. */
+	const size_t room = 2 * (self->end + length);
+	uint8_t *larger = realloc(self->bytes, room);
 	if (!larger)
 		return -ENOMEM;
 	self->bytes = larger;
-	self->room = self->end + length;
+	self->room = room;
 	return 0;
 }
 
@@ -60,7 +62,7 @@ static int receive(struct accelerator *self, int flags)
 
 	if (result)
 		return result;
-	ssize_t count = recv(self->socket, incoming->bytes + incoming->end, incoming->room - incoming->end, flags);
+	ssize_t count = recv(self->socket, incoming->bytes + incoming->end, RECEIVE_BYTES, flags);
 	if (count < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
 	if (count <= 0)
