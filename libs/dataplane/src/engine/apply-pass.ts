@@ -206,13 +206,18 @@ export class ApplyPass<S extends Spec> {
 
   async #upsert(entries: readonly Entry<S>[], urgency: Urgency): Promise<void> {
     const { driver, wants, later } = this.context;
-    driver.prepare?.(entries.flatMap(({ wanted, pending }) => (pending === 'create' && wanted) || []));
+    let isPrepared = false;
     let unread: Entry<S>[] = [];
     for (const wave of this.#wavesOf(entries)) {
       // Nothing lets traffic through that is built upon what was not read back: a gate opens behind filters that are there.
       if (unread.length > 0 && wave.some((entry) => driver.readBackBefore?.has(kindOf(entry)) !== false)) {
         await this.verify(unread);
         unread = [];
+      }
+      // Not before: it may have to wait for what a step that is all or nothing does not wait for.
+      if (!isPrepared && wave.some((entry) => driver.atOnce?.has(kindOf(entry)) !== true)) {
+        isPrepared = true;
+        driver.prepare?.(entries.flatMap(({ wanted, pending }) => (pending === 'create' && wanted) || []));
       }
       const operations: Operation<S>[] = [];
       const worked: Entry<S>[] = [];

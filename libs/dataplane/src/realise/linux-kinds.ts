@@ -2,12 +2,20 @@ import type { ResponderSpec } from '../host-configuration/responder-spec.js';
 import type { LinuxSpec } from './linux-objects.js';
 
 /**
- * In which order they are made; reversed, taken away. The representor comes last: until then nothing of the function
- * is heard, and it goes down first.
+ * In which order they are made; reversed, taken away. What nftables has comes first, as it goes by names and waits for
+ * no lock: for the one of all devices somebody else may have (20 ms and more, over a move of a function into a pod). The
+ * representor comes last: until then nothing of the function is heard, and it goes down first.
  */
 export const LINUX_ORDER = [
   'namespace',
   'guard',
+  'sender',
+  'policyset',
+  'policymember',
+  'policycounter',
+  'rulechain',
+  'portchain',
+  'policyport',
   'bridge',
   'tunnel',
   'geneve',
@@ -20,13 +28,6 @@ export const LINUX_ORDER = [
   'bridgeentry',
   'tunnelentry',
   'neighbour',
-  'sender',
-  'policyset',
-  'policymember',
-  'policycounter',
-  'rulechain',
-  'portchain',
-  'policyport',
   'route',
   'rate',
   'hopexit',
@@ -37,8 +38,15 @@ export const LINUX_ORDER = [
   'representor',
 ] as const satisfies readonly LinuxSpec['kind'][];
 
-/** What redirects is behind the filters of what it redirects; and what is heard at all is redirected. */
-export const LINUX_READ_BACK_BEFORE: ReadonlySet<LinuxSpec['kind']> = new Set(['gate', 'representor']);
+/**
+ * What redirects is behind the filters of what it redirects; and what is heard at all is redirected. And before a port's
+ * devices there is time to read back what needs none.
+ */
+export const LINUX_READ_BACK_BEFORE: ReadonlySet<LinuxSpec['kind']> = new Set([
+  'veth',
+  'gate',
+  'representor',
+]);
 
 /** What nftables takes in one transaction. */
 export const LINUX_AT_ONCE: ReadonlySet<LinuxSpec['kind']> = new Set([

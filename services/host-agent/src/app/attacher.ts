@@ -8,7 +8,6 @@ import {
   type Subnet,
   type TenantName,
 } from '@outboard/model';
-import type { NetworkNamespace } from '@outboard/netlink';
 import {
   type Attachment,
   attachmentKey,
@@ -21,7 +20,8 @@ import { CNI_CODE, CniError } from '../domain/cni-error.js';
 import type { AttachmentRequest } from '../domain/configuration.js';
 import { type Connection, defaultGatewaysOf } from '../domain/result.js';
 import { type ControlPlane, functionJson } from './control-plane.js';
-import { configure, takeBack } from './pod-network.js';
+import { configure, type PodNetwork, takeBack } from './pod-network.js';
+import type { PortFollower } from './port-follower.js';
 import type { HostPorts } from './releaser.js';
 
 /** Functions that are tried one after the other where others have bound them or the host does not have them. */
@@ -34,7 +34,7 @@ export interface Target {
   /** Name of the CNI network. */
   readonly network: string;
   readonly netns: string;
-  readonly namespace: NetworkNamespace;
+  readonly pod: PodNetwork;
   readonly tenant: TenantName;
   readonly request: AttachmentRequest;
 }
@@ -52,35 +52,46 @@ export class Attacher {
   ): Promise<Attachment> {
     const { request, tenant, containerId, ifname } = target;
     const name = request.port ?? portNameOf(containerId, ifname, request.podName);
-    // Before anything is asked for: nothing that comes of it is missed.
-    const following = controlPlane.follow(tenant, name);
-    following.catch(() => {});
+    let following: Promise<PortFollower> | undefined;
+    // Called before the port is asked for: nothing that comes of that is missed. It need not be confirmed for that, as the
+    // server hears both in the order in which they are said.
+    const follow = (): Promise<PortFollower> => {
+      if (following === undefined) {
+        following = controlPlane.follow(tenant, name);
+        following.catch(() => {});
+      }
+      return following;
+    };
     let cancel = (): void => {};
     try {
       const spec = request.port === undefined ? await this.#specOf(target, controlPlane) : undefined;
-      const follower = await following;
+      const { attachment, port } = await this.#bind(target, name, spec, controlPlane, follow);
+      const follower = await follow();
       cancel = () => follower.cancel('the agent ends');
       signal.addEventListener('abort', cancel);
       if (signal.aborted) cancel();
-      const { attachment, port } = await this.#bind(target, name, spec, controlPlane);
       const ready = follower.ready(port, deadline);
       ready.catch(() => {});
       const connection = connectionOf(port, request);
-      const defaultGateways = await configure(target.namespace, ifname, connection);
-      await ready;
+      const defaultGateways = await configure(target.pod, ifname, connection);
       const attached: Attachment = {
         ...attachment,
         phase: 'attached',
         connection: { ...connection, defaultGateways },
       };
-      this.ports.journal.write(attached);
+      const write = this.ports.journal.prepare(attached);
+      await ready;
+      write();
       return attached;
     } finally {
       signal.removeEventListener('abort', cancel);
-      following.then(
-        (follower) => follower[Symbol.asyncDispose](),
-        () => {},
-      );
+      // Behind the answer.
+      setImmediate(() => {
+        following?.then(
+          (follower) => follower[Symbol.asyncDispose](),
+          () => {},
+        );
+      });
     }
   }
 
@@ -90,6 +101,7 @@ export class Attacher {
     name: Name,
     spec: Readonly<Record<string, unknown>> | undefined,
     controlPlane: ControlPlane,
+    follow: () => unknown,
   ): Promise<{ attachment: Attachment; port: Port }> {
     const { functions, network, journal } = this.ports;
     const { tenant, containerId, ifname, request } = target;
@@ -109,7 +121,7 @@ export class Attacher {
         containerId,
         ifname,
         network: target.network,
-        netns: { path: target.netns, inode: target.namespace.inode },
+        netns: { path: target.netns, inode: target.pod.namespace.inode },
         pod: { namespace: request.podNamespace, name: request.podName },
         tenant,
         port: name,
@@ -126,10 +138,13 @@ export class Attacher {
         throw failure;
       }
       // At the same time, as the kernel takes its time over a move: nothing passes before the DPU has opened the port.
-      const [moved, applied] = await Promise.allSettled([
-        network.give(device, target.namespace, { ifname, mark: markOf(holder) }),
-        this.#connect(target, attachment, spec, controlPlane),
-      ]);
+      const moving = network.give(device, target.pod.namespace, { ifname, mark: markOf(holder) });
+      // A turn later: the move is on its way before there is anything to encode.
+      const connecting = Promise.resolve().then(() => {
+        follow();
+        return this.#connect(target, attachment, spec, controlPlane);
+      });
+      const [moved, applied] = await Promise.allSettled([moving, connecting]);
       if (moved.status === 'rejected') throw moved.reason;
       if (applied.status === 'rejected') throw applied.reason;
       if (applied.value.ok) return { attachment, port: applied.value.value };
@@ -138,7 +153,11 @@ export class Attacher {
         throw CniError.from(error, `port ${tenant}/${name}`);
       }
       // Somebody else's, whatever admin shows.
-      await takeBack(target.namespace, { ifname, mark: markOf(holder), byName: false }, attachment.device);
+      await takeBack(
+        target.pod.namespace,
+        { ifname, mark: markOf(holder), byName: false },
+        attachment.device,
+      );
       functions.reject(leased, holder);
     }
   }

@@ -42,6 +42,22 @@ describe('the journal', () => {
     expect(open().values()).toEqual([{ ...ATTACHMENT, phase: 'attached' }]);
   });
 
+  it('has what is prepared when it takes its place, and nothing of it when it never does', () => {
+    const journal = open();
+    journal.write(ATTACHMENT);
+    const write = journal.prepare({ ...ATTACHMENT, phase: 'attached' });
+    expect(journal.values()).toEqual([ATTACHMENT]);
+    expect(open().values()).toEqual([ATTACHMENT]);
+    const again = journal.prepare({ ...ATTACHMENT, phase: 'attached' });
+    again();
+    expect(journal.values()).toEqual([{ ...ATTACHMENT, phase: 'attached' }]);
+    expect(open().values()).toEqual(journal.values());
+    journal.prepare(ATTACHMENT);
+    journal.remove(keyOf(ATTACHMENT));
+    expect(write).toThrow(/ENOENT/);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
   it('knows nothing of a write that failed', () => {
     const journal = open();
     rmSync(directory, { recursive: true });

@@ -51,14 +51,25 @@ export class Journal {
 
   /** Replaced as a whole or not at all. Throws the system's error; then all is as it was. */
   write(attachment: Attachment): void {
+    this.prepare(attachment)();
+  }
+
+  /**
+   * Writes beside what is there; it takes its place when the result is called, which is less to do where somebody waits.
+   * Until then nothing else is to be written of the same attachment. Both throw as `write`.
+   */
+  prepare(attachment: Attachment): () => void {
     const path = this.#path(keyOf(attachment));
     writeFileSync(`${path}.new`, `${JSON.stringify({ format: FORMAT, ...attachment })}\n`, { mode: 0o600 });
-    renameSync(`${path}.new`, path);
-    this.#attachments.set(keyOf(attachment), attachment);
+    return () => {
+      renameSync(`${path}.new`, path);
+      this.#attachments.set(keyOf(attachment), attachment);
+    };
   }
 
   remove(key: string): void {
-    rmSync(this.#path(key), { force: true });
+    const path = this.#path(key);
+    for (const each of [path, `${path}.new`]) rmSync(each, { force: true });
     this.#attachments.delete(key);
   }
 

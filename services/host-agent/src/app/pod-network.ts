@@ -24,46 +24,50 @@ import type { Connection } from '../domain/result.js';
 /** include/uapi/linux/if_link.h: no address of the link itself. */
 const IN6_ADDR_GEN_MODE_NONE = 1;
 
+/** A pod's network namespace, and a socket in it. */
+export interface PodNetwork {
+  readonly namespace: NetworkNamespace;
+  readonly socket: NetlinkSocket;
+}
+
 /** Whether a pod has such an interface. */
-export const hasInterface = (namespace: NetworkNamespace, ifname: string): Promise<boolean> =>
-  withSocket(namespace, async (socket) => (await linkByName(socket, ifname)) !== undefined);
+export const hasInterface = async ({ socket }: PodNetwork, ifname: string): Promise<boolean> =>
+  (await linkByName(socket, ifname)) !== undefined;
 
 /**
  * Makes the interface of a pod what its port says, and up. Families that the pod has a default route of keep it, so a
  * second network does not take the first one's away. Returns the gateways of the routes that were made.
  * Throws AppError INTERNAL with the kernel's refusal.
  */
-export function configure(
-  namespace: NetworkNamespace,
+export async function configure(
+  { namespace, socket }: PodNetwork,
   ifname: string,
   connection: Connection,
 ): Promise<readonly string[]> {
-  return withSocket(namespace, async (socket) => {
-    const { ifiIndex } = await socket.get(link.get({ ifname }));
-    // Addresses come from the port alone: none is made up from router advertisements, none is tentative.
-    setSysctls(namespace, {
-      [`net/ipv6/conf/${ifname}/accept_ra`]: '0',
-      [`net/ipv6/conf/${ifname}/accept_dad`]: '0',
-    });
-    const version6 = connection.addresses.some(({ ip }) => familyOf(ip) === AF.INET6);
-    const routed = await routedFamilies(socket);
-    const gateways = connection.defaultGateways.filter((gateway) => !routed.has(familyOf(gateway)));
-    const messages = [
-      // An address is changed while the device is down.
-      link.change({
-        ifiIndex,
-        address: connection.macAddress,
-        mtu: connection.mtu,
-        ...(!version6 && { afSpec: { inet6: { addrGenMode: IN6_ADDR_GEN_MODE_NONE } } }),
-      }),
-      link.change({ ifiIndex, ...upFlags() }),
-      ...connection.addresses.map((each) => addressMessage(ifiIndex, each)),
-      ...gateways.map((gateway) => defaultRouteMessage(ifiIndex, gateway)),
-    ];
-    // Not on this thread: the kernel changes one device at a time, and others may be on their way.
-    await applyAll(socket, `configure ${ifname}`, messages, { offThread: true });
-    return gateways;
+  const { ifiIndex } = await socket.get(link.get({ ifname }));
+  // Addresses come from the port alone: none is made up from router advertisements, none is tentative.
+  setSysctls(namespace, {
+    [`net/ipv6/conf/${ifname}/accept_ra`]: '0',
+    [`net/ipv6/conf/${ifname}/accept_dad`]: '0',
   });
+  const version6 = connection.addresses.some(({ ip }) => familyOf(ip) === AF.INET6);
+  const routed = await routedFamilies(socket);
+  const gateways = connection.defaultGateways.filter((gateway) => !routed.has(familyOf(gateway)));
+  const messages = [
+    // An address is changed while the device is down.
+    link.change({
+      ifiIndex,
+      address: connection.macAddress,
+      mtu: connection.mtu,
+      ...(!version6 && { afSpec: { inet6: { addrGenMode: IN6_ADDR_GEN_MODE_NONE } } }),
+    }),
+    link.change({ ifiIndex, ...upFlags() }),
+    ...connection.addresses.map((each) => addressMessage(ifiIndex, each)),
+    ...gateways.map((gateway) => defaultRouteMessage(ifiIndex, gateway)),
+  ];
+  // Not on this thread: the kernel changes one device at a time, and others may be on their way.
+  await applyAll(socket, `configure ${ifname}`, messages, { offThread: true });
+  return gateways;
 }
 
 /** How the interface of a pod differs from what it was given, a sentence each. */

@@ -8,6 +8,7 @@ import {
   findCondition,
   isReady,
   type Port,
+  type ResourceJson,
 } from '@outboard/model';
 import type { AgentBus } from './eventual-bus.js';
 
@@ -64,6 +65,7 @@ export class PortFollower implements AsyncDisposable {
    */
   async ready(port: Port, deadline: number): Promise<Port> {
     const what = `port ${this.port.tenant}/${this.port.name}`;
+    const { spec } = encodeResource(port);
     for (let latest = port; ; ) {
       const { metadata, status } = latest;
       const isCurrent =
@@ -81,19 +83,16 @@ export class PortFollower implements AsyncDisposable {
       this.#wake = () => pause.abort();
       if (this.#told === undefined) await this.clock.delay(Math.min(left, POLL_MILLISECONDS), pause.signal);
       if (this.#cancelled !== undefined) continue;
-      latest = this.#heard(port) ?? unwrap(await this.ask(left));
+      latest = this.#heard(spec) ?? unwrap(await this.ask(left));
     }
   }
 
   /** The port as the last event has it, which lacks the spec: that is as it was. */
-  #heard(port: Port): Port | undefined {
+  #heard(spec: ResourceJson['spec']): Port | undefined {
     const told = this.#told;
     this.#told = undefined;
     if (told === undefined || told.subject.endsWith('.deleted')) return undefined;
-    const event = decodeResource({
-      ...parseJson(told.body),
-      spec: encodeResource(port).spec,
-    });
+    const event = decodeResource({ ...parseJson(told.body), spec });
     return event.ok && event.value.kind === 'Port' ? event.value : undefined;
   }
 
