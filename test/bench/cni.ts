@@ -46,6 +46,7 @@ try {
     const { exitCode, stdout } = await outboard.status();
     return exitCode === 0 ? undefined : stdout;
   });
+  await warmUp(outboard, pods);
   await oneByOne(outboard, pods);
   await atOnce(outboard, pods);
 } finally {
@@ -53,6 +54,14 @@ try {
   await runtime[Symbol.asyncDispose]();
   rmSync(directory, { recursive: true });
   await stack[Symbol.asyncDispose]();
+}
+
+/** What is done for every pod in the life of a node is compiled by then; Go's plugins are from the start. */
+async function warmUp(outboard: CniRuntime, pods: readonly Pod[]): Promise<void> {
+  for (const pod of pods) {
+    await call(outboard, 'ADD', pod);
+    await call(outboard, 'DEL', pod);
+  }
 }
 
 /** One pod after the other, contenders in turn; first they all come, then they all go. */

@@ -26,6 +26,8 @@ import type { HostPorts } from './releaser.js';
 
 /** Functions that are tried one after the other where others have bound them or the host does not have them. */
 const MAX_TRIES = 8;
+/** After which the events of a port that is attached are let go of: more than an answer takes. */
+const LET_GO_MILLISECONDS = 20;
 
 /** Who is to be attached, and where. */
 export interface Target {
@@ -85,13 +87,13 @@ export class Attacher {
       return attached;
     } finally {
       signal.removeEventListener('abort', cancel);
-      // Behind the answer.
-      setImmediate(() => {
+      // Behind the answer: it would be in the way of that.
+      this.ports.clock.schedule(LET_GO_MILLISECONDS, () =>
         following?.then(
           (follower) => follower[Symbol.asyncDispose](),
           () => {},
-        );
-      });
+        ),
+      );
     }
   }
 
