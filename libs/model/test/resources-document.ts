@@ -103,10 +103,11 @@ function rulesOf(kind: AnyKind): string[] {
 /** What the example of the kind references: examples name everything that can be named. */
 function referencesOf(kind: AnyKind): string[] {
   const { spec } = unwrap(parseManifest(parse(exampleOf(kind))));
-  return kind.references(spec).map(({ field, kind: named }) => {
+  const rules = kind.references(spec).map(({ field, kind: named }) => {
     const path = field.replaceAll(/\[\d+\]/g, '[]');
     return `\`${path}\` names a ${named} that must exist, and that cannot be deleted meanwhile.`;
   });
+  return [...new Set(rules)];
 }
 
 interface DocumentedField {

@@ -7,6 +7,19 @@ import { functionOf, NetworkLaboratory } from './network-laboratory.js';
 
 type Kind = PlannedKind;
 
+const KINDS = [
+  'PhysicalNetwork',
+  'EncapsulationPolicy',
+  'Router',
+  'Network',
+  'Subnet',
+  'AddressSet',
+  'SecurityPolicy',
+  'Port',
+  'ServiceChain',
+  'NetlinkObject',
+] as const;
+
 /** Fields of the violations of a refusal, and its reason. */
 const problemsOf = ({ json }: { json: { details?: readonly Record<string, unknown>[] } }): string[] =>
   (json.details ?? []).flatMap(({ reason, fieldViolations = [] }) => [
@@ -19,7 +32,7 @@ describe('an intent that breaks a rule is refused by an event that tells the fie
   let revisions: unknown;
   const kept = (): unknown =>
     laboratory.store.read((snapshot) =>
-      (['PhysicalNetwork', 'EncapsulationPolicy', 'Network', 'Subnet', 'Port'] as const).map((kind) =>
+      KINDS.map((kind) =>
         snapshot
           .list(kind, { limit: 10_000 })
           .rows.map(({ key, revision }: { key: Key; revision: number }) => [key.name, revision]),
@@ -352,6 +365,47 @@ describe('an intent that breaks a rule is refused by an event that tells the fie
       'p',
       { addresses: ['10.0.0.0/8', 'nowhere', '10.1.0.1'] },
       ['spec.addresses[1]'],
+    ],
+    [
+      'a router whose routes lead nowhere, and whose gateway is none',
+      'Router',
+      'r',
+      {
+        routes: [
+          { destination: '10.0.0.1/8' },
+          {
+            destination: '172.16.0.0/12',
+            nextHops: [{ address: 'fd00::1' }, { address: '10.0.1.9', weight: 300 }],
+          },
+          { destination: '172.16.0.0/12', nextHops: [{ address: '10.0.1.9' }, { address: '10.0.1.9' }] },
+        ],
+        externalGateway: { sourceNat: 'MASQUERADE', ipFamilies: ['IPV4', 'IPV4'] },
+      },
+      [
+        'spec.routes[0].destination',
+        'spec.routes[0].nextHops',
+        'spec.routes[1].nextHops[1].weight',
+        'spec.routes[1].nextHops[0].address',
+        'spec.routes[2].nextHops[1].address',
+        'spec.routes[2].destination',
+        'spec.externalGateway.sourceNat',
+        'spec.externalGateway.ipFamilies[1]',
+      ],
+    ],
+    [
+      'a chain of nobody, by hops that are none',
+      'ServiceChain',
+      'c',
+      { hops: [{}, { name: 'h', ingressPort: 'a.b', workload: 'fw' }], failureMode: 'FAIL_LOUD' },
+      [
+        'spec.hops[1].workload',
+        'spec.ports',
+        'spec.destination',
+        'spec.hops[0].name',
+        'spec.hops[0].ingressPort',
+        'spec.hops[1].ingressPort',
+        'spec.failureMode',
+      ],
     ],
     [
       'hardware that is not there',
