@@ -10,7 +10,7 @@ const MEASURE_MILLISECONDS = 4;
 /** Of jobs of one size, by one engine in one thread. */
 export interface MeasuredSpeed {
   readonly inputBytes: number;
-  /** 10^6 bytes of input a second. */
+  /** 10^6 bytes of input a second, at least 1: 0 is what nobody has measured. */
   readonly megabytesPerSecond: number;
 }
 
@@ -27,7 +27,8 @@ export function measureSpeed(candidate: Candidate, now: () => number): readonly 
       count++;
       elapsed = now() - began;
     }
-    return { inputBytes, megabytesPerSecond: Math.round((inputBytes * count) / elapsed / 1000) };
+    // One small job that the machine interrupts for milliseconds would round to 0.
+    return { inputBytes, megabytesPerSecond: Math.max(1, Math.round((inputBytes * count) / elapsed / 1000)) };
   });
 }
 
