@@ -67,6 +67,8 @@ export class HostEngine {
       this.#engines,
       (keyUid) => keys.get(keyUid) ?? new ThreadKey(),
       this.#scratch,
+      // Whoever asks for hardware asks for the accelerator's.
+      'NEVER',
     );
     if (pipeline === undefined) throw new AcceleratorError('UNSUPPORTED', 0, 'on the host');
     this.#pipelines.set(program.id, pipeline);

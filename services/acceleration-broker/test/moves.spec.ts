@@ -96,6 +96,13 @@ it('REQUIRED is hardware or nothing, NEVER is software or nothing, PREFERRED tak
     dpu: 'dpu-a',
     offload: { granted: 'SOFTWARE', reason: 'as asked for' },
   });
+  await put('dpu-b', { implementation: 'HARDWARE', hasSoftware: true, megabytesPerSecond: 5_000 });
+  await laboratory.session('never-b', { programs: COMPRESS, policy: { offload: 'NEVER' } });
+  expect(laboratory.found('never-b').status).toMatchObject({
+    dpu: 'dpu-b',
+    offload: { granted: 'SOFTWARE', reason: 'as asked for' },
+    programs: [{ steps: [{ implementation: 'SOFTWARE_NATIVE' }] }],
+  });
   // The hardware fails: what only prefers it is degraded, with the reason.
   await put('dpu-b', { implementation: 'HARDWARE', isConnected: false });
   expect(laboratory.found('preferred').status).toMatchObject({

@@ -21,6 +21,8 @@ export interface DpuOptions {
   /** `ENCRYPT AES_256_GCM` and the like; default: those of `ENGINES`. */
   readonly engines?: readonly string[];
   readonly implementation?: string;
+  /** Software does all of it too, after what is above. */
+  readonly hasSoftware?: boolean;
   readonly megabytesPerSecond?: number;
   readonly hasAccelerator?: boolean;
 }
@@ -40,6 +42,7 @@ const sealingKeyOf = (disk: number): Buffer => Buffer.alloc(32, disk);
 export function dpuOf(name: string, options: DpuOptions): object {
   const { host, isConnected = true, engines = ENGINES, hasAccelerator = true } = options;
   const { implementation = 'SOFTWARE_NATIVE', megabytesPerSecond = 1_000 } = options;
+  const implementations = [implementation, ...(options.hasSoftware ? ['SOFTWARE_NATIVE'] : [])];
   const disk = options.disk ?? name.charCodeAt(name.length - 1);
   return {
     apiVersion: 'admin.outboard.dev/v1alpha1',
@@ -52,19 +55,21 @@ export function dpuOf(name: string, options: DpuOptions): object {
         accelerator: {
           sealingPublicKey: sealingKeyOf(disk).toString('base64'),
           socketDirectory: `/run/${name}`,
-          engines: engines.map((engine) => {
-            const [operation, algorithm] = engine.split(' ');
-            return {
-              operation,
-              algorithm,
-              module: 'test',
-              implementation,
-              placement: 'LOOKASIDE',
-              maximumLevel: algorithm === 'ZSTD' ? 19 : 0,
-              lane: 'LIGHT',
-              speeds: [{ inputBytes: 65_536, megabytesPerSecond }],
-            };
-          }),
+          engines: implementations.flatMap((each) =>
+            engines.map((engine) => {
+              const [operation, algorithm] = engine.split(' ');
+              return {
+                operation,
+                algorithm,
+                module: 'test',
+                implementation: each,
+                placement: 'LOOKASIDE',
+                maximumLevel: algorithm === 'ZSTD' ? 19 : 0,
+                lane: 'LIGHT',
+                speeds: [{ inputBytes: 65_536, megabytesPerSecond }],
+              };
+            }),
+          ),
         },
       }),
       conditions: [

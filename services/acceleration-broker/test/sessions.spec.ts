@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { AccelerationSession } from '@outboard/contracts';
+import { type AccelerationSession, AccelerationSession_Offload } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
 import { BrokerLaboratory, COMPRESS, encryptWith, TOKEN_SHA256 } from './broker-laboratory.js';
 
@@ -45,6 +45,33 @@ describe('a session', () => {
     });
     expect(Buffer.from(object?.tokenSha256 ?? []).toString('hex')).toBe(TOKEN_SHA256);
     expect(laboratory.transitions('s')).toEqual(['accepted', 'ready']);
+  });
+
+  it('tells its DPU which engines may serve it; what needs hardware is not done by its holder', async () => {
+    await laboratory.dpus('dpu-a');
+    const session = (offload: string) =>
+      laboratory.session(offload.toLowerCase(), {
+        programs: COMPRESS,
+        policy: { offload, hostFallback: true },
+      });
+    const told = () =>
+      (laboratory.objects('dpu-a') as AccelerationSession[]).map(({ offload, hostFallback }) => [
+        AccelerationSession_Offload[offload],
+        hostFallback,
+      ]);
+    await session('NEVER');
+    expect(told()).toEqual([['NEVER', true]]);
+    await laboratory.neighbours.putDpu('dpu-a', { implementation: 'HARDWARE' });
+    await laboratory.quiet();
+    await session('PREFERRED');
+    const { status } = await session('REQUIRED');
+    expect(told().sort()).toEqual([
+      ['NEVER', true],
+      ['REQUIRED', false],
+      ['UNSPECIFIED', true],
+    ]);
+    expect(status.policy?.hostFallback).toBe(false);
+    expect(laboratory.where('never')).toMatch(/OnlyHardware/);
   });
 
   it('has programs and policy of its profile, and follows it; its own policy comes first', async () => {

@@ -8,7 +8,14 @@ import {
   type Operation,
   operationsOf,
 } from './algorithms.js';
-import type { Engine, EngineModule, Implementation, ModuleLoader } from './engine.js';
+import {
+  type Engine,
+  type EngineModule,
+  type Implementation,
+  isAllowed,
+  type ModuleLoader,
+  type Offload,
+} from './engine.js';
 import { type BreakerChange, type Candidate, type EngineActivity, EngineUnit } from './engine-unit.js';
 import { FailoverEngine } from './failover-engine.js';
 import type { ArmedFault } from './fault.js';
@@ -78,9 +85,16 @@ export class EngineSet {
     return this.#unitsFor(operation, algorithm, level)[0]?.candidate;
   }
 
-  /** All modules for an operation as one engine; undefined: there are none. */
-  failover(operation: Operation, algorithm: AlgorithmName, level: number): FailoverEngine | undefined {
-    const units = this.#unitsFor(operation, algorithm, level);
+  /** All modules for an operation that `offload` allows, as one engine; undefined: there are none. */
+  failover(
+    operation: Operation,
+    algorithm: AlgorithmName,
+    level: number,
+    offload: Offload = 'PREFERRED',
+  ): FailoverEngine | undefined {
+    const units = this.#unitsFor(operation, algorithm, level).filter(({ candidate }) =>
+      isAllowed(offload, candidate.implementation),
+    );
     const [first] = units;
     return first && new FailoverEngine(first.candidate.engine.kind, units);
   }

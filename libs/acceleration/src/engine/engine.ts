@@ -42,6 +42,13 @@ export type EngineOf<Kind extends Engine['kind']> = Extract<Engine, { kind: Kind
 /** Where work is done: hardware, a native library, or what comes with Node. */
 export type Implementation = 'HARDWARE' | 'SOFTWARE_NATIVE' | 'SOFTWARE_RUNTIME';
 
+/** Hardware first, hardware alone, or software alone. */
+export type Offload = 'PREFERRED' | 'REQUIRED' | 'NEVER';
+
+/** Whether an engine may do what was asked for so. */
+export const isAllowed = (offload: Offload, implementation: string): boolean =>
+  offload === 'PREFERRED' || (offload === 'REQUIRED') === (implementation === 'HARDWARE');
+
 /** An adapter to something that can do operations. */
 export interface EngineModule {
   readonly name: string;

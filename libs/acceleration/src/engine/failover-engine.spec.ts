@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals';
 import { BREAKER_FAILURES, BREAKER_PAUSE_MILLISECONDS, CircuitBreaker } from './circuit-breaker.js';
-import type { EngineModule, ModuleLoader } from './engine.js';
+import type { EngineModule, Implementation, ModuleLoader, Offload } from './engine.js';
 import { EngineSet } from './engine-set.js';
 import type { BreakerChange } from './engine-unit.js';
 import { ArmedFault, type Fault, JobDropped } from './fault.js';
@@ -18,9 +18,14 @@ const FAULT: Fault = {
   delayMilliseconds: 0,
 };
 
-const loaderOf = (name: string): ModuleLoader => ({
+const loaderOf = (name: string, implementation: Implementation = 'SOFTWARE_RUNTIME'): ModuleLoader => ({
   name,
-  open: (): EngineModule => ({ ...real, name, engines: { SHA_256: real.engines.SHA_256 as never } }),
+  open: (): EngineModule => ({
+    ...real,
+    name,
+    implementation,
+    engines: { SHA_256: real.engines.SHA_256 as never },
+  }),
 });
 
 /** SHA-256 by two modules, and what became of breakers. */
@@ -90,4 +95,32 @@ it('a dropped job is tried by nobody else, and a fault that was cleared is done 
   expect(run).toThrow(JobDropped);
   armed.clear();
   expect(run()).toBe('first ba7816bf');
+});
+
+it('what must be in hardware is never done by software, and what must not be is never done by hardware', () => {
+  const engines = EngineSet.open([loaderOf('card', 'HARDWARE'), loaderOf('library')]);
+  const output = new Uint8Array(32);
+  const modules = (offload: Offload): string[] => {
+    const failover = engines.failover('GENERATE', 'SHA_256', 0, offload);
+    return failover?.units.map(({ candidate }) => candidate.module) ?? [];
+  };
+  expect([modules('PREFERRED'), modules('REQUIRED'), modules('NEVER')]).toEqual([
+    ['card', 'library'],
+    ['card'],
+    ['library'],
+  ]);
+  engines.setFaults([ArmedFault.arm({ ...FAULT, module: 'card' })]);
+  const run = (offload: Offload): string | undefined => {
+    const failover = engines.failover('GENERATE', 'SHA_256', 0, offload);
+    failover?.run(3, output, (engine) => {
+      if (engine.kind === 'digest') engine.digest(Buffer.from('abc'), output);
+    });
+    return failover?.used.candidate.module;
+  };
+  expect(run('PREFERRED')).toBe('library');
+  expect(() => run('REQUIRED')).toThrow('injected');
+  expect(run('NEVER')).toBe('library');
+  expect(
+    EngineSet.open([loaderOf('library')]).failover('GENERATE', 'SHA_256', 0, 'REQUIRED'),
+  ).toBeUndefined();
 });

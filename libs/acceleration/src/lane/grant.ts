@@ -1,3 +1,4 @@
+import type { Offload } from '../engine/engine.js';
 import type { Program } from '../program/program.js';
 
 /** What a session may do, as a thread is told it. */
@@ -15,6 +16,8 @@ export interface SessionGrant {
   readonly maximumConnections: number;
   /** The holder may do jobs itself where the worker cannot. */
   readonly hostFallback: boolean;
+  /** Which engines may do its jobs. */
+  readonly offload: Offload;
   /** Of all lanes. */
   readonly programs: readonly Program[];
 }

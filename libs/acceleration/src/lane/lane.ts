@@ -258,7 +258,7 @@ export class Lane implements Disposable {
     return known;
   }
 
-  #compile({ programs }: SessionGrant): LaneSession['pipelines'] {
+  #compile({ programs, offload }: SessionGrant): LaneSession['pipelines'] {
     const { name, engines } = this.ports;
     const keyOf = (keyUid: string): ThreadKey => this.#keyOf(keyUid);
     return new Map(
@@ -266,7 +266,7 @@ export class Lane implements Disposable {
         const lane = laneOfProgram(program);
         return [
           program.id,
-          lane === name ? Pipeline.compile(program, engines, keyOf, this.#scratch) : lane,
+          lane === name ? Pipeline.compile(program, engines, keyOf, this.#scratch, offload) : lane,
         ] as const;
       }),
     );

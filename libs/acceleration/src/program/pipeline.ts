@@ -1,5 +1,6 @@
 // The global of this name is a getter, which costs as much as the clock.
 import { performance } from 'node:perf_hooks';
+import type { Offload } from '../engine/engine.js';
 import type { EngineSet } from '../engine/engine-set.js';
 import { JobDropped } from '../engine/fault.js';
 import type { ThreadKey } from '../keys/thread-keys.js';
@@ -54,18 +55,19 @@ export class Pipeline {
     this.#writesInPlace = this.#lastChange === steps.length - 1 && (steps.at(-1)?.writesOnce ?? false);
   }
 
-  /** Undefined: there is no engine for one of the steps. Keys need not be there yet. */
+  /** Undefined: there is no engine that may do one of the steps. Keys need not be there yet. */
   static compile(
     program: Program,
     engines: EngineSet,
     keyOf: (keyUid: string) => ThreadKey,
     scratch: Scratch,
+    offload: Offload = 'PREFERRED',
   ): Pipeline | undefined {
     const steps: PreparedStep[] = [];
     const results = new Uint8Array(program.steps.reduce((sum, step) => sum + resultBytes(step), 0));
     const writer = new MetadataWriter(results);
     for (const [index, step] of program.steps.entries()) {
-      const engine = engines.failover(step.operation, step.algorithm, step.level);
+      const engine = engines.failover(step.operation, step.algorithm, step.level, offload);
       if (engine === undefined) return undefined;
       steps.push(prepareStep(step, index, engine, keyOf, writer));
     }

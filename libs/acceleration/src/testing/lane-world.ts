@@ -33,6 +33,7 @@ export const grantOf = (overrides: Partial<SessionGrant> = {}): SessionGrant => 
   maximumBytes: 8 << 20,
   maximumConnections: 8,
   hostFallback: false,
+  offload: 'PREFERRED',
   programs: [program(1, step('GENERATE', 'SHA_256'))],
   ...overrides,
 });

@@ -49,13 +49,17 @@ export const EMPTY_SESSION_POLICY: PartialSessionPolicy = {
   leaseSeconds: undefined,
 };
 
-/** The first that says something decides, field by field; then the default. */
+/**
+ * The first that says something decides, field by field; then the default. Whoever needs hardware is not done by the
+ * holder, which has none.
+ */
 export function effectivePolicy(...policies: readonly PartialSessionPolicy[]): SessionPolicy {
   const decided: Record<string, unknown> = { ...DEFAULT_SESSION_POLICY };
   for (const policy of [...policies].reverse()) {
     for (const [field, value] of Object.entries(policy)) if (value !== undefined) decided[field] = value;
   }
-  return decided as unknown as SessionPolicy;
+  const policy = decided as unknown as SessionPolicy;
+  return policy.offload === 'REQUIRED' ? { ...policy, hostFallback: false } : policy;
 }
 
 /** MiB that may be in flight on all connections of a session, rounded up. */

@@ -3,6 +3,7 @@ import {
   AccelerationKeyVersion_State,
   type AccelerationKeyVersionSchema,
   AccelerationObjectSchema,
+  AccelerationSession_Offload,
   type AccelerationSessionSchema,
   AccelerationStep_Operation,
 } from '@outboard/contracts';
@@ -15,6 +16,12 @@ export const keyObjectKey = (uid: string): string => `key/${uid}`;
 
 type Metadata = { readonly tenant: string; readonly name: string };
 const sourceOf = (kind: string, { tenant, name }: Metadata) => ({ kind, tenant, name });
+
+const OFFLOADS: Readonly<Record<SessionPolicy['offload'], AccelerationSession_Offload>> = {
+  PREFERRED: AccelerationSession_Offload.UNSPECIFIED,
+  REQUIRED: AccelerationSession_Offload.REQUIRED,
+  NEVER: AccelerationSession_Offload.NEVER,
+};
 
 /** A session as its worker serves it: programs whose keys are, or were, there. Undefined: none is, or nobody has a token. */
 export function sessionObject(
@@ -35,6 +42,7 @@ export function sessionObject(
     maxInFlightBytes: BigInt(policy.maxInFlightKibibytes) * 1024n,
     maxConnections: policy.maxConnections,
     hostFallback: policy.hostFallback,
+    offload: OFFLOADS[policy.offload],
     programs: served.map(({ id, steps }) => ({
       id,
       steps: steps.map(({ operation, algorithm, key, level, callerNonce }) => ({

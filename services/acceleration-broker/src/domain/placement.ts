@@ -1,4 +1,4 @@
-import { type LaneName, laneOfProgram } from '@outboard/acceleration/programs';
+import { isAllowed, type LaneName, laneOfProgram } from '@outboard/acceleration/programs';
 import type {
   AcceleratorEngine,
   GrantedOffload,
@@ -73,15 +73,16 @@ export function assess(demand: Demand, dpu: DpuRecord, load: Load): Place | NoPl
   const steps = programs.flatMap((program) => program.steps);
   const missing = steps.find((step) => engineFor(engines, step) === undefined);
   if (missing) return refuse('Unsupported', `${dpu.name} has no engine for ${textOf(missing)}`);
-  const isHard = (step: JobStep): boolean => engineFor(engines, step)?.implementation === 'HARDWARE';
+  const allowed = engines.filter(({ implementation }) => isAllowed(policy.offload, implementation));
+  const forbidden = steps.find((step) => engineFor(allowed, step) === undefined);
+  if (forbidden) {
+    return policy.offload === 'NEVER'
+      ? refuse('OnlyHardware', `${dpu.name} does ${textOf(forbidden)} in hardware alone`)
+      : refuse('NoHardware', `${dpu.name} has no hardware for ${textOf(forbidden)}`);
+  }
+  const isHard = (step: JobStep): boolean => engineFor(allowed, step)?.implementation === 'HARDWARE';
   const hard = steps.find(isHard);
   const soft = steps.find((step) => !isHard(step));
-  if (policy.offload === 'NEVER' && hard) {
-    return refuse('OnlyHardware', `${dpu.name} does ${textOf(hard)} in hardware`);
-  }
-  if (policy.offload === 'REQUIRED' && soft) {
-    return refuse('NoHardware', `${dpu.name} has no hardware for ${textOf(soft)}`);
-  }
   const closed = keys.find((key) => !isUsableOn(key, dpu));
   if (closed) return refuse('KeyUnavailable', `${dpu.name} cannot open key ${closed.resource.metadata.name}`);
   if (load.sessions >= MAX_SESSIONS_PER_DPU) {
@@ -89,7 +90,7 @@ export function assess(demand: Demand, dpu: DpuRecord, load: Load): Place | NoPl
   }
   if (!dpu.isReachable) return refuse('DpuUnreachable', `${dpu.name} does not report`);
   if (dpu.isDrained) return refuse('DpuUnreachable', `${dpu.name} is being emptied`);
-  const granted = programs.map((program) => grant(program, engines));
+  const granted = programs.map((program) => grant(program, allowed));
   return {
     fits: true,
     dpu,
@@ -128,7 +129,7 @@ function distanceOf(dpu: DpuRecord, home: DpuRecord | undefined): number {
   return dpu.host !== undefined && dpu.host === home.host ? 1 : 2;
 }
 
-/** Who does a step: as the worker decides, the first that has the level. */
+/** Who does a step: as the worker decides, the first of those that may that has the level. */
 const engineFor = (engines: readonly AcceleratorEngine[], step: JobStep): AcceleratorEngine | undefined =>
   engines.find(
     ({ operation, algorithm, maximumLevel }) =>

@@ -3,7 +3,11 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { DataPathWorld, TOKEN } from '@outboard/acceleration/testing';
 import { AccelerationClient } from '@outboard/acceleration-client';
-import { type AccelerationKeySchema, AccelerationStep_Operation } from '@outboard/contracts';
+import {
+  type AccelerationKeySchema,
+  AccelerationSession_Offload,
+  AccelerationStep_Operation,
+} from '@outboard/contracts';
 import { systemClock } from '@outboard/core';
 import type { DocumentReport, DocumentUpdate } from '@outboard/dataplane';
 import { keyObject, SOURCE, sessionObject } from '../testing/acceleration-objects.js';
@@ -178,4 +182,19 @@ it('an object that breaks rules is told with all of them, and the others are ser
   for (const field of ['session_uid', 'epoch', 'token_sha256', 'programs[0].id', 'steps[0].algorithm'])
     expect(problems[0]?.message).toContain(field);
   expect(await encrypts()).toBe('00000009');
+});
+
+it('a session that must be in hardware gets nothing from software, one that must not be gets it; what else is asked is refused', async () => {
+  const serve = (offload: AccelerationSession_Offload) =>
+    submit({ upserts: new Map([['session/s1', sessionObject(TOKEN, { offload })]]) });
+  await submit({ complete: new Map([['key/k1', keyObject(world.keys.publicKey)]]) });
+  await serve(AccelerationSession_Offload.NEVER);
+  expect(await encrypts()).toBe('00000009');
+  await serve(AccelerationSession_Offload.REQUIRED);
+  expect(await encrypts()).toBe('UNSUPPORTED');
+  await serve(AccelerationSession_Offload.UNSPECIFIED);
+  expect(await encrypts()).toBe('00000009');
+  const { problems } = await serve(99 as AccelerationSession_Offload);
+  expect(problems).toMatchObject([{ key: 'session/s1', state: 'UNSUPPORTED' }]);
+  expect(problems[0]?.message).toContain('session.offload');
 });

@@ -3,6 +3,7 @@ import {
   DEFAULT_MAXIMUM_JOBS,
   isAlgorithm,
   isKeyed,
+  type Offload,
   type Operation,
   type Program,
   type SessionGrant,
@@ -17,6 +18,7 @@ import {
   AccelerationObjectSchema,
   type AccelerationProgram,
   type AccelerationSession,
+  AccelerationSession_Offload,
   AccelerationStep_Operation,
   decodeBinary,
   isLabel,
@@ -93,8 +95,23 @@ function readSession(session: AccelerationSession, problems: Problems): SessionG
     maximumBytes: maximumBytes || DEFAULTS.bytes,
     maximumConnections: maxConnections || DEFAULTS.connections,
     hostFallback: session.hostFallback,
+    offload: readOffload(session.offload, problems),
     programs: readPrograms(session.programs, problems),
   };
+}
+
+const OFFLOADS: Partial<Record<AccelerationSession_Offload, Offload>> = {
+  [AccelerationSession_Offload.UNSPECIFIED]: 'PREFERRED',
+  [AccelerationSession_Offload.REQUIRED]: 'REQUIRED',
+  [AccelerationSession_Offload.NEVER]: 'NEVER',
+};
+
+/** One that is unknown is refused: what it allows cannot be guessed. */
+function readOffload(offload: AccelerationSession_Offload, problems: Problems): Offload {
+  const known = OFFLOADS[offload];
+  if (known === undefined)
+    problems.addMalformed('session.offload', `${offload} is no offload that is known here`);
+  return known ?? 'PREFERRED';
 }
 
 function readPrograms(programs: readonly AccelerationProgram[], problems: Problems): Program[] {
