@@ -37,7 +37,7 @@ describe('any history of commands, inventory and reports', () => {
         documentChanges += lab.changes.length;
         changesOfPolicies += lab.changes.filter(({ upserts }) => upserts.some(isOfPolicies)).length;
       }),
-      { numRuns: 70, seed: 20261122 },
+      { numRuns: 40, seed: 20261122 },
     );
     expect(documentChanges).toBeGreaterThan(200);
     expect(changesOfPolicies).toBeGreaterThan(40);
@@ -55,7 +55,7 @@ describe('any history of commands, inventory and reports', () => {
           quarantined += lab.records('Release').length;
         }
       }),
-      { numRuns: 200, seed: 7348 },
+      { numRuns: 100, seed: 7348 },
     );
     expect(quarantined).toBeGreaterThan(1000);
   });
@@ -82,7 +82,7 @@ describe('any history of commands, inventory and reports', () => {
         expect(lab.world.segments.lowest({ ...vlans, minimum: 100 as SegmentationId })).toBe(100);
         checkInvariants(lab);
       }),
-      { numRuns: 100, seed: 4096 },
+      { numRuns: 60, seed: 4096 },
     );
   });
 });
