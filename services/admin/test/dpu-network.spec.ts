@@ -113,6 +113,29 @@ describe('the network of a DPU', () => {
     await worker.stop();
   });
 
+  it('that is deleted and does not let go is told of by its DPU, until it has or another is there', async () => {
+    await register('dpu-7', '10.254.0.7');
+    unwrap(await apply('dpu-7', uplink('10.254.7.1/24')));
+    const worker = await follow('dpu-7');
+    const kept = () => [laboratory.health('Dpu', 'dpu-7'), laboratory.dpu('dpu-7')?.status.networkKept];
+    worker.problems.set('underlay', { message: 'no answer in 30 s', rolledBack: true });
+    unwrap(await laboratory.remove(KIND, 'dpu-7'));
+    await quiet(worker);
+    expect(kept()).toEqual(['NetworkKept', 'no answer in 30 s']);
+    expect(laboratory.events).toContain('dpu-7 notready');
+    await laboratory.restart();
+    await register('dpu-7', '10.254.0.7');
+    expect(kept()).toEqual(['NetworkKept', 'no answer in 30 s']);
+    worker.problems.set('underlay', { message: 'not confirmed yet', underWay: true });
+    await worker.report();
+    expect(kept()[0]).toBe('NetworkKept');
+    worker.problems.clear();
+    await worker.sync();
+    await quiet(worker);
+    expect(kept()).toEqual(['LeaseRenewed', undefined]);
+    await worker.stop();
+  });
+
   it('can be planned, which shows the object and changes nothing', async () => {
     await register('dpu-7', '10.254.0.7');
     const worker = await follow('dpu-7');

@@ -34,7 +34,7 @@ export class FakeWorker {
   /** Keys of objects that it cannot apply, and why: a message, or more than that. */
   readonly problems = new Map<
     string,
-    string | Partial<Pick<ObjectProblem, 'state' | 'message' | 'rolledBack'>>
+    string | Partial<Pick<ObjectProblem, 'state' | 'message' | 'underWay' | 'rolledBack'>>
   >();
   #subscription: Subscription | undefined;
   /** What is applied and was not heard: a worker tells it until it is. */

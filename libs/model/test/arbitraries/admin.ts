@@ -129,6 +129,7 @@ export const dpu: fc.Arbitrary<Dpu> = fc.record({
     usedCapacity: maybe(capacity),
     freeCapacity: maybe(capacity),
     workloads: fc.nat(),
+    networkKept: told,
     usedFunctions: fc.nat(),
     freeFunctions: fc.nat(),
     uplinks: fc.array(

@@ -186,7 +186,13 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   }
 
   observe(report: DocumentReport, context: DomainContext): readonly DomainChange[] {
-    return toDomainChanges(this.#networks.observe(report, context));
+    const kept = this.#networks.keptBy(report);
+    const dpu = kept && this.inventory.setNetworkKept(report.dpu, kept.reason, context);
+    return toDomainChanges([
+      ...this.#networks.observe(report, context),
+      ...(dpu ?? []),
+      ...this.#consequences(dpu ?? [], context),
+    ]);
   }
 
   *#dpus(): Iterable<Name> {

@@ -84,6 +84,10 @@ export function healthOf({ status }: Pick<Dpu, 'status'>): ConditionUpdateOf<'Dp
     const message = `worker reports, but the DPU is ${status.lifecycle?.state}: ${status.lifecycle?.reason}`;
     return { type: 'Healthy', reason: 'NotAdmitted', message };
   }
+  if (status.underlay && status.networkKept !== undefined) {
+    const message = `its network configuration was deleted and is still in force: ${status.networkKept}`;
+    return { type: 'Healthy', reason: 'NetworkKept', message };
+  }
   return status.underlay
     ? { type: 'Healthy', reason: 'LeaseRenewed', message: 'worker reports' }
     : { type: 'Healthy', reason: 'UnderlayUnknown', message: 'worker reports, but finds no underlay' };

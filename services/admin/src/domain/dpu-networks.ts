@@ -75,19 +75,17 @@ export class DpuNetworks {
 
   /** The documents have changed so: what workers are asked for from then on. */
   asked(changes: readonly DocumentChange[]): void {
-    for (const { dpu, sequence, upserts } of changes)
-      if (upserts.some(({ key }) => key === UNDERLAY_KEY)) this.#since.set(dpu, sequence);
+    for (const { dpu, sequence, upserts, deletes } of changes)
+      if (deletes.includes(UNDERLAY_KEY) || upserts.some(({ key }) => key === UNDERLAY_KEY))
+        this.#since.set(dpu, sequence);
   }
 
   /** What the worker of a DPU has made of it. */
   observe(report: DocumentReport, context: DecisionContext): readonly DpuNetworkChange[] {
     const before = this.#configurations.get(report.dpu);
-    // What was applied before it was asked for says nothing of it.
-    if (!before || this.documents.isPending(report.dpu)) return [];
-    if (report.sequence < (this.#since.get(report.dpu) ?? 0)) return [];
-    const problem = report.problems.find(({ key }) => key === UNDERLAY_KEY);
-    // A list that was cut does not tell what is well.
-    if (!problem && report.problemTotal > report.problems.length) return [];
+    const told = this.#told(report);
+    if (!before || !told) return [];
+    const { problem } = told;
     const { generation } = before.metadata;
     const health = problem
       ? stateOf(problem, generation)
@@ -98,6 +96,27 @@ export class DpuNetworks {
         } as const);
     const confirmedGeneration = problem ? before.status.confirmedGeneration : generation;
     return this.#commit({ before, after: withHealth(before, health, context, confirmedGeneration) }, context);
+  }
+
+  /**
+   * Why a DPU keeps the network of a configuration that was deleted, which has no status any more to say so in; without a
+   * reason: it keeps none. Undefined: the report does not tell.
+   */
+  keptBy(report: DocumentReport): { readonly reason: string | undefined } | undefined {
+    if (this.#configurations.has(report.dpu)) return { reason: undefined };
+    const told = this.#told(report);
+    if (!told || told.problem?.isUnderWay) return undefined;
+    return { reason: told.problem?.message };
+  }
+
+  /** What a report says of the network that is asked for; undefined: nothing. */
+  #told(report: DocumentReport): { readonly problem: ReportedProblem | undefined } | undefined {
+    // What was applied before it was asked for says nothing of it.
+    if (this.documents.isPending(report.dpu)) return undefined;
+    if (report.sequence < (this.#since.get(report.dpu) ?? 0)) return undefined;
+    const problem = report.problems.find(({ key }) => key === UNDERLAY_KEY);
+    // A list that was cut does not tell what is well.
+    return !problem && report.problemTotal > report.problems.length ? undefined : { problem };
   }
 
   /** What is new, or another, waits for its DPU. */

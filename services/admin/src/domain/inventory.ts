@@ -199,6 +199,18 @@ export class Inventory {
     return this.#commit(this.#alive(before, after, context), context);
   }
 
+  /** Its network is still that of a configuration that was deleted, and why; undefined: it is not. */
+  setNetworkKept(
+    name: string,
+    networkKept: string | undefined,
+    context: DecisionContext,
+  ): readonly InventoryChange[] {
+    const before = this.#tables.dpu(name);
+    if (!before || before.status.networkKept === networkKept) return [];
+    const after: Dpu = { ...before, status: { ...before.status, networkKept } };
+    return this.#commit(this.#alive(before, after, context), context);
+  }
+
   /** What follows for a DPU from what its worker tells, or from the time that has passed. */
   proceed(name: string, context: DecisionContext, told?: Told): readonly InventoryChange[] {
     const dpu = this.#tables.dpu(name);

@@ -4,14 +4,22 @@ import type { AdminPart, WantedObject } from '../admin/admin-part.js';
 import { configurationOf } from './configuration.js';
 import type { UnderlayKeeper, UnderlayStatus } from './underlay-keeper.js';
 
+/** What its owner calls the network of a DPU; told of also when nothing is wanted of it any more. */
+const RELEASED = {
+  key: 'underlay',
+  source: { kind: 'DpuNetworkConfiguration', tenant: '', name: '' },
+} as const;
+
 /** The network of the DPU as a part of the document of owner `admin`. */
 export class UnderlayPart implements AdminPart<UnderlayConfiguration> {
   #objects: readonly WantedObject<UnderlayConfiguration>[] = [];
+  #isKnown = false;
 
   constructor(private readonly keeper: Pick<UnderlayKeeper, 'want' | 'status' | 'onChange'>) {}
 
   want(objects: readonly WantedObject<UnderlayConfiguration>[], isKnown: boolean): void {
     this.#objects = objects;
+    this.#isKnown = isKnown;
     const [first] = objects;
     if (first !== undefined)
       this.keeper.want({ kind: 'configuration', configuration: configurationOf(first.value) });
@@ -21,8 +29,9 @@ export class UnderlayPart implements AdminPart<UnderlayConfiguration> {
 
   problems(): readonly ObjectProblem[] {
     const [first, ...others] = this.#objects;
-    if (first === undefined) return [];
     const problem = problemOf(this.keeper.status);
+    // Giving back what a configuration that is gone had set may not hold.
+    if (first === undefined) return problem && this.#isKnown ? [{ ...RELEASED, ...problem }] : [];
     return [
       ...(problem === undefined ? [] : [{ key: first.key, source: first.source, ...problem }]),
       ...others.map(({ key, source }) => ({

@@ -16,6 +16,10 @@ export const DPU_REASONS = {
       status: 'False',
       text: 'Its worker reports, but finds no address that tunnels can start from; other DPUs go on with the last one.',
     },
+    NetworkKept: {
+      status: 'False',
+      text: 'Its worker reports, but its network is still that of a configuration that was deleted: giving it back did not hold. See status.networkKept.',
+    },
     LeaseExpired: {
       status: 'False',
       text: 'Its worker does not report any more; what it has applied is left as it was.',
@@ -23,10 +27,17 @@ export const DPU_REASONS = {
   },
 } as const satisfies Reasons;
 
+const CONNECTED: ReadonlySet<string> = new Set<keyof typeof DPU_REASONS.Healthy>([
+  'LeaseRenewed',
+  'UnderlayUnknown',
+  'NetworkKept',
+  'NotAdmitted',
+]);
+
 /** Its worker holds its lease, whatever else it lacks. */
 export function isConnected({ status }: Dpu): boolean {
   const reason = findCondition(status.conditions, 'Healthy')?.reason;
-  return reason === 'LeaseRenewed' || reason === 'UnderlayUnknown' || reason === 'NotAdmitted';
+  return reason !== undefined && CONNECTED.has(reason);
 }
 
 /** Whether it is part of the fleet, so that owners make documents for it: approved, and not retired. */

@@ -38,6 +38,7 @@ export const dpuKind = {
     usedCapacity: undefined,
     freeCapacity: undefined,
     workloads: 0,
+    networkKept: undefined,
     usedFunctions: 0,
     freeFunctions: 0,
     uplinks: [],

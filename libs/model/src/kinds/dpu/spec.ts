@@ -70,6 +70,8 @@ export interface DpuStatus extends Status {
   readonly freeCapacity: DpuCapacity | undefined;
   /** Workloads that are placed on it. */
   readonly workloads: number;
+  /** Why the network of a configuration that was deleted is still in force; undefined: there is no such network. */
+  readonly networkKept: string | undefined;
   /** Those that ports have bound, and the others. */
   readonly usedFunctions: number;
   readonly freeFunctions: number;

@@ -51,6 +51,7 @@ export const parseDpuStatus = (
   usedCapacity: capacityOf(message.usedCapacity),
   freeCapacity: capacityOf(message.freeCapacity),
   workloads: message.workloads,
+  networkKept: message.networkKept || undefined,
   usedFunctions: message.usedFunctions,
   freeFunctions: message.freeFunctions,
   uplinks: message.uplinks.map(({ $typeName: _, $unknown, adminState, ...uplink }) => ({
@@ -77,6 +78,7 @@ export const dpuStatusToMessage = (status: DpuStatus): DpuStatusMessage =>
     ...(status.usedCapacity && { usedCapacity: { ...status.usedCapacity } }),
     ...(status.freeCapacity && { freeCapacity: { ...status.freeCapacity } }),
     workloads: status.workloads,
+    networkKept: status.networkKept ?? '',
     usedFunctions: status.usedFunctions,
     freeFunctions: status.freeFunctions,
     uplinks: status.uplinks.map((uplink) => ({ ...uplink })),
