@@ -213,7 +213,7 @@ describe('a pool of functions on DPUs', () => {
     await settled();
     expect(status('pods')).toEqual([1, 0, 1, 'Replenished']);
     await laboratory.publishPort('web', portOf('web', { serialNumber: SN, vfNumber: 0 }));
-    expect(status('pods')).toEqual([1, 1, 0, 'BelowMinimum']);
+    expect(status('pods')).toEqual([1, 1, 0, 'HostFunctionsMissing']);
   });
 
   it('can be planned, which changes nothing', async () => {

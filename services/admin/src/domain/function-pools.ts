@@ -171,7 +171,11 @@ export class FunctionPools {
         : exhausted.length > 0
           ? { type: 'Healthy', reason: 'Exhausted', message: namesOf(exhausted) }
           : short.length > 0
-            ? { type: 'Healthy', reason: 'BelowMinimum', message: namesOf(short) }
+            ? {
+                type: 'Healthy',
+                reason: attachment === 'HOST' ? 'HostFunctionsMissing' : 'BelowMinimum',
+                message: namesOf(short),
+              }
             : dpus.length > 0
               ? { type: 'Healthy', reason: 'Replenished', message: '' }
               : { type: 'Healthy', reason: 'NoDpu', message: '' };

@@ -14,6 +14,10 @@ export const FUNCTION_POOL_REASONS = {
       status: 'False',
       text: 'A DPU has fewer free functions than the minimum, and does not show the physical function that they would belong to.',
     },
+    HostFunctionsMissing: {
+      status: 'False',
+      text: "A DPU has fewer free functions than the minimum, and nothing makes them: they are the host's (attachment HOST), whose driver has to make more.",
+    },
     Exhausted: {
       status: 'False',
       text: 'A DPU has fewer free functions than the minimum, and as many in all as the maximum allows.',
