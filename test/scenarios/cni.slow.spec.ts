@@ -1,11 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { DEFAULT_DENY_POLICY } from '@outboard/bus';
 import { address, link, NetworkNamespace, upFlags, withSocket } from '@outboard/netlink';
 import { type Pod, ping, waitReachable, waitUnreachable, waitUntil } from '@outboard/testbed';
+import { parse } from 'yaml';
 import type { CniResult, CniRuntime, Json } from '../cni/cni-runtime.js';
 import { CniWorld, type HostName, OPEN } from '../cni/world.js';
 import { BLUE, functionOf } from './manifests.js';
 
+const DEFINITION = new URL('../../examples/cni/network-attachment-definition.yaml', import.meta.url);
 const VFS = 4;
 const CODE = { invalid: 7, tryAgain: 11, notAvailable: 50, refused: 100, attached: 101, notAsAdded: 102 };
 
@@ -240,6 +243,34 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     expect(left?.metadata.name).toBe('reserved');
     expect(left?.spec.function).toBeUndefined();
     await world.acme.delete('Port', 'reserved');
+  });
+
+  it('get a second interface by a NetworkAttachmentDefinition, as Multus hands it on', async () => {
+    const { spec } = parse(readFileSync(DEFINITION, 'utf8'));
+    const pod = await createPod();
+    await a.add(pod);
+    const args = {
+      IgnoreUnknown: 'true',
+      K8S_POD_NAMESPACE: 'team-a',
+      K8S_POD_NAME: 'store-0',
+      K8S_POD_INFRA_CONTAINER_ID: 'f00d',
+      K8S_POD_UID: '5b1c0f3e-0000-4000-8000-000000000001',
+    };
+    const configuration = { ...JSON.parse(spec.config), deviceID: 'enp1s0f0v3' };
+    const second = { ifname: 'net1', args, configuration, runtimeConfig: { ips: ['10.0.1.88/24'] } };
+    const result = await a.add(pod, second);
+    expect(result.interfaces).toMatchObject([{ name: 'net1' }]);
+    expect(result.ips.map((each) => each.address)).toContain('10.0.1.88/24');
+    expect(result.routes).toEqual([]);
+    const port = (await ports()).find(({ metadata }) => metadata.name.startsWith('store-0-net1-'));
+    expect(port).toMatchObject({
+      metadata: { labels: { tier: 'storage', 'outboard.dev/pod': 'store-0' } },
+      spec: { network: 'blue', function: functionOf('dpu-a', 3) },
+    });
+    expect((await a.call('CHECK', pod, second)).stdout).toBe('');
+    await a.delete(pod, second);
+    expect((await a.call('CHECK', pod)).stdout).toBe('');
+    expect(await ports()).toHaveLength(1);
   });
 
   it('are found different by CHECK in kernel and intent, with every difference', async () => {
