@@ -47,10 +47,30 @@ it('sessions that were connected are told as such while a thread stands still, a
   world.stop();
 });
 
+it('a thread that stands still is a problem of the worker, in its log once, until it answers again', async () => {
+  const world = new HeartbeatWorld([]);
+  await world.start();
+  expect(world.problem).toBeUndefined();
+  world.isStandingStill = true;
+  await world.clock.advance(5_000);
+  await world.clock.advance(5_000);
+  const problem = 'threads of acceleration stand still, and the jobs on them: LIGHT 0';
+  expect(world.problem).toBe(problem);
+  world.isStandingStill = false;
+  await world.clock.advance(5_000);
+  expect(world.problem).toBeUndefined();
+  expect(world.log.lines.map(({ level, sentence }) => `${level} ${sentence}`)).toEqual([
+    `warn ${problem}`,
+    'info all threads of acceleration answer again',
+  ]);
+  world.stop();
+});
+
 /** A data path that says what the test wants, and a broker that hears it. */
 class HeartbeatWorld {
   readonly clock = new ManualClock();
   readonly told: string[][] = [];
+  readonly log = new RecordingLog();
   isStandingStill = false;
   readonly #heartbeat = new SessionsHeartbeat({
     dpu: 'dpu-1',
@@ -64,7 +84,7 @@ class HeartbeatWorld {
       }),
     },
     clock: this.clock,
-    log: new RecordingLog(),
+    log: this.log,
   });
 
   constructor(public sessions: readonly SessionActivity[]) {}
@@ -81,6 +101,10 @@ class HeartbeatWorld {
     };
     this.#heartbeat.connected(bus as unknown as Bus);
     await this.clock.advance(0);
+  }
+
+  get problem(): string | undefined {
+    return this.#heartbeat.problem;
   }
 
   stop(): void {

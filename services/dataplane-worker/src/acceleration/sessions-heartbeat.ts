@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import type { DataPath, SessionActivity } from '@outboard/acceleration';
+import type { DataPath, DataPathActivity, SessionActivity } from '@outboard/acceleration';
 import type { Bus } from '@outboard/bus';
 import { encodeBinary, SessionsHeartbeatRequestSchema, subjects } from '@outboard/contracts';
 import type { Clock } from '@outboard/core';
@@ -27,12 +27,18 @@ export class SessionsHeartbeat implements Disposable {
   readonly #beat: Beat;
   /** Sessions that had a connection at the last beat: their end is told once. */
   #connected: ReadonlyMap<string, SessionActivity> = new Map();
+  #problem: string | undefined;
 
   constructor(private readonly ports: SessionsHeartbeatPorts) {
     this.#beat = new Beat(ports.clock, async (bus) => {
       await this.#tellAll(bus);
       return INTERVAL_MILLISECONDS;
     });
+  }
+
+  /** Which threads stood still at the last beat; undefined: none. For health checks. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   connected(bus: Bus): void {
@@ -45,9 +51,10 @@ export class SessionsHeartbeat implements Disposable {
 
   async #tellAll(bus: Bus): Promise<void> {
     const { sessions, threads } = await this.ports.dataPath.activity();
+    this.#notice(threads);
     const known = new Map(sessions.map((session) => [session.sessionUid, session]));
     const connected = new Map([...known].filter(([, { connections }]) => connections > 0));
-    if (threads.some(({ activity }) => activity === undefined)) {
+    if (this.#problem !== undefined) {
       for (const [uid, before] of this.#connected) if (!connected.has(uid)) connected.set(uid, before);
     }
     const ended = [...this.#connected.keys()].flatMap((uid) =>
@@ -57,6 +64,17 @@ export class SessionsHeartbeat implements Disposable {
     for (let at = 0; at < used.length && !this.#beat.isClosed; at += MAXIMUM_SESSIONS)
       await this.#tell(bus, used.slice(at, at + MAXIMUM_SESSIONS));
     this.#connected = connected;
+  }
+
+  #notice(threads: DataPathActivity['threads']): void {
+    const still = threads.filter(({ activity }) => activity === undefined);
+    const names = still.map(({ lane, index }) => `${lane} ${index}`).join(', ');
+    const problem =
+      names === '' ? undefined : `threads of acceleration stand still, and the jobs on them: ${names}`;
+    if (problem === this.#problem) return;
+    this.#problem = problem;
+    if (problem !== undefined) this.ports.log.warn({}, problem);
+    else this.ports.log.info({}, 'all threads of acceleration answer again');
   }
 
   async #tell(bus: Bus, sessions: readonly SessionActivity[]): Promise<void> {

@@ -135,7 +135,10 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
       ...(served?.operations.endpoints ?? []),
     ];
     services.push(
-      await unlessRefused(() => serveRequests(bus, identity, endpoints, () => store.problem), log),
+      await unlessRefused(
+        () => serveRequests(bus, identity, endpoints, () => store.problem ?? served?.heartbeat.problem),
+        log,
+      ),
       await unlessRefused(() => workloads?.serve(bus), log),
     );
     await Promise.all(subscriptions.map(({ closed }) => closed));
