@@ -34,6 +34,8 @@ export class SimulatedBus implements StreamBus {
     private readonly weather: Weather,
     private readonly random: SeededRandom,
     private readonly clock: Clock,
+    /** Told of each message that something happened to, by its sort. */
+    private readonly count: (what: string) => void,
   ) {}
 
   get streams(): StreamBus['streams'] {
@@ -57,7 +59,7 @@ export class SimulatedBus implements StreamBus {
       const lost = err(new AppError('UNAVAILABLE', `${subject}: lost`));
       if (this.#isLost()) return lost;
       const ack = await this.bus.publish(subject, message, options);
-      if (this.random.chance(this.weather.duplication)) await this.bus.publish(subject, message, options);
+      if (this.#isRepeated()) await this.bus.publish(subject, message, options);
       return this.#isLost() ? lost : ack;
     });
   }
@@ -91,7 +93,7 @@ export class SimulatedBus implements StreamBus {
       handle: async (request: Received) => {
         if (this.life.isOver || this.#isLost()) return NEVER;
         const reply = await endpoint.handle(request);
-        if (this.random.chance(this.weather.duplication)) await endpoint.handle(request);
+        if (this.#isRepeated()) await endpoint.handle(request);
         return this.life.isOver || this.#isLost() ? NEVER : reply;
       },
     }));
@@ -99,19 +101,22 @@ export class SimulatedBus implements StreamBus {
   }
 
   broadcast(subject: string, message: Message): void {
-    const times = this.random.chance(this.weather.duplication) ? 2 : 1;
+    const times = this.#isRepeated() ? 2 : 1;
     for (let time = 0; time < times; time++) {
-      if (this.life.isOver || this.#isLost()) continue;
-      const late = this.random.below(this.weather.lateness + 1);
-      if (late === 0) this.bus.broadcast(subject, message);
-      else this.clock.schedule(late, () => this.#broadcastLate(subject, message));
+      if (!this.life.isOver && !this.#isLost()) this.bus.broadcast(subject, message);
     }
   }
 
   subscribe(subject: string, handler: (received: Received) => void): Promise<Subscription> {
     return this.life.step(() =>
       this.bus.subscribe(subject, (received) => {
-        if (!this.life.isOver && !this.#isLost()) handler(received);
+        if (this.life.isOver || this.#isLost()) return;
+        const late = this.random.below(this.weather.lateness + 1);
+        if (late === 0) return handler(received);
+        this.count('message late');
+        this.clock.schedule(late, () => {
+          if (!this.life.isOver) handler(received);
+        });
       }),
     );
   }
@@ -129,20 +134,19 @@ export class SimulatedBus implements StreamBus {
   }
 
   #isLost(): boolean {
-    return this.random.chance(this.weather.loss);
+    const isLost = this.random.chance(this.weather.loss);
+    if (isLost) this.count('message lost');
+    return isLost;
+  }
+
+  #isRepeated(): boolean {
+    const isRepeated = this.random.chance(this.weather.duplication);
+    if (isRepeated) this.count('message repeated');
+    return isRepeated;
   }
 
   async #late(subject: string, milliseconds: number): ReturnType<Bus['request']> {
     await this.clock.delay(milliseconds);
     return err(new AppError('DEADLINE_EXCEEDED', `${subject}: no answer in ${milliseconds} ms`));
-  }
-
-  #broadcastLate(subject: string, message: Message): void {
-    if (this.life.isOver) return;
-    try {
-      this.bus.broadcast(subject, message);
-    } catch {
-      // The connection was closed meanwhile: a hint that was lost.
-    }
   }
 }

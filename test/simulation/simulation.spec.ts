@@ -23,6 +23,13 @@ const HAPPENED = [
   'storm',
   'partition',
   'broken switch',
+  'jump of the clock',
+  'message lost',
+  'message repeated',
+  'message late',
+  'operation that failed',
+  'operation that only pretended',
+  'ready port that was read back',
   'probe of another tenant',
   'probe of a neighbour',
   'objects as wanted',
@@ -56,6 +63,8 @@ describe('the whole system, whatever happens to it', () => {
 
   afterAll(() => {
     process.stdout.write(`${[...total].map(([what, count]) => `${what}: ${count}`).join(', ')}\n`);
+    // One run alone need not have met everything.
+    if (RUNS === 1) return;
     expect(HAPPENED.filter((what) => !total.has(what))).toEqual([]);
   });
 });

@@ -7,7 +7,7 @@ import type { Bus, StreamBus } from '@outboard/bus';
 import { IntentPublisher, StateCache } from '@outboard/client';
 import { subjects } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
-import type { Driver, OvsSpec } from '@outboard/dataplane';
+import type { Driver, ObservedObject, OvsSpec } from '@outboard/dataplane';
 import { addressOf, decodeResource, isReady, type KindName, type Port } from '@outboard/model';
 import type { Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
@@ -34,6 +34,8 @@ const TENANTS = [
 const PORT_NAMES = 6;
 /** So few that ports compete for them. */
 const ADDRESSES = 5;
+/** By so much at most the wall clock jumps forwards, milliseconds. */
+const MAXIMUM_JUMP = 6 * 3_600_000;
 /** Milliseconds of the simulated clock within which everything must have come to rest after the last trouble. */
 const REST_MILLISECONDS = 300_000;
 const REST_STEP_MILLISECONDS = 250;
@@ -64,6 +66,8 @@ export class Simulation {
   readonly #asked = new Map<string, Asked[]>();
   readonly #publishers = new Map<string, IntentPublisher>();
   readonly #starting = new Set<string>();
+  /** What workers have read back of ports, ever: whence and as whom their pods may send. */
+  readonly #readBack = new Set<string>();
   /** Since when something seems to have two holders. */
   #conflicts = new Map<string, number>();
   #installation!: Installation;
@@ -125,6 +129,7 @@ export class Simulation {
       [3, () => this.#partition(this.#any([...SERVICES, ...DPUS]))],
       [6, () => this.#clear()],
       [4, () => this.#breakSwitch(this.#any(DPUS))],
+      [2, () => this.#jump()],
     ]);
     act();
     this.#revive();
@@ -158,6 +163,7 @@ export class Simulation {
   /** What must hold whatever goes wrong. */
   checkAlways(): void {
     this.#checkHolders();
+    this.#checkReadBack();
     this.#demand((pods, count) => pods.trespass(count));
   }
 
@@ -224,6 +230,12 @@ export class Simulation {
   #breakSwitch(dpu: string): void {
     this.#count('broken switch', dpu);
     Object.assign(this.#trouble.get(dpu) ?? {}, { failing: 0.2, lying: 0.1 });
+  }
+
+  #jump(): void {
+    const milliseconds = 1 + this.random.below(MAXIMUM_JUMP);
+    this.#count('jump of the clock', `${milliseconds} ms`);
+    this.clock.jump(milliseconds);
   }
 
   #clear(): void {
@@ -372,6 +384,25 @@ export class Simulation {
     this.#conflicts = conflicts;
   }
 
+  /** Nobody is told that a port is ready before its worker has seen it on the switch. */
+  #checkReadBack(): void {
+    for (const { metadata, spec, status } of this.#ports()) {
+      if (spec.adminState === 'DOWN' || !isReady(status.conditions)) continue;
+      this.#count('ready port that was read back');
+      const { dpu, representor, macAddress } = status;
+      if (!this.#readBack.has(senderKey(dpu, representor, macAddress)))
+        throw this.#failure(`${metadata.tenant}/${metadata.name} is ready, and was never read back`);
+    }
+  }
+
+  #saw(dpu: string, objects: readonly ObservedObject<OvsSpec>[]): void {
+    for (const { spec } of objects) {
+      if (!('match' in spec)) continue;
+      const { in_port: port, eth_src: mac } = spec.match;
+      if (port !== undefined && mac !== undefined) this.#readBack.add(senderKey(dpu, `${port}`, `${mac}`));
+    }
+  }
+
   /** Nothing may be wrong with what frames show. */
   #demand(show: (pods: Pods, count: (what: string) => void) => string | undefined): void {
     const pods = new Pods(this.#installation.fabric, PLACES, this.#ports());
@@ -450,11 +481,16 @@ export class Simulation {
 
   #busOf(part: string, bus: StreamBus): StreamBus {
     const weather = this.#weather.get(part) as Weather;
-    return new SimulatedBus(bus, this.#lifeOf(part), weather, this.random, this.clock);
+    return new SimulatedBus(bus, this.#lifeOf(part), weather, this.random, this.clock, (what) =>
+      this.#count(what),
+    );
   }
 
   #driverOf(part: string, driver: Driver<OvsSpec>): Driver<OvsSpec> {
-    return simulatedDriver(driver, this.#lifeOf(part), this.#trouble.get(part) as Trouble, this.random);
+    return simulatedDriver(driver, this.#lifeOf(part), this.#trouble.get(part) as Trouble, this.random, {
+      count: (what) => this.#count(what),
+      saw: (objects) => this.#saw(part, objects),
+    });
   }
 
   #any<Value>(values: readonly Value[]): Value {
@@ -471,6 +507,10 @@ export class Simulation {
     return new Error(`seed ${this.seed}: ${what}\n  ${last}`);
   }
 }
+
+/** A port as the switch knows it: whence and as whom its pod sends. */
+const senderKey = (dpu = '', representor = '', macAddress = ''): string =>
+  `${dpu} ${representor} ${macAddress}`;
 
 const isLagging = ({ propagated }: Port['status']): boolean =>
   propagated !== undefined && propagated.applied < propagated.total;

@@ -9,7 +9,7 @@ interface Alarm {
 /** A clock that moves only when the test says so. Alarms go off in the order in which they are due. */
 export class ManualClock implements Clock {
   #elapsed = 0;
-  readonly #start: number;
+  #start: number;
   readonly #alarms = new Set<Alarm>();
 
   /** `start`: milliseconds since the epoch. */
@@ -42,6 +42,11 @@ export class ManualClock implements Clock {
     const alarm = { due: this.#elapsed + Math.max(0, milliseconds), callback };
     this.#alarms.add(alarm);
     return { [Symbol.dispose]: () => void this.#alarms.delete(alarm) };
+  }
+
+  /** The wall clock is set, forwards or back; nothing else notices. */
+  jump(milliseconds: number): void {
+    this.#start += milliseconds;
   }
 
   /** Milliseconds until the next alarm; undefined when there is none. */
