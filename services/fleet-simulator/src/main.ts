@@ -17,6 +17,11 @@ Commands on standard input: reboot COUNT; status. Ctrl-C ends it.`;
 
 class UsageError extends Error {}
 
+/** What the command line itself breaks, found here or by Node. */
+const isUsage = (failure: unknown): failure is Error =>
+  failure instanceof UsageError ||
+  (failure instanceof Error && String((failure as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS'));
+
 function integer(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least || value > most)
@@ -92,7 +97,7 @@ async function commands(fleet: Fleet, count: number): Promise<void> {
 main().then(
   () => process.exit(0),
   (failure) => {
-    if (failure instanceof UsageError) {
+    if (isUsage(failure)) {
       process.stderr.write(`${failure.message}\n${USAGE}\n`);
       process.exit(2);
     }
