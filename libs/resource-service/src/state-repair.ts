@@ -1,7 +1,8 @@
 import { type Bus, STREAM } from '@outboard/bus';
 import { type Api, HEADERS, parseResourceSubject, subjects } from '@outboard/contracts';
-import type { Clock, Random } from '@outboard/core';
+import { AppError, type Clock, err, type Random, type Result } from '@outboard/core';
 import { findKindByToken } from '@outboard/model';
+import type { RelayLog } from './bus-relay.js';
 import { keyText } from './key-text.js';
 import type { PublishedStates } from './repair-states.js';
 import type { ResourceService } from './resource-service.js';
@@ -13,6 +14,8 @@ export interface StateRepairOptions {
   /** Whose states are repaired: a service publishes those of its own API. */
   readonly api: Api;
   readonly service: Pick<ResourceService, 'repairStates'>;
+  /** Told of the first failure and of the end of failing. Default: nobody is told. */
+  readonly log?: RelayLog;
 }
 
 /** After a failure: the stream cannot be read, or the store takes nothing. */
@@ -55,12 +58,12 @@ export class StateRepair implements AsyncDisposable {
     this.#timer = undefined;
     this.#again = this.#running !== undefined;
     if (this.#again || this.#stopped.signal.aborted) return;
-    this.#running = this.#compare().then((isDone) => {
+    this.#running = this.#compare().then((outcome) => {
       this.#running = undefined;
       if (this.#stopped.signal.aborted) return;
       if (this.#again) this.repair();
-      else if (isDone) this.#failures = 0;
-      else this.#retry();
+      else if (outcome.ok) this.#done();
+      else this.#retry(outcome.error);
     });
   }
 
@@ -71,20 +74,29 @@ export class StateRepair implements AsyncDisposable {
     await this.#running;
   }
 
-  #retry(): void {
-    const { clock, random } = this.#options;
+  #done(): void {
+    const failures = this.#failures;
+    this.#failures = 0;
+    if (failures > 0)
+      this.#options.log?.info({ failures }, 'the stream of states was compared with what is stored');
+  }
+
+  #retry({ code, message }: AppError): void {
+    const { clock, random, log } = this.#options;
+    if (this.#failures === 0)
+      log?.warn({ code }, `the stream of states is not compared with what is stored: ${message}`);
     const longest = Math.min(LAST_RETRY_MILLISECONDS, FIRST_RETRY_MILLISECONDS * 2 ** this.#failures++);
     this.#timer = clock.schedule(longest * (0.5 + random.fraction() / 2), () => this.repair());
   }
 
-  async #compare(): Promise<boolean> {
+  async #compare(): Promise<Result<void, AppError>> {
     try {
       const published = await this.#published();
-      if (this.#stopped.signal.aborted) return false;
-      return (await this.#options.service.repairStates(published)).ok;
-    } catch {
+      if (this.#stopped.signal.aborted) return err(new AppError('CANCELLED', 'the service stops'));
+      return await this.#options.service.repairStates(published);
+    } catch (failure) {
       // The stream cannot be read at present.
-      return false;
+      return err(AppError.from(failure));
     }
   }
 

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type ConnectionState, InProcessBroker, STREAMS } from '@outboard/bus';
 import { HEADERS, subjects } from '@outboard/contracts';
 import { systemRandom, unwrap } from '@outboard/core';
+import { RecordingLog } from '@outboard/testkit';
 import { StateRepair } from '../src/index.js';
 import { settled, until } from '../src/testing/index.js';
 import { Laboratory } from './laboratory.js';
@@ -10,9 +11,11 @@ describe('the stream of states', () => {
   let laboratory: Laboratory;
   let repair: StateRepair | undefined;
   let listeners: ((state: ConnectionState) => void)[];
+  let log: RecordingLog;
 
   const start = (): StateRepair => {
     listeners = [];
+    log = new RecordingLog();
     const { bus, clock, service } = laboratory;
     repair = new StateRepair({
       bus: {
@@ -27,6 +30,7 @@ describe('the stream of states', () => {
       random: systemRandom,
       api: 'network',
       service,
+      log,
     });
     repair.start();
     return repair;
@@ -109,16 +113,23 @@ describe('the stream of states', () => {
     expect(laboratory.states).toHaveLength(5);
   });
 
-  it('is repaired as soon as the store takes changes again', async () => {
+  it('is repaired as soon as the store takes changes again; the log tells when that fails first and when it ends', async () => {
     await lose();
     laboratory.store.isDiskFull = true;
     start();
     await settled(200);
+    await laboratory.clock.advance(500);
+    await settled(200);
     expect(await inStream()).toEqual({});
+    expect(log.at('warn')).toEqual([
+      expect.stringMatching(/^the stream of states is not compared with what is stored: .*full/),
+    ]);
     laboratory.store.isDiskFull = false;
-    await laboratory.clock.advance(1_000);
+    await laboratory.clock.advance(2_000);
     await until(() => laboratory.states.length === 6);
     expect(await inStream()).toEqual({ a: 'there', b: 'there', c: 'there' });
+    await until(() => log.at('info').length === 1);
+    expect(log.lines).toHaveLength(2);
   });
 
   it('tells of a change that is made meanwhile, and not of what was before', async () => {

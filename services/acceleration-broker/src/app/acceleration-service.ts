@@ -66,7 +66,7 @@ export class AccelerationService implements AsyncDisposable {
     this.#ends = new SessionEnds({ service, domain, activities: this.#activities, bus, clock });
     this.#requests = new SessionRequests(service, domain, this.#activities, random);
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'acceleration' });
-    this.#states = new StateRepair({ bus, clock, random, api: 'acceleration', service });
+    this.#states = new StateRepair({ bus, clock, random, api: 'acceleration', service, ...(log && { log }) });
     // What is projected is stored with the rest: this service places alone, too.
     this.#projections = (
       [

@@ -88,7 +88,14 @@ export class AdminService implements AsyncDisposable {
     });
     this.#workloads = new WorkloadGateway({ service: this.#resources, domain, bus });
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'admin' });
-    this.#states = new StateRepair({ bus, clock, random, api: 'admin', service: this.#resources });
+    this.#states = new StateRepair({
+      bus,
+      clock,
+      random,
+      api: 'admin',
+      service: this.#resources,
+      ...(log && { log }),
+    });
     this.#ports = new ResourceProjection({
       bus,
       clock,

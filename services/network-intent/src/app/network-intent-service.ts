@@ -59,7 +59,14 @@ export class NetworkIntentService implements AsyncDisposable {
       epoch: store.epoch,
     });
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'network' });
-    this.#states = new StateRepair({ bus, clock, random, api: 'network', service: this.#resources });
+    this.#states = new StateRepair({
+      bus,
+      clock,
+      random,
+      api: 'network',
+      service: this.#resources,
+      ...(log && { log }),
+    });
     this.#layer1 = new Layer1(bus, (dpu) => this.#resources.query(() => domain.knowsDpu(dpu)));
     this.#ruleCounters = new Counters(bus, RULES, (tenant, name) =>
       this.#resources.query(() => domain.placesOfPolicy(tenant, name)),
