@@ -34,7 +34,7 @@ const TENANTS = [
 const PORT_NAMES = 6;
 /** So few that ports compete for them. */
 const ADDRESSES = 5;
-/** By so much at most the wall clock jumps forwards, milliseconds. */
+/** By so much at most the wall clock jumps, forwards or back, milliseconds. */
 const MAXIMUM_JUMP = 6 * 3_600_000;
 /** Milliseconds of the simulated clock within which everything must have come to rest after the last trouble. */
 const REST_MILLISECONDS = 300_000;
@@ -233,7 +233,7 @@ export class Simulation {
   }
 
   #jump(): void {
-    const milliseconds = 1 + this.random.below(MAXIMUM_JUMP);
+    const milliseconds = this.random.below(2 * MAXIMUM_JUMP) - MAXIMUM_JUMP;
     this.#count('jump of the clock', `${milliseconds} ms`);
     this.clock.jump(milliseconds);
   }

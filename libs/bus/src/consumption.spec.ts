@@ -40,7 +40,14 @@ function consumption(
     { clock: new ManualClock(), random: { bytes: () => new Uint8Array(), fraction: () => fraction } },
   );
   const deliver = async (sequence: number, deliveries: number, subject = `s${sequence}`): Promise<void> => {
-    const delivery = { ...message(), subject, deliveries, streamSequence: sequence, storedAt: 0 };
+    const delivery = {
+      ...message(),
+      subject,
+      deliveries,
+      streamSequence: sequence,
+      storedAt: 0,
+      streamMadeAt: 1,
+    };
     under.accept({ sequence, delivery });
     await settle();
   };

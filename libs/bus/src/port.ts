@@ -37,8 +37,10 @@ export interface Delivery extends Received {
   readonly deliveries: number;
   /** Sequence in the stream. */
   readonly streamSequence: number;
-  /** When the stream took it, milliseconds since the epoch: a stream that was made anew numbers from 1 again. */
+  /** When the stream took it, milliseconds since the epoch on the broker's clock, which may be set back. */
   readonly storedAt: number;
+  /** When that stream was made, likewise: tells it from another of its name, which numbers from 1 again. */
+  readonly streamMadeAt: number;
 }
 
 /**

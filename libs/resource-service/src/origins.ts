@@ -7,14 +7,28 @@ export interface StreamPosition {
   readonly sequence: number;
   /** When the stream took it, milliseconds since the epoch. */
   readonly storedAt: number;
+  /** When the stream was made, milliseconds since the epoch; absent: it was noted before this was, or is not known. */
+  readonly streamMadeAt?: number;
 }
 
 /**
- * Whether a later intent was obeyed. Sequence and time both tell: a lower sequence of a later time is of a stream that
- * was made anew.
+ * Whether a later intent was obeyed. Within a stream its sequence alone tells: the broker's clock may be set back. One of
+ * another stream is of the one that there is now. Where the stream is not known, sequence and time both tell: a lower
+ * sequence of a later time is of a stream that was made anew.
  */
-export const isSuperseded = (intent: StreamPosition, obeyed: StreamPosition): boolean =>
-  intent.sequence <= obeyed.sequence && intent.storedAt <= obeyed.storedAt;
+export function isSuperseded(intent: StreamPosition, obeyed: StreamPosition): boolean {
+  if (intent.sequence > obeyed.sequence) return false;
+  if (intent.streamMadeAt === undefined || obeyed.streamMadeAt === undefined)
+    return intent.storedAt <= obeyed.storedAt;
+  return intent.streamMadeAt === obeyed.streamMadeAt;
+}
+
+/** Of positions that may be of several streams, as rows have them. */
+function isNewer(one: StreamPosition, other: StreamPosition): boolean {
+  const { streamMadeAt = 0 } = one;
+  const { streamMadeAt: otherMadeAt = streamMadeAt } = other;
+  return streamMadeAt === otherMadeAt ? !isSuperseded(one, other) : streamMadeAt > otherMadeAt;
+}
 
 export const isSame = (one: StreamPosition, other: StreamPosition): boolean =>
   one.sequence === other.sequence && one.storedAt === other.storedAt;
@@ -59,7 +73,7 @@ export class Origins {
 
   /** An intent has arrived, whatever becomes of it. */
   delivered(position: StreamPosition): void {
-    if (!this.#newest || !isSuperseded(position, this.#newest)) this.#newest = position;
+    if (!this.#newest || isNewer(position, this.#newest)) this.#newest = position;
   }
 
   /** Takes over a stored row. */

@@ -136,10 +136,10 @@ export class ResourceService implements AsyncDisposable {
    * too. What could not be answered (the store does not take it) is delivered again.
    */
   async handleIntent(delivery: Delivery): Promise<Settlement> {
-    const { subject, headers, body, streamSequence, storedAt } = delivery;
+    const { subject, headers, body, streamSequence, storedAt, streamMadeAt } = delivery;
     const address = parseResourceSubject(subject);
     if (!address) return { kind: 'park', reason: `${subject} is not the subject of an intent` };
-    const position = { sequence: streamSequence, storedAt };
+    const position = { sequence: streamSequence, storedAt, streamMadeAt };
     this.#origins.delivered(position);
     const operation = headers[HEADERS.operation] ?? 'apply';
     const fingerprint = fingerprintOf(subject, operation, body);

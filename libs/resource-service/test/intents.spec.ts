@@ -158,14 +158,24 @@ describe.each([memoryStores, sqliteStores])('an intent, with a store in $name', 
     expect(reasonOf(laboratory.event('blue', 'refused'))).toBe('SUPERSEDED');
   });
 
-  it('of a stream that was made anew is obeyed, though it has a lower number', async () => {
+  it('of a stream that was made anew is obeyed, though it has a lower number and the clock was set back', async () => {
     const { intent } = bound(await open());
     await intent('blue', { sequence: 900, storedAt: 1_000, messageId: null });
-    await intent('blue', { sequence: 1, storedAt: 2_000, messageId: null, mtu: 1400 });
+    const anew = { streamMadeAt: 2, messageId: null };
+    await intent('blue', { ...anew, sequence: 1, storedAt: 500, mtu: 1400 });
     expect(laboratory.stored()).toMatchObject([{ spec: { mtu: 1400 } }]);
-    await intent('blue', { sequence: 2, storedAt: 3_000, operation: 'delete', messageId: null });
-    await intent('blue', { sequence: 3, storedAt: 4_000, messageId: null });
+    await intent('blue', { ...anew, sequence: 2, storedAt: 3_000, operation: 'delete' });
+    await intent('blue', { ...anew, sequence: 3, storedAt: 4_000 });
     expect(laboratory.stored()).toHaveLength(1);
+  });
+
+  it('that is older than the last one that was obeyed is refused, also when the clock was set back in between', async () => {
+    const { intent } = bound(await open());
+    await intent('blue', { sequence: 8, storedAt: 500, messageId: null, mtu: 1400 });
+    await intent('blue', { sequence: 7, storedAt: 1_000, messageId: null, mtu: 1500 });
+    expect(laboratory.stored()).toMatchObject([{ spec: { mtu: 1400 } }]);
+    await laboratory.published();
+    expect(reasonOf(laboratory.event('blue', 'refused'))).toBe('SUPERSEDED');
   });
 
   it('that the store does not take is delivered again, and nothing of it is lost or doubled', async () => {

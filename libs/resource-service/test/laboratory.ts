@@ -76,6 +76,7 @@ export interface IntentOptions {
   readonly sequence?: number;
   readonly deliveries?: number;
   readonly storedAt?: number;
+  readonly streamMadeAt?: number;
 }
 
 /** What a manifest says. */
@@ -158,6 +159,7 @@ export class Laboratory {
       deliveries,
       streamSequence,
       storedAt: options.storedAt ?? this.clock.now() + streamSequence,
+      streamMadeAt: options.streamMadeAt ?? 1,
     };
   }
 

@@ -291,6 +291,7 @@ describe('a DPU or function', () => {
       deliveries: 1,
       streamSequence: 1,
       storedAt: 1,
+      streamMadeAt: 1,
     });
     expect(settlement).toEqual({ kind: 'ack' });
     await settled();

@@ -473,6 +473,7 @@ describe('an intent that breaks a rule is refused by an event that tells the fie
         deliveries: 1,
         streamSequence: 1e6,
         storedAt: 1,
+        streamMadeAt: 1,
       };
       expect(await laboratory.service.handleIntent(delivery)).toMatchObject({ kind: 'park' });
     }
@@ -495,7 +496,15 @@ describe('an intent that breaks a rule is refused by an event that tells the fie
     ).toMatchObject({
       error: { code: 'INVALID_ARGUMENT', reason: 'BODY_TOO_LARGE' },
     });
-    const delivery = { subject, headers: {}, body, deliveries: 1, streamSequence: 1e6, storedAt: 1 };
+    const delivery = {
+      subject,
+      headers: {},
+      body,
+      deliveries: 1,
+      streamSequence: 1e6,
+      storedAt: 1,
+      streamMadeAt: 1,
+    };
     expect(await laboratory.service.handleIntent(delivery)).toEqual({ kind: 'ack' });
     await laboratory.quiet();
     expect(problemsOf(laboratory.event('large', 'refused'))).toEqual(['BODY_TOO_LARGE', '']);

@@ -156,7 +156,16 @@ export class InProcessBus implements StreamBus {
         if (!taken) return;
         const { subject, headers, body, sequence, time: storedAt } = taken.message;
         const { deliveries } = taken;
-        const delivery = { subject, headers, body, deliveries, streamSequence: sequence, storedAt };
+        const { streamMadeAt } = consumer;
+        const delivery = {
+          subject,
+          headers,
+          body,
+          deliveries,
+          streamSequence: sequence,
+          storedAt,
+          streamMadeAt,
+        };
         consumption.accept({ sequence, delivery });
       }
     };

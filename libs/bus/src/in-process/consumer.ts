@@ -27,6 +27,11 @@ export class DurableConsumer {
   #next = 1;
   #alarm: Disposable | undefined;
 
+  /** As `Delivery.streamMadeAt`. */
+  get streamMadeAt(): number {
+    return this.#stream.madeAt;
+  }
+
   constructor(
     stream: InProcessStream,
     public filterSubject: string,

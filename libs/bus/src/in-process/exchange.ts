@@ -36,6 +36,7 @@ export interface Listener {
 /** The inside of a broker in this process: who listens, what is stored, who has consumed what. */
 export class Exchange implements StreamAdministration {
   readonly clock: Clock;
+  #lastMadeAt = 0;
   readonly random: Random;
   readonly #listeners = new Set<Listener>();
   readonly #streams = new Map<string, InProcessStream>();
@@ -137,7 +138,11 @@ export class Exchange implements StreamAdministration {
     if (problems) return Promise.resolve(err(problems));
     const changes = plans.map(({ spec, exists, differences: found }): StreamChange => {
       const differences = found.map(({ text }) => text);
-      if (!exists) this.#streams.set(spec.name, new InProcessStream(spec, this.clock));
+      if (!exists) {
+        // No two are made at the same time: it tells them apart.
+        this.#lastMadeAt = Math.max(this.clock.now(), this.#lastMadeAt + 1);
+        this.#streams.set(spec.name, new InProcessStream(spec, this.clock, this.#lastMadeAt));
+      }
       const stream = this.stream(spec.name);
       if (found.length > 0) stream.update(spec);
       const action = !exists ? 'created' : found.length > 0 ? 'updated' : 'unchanged';

@@ -28,10 +28,10 @@ export class InProcessStream {
   #lastSequence = 0;
   #bytes = 0;
 
-  constructor(spec: StreamSpec, clock: Clock) {
+  constructor(spec: StreamSpec, clock: Clock, madeAt: number) {
     this.spec = spec;
     this.#clock = clock;
-    this.madeAt = clock.now();
+    this.madeAt = madeAt;
     this.#captures = spec.subjects.map(matcher);
   }
 

@@ -45,6 +45,8 @@ export class NatsConsumer implements Settler<NatsDelivery> {
   /** Rises with every opening; an opening that finds it changed gives up. */
   #openings = 0;
   #signs: Disposable | undefined;
+  /** Of the stream that the consumer on the server is one of. */
+  #streamMadeAt = 0;
 
   constructor(
     link: Link,
@@ -126,7 +128,8 @@ export class NatsConsumer implements Settler<NatsDelivery> {
     const { reply, subject } = received;
     const { headers, body } = decodeMessage(received);
     const storedAt = milliseconds(Number(time));
-    const delivery = { subject, headers, body, deliveries, streamSequence, storedAt };
+    const streamMadeAt = this.#streamMadeAt;
+    const delivery = { subject, headers, body, deliveries, streamSequence, storedAt, streamMadeAt };
     if (this.#consumption.accept({ sequence: streamSequence, delivery, reply })) {
       // What is held back behind a retry takes no place.
       this.roomChanged();
@@ -147,6 +150,10 @@ export class NatsConsumer implements Settler<NatsDelivery> {
   async #open(opening: number): Promise<Result<void, AppError>> {
     const info = await this.#ensure();
     if (!info.ok) return info;
+    // After the consumer: a stream that is made anew in between has no such consumer, and this is opened again.
+    const stream = await this.#jetStream.streamInfo(this.#spec.stream);
+    if (!stream.ok) return stream;
+    if (stream.value) this.#streamMadeAt = Date.parse(stream.value.created);
     await this.#callBack(info.value);
     if (opening !== this.#openings) return ok(undefined);
     this.#feed.open(this.#spec.stream, this.#spec.durable);

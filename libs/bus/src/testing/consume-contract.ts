@@ -26,9 +26,12 @@ export function consumeContract(world: World): void {
         deliveries: 1,
         streamSequence: 1,
         storedAt: expect.any(Number),
+        streamMadeAt: expect.any(Number),
       });
       expect(delivery?.storedAt).toBeGreaterThanOrEqual(start - 1);
       expect(delivery?.storedAt).toBeLessThanOrEqual(Date.now() + 1);
+      expect(delivery?.streamMadeAt).toBeGreaterThan(0);
+      expect(delivery?.streamMadeAt).toBeLessThanOrEqual(Date.now() + 1);
     });
 
     it('keeps its position: who consumes later gets only what was not settled', async () => {
