@@ -35,6 +35,20 @@ it('a session is placed with its port, on the same host before elsewhere, and on
   expect(laboratory.where('s')).toMatch(/^dpu-c 3 Placed/);
 });
 
+it('a session is not placed before the DPU of its port is known: what is near to that is not known either', async () => {
+  await put('dpu-a', { host: 'one' });
+  await laboratory.neighbours.putPort('acme', 'web-0', 'dpu-b');
+  await laboratory.session('s', {
+    programs: COMPRESS,
+    holder: { port: 'web-0' },
+    policy: { affinity: 'DPU' },
+  });
+  expect(laboratory.where('s')).toBe('- 0 PortNotPlaced NotPlanned');
+  expect(laboratory.message('s', 'Planned')).toBe('port web-0 is on dpu-b, which is not known');
+  await put('dpu-b', { host: 'one' });
+  expect(laboratory.where('s')).toMatch(/^dpu-b 1 Placed/);
+});
+
 it('a session whose DPU dies moves under a new epoch, its holder is told, and it does not move back', async () => {
   await laboratory.dpus('dpu-a', 'dpu-b');
   await laboratory.session('s');

@@ -36,6 +36,14 @@ function projectDpu(world: World, name: Name, dpu: Dpu | undefined): void {
   const { dirtySessions, indexes } = world;
   for (const session of indexes.sessionsByDpu.of(name)) dirtySessions.add(session);
   for (const session of indexes.unsatisfied) dirtySessions.add(session);
+  // To whom it is near is another matter now.
+  if (before === undefined || after === undefined || before.host !== after.host) {
+    for (const port of world.all('Port')) {
+      if (port.dpu !== name) continue;
+      for (const session of indexes.sessionsByPort.of(nameKey(port.tenant, port.name)))
+        dirtySessions.add(session);
+    }
+  }
   if (before?.accelerator?.sealingPublicKey !== after?.accelerator?.sealingPublicKey) {
     for (const { resource } of world.all('AccelerationKey')) {
       world.dirtyKeys.add(nameKey(resource.metadata.tenant, resource.metadata.name));

@@ -178,7 +178,11 @@ function awaitedPort(
   if (port === undefined || spec.dpu !== undefined || status.dpu !== undefined) return undefined;
   const found = world.get('Port', metadata.tenant, port);
   if (found === undefined) return `there is no port ${port}`;
-  return found.dpu === undefined ? `port ${port} is on no DPU` : undefined;
+  if (found.dpu === undefined) return `port ${port} is on no DPU`;
+  // What is near to it is not known either.
+  return world.dpu(found.dpu) === undefined
+    ? `port ${port} is on ${found.dpu}, which is not known`
+    : undefined;
 }
 
 /** Where it is if that will do, else the best place; and why there is none. */

@@ -16,7 +16,10 @@ export const ACCELERATION_SESSION_REASONS = {
       status: 'False',
       text: 'No DPU that fits can open all keys that its programs name.',
     },
-    PortNotPlaced: { status: 'False', text: "The holder's port is not there, or on no DPU yet." },
+    PortNotPlaced: {
+      status: 'False',
+      text: "The holder's port is not there, on no DPU yet, or on one that is not known yet.",
+    },
     Unsupported: { status: 'False', text: 'No DPU that it may be on can do all its programs.' },
     NoHardware: {
       status: 'False',
