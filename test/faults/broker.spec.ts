@@ -37,8 +37,11 @@ describe('a broker', () => {
   it.each(['admin', 'network', 'acceleration'])(
     'that loses the consumer of the intents of %s has it again; nothing that was asked is lost',
     async (api) => {
-      const call = `CONSUMER.DELETE.OUTBOARD_INTENT.${api}-intents`;
-      expect(await world.jetStream(call)).toMatchObject({ success: true });
+      // nats-server 2.9 fails to remove the consumer's files when it writes one meanwhile ("directory not empty").
+      await world.jetStreamBecomes(
+        `CONSUMER.DELETE.OUTBOARD_INTENT.${api}-intents`,
+        ({ success }) => success === true,
+      );
       await ports.submit(5);
       await ports.expectAllReady();
       await world.jetStreamBecomes(`CONSUMER.INFO.OUTBOARD_INTENT.${api}-intents`, ({ error }) => !error);
