@@ -3,22 +3,13 @@ import { MAX_BODY_BYTES, subjects } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
 import type { PlannedKind } from '@outboard/planner';
 import type { Key } from '@outboard/store';
+import { NetworkDomain } from '../src/domain/network-domain.js';
 import { functionOf, NetworkLaboratory } from './network-laboratory.js';
 
 type Kind = PlannedKind;
 
-const KINDS = [
-  'PhysicalNetwork',
-  'EncapsulationPolicy',
-  'Router',
-  'Network',
-  'Subnet',
-  'AddressSet',
-  'SecurityPolicy',
-  'Port',
-  'ServiceChain',
-  'NetlinkObject',
-] as const;
+/** All that the service owns. */
+const KINDS = new NetworkDomain().kinds;
 
 /** Fields of the violations of a refusal, and its reason. */
 const problemsOf = ({ json }: { json: { details?: readonly Record<string, unknown>[] } }): string[] =>

@@ -1,6 +1,5 @@
-// The global of this name is a getter, which costs as much as the clock.
-import { performance } from 'node:perf_hooks';
 import { JobDropped } from '../engine/fault.js';
+import { monotonic } from '../monotonic.js';
 import { FLAG, FRAME, HEADER_BYTES, type Header, headerOf, writeHeader } from '../wire/frame.js';
 import { SLOT_METADATA } from '../wire/ring.js';
 import { STATUS, type Status } from '../wire/status.js';
@@ -29,8 +28,7 @@ export class Completer {
       const room = connection.output.reserve(HEADER_BYTES + results.length + outputLength);
       const metadata = room.at + HEADER_BYTES;
       const start = metadata + results.length;
-      if (!this.#run(job, room.bytes.subarray(start, start + outputLength), false, began))
-        return performance.now();
+      if (!this.#run(job, room.bytes.subarray(start, start + outputLength), false, began)) return monotonic();
       const ended = this.#describe(job, began);
       const header = this.#header;
       header.inlineLength = header.metadataBytes + header.outputLength;
@@ -41,7 +39,7 @@ export class Completer {
     }
     const output =
       outputOffset < 0 ? NOTHING : (connection.views?.view(outputOffset, outputLength) ?? NOTHING);
-    if (!this.#run(job, output, true, began)) return performance.now();
+    if (!this.#run(job, output, true, began)) return monotonic();
     const ended = this.#describe(job, began);
     const header = this.#header;
     header.flags |= FLAG.OUTPUT_SHARED;

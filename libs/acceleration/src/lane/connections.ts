@@ -1,4 +1,5 @@
 import { libc, type Poller, SystemError, unixSocket, WOULD_BLOCK } from '@outboard/ffi';
+import { monotonic } from '../monotonic.js';
 import { FRAME, headerOf } from '../wire/frame.js';
 import { RingBroken } from '../wire/ring.js';
 import { STATUS, type Status } from '../wire/status.js';
@@ -160,7 +161,7 @@ export class Connections implements Disposable {
       if (connection.epoch === undefined) this.#hello(connection, session, frame);
       else this.ports.onFrame(connection, session, frame);
     };
-    const connection = new Connection(descriptor, performance.now(), this.#chunks, onFrame);
+    const connection = new Connection(descriptor, monotonic(), this.#chunks, onFrame);
     this.#sessions.set(connection, session);
     this.ports.poller.add(descriptor, () => {
       if (connection.receive()) this.touch(connection);

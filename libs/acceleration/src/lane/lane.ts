@@ -1,13 +1,11 @@
-// The global of this name is a getter, which costs as much as the clock.
-
 import { rmSync } from 'node:fs';
-import { performance } from 'node:perf_hooks';
 import { Poller, unixSocket } from '@outboard/ffi';
 import type { LaneName } from '../engine/algorithms.js';
 import type { EngineSet } from '../engine/engine-set.js';
 import { ArmedFault, type FaultOffer } from '../engine/fault.js';
 import { KeySlot } from '../keys/key-slot.js';
 import { type KeyOffer, ThreadKey, ThreadKeyVersion } from '../keys/thread-keys.js';
+import { monotonic } from '../monotonic.js';
 import { Pipeline, Scratch } from '../program/pipeline.js';
 import { laneOfProgram } from '../program/program.js';
 import { FRAME, type Header, headerOf } from '../wire/frame.js';
@@ -59,7 +57,7 @@ export class Lane implements Disposable {
   readonly #completer = new Completer();
   #spinUntil = 0;
   /** Monotonic milliseconds, as of this turn. */
-  #now = performance.now();
+  #now = monotonic();
   #nextPoll = 0;
   #jobs = 0;
 
@@ -136,9 +134,9 @@ export class Lane implements Disposable {
   turn(maximumWaitMilliseconds = IDLE_WAIT_MILLISECONDS): void {
     this.#poll(maximumWaitMilliseconds);
     const came = this.#connections.receiveRings();
-    const now = performance.now();
+    const now = monotonic();
     if (this.#queue.length > 0) this.#run(now);
-    if (came > 0) this.#spinUntil = performance.now() + SPIN_MILLISECONDS;
+    if (came > 0) this.#spinUntil = monotonic() + SPIN_MILLISECONDS;
     this.#connections.flush();
     this.#connections.sweep(now);
   }
@@ -153,17 +151,17 @@ export class Lane implements Disposable {
   /** Looks at the sockets: always before waiting, and not after each job while rings keep this thread busy. */
   #poll(maximumWaitMilliseconds: number): void {
     const mayWait = this.#mayWait();
-    if (mayWait || performance.now() >= this.#nextPoll) {
+    if (mayWait || monotonic() >= this.#nextPoll) {
       this.#poller.wait(mayWait ? maximumWaitMilliseconds : 0);
-      this.#now = performance.now();
+      this.#now = monotonic();
       this.#nextPoll = this.#connections.haveRings ? this.#now + POLL_MILLISECONDS : 0;
-    } else this.#now = performance.now();
+    } else this.#now = monotonic();
   }
 
   #mayWait(): boolean {
     if (this.#queue.length > 0) return false;
     if (!this.#connections.haveRings) return true;
-    return performance.now() >= this.#spinUntil && this.#connections.ringsAreEmptyBeforeWaiting();
+    return monotonic() >= this.#spinUntil && this.#connections.ringsAreEmptyBeforeWaiting();
   }
 
   #run(from: number): void {
@@ -248,7 +246,7 @@ export class Lane implements Disposable {
     );
     if (job === undefined) return;
     this.#release(job);
-    session.counters.count(false, 0, 0, 0, (performance.now() - job.arrival) * 1000);
+    session.counters.count(false, 0, 0, 0, (monotonic() - job.arrival) * 1000);
     refuse(connection, job, job.inRing, STATUS.CANCELLED);
   }
 

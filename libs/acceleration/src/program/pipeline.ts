@@ -1,9 +1,8 @@
-// The global of this name is a getter, which costs as much as the clock.
-import { performance } from 'node:perf_hooks';
 import type { Offload } from '../engine/engine.js';
 import type { EngineSet } from '../engine/engine-set.js';
 import { JobDropped } from '../engine/fault.js';
 import type { ThreadKey } from '../keys/thread-keys.js';
+import { monotonic } from '../monotonic.js';
 import { MAXIMUM_TRANSFER } from '../wire/frame.js';
 import { type Metadata, MetadataWriter, type StepMetadata } from '../wire/metadata.js';
 import { STATUS, type Status } from '../wire/status.js';
@@ -88,7 +87,7 @@ export class Pipeline {
     output: Uint8Array,
     outputShared: boolean,
     metadata: Metadata,
-    began = performance.now(),
+    began = monotonic(),
   ): Status {
     let data = inputShared && !this.#readsInPlace ? this.#privately(input) : input;
     let next: 1 | 2 = 1;
@@ -102,7 +101,7 @@ export class Pipeline {
       const direct = step.changesData && index === this.#lastChange && (!outputShared || this.#writesInPlace);
       const target = direct ? output : this.scratch.buffer(next);
       const length = this.#do(step, data, target, metadata[index]);
-      this.ended = performance.now();
+      this.ended = monotonic();
       const { used } = step.engine;
       used.charge(this.ended - since);
       this.native &&= used.candidate.implementation !== 'SOFTWARE_RUNTIME';
@@ -143,7 +142,7 @@ export class Pipeline {
     if (data.length > output.length) return this.#fail(STATUS.OUTPUT_TOO_SMALL, this.steps.length);
     if (data.buffer !== output.buffer || data.byteOffset !== output.byteOffset) {
       output.set(data);
-      this.ended = performance.now();
+      this.ended = monotonic();
     }
     this.produced = data.length;
     return STATUS.OK;

@@ -110,7 +110,7 @@ export class RingReader extends RingEnd {
     return true;
   }
 
-  /** Then what was read is shown to have been: the other side may wait for room. */
+  /** Whether there is no frame. If so, all that was read is shown to have been: the other side may wait for room. */
   get isEmpty(): boolean {
     if (this.distance(1, 0) > 0) return false;
     this.show();

@@ -36,10 +36,11 @@ export interface Listener {
 /** The inside of a broker in this process: who listens, what is stored, who has consumed what. */
 export class Exchange implements StreamAdministration {
   readonly clock: Clock;
-  #lastMadeAt = 0;
   readonly random: Random;
   readonly #listeners = new Set<Listener>();
   readonly #streams = new Map<string, InProcessStream>();
+  /** When the last stream was made. */
+  #lastMadeAt = 0;
   readonly #consumers = new Map<string, DurableConsumer>();
 
   constructor({ clock = systemClock, random = systemRandom }: { clock?: Clock; random?: Random } = {}) {

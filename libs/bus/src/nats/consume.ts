@@ -3,6 +3,7 @@ import type { Msg } from '@nats-io/transport-node';
 import { AppError, err, ok, type Result } from '@outboard/core';
 import { Consumption, type HeldDelivery, MAX_HELD_BACK, type Settler } from '../consumption.js';
 import { deadLetter } from '../dead-letter.js';
+import { busErrors } from '../errors.js';
 import type { ConsumerSpec, Delivery, Settlement } from '../port.js';
 import { Feed } from './feed.js';
 import type { JetStream } from './jetstream.js';
@@ -153,7 +154,8 @@ export class NatsConsumer implements Settler<NatsDelivery> {
     // After the consumer: a stream that is made anew in between has no such consumer, and this is opened again.
     const stream = await this.#jetStream.streamInfo(this.#spec.stream);
     if (!stream.ok) return stream;
-    if (stream.value) this.#streamMadeAt = Date.parse(stream.value.created);
+    if (!stream.value) return err(busErrors.streamMissing(this.#spec.stream));
+    this.#streamMadeAt = Date.parse(stream.value.created);
     await this.#callBack(info.value);
     if (opening !== this.#openings) return ok(undefined);
     this.#feed.open(this.#spec.stream, this.#spec.durable);
