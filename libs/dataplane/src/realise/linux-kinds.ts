@@ -1,6 +1,17 @@
 import type { ResponderSpec } from '../host-configuration/responder-spec.js';
 import type { LinuxSpec } from './linux-objects.js';
 
+/** What nftables takes in one transaction, in the order of their dependencies. */
+const AT_ONCE = [
+  'sender',
+  'policyset',
+  'policymember',
+  'policycounter',
+  'rulechain',
+  'portchain',
+  'policyport',
+] as const satisfies readonly LinuxSpec['kind'][];
+
 /**
  * In which order they are made; reversed, taken away. What nftables has comes first, as it goes by names and waits for
  * no lock: for the one of all devices somebody else may have (20 ms and more, over a move of a function into a pod). The
@@ -9,13 +20,7 @@ import type { LinuxSpec } from './linux-objects.js';
 export const LINUX_ORDER = [
   'namespace',
   'guard',
-  'sender',
-  'policyset',
-  'policymember',
-  'policycounter',
-  'rulechain',
-  'portchain',
-  'policyport',
+  ...AT_ONCE,
   'bridge',
   'tunnel',
   'geneve',
@@ -48,16 +53,7 @@ export const LINUX_READ_BACK_BEFORE: ReadonlySet<LinuxSpec['kind']> = new Set([
   'representor',
 ]);
 
-/** What nftables takes in one transaction. */
-export const LINUX_AT_ONCE: ReadonlySet<LinuxSpec['kind']> = new Set([
-  'sender',
-  'policyset',
-  'policymember',
-  'policycounter',
-  'rulechain',
-  'portchain',
-  'policyport',
-]);
+export const LINUX_AT_ONCE: ReadonlySet<LinuxSpec['kind']> = new Set(AT_ONCE);
 
 /** What a bridge knows; and that. */
 export const LINUX_TOGETHER: readonly ReadonlySet<LinuxSpec['kind']>[] = [
