@@ -136,7 +136,8 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
     ];
     services.push(
       await unlessRefused(
-        () => serveRequests(bus, identity, endpoints, () => store.problem ?? served?.heartbeat.problem),
+        () =>
+          serveRequests(bus, identity, endpoints, () => allOf([store.problem, served?.heartbeat.problem])),
         log,
       ),
       await unlessRefused(() => workloads?.serve(bus), log),
@@ -234,6 +235,12 @@ const serveRequests = (
     maxInFlight: MAX_REQUESTS,
     problem,
   });
+
+/** All problems that there are, as one text; undefined: there are none. */
+function allOf(problems: readonly (string | undefined)[]): string | undefined {
+  const told = problems.filter((problem) => problem !== undefined);
+  return told.length === 0 ? undefined : told.join('; ');
+}
 
 /** A worker that may not be found or looked into works all the same. */
 async function unlessRefused(
