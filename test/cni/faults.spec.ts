@@ -97,6 +97,8 @@ describe('pods in great number, and whatever happens meanwhile', () => {
       underWay('a third of the ports is gone', (ports) => ports <= (count * 2) / 3).then(fault),
     ]);
     await world.nothingIsLeft();
+    // What the fault took down has come back: the next rule starts with hosts that can be used.
+    await Promise.all(HOSTS.map((host) => world.available(host)));
   };
 
   it('a hundred at once, on two hosts, reach one another, and a hundred at once leave nothing behind', async () => {
