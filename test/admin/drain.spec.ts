@@ -11,6 +11,11 @@ const DPUS = ['dpu-1', 'dpu-2'].map((name, index) => ({
   functions: 2,
 }));
 const CNF = { command: [process.execPath, `${PROGRAMS}/cnf.mjs`], terminationGraceSeconds: 1 };
+/** One that does not end when it is told to, but shows that it was. */
+const STUBBORN = {
+  command: ['/bin/sh', '-c', 'trap "TOLD_TO_END=yes sleep 1000 &" TERM; while :; do sleep 0.1; done'],
+  terminationGraceSeconds: 300,
+};
 const PORT_MAC = '02:00:5e:00:20:05';
 
 /** Everything runs for real: containers on two DPUs, of which one is drained and then the other. */
@@ -51,10 +56,10 @@ describe('workloads of a DPU that is drained', () => {
     await site.ready('fw', ({ status }) => status.dpu === 'dpu-1');
     // The other DPU takes nothing yet, so that these begin here.
     await drain('dpu-2');
-    await site.apply('Workload', 'pinned', { ...CNF, dpu: 'dpu-1' });
+    await site.apply('Workload', 'pinned', { ...STUBBORN, dpu: 'dpu-1' });
     await site.apply('Workload', 'mover', CNF);
-    for (const name of ['pinned', 'mover'])
-      await site.ready(name, ({ status }) => status.dpu === 'dpu-1' && status.interfaces.length > 0);
+    await site.ready('pinned');
+    await site.ready('mover', ({ status }) => status.dpu === 'dpu-1' && status.interfaces.length > 0);
     await fleet.want('dpu-2', {});
     await fleet.untilState('dpu-2', 'READY');
   }, 120_000);
@@ -104,14 +109,43 @@ describe('workloads of a DPU that is drained', () => {
     );
   }, 60_000);
 
-  it('are stopped when the drain is forced, and run again when the DPU is used again', async () => {
+  const untilToldToEnd = (): Promise<void> =>
+    waitUntil('it was told to end', async () =>
+      processesWith('TOLD_TO_END=yes').length === 1 ? undefined : 'it was not',
+    );
+  const restarted = async (service: string): Promise<void> => {
+    await stack.stack.kill(service);
+    await stack.stack.restart(service);
+  };
+
+  it('are stopped when the drain is forced, and waited for until they have ended, also by a new admin', async () => {
     await drain('dpu-1', { forceDrain: true });
+    await untilToldToEnd();
+    await restarted('admin');
+    await site.until('has left', 'pinned', ({ status }) => status.dpu === undefined);
+    expect(fleet.dpu('dpu-1').status).toMatchObject({
+      endingWorkloads: [{ tenant: 'acme', name: 'pinned' }],
+      lifecycle: { state: 'DRAINING', message: '1 to leave: workload acme/pinned (ending)' },
+    });
+    // Of one with a process namespace of its own all go with the first.
+    process.kill(Math.min(...processesWith('OUTBOARD_WORKLOAD=pinned')), 'SIGKILL');
     await fleet.untilState('dpu-1', 'MAINTENANCE');
-    await waitUntil('it is stopped', async () => {
-      const running = processesWith('OUTBOARD_WORKLOAD=pinned').length;
-      return running === 0 ? undefined : `${running} run`;
+    expect(processesWith('OUTBOARD_WORKLOAD=pinned')).toEqual([]);
+    expect(fleet.dpu('dpu-1').status).toMatchObject({
+      endingWorkloads: [],
+      lifecycle: { reason: 'NothingRemains' },
     });
     expect(readyOf(await site.workload('pinned')).reason).toBe('DpuUnavailable');
+  }, 60_000);
+
+  it('run again when the DPU is used again; when their worker is killed, the next one ends them', async () => {
+    await fleet.want('dpu-1', {});
+    await site.ready('pinned', ({ status }) => status.dpu === 'dpu-1');
+    await drain('dpu-1', { forceDrain: true });
+    await untilToldToEnd();
+    await restarted('dataplane-worker/dpu-1');
+    await fleet.untilState('dpu-1', 'MAINTENANCE');
+    expect(processesWith('OUTBOARD_WORKLOAD=pinned')).toEqual([]);
     await fleet.want('dpu-1', {});
     await site.ready('pinned', ({ status }) => status.dpu === 'dpu-1');
   }, 60_000);

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
+import { settled } from '@outboard/resource-service/testing';
 import { AdminLaboratory, functionOf, portOf, type ReportInit, reportOf } from './admin-laboratory.js';
 
 const SN = 'MT2113X00042';
@@ -100,6 +101,14 @@ describe('what a DPU has', () => {
   it('is nothing for workloads once it is retired', async () => {
     await apply('firewall', 500, 1_024);
     unwrap(await laboratory.apply('Dpu', 'dpu-7', { lifecycle: { desired: 'RETIRED', forceDrain: true } }));
+    // What it was promised is free; that it has ended, its worker has to say.
+    expect(status()).toMatchObject({
+      lifecycle: { state: 'DRAINING', remainingNames: ['workload acme/firewall (ending)'] },
+      freeCapacity: { cpuMillicores: 4_000 },
+    });
+    const worker = await laboratory.follow('dpu-7');
+    await settled();
+    await worker.stop();
     expect(status()).toMatchObject({
       lifecycle: { state: 'RETIRED' },
       freeCapacity: { cpuMillicores: 4_000 },

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
-import { parseManifest } from '@outboard/model';
+import { type Name, parseManifest } from '@outboard/model';
 import type { Command } from '@outboard/resource-service';
 import {
+  confirm,
   context,
   documentOf,
   domain,
@@ -84,8 +85,10 @@ describe('a workload of a DPU that is drained', () => {
     expect([placeOf('one'), both(), standing('dpu-1')]).toEqual([
       ['dpu-2', undefined],
       [0, 1],
-      'MAINTENANCE NothingRemains: ',
+      'DRAINING WorkloadsRemain: workload acme/one (ending)',
     ]);
+    confirm('dpu-1');
+    expect(standing('dpu-1')).toBe('MAINTENANCE NothingRemains: ');
   });
 
   it('is stopped only when the new one publishes what it published', () => {
@@ -118,6 +121,8 @@ describe('a workload of a DPU that is drained', () => {
     expect(placeOf('one')).toEqual(['dpu-1', undefined]);
     expect(standing('dpu-1')).toBe(`DRAINING WorkloadsRemain: workload acme/one (${why})`);
     unwrap(remove('Workload', 'one'));
+    expect(standing('dpu-1')).toBe('DRAINING WorkloadsRemain: workload acme/one (ending)');
+    confirm('dpu-1');
     expect(standing('dpu-1')).toBe('MAINTENANCE NothingRemains: ');
   });
 
@@ -130,8 +135,10 @@ describe('a workload of a DPU that is drained', () => {
     expect([placeOf('one'), both(), standing('dpu-1')]).toEqual([
       [undefined, undefined],
       [0, 0],
-      'MAINTENANCE NothingRemains: ',
+      'FAILED DrainTimedOut: workload acme/one (ending)',
     ]);
+    confirm('dpu-1');
+    expect(standing('dpu-1')).toBe('MAINTENANCE NothingRemains: ');
     expect(planned('one')).toEqual(['DpuUnavailable', 'not connected, or taken out of service: dpu-1']);
     want('dpu-1', { desired: 'READY' });
     expect([placeOf('one'), both()]).toEqual([
@@ -146,9 +153,18 @@ describe('a workload of a DPU that is drained', () => {
     expect(placeOf('job')).toEqual(['dpu-1', undefined]);
     drain('dpu-1');
     expect(lifecycle('dpu-1')).toMatchObject({ state: 'DRAINING', remaining: 2 });
-    expect(drain('dpu-1', { forceDrain: true })).toMatchObject({
-      status: { lifecycle: { state: 'MAINTENANCE' } },
-    });
+    drain('dpu-1', { forceDrain: true });
+    expect(standing('dpu-1')).toBe(
+      'DRAINING WorkloadsRemain: workload acme/job (ending), workload acme/pinned (ending)',
+    );
+    const [job, pinned] = ['job', 'pinned'].map((name) => `workload/${found(name)?.metadata.uid}`);
+    confirm('dpu-1', [`${pinned}`]);
+    expect(standing('dpu-1')).toBe('DRAINING WorkloadsRemain: workload acme/pinned (ending)');
+    // That it has ended is not forgotten.
+    confirm('dpu-1', [`${job}`, `${pinned}`]);
+    expect(lifecycle('dpu-1')?.remaining).toBe(1);
+    confirm('dpu-1');
+    expect(lifecycle('dpu-1')?.state).toBe('MAINTENANCE');
     expect([placeOf('pinned'), placeOf('job')]).toEqual([
       [undefined, undefined],
       ['dpu-2', undefined],
@@ -233,22 +249,99 @@ describe('a workload with ports', () => {
     run('one', PORT);
     drain('dpu-1');
     tellPort('p', portOf('p', ON_DPU_2, 1));
-    expect([placeOf('one'), both(), lifecycle('dpu-1')?.state]).toEqual([
+    expect([placeOf('one'), both(), standing('dpu-1')]).toEqual([
       ['dpu-2', undefined],
       [0, 1],
-      'MAINTENANCE',
+      'DRAINING WorkloadsRemain: workload acme/one (ending)',
     ]);
+    confirm('dpu-1');
+    expect(lifecycle('dpu-1')?.state).toBe('MAINTENANCE');
     want('dpu-1', { desired: 'READY' });
     tellPort('p', portOf('p', ON_DPU_1, 1));
     expect(placeOf('one')).toEqual(['dpu-1', undefined]);
   });
 
-  it('of which one is gone does not run, and holds no drain', () => {
+  it('of which one is gone holds the drain until it has ended', () => {
     tellPort('p', portOf('p', ON_DPU_1, 1));
     run('one', PORT);
-    drain('dpu-1');
     tellPort('p', undefined);
-    expect([placeOf('one'), lifecycle('dpu-1')?.state]).toEqual([['dpu-2', undefined], 'MAINTENANCE']);
+    expect([placeOf('one'), domain.inventory.dpu('dpu-1')?.status.endingWorkloads.length]).toEqual([
+      ['dpu-1', undefined],
+      1,
+    ]);
+    drain('dpu-1');
+    expect([placeOf('one'), standing('dpu-1')]).toEqual([
+      ['dpu-2', undefined],
+      'DRAINING WorkloadsRemain: workload acme/one (ending)',
+    ]);
+    confirm('dpu-1');
+    expect(lifecycle('dpu-1')?.state).toBe('MAINTENANCE');
+  });
+});
+
+describe('that a workload has ended', () => {
+  const ending = () => domain.inventory.dpu('dpu-1')?.status.endingWorkloads.map(({ name }) => name);
+  const forced = () => drain('dpu-1', { forceDrain: true });
+
+  it('is not said by what its DPU had applied before it was to end, or by a list that was cut', () => {
+    run('one', { dpu: 'dpu-1' });
+    documentOf('dpu-1');
+    const before = { sequence: domain.documentHead('dpu-1' as Name).sequence };
+    forced();
+    confirm('dpu-1', [], before);
+    confirm('dpu-1', [], { problemTotal: 1 });
+    // Nor by one that does not know yet what a former run has left.
+    confirm('dpu-1', ['workloads']);
+    expect(ending()).toEqual(['one']);
+    confirm('dpu-1');
+    expect(ending()).toEqual([]);
+  });
+
+  it('is waited for across a restart, which knows no sequence any more but its own', () => {
+    run('one', { dpu: 'dpu-1' });
+    forced();
+    documentOf('dpu-1');
+    const { sequence } = domain.documentHead('dpu-1' as Name);
+    domain.reload([...domain.inventory.dpus(), found('one')], nextRevision());
+    expect([ending(), lifecycle('dpu-1')?.state]).toEqual([['one'], 'DRAINING']);
+    confirm('dpu-1', [], { sequence });
+    expect(ending()).toEqual(['one']);
+    confirm('dpu-1');
+    expect([ending(), lifecycle('dpu-1')?.state]).toEqual([[], 'MAINTENANCE']);
+  });
+
+  it('is no matter any more when it is to run there again', () => {
+    run('one', { dpu: 'dpu-1' });
+    forced();
+    want('dpu-1', { desired: 'READY' });
+    expect([ending(), placeOf('one')]).toEqual([[], ['dpu-1', undefined]]);
+  });
+
+  it('cannot be told by a dead DPU: in maintenance that is only by force, and it says so', () => {
+    run('one');
+    tell('dpu-1', 'one', {});
+    const at = context();
+    domain.followed(domain.inventory.setConnected('dpu-1', false, at), at);
+    drain('dpu-1');
+    tell('dpu-2', 'one', {});
+    expect([placeOf('one'), lifecycle('dpu-1')]).toMatchObject([
+      ['dpu-2', undefined],
+      { state: 'UNREACHABLE', message: expect.stringContaining('1 to leave: workload acme/one (ending)') },
+    ]);
+    forced();
+    expect(lifecycle('dpu-1')).toMatchObject({ state: 'MAINTENANCE', reason: 'EndUnconfirmed' });
+    const back = context();
+    domain.followed(domain.inventory.setConnected('dpu-1', true, back), back);
+    confirm('dpu-1');
+    expect(lifecycle('dpu-1')).toMatchObject({ state: 'MAINTENANCE', reason: 'NothingRemains' });
+  });
+
+  it('is asked of the last 256 at most', () => {
+    for (let index = 0; index < 300; index++) {
+      run(`w-${index}`, { dpu: 'dpu-1', resources: { cpuMillicores: 10, memoryMebibytes: 4 } });
+      unwrap(remove('Workload', `w-${index}`));
+    }
+    expect([ending()?.length, ending()?.at(-1)]).toEqual([256, 'w-299']);
   });
 });
 

@@ -18,15 +18,29 @@ const FACTS: Facts = {
   rebootRequest: undefined,
   retryRequest: undefined,
   drainSeconds: 3_600,
+  forceDrain: false,
   connected: true,
   incarnation: 'boot-1',
   settled: false,
   rebootProblem: '',
   remaining: 0,
   remainingWorkloads: 0,
+  ending: 0,
   remainingNames: [],
 };
-const BUSY = { remaining: 2, remainingNames: ['port acme/a', 'port acme/b'] };
+const BUSY = {
+  remaining: 2,
+  remainingWorkloads: 0,
+  ending: 0,
+  remainingNames: ['port acme/a', 'port acme/b'],
+};
+const ENDING = {
+  remaining: 1,
+  remainingWorkloads: 1,
+  ending: 1,
+  remainingNames: ['workload acme/fw (ending)'],
+};
+const ENDED = { remaining: 0, remainingWorkloads: 0, ending: 0, remainingNames: [] };
 const AWAY = { connected: false };
 
 /** A DPU as it goes from one to the next of these facts, a second apart. */
@@ -66,6 +80,48 @@ describe('the life of a DPU', () => {
     [
       'rests when no port remains',
       [{ ...READY, ...BUSY }, { desired: 'MAINTENANCE' }, { remaining: 0 }],
+      'MAINTENANCE NothingRemains',
+    ],
+    [
+      'is drained until the end of its workloads is confirmed',
+      [{ ...READY, ...ENDING }, { desired: 'MAINTENANCE' }],
+      'DRAINING WorkloadsRemain',
+    ],
+    [
+      'is waited for also by who forces its drain, or retires it, as long as its worker reports',
+      [{ ...READY, ...ENDING }, { desired: 'MAINTENANCE', forceDrain: true }, { desired: 'RETIRED' }],
+      'DRAINING WorkloadsRemain',
+    ],
+    [
+      'rests when it has confirmed that',
+      [{ ...READY, ...ENDING }, { desired: 'MAINTENANCE' }, ENDED],
+      'MAINTENANCE NothingRemains',
+    ],
+    [
+      'is unreachable, not in maintenance, when nobody can confirm that any more',
+      [{ ...READY, ...ENDING }, { desired: 'MAINTENANCE' }, AWAY],
+      'UNREACHABLE LeaseExpired',
+    ],
+    [
+      'says that it is not confirmed when it is dead and its drain is forced',
+      [{ ...READY, ...ENDING }, { desired: 'MAINTENANCE' }, AWAY, { forceDrain: true }],
+      'MAINTENANCE EndUnconfirmed',
+    ],
+    [
+      'is retired without that when it is dead',
+      [
+        { ...READY, ...ENDING },
+        { ...AWAY, desired: 'RETIRED' },
+      ],
+      'RETIRED Retired',
+    ],
+    [
+      'says so no more when its worker comes back and confirms it',
+      [
+        { ...READY, ...ENDING },
+        { desired: 'MAINTENANCE', forceDrain: true, ...AWAY },
+        { connected: true, ...ENDED },
+      ],
       'MAINTENANCE NothingRemains',
     ],
     ['may be off in maintenance', [READY, { desired: 'MAINTENANCE' }, AWAY], 'MAINTENANCE NothingRemains'],
@@ -146,6 +202,13 @@ describe('the life of a DPU', () => {
     expect(told(life(...steps))).toBe(expected);
   });
 
+  it('names what nobody can confirm to have ended', () => {
+    const dead = life({ ...READY, ...ENDING }, { desired: 'MAINTENANCE' }, AWAY);
+    expect(dead.message).toContain('1 to leave: workload acme/fw (ending)');
+    const forced = life({ ...READY, ...ENDING }, { desired: 'MAINTENANCE', forceDrain: true, ...AWAY });
+    expect(forced.message).toContain('1 to leave: workload acme/fw (ending)');
+  });
+
   it('names the ports that remain, as many as it is told', () => {
     const many = { remaining: 1_000, remainingNames: ['port acme/a'] };
     const status = life({ ...READY, ...many }, { desired: 'MAINTENANCE' });
@@ -156,6 +219,7 @@ describe('the life of a DPU', () => {
   it.each<[LifecycleState, readonly Partial<Facts>[], number, string]>([
     ['PROVISIONING', [{}], 10 * MINUTE, 'ProvisioningTimedOut'],
     ['DRAINING', [{ ...READY, ...BUSY }, { desired: 'MAINTENANCE' }], HOUR, 'DrainTimedOut'],
+    ['DRAINING', [{ ...READY, ...ENDING }, { desired: 'MAINTENANCE' }], HOUR, 'DrainTimedOut'],
     ['REBOOTING', [READY, { rebootRequest: 'a' }], 15 * MINUTE, 'RebootTimedOut'],
   ])(
     '%s that lasts too long fails, is tried again with growing pauses, or when asked',
@@ -226,12 +290,14 @@ const happening = fc.oneof(
       rebootRequest: fc.constantFrom(undefined, 'a', 'b'),
       retryRequest: fc.constantFrom(undefined, 'a', 'b'),
       drainSeconds: fc.constantFrom(1, 3_600),
+      forceDrain: fc.boolean(),
       connected: fc.boolean(),
       incarnation: fc.constantFrom('boot-1', 'boot-2'),
       settled: fc.boolean(),
       rebootProblem: fc.constantFrom('', 'no program'),
-      remaining: fc.nat({ max: 3 }),
+      ends: fc.constantFrom(ENDED, ENDING, BUSY),
     })
+    .map(({ ends, ...facts }) => ({ ...facts, ...ends }))
     .chain((all) =>
       fc
         .subarray(Object.keys(all))
@@ -289,6 +355,7 @@ function checkStatus(status: LifecycleStatus, facts: Facts, now: number): void {
     ]);
   else expect(Date.parse(deadline ?? '') - now).toBeLessThanOrEqual(30 * DAY);
   expect(failedState !== undefined).toBe(state === 'FAILED');
+  if (state === 'MAINTENANCE') expect(reason).toBe(facts.ending > 0 ? 'EndUnconfirmed' : 'NothingRemains');
   if (state === 'FAILED') expect(stuck).toBe(true);
   else if (!stuck && deadline !== undefined) expect(Date.parse(deadline)).toBeGreaterThan(now - SECOND);
   expect(awaitsBoot(status) && awaitsDocuments(status)).toBe(false);
@@ -308,7 +375,7 @@ function ideal(status: LifecycleStatus | undefined, facts: Facts, now: number): 
     desired: 'READY',
     connected: true,
     settled: true,
-    remaining: 0,
+    ...ENDED,
   };
   const first = advance(status, well, now);
   if (first === undefined) throw new Error('it is gone though it is wanted');

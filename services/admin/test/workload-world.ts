@@ -77,6 +77,20 @@ export const documentOf = (dpu: string): string[] => {
   return domain.compileDocument(dpu as Name).objects.map(({ key }) => key.split('/')[0] ?? '');
 };
 
+/** The DPU has applied and read back its document, but for what it is still ending. */
+export const confirm = (dpu: string, ending: readonly string[] = [], more: object = {}) => {
+  domain.takeDocumentChanges(++revision);
+  const { sequence } = domain.documentHead(dpu as Name);
+  const problems = ending.map((key) => ({
+    key,
+    state: 'PENDING' as const,
+    message: '',
+    isUnderWay: true as const,
+  }));
+  const report = { dpu: dpu as Name, sequence, problems, problemTotal: problems.length, offload: undefined };
+  return domain.observe({ ...report, ...more }, context());
+};
+
 /** A port of network-intent. */
 export const portOf = (name: string, status: object, sfNumber?: number): Port => {
   const place = { serialNumber: 'SN-dpu-1', pfMacAddress: '08:c0:eb:00:00:01' };

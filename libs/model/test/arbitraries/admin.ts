@@ -130,6 +130,7 @@ export const dpu: fc.Arbitrary<Dpu> = fc.record({
     freeCapacity: maybe(capacity),
     workloads: fc.nat(),
     networkKept: told,
+    endingWorkloads: fc.array(fc.record({ tenant: name, name, uid: fc.uuid() }), { maxLength: 3 }),
     usedFunctions: fc.nat(),
     freeFunctions: fc.nat(),
     uplinks: fc.array(

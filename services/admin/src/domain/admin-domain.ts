@@ -35,6 +35,7 @@ import type { Inventory, InventoryChange } from './inventory.js';
 import type { InventoryResource } from './inventory-tables.js';
 import type { AdminResource, ResourceChange } from './resource-changes.js';
 import { type ConfigurationChange, WorkloadConfigurations } from './workloads/configurations.js';
+import { WorkloadEndings } from './workloads/endings.js';
 import { WorkloadPorts } from './workloads/port-facts.js';
 import type { WorkloadFacts } from './workloads/report.js';
 import { type WorkloadChange, Workloads } from './workloads/workloads.js';
@@ -64,6 +65,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   readonly #workloadPorts = new WorkloadPorts();
   readonly #workloads: Workloads;
   readonly #configurations: WorkloadConfigurations;
+  readonly #endings: WorkloadEndings;
   /** What was decided of told ports may not have been stored. */
   #isReloaded = true;
 
@@ -72,6 +74,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     this.#pools = new FunctionPools(inventory, this.#documents);
     this.#workloads = new Workloads(inventory, this.#documents, this.#workloadPorts);
     this.#configurations = new WorkloadConfigurations(this.#workloads, this.#documents);
+    this.#endings = new WorkloadEndings(this.#documents);
     inventory.drainsWith((dpu) => this.#workloads.lingeringOn(dpu));
   }
 
@@ -87,6 +90,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     this.#workloads.load(resources.filter((resource) => resource.kind === 'Workload'));
     this.#configurations.load(resources.filter((resource) => resource.kind === 'WorkloadConfiguration'));
     this.#documents.loaded(this.#dpus(), revision);
+    this.#endings.load(revision);
   }
 
   /** What the inventory has decided, with what follows from it, to be written. */
@@ -174,6 +178,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   takeDocumentChanges(revision: number): readonly DocumentChange[] {
     const changes = this.#documents.take(this.#dpus(), revision).filter(({ dpu }) => this.knowsDpu(dpu));
     this.#networks.asked(changes);
+    this.#endings.asked(changes);
     return changes;
   }
 
@@ -186,12 +191,16 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   }
 
   observe(report: DocumentReport, context: DomainContext): readonly DomainChange[] {
-    const kept = this.#networks.keptBy(report);
-    const dpu = kept && this.inventory.setNetworkKept(report.dpu, kept.reason, context);
+    const { endingWorkloads = [] } = this.inventory.dpu(report.dpu)?.status ?? {};
+    const noted = {
+      ...this.#networks.keptBy(report),
+      endingWorkloads: this.#endings.after(report, endingWorkloads),
+    };
+    const dpu = this.inventory.note(report.dpu, noted, context);
     return toDomainChanges([
       ...this.#networks.observe(report, context),
-      ...(dpu ?? []),
-      ...this.#consequences(dpu ?? [], context),
+      ...dpu,
+      ...this.#consequences(dpu, context),
     ]);
   }
 
@@ -230,13 +239,15 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
 
   /** What workloads have of their DPUs, where these changes make that another. */
   #count(changes: readonly ResourceChange[], context: DomainContext): readonly InventoryChange[] {
-    const dpus = changes
-      .filter(isWorkload)
+    const workloads = changes.filter(isWorkload);
+    const dpus = workloads
       .flatMap(({ before, after }) => [before, after].flatMap((each) => each?.status ?? []))
       .flatMap(({ dpu, movingTo }) => [dpu, movingTo].filter((each) => each !== undefined));
-    return [...new Set(dpus)].flatMap((dpu) =>
-      this.inventory.setUsed(dpu, this.#workloads.usedOn(dpu), context),
-    );
+    return [...new Set(dpus)].flatMap((dpu) => {
+      const { endingWorkloads = [] } = this.inventory.dpu(dpu)?.status ?? {};
+      const ending = this.#workloads.endingOn(dpu, endingWorkloads, workloads);
+      return this.inventory.note(dpu, { ...this.#workloads.usedOn(dpu), endingWorkloads: ending }, context);
+    });
   }
 
   /** A workload depends on which DPUs there are, and whether they are connected. */

@@ -4,6 +4,7 @@ import {
   type Dpu,
   type DpuCapacity,
   type DpuFunction,
+  type EndingWorkload,
   isAdmitted,
   isConnected,
   updateConditions,
@@ -27,7 +28,7 @@ const LISTED_NAMES = 10;
  * A DPU with its life as far as it has come, and the health that follows; undefined: nothing of it is kept.
  *
  * @param functions those of the DPU.
- * @param workloads those that a drain waits for, in words.
+ * @param workloads those that have to leave it before they can end, in words.
  */
 export function withLifecycle(
   dpu: Dpu,
@@ -43,7 +44,8 @@ export function withLifecycle(
 ): Dpu | undefined {
   const { spec, status, metadata } = dpu;
   const connected = isConnected(dpu);
-  const names = [...namesOfClaims(functions), ...workloads];
+  const ending = status.endingWorkloads.map(endingText).sort();
+  const names = [...namesOfClaims(functions), ...workloads, ...ending];
   const facts = {
     ...spec.lifecycle,
     approved:
@@ -53,7 +55,8 @@ export function withLifecycle(
     settled: told?.settled ?? false,
     rebootProblem: told?.rebootProblem ?? '',
     remaining: names.length,
-    remainingWorkloads: workloads.length,
+    remainingWorkloads: workloads.length + ending.length,
+    ending: ending.length,
     remainingNames: names.slice(0, LISTED_NAMES),
   };
   const lifecycle = advance(status.lifecycle, facts, now);
@@ -69,6 +72,8 @@ export function withLifecycle(
   const conditions = updateConditions('Dpu', status.conditions, [healthOf(after)], metadata.generation, now);
   return { ...after, status: { ...after.status, conditions } };
 }
+
+const endingText = ({ tenant, name }: EndingWorkload): string => `workload ${tenant}/${name} (ending)`;
 
 /** What its workloads leave of it; a machine may have become smaller than what they were promised. */
 function freeOf({ capacity, usedCapacity }: Dpu['status']): DpuCapacity | undefined {
@@ -101,10 +106,11 @@ export function completeDpu(dpu: Dpu): Dpu {
     freeFunctions = 0,
     uplinks = [],
     workloads = 0,
+    endingWorkloads = [],
   }: Partial<Dpu['status']> = dpu.status;
   return {
     ...dpu,
     spec: { ...dpu.spec, approved, lifecycle: { ...DEFAULT_LIFECYCLE, ...lifecycle } },
-    status: { ...dpu.status, usedFunctions, freeFunctions, uplinks, workloads },
+    status: { ...dpu.status, usedFunctions, freeFunctions, uplinks, workloads, endingWorkloads },
   };
 }

@@ -17,7 +17,7 @@ import {
   type Name,
   updateConditions,
 } from '@outboard/model';
-import type { Inventory } from './inventory.js';
+import type { Inventory, Noted } from './inventory.js';
 import { committed, type DecisionContext, intended, type ResourceChange } from './resource-changes.js';
 
 type DpuNetworkChange = ResourceChange<DpuNetworkConfiguration>;
@@ -102,11 +102,11 @@ export class DpuNetworks {
    * Why a DPU keeps the network of a configuration that was deleted, which has no status any more to say so in; without a
    * reason: it keeps none. Undefined: the report does not tell.
    */
-  keptBy(report: DocumentReport): { readonly reason: string | undefined } | undefined {
-    if (this.#configurations.has(report.dpu)) return { reason: undefined };
+  keptBy(report: DocumentReport): Pick<Noted, 'networkKept'> | undefined {
+    if (this.#configurations.has(report.dpu)) return { networkKept: undefined };
     const told = this.#told(report);
     if (!told || told.problem?.isUnderWay) return undefined;
-    return { reason: told.problem?.message };
+    return { networkKept: told.problem?.message };
   }
 
   /** What a report says of the network that is asked for; undefined: nothing. */

@@ -31,6 +31,9 @@ import {
 /** What decisions of the inventory change. */
 export type InventoryChange = ResourceChange<InventoryResource>;
 
+/** What others than its worker's inventory tell of a DPU: its workloads, and what they and its network have left there. */
+export type Noted = Pick<Dpu['status'], 'usedCapacity' | 'workloads' | 'endingWorkloads' | 'networkKept'>;
+
 type Decision = Result<readonly InventoryChange[], AppError>;
 
 /**
@@ -186,28 +189,11 @@ export class Inventory {
     return this.#commit(this.#alive(before, after, context), context);
   }
 
-  /** So many workloads are on it, and have been promised so much of it; undefined: nothing. */
-  setUsed(
-    name: string,
-    { usedCapacity, workloads }: Pick<Dpu['status'], 'usedCapacity' | 'workloads'>,
-    context: DecisionContext,
-  ): readonly InventoryChange[] {
+  /** Something is known of it that is not told with its inventory. */
+  note(name: string, noted: Partial<Noted>, context: DecisionContext): readonly InventoryChange[] {
     const before = this.#tables.dpu(name);
     if (!before) return [];
-    const { status } = before;
-    const after: Dpu = { ...before, status: { ...status, usedCapacity, workloads } };
-    return this.#commit(this.#alive(before, after, context), context);
-  }
-
-  /** Its network is still that of a configuration that was deleted, and why; undefined: it is not. */
-  setNetworkKept(
-    name: string,
-    networkKept: string | undefined,
-    context: DecisionContext,
-  ): readonly InventoryChange[] {
-    const before = this.#tables.dpu(name);
-    if (!before || before.status.networkKept === networkKept) return [];
-    const after: Dpu = { ...before, status: { ...before.status, networkKept } };
+    const after: Dpu = { ...before, status: { ...before.status, ...noted } };
     return this.#commit(this.#alive(before, after, context), context);
   }
 

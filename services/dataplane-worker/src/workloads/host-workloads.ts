@@ -61,10 +61,11 @@ export function hostWorkloads(ports: HostWorkloadsPorts): HostedWorkloads {
   const operations = new WorkloadOperations({ ...identity, host });
   const onFailure = (failure: unknown): void =>
     log.error({ err: failure }, 'what a former run has left of workloads cannot be removed');
+  const workloads = new WorkloadsPart(host, clock, onFailure);
   return {
     parts: {
       virtualFunctions: functions,
-      infraWorkload: new WorkloadsPart(host, onFailure),
+      infraWorkload: workloads,
       interfaceConfiguration: new ConfigurationsPart(host),
     },
     connected: (bus) => reports.connected(bus),
@@ -72,6 +73,7 @@ export function hostWorkloads(ports: HostWorkloadsPorts): HostedWorkloads {
     async [Symbol.asyncDispose]() {
       health[Symbol.dispose]();
       reports[Symbol.dispose]();
+      workloads[Symbol.dispose]();
       await functions[Symbol.asyncDispose]();
       await host[Symbol.asyncDispose]();
       socket.close();

@@ -1,12 +1,12 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   InfraWorkloadSchema,
   InterfaceConfigurationSchema,
   VirtualFunctionsSchema,
 } from '@outboard/contracts';
 import { ManualClock } from '@outboard/testkit';
-import type { WantedFunctions, WantedWorkload } from '@outboard/workloads';
+import type { WantedFunctions, WantedWorkload, WorkloadSummary } from '@outboard/workloads';
 import { FunctionsPart } from './functions-part.js';
 import { ConfigurationsPart, WorkloadsPart } from './workloads-part.js';
 
@@ -28,43 +28,113 @@ const workload = (uid: string, more: MessageInitShape<typeof InfraWorkloadSchema
   }),
 });
 
-describe('workloads of the document', () => {
-  const wanted: [string, WantedWorkload | undefined][] = [];
-  let pruned = 0;
-  const part = new WorkloadsPart(
-    {
-      want: (uid, each) => wanted.push([uid, each]),
-      prune: async () => {
-        pruned++;
-      },
-    },
-    () => {},
-  );
+/** A host of workloads on which nothing happens but what a test says. */
+class StubHost {
+  readonly wanted: [string, WantedWorkload | undefined][] = [];
+  readonly here = new Set<string>();
+  readonly prunes: { resolve(): void; reject(failure: Error): void }[] = [];
+  #tell: (uid: string) => void = () => {};
 
-  it('are handed on, and taken away when they leave; what was left before is pruned once, when all are known', () => {
+  want(uid: string, workload: WantedWorkload | undefined): void {
+    this.wanted.push([uid, workload]);
+    if (workload !== undefined) this.here.add(uid);
+  }
+  prune(): Promise<void> {
+    return new Promise((resolve, reject) => this.prunes.push({ resolve, reject }));
+  }
+  summary(uid: string): WorkloadSummary | undefined {
+    return this.here.has(uid) ? ({ uid } as WorkloadSummary) : undefined;
+  }
+  onChange(listener: (uid: string) => void): Disposable {
+    this.#tell = listener;
+    return { [Symbol.dispose]: () => {} };
+  }
+  end(uid: string): void {
+    this.here.delete(uid);
+    this.#tell(uid);
+  }
+}
+
+describe('workloads of the document', () => {
+  let host: StubHost;
+  let clock: ManualClock;
+  let part: WorkloadsPart;
+  let failures: unknown[];
+  let changes: number;
+  beforeEach(() => {
+    host = new StubHost();
+    clock = new ManualClock();
+    failures = [];
+    changes = 0;
+    part = new WorkloadsPart(host, clock, (failure) => failures.push(failure));
+    part.onChange(() => changes++);
+  });
+  afterEach(() => part[Symbol.dispose]());
+  const pruned = async (): Promise<void> => {
+    host.prunes.at(-1)?.resolve();
+    await new Promise(setImmediate);
+  };
+
+  it('are handed on, and taken away when they leave; what was left before is pruned once, when all are known', async () => {
     part.want([workload('u1')], false);
-    expect(pruned).toBe(0);
+    expect(host.prunes).toHaveLength(0);
     part.want([workload('u1'), workload('u2')], true);
     part.want([workload('u2')], true);
-    expect(pruned).toBe(1);
-    expect(wanted.map(([uid, each]) => [uid, each?.command])).toEqual([
+    await pruned();
+    part.want([workload('u2')], true);
+    expect(host.prunes).toHaveLength(1);
+    expect(host.wanted.map(([uid, each]) => [uid, each?.command])).toEqual([
       ['u1', ['/bin/true']],
       ['u1', ['/bin/true']],
       ['u2', ['/bin/true']],
       ['u2', ['/bin/true']],
       ['u1', undefined],
+      ['u2', ['/bin/true']],
     ]);
   });
 
-  it('that break rules are told with all of them, and the others go on', () => {
-    wanted.length = 0;
+  it('that leave are told to be under way until they have ended, unless they are wanted again', async () => {
+    part.want([workload('u1'), workload('u2')], true);
+    await pruned();
+    expect([part.problems(), changes]).toEqual([[], 1]);
+    part.want([], true);
+    const ending = { source: SOURCE, state: 'PENDING', isUnderWay: true };
+    expect(part.problems()).toMatchObject([
+      { key: 'workload/u1', ...ending },
+      { key: 'workload/u2', ...ending },
+    ]);
+    host.end('u1');
+    expect([part.problems().map(({ key }) => key), changes]).toEqual([['workload/u2'], 2]);
+    part.want([workload('u2')], true);
+    expect(part.problems()).toEqual([]);
+    // One that was not there at all has nothing to end.
+    host.here.delete('u2');
+    part.want([], true);
+    expect(part.problems()).toEqual([]);
+  });
+
+  it('are not told to have ended before what a former run left is removed, which is tried until it is', async () => {
+    part.want([], true);
+    const leftovers = [{ key: 'workloads', state: 'PENDING', isUnderWay: true }];
+    expect(part.problems()).toMatchObject(leftovers);
+    host.prunes[0]?.reject(new Error('busy'));
+    await new Promise(setImmediate);
+    expect([failures, part.problems()]).toMatchObject([[{ message: 'busy' }], leftovers]);
+    await clock.advance(2_000);
+    expect(host.prunes).toHaveLength(2);
+    await pruned();
+    expect([part.problems(), changes]).toEqual([[], 1]);
+  });
+
+  it('that break rules are told with all of them, and the others go on', async () => {
     const broken = workload('u3', {
       command: [],
       restartPolicy: 'MAYBE',
       interfaces: [{ name: 'a/b', representor: 'up0' }],
     });
     part.want([broken, workload('u2')], true);
-    expect(wanted.map(([uid]) => uid)).toEqual(['u2']);
+    await pruned();
+    expect(host.wanted.map(([uid]) => uid)).toEqual(['u2']);
     expect(part.problems()).toMatchObject([{ key: 'workload/u3', source: SOURCE, state: 'UNSUPPORTED' }]);
     for (const rule of ['restart_policy', 'command', 'interfaces[0].name', 'interfaces[0].representor'])
       expect(part.problems()[0]?.message).toContain(rule);

@@ -1,20 +1,35 @@
 import type { InfraWorkload, InterfaceConfiguration } from '@outboard/contracts';
-import type { AppError } from '@outboard/core';
-import type { ObjectProblem } from '@outboard/dataplane/contract';
+import type { AppError, Clock } from '@outboard/core';
+import type { ObjectProblem, Source } from '@outboard/dataplane/contract';
 import type { WorkloadHost } from '@outboard/workloads';
 import type { AdminPart, WantedObject } from '../admin/admin-part.js';
 import { configurationOf, workloadOf } from './wire.js';
 
-/** The workloads of this DPU, as a part of the document of owner `admin`. What becomes of one is told by its own report. */
-export class WorkloadsPart implements AdminPart<InfraWorkload> {
+const RETRY_MILLISECONDS = 2_000;
+
+/**
+ * The workloads of this DPU, as a part of the document of owner `admin`. What becomes of one is told by its own report; of
+ * one that was taken away, that it has not ended yet.
+ */
+export class WorkloadsPart implements AdminPart<InfraWorkload>, Disposable {
   #problems: readonly ObjectProblem[] = [];
-  readonly #wanted = new Map<string, string>();
-  #isPruned = false;
+  readonly #wanted = new Map<string, Wanted>();
+  /** By their uids. */
+  readonly #ending = new Map<string, Wanted>();
+  #leftovers: 'unknown' | 'beingRemoved' | 'removed' = 'unknown';
+  #retry: Disposable | undefined;
+  #listener: (repaired: number) => void = () => {};
+  readonly #listening: Disposable;
 
   constructor(
-    private readonly host: Pick<WorkloadHost, 'want' | 'prune'>,
+    private readonly host: Pick<WorkloadHost, 'want' | 'prune' | 'summary' | 'onChange'>,
+    private readonly clock: Clock,
     private readonly onFailure: (failure: unknown) => void,
-  ) {}
+  ) {
+    this.#listening = host.onChange((uid) => {
+      if (host.summary(uid) === undefined && this.#ending.delete(uid)) this.#listener(0);
+    });
+  }
 
   want(objects: readonly WantedObject<InfraWorkload>[], isKnown: boolean): void {
     const before = new Map(this.#wanted);
@@ -26,30 +41,68 @@ export class WorkloadsPart implements AdminPart<InfraWorkload> {
         problems.push({ key, source, state: 'UNSUPPORTED', message: messageOf(workload.error) });
         continue;
       }
-      this.#wanted.set(key, workload.value.uid);
+      const { uid } = workload.value;
+      this.#wanted.set(key, { key, source, uid });
       before.delete(key);
-      this.host.want(workload.value.uid, workload.value);
+      this.#ending.delete(uid);
+      this.host.want(uid, workload.value);
     }
-    for (const uid of before.values()) this.host.want(uid, undefined);
+    for (const gone of before.values()) this.#end(gone);
     this.#problems = problems;
-    if (isKnown && !this.#isPruned) this.#prune();
+    if (isKnown && this.#leftovers === 'unknown') this.#prune();
   }
 
   problems(): readonly ObjectProblem[] {
-    return this.#problems;
+    const ending = [...this.#ending.values()].map(({ key, source }) => ({ key, source, ...ENDING }));
+    return this.#leftovers === 'removed'
+      ? [...this.#problems, ...ending]
+      : [...this.#problems, ...ending, LEFTOVERS];
   }
 
-  onChange(): void {}
+  onChange(listener: (repaired: number) => void): void {
+    this.#listener = listener;
+  }
+
+  [Symbol.dispose](): void {
+    this.#listening[Symbol.dispose]();
+    this.#retry?.[Symbol.dispose]();
+  }
+
+  #end(wanted: Wanted): void {
+    this.host.want(wanted.uid, undefined);
+    if (this.host.summary(wanted.uid) !== undefined) this.#ending.set(wanted.uid, wanted);
+  }
 
   /** Once: what is not wanted when everything that is wanted is known for the first time was left by a former run. */
   #prune(): void {
-    this.#isPruned = true;
-    this.host.prune().catch((failure: unknown) => {
-      this.#isPruned = false;
-      this.onFailure(failure);
-    });
+    this.#leftovers = 'beingRemoved';
+    this.host.prune().then(
+      () => {
+        this.#leftovers = 'removed';
+        this.#listener(0);
+      },
+      (failure: unknown) => {
+        this.onFailure(failure);
+        this.#retry = this.clock.schedule(RETRY_MILLISECONDS, () => this.#prune());
+      },
+    );
   }
 }
+
+interface Wanted {
+  readonly key: string;
+  readonly source: Source;
+  readonly uid: string;
+}
+
+const ENDING = { state: 'PENDING', message: 'its program is being ended', isUnderWay: true } as const;
+const LEFTOVERS: ObjectProblem = {
+  key: 'workloads',
+  source: { kind: '', tenant: '', name: '' },
+  state: 'PENDING',
+  message: 'what a former run has left is not removed yet',
+  isUnderWay: true,
+};
 
 /** What the interfaces of workloads are to be configured as. What becomes of it is told by the workload's report. */
 export class ConfigurationsPart implements AdminPart<InterfaceConfiguration> {

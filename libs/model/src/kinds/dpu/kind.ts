@@ -14,7 +14,7 @@ export const dpuKind = {
   rules: [
     'A serial number belongs to one DPU. A worker that presents another one than the spec, or than the first that registered, is refused.',
     'A DPU that is not approved, or retired, gets nothing: nothing is planned on it. Taking the approval away is refused while a port has bound one of its functions.',
-    'A DPU that is to be in maintenance or retired takes no new ports; it comes there when no port names a function of it any more.',
+    'A DPU that is to be in maintenance or retired takes no new ports; it comes there when no port names a function of it any more, and its worker has confirmed that no workload runs on it.',
     'A request (rebootRequest, retryRequest) is a text that differs from the one that was obeyed last (in status.lifecycle).',
     'A DPU whose worker reports, or one of whose functions is bound by a port, cannot be deleted.',
   ],
@@ -39,6 +39,7 @@ export const dpuKind = {
     freeCapacity: undefined,
     workloads: 0,
     networkKept: undefined,
+    endingWorkloads: [],
     usedFunctions: 0,
     freeFunctions: 0,
     uplinks: [],

@@ -35,6 +35,13 @@ export interface DpuCapacity {
   readonly memoryMebibytes: number;
 }
 
+/** A workload that a DPU was told to end. */
+export interface EndingWorkload {
+  readonly tenant: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
 /** A network device that leads out of the DPU. */
 export interface DpuUplink {
   readonly device: string;
@@ -72,6 +79,8 @@ export interface DpuStatus extends Status {
   readonly workloads: number;
   /** Why the network of a configuration that was deleted is still in force; undefined: there is no such network. */
   readonly networkKept: string | undefined;
+  /** Taken from it; that their programs have ended is not confirmed yet. */
+  readonly endingWorkloads: readonly EndingWorkload[];
   /** Those that ports have bound, and the others. */
   readonly usedFunctions: number;
   readonly freeFunctions: number;

@@ -52,6 +52,7 @@ export const parseDpuStatus = (
   freeCapacity: capacityOf(message.freeCapacity),
   workloads: message.workloads,
   networkKept: message.networkKept || undefined,
+  endingWorkloads: message.endingWorkloads.map(({ tenant, name, uid }) => ({ tenant, name, uid })),
   usedFunctions: message.usedFunctions,
   freeFunctions: message.freeFunctions,
   uplinks: message.uplinks.map(({ $typeName: _, $unknown, adminState, ...uplink }) => ({
@@ -79,6 +80,7 @@ export const dpuStatusToMessage = (status: DpuStatus): DpuStatusMessage =>
     ...(status.freeCapacity && { freeCapacity: { ...status.freeCapacity } }),
     workloads: status.workloads,
     networkKept: status.networkKept ?? '',
+    endingWorkloads: status.endingWorkloads.map((each) => ({ ...each })),
     usedFunctions: status.usedFunctions,
     freeFunctions: status.freeFunctions,
     uplinks: status.uplinks.map((uplink) => ({ ...uplink })),

@@ -1,7 +1,8 @@
 import type { LifecycleSpec, LifecycleState, LifecycleStatus } from '@outboard/model';
 
 /** What a step is decided on: what is wanted, and what is so. Levels, not edges: an event that was missed is not missed. */
-export interface LifecycleFacts extends Pick<LifecycleSpec, 'desired' | 'rebootRequest' | 'drainSeconds'> {
+export interface LifecycleFacts
+  extends Pick<LifecycleSpec, 'desired' | 'rebootRequest' | 'drainSeconds' | 'forceDrain'> {
   readonly approved: boolean;
   /** A boot that has registered holds its lease. */
   readonly connected: boolean;
@@ -15,6 +16,8 @@ export interface LifecycleFacts extends Pick<LifecycleSpec, 'desired' | 'rebootR
   readonly remaining: number;
   /** Of these. */
   readonly remainingWorkloads: number;
+  /** Of these workloads, those that its worker was told to end, and has not confirmed to have ended. */
+  readonly ending: number;
   readonly remainingNames: readonly string[];
 }
 

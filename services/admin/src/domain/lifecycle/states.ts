@@ -83,30 +83,45 @@ function ready(facts: LifecycleFacts, memory: LifecycleMemory): Outcome {
 }
 
 function draining(facts: LifecycleFacts): Outcome {
-  const { approved: isApproved, desired, remaining, remainingWorkloads, remainingNames, connected } = facts;
+  const { approved: isApproved, desired, remaining, remainingWorkloads, connected } = facts;
   if (!isApproved) return disapproved();
   if (desired === 'READY') return transition('READY', 'DrainCancelled', 'it is to be used after all');
-  if (remaining === 0) {
-    const to = desired === 'RETIRED' ? 'RETIRED' : 'MAINTENANCE';
-    return transition(to, 'NothingRemains', NOTHING_REMAINS);
-  }
+  if (isEmptied(facts)) return emptied(desired === 'RETIRED' ? 'RETIRED' : 'MAINTENANCE', facts);
   // Who retires a DPU knows that it may be dead.
   if (!connected && desired === 'MAINTENANCE') return lost();
+  return wait(remaining > remainingWorkloads ? 'PortsRemain' : 'WorkloadsRemain', remainingText(facts));
+}
+
+/**
+ * Nothing has to leave any more. That a program has ended its worker says alone: of a dead DPU that is not waited for by
+ * who retires it or forces its drain.
+ */
+const isEmptied = ({ remaining, ending, connected, desired, forceDrain }: LifecycleFacts): boolean =>
+  remaining === 0 || (remaining === ending && !connected && (desired === 'RETIRED' || forceDrain));
+
+function remainingText({ remaining, remainingNames }: LifecycleFacts): string {
   const more = remaining - remainingNames.length;
   const names = remainingNames.join(', ');
-  const rest = more > 0 ? `${names} and ${more} more` : names;
-  const reason = remaining > remainingWorkloads ? 'PortsRemain' : 'WorkloadsRemain';
-  return wait(reason, `${remaining} to leave: ${rest}`);
+  return `${remaining} to leave: ${more > 0 ? `${names} and ${more} more` : names}`;
 }
 
 const NOTHING_REMAINS = 'no port names a function of it, and no workload runs on it';
+
+/** What a DPU is told to be that nothing has to leave any more. */
+const rest = (facts: LifecycleFacts): readonly [reason: string, message: string] =>
+  facts.ending === 0
+    ? ['NothingRemains', NOTHING_REMAINS]
+    : ['EndUnconfirmed', `its worker did not say that all has ended: ${remainingText(facts)}`];
+
+const emptied = (to: 'MAINTENANCE' | 'RETIRED', facts: LifecycleFacts): Outcome =>
+  transition(to, ...rest(facts));
 
 /** It may be off: that it does not report is no news. */
 function maintenance(facts: LifecycleFacts, memory: LifecycleMemory): Outcome {
   if (facts.desired === 'READY' && facts.approved) {
     return transition('PROVISIONING', 'MaintenanceEnded', 'it is to be used again');
   }
-  return taken(facts) ?? rebootOf(facts, memory) ?? done('NothingRemains', 'nothing new is placed on it');
+  return taken(facts) ?? rebootOf(facts, memory) ?? done(...rest(facts));
 }
 
 function rebooting(facts: LifecycleFacts, memory: LifecycleMemory): Outcome {
@@ -129,10 +144,10 @@ function unreachable(facts: LifecycleFacts, memory: LifecycleMemory): Outcome {
   const left = taken(facts) ?? rebootOf(facts, memory);
   if (left) return left;
   if (facts.connected) return transition('PROVISIONING', 'LeaseRenewed', 'its worker reports again');
-  if (facts.desired === 'MAINTENANCE' && facts.remaining === 0) {
-    return transition('MAINTENANCE', 'NothingRemains', NOTHING_REMAINS);
-  }
-  return wait('LeaseExpired', LOST_MESSAGE);
+  if (facts.desired !== 'MAINTENANCE') return wait('LeaseExpired', LOST_MESSAGE);
+  return isEmptied(facts)
+    ? emptied('MAINTENANCE', facts)
+    : wait('LeaseExpired', `${LOST_MESSAGE}; ${remainingText(facts)}`);
 }
 
 /** A failure is over when what was waited for happens; besides, the state is tried again: after a while, or when asked. */

@@ -3,7 +3,10 @@ import { AdminObjectSchema, type InfraProbeSchema } from '@outboard/contracts';
 import { SharedObject } from '@outboard/document-owner/documents';
 import type { Probe, Workload, WorkloadConfiguration } from '@outboard/model';
 
-export const workloadKey = ({ metadata }: Workload): string => `workload/${metadata.uid}`;
+/** What keys of workloads begin with. */
+export const WORKLOAD_KEYS = 'workload/';
+export const workloadKeyOf = (uid: string): string => `${WORKLOAD_KEYS}${uid}`;
+export const workloadKey = ({ metadata }: Workload): string => workloadKeyOf(metadata.uid);
 export const configurationKey = ({ metadata }: WorkloadConfiguration): string =>
   `workloadconfiguration/${metadata.uid}`;
 

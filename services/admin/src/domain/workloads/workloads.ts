@@ -2,6 +2,7 @@ import type { KeptDocuments } from '@outboard/document-owner/documents';
 import {
   type Dpu,
   type DpuCapacity,
+  type EndingWorkload,
   type Intent,
   isConnected,
   type Name,
@@ -18,6 +19,9 @@ import type { WorkloadPorts } from './port-facts.js';
 import type { WorkloadFacts } from './report.js';
 
 export type WorkloadChange = ResourceChange<Workload>;
+
+/** As many of those that a DPU has to end are known: one whose worker does not confirm must not fill its resource. */
+const MAX_ENDING = 256;
 
 const keyOf = (tenant: string, name: string): string => `${tenant}/${name}`;
 
@@ -165,6 +169,27 @@ export class Workloads {
       .sort();
   }
 
+  /**
+   * Those that a DPU has to end after these changes.
+   *
+   * @param before those that it had to end before.
+   */
+  endingOn(
+    dpu: Name,
+    before: readonly EndingWorkload[],
+    changes: readonly WorkloadChange[],
+  ): readonly EndingWorkload[] {
+    const taken = changes.flatMap(({ before: workload }) =>
+      workload && documentsWith(workload).includes(dpu) ? endingOf(workload) : [],
+    );
+    const ending = new Map([...before, ...taken].map((each) => [each.uid, each]));
+    const isWanted = (uid: string): boolean => {
+      const workload = this.withUid(uid);
+      return workload !== undefined && documentsWith(workload).includes(dpu);
+    };
+    return [...ending.values()].filter(({ uid }) => !isWanted(uid)).slice(-MAX_ENDING);
+  }
+
   #used(dpu: Name, besides?: Workload): DpuCapacity {
     const sum = { cpuMillicores: 0, memoryMebibytes: 0 };
     for (const { metadata, spec, status } of this.#workloads.values()) {
@@ -199,23 +224,26 @@ export class Workloads {
       this.#workloads.delete(keyOf(before.metadata.tenant, before.metadata.name));
       this.#byUid.delete(before.metadata.uid);
       if (!after) this.#reported.delete(before.metadata.uid);
-      for (const dpu of dpusOf(before.status))
-        if (after === undefined || !isPromised(after.status, dpu))
-          this.documents.put(dpu, workloadKey(before), undefined);
+      const kept = after ? documentsWith(after) : [];
+      for (const dpu of documentsWith(before))
+        if (!kept.includes(dpu)) this.documents.put(dpu, workloadKey(before), undefined);
     }
     if (!after) return;
     const { tenant, name, uid } = after.metadata;
     this.#workloads.set(keyOf(tenant, name), after);
     this.#byUid.set(uid, keyOf(tenant, name));
-    const isComplete = after.status.ports.length === after.spec.interfaces.length;
-    for (const dpu of dpusOf(after.status))
-      this.documents.put(dpu, workloadKey(after), isComplete ? workloadObject(after) : undefined);
+    for (const dpu of documentsWith(after))
+      this.documents.put(dpu, workloadKey(after), workloadObject(after));
   }
 }
 
-/** Those that have it in their documents. */
-const dpusOf = ({ dpu, movingTo }: Workload['status']): readonly Name[] =>
-  [dpu, movingTo].filter((each) => each !== undefined);
+/** The DPUs that have it in their documents: those that it was promised to, once it has its ports. */
+const documentsWith = ({ spec, status }: Workload): readonly Name[] =>
+  status.ports.length === spec.interfaces.length
+    ? [status.dpu, status.movingTo].filter((each) => each !== undefined)
+    : [];
+
+const endingOf = ({ metadata: { tenant, name, uid } }: Workload): EndingWorkload => ({ tenant, name, uid });
 
 const isPromised = ({ dpu, movingTo }: Workload['status'], name: Name): boolean =>
   dpu === name || movingTo === name;
