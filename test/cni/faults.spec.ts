@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Pod, waitConnected } from '@outboard/testbed';
+import { NetworkNamespace } from '@outboard/netlink';
+import { type Pod, ping, waitConnected, waitReachable } from '@outboard/testbed';
 import { BLUE } from '../scenarios/manifests.js';
+import type { CniResult, Outcome } from './cni-runtime.js';
 import { CniWorld, HOSTS, OPEN, until } from './world.js';
 
 const PODS = 100;
@@ -8,6 +10,9 @@ const PODS = 100;
 const FUNCTIONS = PODS;
 const CODE = { tryAgain: 11, notAvailable: 50, notAsAdded: 102 };
 const MAX_TRIES = 30;
+const NO_CARRIER = 'kernel: interface eth0 has no carrier: its DPU passes nothing';
+
+const detailsOf = ({ json }: Outcome): readonly string[] => String(json.details ?? json.msg).split('\n');
 
 describe('pods in great number, and whatever happens meanwhile', () => {
   let world: CniWorld;
@@ -202,6 +207,89 @@ describe('pods in great number, and whatever happens meanwhile', () => {
     await world.nothingIsLeft();
   }, 120_000);
 
+  it('CHECK tells what a pod lacks while its DPU reboots, until packets pass again', async () => {
+    const [pod, peer] = [await world.createPod('host-dpu-a'), await world.createPod('host-dpu-b')];
+    const runtime = world.runtimeOf(pod);
+    await runtime.add(pod);
+    const ip = firstAddress(await world.runtimeOf(peer).add(peer));
+    await waitReachable(pod, ip);
+    const check = (): Promise<Outcome> => runtime.call('CHECK', pod);
+    const passes = async (): Promise<void> => {
+      await until('CHECK finds all as it was', async () => (await check()).stdout || undefined);
+      // The kernel may drop the first: it begins to queue packets some time after the carrier is back.
+      const { received } = await ping(pod, ip, { count: 2, timeoutMilliseconds: 5_000 });
+      expect(received).toBeGreaterThan(0);
+    };
+
+    // A DPU that is back before its worker has nothing of its state.
+    await world.stack.stack.kill('dataplane-worker/dpu-a');
+    await world.stack.testbed.rebootDpu('dpu-a');
+    const atOnce = await check();
+    expect(atOnce.json).toMatchObject({ code: CODE.notAsAdded, msg: expect.stringContaining(NO_CARRIER) });
+    await until('the control plane knows it too', async () => {
+      const details = detailsOf(await check());
+      expect(details).toContain(NO_CARRIER);
+      const isKnown = details.some((line) => /^DPU: port acme\/.* is not ready: .*dpu-a/.test(line));
+      return isKnown ? undefined : details.join('; ');
+    });
+    expect(await ping(pod, ip)).toMatchObject({ received: 0 });
+    await world.stack.stack.restart('dataplane-worker/dpu-a');
+    await passes();
+
+    // Together with its worker, as a power cut does; asked all the time.
+    const rebooting = world.stack.testbed.rebootDpu('dpu-a');
+    const failed: Outcome[] = [];
+    await until('CHECK fails', async () => {
+      const outcome = await check();
+      if (outcome.exitCode !== 0) failed.push(outcome);
+      return failed.length > 0 ? undefined : 'it passes';
+    });
+    await rebooting;
+    await passes();
+    for (const outcome of failed) {
+      expect(outcome.json).toMatchObject({ code: CODE.notAsAdded });
+      for (const line of detailsOf(outcome)) expect(line).toMatch(/(kernel|DPU): /);
+    }
+    await runtime.delete(pod);
+    await world.runtimeOf(peer).delete(peer);
+    await world.nothingIsLeft();
+  }, 120_000);
+
+  it('what a pod had that vanished without a DEL is found by the periodic look, and no other pod is touched', async () => {
+    const [stays, goes] = [await world.createPod('host-dpu-a'), await world.createPod('host-dpu-a')];
+    const runtime = world.runtimeOf(stays);
+    await runtime.add(stays);
+    await runtime.add(goes);
+    NetworkNamespace.remove(goes.namespace.name ?? '');
+    await until('one port is left', async () => {
+      const { length } = await world.ports();
+      return length === 1 ? undefined : `${length} are`;
+    });
+    expect((await runtime.call('CHECK', stays)).stdout).toBe('');
+    await runtime.delete(stays);
+    await world.nothingIsLeft();
+  }, 60_000);
+
+  it.each([
+    ['admin', 'admin service'],
+    ['network-intent', 'network-intent service'],
+    ['nats', 'does not answer'],
+  ])(
+    'STATUS says so while %s is away',
+    async (program, said) => {
+      const [runtime] = HOSTS.map((host) => world.runtimes[host]);
+      await world.stack.stack.kill(program);
+      await until('STATUS fails', async () => {
+        const { json, stdout } = (await runtime?.status()) ?? {};
+        const isSaid = json?.code === CODE.notAvailable && String(json.msg).includes(said);
+        return isSaid ? undefined : stdout || 'it succeeds';
+      });
+      await world.stack.stack.restart(program);
+      await Promise.all(HOSTS.map((host) => world.available(host)));
+    },
+    120_000,
+  );
+
   it('a DEL succeeds while the control plane is away, which learns of it when it is back', async () => {
     const [pod] = await createPods(1);
     if (pod === undefined) throw new Error('there is no pod');
@@ -237,3 +325,5 @@ describe('pods in great number, and whatever happens meanwhile', () => {
     await world.nothingIsLeft();
   }, 120_000);
 });
+
+const firstAddress = ({ ips: [first] }: CniResult): string => first?.address.split('/')[0] ?? '';

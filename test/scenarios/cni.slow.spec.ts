@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { DEFAULT_DENY_POLICY } from '@outboard/bus';
+import { setSysctls } from '@outboard/ffi';
 import { address, link, NetworkNamespace, upFlags, withSocket } from '@outboard/netlink';
 import { type Pod, ping, waitReachable, waitUnreachable, waitUntil } from '@outboard/testbed';
 import { parse } from 'yaml';
@@ -10,7 +11,15 @@ import { BLUE, functionOf } from './manifests.js';
 
 const DEFINITION = new URL('../../examples/cni/network-attachment-definition.yaml', import.meta.url);
 const VFS = 4;
-const CODE = { invalid: 7, tryAgain: 11, notAvailable: 50, refused: 100, attached: 101, notAsAdded: 102 };
+const CODE = {
+  invalid: 7,
+  tryAgain: 11,
+  notAvailable: 50,
+  refused: 100,
+  attached: 101,
+  notAsAdded: 102,
+  internal: 999,
+};
 
 /** The plugin, agents on two hosts, the services, a worker on each of two DPUs: everything as it is in a data centre. */
 describe('pods that a container runtime connects by the CNI plugin', () => {
@@ -45,6 +54,19 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     const pod = await world.createPod(host);
     made.push(pod);
     return pod;
+  };
+
+  /** As the kernel gives a physical function back when its namespace ends: with all that the pod had but the name. */
+  const giveBackAsKernel = async (pod: Pod): Promise<void> => {
+    const port = (await world.ports()).find(
+      ({ metadata }) => metadata.labels['outboard.dev/pod'] === pod.name,
+    );
+    await withSocket(pod.namespace, async (socket) => {
+      const { ifiIndex } = await socket.get(link.get({ ifname: 'eth0' }));
+      const ifname = `enp1s0f0v${port?.spec.function?.vfNumber}`;
+      const netNsFd = pod.host.namespace.descriptor;
+      await socket.send(link.change({ ifiIndex, ...upFlags(false), netNsFd, ifname }));
+    });
   };
 
   const ports = () => world.ports();
@@ -121,15 +143,8 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     await a.delete(pod);
     await a.delete(pod, { netns: '/run/netns/never-was' });
 
-    // As the kernel gives a physical function back when its namespace ends: with all that the pod had but the name.
     await a.add(pod);
-    const [port] = await ports();
-    await withSocket(pod.namespace, async (socket) => {
-      const { ifiIndex } = await socket.get(link.get({ ifname: 'eth0' }));
-      const ifname = `enp1s0f0v${port?.spec.function?.vfNumber}`;
-      const netNsFd = pod.host.namespace.descriptor;
-      await socket.send(link.change({ ifiIndex, ...upFlags(false), netNsFd, ifname }));
-    });
+    await giveBackAsKernel(pod);
     expect(await devicesOf()).not.toEqual(before);
     await a.delete(pod);
     expect(await devicesOf()).toEqual(before);
@@ -200,6 +215,20 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     expect(await ports()).toEqual([]);
   });
 
+  it('are taken apart again when the kernel refuses half of what their port says', async () => {
+    const before = await devicesOf();
+    const pod = await createPod();
+    // The port has an IPv6 address, which the pod's kernel then does not take.
+    setSysctls(pod.namespace, { 'net/ipv6/conf/default/disable_ipv6': '1' });
+    const { exitCode, json } = await a.call('ADD', pod);
+    expect(exitCode).toBe(1);
+    expect(json).toMatchObject({ code: CODE.internal, msg: expect.stringContaining('configure eth0') });
+    expect(await devicesOf()).toEqual(before);
+    expect(await ports()).toEqual([]);
+    setSysctls(pod.namespace, { 'net/ipv6/conf/default/disable_ipv6': '0' });
+    await a.add(pod);
+  });
+
   it('find their network by its labels, where exactly one has them', async () => {
     const metadata = { name: 'labelled', labels: { tier: 'front' } };
     await world.acme.apply(
@@ -223,6 +252,14 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
   it('are spoken of in the versions that VERSION tells, and by the verbs that these have', async () => {
     const { json } = await a.run('VERSION', {}, { cniVersion: '1.1.0' });
     expect(json).toEqual({ cniVersion: '1.1.0', supportedVersions: ['0.4.0', '1.0.0', '1.1.0'] });
+    for (const cniVersion of json.supportedVersions as string[]) {
+      const pod = await createPod();
+      const configuration = { cniVersion };
+      expect(await a.add(pod, { configuration })).toMatchObject({ cniVersion });
+      expect((await a.call('CHECK', pod, { configuration })).stdout).toBe('');
+      await a.delete(pod, { configuration });
+      expect((await a.call('CHECK', pod, { configuration })).json).toMatchObject({ cniVersion });
+    }
     for (const verb of ['STATUS', 'GC']) {
       const refused = await a.run(verb, {}, { cniVersion: '1.0.0', 'cni.dev/valid-attachments': [] });
       expect(refused.json).toMatchObject({ cniVersion: '1.0.0', code: 1 });
@@ -286,13 +323,20 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     const [port] = await ports();
     const name = port?.metadata.name ?? '';
     await world.acme.delete('Port', name);
-    const { json } = await a.call('CHECK', pod);
-    expect(json).toMatchObject({ code: CODE.notAsAdded });
-    expect(String(json.details).split('\n')).toEqual([
-      expect.stringMatching(/^kernel: address 10\.0\.1\.\d+\/24 is missing$/),
-      'kernel: default route via 10.0.1.1 is missing',
-      `intent: port acme/${name} is missing`,
-    ]);
+    await waitUntil('CHECK tells every difference', async () => {
+      const { json } = await a.call('CHECK', pod);
+      expect(json).toMatchObject({ code: CODE.notAsAdded });
+      const [first = '', ...more] = String(json.details).split('\n');
+      // The DPU's part is told once the DPU has heard of it.
+      if (!first.includes('carrier')) return first;
+      expect(first).toBe('kernel: interface eth0 has no carrier: its DPU passes nothing');
+      expect(more).toEqual([
+        expect.stringMatching(/^kernel: address 10\.0\.1\.\d+\/24 is missing$/),
+        'kernel: default route via 10.0.1.1 is missing',
+        `intent: port acme/${name} is missing`,
+      ]);
+      return undefined;
+    });
   });
 
   it('have their functions back in the host when they vanish without a DEL', async () => {
@@ -308,6 +352,24 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     expect(await devicesOf()).toEqual(before);
     expect(await ports()).toEqual([]);
   });
+
+  it('have their functions back in the host when they vanish while no agent runs', async () => {
+    const before = await devicesOf();
+    const [kept, lost] = [await createPod(), await createPod()];
+    await a.add(kept);
+    await a.add(lost);
+    await world.stack.stack.kill('host-agent/host-dpu-a');
+    await giveBackAsKernel(lost);
+    NetworkNamespace.remove(lost.namespace.name ?? '');
+    await world.stack.stack.restart('host-agent/host-dpu-a');
+    // Sooner than the next periodic look: at the start.
+    await waitUntil('the port is gone', async () => {
+      const { length } = await ports();
+      return length === 1 ? undefined : `${length} ports`;
+    });
+    await a.delete(kept);
+    expect(await devicesOf()).toEqual(before);
+  }, 30_000);
 
   it('exhaust the pool, which STATUS tells, and survive a restart of the agent', async () => {
     const pods = await Promise.all(Array.from({ length: VFS }, () => createPod()));

@@ -81,6 +81,9 @@ export function differences(
     if (found === undefined) return [`interface ${ifname} is missing`];
     const wrong: string[] = [];
     if ((found.ifiFlags & IFF.UP) === 0) wrong.push(`interface ${ifname} is down`);
+    // Known at once, where the control plane has to wait for a lease to end: the DPU opens a port by its representor.
+    else if ((found.ifiFlags & IFF.LOWER_UP) === 0)
+      wrong.push(`interface ${ifname} has no carrier: its DPU passes nothing`);
     if (found.address !== macAddress) wrong.push(`MAC address is ${found.address}, not ${macAddress}`);
     if (found.mtu !== mtu) wrong.push(`MTU is ${found.mtu}, not ${mtu}`);
     const present = new Set(

@@ -117,6 +117,27 @@ describe('the configuration of a network', () => {
     expect(parse({ runtimeConfig: { deviceID: '0000:03:00.3' } }).deviceId).toBe('0000:03:00.3');
   });
 
+  it.each([
+    ['mac', 'macAddress', '02:00:00:00:00:03', '02:00:00:00:00:03'],
+    ['ips', 'ips', ['10.0.0.3/24'], ['10.0.0.3']],
+    ['bandwidth', 'bandwidth', { egressRate: 8_000 }, { ingressKbps: undefined, egressKbps: 8 }],
+    ['deviceID', 'deviceId', '0000:03:00.3', '0000:03:00.3'],
+  ] as const)('understands the capability %s in any letter case', (name, field, value, expected) => {
+    const capital = `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+    for (const written of [name, name.toLowerCase(), name.toUpperCase(), capital]) {
+      expect(parse({ runtimeConfig: { [written]: value } })[field]).toEqual(expected);
+      expect(parse({ RuntimeConfig: { [written]: value } })[field]).toEqual(expected);
+    }
+  });
+
+  it('takes network and port from the arguments, unless the annotations of the pod say otherwise', () => {
+    const args = { OUTBOARD_NETWORK: 'green', OUTBOARD_PORT: 'web-1', IgnoreUnknown: 'true' };
+    expect(parse({ port: 'web-9' }, args)).toMatchObject({ network: { name: 'green' }, port: 'web-1' });
+    const annotations = { 'outboard.dev/network': 'red', 'outboard.dev/port': 'web-0' };
+    const runtimeConfig = { 'io.kubernetes.cri.pod-annotations': annotations };
+    expect(parse({ runtimeConfig }, args)).toMatchObject({ network: { name: 'red' }, port: 'web-0' });
+  });
+
   it("lets a pod's annotations choose network, port and labels", () => {
     const annotations = {
       'outboard.dev/network': 'red',
