@@ -157,25 +157,29 @@ async function removeLeftovers() {
   if (removed.length > 0) say(`removed what killed runs had left: ${removed.join(', ')}`);
 }
 
+/** `--simulated`: also where real packets could be had. `--as-built`: without set-up, as it was built last. */
 async function start(args) {
   const why = obstacle();
-  if (why || args.includes('--simulated')) {
-    startSimulated(args, why);
+  const [isSimulated, isBuilt] = ['--simulated', '--as-built'].map((option) => args.includes(option));
+  const rest = args.filter((arg) => arg !== '--simulated' && arg !== '--as-built');
+  if (why || isSimulated) {
+    startSimulated(rest, why, isBuilt);
     return;
   }
-  setup();
+  if (!isBuilt) setup();
   await removeLeftovers();
-  process.exit(run(process.execPath, ['services/local-stack/dist/main.js', ...args]).status ?? 1);
+  process.exit(run(process.execPath, ['services/local-stack/dist/main.js', ...rest]).status ?? 1);
 }
 
 /** The same services and a simulated dataplane in one process: what Node alone can run. */
-function startSimulated(args, why) {
+function startSimulated(args, why, isBuilt) {
   checkNode();
   if (why) say(`setup: with real packets it ${why}; this is the simulated dataplane`);
-  installNodeModules(root);
-  build();
-  const rest = args.filter((arg) => arg !== '--simulated');
-  process.exit(run(process.execPath, ['services/all-in-one/dist/main.js', ...rest]).status ?? 1);
+  if (!isBuilt) {
+    installNodeModules(root);
+    build();
+  }
+  process.exit(run(process.execPath, ['services/all-in-one/dist/main.js', ...args]).status ?? 1);
 }
 
 function outboard(args) {

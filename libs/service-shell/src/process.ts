@@ -1,5 +1,6 @@
 // Without the store and its object mapper: a worker has to fit a DPU.
 export * from './atomic-file.js';
+export * from './command-line.js';
 export * from './common-configuration.js';
 export * from './connect-as.js';
 export * from './connect-eventually.js';

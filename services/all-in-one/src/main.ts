@@ -3,16 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { AppError } from '@outboard/core';
+import { integerOption, runProgram } from '@outboard/service-shell/process';
 import { Installation, type SimulatedDpu } from './installation.js';
 import { tour } from './tour.js';
 
-const USAGE = `usage: npm start -- --simulated [--once] [--dpus COUNT]
+const USAGE = `usage: npm start -- --simulated [--once] [--dpus COUNT] [--as-built]
   Runs the services and the workers of simulated DPUs in one process, publishes the manifests of examples/two-tenants
   and examples/open-vswitch, and shows what came of them by frames that go through the simulated switches. Needs
   neither root nor Linux, and touches nothing of this machine.
   --once  prove it, and exit with 0 or 1
-  --dpus  how many DPUs there are, 4 to 1000; default 4, which the manifests name`;
+  --dpus  how many DPUs there are, 4 to 1000; default 4, which the manifests name
+  --as-built  (of npm start) without set-up, as it was built last`;
 
 const EXAMPLES = ['two-tenants', 'open-vswitch'].map((folder) =>
   fileURLToPath(new URL(`../../../examples/${folder}`, import.meta.url)),
@@ -54,11 +55,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
-  const count = Number(values.dpus);
-  if (!Number.isInteger(count) || count < MIN_DPUS || count > MAX_DPUS) {
-    process.stderr.write(`--dpus must be ${MIN_DPUS}-${MAX_DPUS}, not ${values.dpus}\n${USAGE}\n`);
-    return 2;
-  }
+  const count = integerOption('dpus', values.dpus, MIN_DPUS, MAX_DPUS);
   const directory = mkdtempSync(join(tmpdir(), 'outboard-all-in-one-'));
   try {
     say('starting: the bus, the services and the workers of simulated DPUs, all in this process');
@@ -88,11 +85,4 @@ async function main(): Promise<number> {
   }
 }
 
-main().then(
-  (code) => process.exit(code),
-  (failure) => {
-    const error = AppError.from(failure);
-    process.stderr.write(`outboard: ${error.code}: ${error.message}\n`);
-    process.exit(1);
-  },
-);
+runProgram(USAGE, main);

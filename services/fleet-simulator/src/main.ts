@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { AppError } from '@outboard/core';
+import { integerOption, runProgram } from '@outboard/service-shell/process';
 import { Fleet, MAX_DPUS, MAX_FUNCTIONS } from './fleet.js';
 
 const USAGE = `usage: npm run outboard -- fleet --dpus COUNT [--first NUMBER] [--functions COUNT] [--nats URL] [--credentials DIRECTORY]
@@ -15,25 +15,11 @@ const USAGE = `usage: npm run outboard -- fleet --dpus COUNT [--first NUMBER] [-
   --credentials  folder with worker-<dpu>.seed of each; absent: the broker asks for none
 Commands on standard input: reboot COUNT; status. Ctrl-C ends it.`;
 
-class UsageError extends Error {}
-
-/** What the command line itself breaks, found here or by Node. */
-const isUsage = (failure: unknown): failure is Error =>
-  failure instanceof UsageError ||
-  (failure instanceof Error && String((failure as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS'));
-
-function integer(name: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < least || value > most)
-    throw new UsageError(`--${name} must be ${least}-${most}, not ${text}`);
-  return value;
-}
-
 /** One JSON line for each thing that happens: for people and for programs. */
 const say = (event: string, fields: object = {}): void =>
   void process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`);
 
-async function main(): Promise<void> {
+async function main(): Promise<number> {
   const { values } = parseArgs({
     options: {
       dpus: { type: 'string', default: '' },
@@ -46,11 +32,11 @@ async function main(): Promise<void> {
   });
   if (values.help) {
     process.stdout.write(`${USAGE}\n`);
-    return;
+    return 0;
   }
-  const count = integer('dpus', values.dpus, 1, MAX_DPUS);
-  const first = integer('first', values.first, 1, MAX_DPUS + 1 - count);
-  const functions = integer('functions', values.functions, 1, MAX_FUNCTIONS);
+  const count = integerOption('dpus', values.dpus, 1, MAX_DPUS);
+  const first = integerOption('first', values.first, 1, MAX_DPUS + 1 - count);
+  const functions = integerOption('functions', values.functions, 1, MAX_FUNCTIONS);
   const directory = mkdtempSync(join(tmpdir(), 'outboard-fleet-'));
   const quiet = { debug: () => {}, info: () => {} };
   const loud = (level: string) => (fields: object, message?: string) => say(level, { message, ...fields });
@@ -71,6 +57,7 @@ async function main(): Promise<void> {
     await fleet.start(progress);
     say('ready', { dpus: count });
     await commands(fleet, count);
+    return 0;
   } finally {
     await fleet[Symbol.asyncDispose]();
     rmSync(directory, { recursive: true, force: true });
@@ -94,15 +81,4 @@ async function commands(fleet: Fleet, count: number): Promise<void> {
   lines.close();
 }
 
-main().then(
-  () => process.exit(0),
-  (failure) => {
-    if (isUsage(failure)) {
-      process.stderr.write(`${failure.message}\n${USAGE}\n`);
-      process.exit(2);
-    }
-    const error = AppError.from(failure);
-    process.stderr.write(`outboard: ${error.code}: ${error.message}\n`);
-    process.exit(1);
-  },
-);
+runProgram(USAGE, main);

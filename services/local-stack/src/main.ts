@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { AppError } from '@outboard/core';
+import { integerOption, runProgram } from '@outboard/service-shell/process';
 import { EXAMPLE_DPUS, EXAMPLE_TENANTS, LocalStack, OVS_EXAMPLE } from './local-stack.js';
 import { tour } from './tour.js';
 
@@ -39,11 +40,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
-  const port = Number(values.port);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    process.stderr.write(`--port must be 1-65535, not ${values.port}\n${USAGE}\n`);
-    return 2;
-  }
+  const port = integerOption('port', values.port, 1, 65_535);
   say('starting: testbed, nats-server, services, workers');
   const stack = await LocalStack.start({
     name: 'local',
@@ -80,17 +77,10 @@ async function main(): Promise<number> {
   }
 }
 
-main().then(
-  (code) => process.exit(code),
-  (failure) => {
-    const error = AppError.from(failure);
-    if ((failure as { code?: unknown }).code === 'EADDRINUSE') {
-      process.stderr.write('outboard: the port is in use on this machine; give another with --port\n');
-      process.exit(1);
-    }
-    process.stderr.write(`outboard: ${error.code}: ${error.message}\n`);
-    for (const { field, description } of error.violations)
-      process.stderr.write(`  ${field}: ${description}\n`);
-    process.exit(1);
-  },
-);
+/** What a person can do about it, where that is known. */
+function explained(failure: unknown): never {
+  if ((failure as { code?: unknown }).code !== 'EADDRINUSE') throw failure;
+  throw new AppError('UNAVAILABLE', 'the port is in use on this machine; give another with --port');
+}
+
+runProgram(USAGE, () => main().catch(explained));

@@ -1,0 +1,17 @@
+import { describe, expect, it } from '@jest/globals';
+import { integerOption, UsageError } from './command-line.js';
+
+describe('a whole number on the command line', () => {
+  it('is between its bounds, these included', () => {
+    expect([integerOption('dpus', '1', 1, 10), integerOption('dpus', '10', 1, 10)]).toEqual([1, 10]);
+  });
+
+  it.each(['0', '11', '1.5', 'many', '', ' ', 'Infinity'])(
+    'is not %j: the option and the rule are named',
+    (text) => {
+      const read = (): number => integerOption('dpus', text, 1, 10);
+      expect(read).toThrow(UsageError);
+      expect(read).toThrow(`--dpus must be 1-10, not ${text}`);
+    },
+  );
+});
