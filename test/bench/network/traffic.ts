@@ -1,8 +1,10 @@
 /**
  * TCP between pods: on one DPU, across DPUs, between the networks of a router; with policies at both ends and without; with
- * each driver, against the same path made by hand. All paths stand at once and are measured in turn, in short runs.
+ * each driver (`--driver=linux` or `ovs`: that one alone), against the same path made by hand. All paths stand at once and are
+ * measured in turn, in short runs.
  */
 import { execFileSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
 import { systemClock, systemRandom } from '@outboard/core';
 import { createEngine } from '@outboard/dataplane';
 import { type Dpu, TcpBulk, Testbed, waitReachable } from '@outboard/testbed';
@@ -133,6 +135,7 @@ async function measure(driverName: string, name: string, contender: Contender): 
   }
 }
 
+const { driver: chosen } = parseArgs({ strict: false, options: { driver: { type: 'string' } } }).values;
 const name = `t${process.pid.toString(36)}`;
-await measure('linux', `${name}l`, linux(`${name}l`));
-await measure('ovs', `${name}o`, openVswitch);
+if (chosen !== 'ovs') await measure('linux', `${name}l`, linux(`${name}l`));
+if (chosen !== 'linux') await measure('ovs', `${name}o`, openVswitch);

@@ -20,7 +20,7 @@ import {
 } from '../realise/linux-keys.js';
 import { DEVICE_PREFIXES } from '../realise/names.js';
 import { isGroupSet } from '../realise/policy-names.js';
-import { POLICY_HOOK_CHAINS, POLICY_TABLE } from '../realise/policy-table.js';
+import { FIXED_POLICY_CHAINS, POLICY_TABLE } from '../realise/policy-table.js';
 import { observedOf } from './entries.js';
 import { takesFilters } from './ingress.js';
 import { policyElementKeyOf } from './policy-elements.js';
@@ -179,7 +179,7 @@ function policyObjectOf(
   const name = ('name' in value ? value.name : undefined) ?? '';
   if (family === 'nftSet' && isGroupSet(name)) return { key: policySetKey(namespace, name), holds: true };
   const chain = 'chain' in value ? value.chain : family === 'nftChain' ? name : undefined;
-  if (chain === undefined || POLICY_HOOK_CHAINS.has(chain)) return undefined;
+  if (chain === undefined || FIXED_POLICY_CHAINS.has(chain)) return undefined;
   return { key: policyChainKey(namespace, chain), holds: false };
 }
 

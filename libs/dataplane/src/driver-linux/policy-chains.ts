@@ -16,7 +16,7 @@ import type { Place } from '../kernel/place.js';
 import { guardKey, policyChainKey } from '../realise/linux-keys.js';
 import type { PolicyChainSpec, RuleExpression, RuleVerdict } from '../realise/linux-objects.js';
 import { isPortChain } from '../realise/policy-names.js';
-import { POLICY_HOOK_CHAINS } from '../realise/policy-table.js';
+import { FIXED_POLICY_CHAINS } from '../realise/policy-table.js';
 import { type DeleteOperation, type Observed, type PutOperation } from './handler.js';
 import { type Change, ifThere, policyTable, type TransactionHandler } from './nft-transactions.js';
 import type { Places } from './places.js';
@@ -86,7 +86,7 @@ const exists = async (place: Place, name: string): Promise<boolean> =>
 async function observeAll(place: Place): Promise<Observed[]> {
   const { nfgenFamily, table } = policyTable();
   const chains = (await place.netfilter.dump(nftChain.dump({ nfgenFamily }))).filter(
-    (chain) => chain.table === table && !POLICY_HOOK_CHAINS.has(chain.name ?? ''),
+    (chain) => chain.table === table && !FIXED_POLICY_CHAINS.has(chain.name ?? ''),
   );
   if (chains.length === 0) return [];
   const rules = await rulesOf(place);

@@ -10,7 +10,7 @@ import {
 import { GATEWAY_REVISION, GATEWAY_RULES, GATEWAY_TABLE, gatewayScript } from './gateway-table.js';
 import { GUARD_REVISION, GUARD_RULES, GUARD_TABLE, guardScript } from './guard-table.js';
 import {
-  POLICY_HOOK_CHAINS,
+  FIXED_POLICY_CHAINS,
   POLICY_REVISION,
   POLICY_RULES,
   POLICY_TABLE,
@@ -47,7 +47,7 @@ export const FIXED_TABLES = {
     table: POLICY_TABLE,
     revision: POLICY_REVISION,
     rules: POLICY_RULES,
-    chains: POLICY_HOOK_CHAINS,
+    chains: FIXED_POLICY_CHAINS,
     script: policyScript,
   },
   gateways: {

@@ -19,7 +19,7 @@ export const GUARD_SETS = {
 } as const;
 
 /** Changes with the table's fixed part; one of another revision is loaded anew. */
-export const GUARD_REVISION = 3;
+export const GUARD_REVISION = 4;
 
 const V4 = 'iifname . ether saddr . ip saddr';
 const V6 = 'iifname . ether saddr . ip6 saddr';
@@ -28,8 +28,11 @@ const TARGET = 'iifname . ether saddr . @th,64,128';
 const GATEWAY_LINK_LOCAL_BYTES = '0xfe800000000000000000000000000001';
 const ARP_SENDER = 'iifname . arp saddr ether . arp saddr ip';
 
-/** Chains and their rules, each after those it goes to. What a port sends and is not accepted is dropped and counted. */
-const CHAINS: Readonly<Record<string, readonly string[]>> = {
+/** Chains by name and their rules, each after those it goes to. */
+export type Chains = Readonly<Record<string, readonly string[]>>;
+
+/** What a port sends and is not accepted is dropped and counted. */
+const CHAINS: Chains = {
   'from-ipv6-source': [
     `ip6 saddr ${GATEWAY_LINK_LOCAL} counter drop`,
     'ip6 saddr fe80::/10 accept',
@@ -63,16 +66,21 @@ const CHAINS: Readonly<Record<string, readonly string[]>> = {
     `${ARP_SENDER} @${GUARD_SETS.ipv4Prefixes} accept`,
     'counter drop',
   ],
-  port: [
-    // Nothing but IP and ARP: no VLAN tags, no spanning tree, no LLDP from guests.
-    'ether type != { ip, ip6, arp } counter drop',
-    `iifname . ether saddr != @${GUARD_SETS.macs} counter drop`,
-    'ether type arp goto from-arp',
-    'ether type ip6 goto from-ipv6',
+  'from-ipv4': [
     // Guests are no DHCP servers.
     'udp sport 67 counter drop',
+    // A sender's MAC address is one of the port's. That is asked only to tell what was wrong: every packet comes by here.
     `${V4} @${GUARD_SETS.ipv4} accept`,
     `${V4} @${GUARD_SETS.ipv4Prefixes} accept`,
+    `iifname . ether saddr != @${GUARD_SETS.macs} counter drop`,
+    'counter drop',
+  ],
+  port: [
+    'ether type ip goto from-ipv4',
+    `iifname . ether saddr != @${GUARD_SETS.macs} counter drop`,
+    'ether type ip6 goto from-ipv6',
+    'ether type arp goto from-arp',
+    // Nothing but IP and ARP: no VLAN tags, no spanning tree, no LLDP from guests.
     'counter drop',
   ],
 };
@@ -84,17 +92,17 @@ const HOOKS: Hooks = {
     'prerouting priority -300',
     [
       `meta mark set ${MARKS.none}`,
-      `iifname "obp*" meta mark set iifname map @${PORT_SETS.identities}`,
-      `iifname "obp*" meta mark ${MARKS.none} counter drop`,
-      'iifname "obp*" goto port',
+      `meta mark set iifname map @${PORT_SETS.identities}`,
+      `meta mark != ${MARKS.none} goto port`,
+      'iifname "obp*" counter drop',
     ],
   ],
   forward: [
     'forward priority -300',
     [
       `meta mark set ${MARKS.elsewhere}`,
-      `oifname "obp*" meta mark set oifname map @${PORT_SETS.identities}`,
-      `oifname "obp*" meta mark ${MARKS.elsewhere} counter drop`,
+      `meta mark set oifname map @${PORT_SETS.identities}`,
+      `meta mark ${MARKS.elsewhere} oifname "obp*" counter drop`,
     ],
   ],
   // What was routed was judged for the port that has the address: it goes to that one, or to one without policies.
@@ -111,20 +119,22 @@ const HOOKS: Hooks = {
 /** Chains on hooks, by name: the hook with its priority, and the rules. */
 export type Hooks = Readonly<Record<string, readonly [hook: string, rules: readonly string[]]>>;
 
-/** How many rules the table has: whether one was added or taken away is told by their number. */
-export const GUARD_RULES = [
-  ...Object.values(CHAINS),
-  ...Object.values(HOOKS).map(([, rules]) => rules),
-].reduce((count, rules) => count + rules.length, 0);
+/** How many rules a table has: whether one was added or taken away is told by their number. */
+export const countRules = (chains: Chains, hooks: Hooks): number =>
+  [...Object.values(chains), ...Object.values(hooks).map(([, rules]) => rules)].flat().length;
+
+export const GUARD_RULES = countRules(CHAINS, HOOKS);
 
 const block = (head: string, lines: readonly string[]): string =>
   `  ${head} {\n${lines.map((line) => `    ${line}`).join('\n')}\n  }`;
 
-/** Chains on hooks, as nft(8) reads them. */
-export const hookBlocks = (hooks: Hooks): string[] =>
-  Object.entries(hooks).map(([name, [hook, rules]]) =>
+/** Chains, and those on hooks that go to them, as nft(8) reads them. */
+export const chainBlocks = (chains: Chains, hooks: Hooks): string[] => [
+  ...Object.entries(chains).map(([name, rules]) => block(`chain ${name}`, rules)),
+  ...Object.entries(hooks).map(([name, [hook, rules]]) =>
     block(`chain ${name}`, [`type filter hook ${hook}; policy accept;`, ...rules]),
-  );
+  ),
+];
 
 /** For `nft -f -`: replaces the table, whatever it was, in one transaction. */
 export function guardScript(comment: string): string {
@@ -144,8 +154,7 @@ export function guardScript(comment: string): string {
     `  map ${PORT_SETS.identities} { typeof iifname : meta mark; }`,
     set(PORT_SETS.identified, 'oifname . meta mark'),
     set(PORT_SETS.policed, 'oifname'),
-    ...Object.entries(CHAINS).map(([name, rules]) => block(`chain ${name}`, rules)),
-    ...hookBlocks(HOOKS),
+    ...chainBlocks(CHAINS, HOOKS),
     '}',
     '',
   ].join('\n');
