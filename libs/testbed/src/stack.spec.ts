@@ -63,6 +63,7 @@ describe('a stack', () => {
         OUTBOARD_STORE_DURABILITY: 'NORMAL',
         OUTBOARD_LOG_LEVEL: 'info',
         OUTBOARD_LEASE_MILLISECONDS: '900',
+        OUTBOARD_SESSION_LEASE_MILLISECONDS: '900',
       },
     });
     expect(told('dataplane-worker-dpu-2')).toMatchObject({

@@ -255,7 +255,10 @@ export class Stack {
         OUTBOARD_DATA_DIRECTORY: join(directory, 'data'),
         OUTBOARD_STORE_DURABILITY: options.storeDurability ?? 'NORMAL',
         OUTBOARD_LOG_LEVEL: options.logLevel ?? 'info',
-        ...(leaseMilliseconds !== undefined && { OUTBOARD_LEASE_MILLISECONDS: String(leaseMilliseconds) }),
+        ...(leaseMilliseconds !== undefined && {
+          OUTBOARD_LEASE_MILLISECONDS: String(leaseMilliseconds),
+          OUTBOARD_SESSION_LEASE_MILLISECONDS: String(leaseMilliseconds),
+        }),
         ...variables,
         ...options.environment,
       },

@@ -1,4 +1,4 @@
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { InProcessBroker, type Received, STREAMS } from '@outboard/bus';
 import {
   type AccelerationKey,
@@ -7,6 +7,7 @@ import {
   decodeBinary,
   encodeBinary,
   SessionsHeartbeatRequestSchema,
+  SessionsHeartbeatResponseSchema,
   subjects,
   type Verb,
 } from '@outboard/contracts';
@@ -27,6 +28,9 @@ export interface Event {
   // biome-ignore lint/suspicious/noExplicitAny: JSON as it arrived
   readonly json: any;
 }
+
+/** Of its sessions: after so long a worker that is cut off serves none. */
+export const LEASE_MILLISECONDS = 8_000;
 
 /** SHA-256 of some token. */
 export const TOKEN_SHA256 = 'ab'.repeat(32);
@@ -80,7 +84,13 @@ export class BrokerLaboratory {
   async start(): Promise<void> {
     const bus = this.broker.connect();
     const { clock, store } = this;
-    const service = new AccelerationService({ bus, store, clock, random: systemRandom });
+    const service = new AccelerationService({
+      bus,
+      store,
+      clock,
+      random: systemRandom,
+      sessionLeaseMilliseconds: LEASE_MILLISECONDS,
+    });
     await service.start();
     const of = (channel: Parameters<typeof subjects.allDpus>[0]) => subjects.allDpus(channel, 'acceleration');
     const serving = await serveEndpoints(bus, 'acceleration-broker', {
@@ -194,20 +204,35 @@ export class BrokerLaboratory {
   /** A worker tells of a session. */
   async beat(dpu: string, name: string, connections: number): Promise<void> {
     const { metadata, status } = this.found(name);
-    const body = encodeBinary(
-      SessionsHeartbeatRequestSchema,
-      create(SessionsHeartbeatRequestSchema, {
-        incarnation: 'boot',
-        sessions: [{ sessionUid: metadata.uid, epoch: status.epoch, connections, completedJobs: 7n }],
-      }),
-    );
-    unwrap(
+    const { epoch } = status;
+    await this.heartbeat(dpu, [{ sessionUid: metadata.uid, epoch, connections, completedJobs: 7n }]);
+  }
+
+  /** A worker tells what it has applied; for how long it may serve that, milliseconds. */
+  async heartbeat(
+    dpu: string,
+    sessions: MessageInitShape<typeof SessionsHeartbeatRequestSchema>['sessions'] = [],
+  ): Promise<number> {
+    const applied = this.workers.get(dpu)?.version;
+    const request = create(SessionsHeartbeatRequestSchema, {
+      incarnation: 'boot',
+      sessions,
+      ...(applied && { applied }),
+    });
+    const reply = unwrap(
       await this.bus.request(
         subjects.dpu(dpu, 'heartbeat', 'acceleration'),
-        { headers: {}, body },
+        { headers: {}, body: encodeBinary(SessionsHeartbeatRequestSchema, request) },
         { deadlineMilliseconds: 1_000 },
       ),
     );
+    return unwrap(decodeBinary(SessionsHeartbeatResponseSchema, reply.body)).leaseMilliseconds;
+  }
+
+  /** All leases that were given until now are over, and the broker has noticed it. */
+  async leasesEnd(): Promise<void> {
+    await this.clock.advance(LEASE_MILLISECONDS * 1.25);
+    await this.quiet();
   }
 
   transitions(name: string): string[] {

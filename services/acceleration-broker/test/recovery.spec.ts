@@ -39,6 +39,9 @@ it('a database that was restored gives no epoch and no nonce prefix again, but w
   await laboratory.restart(await openSqliteStore({ path: restored, durability: 'NORMAL' }));
   await laboratory.workers.get('dpu-a')?.sync();
   await laboratory.quiet();
+  // Nobody knows who has it.
+  expect(laboratory.where('s')).toBe('dpu-a 1001 Placed Moved');
+  await laboratory.leasesEnd();
   expect(laboratory.where('s')).toBe('dpu-a 1001 Placed Serving');
   expect(prefixes().generated).toBe(before.generated);
   expect(prefixes().sealed).toBe((before.sealed + 1 + 2 ** 24) % 2 ** 32);

@@ -18,10 +18,14 @@ export class Completer {
   /** Of the completion that is being made: used again by the next. */
   readonly #header = headerOf(FRAME.COMPLETE);
 
-  /** Does one, unless its time is over. `began` is now and the result is when it ended, in monotonic milliseconds. */
-  complete(job: Job, began: number): number {
+  /**
+   * Does one, unless its time is over. `began` is now and the result is when it ended, in monotonic milliseconds. What has
+   * not ended before the lease does is nobody's result: the session may be served elsewhere by then.
+   */
+  complete(job: Job, began: number, leaseEnd: number): number {
     const { connection, pipeline, data } = job;
-    if (began >= job.deadline) return this.#tooLate(job, began);
+    if (began >= leaseEnd) return this.#notBegun(job, began, STATUS.UNAVAILABLE);
+    if (began >= job.deadline) return this.#notBegun(job, began, STATUS.DEADLINE_EXCEEDED);
     const { results } = pipeline;
     const { outputOffset, outputLength } = data;
     if (outputOffset < 0 && !job.inRing) {
@@ -29,7 +33,7 @@ export class Completer {
       const metadata = room.at + HEADER_BYTES;
       const start = metadata + results.length;
       if (!this.#run(job, room.bytes.subarray(start, start + outputLength), false, began)) return monotonic();
-      const ended = this.#describe(job, began);
+      const ended = this.#describe(job, began, leaseEnd);
       const header = this.#header;
       header.inlineLength = header.metadataBytes + header.outputLength;
       writeHeader(room.view, room.at, header);
@@ -40,7 +44,7 @@ export class Completer {
     const output =
       outputOffset < 0 ? NOTHING : (connection.views?.view(outputOffset, outputLength) ?? NOTHING);
     if (!this.#run(job, output, true, began)) return monotonic();
-    const ended = this.#describe(job, began);
+    const ended = this.#describe(job, began, leaseEnd);
     const header = this.#header;
     header.flags |= FLAG.OUTPUT_SHARED;
     header.outputOffset = Math.max(0, outputOffset);
@@ -60,22 +64,22 @@ export class Completer {
     }
   }
 
-  /** A job that was not begun. */
-  #tooLate(job: Job, now: number): number {
+  #notBegun(job: Job, now: number, status: Status): number {
     const { session, connection } = job;
     session.counters.count(false, 0, 0, 0, microseconds(now - job.arrival));
-    refuse(connection, job, job.inRing, STATUS.DEADLINE_EXCEEDED);
-    this.status = STATUS.DEADLINE_EXCEEDED;
+    refuse(connection, job, job.inRing, status);
+    this.status = status;
     return now;
   }
 
   /** Makes the header of a job's completion, and counts it. */
-  #describe(job: Job, began: number): number {
+  #describe(job: Job, began: number, leaseEnd: number): number {
     const { session, pipeline, data } = job;
+    const { failedStep, ended } = pipeline;
+    if (ended >= leaseEnd) this.status = STATUS.UNAVAILABLE;
     const { status } = this;
-    const { failedStep, produced } = pipeline;
+    const produced = status === STATUS.UNAVAILABLE ? 0 : pipeline.produced;
     const header = this.#header;
-    const { ended } = pipeline;
     const isDone = status === STATUS.OK;
     header.flags = (pipeline.native ? FLAG.NATIVE : 0) | (pipeline.hardware ? FLAG.HARDWARE : 0);
     header.epoch = session.grant.epoch;

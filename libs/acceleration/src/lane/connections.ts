@@ -16,6 +16,8 @@ const SWEEP_MILLISECONDS = 1000;
 
 export interface ConnectionsPorts {
   readonly poller: Poller;
+  /** Sessions may be served here now. */
+  readonly mayServe: () => boolean;
   /** A frame of a connection that is authenticated. */
   readonly onFrame: (connection: Connection, session: LaneSession, frame: ReceivedFrame) => void;
 }
@@ -132,6 +134,15 @@ export class Connections implements Disposable {
     }
   }
 
+  /** Everybody who has said whose it is; others are answered when they do. */
+  sendAllAway(status: Status): void {
+    for (const connection of [...this.#sessions.keys()]) {
+      if (connection.epoch === undefined) continue;
+      connection.goAway(status);
+      this.close(connection);
+    }
+  }
+
   close(connection: Connection): void {
     const session = this.#sessions.get(connection);
     if (session === undefined) return;
@@ -172,10 +183,11 @@ export class Connections implements Disposable {
   #hello(connection: Connection, session: LaneSession, { header, payload }: ReceivedFrame): void {
     const { grant, connections } = session;
     const peer = unixSocket.peerOf(connection.descriptor);
-    const status =
+    const known =
       header.type === FRAME.HELLO
         ? authenticate(grant, connections.size + 1, header, payload, peer)
         : STATUS.UNAUTHENTICATED;
+    const status = known === STATUS.OK && !this.ports.mayServe() ? STATUS.UNAVAILABLE : known;
     if (status !== STATUS.OK) {
       connection.send(headerOf(FRAME.WELCOME, { code: status, epoch: grant.epoch }));
       connection.flush();

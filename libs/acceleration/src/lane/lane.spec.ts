@@ -1,6 +1,7 @@
 import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
+import { ArmedFault } from '../engine/fault.js';
 import {
   grantOf,
   LaneWorld,
@@ -211,6 +212,39 @@ it('a new epoch or the end of a session sends everybody away, with the reason, a
   world.lane.revoke('s1');
   expect(second.receive()?.header).toMatchObject({ type: FRAME.GOAWAY, code: STATUS.NOT_FOUND });
   expect(existsSync(world.pathOf('s1'))).toBe(false);
+});
+
+it('when its lease is over nobody is served: everybody is sent away, nobody let in, until there is another', () => {
+  const client = world.connect();
+  expect(nameOf(runInline(client, 3, Buffer.alloc(8), 0))).toBe('OK');
+  world.lane.lease(performance.now());
+  client.send(submission(3, 1, Buffer.alloc(8), 0), [], Buffer.alloc(8));
+  expect([client.receive()?.header, client.receive()]).toMatchObject([
+    { type: FRAME.GOAWAY, code: STATUS.UNAVAILABLE },
+    undefined,
+  ]);
+  expect(nameOf(world.dial().hello({ token: TOKEN, epoch: 1 }))).toBe('UNAVAILABLE');
+  // Whoever is nobody is told nothing else.
+  expect(nameOf(world.dial().hello({ token: Buffer.alloc(32), epoch: 1 }))).toBe('UNAUTHENTICATED');
+  world.lane.lease(Number.POSITIVE_INFINITY);
+  expect(nameOf(runInline(world.connect(), 3, Buffer.alloc(8), 0))).toBe('OK');
+});
+
+it("what ends after the lease is nobody's result, though it began before", () => {
+  const client = world.connect();
+  const fault = {
+    id: 'slow',
+    kind: 'DELAY',
+    operation: 'GENERATE',
+    algorithm: 'SHA_256',
+    module: '',
+  } as const;
+  const slow = ArmedFault.arm({ ...fault, count: 1, interval: 1, delayMilliseconds: 600 });
+  world.lane.setFaults([slow.offer]);
+  world.lane.lease(performance.now() + 500);
+  const { header, metadata } = runInline(client, 3, Buffer.alloc(8), 0);
+  expect([header.type, nameOf({ header }), metadata]).toEqual([FRAME.COMPLETE, 'UNAVAILABLE', []]);
+  expect(slow.injected).toBe(1);
 });
 
 it('many frames in one write and one frame in many writes are the same', () => {

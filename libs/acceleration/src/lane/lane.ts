@@ -51,6 +51,7 @@ export class Lane implements Disposable {
   readonly #keys = new Map<string, ThreadKey>();
   readonly #connections = new Connections({
     poller: this.#poller,
+    mayServe: () => monotonic() < this.#leaseEnd,
     onFrame: (connection, session, frame) => this.#frame(connection, session, frame),
   });
   readonly #scratch = new Scratch();
@@ -60,6 +61,8 @@ export class Lane implements Disposable {
   #now = monotonic();
   #nextPoll = 0;
   #jobs = 0;
+  /** Monotonic milliseconds. */
+  #leaseEnd = Number.NEGATIVE_INFINITY;
 
   constructor(private readonly ports: LanePorts) {}
 
@@ -104,6 +107,14 @@ export class Lane implements Disposable {
     );
   }
 
+  /**
+   * Nothing is done for anybody from `end` on, monotonic milliseconds: sessions may be served elsewhere then. Keys and
+   * sockets stay, so that a later lease goes on at once.
+   */
+  lease(end: number): void {
+    this.#leaseEnd = end;
+  }
+
   /** The faults that are in force from now on. */
   setFaults(offers: readonly FaultOffer[]): void {
     this.ports.engines.setFaults(offers.map((offer) => ArmedFault.attach(offer)));
@@ -135,6 +146,7 @@ export class Lane implements Disposable {
     this.#poll(maximumWaitMilliseconds);
     const came = this.#connections.receiveRings();
     const now = monotonic();
+    if (now >= this.#leaseEnd) this.#connections.sendAllAway(STATUS.UNAVAILABLE);
     if (this.#queue.length > 0) this.#run(now);
     if (came > 0) this.#spinUntil = monotonic() + SPIN_MILLISECONDS;
     this.#connections.flush();
@@ -175,7 +187,7 @@ export class Lane implements Disposable {
         continue;
       }
       const began = now;
-      now = this.#completer.complete(job, began);
+      now = this.#completer.complete(job, began, this.#leaseEnd);
       this.#release(job);
       this.#connections.touch(job.connection);
       this.#queue.charge(flow, now - began);

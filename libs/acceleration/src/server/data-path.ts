@@ -7,6 +7,7 @@ import type { KeyStore } from '../keys/key-store.js';
 import type { KeyOffer } from '../keys/thread-keys.js';
 import type { WantedKey } from '../keys/wanted-key.js';
 import type { SessionGrant } from '../lane/grant.js';
+import { sharedMonotonic } from '../monotonic.js';
 import { laneOfProgram } from '../program/program.js';
 import { type DataPathActivity, sumActivity } from './activity.js';
 import { type FaultActivity, FaultBoard } from './fault-board.js';
@@ -47,6 +48,8 @@ export class DataPath implements AsyncDisposable {
   /** Lanes that a session has, or had, a program in: only they listen for it. */
   readonly #lanes = new Map<string, Set<LaneName>>();
   readonly #faults = new FaultBoard();
+  /** Milliseconds of CLOCK_MONOTONIC. */
+  #leaseEnd = Number.NEGATIVE_INFINITY;
   #threads: Thread[] = [];
   #closed = false;
 
@@ -93,6 +96,15 @@ export class DataPath implements AsyncDisposable {
     this.#lanes.delete(sessionUid);
     await this.#everywhere(({ worker }) => worker.request({ kind: 'revoke', sessionUid }));
     await new SessionDirectory(this.ports.directory, sessionUid).remove();
+  }
+
+  /**
+   * Sessions are served for so long from now on, milliseconds, and not without: nobody is let in any more when that is
+   * over, and everybody is sent away (UNAVAILABLE). It never makes a lease shorter.
+   */
+  async renewLease(milliseconds: number): Promise<void> {
+    this.#leaseEnd = Math.max(this.#leaseEnd, sharedMonotonic() + milliseconds);
+    await this.#tellLease();
   }
 
   /** Has a key as it is wanted. INVALID_ARGUMENT with the versions that cannot be used; the others can. */
@@ -158,6 +170,7 @@ export class DataPath implements AsyncDisposable {
     );
     for (const offer of this.ports.keys.offers()) void this.#offer(offer).catch(this.ports.onFailure);
     void this.#tellFaults().catch(this.ports.onFailure);
+    void this.#tellLease().catch(this.ports.onFailure);
   }
 
   #startWorker(lane: LaneName, thread: () => Thread): LaneWorker {
@@ -182,6 +195,7 @@ export class DataPath implements AsyncDisposable {
     thread.worker = this.#startWorker(thread.lane, () => thread);
     for (const offer of this.ports.keys.offers()) await thread.worker.request({ kind: 'offer', offer });
     await thread.worker.request({ kind: 'faults', faults: this.#faults.offers });
+    await thread.worker.request({ kind: 'lease', end: this.#leaseEnd });
     for (const grant of this.#grants.values()) {
       if (this.#lanes.get(grant.sessionUid)?.has(thread.lane))
         await this.#grantOn(thread, grant, new SessionDirectory(this.ports.directory, grant.sessionUid));
@@ -196,6 +210,11 @@ export class DataPath implements AsyncDisposable {
     const name = socketName(lane, index);
     await worker.request({ kind: 'grant', grant, path: join(directory.path, name) });
     await directory.openSocket(name);
+  }
+
+  async #tellLease(): Promise<void> {
+    const end = this.#leaseEnd;
+    await this.#everywhere(({ worker }) => worker.request({ kind: 'lease', end }));
   }
 
   async #tellFaults(): Promise<void> {

@@ -18,6 +18,8 @@ export type LaneRequest = { readonly id: number } & (
   | { readonly kind: 'revoke'; readonly sessionUid: string }
   | { readonly kind: 'offer'; readonly offer: KeyOffer }
   | { readonly kind: 'faults'; readonly faults: readonly FaultOffer[] }
+  /** Until when sessions may be served: milliseconds of CLOCK_MONOTONIC, which all threads share. */
+  | { readonly kind: 'lease'; readonly end: number }
   | { readonly kind: 'activity' }
   | { readonly kind: 'stop' }
 );

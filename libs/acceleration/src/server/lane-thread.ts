@@ -6,6 +6,7 @@ import { libc } from '@outboard/ffi';
 import { EngineSet, MODULES } from '../engine/engine-set.js';
 import { Lane } from '../lane/lane.js';
 import type { ThreadActivity } from '../lane/thread-activity.js';
+import { monotonic, sharedMonotonic } from '../monotonic.js';
 import type { LaneAnswer, LaneRequest, LaneThreadData } from './lane-messages.js';
 
 invariant(parentPort !== null, 'this is the program of a thread');
@@ -60,6 +61,9 @@ function carryOut(lane: Lane, request: LaneRequest): ThreadActivity | undefined 
       return undefined;
     case 'faults':
       lane.setFaults(request.faults);
+      return undefined;
+    case 'lease':
+      lane.lease(monotonic() + request.end - sharedMonotonic());
       return undefined;
     case 'activity':
       return lane.activity;

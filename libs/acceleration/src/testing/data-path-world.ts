@@ -41,6 +41,7 @@ export class DataPathWorld implements AsyncDisposable {
       clock: systemClock,
       onFailure: (failure) => failures.push(failure),
     });
+    await dataPath.renewLease(Number.POSITIVE_INFINITY);
     return new DataPathWorld(directory, dataPath, keys, failures);
   }
 

@@ -68,6 +68,7 @@ export class LaneWorld implements Disposable {
       engines,
       onRefill: (keyUid, version) => this.refills.push(`${keyUid}.${version}`),
     });
+    this.lane.lease(Number.POSITIVE_INFINITY);
   }
 
   readonly pump = (): void => this.lane.turn(0);

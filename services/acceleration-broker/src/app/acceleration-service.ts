@@ -15,6 +15,7 @@ import type { OutboxRelay, Store } from '@outboard/store';
 import { AccelerationDomain } from '../domain/acceleration-domain.js';
 import { SessionActivities } from './session-activity.js';
 import { SessionEnds } from './session-ends.js';
+import { DEFAULT_SESSION_LEASE_MILLISECONDS, SessionLeases } from './session-leases.js';
 import { SessionRequests } from './session-requests.js';
 import { Settler } from './settler.js';
 
@@ -24,6 +25,8 @@ export interface AccelerationServiceOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log?: RelayLog;
+  /** For how long a worker that is cut off serves its sessions; 8 s when absent. */
+  readonly sessionLeaseMilliseconds?: number | undefined;
 }
 
 /** Sessions of acceleration, their keys and quotas: what the broker does, whatever shell it runs in. */
@@ -32,6 +35,7 @@ export class AccelerationService implements AsyncDisposable {
   readonly #resources: ResourceService;
   readonly #gateway: WorkerGateway;
   readonly #settler: Settler;
+  readonly #leases: SessionLeases;
   readonly #activities: SessionActivities;
   readonly #ends: SessionEnds;
   readonly #requests: SessionRequests;
@@ -41,7 +45,8 @@ export class AccelerationService implements AsyncDisposable {
   readonly #states: StateRepair;
   readonly #epoch: string;
 
-  constructor({ bus, store, clock, random, log }: AccelerationServiceOptions) {
+  constructor(options: AccelerationServiceOptions) {
+    const { bus, store, clock, random, log } = options;
     const domain = new AccelerationDomain();
     this.#domain = domain;
     this.#relay = relayToBus({ bus, store, clock, random, ...(log && { log }) });
@@ -62,7 +67,16 @@ export class AccelerationService implements AsyncDisposable {
     this.#epoch = store.epoch;
     this.#gateway = new WorkerGateway({ owner: 'acceleration', service, domain, epoch: store.epoch });
     this.#settler = new Settler(service, domain, clock);
-    this.#activities = new SessionActivities(domain, clock);
+    const { sessionLeaseMilliseconds: leaseMilliseconds = DEFAULT_SESSION_LEASE_MILLISECONDS } = options;
+    this.#leases = new SessionLeases({
+      service,
+      domain,
+      settler: this.#settler,
+      clock,
+      epoch: store.epoch,
+      leaseMilliseconds,
+    });
+    this.#activities = new SessionActivities(domain, this.#leases, clock);
     this.#ends = new SessionEnds({ service, domain, activities: this.#activities, bus, clock });
     this.#requests = new SessionRequests(service, domain, this.#activities, random);
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'acceleration' });
@@ -104,9 +118,10 @@ export class AccelerationService implements AsyncDisposable {
   /** Takes over what is stored, publishes what a former run left, and follows DPUs and ports. */
   async start(): Promise<void> {
     await this.#resources.start();
-    unwrap(await this.#resources.change('system', () => ok(this.#domain.adopt(this.#epoch))));
+    unwrap(await this.#resources.change('system', (context) => ok(this.#domain.adopt(this.#epoch, context))));
     for (const projection of this.#projections) await projection.start();
     this.#settler.wake();
+    this.#leases.start();
     this.#ends.start();
     this.#tombstones.start();
     this.#states.start();
@@ -145,6 +160,7 @@ export class AccelerationService implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#tombstones[Symbol.asyncDispose]();
     await this.#states[Symbol.asyncDispose]();
+    await this.#leases[Symbol.asyncDispose]();
     await this.#ends[Symbol.asyncDispose]();
     for (const projection of this.#projections) await projection[Symbol.asyncDispose]();
     await this.#settler[Symbol.asyncDispose]();

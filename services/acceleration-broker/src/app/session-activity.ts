@@ -12,6 +12,7 @@ import type { AppError, Clock, Result } from '@outboard/core';
 import { type AccelerationSession, formatTime } from '@outboard/model';
 import { binaryReply, dpuOf } from '@outboard/resource-service';
 import type { AccelerationDomain } from '../domain/acceleration-domain.js';
+import type { SessionLeases } from './session-leases.js';
 
 /** Sessions of one message that are looked at, as the protocol bounds them. */
 const MAX_SESSIONS = 1_000;
@@ -30,9 +31,11 @@ export class SessionActivities {
 
   constructor(
     private readonly domain: AccelerationDomain,
+    private readonly leases: Pick<SessionLeases, 'give'>,
     private readonly clock: Clock,
   ) {}
 
+  /** Takes over what a worker tells; the answer renews the lease of its sessions. */
   heartbeat(received: Received): Result<Message, AppError> {
     const dpu = dpuOf(received);
     if (!dpu.ok) return dpu;
@@ -45,7 +48,11 @@ export class SessionActivities {
       this.#told.set(activity.sessionUid, { activity, toldAt: this.clock.now() });
       this.#connectedAt.set(activity.sessionUid, this.clock.monotonic());
     }
-    return binaryReply(SessionsHeartbeatResponseSchema, {});
+    const { applied } = request.value;
+    const version = applied && { epoch: applied.epoch, sequence: Number(applied.sequence) };
+    return binaryReply(SessionsHeartbeatResponseSchema, {
+      leaseMilliseconds: this.leases.give(dpu.value, version),
+    });
   }
 
   /**

@@ -121,9 +121,10 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
     for (const { resource } of this.#world.all('AccelerationSession')) yield resource;
   }
 
-  /** Whether its holder can have it: it is on a DPU whose worker reports. */
-  isReachable({ status }: AccelerationSession): boolean {
-    return this.#world.dpu(status.dpu)?.isReachable === true;
+  /** Whether its holder can have it: it is on a DPU whose worker reports, and nobody else may serve it still. */
+  isReachable({ metadata, status }: AccelerationSession): boolean {
+    const record = this.#world.get('AccelerationSession', metadata.tenant, metadata.name);
+    return record?.leaving === undefined && this.#world.dpu(status.dpu)?.isReachable === true;
   }
 
   /** By uid; undefined: there is none on that DPU. */
@@ -147,10 +148,27 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
   /** Takes over what a worker has made of its document; what that means is settled afterwards. */
   observe(report: DocumentReport): readonly DomainChange[] {
     const { confirmations, dirtySessions, dirtyKeys, indexes } = this.#world;
+    this.#letGo(report.dpu, report.sequence);
     for (const object of confirmations.report(report)) {
       const owner = indexes.owners.get(object);
       if (owner !== undefined) (object.startsWith('key/') ? dirtyKeys : dirtySessions).add(owner);
     }
+    return [];
+  }
+
+  /** The sequence of its document that a DPU must have applied to be sure to serve nothing that is served elsewhere. */
+  lastLeft(dpu: Name): number {
+    return this.#world.departures.lastLeft(dpu);
+  }
+
+  /** DPUs, or `ANY_DPU`, that may serve sessions still which are to be served elsewhere. */
+  get departedFrom(): readonly string[] {
+    return this.#world.indexes.sessionsLeaving.names;
+  }
+
+  /** A DPU, or `ANY_DPU`, can serve nothing any more that had left it before this commit. */
+  letGo(dpu: string, { revision }: DomainContext): readonly DomainChange[] {
+    this.#letGo(dpu, revision - 1);
     return [];
   }
 
@@ -203,8 +221,8 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
   }
 
   /** Takes account of a store that was restored. */
-  adopt(epoch: string): readonly DomainChange[] {
-    adopt(this.#world, epoch);
+  adopt(epoch: string, context: DomainContext): readonly DomainChange[] {
+    adopt(this.#world, epoch, context);
     return this.#takeChanges();
   }
 
@@ -223,6 +241,12 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
 
   compileDocument(dpu: Name): CompiledDocument {
     return this.#world.documents.compile(dpu);
+  }
+
+  #letGo(dpu: string, sequence: number): void {
+    const { departures, dirtySessions, indexes } = this.#world;
+    departures.letGo(dpu, sequence);
+    for (const session of indexes.sessionsLeaving.of(dpu)) dirtySessions.add(session);
   }
 
   #settleKeys(context: DomainContext): void {

@@ -15,7 +15,7 @@ import {
 } from '@outboard/model/decide';
 import type { Command, DomainContext } from '@outboard/resource-service';
 import { checkKeyQuota, checkProfileQuota, checkSessionQuota } from './quota.js';
-import { type KeyRecord, nameKey, type RecordOf } from './records.js';
+import { type KeyRecord, nameKey, type RecordOf, type SessionRecord } from './records.js';
 import { firstNoncePrefix, keptPlaces, keysOfSession, removeKey, settleKey } from './settle-key.js';
 import { removeSession, settleSession, wantedOf } from './settle-session.js';
 import type { World } from './world.js';
@@ -109,8 +109,9 @@ function apply(
     }
     case 'AccelerationSession': {
       const resource = intended(intent, existing, context);
-      const keys = existing?.kind === 'AccelerationSession' ? existing.keys : {};
-      const record = { kind: intent.kind, resource, keys };
+      const former = existing as SessionRecord | undefined;
+      const { keys = {}, leaving } = former ?? {};
+      const record: SessionRecord = { kind: intent.kind, resource, keys, leaving };
       world.put(record);
       settleSession(world, record, context);
       break;

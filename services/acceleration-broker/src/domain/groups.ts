@@ -8,6 +8,11 @@ export class Groups {
     return this.#members.get(group) ?? EMPTY;
   }
 
+  /** Groups that have members. */
+  get names(): readonly string[] {
+    return [...this.#members.keys()];
+  }
+
   add(group: string, member: string): void {
     const members = this.#members.get(group) ?? new Set();
     this.#members.set(group, members.add(member));

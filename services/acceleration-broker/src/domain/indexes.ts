@@ -1,5 +1,6 @@
 import { type LaneName, laneOf, OPERATIONS } from '@outboard/acceleration/programs';
 import { findCondition, inFlightMebibytes, type Name } from '@outboard/model';
+import { ANY_DPU } from './departures.js';
 import { Groups } from './groups.js';
 import { keyObjectKey, sessionObjectKey } from './objects.js';
 import { type KeyRecord, nameKey, nameKeyOf, type SessionRecord, type StoredRecord } from './records.js';
@@ -24,6 +25,8 @@ const NO_LOAD: Load = { sessions: 0, weight: { LIGHT: 0, HEAVY: 0 } };
 /** What decisions have to find quickly; follows from the records. Sessions and keys are named by `nameKey`. */
 export class Indexes {
   readonly sessionsByDpu = new Groups();
+  /** By the DPU that they leave; `ANY_DPU`: nobody knows which one. */
+  readonly sessionsLeaving = new Groups();
   readonly sessionsByKey = new Groups();
   readonly sessionsByProfile = new Groups();
   readonly sessionsByPort = new Groups();
@@ -93,6 +96,7 @@ export class Indexes {
     const isSatisfied = findCondition(status.conditions, 'Planned')?.status === 'True';
     if (sign === 1 && !isSatisfied) this.unsatisfied.add(session);
     else this.unsatisfied.delete(session);
+    if (record.leaving) this.#group(this.sessionsLeaving, record.leaving.dpu ?? ANY_DPU, session, sign);
     const weight = status.policy?.weight ?? 0;
     const bytes = status.policy ? inFlightMebibytes(status.policy) : 0;
     this.#use(tenant, { sessions: sign, keys: 0, weight: sign * weight, inFlightMebibytes: sign * bytes });

@@ -60,6 +60,16 @@ export interface SessionRecord {
   readonly resource: AccelerationSession;
   /** Uids of the keys that its programs name, by name, as they were found last: one that is gone is still named. */
   readonly keys: Readonly<Record<string, string>>;
+  /** While somebody may serve it under an earlier epoch, nobody serves it under this one. */
+  readonly leaving?: Leaving | undefined;
+}
+
+/** Who may serve a session still that is to be served elsewhere. */
+export interface Leaving {
+  /** Undefined: nobody knows, as the store was restored. */
+  readonly dpu: Name | undefined;
+  /** Of the DPU's document, without the session: a worker that has applied it has let it go. */
+  readonly sequence: number;
 }
 
 /** A key version on a DPU, with the first four bytes of the nonces made there. */

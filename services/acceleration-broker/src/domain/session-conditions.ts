@@ -46,6 +46,13 @@ export function appliedUpdate(world: World, record: SessionRecord, moved: string
   });
   const { metadata, status } = record.resource;
   const { dpu } = status;
+  const before = findCondition(status.conditions, 'Applied');
+  const movedBefore = before?.reason === 'Moved' ? before.message : undefined;
+  if (record.leaving) {
+    const { dpu: former } = record.leaving;
+    const when = `when ${former ?? 'whoever had it before the database was restored'} has let it go`;
+    return applied('Moved', moved ? `${moved}, ${when}` : (movedBefore ?? `to ${dpu}, ${when}`));
+  }
   if (dpu === undefined || !world.hasObject(dpu, sessionObjectKey(metadata.uid))) {
     return applied('NotPlanned', 'nothing is asked of a DPU');
   }
@@ -55,8 +62,7 @@ export function appliedUpdate(world: World, record: SessionRecord, moved: string
     case 'APPLIED':
       return applied('Serving', `${dpu} serves it`);
     case 'APPLYING': {
-      const before = findCondition(status.conditions, 'Applied');
-      if (before?.reason === 'Moved') return applied('Moved', before.message);
+      if (movedBefore !== undefined) return applied('Moved', movedBefore);
       return applied('Applying', `${dpu} has not applied it yet`);
     }
     case 'PENDING':

@@ -22,7 +22,7 @@ import {
   type Place,
   ranked,
 } from './placement.js';
-import { nameKey, nameKeyOf, type SessionRecord } from './records.js';
+import { type Leaving, nameKey, nameKeyOf, type SessionRecord } from './records.js';
 import { ACCEPTED, appliedUpdate, plannedUpdate } from './session-conditions.js';
 import type { World } from './world.js';
 
@@ -101,10 +101,13 @@ export function settleSession(
   const isMove = place !== undefined && status.epoch > 0 && place.dpu.name !== status.dpu;
   const epoch = isMove ? status.epoch + 1 : dpu === undefined ? 0 : Math.max(1, status.epoch);
   const isPlaced = dpu !== undefined;
+  const leaving = isMove ? departure(world, record, context) : record.leaving;
+  const isLeaving = leaving !== undefined && leaving.dpu !== dpu && !world.departures.isGone(leaving);
   const planned = plannedUpdate({ tokenSha256, problems, awaited, refusal, place, isPlaced });
   const placed: SessionRecord = {
     ...record,
     keys,
+    leaving: isLeaving ? leaving : undefined,
     resource: {
       ...record.resource,
       status: {
@@ -124,9 +127,6 @@ export function settleSession(
     },
   };
   const moved = isMove ? `from ${status.dpu}, ${whyNot(world, record)}, to ${dpu}` : undefined;
-  if (status.dpu && status.dpu !== dpu) {
-    world.setObject(status.dpu, sessionObjectKey(metadata.uid), undefined, context.revision);
-  }
   putSessionObject(world, placed, context.revision);
   const conditions = updateConditions(
     'AccelerationSession',
@@ -139,11 +139,22 @@ export function settleSession(
   keep(world, former, { ...placed, resource: after }, context);
 }
 
-/** Has the document of the DPU that a session is on say what is stored of it. */
+/** Takes a session that moves out of the document of its DPU; who may serve it still then. */
+function departure(world: World, record: SessionRecord, { revision }: DomainContext): Leaving | undefined {
+  const { metadata, status } = record.resource;
+  if (status.dpu === undefined) return undefined;
+  const sequence = world.leave(status.dpu, sessionObjectKey(metadata.uid), revision);
+  // Where it was going, it has never been.
+  return record.leaving ?? { dpu: status.dpu, sequence };
+}
+
+/** Has the document of the DPU that a session is on say what is stored of it, once nobody else may serve it. */
 export function putSessionObject(world: World, record: SessionRecord, sequence: number): void {
   const { metadata, status } = record.resource;
   if (status.dpu === undefined) return;
-  const object = sessionObject(record, wantedOf(world, metadata.tenant, record.resource.spec));
+  const object = record.leaving
+    ? undefined
+    : sessionObject(record, wantedOf(world, metadata.tenant, record.resource.spec));
   world.setObject(status.dpu, sessionObjectKey(metadata.uid), object, sequence);
 }
 

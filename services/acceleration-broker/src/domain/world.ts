@@ -5,6 +5,7 @@ import {
 } from '@outboard/document-owner/documents';
 import { type Name, SYSTEM_TENANT } from '@outboard/model';
 import { Confirmations } from './confirmations.js';
+import { Departures } from './departures.js';
 import { Indexes } from './indexes.js';
 import { keyOf, nameKey, type RecordKind, type RecordOf, type StoredRecord } from './records.js';
 
@@ -22,6 +23,7 @@ export class World {
   readonly documents = new KeptDocuments();
   readonly confirmations = new Confirmations();
   readonly indexes = new Indexes();
+  departures = new Departures(0);
   /** Sessions and keys (`nameKey`) that have to be looked at again, soon. */
   readonly dirtySessions = new Set<string>();
   readonly dirtyKeys = new Set<string>();
@@ -75,6 +77,19 @@ export class World {
     });
   }
 
+  /**
+   * The session, or whatever it had of it, has left a DPU's document with this commit.
+   *
+   * @returns the sequence of the document that is without it.
+   */
+  leave(dpu: Name, key: string, revision: number): number {
+    this.setObject(dpu, key, undefined, revision);
+    const sequence = this.documents.isPending(dpu) ? revision : this.documents.head(dpu).sequence;
+    const undo = this.departures.left(dpu, sequence);
+    this.#undo?.push(undo);
+    return sequence;
+  }
+
   hasObject(dpu: Name, key: string): boolean {
     return this.#objects.has(`${dpu} ${key}`);
   }
@@ -116,6 +131,7 @@ export class World {
   /** Everything that was put before was always there: documents are as of this revision. */
   loaded(revision: number): void {
     this.#changes = new Map();
+    this.departures = new Departures(revision);
     const dpus = [...this.all('Dpu')].map(({ name }) => name);
     this.documents.loaded(dpus, revision);
   }

@@ -50,6 +50,7 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
   /** A version has come that no round has begun with: it is reported though it may change nothing. */
   #isSubmitted = false;
   #update: Pick<DocumentUpdate, 'owner' | 'version'> | undefined;
+  #applied: DocumentUpdate['version'] | undefined;
   #running: Promise<void> | undefined;
   #retry: Disposable | undefined;
   #closed = false;
@@ -67,6 +68,11 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
     for (const [key, bytes] of upserts ?? []) this.#want(key, bytes);
     for (const key of deletes ?? []) this.#want(key, undefined);
     this.#start();
+  }
+
+  /** The version of the document that is served; undefined: none yet. What has left it is not served any more. */
+  get applied(): DocumentUpdate['version'] | undefined {
+    return this.#applied;
   }
 
   onReport(listener: (report: DocumentReport) => void): Disposable {
@@ -214,6 +220,7 @@ export class AccelerationEngine implements Pick<DataplaneEngine, 'submit' | 'onR
       problemTotal: problems.length,
       repaired: 0,
     };
+    this.#applied = version;
     for (const listener of this.#listeners) listener(report);
   }
 

@@ -1,10 +1,22 @@
+import { create } from '@bufbuild/protobuf';
 import { expect, it } from '@jest/globals';
 import type { SessionActivity } from '@outboard/acceleration';
 import type { Bus } from '@outboard/bus';
-import { decodeBinary, SessionsHeartbeatRequestSchema, subjects } from '@outboard/contracts';
-import { ok, unwrap } from '@outboard/core';
+import {
+  decodeBinary,
+  encodeBinary,
+  SessionsHeartbeatRequestSchema,
+  SessionsHeartbeatResponseSchema,
+  subjects,
+} from '@outboard/contracts';
+import { AppError, err, ok, unwrap } from '@outboard/core';
+import type { DocumentReport } from '@outboard/dataplane';
 import { ManualClock, RecordingLog } from '@outboard/testkit';
 import { SessionsHeartbeat } from './sessions-heartbeat.js';
+
+const LEASE = 9_000;
+/** Between two beats. */
+const PERIOD = LEASE / 3;
 
 const counters = {
   completedJobs: 7,
@@ -23,12 +35,12 @@ const activityOf = (sessionUid: string, connections: number): SessionActivity =>
   counters,
 });
 
-it('sessions that have a connection are told every five seconds, and once more when they have none any more', async () => {
+it('sessions that have a connection are told with each beat, and once more when they have none any more', async () => {
   const world = new HeartbeatWorld([activityOf('used', 1), activityOf('idle', 0)]);
   await world.start();
   world.sessions = [activityOf('used', 0), activityOf('idle', 0)];
-  await world.clock.advance(5_000);
-  await world.clock.advance(5_000);
+  await world.clock.advance(PERIOD);
+  await world.clock.advance(PERIOD);
   expect(world.told).toEqual([['used 1'], ['used 0']]);
   world.stop();
 });
@@ -38,11 +50,11 @@ it('sessions that were connected are told as such while a thread stands still, a
   await world.start();
   world.sessions = [activityOf('used', 0)];
   world.isStandingStill = true;
-  await world.clock.advance(5_000);
-  await world.clock.advance(5_000);
+  await world.clock.advance(PERIOD);
+  await world.clock.advance(PERIOD);
   world.isStandingStill = false;
-  await world.clock.advance(5_000);
-  await world.clock.advance(5_000);
+  await world.clock.advance(PERIOD);
+  await world.clock.advance(PERIOD);
   expect(world.told).toEqual([['used 1'], ['used 1'], ['used 1'], ['used 0']]);
   world.stop();
 });
@@ -52,12 +64,12 @@ it('a thread that stands still is a problem of the worker, in its log once, unti
   await world.start();
   expect(world.problem).toBeUndefined();
   world.isStandingStill = true;
-  await world.clock.advance(5_000);
-  await world.clock.advance(5_000);
+  await world.clock.advance(PERIOD);
+  await world.clock.advance(PERIOD);
   const problem = 'threads of acceleration stand still, and the jobs on them: LIGHT 0';
   expect(world.problem).toBe(problem);
   world.isStandingStill = false;
-  await world.clock.advance(5_000);
+  await world.clock.advance(PERIOD);
   expect(world.problem).toBeUndefined();
   expect(world.log.lines.map(({ level, sentence }) => `${level} ${sentence}`)).toEqual([
     `warn ${problem}`,
@@ -66,41 +78,130 @@ it('a thread that stands still is a problem of the worker, in its log once, unti
   world.stop();
 });
 
-/** A data path that says what the test wants, and a broker that hears it. */
+it('the lease is renewed three times within its length, from the moment of asking, for what is served', async () => {
+  const world = new HeartbeatWorld([]);
+  world.answerAfter = 500;
+  await world.start();
+  await world.clock.advance(500);
+  expect(world.leases).toEqual([LEASE - 500]);
+  world.report();
+  await world.clock.advance(LEASE);
+  expect(world.leases).toHaveLength(3);
+  expect(world.applied).toEqual(['-', 'one 7', 'one 7']);
+  world.stop();
+});
+
+it('what is too old for a lease is synchronised at once, and asked for again when it was applied', async () => {
+  const world = new HeartbeatWorld([]);
+  world.lease = 0;
+  await world.start();
+  expect([world.leases, world.outdated]).toEqual([[], 1]);
+  world.lease = LEASE;
+  world.report();
+  await world.clock.advance(0);
+  expect(world.leases).toEqual([LEASE]);
+  // With a lease nothing is hurried.
+  world.report();
+  await world.clock.advance(0);
+  expect(world.leases).toHaveLength(1);
+  world.stop();
+});
+
+it('sessions that nobody may use are a problem of the worker, in its log once, until there is a lease again', async () => {
+  const world = new HeartbeatWorld([activityOf('used', 1)]);
+  await world.start();
+  world.isReachable = false;
+  await world.clock.advance(LEASE);
+  await world.clock.advance(LEASE);
+  const problem = 'sessions of acceleration are not served: the broker does not renew their lease';
+  expect(world.problem).toBe(problem);
+  world.isReachable = true;
+  await world.clock.advance(PERIOD);
+  expect(world.problem).toBeUndefined();
+  const told = world.log.lines.filter(({ level }) => level !== 'debug');
+  expect(told.map(({ level, sentence }) => `${level} ${sentence}`)).toEqual([
+    `warn ${problem}`,
+    'info the lease of the sessions is renewed',
+  ]);
+  world.stop();
+});
+
+/** A data path that says what the test wants, an engine with what it has applied, and a broker that hears it. */
 class HeartbeatWorld {
   readonly clock = new ManualClock();
   readonly told: string[][] = [];
+  /** What was asked for a lease: `epoch sequence`. */
+  readonly applied: string[] = [];
+  /** As the data path heard of them, milliseconds. */
+  readonly leases: number[] = [];
   readonly log = new RecordingLog();
+  lease = LEASE;
+  answerAfter = 0;
+  outdated = 0;
+  isReachable = true;
   isStandingStill = false;
-  readonly #heartbeat = new SessionsHeartbeat({
-    dpu: 'dpu-1',
-    incarnation: 'first',
-    dataPath: {
-      activity: async () => ({
-        sessions: this.sessions,
-        threads: this.isStandingStill ? [{ lane: 'LIGHT', index: 0, activity: undefined }] : [],
-        engines: [],
-        faults: [],
-      }),
-    },
-    clock: this.clock,
-    log: this.log,
-  });
+  #version: { epoch: string; sequence: bigint; digest: Uint8Array } | undefined;
+  #listener: (report: DocumentReport) => void = () => {};
+  readonly #heartbeat: SessionsHeartbeat;
 
-  constructor(public sessions: readonly SessionActivity[]) {}
+  constructor(public sessions: readonly SessionActivity[]) {
+    const version = () => this.#version;
+    this.#heartbeat = new SessionsHeartbeat({
+      dpu: 'dpu-1',
+      incarnation: 'first',
+      dataPath: {
+        activity: async () => ({
+          sessions: this.sessions,
+          threads: this.isStandingStill ? [{ lane: 'LIGHT', index: 0, activity: undefined }] : [],
+          engines: [],
+          faults: [],
+        }),
+        renewLease: async (milliseconds) => {
+          this.leases.push(milliseconds);
+        },
+      },
+      served: {
+        get applied() {
+          return version();
+        },
+        onReport: (listener) => {
+          this.#listener = listener;
+          return { [Symbol.dispose]: () => {} };
+        },
+      },
+      outdated: () => {
+        this.outdated++;
+      },
+      clock: this.clock,
+      log: this.log,
+    });
+  }
 
   async start(): Promise<void> {
     const bus = {
       request: async (subject: string, { body }: { body: Uint8Array }) => {
-        const { sessions } = unwrap(decodeBinary(SessionsHeartbeatRequestSchema, body));
+        if (!this.isReachable) return err(new AppError('UNAVAILABLE', 'nobody answers'));
+        await this.clock.delay(this.answerAfter);
+        const { sessions, applied } = unwrap(decodeBinary(SessionsHeartbeatRequestSchema, body));
         expect(subject).toBe(subjects.dpu('dpu-1', 'heartbeat', 'acceleration'));
-        expect(sessions[0]).toMatchObject({ epoch: 2, completedJobs: 7n, engineMicroseconds: 13n });
-        this.told.push(sessions.map(({ sessionUid, connections }) => `${sessionUid} ${connections}`));
-        return ok({ headers: {}, body: new Uint8Array() });
+        this.applied.push(applied ? `${applied.epoch} ${applied.sequence}` : '-');
+        if (sessions.length > 0) {
+          expect(sessions[0]).toMatchObject({ epoch: 2, completedJobs: 7n, engineMicroseconds: 13n });
+          this.told.push(sessions.map(({ sessionUid, connections }) => `${sessionUid} ${connections}`));
+        }
+        const response = create(SessionsHeartbeatResponseSchema, { leaseMilliseconds: this.lease });
+        return ok({ headers: {}, body: encodeBinary(SessionsHeartbeatResponseSchema, response) });
       },
     };
     this.#heartbeat.connected(bus as unknown as Bus);
     await this.clock.advance(0);
+  }
+
+  /** Another version is served. */
+  report(): void {
+    const version = { epoch: 'one', sequence: 7n, digest: new Uint8Array(16) };
+    this.#version = version;
+    this.#listener({ owner: 'acceleration', version, problems: [], problemTotal: 0, repaired: 0 });
   }
 
   get problem(): string | undefined {

@@ -1,44 +1,72 @@
 import { create } from '@bufbuild/protobuf';
 import type { DataPath, DataPathActivity, SessionActivity } from '@outboard/acceleration';
 import type { Bus } from '@outboard/bus';
-import { encodeBinary, SessionsHeartbeatRequestSchema, subjects } from '@outboard/contracts';
+import {
+  decodeBinary,
+  encodeBinary,
+  SessionsHeartbeatRequestSchema,
+  SessionsHeartbeatResponseSchema,
+  subjects,
+} from '@outboard/contracts';
 import type { Clock } from '@outboard/core';
 import type { Log } from '@outboard/service-shell/process';
 import { Beat } from '../app/beat.js';
+import type { AccelerationEngine } from './acceleration-engine.js';
 import { sessionActivity } from './activity-wire.js';
 
-const INTERVAL_MILLISECONDS = 5_000;
+/** While there is no lease. */
+const FIRST_INTERVAL_MILLISECONDS = 1_000;
+const MINIMUM_INTERVAL_MILLISECONDS = 200;
+const MAXIMUM_INTERVAL_MILLISECONDS = 5_000;
 const DEADLINE_MILLISECONDS = 2_000;
 const MAXIMUM_SESSIONS = 1_000;
 
 export interface SessionsHeartbeatPorts {
   readonly dpu: string;
   readonly incarnation: string;
-  readonly dataPath: Pick<DataPath, 'activity'>;
+  readonly dataPath: Pick<DataPath, 'activity' | 'renewLease'>;
+  readonly served: Pick<AccelerationEngine, 'applied' | 'onReport'>;
+  /** What is served may be too old for a lease. */
+  readonly outdated: () => void;
   readonly clock: Clock;
   readonly log: Log;
 }
 
 /**
- * Tells the broker which sessions are used, and what they did: those that have, or just had, a connection. While a thread
- * stands still nobody knows which it has: those that were connected before count as connected still.
+ * Renews the lease of this DPU's sessions, three times within its length, and tells the broker which of them are used, and
+ * what they did: those that have, or just had, a connection. The lease is counted from the moment of asking: it never
+ * lasts longer here than where it was granted.
+ *
+ * While a thread stands still nobody knows which sessions it has: those that were connected before count as connected
+ * still.
  */
 export class SessionsHeartbeat implements Disposable {
   readonly #beat: Beat;
+  readonly #reports: Disposable;
+  #interval = FIRST_INTERVAL_MILLISECONDS;
+  /** Monotonic milliseconds. */
+  #leaseEnd = Number.NEGATIVE_INFINITY;
   /** Sessions that had a connection at the last beat: their end is told once. */
   #connected: ReadonlyMap<string, SessionActivity> = new Map();
-  #problem: string | undefined;
+  /** There are sessions, and nobody may use them. */
+  #unleased: string | undefined;
+  #still: string | undefined;
 
   constructor(private readonly ports: SessionsHeartbeatPorts) {
     this.#beat = new Beat(ports.clock, async (bus) => {
       await this.#tellAll(bus);
-      return INTERVAL_MILLISECONDS;
+      return this.#interval;
+    });
+    // What was served was too old for a lease: now it may not be.
+    this.#reports = ports.served.onReport(() => {
+      if (!this.#isLeased) this.#beat.now();
     });
   }
 
-  /** Which threads stood still at the last beat; undefined: none. For health checks. */
+  /** What was wrong at the last beat; undefined: nothing. For health checks. */
   get problem(): string | undefined {
-    return this.#problem;
+    const problems = [this.#unleased, this.#still].filter((problem) => problem !== undefined);
+    return problems.length === 0 ? undefined : problems.join('; ');
   }
 
   connected(bus: Bus): void {
@@ -46,48 +74,89 @@ export class SessionsHeartbeat implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#reports[Symbol.dispose]();
     this.#beat[Symbol.dispose]();
+  }
+
+  get #isLeased(): boolean {
+    return this.ports.clock.monotonic() < this.#leaseEnd;
   }
 
   async #tellAll(bus: Bus): Promise<void> {
     const { sessions, threads } = await this.ports.dataPath.activity();
-    this.#notice(threads);
+    this.#noticeThreads(threads);
     const known = new Map(sessions.map((session) => [session.sessionUid, session]));
     const connected = new Map([...known].filter(([, { connections }]) => connections > 0));
-    if (this.#problem !== undefined) {
+    if (this.#still !== undefined) {
       for (const [uid, before] of this.#connected) if (!connected.has(uid)) connected.set(uid, before);
     }
     const ended = [...this.#connected.keys()].flatMap((uid) =>
       connected.has(uid) ? [] : (known.get(uid) ?? []),
     );
     const used = [...connected.values(), ...ended];
-    for (let at = 0; at < used.length && !this.#beat.isClosed; at += MAXIMUM_SESSIONS)
+    // At least one: it is for the lease as well.
+    for (let at = 0; at === 0 || at < used.length; at += MAXIMUM_SESSIONS) {
+      if (this.#beat.isClosed) return;
       await this.#tell(bus, used.slice(at, at + MAXIMUM_SESSIONS));
+    }
     this.#connected = connected;
+    this.#noticeLease(known.size);
   }
 
-  #notice(threads: DataPathActivity['threads']): void {
+  #noticeThreads(threads: DataPathActivity['threads']): void {
     const still = threads.filter(({ activity }) => activity === undefined);
     const names = still.map(({ lane, index }) => `${lane} ${index}`).join(', ');
     const problem =
       names === '' ? undefined : `threads of acceleration stand still, and the jobs on them: ${names}`;
-    if (problem === this.#problem) return;
-    this.#problem = problem;
+    if (problem === this.#still) return;
+    this.#still = problem;
     if (problem !== undefined) this.ports.log.warn({}, problem);
     else this.ports.log.info({}, 'all threads of acceleration answer again');
   }
 
+  #noticeLease(sessions: number): void {
+    const problem =
+      this.#isLeased || sessions === 0
+        ? undefined
+        : 'sessions of acceleration are not served: the broker does not renew their lease';
+    if (problem === this.#unleased) return;
+    this.#unleased = problem;
+    if (problem !== undefined) this.ports.log.warn({ sessions }, problem);
+    else this.ports.log.info({}, 'the lease of the sessions is renewed');
+  }
+
   async #tell(bus: Bus, sessions: readonly SessionActivity[]): Promise<void> {
-    const { dpu, incarnation, log } = this.ports;
+    const { dpu, incarnation, clock, log } = this.ports;
+    const { applied } = this.ports.served;
+    const asked = clock.monotonic();
     const request = create(SessionsHeartbeatRequestSchema, {
       incarnation,
       sessions: sessions.map(sessionActivity),
+      ...(applied && { applied }),
     });
     const reply = await bus.request(
       subjects.dpu(dpu, 'heartbeat', 'acceleration'),
       { headers: {}, body: encodeBinary(SessionsHeartbeatRequestSchema, request) },
       { deadlineMilliseconds: DEADLINE_MILLISECONDS },
     );
-    if (!reply.ok) log.debug({ code: reply.error.code }, `activity is not told: ${reply.error.message}`);
+    const response = reply.ok ? decodeBinary(SessionsHeartbeatResponseSchema, reply.value.body) : reply;
+    if (response.ok) this.#granted(asked, response.value.leaseMilliseconds);
+    else log.debug({ code: response.error.code }, `activity is not told: ${response.error.message}`);
+    if (!this.#isLeased) this.#interval = FIRST_INTERVAL_MILLISECONDS;
+  }
+
+  #granted(asked: number, leaseMilliseconds: number): void {
+    const { dataPath, clock, log } = this.ports;
+    if (leaseMilliseconds === 0) {
+      this.ports.outdated();
+      return;
+    }
+    const third = leaseMilliseconds / 3;
+    this.#interval = Math.min(Math.max(third, MINIMUM_INTERVAL_MILLISECONDS), MAXIMUM_INTERVAL_MILLISECONDS);
+    this.#leaseEnd = Math.max(this.#leaseEnd, asked + leaseMilliseconds);
+    // Not waited for: a thread that stands still must not keep the others from their lease.
+    dataPath
+      .renewLease(this.#leaseEnd - clock.monotonic())
+      .catch((failure: unknown) => log.warn({ err: failure }, 'a thread was not told of its lease'));
   }
 }

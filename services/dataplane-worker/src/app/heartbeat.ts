@@ -32,14 +32,10 @@ export interface HeartbeatPorts {
   readonly log: Log;
 }
 
-/**
- * Renews this DPU's lease, three times within its length. The lease is counted from the moment of asking: it never
- * lasts longer here than where it was granted.
- */
+/** Renews this DPU's lease, three times within its length. */
 export class Heartbeat implements Disposable {
   readonly #beat: Beat;
   #interval = FIRST_INTERVAL_MILLISECONDS;
-  #leaseEnd = Number.NEGATIVE_INFINITY;
   #isAlive: boolean | undefined;
   #isAdmitted: boolean | undefined;
 
@@ -48,11 +44,6 @@ export class Heartbeat implements Disposable {
       await this.#ask(bus);
       return this.#interval * (1 + JITTER * (2 * ports.random.fraction() - 1));
     });
-  }
-
-  /** On the monotonic clock, milliseconds; in the past when there is no lease. An exclusive role ends with it. */
-  get leaseEnd(): number {
-    return this.#leaseEnd;
   }
 
   connected(bus: Bus): void {
@@ -69,8 +60,7 @@ export class Heartbeat implements Disposable {
   }
 
   async #ask(bus: Bus): Promise<void> {
-    const { dpu, incarnation, inventory, settlement, reboot, clock } = this.ports;
-    const asked = clock.monotonic();
+    const { dpu, incarnation, inventory, settlement, reboot } = this.ports;
     const request = create(HeartbeatRequestSchema, {
       incarnation,
       inventoryDigest: inventory.digest,
@@ -85,7 +75,6 @@ export class Heartbeat implements Disposable {
     const response = reply.ok ? decodeBinary(HeartbeatResponseSchema, reply.value.body) : reply;
     if (response.ok) {
       const { leaseMilliseconds, inventoryWanted, rebootRequest, admitted } = response.value;
-      this.#leaseEnd = asked + leaseMilliseconds;
       const third = leaseMilliseconds / 3;
       this.#interval = Math.min(Math.max(third, MIN_INTERVAL_MILLISECONDS), MAX_INTERVAL_MILLISECONDS);
       if (inventoryWanted) inventory.sendAgain();

@@ -360,25 +360,14 @@ describe('a dataplane worker', () => {
     it('is asked for every second until there is one, then three times within its length', async () => {
       await bench.owner.serve();
       bench.owner.refusals.set('heartbeat', new AppError('UNAVAILABLE', 'restarting'));
-      const worker = await bench.run();
-      expect(worker.leaseEnd).toBeLessThan(bench.clock.monotonic());
+      await bench.run();
       await bench.clock.advance(2_000);
       expect(bench.owner.heartbeats).toHaveLength(3);
       bench.owner.refusals.clear();
       await bench.clock.advance(1_000);
-      expect(worker.leaseEnd).toBe(bench.clock.monotonic() + 9_000);
+      expect(bench.owner.heartbeats).toHaveLength(4);
       await bench.clock.advance(9_000);
       expect(bench.owner.heartbeats).toHaveLength(7);
-    });
-
-    it('ends when nobody renews it', async () => {
-      const service = await bench.owner.serve();
-      const worker = await bench.run();
-      const { leaseEnd } = worker;
-      await service[Symbol.asyncDispose]();
-      await bench.clock.advance(20_000);
-      expect(worker.leaseEnd).toBe(leaseEnd);
-      expect(worker.leaseEnd).toBeLessThan(bench.clock.monotonic());
     });
 
     it('is renewed with the digest of the inventory that was sent', async () => {

@@ -65,8 +65,6 @@ export interface DataplaneWorker extends AsyncDisposable {
   readonly ready: Promise<WorkerReadiness>;
   /** Resolves when it is disposed; rejects when it can no longer follow its documents. */
   readonly closed: Promise<void>;
-  /** Monotonic milliseconds at which this DPU's lease ends; in the past when it has none. */
-  readonly leaseEnd: number;
 }
 
 export interface WorkerReadiness {
@@ -110,9 +108,8 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
     },
   });
   const beside = [await followBeside(ADMIN_OWNER, ports.admin ?? new AdminEngine({}), store, ports)];
-  const served = acceleration && (await serveAcceleration(acceleration, ports));
-  if (acceleration !== undefined)
-    beside.push(await followBeside(ACCELERATION_OWNER, acceleration.engine, store, ports));
+  const served = acceleration && (await serveAcceleration(acceleration, store, ports));
+  if (served !== undefined) beside.push(served);
   const all = [...followers, ...beside.map(({ follower }) => follower)];
   const reporters = [reporter, ...beside.map((each) => each.reporter)];
   for (const follower of all) follower.start(rebooted ? 'empty' : 'kept');
@@ -163,9 +160,6 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
   return {
     ready: start(),
     closed: followed,
-    get leaseEnd() {
-      return heartbeat.leaseEnd;
-    },
     async [Symbol.asyncDispose]() {
       end.abort();
       listening?.[Symbol.dispose]();
@@ -186,13 +180,23 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
   };
 }
 
+interface Beside {
+  readonly follower: DocumentFollower;
+  readonly reporter: Reporter;
+}
+
+interface ServedAcceleration extends Beside {
+  readonly heartbeat: SessionsHeartbeat;
+  readonly operations: AccelerationOperations;
+}
+
 /** What follows and reports the document of another owner than the dataplane's. Nobody waits for it: it may not be there. */
 async function followBeside(
   owner: string,
   engine: Pick<DataplaneEngine, 'submit' | 'onReport'>,
   store: DocumentStore,
   ports: DataplaneWorkerPorts,
-): Promise<{ readonly follower: DocumentFollower; readonly reporter: Reporter }> {
+): Promise<Beside> {
   const { dpu, incarnation } = ports.identity;
   const document = await store.load(owner);
   const own = { ...ports, dpu, incarnation, store, engine };
@@ -200,13 +204,16 @@ async function followBeside(
 }
 
 async function serveAcceleration(
-  { dataPath, injectsFaults }: HostedAcceleration,
+  { dataPath, engine, injectsFaults }: HostedAcceleration,
+  store: DocumentStore,
   ports: DataplaneWorkerPorts,
-): Promise<{ readonly heartbeat: SessionsHeartbeat; readonly operations: AccelerationOperations }> {
-  const own = { ...ports, ...ports.identity, dataPath, injectsFaults };
+): Promise<ServedAcceleration> {
+  const beside = await followBeside(ACCELERATION_OWNER, engine, store, ports);
+  const outdated = (): void => beside.follower.synchronise();
+  const own = { ...ports, ...ports.identity, dataPath, served: engine, outdated, injectsFaults };
   const { SessionsHeartbeat } = await import('../acceleration/sessions-heartbeat.js');
   const { AccelerationOperations } = await import('../acceleration/operations.js');
-  return { heartbeat: new SessionsHeartbeat(own), operations: new AccelerationOperations(own) };
+  return { ...beside, heartbeat: new SessionsHeartbeat(own), operations: new AccelerationOperations(own) };
 }
 
 /** What is asked of the worker. */

@@ -85,9 +85,6 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
   return {
     ready: worker.ready,
     closed: worker.closed,
-    get leaseEnd() {
-      return worker.leaseEnd;
-    },
     async [Symbol.asyncDispose]() {
       end.abort();
       await underlay[Symbol.asyncDispose]();

@@ -16,6 +16,8 @@ const acceleration = await hostAcceleration({
   random: systemRandom,
   log: { debug: ignore, info: ignore, warn: ignore, error: ignore },
 });
+// There is no broker that would renew it.
+await acceleration.dataPath.renewLease(Number.POSITIVE_INFINITY);
 const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 say({ publicKey: Buffer.from(acceleration.inventory.sealingPublicKey).toString('base64') });
 acceleration.engine.onReport(({ problems }) => say({ problems: problems.map(({ message }) => message) }));
