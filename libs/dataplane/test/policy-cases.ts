@@ -136,7 +136,8 @@ export const CASES: readonly (readonly [
         d.ruleSet('p', {
           ingress: [
             allow({
-              peers: [d.inPrefix('10.0.0.0/8', '10.0.1.20/32'), d.inPrefix('fd00::/16', 'fd00:1::20/128')],
+              // Whole bytes and parts of one, each way.
+              peers: [d.inPrefix('10.0.0.0/9', '10.0.1.20/32'), d.inPrefix('fd00::/16', 'fd00:1::20/127')],
             }),
           ],
         }),

@@ -162,6 +162,9 @@ function prefixExpressions(prefix: Prefix, op: number): Expressions {
   const { first, last } = prefixBounds(prefix);
   const len = first.length;
   const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+  // Whole bytes are compared as they are: packets pass many rules that are not theirs.
+  if (prefix.length > 0 && prefix.length % 8 === 0)
+    return [{ name: 'cmp', sreg: R1, op, data: hex(first.subarray(0, prefix.length / 8)) }];
   const bits = first.map((byte, index) => ~(byte ^ (last[index] ?? 0)) & 0xff);
   return [
     { name: 'bitwise', sreg: R1, dreg: R1, len, mask: hex(bits), xor: '00'.repeat(len) },
