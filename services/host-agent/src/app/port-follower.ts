@@ -1,15 +1,8 @@
 import type { Received, Subscription } from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
 import { AppError, type Clock, type Result, unwrap } from '@outboard/core';
-import {
-  type Condition,
-  decodeResource,
-  encodeResource,
-  findCondition,
-  isReady,
-  type Port,
-  type ResourceJson,
-} from '@outboard/model';
+import { type Condition, findCondition, isReady, type Port } from '@outboard/model';
+import { isRecord } from '../domain/json.js';
 import type { AgentBus } from './eventual-bus.js';
 
 /** Events are hints: what they would have told is asked for as well, this often. */
@@ -18,6 +11,13 @@ const POLL_MILLISECONDS = 1_000;
 export interface PortReference {
   readonly tenant: string;
   readonly name: string;
+}
+
+/** What is asked of a port while somebody waits for it. */
+interface Progress {
+  readonly uid: string;
+  readonly observedGeneration: number;
+  readonly conditions: readonly Condition[];
 }
 
 /** The events of one port, and questions where they are missing. */
@@ -60,40 +60,38 @@ export class PortFollower implements AsyncDisposable {
   }
 
   /**
-   * The port once it is ready: its DPU has applied and read back what this version asks for. Throws AppError
+   * Resolves once the port is ready: its DPU has applied and read back what this version asks for. Throws AppError
    * DEADLINE_EXCEEDED with what it waits for, CANCELLED, or what asking for it says.
    */
-  async ready(port: Port, deadline: number): Promise<Port> {
+  async ready(port: Port, deadline: number): Promise<void> {
     const what = `port ${this.port.tenant}/${this.port.name}`;
-    const { spec } = encodeResource(port);
-    for (let latest = port; ; ) {
-      const { metadata, status } = latest;
-      const isCurrent =
-        metadata.uid === port.metadata.uid && status.observedGeneration >= port.metadata.generation;
-      if (isCurrent && isReady(status.conditions)) return latest;
+    const { uid, generation } = port.metadata;
+    for (let latest = progressOf(port); ; ) {
+      const isCurrent = latest.uid === uid && latest.observedGeneration >= generation;
+      if (isCurrent && isReady(latest.conditions)) return;
       const left = deadline - this.clock.monotonic();
       if (left <= 0) {
-        const message = `${what} is not ready: ${waitsFor(status.conditions)}`;
+        const message = `${what} is not ready: ${waitsFor(latest.conditions)}`;
         throw new AppError('DEADLINE_EXCEEDED', message);
       }
       if (this.#cancelled !== undefined) {
         throw new AppError('CANCELLED', `${what} is not waited for any more: ${this.#cancelled}`);
       }
       const pause = new AbortController();
-      this.#wake = () => pause.abort();
+      // With a reason: without one an error is made, and its stack is walked.
+      this.#wake = () => pause.abort('woken');
       if (this.#told === undefined) await this.clock.delay(Math.min(left, POLL_MILLISECONDS), pause.signal);
       if (this.#cancelled !== undefined) continue;
-      latest = this.#heard(spec) ?? unwrap(await this.ask(left));
+      latest = this.#heard() ?? progressOf(unwrap(await this.ask(left)));
     }
   }
 
-  /** The port as the last event has it, which lacks the spec: that is as it was. */
-  #heard(spec: ResourceJson['spec']): Port | undefined {
+  /** What the last event tells. */
+  #heard(): Progress | undefined {
     const told = this.#told;
     this.#told = undefined;
     if (told === undefined || told.subject.endsWith('.deleted')) return undefined;
-    const event = decodeResource({ ...parseJson(told.body), spec });
-    return event.ok && event.value.kind === 'Port' ? event.value : undefined;
+    return progressIn(told.body);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -102,12 +100,34 @@ export class PortFollower implements AsyncDisposable {
   }
 }
 
-function parseJson(body: Uint8Array): object {
+const progressOf = ({ metadata: { uid }, status: { observedGeneration, conditions } }: Port): Progress => ({
+  uid,
+  observedGeneration,
+  conditions,
+});
+
+/**
+ * The same of an event, without the rest of the port, which nobody asks for and whose decoding the end of every ADD would
+ * wait for. Undefined where it is something else: then the port is asked for.
+ */
+function progressIn(body: Uint8Array): Progress | undefined {
+  let json: unknown;
   try {
-    return JSON.parse(Buffer.from(body).toString()) as object;
+    json = JSON.parse(Buffer.from(body).toString());
   } catch {
-    return {};
+    return undefined;
   }
+  const { metadata, status } = isRecord(json) ? json : {};
+  if (!isRecord(metadata) || !isRecord(status)) return undefined;
+  const { uid } = metadata;
+  // What is 0 or empty is left out.
+  const { observedGeneration = 0, conditions = [] } = status;
+  if (typeof uid !== 'string' || typeof observedGeneration !== 'number' || !Array.isArray(conditions))
+    return undefined;
+  const known = conditions
+    .filter(isRecord)
+    .map((each) => ({ reason: '', message: '', ...each }) as Condition);
+  return { uid, observedGeneration, conditions: known };
 }
 
 /** The first condition that does not hold, in the order in which they have to. */
