@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
-import { InProcessBroker, type Message, STREAMS } from '@outboard/bus';
+import { type Bus, InProcessBroker, type Message, STREAMS, type Subscription } from '@outboard/bus';
 import {
   decodeBinary,
   encodeBinary,
@@ -66,7 +66,7 @@ export const reportOf = (serialNumber: string, more: ReportInit = {}): ReportIni
   ...(more as object),
 });
 
-const encode = (report: ReportInit): Uint8Array =>
+export const encodeInventory = (report: ReportInit): Uint8Array =>
   encodeBinary(InventoryReportSchema, create(InventoryReportSchema, report));
 
 /** A port of network-intent as its state tells it. */
@@ -87,6 +87,21 @@ export const portOf = (
   spec: { network: 'blue', ...(binding && { function: { ...binding, pfMacAddress: PF_MAC_ADDRESS } }) },
   status: {},
 });
+
+/** What the service's controller does, without NestJS. */
+export function serveAdmin(bus: Pick<Bus, 'serve'>, admin: AdminService): Promise<Subscription> {
+  const of = (channel: Parameters<typeof subjects.allDpus>[0]) => subjects.allDpus(channel, 'admin');
+  return serveEndpoints(bus, 'admin', {
+    [subjects.allRequests('admin')]: (request) => admin.handleRequest(request),
+    [of('heartbeat')]: (request) => admin.handleHeartbeat(request),
+    [of('inventory')]: (request) => admin.handleInventory(request),
+    [of('confirm')]: (request) => admin.handleConfirm(request),
+    [of('sync')]: (request) => admin.handleSync(request),
+    [of('fetch')]: (request) => admin.handleFetch(request),
+    [of('observed')]: (request) => admin.handleObserved(request),
+    [of('workload')]: (request) => admin.handleWorkload(request),
+  });
+}
 
 /** The admin service on a bus, with workers and a network-intent service that the test plays. */
 export class AdminLaboratory {
@@ -147,16 +162,7 @@ export class AdminLaboratory {
       approval: this.approval,
     });
     await admin.start();
-    const of = (channel: Parameters<typeof subjects.allDpus>[0]) => subjects.allDpus(channel, 'admin');
-    const serving = await serveEndpoints(bus, 'admin', {
-      [subjects.allRequests('admin')]: (request) => admin.handleRequest(request),
-      [of('heartbeat')]: (request) => admin.handleHeartbeat(request),
-      [of('inventory')]: (request) => admin.handleInventory(request),
-      [of('confirm')]: (request) => admin.handleConfirm(request),
-      [of('sync')]: (request) => admin.handleSync(request),
-      [of('fetch')]: (request) => admin.handleFetch(request),
-      [of('observed')]: (request) => admin.handleObserved(request),
-    });
+    const serving = await serveAdmin(bus, admin);
     this.#admin = admin;
     this.#running = [serving, admin, bus];
     await clock.advance(0);
@@ -178,7 +184,7 @@ export class AdminLaboratory {
 
   /** A worker's report of its inventory. */
   async report(dpu: string, report: ReportInit | Uint8Array): Promise<Result<void, AppError>> {
-    const body = report instanceof Uint8Array ? report : encode(report);
+    const body = report instanceof Uint8Array ? report : encodeInventory(report);
     const reply = await this.#send(subjects.dpu(dpu, 'inventory', 'admin'), body);
     await settled();
     return reply.ok ? ok(undefined) : reply;
@@ -197,7 +203,7 @@ export class AdminLaboratory {
   ): Promise<Result<HeartbeatResponse, AppError>> {
     const request = {
       incarnation: report.incarnation ?? '',
-      inventoryDigest: createHash('sha256').update(encode(report)).digest(),
+      inventoryDigest: createHash('sha256').update(encodeInventory(report)).digest(),
       ...told,
     };
     const body = encodeBinary(HeartbeatRequestSchema, create(HeartbeatRequestSchema, request));

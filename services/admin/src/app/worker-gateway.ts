@@ -19,6 +19,7 @@ import type { Inventory } from '../domain/inventory.js';
 import { parseInventoryReport } from '../domain/inventory-report.js';
 import { Leases } from '../domain/leases.js';
 import { awaitsBoot, awaitsDocuments } from '../domain/lifecycle/advance.js';
+import { toldRebootProblem } from '../domain/lifecycle/states.js';
 import { retiredDpu } from '../domain/refusals.js';
 
 /** Characters of what a worker says of a reboot. */
@@ -177,7 +178,7 @@ export class WorkerGateway implements Disposable {
 /** Whether a DPU gets on by what its worker tells: heartbeats write nothing otherwise. */
 function isNews(lifecycle: LifecycleStatus | undefined, { settled, rebootProblem }: Told): boolean {
   if (lifecycle === undefined) return true;
-  if (awaitsBoot(lifecycle)) return rebootProblem !== '' && !lifecycle.message.endsWith(rebootProblem);
+  if (awaitsBoot(lifecycle)) return rebootProblem !== toldRebootProblem(lifecycle);
   return settled && awaitsDocuments(lifecycle);
 }
 

@@ -12,6 +12,7 @@ import {
 import { isPresent } from './function-discovery.js';
 import { advance } from './lifecycle/advance.js';
 import type { LifecycleFacts } from './lifecycle/outcome.js';
+import { toldRebootProblem } from './lifecycle/states.js';
 import { namesOfClaims } from './refusals.js';
 
 /** Whether a DPU that nobody has said anything about may be used: as soon as it shows itself, or when it is approved. */
@@ -53,7 +54,7 @@ export function withLifecycle(
     connected,
     incarnation: status.incarnation,
     settled: told?.settled ?? false,
-    rebootProblem: told?.rebootProblem ?? '',
+    rebootProblem: told?.rebootProblem ?? (status.lifecycle ? toldRebootProblem(status.lifecycle) : ''),
     remaining: names.length,
     remainingWorkloads: workloads.length + ending.length,
     ending: ending.length,

@@ -137,8 +137,14 @@ function rebooting(facts: LifecycleFacts, memory: LifecycleMemory): Outcome {
   if (rebootRequest !== memory.rebootRequest) return reboot(facts);
   return rebootProblem === ''
     ? wait('AwaitingBoot', 'the boot that was to end has not been followed by another')
-    : wait('RebootByHand', `its worker cannot reboot it: ${rebootProblem}`);
+    : wait('RebootByHand', `${BY_HAND}${rebootProblem}`);
 }
+
+const BY_HAND = 'its worker cannot reboot it: ';
+
+/** Why its worker cannot reboot it, as far as it has told; empty: it did not. */
+export const toldRebootProblem = ({ message }: Pick<LifecycleMemory, 'message'>): string =>
+  message.startsWith(BY_HAND) ? message.slice(BY_HAND.length) : '';
 
 function unreachable(facts: LifecycleFacts, memory: LifecycleMemory): Outcome {
   const left = taken(facts) ?? rebootOf(facts, memory);
