@@ -5,6 +5,7 @@ import { type AccelerationSession, isReady } from '@outboard/model';
 import type { LocalStack } from './local-stack.js';
 import type { Manifest, Workspace } from './workspace.js';
 
+const KEY_ALGORITHM = 'AES_256_GCM' as const;
 const READY_MILLISECONDS = 30_000;
 
 /** A session with the token of its holder. */
@@ -23,19 +24,44 @@ export async function importKey(
     dpus,
   }: { readonly name: string; readonly secret: Uint8Array; readonly dpus: readonly string[] },
 ): Promise<void> {
-  const { tenant, state } = workspace;
-  const algorithm = 'AES_256_GCM';
-  const apply = (versions: readonly object[]): Promise<void> =>
-    workspace.apply({ kind: 'AccelerationKey', metadata: { name }, spec: { algorithm, versions } });
   // What is sealed is bound to the key's uid, which it has when it is made.
-  await apply([]);
+  await applyKey(workspace, name, []);
+  await applyKey(workspace, name, [await sealVersion(stack, workspace, { name, version: 1, secret, dpus })]);
+}
+
+/** Has a key have these versions. */
+export const applyKey = (workspace: Workspace, name: string, versions: readonly object[]): Promise<void> =>
+  workspace.apply({
+    kind: 'AccelerationKey',
+    metadata: { name },
+    spec: { algorithm: KEY_ALGORITHM, versions },
+  });
+
+/** A version of a key that is there, for these DPUs alone, as a manifest has it. */
+export async function sealVersion(
+  stack: LocalStack,
+  workspace: Workspace,
+  {
+    name,
+    version,
+    secret,
+    dpus,
+  }: {
+    readonly name: string;
+    readonly version: number;
+    readonly secret: Uint8Array;
+    readonly dpus: readonly string[];
+  },
+): Promise<object> {
+  const { tenant, state } = workspace;
   const address = workspace.address('AccelerationKey', name);
   const { metadata } = await state.until(
     `key ${tenant}/${name} is there`,
     () => state.get(address),
     READY_MILLISECONDS,
   );
-  const info = keyInfo({ keyUid: metadata.uid, tenant, sessionUid: '', algorithm }, 1);
+  const identity = { keyUid: metadata.uid, tenant, sessionUid: '', algorithm: KEY_ALGORITHM };
+  const info = keyInfo(identity, version);
   const publicKeys = (await stack.dpus())
     .filter((dpu) => dpus.includes(dpu.metadata.name))
     .flatMap(({ status }) => status.accelerator?.sealingPublicKey ?? []);
@@ -53,7 +79,7 @@ export async function importKey(
       ciphertext: Buffer.from(ciphertext).toString('base64'),
     };
   });
-  await apply([{ version: 1, sealed }]);
+  return { version, sealed };
 }
 
 /** Makes a session with a token that its holder draws; resolves when its DPU serves it. Throws refusals. */

@@ -31,7 +31,8 @@ function imported(
 }
 
 async function slotOf(store: KeyStore, versions: readonly WantedVersion[]): Promise<KeySlot> {
-  const { offer, problem } = await store.apply({ ...identity, versions });
+  const { offer, problem, settle } = await store.apply({ ...identity, versions });
+  settle();
   if (problem !== undefined) throw problem;
   const [first] = offer.versions;
   if (first === undefined) throw new Error('there is no version');
@@ -177,6 +178,17 @@ it('the same key again changes nothing; another state does', async () => {
   const slot = await slotOf(store, [version]);
   expect((await slotOf(store, [version])).memory).toBe(slot.memory);
   await slotOf(store, [{ ...version, state: 'DECRYPT_ONLY' }]);
+  expect(slot.state).toBe('DECRYPT_ONLY');
+});
+
+it('a version that is rotated away encrypts until its successor is told to the threads', async () => {
+  const store = await opened(new MemoryKeyStorage());
+  const first = imported(store);
+  const slot = await slotOf(store, [first]);
+  const versions = [{ ...first, state: 'DECRYPT_ONLY' as const }, imported(store, 2)];
+  const { offer, settle } = await store.apply({ ...identity, versions });
+  expect([offer.versions.map(({ version }) => version), slot.state]).toEqual([[1, 2], 'ACTIVE']);
+  settle();
   expect(slot.state).toBe('DECRYPT_ONLY');
 });
 

@@ -24,6 +24,14 @@ interface HeldVersion {
   readonly fingerprint: string;
 }
 
+export interface AppliedKey {
+  /** What threads are to be told. */
+  readonly offer: KeyOffer;
+  readonly problem: AppError | undefined;
+  /** To be called when they were: what was active stays so until its successor can be used. */
+  readonly settle: () => void;
+}
+
 export interface KeyStorePorts {
   readonly storage: KeyStorage;
   readonly random: Random;
@@ -63,7 +71,7 @@ export class KeyStore implements Disposable {
    * Has a key as it is wanted; versions that are no longer wanted are zeroed at once. What cannot be opened is refused
    * (INVALID_ARGUMENT) with the others in place: the error names all such versions.
    */
-  apply(wanted: WantedKey): Promise<{ readonly offer: KeyOffer; readonly problem: AppError | undefined }> {
+  apply(wanted: WantedKey): Promise<AppliedKey> {
     return this.#inTurn(async () => {
       const held = this.#keys.get(wanted.keyUid) ?? new Map<number, HeldVersion>();
       this.#keys.set(wanted.keyUid, held);
@@ -72,12 +80,16 @@ export class KeyStore implements Disposable {
           await this.#destroy(wanted.keyUid, held, version);
       }
       const violations: { field: string; description: string }[] = [];
+      const former: KeySlot[] = [];
       for (const [index, version] of wanted.versions.entries()) {
-        const description = await this.#applyVersion(wanted, version, held);
+        const description = await this.#applyVersion(wanted, version, held, former);
         if (description !== undefined) violations.push({ field: `versions[${index}]`, description });
       }
       const problem = violations.length > 0 ? AppError.invalid(violations) : undefined;
-      return { offer: this.#offerOf(wanted.keyUid), problem };
+      const settle = (): void => {
+        for (const slot of former) if (!slot.isDestroyed()) slot.state = 'DECRYPT_ONLY';
+      };
+      return { offer: this.#offerOf(wanted.keyUid), problem, settle };
     });
   }
 
@@ -112,16 +124,22 @@ export class KeyStore implements Disposable {
     this.#keys.clear();
   }
 
-  /** What is wrong with the version, in words. */
+  /**
+   * What is wrong with the version, in words.
+   *
+   * @param former gets the slot of one that was active and is to decrypt alone.
+   */
   async #applyVersion(
     wanted: WantedKey,
     version: WantedVersion,
     held: Map<number, HeldVersion>,
+    former: KeySlot[],
   ): Promise<string | undefined> {
     const fingerprint = fingerprintOf(version);
     const known = held.get(version.version);
     if (known?.fingerprint === fingerprint) {
-      known.slot.state = version.state;
+      if (known.slot.state === 'ACTIVE' && version.state === 'DECRYPT_ONLY') former.push(known.slot);
+      else known.slot.state = version.state;
       return undefined;
     }
     if (known !== undefined) await this.#destroy(wanted.keyUid, held, version.version);
@@ -150,7 +168,8 @@ export class KeyStore implements Disposable {
       const sealed = { encapsulated: stored.subarray(0, 32), ciphertext: stored.subarray(32) };
       return open(this.sealingKey, sealed, { info });
     }
-    const key = Uint8Array.from(this.ports.random.bytes(generatedKeyBytes(wanted.algorithm)));
+    // The only copy: whoever gets it wipes it.
+    const key = this.ports.random.bytes(generatedKeyBytes(wanted.algorithm));
     const { encapsulated, ciphertext } = seal(publicKeyFrom(this.publicKey), key, { info });
     await this.ports.storage.write(name, Buffer.concat([encapsulated, ciphertext]));
     return key;

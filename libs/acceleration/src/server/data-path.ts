@@ -109,8 +109,8 @@ export class DataPath implements AsyncDisposable {
 
   /** Has a key as it is wanted. INVALID_ARGUMENT with the versions that cannot be used; the others can. */
   async applyKey(wanted: WantedKey): Promise<void> {
-    const { offer, problem } = await this.ports.keys.apply(wanted);
-    await this.#offer(offer);
+    const { offer, problem, settle } = await this.ports.keys.apply(wanted);
+    await this.#offer(offer).finally(settle);
     if (problem !== undefined) throw problem;
   }
 
