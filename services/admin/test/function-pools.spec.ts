@@ -11,7 +11,7 @@ const KIND = 'functionpool';
 /** A function that the worker has made. */
 const made = (sfNumber: number) =>
   functionOf(undefined, {
-    flavour: 'PCI_SF',
+    flavour: 'VIRTUAL',
     sfNumber,
     netdev: `pf0sf${sfNumber}`,
     attachment: 'DPU',
@@ -214,6 +214,34 @@ describe('a pool of functions on DPUs', () => {
     expect(status('pods')).toEqual([1, 0, 1, 'Replenished']);
     await laboratory.publishPort('web', portOf('web', { serialNumber: SN, vfNumber: 0 }));
     expect(status('pods')).toEqual([1, 1, 0, 'HostFunctionsMissing']);
+  });
+
+  it('of functions of hosts counts those of its flavour alone, where it names one', async () => {
+    const sf = functionOf(undefined, { flavour: 'PCI_SF', sfNumber: 8, netdev: 'pf0sf8' });
+    unwrap(await laboratory.report('dpu-7', reportOf(SN, { functions: [functionOf(), functionOf(0), sf] })));
+    for (const name of ['dpu-7-pf0vf0', 'dpu-7-pf0sf8'])
+      unwrap(await laboratory.apply('Function', name, { pool: 'pods' }));
+    const free = async (more: object) => {
+      unwrap(await apply('pods', { attachment: 'HOST', ...more }));
+      return status('pods');
+    };
+    expect(await free({})).toEqual([2, 0, 2, 'Replenished']);
+    expect(await free({ flavour: 'PCI_VF' })).toEqual([1, 0, 1, 'Replenished']);
+    expect(await free({ flavour: 'PCI_SF', minimumFree: 2 })).toEqual([1, 0, 1, 'HostFunctionsMissing']);
+    const { conditions = [] } = laboratory.pool('pods')?.status ?? {};
+    expect(conditions.find(({ type }) => type === 'Healthy')?.message).toBe('PCI_SF of dpu-7');
+  });
+
+  it('of functions that are made has the flavour that workers make, and is refused any other', async () => {
+    unwrap(await apply('workloads', {}));
+    expect(laboratory.pool('workloads')?.spec.flavour).toBe('VIRTUAL');
+    for (const [attachment, flavour, rule] of [
+      ['DPU', 'PCI_SF', 'must be VIRTUAL'],
+      ['HOST', 'VIRTUAL', 'must be one of PCI_VF, PCI_SF'],
+    ])
+      expect(await apply('others', { attachment, flavour })).toMatchObject({
+        error: { violations: [{ field: 'spec.flavour', description: rule }] },
+      });
   });
 
   it('can be planned, which changes nothing', async () => {

@@ -374,9 +374,11 @@ export const functionPool: fc.Arbitrary<FunctionPool> = fc.record({
       }),
     )
     .chain(([place, size]) =>
-      fc
-        .nat({ max: size.attachment === 'DPU' ? 255 : 0 })
-        .map((pfNumber) => ({ ...place, ...size, pfNumber })),
+      fc.nat({ max: size.attachment === 'DPU' ? 255 : 0 }).chain((pfNumber) => {
+        const flavour: fc.Arbitrary<FunctionPool['spec']['flavour']> =
+          size.attachment === 'DPU' ? fc.constant('VIRTUAL') : maybe(fc.constantFrom('PCI_VF', 'PCI_SF'));
+        return flavour.map((flavour) => ({ ...place, ...size, pfNumber, flavour }));
+      }),
     ),
   status: fc.record({
     observedGeneration: fc.nat(),

@@ -44,11 +44,10 @@ export class FunctionPools {
   load(pools: Iterable<FunctionPool>): void {
     this.#pools.clear();
     this.#made.clear();
-    // One that was stored before pools named a PF has that of number 0.
     for (const pool of pools)
       this.#pools.set(pool.metadata.name, {
         ...pool,
-        spec: { ...pool.spec, pfNumber: pool.spec.pfNumber ?? 0 },
+        spec: completeSpec(pool.spec),
       });
     for (const { metadata } of this.inventory.dpus()) this.#make(metadata.name);
   }
@@ -141,7 +140,7 @@ export class FunctionPools {
     const free: DpuFunction[] = [];
     for (const each of this.inventory.functionsOf(dpu.metadata.name)) {
       if (each.spec.pool !== metadata.name || each.status.state === undefined) continue;
-      if (spec.attachment === 'DPU' && !isMade(each)) continue;
+      if (spec.attachment === 'DPU' ? !isMade(each) : !isOfFlavour(each, spec.flavour)) continue;
       (each.status.claim ? used : free).push(each);
     }
     return { used, free };
@@ -153,7 +152,7 @@ export class FunctionPools {
     const counts = dpus.map((dpu) => ({ dpu, ...this.#functions(pool, dpu) }));
     const used = counts.reduce((sum, each) => sum + each.used.length, 0);
     const free = counts.reduce((sum, each) => sum + each.free.length, 0);
-    const { minimumFree, maximum, attachment, pfNumber } = pool.spec;
+    const { minimumFree, maximum, attachment, pfNumber, flavour } = pool.spec;
     const short = counts.filter((each) => each.free.length < minimumFree);
     const exhausted = short.filter((each) => each.used.length + each.free.length >= maximum);
     const lacking = short.filter(
@@ -174,7 +173,8 @@ export class FunctionPools {
             ? {
                 type: 'Healthy',
                 reason: attachment === 'HOST' ? 'HostFunctionsMissing' : 'BelowMinimum',
-                message: namesOf(short),
+                message:
+                  attachment === 'HOST' && flavour ? `${flavour} of ${namesOf(short)}` : namesOf(short),
               }
             : dpus.length > 0
               ? { type: 'Healthy', reason: 'Replenished', message: '' }
@@ -184,6 +184,13 @@ export class FunctionPools {
     return { ...pool, status: { ...status, conditions } };
   }
 }
+
+/** The spec of a pool as it is now, from one that a version may have stored which knew of no PF and no flavour. */
+const completeSpec = (spec: FunctionPoolSpec): FunctionPoolSpec => ({
+  ...spec,
+  pfNumber: spec.pfNumber ?? 0,
+  flavour: spec.attachment === 'DPU' ? 'VIRTUAL' : spec.flavour,
+});
 
 const objectOf = (pool: Name, pfNumber: number, sfNumbers: readonly number[]): SharedObject =>
   SharedObject.of(AdminObjectSchema, keyOf(pool), {
@@ -201,6 +208,9 @@ function dpusOf(changes: readonly InventoryChange[]): ReadonlySet<Name> {
   }
   return dpus;
 }
+
+const isOfFlavour = ({ status }: DpuFunction, flavour: FunctionPoolSpec['flavour']): boolean =>
+  flavour === undefined || status.flavour === flavour;
 
 const keyOf = (pool: Name): string => `virtualfunctions/${pool}`;
 

@@ -103,7 +103,11 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       count('USED', 'status.used'),
       count('FREE', 'status.free'),
     ],
-    wide: [count('MINIMUM-FREE', 'spec.minimumFree'), count('MAXIMUM', 'spec.maximum')],
+    wide: [
+      at('FLAVOUR', 'spec.flavour'),
+      count('MINIMUM-FREE', 'spec.minimumFree'),
+      count('MAXIMUM', 'spec.maximum'),
+    ],
   },
   Function: {
     usual: [

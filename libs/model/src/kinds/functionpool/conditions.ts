@@ -16,7 +16,7 @@ export const FUNCTION_POOL_REASONS = {
     },
     HostFunctionsMissing: {
       status: 'False',
-      text: "A DPU has fewer free functions than the minimum, and nothing makes them: they are the host's (attachment HOST), whose driver has to make more.",
+      text: "A DPU has fewer free functions than the minimum, and nothing makes them: they are the host's (attachment HOST), whose driver has to make more. Of the flavour that the pool names, if it does.",
     },
     Exhausted: {
       status: 'False',

@@ -13,7 +13,7 @@ export const functionPoolKind = {
   summary: 'Functions of one sort on some DPUs, of which there are always some free.',
   rules: [
     'A function belongs to the pool that its spec names; one that a worker has made to the pool that it was made for.',
-    'Functions with attachment DPU are made as ports bind those that are free, up to the maximum; on a DPU that takes no new ports, or lacks their physical function, none are made. One that a port has bound is never taken away. They are of flavour VIRTUAL; VFs and SFs of hardware are not made, only counted (attachment HOST).',
+    'Functions with attachment DPU are made as ports bind those that are free, up to the maximum; on a DPU that takes no new ports, or lacks their physical function, none are made. One that a port has bound is never taken away. They are of flavour VIRTUAL; VFs and SFs of hardware are not made, only counted (attachment HOST), those of one flavour where the pool names it.',
     'A pool of whose functions one is bound by a port cannot be deleted.',
   ],
   schema: FunctionPoolSchema,

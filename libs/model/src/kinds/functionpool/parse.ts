@@ -7,7 +7,7 @@ import type { Problems } from '@outboard/core';
 import { oneOf, optional } from '../../fields.js';
 import { parseLabelSelectorMessage } from '../../label-selector.js';
 import { parseName } from '../../values.js';
-import { ATTACHMENTS } from '../function/spec.js';
+import { ATTACHMENTS, type Flavour } from '../function/spec.js';
 import type { FunctionPoolSpec } from './spec.js';
 
 const DEFAULT_MINIMUM_FREE = 1;
@@ -15,6 +15,12 @@ const MAX_MINIMUM_FREE = 256;
 const DEFAULT_MAXIMUM = 64;
 const MAX_MAXIMUM = 512;
 const MAX_PF_NUMBER = 255;
+
+/** Those that workers make; those of which a host may have some to count. */
+const FLAVOURS_OF: Readonly<Record<(typeof ATTACHMENTS)[number], readonly Flavour[]>> = {
+  DPU: ['VIRTUAL'],
+  HOST: ['PCI_VF', 'PCI_SF'],
+};
 
 const parseAttachment = oneOf(ATTACHMENTS);
 
@@ -34,6 +40,7 @@ export function parseFunctionPoolSpec(
   if (attachment === 'HOST' && message.pfNumber !== undefined)
     problems.add('spec.pfNumber', 'must be absent with attachment HOST');
   if ((message.pfNumber ?? 0) > MAX_PF_NUMBER) problems.add('spec.pfNumber', `must be 0-${MAX_PF_NUMBER}`);
+  const flavour = optional(problems, 'spec.flavour', message.flavour, oneOf(FLAVOURS_OF[attachment]));
   return {
     dpu: optional(problems, 'spec.dpu', message.dpu, parseName),
     dpuSelector:
@@ -42,5 +49,6 @@ export function parseFunctionPoolSpec(
     minimumFree,
     maximum,
     pfNumber: message.pfNumber ?? 0,
+    flavour: attachment === 'DPU' ? 'VIRTUAL' : flavour,
   };
 }

@@ -1,7 +1,7 @@
 import type { LabelSelector } from '../../label-selector.js';
 import type { Resource, Status } from '../../resource.js';
 import type { Name } from '../../values.js';
-import type { ATTACHMENTS } from '../function/spec.js';
+import type { ATTACHMENTS, Flavour } from '../function/spec.js';
 
 export interface FunctionPoolSpec {
   readonly dpu: Name | undefined;
@@ -13,6 +13,8 @@ export interface FunctionPoolSpec {
   readonly maximum: number;
   /** The physical function that those belong to which are made; 0 with attachment HOST. */
   readonly pfNumber: number;
+  /** `VIRTUAL` with attachment DPU; undefined: any. */
+  readonly flavour: Flavour | undefined;
 }
 
 export interface FunctionPoolStatus extends Status {

@@ -16,6 +16,7 @@ export const functionPoolSpecToMessage = (spec: FunctionPoolSpec): FunctionPoolS
     minimumFree: spec.minimumFree,
     maximum: spec.maximum,
     ...(spec.attachment === 'DPU' && { pfNumber: spec.pfNumber }),
+    flavour: spec.flavour ?? '',
   });
 
 export const parseFunctionPoolStatus = (
