@@ -10,10 +10,12 @@ import {
   documentOf,
   dpuOf,
   explainedFar,
+  explainedPing,
   explainedProbe,
   FAR,
   FLOWS,
   farSenders,
+  GATEWAYS,
   HOPS,
   type Plan,
   type PlannedWorld,
@@ -45,6 +47,7 @@ const FEATURES = [
   'across DPUs',
   'routed',
   'other network',
+  'gateway ALLOWED',
   "pair's source ALLOWED",
   'reason SourceNotAllowed',
   'reason AdminDown',
@@ -172,17 +175,20 @@ describe.each(DRIVERS)('the model of reachability on %s', (drivenBy, openWorld, 
     return outcome.kind === 'echoed' && outcome.server === to;
   }
 
+  /** What is allowed may be slow on a busy machine, and has to come in the end. */
+  async function comes(isAllowed: boolean, attempt: (timeout: number) => Promise<boolean>): Promise<boolean> {
+    let came = await attempt(SILENCE_MILLISECONDS);
+    for (let again = 0; isAllowed && !came && again < 5; again++) came = await attempt(2_000);
+    return came;
+  }
+
   /** What differs between model and packets; undefined: nothing. */
   async function judge(plan: Plan, planned: PlannedWorld, probe: Probe): Promise<string | undefined> {
     const { from, to, protocol, service, source } = probe;
     const { verdict, reason, destination = '', decidedBy, path } = explainedProbe(planned, probe);
     const isAllowed = verdict === 'ALLOWED';
     const target = podOf(to).name;
-    let came = await answered(probe, target, destination, SILENCE_MILLISECONDS);
-    // What is allowed may be slow on a busy machine, and has to come in the end.
-    for (let attempt = 0; isAllowed && !came && attempt < 5; attempt++) {
-      came = await answered(probe, target, destination, 2_000);
-    }
+    const came = await comes(isAllowed, (timeout) => answered(probe, target, destination, timeout));
     count(verdict);
     count(`reason ${reason}`);
     count(`protocol ${protocol}`);
@@ -200,15 +206,12 @@ describe.each(DRIVERS)('the model of reachability on %s', (drivenBy, openWorld, 
     const explanation = explainedFar(planned, from);
     const { verdict, reason, nextHops } = explanation;
     const came = await Promise.all(
-      Array.from({ length: FLOWS }, async () => {
-        const attempts = verdict === 'ALLOWED' ? 5 : 1;
-        for (let attempt = 0; attempt < attempts; attempt++) {
-          const timeoutMilliseconds = attempt === 0 ? SILENCE_MILLISECONDS : 2_000;
+      Array.from({ length: FLOWS }, () =>
+        comes(verdict === 'ALLOWED', async (timeoutMilliseconds) => {
           const outcome = await tcpEcho(podOf(from), { ip: FAR.host, port: 80 }, { timeoutMilliseconds });
-          if (outcome.kind === 'echoed') return true;
-        }
-        return false;
-      }),
+          return outcome.kind === 'echoed';
+        }),
+      ),
     );
     if (nextHops.length > 1) count(`several next hops ${verdict}`);
     if (new Set(nextHops.map((hop) => hop.verdict)).size > 1) count('several next hops that differ');
@@ -218,12 +221,29 @@ describe.each(DRIVERS)('the model of reachability on %s', (drivenBy, openWorld, 
     return `${portName(from)} to ${FAR.host}: model ${verdict} ${reason} (${hops}), packets ${passed} of ${FLOWS}`;
   }
 
+  /** Likewise of pings to a gateway, on the port's own link or not. */
+  async function judgeGateway(planned: PlannedWorld, from: number, gateway: string) {
+    const { verdict, reason } = explainedPing(planned, from, gateway);
+    count(`gateway ${verdict}`);
+    const isAllowed = verdict === 'ALLOWED';
+    const came = await comes(
+      isAllowed,
+      async (timeoutMilliseconds) => (await ping(podOf(from), gateway, { timeoutMilliseconds })).received > 0,
+    );
+    if (came === isAllowed) return undefined;
+    return `${portName(from)} to gateway ${gateway}: model ${verdict} ${reason}, packets ${came}`;
+  }
+
   async function compare(plan: Plan): Promise<void> {
     const planned = worldOf(plan, underlayOf);
     await realise(planned);
     await connect(plan, planned);
     const found = await Promise.all(probesOf(plan).map((probe) => judge(plan, planned, probe)));
     found.push(...(await Promise.all(farSenders(plan).map((from) => judgeFar(planned, from)))));
+    const pings = [...plan.ports.keys()].flatMap((from) =>
+      GATEWAYS.map((gateway) => judgeGateway(planned, from, gateway)),
+    );
+    found.push(...(await Promise.all(pings)));
     expect(found.filter((difference) => difference !== undefined)).toEqual([]);
   }
 

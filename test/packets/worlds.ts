@@ -55,6 +55,11 @@ export const NETWORKS = [
   { name: 'apart', router: 'other', ipv4: '10.0.1', ipv6: 'fd00:1' },
 ];
 
+/** Of all networks; `apart` has those of `blue`, in another router. */
+export const GATEWAYS = ['10.0.1.1', '10.0.2.1', 'fd00:1::1', 'fd00:2::1'];
+/** Echo requests: their type, and no code. */
+const PINGS = { ICMP: 8 * 256, ICMPv6: 128 * 256 } as const;
+
 const app = fc.constantFrom('web', 'db');
 const selector = (value: string) => ({ portSelector: { matchLabels: { app: value } } });
 const peer = fc.oneof(
@@ -233,8 +238,8 @@ const hopsOf = (plan: Plan): readonly number[] =>
 export function probesOf(plan: Plan): readonly Probe[] {
   const indexes = [...plan.ports.keys()];
   const kinds: readonly (readonly [Protocol, number])[] = [
-    ['ICMP', 8 * 256],
-    ['ICMPv6', 128 * 256],
+    ['ICMP', PINGS.ICMP],
+    ['ICMPv6', PINGS.ICMPv6],
     ['TCP', 80],
     ['TCP', 81],
     ['UDP', 80],
@@ -268,18 +273,34 @@ export const explainedProbe = (
     }),
   );
 
-/** What the model says of flows from a port to what is behind the next hops, of which one is chosen for each flow. */
-export const explainedFar = ({ world }: PlannedWorld, from: number): Explanation =>
+/** What the model says of a flow from a port to an address. */
+const explainedTo = (
+  { world }: PlannedWorld,
+  from: number,
+  address: string,
+  protocol: Protocol,
+  service: number,
+): Explanation =>
   unwrap(
     explain(world, {
       tenant: 'acme' as TenantName,
       from: portName(from),
       source: undefined,
-      to: { kind: 'address', address: FAR.host as IpAddress },
-      protocol: 'TCP',
-      service: 80,
+      to: { kind: 'address', address: address as IpAddress },
+      protocol,
+      service,
     }),
   );
+
+/** Of flows to what is behind the next hops, of which one is chosen for each flow. */
+export const explainedFar = (planned: PlannedWorld, from: number): Explanation =>
+  explainedTo(planned, from, FAR.host, 'TCP', 80);
+
+/** Of pings to a gateway. */
+export const explainedPing = (planned: PlannedWorld, from: number, gateway: string): Explanation =>
+  gateway.includes(':')
+    ? explainedTo(planned, from, gateway, 'ICMPv6', PINGS.ICMPv6)
+    : explainedTo(planned, from, gateway, 'ICMP', PINGS.ICMP);
 
 /** Whether so many of `FLOWS` pass as the model says: where the next hops differ, some pass and some do not. */
 export function agrees({ verdict, nextHops }: Explanation, passed: number): boolean {

@@ -205,6 +205,13 @@ describe('a security policy', () => {
   ])('%s', (violation, input) => {
     expect(violationsOf(input)).toEqual([violation]);
   });
+
+  it('tells which addresses overlap also when another is none', () => {
+    expect(violationsOf(addresses(['10.0.0.0/8', 'all', '10.1.0.1']))).toEqual([
+      'spec.addresses[1] must be an IPv4 or IPv6 address or a prefix',
+      'spec.addresses[2] must not overlap spec.addresses[0]',
+    ]);
+  });
 });
 
 describe('a label selector', () => {

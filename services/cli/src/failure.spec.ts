@@ -47,6 +47,15 @@ describe('a failure', () => {
     expect(lines[1]).toContain(advice);
   });
 
+  it.each([
+    ['default', '  encapsulationpolicy default says so'],
+    ['built-in', '  these are the built-in rules: no encapsulationpolicy is for the tenant'],
+  ])('of an encapsulation names the policy: %s', (policy, expected) => {
+    const details = { reason: 'SEGMENT_OUTSIDE_POLICY', metadata: { policy } };
+    const error = AppError.invalid([violation('spec.segment.networkType')], details);
+    expect(explainFailure(error, 'network/a').at(-1)).toBe(expected);
+  });
+
   it('of which the user can do nothing has no advice', () => {
     expect(explainFailure(new AppError('NOT_FOUND', 'no Port acme/a'))).toEqual(['outboard: no Port acme/a']);
   });

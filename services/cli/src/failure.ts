@@ -9,6 +9,9 @@ const SERVICE_OF: Readonly<Record<string, string>> = {
   acceleration: 'acceleration-broker',
 };
 
+/** What a refusal calls the rules that are in force where no EncapsulationPolicy is. */
+const BUILT_IN_POLICY = 'built-in';
+
 /** A command line that makes no sense: nothing was tried. */
 export const usageError = (field: string, description: string): AppError =>
   AppError.invalid([{ field, description }], { reason: 'USAGE' });
@@ -63,7 +66,7 @@ function messageOf(error: AppError): string {
     : `no ${service} service is running to answer for the ${api} API`;
 }
 
-function adviceOn({ code, reason }: AppError): string | undefined {
+function adviceOn({ code, reason, metadata }: AppError): string | undefined {
   switch (reason) {
     case 'NO_RESPONDERS':
       return '`outboard ping` shows what runs; `npm start` starts a local stack';
@@ -76,6 +79,10 @@ function adviceOn({ code, reason }: AppError): string | undefined {
       return 'it was changed meanwhile: read it again, or leave metadata.resourceVersion and metadata.uid out';
     case 'IN_USE':
       return 'delete first what uses it';
+    case 'SEGMENT_OUTSIDE_POLICY':
+      return metadata.policy === BUILT_IN_POLICY
+        ? 'these are the built-in rules: no encapsulationpolicy is for the tenant'
+        : `encapsulationpolicy ${metadata.policy} says so`;
     case 'NOT_REACHED':
       return '`outboard describe` tells more; --timeout waits longer';
     case 'USAGE':

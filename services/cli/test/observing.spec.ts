@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { functionOf, list, network, port, subnet, World } from './world.js';
+import { functionOf, list, network, ofNoTenant, port, subnet, World } from './world.js';
 
 let world: World;
 
@@ -52,6 +52,22 @@ describe('outboard describe', () => {
     ]);
     await world.outboard('wait function dpu-1-pf0vf0 --for status.claim.name=web-0');
     expect(await usersOf('function/dpu-1-pf0vf0')).toEqual(['acme/port/web-0']);
+  });
+
+  it('tells which networks and policies use a physical network, of whatever tenant', async () => {
+    const range = { networkType: 'VLAN', physicalNetwork: 'physnet1', minimum: 100, maximum: 199 };
+    const physical = { vlanRanges: [{ minimum: 100, maximum: 299 }] };
+    const policy = { defaultSegment: { networkType: 'VXLAN' }, allowed: [range] };
+    await world.outboard(
+      'apply -f -',
+      list(
+        ofNoTenant('PhysicalNetwork', 'physnet1', physical),
+        ofNoTenant('EncapsulationPolicy', 'default', policy),
+        network('rack', { segment: { networkType: 'VLAN' } }, { tenant: 'globex' }),
+      ),
+    );
+    const { stdout } = await world.outboard('describe physicalnetwork physnet1');
+    expect(stdout).toContain('Used by:\n  encapsulationpolicy/default\n  globex/network/rack\nEvents:');
   });
 
   it('describes several and tells which is not there', async () => {

@@ -86,6 +86,10 @@ export const subnet = (name: string, cidr: string): object =>
 export const port = (name: string, spec: object = {}, metadata: object = {}): object =>
   resource('Port', name, { network: 'blue', ...spec }, metadata);
 
+/** Manifests of what belongs to no tenant. */
+export const ofNoTenant = (kind: string, name: string, spec: object): object =>
+  resource(kind, name, spec, { tenant: '_' });
+
 /** Manifests as standard input. */
 export const list = (...items: object[]): { input: string } => ({
   input: JSON.stringify({ kind: 'List', items }),

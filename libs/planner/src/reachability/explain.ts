@@ -62,14 +62,17 @@ function follow(world: World, flow: Flow, ends: Ends, path: Path): Explanation {
   if (!path.decided('EGRESS', egress)) return path.deniedBy(from, 'EGRESS', egress);
   const dpu = home.dpu.record.name;
   path.hop('bridgeDomain', dpu, networkName(from.network), `looks up ${destination}`);
-  if (isOnLink(from, destination)) return deliver(world, flow, ends, { to: directly, namedPorts }, path);
-  const { name } = from.network.router;
-  if (!from.network.gateway) {
+  const { router, gateway } = from.network;
+  const ways = gateway ? routed(router, home.dpu, destination) : undefined;
+  // Its own gateway is on the port's link, too.
+  if (ways !== 'gateway' && isOnLink(from, destination))
+    return deliver(world, flow, ends, { to: directly, namedPorts }, path);
+  if (!ways) {
     const message = `${networkName(from.network)} does not reach ${destination}, and has no gateway here`;
     return path.unreachable('NotRouted', message);
   }
+  const { name } = router;
   path.hop('router', dpu, `router ${name}`, `routes to ${destination}`);
-  const ways = routed(from.network.router, home.dpu, destination);
   if (ways === 'gateway') {
     return isPing(flow)
       ? path.allowed('the gateway answers')

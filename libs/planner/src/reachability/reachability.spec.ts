@@ -201,6 +201,10 @@ describe('the verdict of a flow', () => {
     expect(explained('web-0', '198.51.100.7', PING).path.at(-1)).toMatchObject({ name: 'port red-0' });
     expect(explained('web-0', '10.0.2.1', PING).verdict).toBe('ALLOWED');
     expect(explained('web-0', '10.0.2.1', HTTP).reason).toBe('GatewayAnswersPingsOnly');
+    // As to any other gateway of the router, so to the one on the port's own link.
+    const own = explained('web-0', '10.0.1.1', PING);
+    expect([own.verdict, own.path.at(-1)?.name]).toEqual(['ALLOWED', 'router default']);
+    expect(explained('web-0', '10.0.1.1', HTTP).reason).toBe('GatewayAnswersPingsOnly');
     expect(explained('web-0', '192.0.2.1', HTTP).reason).toBe('NoRoute');
     lab.apply('Router', 'default', { externalGateway: { sourceNat: 'DPU_ADDRESS' } });
     expect(explained('web-0', '192.0.2.1', HTTP)).toMatchObject({

@@ -53,8 +53,8 @@ const known = <Part>(read: Promise<Part>): Promise<Part | string> =>
   read.catch((thrown) => AppError.from(thrown).message);
 
 /**
- * Who uses it: resources that can be listed by it (`spec.network`, `status.dpu`), resources of the tenant whose spec
- * refers to it, and who has bound it.
+ * Who uses it: resources that can be listed by it (`spec.network`, `status.dpu`), resources of the same tenant, or of none as
+ * it is, whose spec refers to it, and who has bound it.
  */
 async function usersOf(
   client: OutboardClient,
@@ -72,9 +72,12 @@ async function usersOf(
   const claim = valueAt(resource, 'status.claim') as (User & { kind: string }) | undefined;
   if (claim) add({ ...claim, kind: kindToken(claim) });
   for (const other of KINDS) {
-    const field = other.selectable.find((each) => each.field.endsWith(`.${kindToken(kind)}`))?.field;
-    // References stay within a tenant.
-    if (field === undefined && (kind.scope === 'system' || other.scope === 'system')) continue;
+    const field = other.selectable.find((each) =>
+      each.field.toLowerCase().endsWith(`.${kindToken(kind)}`),
+    )?.field;
+    // A kind that refers to nothing does not look at its spec. There may be many of it.
+    const mayRefer = other.scope === kind.scope && other.references.length > 0;
+    if (field === undefined && !mayRefer) continue;
     const selection = field === undefined ? {} : { fieldSelector: `${field}=${name}` };
     for await (const page of client.pages(other, other.scope === 'system' ? '_' : tenant, selection)) {
       if (!page.ok) throw page.error;

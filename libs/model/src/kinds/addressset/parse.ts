@@ -13,20 +13,18 @@ export function parseAddressSetSpec(
 ): AddressSetSpec | undefined {
   const field = 'spec.addresses';
   if (!atMost(problems, field, message.addresses, MAX_SET_ADDRESSES)) return undefined;
-  const addresses = all(
-    message.addresses.map((text, index) =>
-      required(problems, `${field}[${index}]`, text, parseAddressOrPrefix),
-    ),
+  const parsed = message.addresses.map((text, index) =>
+    required(problems, `${field}[${index}]`, text, parseAddressOrPrefix),
   );
-  if (addresses === undefined) return undefined;
-  checkOverlaps(addresses, field, problems);
-  return { addresses };
+  checkOverlaps(parsed, field, problems);
+  const addresses = all(parsed);
+  return addresses && { addresses };
 }
 
 /** Tells of every prefix that overlaps one which begins before it; prefixes overlap only by containing one another. */
-function checkOverlaps(prefixes: readonly IpPrefix[], field: string, problems: Problems): void {
+function checkOverlaps(prefixes: readonly (IpPrefix | undefined)[], field: string, problems: Problems): void {
   const ranges = prefixes
-    .map((prefix, index) => ({ index, ...prefixRange(prefix) }))
+    .flatMap((prefix, index) => (prefix ? [{ index, ...prefixRange(prefix) }] : []))
     .sort(byFamilyAndBeginning);
   let widest: (IpRange & { readonly index: number }) | undefined;
   for (const range of ranges) {
