@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { integerOption, UsageError } from './command-line.js';
+import { AppError, err, ok } from '@outboard/core';
+import { integerOption, parsedOption, UsageError } from './command-line.js';
 
 describe('a whole number on the command line', () => {
   it('is between its bounds, these included', () => {
@@ -14,4 +15,20 @@ describe('a whole number on the command line', () => {
       expect(read).toThrow(`--dpus must be 1-10, not ${text}`);
     },
   );
+});
+
+describe('an option that something else reads', () => {
+  it('is what that has read', () => {
+    expect(parsedOption('latency', ok(5))).toBe(5);
+  });
+
+  it('is refused with all of its problems', () => {
+    const broken = AppError.invalid([
+      { field: 'call', description: 'must be a number' },
+      { field: 'speed', description: 'must be call' },
+    ]);
+    const read = (): unknown => parsedOption('latency', err(broken));
+    expect(read).toThrow(UsageError);
+    expect(read).toThrow('--latency: call must be a number; speed must be call');
+  });
 });

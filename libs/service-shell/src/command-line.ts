@@ -1,4 +1,4 @@
-import { AppError } from '@outboard/core';
+import { AppError, type Result } from '@outboard/core';
 
 /** What a command line breaks; the message names the option and the rule. */
 export class UsageError extends Error {}
@@ -9,6 +9,13 @@ export function integerOption(name: string, text: string, least: number, most: n
   if (text.trim() === '' || !Number.isInteger(value) || value < least || value > most)
     throw new UsageError(`--${name} must be ${least}-${most}, not ${text}`);
   return value;
+}
+
+/** What an option gives, by what has read it. Throws UsageError with all of its problems. */
+export function parsedOption<Value>(name: string, read: Result<Value, AppError>): Value {
+  if (read.ok) return read.value;
+  const problems = read.error.violations.map(({ field, description }) => `${field} ${description}`);
+  throw new UsageError(`--${name}: ${problems.length > 0 ? problems.join('; ') : read.error.message}`);
 }
 
 /**

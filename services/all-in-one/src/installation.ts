@@ -7,6 +7,7 @@ import { type Clock, type Random, systemClock, systemRandom, unwrap } from '@out
 import {
   createEngine,
   type Driver,
+  type LatencyShape,
   type OvsSpec,
   SimDriver,
   SimFabric,
@@ -28,10 +29,13 @@ export interface SimulatedDpu {
   readonly underlayAddress: string;
   /** Tables of hardware that its switch has; absent: all is software. */
   readonly hardware?: SimSwitchOptions['hardware'];
+  /** How long its switch takes for everything; absent: no time. */
+  readonly latency?: LatencyShape | undefined;
 }
 
 /** What a part sees instead of what is there: tests put failures between the two. */
 export interface Surroundings {
+  clock(part: string, clock: Clock): Clock;
   bus(part: string, bus: StreamBus): StreamBus;
   store(part: string, store: Store): Store;
   driver(part: string, driver: Driver<OvsSpec>): Driver<OvsSpec>;
@@ -63,6 +67,7 @@ interface StandingDpu {
 type Handler = Endpoint['handle'];
 
 const AS_IT_IS: Surroundings = {
+  clock: (_, clock) => clock,
   bus: (_, bus) => bus,
   store: (_, store) => store,
   driver: (_, driver) => driver,
@@ -124,7 +129,7 @@ export class Installation implements AsyncDisposable {
     const admin = new AdminService({
       bus,
       store: this.#surroundings.store('admin', this.#stores.admin),
-      clock: this.#clock,
+      clock: this.#surroundings.clock('admin', this.#clock),
       random: this.#random,
       leaseMilliseconds,
     });
@@ -147,7 +152,7 @@ export class Installation implements AsyncDisposable {
     const network = new NetworkIntentService({
       bus,
       store: this.#surroundings.store('network-intent', this.#stores.network),
-      clock: this.#clock,
+      clock: this.#surroundings.clock('network-intent', this.#clock),
       random: this.#random,
     });
     await network.start();
@@ -165,7 +170,7 @@ export class Installation implements AsyncDisposable {
     const acceleration = new AccelerationService({
       bus,
       store: this.#surroundings.store('acceleration-broker', this.#stores.acceleration),
-      clock: this.#clock,
+      clock: this.#surroundings.clock('acceleration-broker', this.#clock),
       random: this.#random,
     });
     await acceleration.start();
@@ -198,10 +203,11 @@ export class Installation implements AsyncDisposable {
   async startWorker(name: string): Promise<DataplaneWorker> {
     const { dpu, vswitch, boots } = this.#dpu(name);
     const underlay = { device: 'up0', address: dpu.underlayAddress, mtu: UNDERLAY_MTU };
-    const driver = this.#surroundings.driver(name, new SimDriver({ vswitch, underlay }));
+    const environment = { clock: this.#surroundings.clock(name, this.#clock), random: this.#random };
+    const latency = dpu.latency && { shape: dpu.latency, ...environment };
+    const driver = this.#surroundings.driver(name, new SimDriver({ vswitch, underlay, latency }));
     const bus = this.#surroundings.bus(name, this.#broker.connect());
     const owners = ['network'];
-    const environment = { clock: this.#clock, random: this.#random };
     const worker = await createDataplaneWorker({
       ...environment,
       identity: {

@@ -14,13 +14,19 @@ describe('the command line of all-in-one', () => {
   it('is told by --help, with every option', () => {
     const { status, stdout, stderr } = allInOne('--help');
     expect([status, stderr]).toEqual([0, '']);
-    for (const option of ['--once', '--dpus']) expect(stdout).toMatch(new RegExp(`^  ${option} +\\S`, 'm'));
+    for (const option of ['--once', '--dpus', '--latency'])
+      expect(stdout).toMatch(new RegExp(`^  ${option} +\\S`, 'm'));
   });
 
   it.each([
     [['--dpus', 'many'], '--dpus must be 4-1000, not many'],
     [['--dpus', '3'], '--dpus must be 4-1000, not 3'],
     [['--dpus', ''], '--dpus must be 4-1000, not '],
+    [
+      ['--latency', 'call=1,speed=2,read=x'],
+      '--latency: speed must be call, operation, read, jitter, or a kind',
+    ],
+    [['--latency', 'call=1,speed=2,read=x'], 'read must be a number of 0 to 60000, not x'],
     [['--pods', '3'], "Unknown option '--pods'"],
     [['--port', '4222'], "Unknown option '--port'"],
     [['once'], "Unexpected argument 'once'"],

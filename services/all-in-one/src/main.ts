@@ -3,16 +3,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { integerOption, runProgram } from '@outboard/service-shell/process';
+import { type LatencyShape, parseLatency } from '@outboard/dataplane';
+import { integerOption, parsedOption, runProgram } from '@outboard/service-shell/process';
 import { Installation, type SimulatedDpu } from './installation.js';
 import { tour } from './tour.js';
 
-const USAGE = `usage: npm start -- --simulated [--once] [--dpus COUNT] [--as-built]
+const USAGE = `usage: npm start -- --simulated [--once] [--dpus COUNT] [--latency LATENCY] [--as-built]
   Runs the services and the workers of simulated DPUs in one process, publishes the manifests of examples/two-tenants
   and examples/open-vswitch, and shows what came of them by frames that go through the simulated switches. Needs
   neither root nor Linux, and touches nothing of this machine.
-  --once  prove it, and exit with 0 or 1
-  --dpus  how many DPUs there are, 4 to 1000; default 4, which the manifests name
+  --once      prove it, and exit with 0 or 1
+  --dpus      how many DPUs there are, 4 to 1000; default 4, which the manifests name
+  --latency   how long switches take, milliseconds: 0.5 for each operation, or as in
+              call=2,operation=0.5,read=0.05,jitter=0.3,port=20 (libs/dataplane/README.md); default: no time
   --as-built  (of npm start) without set-up, as it was built last`;
 
 const EXAMPLES = ['two-tenants', 'open-vswitch'].map((folder) =>
@@ -23,7 +26,7 @@ const MIN_DPUS = 4;
 const MAX_DPUS = 1_000;
 
 /** The DPUs that the manifests in `examples/` name, and as many more as there are to be. */
-const dpus = (count: number): SimulatedDpu[] =>
+const dpus = (count: number, latency: LatencyShape | undefined): SimulatedDpu[] =>
   Array.from({ length: count }, (_, index) => {
     const number = index + 1;
     const [high, low] = [number >> 8, number & 0xff];
@@ -34,6 +37,7 @@ const dpus = (count: number): SimulatedDpu[] =>
       pfMacAddress: `02:0b:00:${octet(high)}:${octet(low)}:00`,
       functions: FUNCTIONS,
       underlayAddress: `10.255.${high}.${low}`,
+      latency,
     };
   });
 
@@ -48,6 +52,7 @@ async function main(): Promise<number> {
     options: {
       once: { type: 'boolean', default: false },
       dpus: { type: 'string', default: String(MIN_DPUS) },
+      latency: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -56,12 +61,14 @@ async function main(): Promise<number> {
     return 0;
   }
   const count = integerOption('dpus', values.dpus, MIN_DPUS, MAX_DPUS);
+  const latency =
+    values.latency === undefined ? undefined : parsedOption('latency', parseLatency(values.latency));
   const directory = mkdtempSync(join(tmpdir(), 'outboard-all-in-one-'));
   try {
     say('starting: the bus, the services and the workers of simulated DPUs, all in this process');
     const installation = await Installation.start({ directory });
     try {
-      for (const dpu of dpus(count)) await installation.addDpu(dpu);
+      for (const dpu of dpus(count, latency)) await installation.addDpu(dpu);
       say(`  ${count} DPUs with ${FUNCTIONS} functions each, driver sim`);
       await tour(installation, EXAMPLES, say);
       say('shown with simulated frames; `npm start` on Linux as root shows it with real packets');

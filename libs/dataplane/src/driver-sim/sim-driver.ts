@@ -1,5 +1,16 @@
 import type { DataplaneObject } from '@outboard/contracts';
-import type { Capability, HopIsUp, Realisation, Resolve, RuleCounter, Underlay } from '../driver.js';
+import type {
+  Capability,
+  HopIsUp,
+  ObservedObject,
+  Operation,
+  OperationResult,
+  Realisation,
+  Resolve,
+  RuleCounter,
+  Scope,
+  Underlay,
+} from '../driver.js';
 import {
   OVS_AT_ONCE,
   OVS_ORDER,
@@ -11,15 +22,19 @@ import {
 } from '../driver-ovs/realise/ovs-objects.js';
 import { realiseOvs } from '../driver-ovs/realise/realise-ovs.js';
 import { switchView } from '../driver-ovs/realise/switch-view.js';
+import { specOf, stepsOf } from '../handlers.js';
 import { InMemoryDriver } from '../in-memory/in-memory-driver.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import { STEERING } from '../realise/service-chain.js';
+import { Latency, type LatencyOptions } from './latency.js';
 import { SimSwitch } from './sim-switch.js';
 
 export interface SimDriverOptions {
   /** What it drives; one of its own if absent. */
   readonly vswitch?: SimSwitch;
   readonly underlay?: Underlay;
+  /** How long everything takes; absent: nothing takes any time. */
+  readonly latency?: LatencyOptions | undefined;
 }
 
 const NO_HARDWARE = 'this simulated switch has no hardware tables';
@@ -36,10 +51,12 @@ export class SimDriver extends InMemoryDriver<OvsSpec> {
   readonly view = switchView;
   readonly vswitch: SimSwitch;
   readonly #lacks: ReadonlyMap<string, string>;
+  readonly #latency: Latency | undefined;
 
-  constructor({ vswitch = new SimSwitch(), underlay }: SimDriverOptions = {}) {
+  constructor({ vswitch = new SimSwitch(), underlay, latency }: SimDriverOptions = {}) {
     super(vswitch, underlay);
     this.vswitch = vswitch;
+    this.#latency = latency && new Latency(latency);
     this.#lacks = new Map(
       this.capabilities().flatMap(({ name, available, reason }) => (available ? [] : [[name, reason]])),
     );
@@ -59,6 +76,26 @@ export class SimDriver extends InMemoryDriver<OvsSpec> {
 
   realise(key: string, object: DataplaneObject, resolve: Resolve, isUp: HopIsUp): Realisation<OvsSpec> {
     return realiseOvs(key, object, resolve, { underlay: this.underlay(), lacks: this.#lacks, isUp });
+  }
+
+  /** What is one step for packets is done when the time of all of it is over; between steps others come first. */
+  override async apply(operations: readonly Operation<OvsSpec>[]): Promise<readonly OperationResult[]> {
+    if (this.#latency === undefined) return super.apply(operations);
+    await this.#latency.ofCall();
+    const results: OperationResult[] = [];
+    for (const step of stepsOf(this, operations)) {
+      await this.#latency.ofOperations(step.map((operation) => specOf(operation).kind));
+      results.push(...(await super.apply(step)));
+    }
+    return results;
+  }
+
+  /** As it is when the time of reading it is over. */
+  override async observe(scope: Scope<OvsSpec>): Promise<readonly ObservedObject<OvsSpec>[]> {
+    if (this.#latency === undefined) return super.observe(scope);
+    await this.#latency.ofCall();
+    await this.#latency.ofReading(scope.kind === 'all' ? this.vswitch.size : scope.keys.length);
+    return super.observe(scope);
   }
 
   async ruleCounters(): Promise<readonly RuleCounter[]> {
