@@ -1,3 +1,5 @@
+import type { Clock } from '@outboard/core';
+
 /** That never comes. */
 export const NEVER = new Promise<never>(() => {});
 
@@ -42,3 +44,14 @@ export class Life {
     }
   }
 }
+
+/** A clock as a process sees it that may die: nobody hears its alarms then. */
+export const mortalClock = (clock: Clock, life: Life): Clock => ({
+  now: () => clock.now(),
+  monotonic: () => clock.monotonic(),
+  delay: (milliseconds, signal) => life.step(() => clock.delay(milliseconds, signal)),
+  schedule: (milliseconds, callback) =>
+    clock.schedule(milliseconds, () => {
+      if (!life.isOver) callback();
+    }),
+});

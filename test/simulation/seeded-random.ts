@@ -25,6 +25,10 @@ export class SeededRandom implements Random {
     return Math.floor(this.fraction() * limit);
   }
 
+  any<Value>(values: readonly Value[]): Value {
+    return values[this.below(values.length)] as Value;
+  }
+
   chance(probability: number): boolean {
     return this.fraction() < probability;
   }

@@ -26,6 +26,13 @@ export interface Weather {
   lateness: number;
 }
 
+export interface BusWitness {
+  /** Told of each message that something happened to, by its sort. */
+  readonly count: (what: string) => void;
+  /** Told of each request, before anything happens to it. */
+  readonly asks: (subject: string, body: Uint8Array) => void;
+}
+
 /** The bus as a process sees it that may die, by a network that loses, repeats and delays. */
 export class SimulatedBus implements StreamBus {
   constructor(
@@ -34,8 +41,7 @@ export class SimulatedBus implements StreamBus {
     private readonly weather: Weather,
     private readonly random: SeededRandom,
     private readonly clock: Clock,
-    /** Told of each message that something happened to, by its sort. */
-    private readonly count: (what: string) => void,
+    private readonly witness: BusWitness,
   ) {}
 
   get streams(): StreamBus['streams'] {
@@ -44,6 +50,7 @@ export class SimulatedBus implements StreamBus {
 
   request(subject: string, message: Message, options: { deadlineMilliseconds: number }) {
     return this.life.step(async () => {
+      this.witness.asks(subject, message.body);
       if (this.#isLost()) return this.#late(subject, options.deadlineMilliseconds);
       const reply = await this.bus.request(subject, message, options);
       return this.#isLost() ? this.#late(subject, options.deadlineMilliseconds) : reply;
@@ -113,7 +120,7 @@ export class SimulatedBus implements StreamBus {
         if (this.life.isOver || this.#isLost()) return;
         const late = this.random.below(this.weather.lateness + 1);
         if (late === 0) return handler(received);
-        this.count('message late');
+        this.witness.count('message late');
         this.clock.schedule(late, () => {
           if (!this.life.isOver) handler(received);
         });
@@ -135,13 +142,13 @@ export class SimulatedBus implements StreamBus {
 
   #isLost(): boolean {
     const isLost = this.random.chance(this.weather.loss);
-    if (isLost) this.count('message lost');
+    if (isLost) this.witness.count('message lost');
     return isLost;
   }
 
   #isRepeated(): boolean {
     const isRepeated = this.random.chance(this.weather.duplication);
-    if (isRepeated) this.count('message repeated');
+    if (isRepeated) this.witness.count('message repeated');
     return isRepeated;
   }
 

@@ -4,6 +4,7 @@ import {
   type ObservedObject,
   type Operation,
   type OvsSpec,
+  type Scope,
 } from '@outboard/dataplane';
 import type { Life } from './life.js';
 import type { SeededRandom } from './seeded-random.js';
@@ -17,8 +18,12 @@ export interface Trouble {
 export interface DriverWitness {
   /** Told of each operation that went wrong, by its sort. */
   readonly count: (what: string) => void;
-  /** Told of everything that the worker has read back. */
-  readonly saw: (objects: readonly ObservedObject<OvsSpec>[]) => void;
+  /** Told of the key of each object that seems to be as it was wanted, and need not be. */
+  readonly pretended: (key: string) => void;
+  /** Told of the keys of what the switch has really done, when it has done it. */
+  readonly did: (keys: readonly string[]) => void;
+  /** Told of everything that the worker has read back, and of where it has looked. */
+  readonly saw: (objects: readonly ObservedObject<OvsSpec>[], scope: Scope<OvsSpec>) => void;
 }
 
 /** A driver as a process sees it that may die, on a switch that fails. */
@@ -30,7 +35,7 @@ export function simulatedDriver(
   witness: DriverWitness,
 ): Driver<OvsSpec> {
   const faulty = faultyDriver(mortalDriver(driver, life, witness));
-  faulty.setFault(() => {
+  faulty.setFault((operation) => {
     const error = { code: 'EIO', message: 'the simulated switch fails' };
     if (random.chance(trouble.failing)) {
       witness.count('operation that failed');
@@ -38,6 +43,7 @@ export function simulatedDriver(
     }
     if (!random.chance(trouble.lying)) return undefined;
     witness.count('operation that only pretended');
+    witness.pretended(keyOf(operation));
     return { kind: 'done' };
   });
   return faulty;
@@ -47,12 +53,17 @@ const mortalDriver = (driver: Driver<OvsSpec>, life: Life, witness: DriverWitnes
   new Proxy(driver, {
     get(target, property) {
       if (property === 'apply')
-        return (operations: readonly Operation<OvsSpec>[]) => life.step(() => driver.apply(operations));
+        return (operations: readonly Operation<OvsSpec>[]) =>
+          life.step(async () => {
+            const results = await driver.apply(operations);
+            witness.did(operations.filter((_, index) => results[index]?.kind === 'done').map(keyOf));
+            return results;
+          });
       if (property === 'observe')
-        return (scope: Parameters<typeof driver.observe>[0]) =>
+        return (scope: Scope<OvsSpec>) =>
           life.step(async () => {
             const objects = await driver.observe(scope);
-            witness.saw(objects);
+            witness.saw(objects, scope);
             return objects;
           });
       if (property === 'watch')
@@ -64,3 +75,6 @@ const mortalDriver = (driver: Driver<OvsSpec>, life: Life, witness: DriverWitnes
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
+
+const keyOf = (operation: Operation<OvsSpec>): string =>
+  operation.action === 'delete' ? operation.key : operation.object.key;

@@ -6,6 +6,8 @@ export class SimulatedStore implements Store {
   constructor(
     private readonly store: Store,
     private readonly life: Life,
+    /** Told of what is stored from now on. */
+    private readonly stored: (batch: Batch, revision: number) => void = () => {},
   ) {}
 
   get epoch(): string {
@@ -21,7 +23,11 @@ export class SimulatedStore implements Store {
   }
 
   commit(batch: Batch): ReturnType<Store['commit']> {
-    return this.life.step(() => this.store.commit(batch));
+    return this.life.step(async () => {
+      const committed = await this.store.commit(batch);
+      if (committed.ok) this.stored(batch, committed.value.revision);
+      return committed;
+    });
   }
 
   markPublished(sequences: readonly number[]): Promise<void> {

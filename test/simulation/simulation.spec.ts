@@ -14,9 +14,15 @@ const STEPS = Number(process.env.OUTBOARD_STEPS ?? 120);
 
 /** What has to have happened, or nothing is shown. */
 const HAPPENED = [
-  'accepted',
-  'deleted',
-  'refused',
+  'Port accepted',
+  'Port deleted',
+  'Port refused',
+  'SecurityPolicy accepted',
+  'SecurityPolicy deleted',
+  'SecurityPolicy refused',
+  'AddressSet accepted',
+  'AddressSet deleted',
+  'AddressSet refused',
   'crash',
   'reboot',
   'drift',
@@ -31,7 +37,17 @@ const HAPPENED = [
   'operation that only pretended',
   'ready port that was read back',
   'probe of another tenant',
-  'probe of a neighbour',
+  'flow that is allowed',
+  'flow that only policies of before allow',
+  'flow that is denied',
+  'at work: flow that is allowed',
+  'at work: flow that only policies of before allow',
+  'at work: flow that is denied',
+  'at rest ALLOWED NoPolicyApplies',
+  'at rest ALLOWED RuleAllows',
+  'at rest DENIED RuleDenies',
+  'at rest DENIED Isolated',
+  'at rest UNREACHABLE AdminDown',
   'objects as wanted',
 ];
 

@@ -1,18 +1,28 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Installation } from '@outboard/all-in-one';
 import type { Bus, StreamBus } from '@outboard/bus';
 import { IntentPublisher, StateCache } from '@outboard/client';
-import { subjects } from '@outboard/contracts';
-import { unwrap } from '@outboard/core';
-import type { Driver, ObservedObject, OvsSpec } from '@outboard/dataplane';
-import { addressOf, decodeResource, isReady, type KindName, type Port } from '@outboard/model';
+import { decodeBinary, ObservedReportSchema, subjects } from '@outboard/contracts';
+import { type AppError, unwrap } from '@outboard/core';
+import type { Driver, ObservedObject, OvsSpec, Scope } from '@outboard/dataplane';
+import {
+  type AnyResource,
+  addressOf,
+  decodeResource,
+  isReady,
+  type KindName,
+  type Port,
+} from '@outboard/model';
 import type { Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
-import { Life } from './life.js';
-import { type Place, Pods } from './pods.js';
+import { ADDRESS_SET, type Asked, drawAddressSet, drawPolicy, drawPort, POLICIES } from './intents.js';
+import { Life, mortalClock } from './life.js';
+import { ModelHistory } from './model-history.js';
+import type { Place } from './place.js';
+import { Pods } from './pods.js';
 import { SeededRandom } from './seeded-random.js';
 import { SimulatedBus, type Weather } from './simulated-bus.js';
 import { simulatedDriver, type Trouble } from './simulated-driver.js';
@@ -21,6 +31,20 @@ import { SimulatedStore } from './simulated-store.js';
 const DPUS = ['dpu-1', 'dpu-2', 'dpu-3'];
 const SERVICES = ['admin', 'network-intent', 'acceleration-broker'];
 const FUNCTIONS = 4;
+/** Of one DPU: so much goes on while its switch is at work, and between what are steps for packets. */
+const SLOW = {
+  dpu: 'dpu-2',
+  latency: {
+    call: 2,
+    operation: 1,
+    read: 0.2,
+    kinds: new Map([
+      ['port', 40],
+      ['gate', 20],
+    ]),
+    jitter: 0.8,
+  },
+};
 const PLACES: readonly Place[] = DPUS.flatMap((dpu) =>
   Array.from({ length: FUNCTIONS }, (_, vf) => ({ dpu, representor: `pf0vf${vf}` })),
 );
@@ -32,8 +56,8 @@ const TENANTS = [
   { name: 'globex', ipv4: '10.0.2', ipv6: 'fd00:2' },
 ];
 const PORT_NAMES = 6;
-/** So few that ports compete for them. */
-const ADDRESSES = 5;
+/** Flows that are drawn each time that a switch has done something, and after each step. */
+const FLOWS = { eachTime: 4, eachStep: 40 };
 /** By so much at most the wall clock jumps, forwards or back, milliseconds. */
 const MAXIMUM_JUMP = 6 * 3_600_000;
 /** Milliseconds of the simulated clock within which everything must have come to rest after the last trouble. */
@@ -45,12 +69,16 @@ const TOLD_MILLISECONDS = 60_000;
 
 const CALM: Weather = { loss: 0, duplication: 0, lateness: 0 };
 
-type PortSpec = Readonly<Record<string, unknown>> & { readonly adminState: 'UP' | 'DOWN' };
-/** What was asked for a port, in order, and what became of it; undefined: no answer yet. */
-interface Asked {
-  readonly spec: PortSpec | undefined;
+type IntentKind = 'Port' | 'SecurityPolicy' | 'AddressSet';
+/** Of what a resource was asked to be, in order, and what became of it; undefined: no answer yet. */
+interface Intent {
+  /** Undefined: it is to go. */
+  readonly asked: Asked | undefined;
+  readonly id: string;
   accepted: boolean | undefined;
 }
+/** Under which a resource tells which intent has made it what it is. */
+const ASKED_BY = 'asked-by';
 
 /** One run: everything that happens follows from its seed, and is told when it fails. */
 export class Simulation {
@@ -63,7 +91,13 @@ export class Simulation {
   readonly #lives = new Map<string, Life>();
   readonly #weather = new Map<string, Weather>();
   readonly #trouble = new Map<string, Trouble>();
-  readonly #asked = new Map<string, Asked[]>();
+  /** By kind, tenant and name. */
+  readonly #asked = new Map<string, Intent[]>();
+  readonly #model = new ModelHistory(DPUS);
+  /** What is tried is drawn apart: what happens does not depend on it. */
+  readonly #tries: SeededRandom;
+  /** What frames have shown while a switch was at work, and must not. */
+  #wrong: string | undefined;
   readonly #publishers = new Map<string, IntentPublisher>();
   readonly #starting = new Set<string>();
   /** What workers have read back of ports, ever: whence and as whom their pods may send. */
@@ -77,6 +111,7 @@ export class Simulation {
 
   constructor(readonly seed: number) {
     this.random = new SeededRandom(seed);
+    this.#tries = new SeededRandom(~seed);
   }
 
   async open(): Promise<void> {
@@ -89,8 +124,9 @@ export class Simulation {
       random,
       leaseMilliseconds: LEASE_MILLISECONDS,
       surroundings: {
+        clock: (part, clock) => mortalClock(clock, this.#lifeOf(part)),
         bus: (part, bus) => this.#busOf(part, bus),
-        store: (part, store) => new SimulatedStore(store, this.#lifeOf(part)) satisfies Store,
+        store: (part, store) => this.#storeOf(part, store),
         driver: (part, driver) => this.#driverOf(part, driver),
       },
     });
@@ -102,6 +138,7 @@ export class Simulation {
         serialNumber: `SN-${name}`,
         pfMacAddress: PF_MAC_ADDRESS,
         functions: FUNCTIONS,
+        ...(name === SLOW.dpu && { latency: SLOW.latency }),
         underlayAddress: `10.255.0.${index + 1}`,
       });
     for (const { name: tenant, ipv4, ipv6 } of TENANTS) {
@@ -121,14 +158,18 @@ export class Simulation {
   async step(): Promise<void> {
     const act = this.random.pick<() => void>([
       [30, () => this.#applyPort()],
-      [10, () => this.#deletePort()],
-      [6, () => this.#crash(this.#any([...SERVICES, ...DPUS]))],
-      [3, () => this.#reboot(this.#any(DPUS))],
-      [6, () => this.#drift(this.#any(DPUS))],
-      [4, () => this.#storm(this.#any([...SERVICES, ...DPUS]))],
-      [3, () => this.#partition(this.#any([...SERVICES, ...DPUS]))],
+      [10, () => this.#delete('Port', `p${this.random.below(PORT_NAMES)}`)],
+      [16, () => this.#applyPolicy()],
+      [5, () => this.#delete('SecurityPolicy', this.random.any(POLICIES))],
+      [8, () => this.#applyAddressSet()],
+      [1, () => this.#delete('AddressSet', ADDRESS_SET)],
+      [6, () => this.#crash(this.random.any([...SERVICES, ...DPUS]))],
+      [3, () => this.#reboot(this.random.any(DPUS))],
+      [6, () => this.#drift(this.random.any(DPUS))],
+      [4, () => this.#storm(this.random.any([...SERVICES, ...DPUS]))],
+      [3, () => this.#partition(this.random.any([...SERVICES, ...DPUS]))],
       [6, () => this.#clear()],
-      [4, () => this.#breakSwitch(this.#any(DPUS))],
+      [4, () => this.#breakSwitch(this.random.any(DPUS))],
       [2, () => this.#jump()],
     ]);
     act();
@@ -157,38 +198,44 @@ export class Simulation {
     this.checkAlways();
     const [conflict] = this.#conflicts.keys();
     if (conflict !== undefined) throw this.#failure(conflict);
-    this.#demand((pods, count) => pods.misreach(count));
+    this.#demand((pods, count) => pods.misreach(this.#model, count));
   }
 
   /** What must hold whatever goes wrong. */
   checkAlways(): void {
     this.#checkHolders();
     this.#checkReadBack();
+    if (this.#wrong !== undefined) throw this.#failure(this.#wrong);
     this.#demand((pods, count) => pods.trespass(count));
+    this.#demand((pods, count) => pods.extraAllow(this.#model, this.#tries, FLOWS.eachStep, count));
   }
 
   // What happens.
 
   #applyPort(): void {
     const { random } = this;
-    const { name: tenant, ipv4 } = this.#any(TENANTS);
-    const name = `p${random.below(PORT_NAMES)}`;
-    const address = random.chance(0.5) ? { ip: `${ipv4}.${10 + random.below(ADDRESSES)}` } : {};
-    const spec: PortSpec = {
-      network: 'blue',
-      function: {
-        serialNumber: `SN-${this.#any(DPUS)}`,
-        pfMacAddress: PF_MAC_ADDRESS,
-        vfNumber: random.below(FUNCTIONS),
-      },
-      addresses: [{ subnet: 'blue-v4', ...address }, { subnet: 'blue-v6' }],
-      adminState: random.chance(0.85) ? 'UP' : 'DOWN',
+    const tenant = random.any(TENANTS);
+    const boundTo = {
+      serialNumber: `SN-${random.any(DPUS)}`,
+      pfMacAddress: PF_MAC_ADDRESS,
+      vfNumber: random.below(FUNCTIONS),
     };
-    this.#ask(tenant, name, spec);
+    this.#ask('Port', tenant.name, `p${random.below(PORT_NAMES)}`, drawPort(random, tenant, boundTo));
   }
 
-  #deletePort(): void {
-    this.#ask(this.#any(TENANTS).name, `p${this.random.below(PORT_NAMES)}`, undefined);
+  #applyPolicy(): void {
+    const { random } = this;
+    const tenant = random.any(TENANTS);
+    this.#ask('SecurityPolicy', tenant.name, random.any(POLICIES), drawPolicy(random, tenant));
+  }
+
+  #applyAddressSet(): void {
+    const tenant = this.random.any(TENANTS);
+    this.#ask('AddressSet', tenant.name, ADDRESS_SET, drawAddressSet(this.random, tenant));
+  }
+
+  #delete(kind: IntentKind, name: string): void {
+    this.#ask(kind, this.random.any(TENANTS).name, name, undefined);
   }
 
   #crash(part: string): void {
@@ -202,6 +249,7 @@ export class Simulation {
     this.#count('reboot', dpu);
     this.#lives.get(dpu)?.end();
     this.#installation.reboot(dpu);
+    this.#model.emptied(dpu);
   }
 
   /** Something that is ours disappears from a switch; sometimes nobody is told. */
@@ -211,10 +259,12 @@ export class Simulation {
       .keys()
       .filter((key) => vswitch.get(key)?.ownership.kind === 'owned' && !key.startsWith('link/'));
     if (ours.length === 0) return;
-    const key = this.#any(ours);
+    const key = this.random.any(ours);
     this.#count('drift', `${dpu} ${key}`);
+    const before = vswitch.keys();
     if (this.random.chance(0.3)) vswitch.silently(() => vswitch.remove(key));
     else vswitch.remove(key);
+    for (const each of before) if (vswitch.get(each) === undefined) this.#model.doubt(dpu, each);
   }
 
   #storm(part: string): void {
@@ -263,37 +313,54 @@ export class Simulation {
     if (part === 'admin') return this.#installation.startAdmin();
     if (part === 'network-intent') return this.#installation.startNetworkIntent();
     if (part === 'acceleration-broker') return this.#installation.startAccelerationBroker();
+    this.#model.begins(part, this.#sequenceOnDisk(part));
     return this.#installation.startWorker(part);
   }
 
-  #ask(tenant: string, name: string, spec: PortSpec | undefined): void {
-    const asked: Asked = { spec, accepted: undefined };
-    const key = `${tenant}/${name}`;
-    this.#asked.set(key, [...(this.#asked.get(key) ?? []), asked]);
-    const messageId = `id-${++this.#ids}`;
-    this.history.push(`${this.clock.monotonic()} ${messageId} ${key} ${JSON.stringify(spec ?? 'delete')}`);
+  /** Of the document that a worker finds when it starts; undefined: none. */
+  #sequenceOnDisk(dpu: string): number | undefined {
+    try {
+      const file = readFileSync(join(this.#directory, dpu, 'documents', 'network.document'));
+      const { sequence } = JSON.parse(file.toString('utf8', 0, file.indexOf('\n'))) as { sequence: string };
+      return Number(sequence);
+    } catch (failure) {
+      if ((failure as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw failure;
+    }
+  }
+
+  #ask(kind: IntentKind, tenant: string, name: string, asked: Asked | undefined): void {
+    const id = `id-${++this.#ids}`;
+    const intent: Intent = { asked, id, accepted: undefined };
+    const key = `${kind} ${tenant}/${name}`;
+    this.#asked.set(key, [...(this.#asked.get(key) ?? []), intent]);
+    this.history.push(`${this.clock.monotonic()} ${id} ${key} ${JSON.stringify(asked ?? 'delete')}`);
     const send = async (): Promise<void> => {
-      const result = await this.#submit(tenant, 'Port', name, spec, messageId);
+      const result = await this.#submit(tenant, kind, name, asked, id);
       if (!result.ok && result.error.code === 'DEADLINE_EXCEEDED') return send();
-      asked.accepted = result.ok;
-      this.#count(
-        result.ok ? (spec ? 'accepted' : 'deleted') : 'refused',
-        `${messageId} ${result.ok ? '' : result.error.message}`,
-      );
+      intent.accepted = result.ok;
+      const outcome = result.ok ? (asked ? 'accepted' : 'deleted') : 'refused';
+      this.#count(`${kind} ${outcome}`, `${id} ${result.ok ? '' : whyOf(result.error)}`);
     };
     void send();
   }
 
-  #submit(tenant: string, kind: KindName, name: string, spec: object | undefined, messageId: string) {
+  #submit(tenant: string, kind: KindName, name: string, asked: Asked | undefined, messageId: string) {
     const publisher = this.#publishers.get(tenant) as IntentPublisher;
-    const manifest = { apiVersion: 'network.outboard.dev/v1alpha1', kind, metadata: { tenant, name }, spec };
-    const body = Buffer.from(spec === undefined ? '' : JSON.stringify(manifest));
-    const operation = spec === undefined ? 'delete' : 'apply';
+    const metadata = { tenant, name, labels: { ...asked?.labels, [ASKED_BY]: messageId } };
+    const manifest = { apiVersion: 'network.outboard.dev/v1alpha1', kind, metadata, spec: asked?.spec };
+    const body = Buffer.from(asked === undefined ? '' : JSON.stringify(manifest));
+    const operation = asked === undefined ? 'delete' : 'apply';
     return publisher.submit(addressOf({ kind, metadata: { tenant, name } }), body, { operation, messageId });
   }
 
-  async #must(tenant: string, kind: KindName, name: string, spec: object): Promise<void> {
-    unwrap(await this.#awaited(this.#submit(tenant, kind, name, spec, `id-${++this.#ids}`)));
+  async #must(
+    tenant: string,
+    kind: KindName,
+    name: string,
+    spec: Readonly<Record<string, unknown>>,
+  ): Promise<void> {
+    unwrap(await this.#awaited(this.#submit(tenant, kind, name, { spec }, `id-${++this.#ids}`)));
   }
 
   async #awaited<Value>(promise: Promise<Value>): Promise<Value> {
@@ -324,31 +391,36 @@ export class Simulation {
     for (const [key, asked] of this.#asked)
       if (asked.some(({ accepted }) => accepted === undefined)) return `${key}: an intent has no answer`;
     const wanted = this.#wanted();
-    for (const [key, spec] of wanted) {
-      const port = this.#ports().find(({ metadata }) => `${metadata.tenant}/${metadata.name}` === key);
-      if (port === undefined) return `${key}: was accepted, and is lost`;
-      const { vfNumber, serialNumber } = spec.function as { vfNumber: number; serialNumber: string };
-      const bound = port.spec.function;
-      if (bound?.vfNumber !== vfNumber || bound.serialNumber !== serialNumber) return `${key}: is another`;
-      if (spec.adminState === 'UP' && !isReady(port.status.conditions))
-        return `${key}: is not ready: ${JSON.stringify(port.status.conditions)}`;
+    const there = new Map(this.#resources().map((resource) => [keyOf(resource), resource]));
+    for (const [key, { id, asked }] of wanted) {
+      const resource = there.get(key);
+      if (resource === undefined) return `${key}: was accepted, and is lost`;
+      const askedBy = resource.metadata.labels[ASKED_BY];
+      if (askedBy !== id) return `${key}: is as ${askedBy} asked for it, not as ${id}`;
+      const { conditions } = resource.status;
+      if (asked?.spec.adminState !== 'DOWN' && !isReady(conditions))
+        return `${key}: is not ready: ${JSON.stringify(conditions)}`;
     }
-    const more = this.#ports().find(({ metadata }) => !wanted.has(`${metadata.tenant}/${metadata.name}`));
-    return (
-      more && `${more.metadata.tenant}/${more.metadata.name}: is there, and was never asked for or deleted`
-    );
+    const more = [...there.keys()].find((key) => !wanted.has(key));
+    return more && `${more}: is there, and was never asked for or deleted`;
   }
 
-  /** What was accepted last of each port. */
-  #wanted(): Map<string, PortSpec> {
-    const wanted = new Map<string, PortSpec>();
-    for (const [key, asked] of this.#asked)
-      for (const { spec, accepted } of asked) {
-        if (!accepted) continue;
-        if (spec === undefined) wanted.delete(key);
-        else wanted.set(key, spec);
+  /** What was accepted last of each resource. */
+  #wanted(): Map<string, Intent> {
+    const wanted = new Map<string, Intent>();
+    for (const [key, intents] of this.#asked)
+      for (const intent of intents) {
+        if (!intent.accepted) continue;
+        if (intent.asked === undefined) wanted.delete(key);
+        else wanted.set(key, intent);
       }
     return wanted;
+  }
+
+  /** Of the kinds that are asked for all along. */
+  #resources(): AnyResource[] {
+    const kinds: readonly string[] = ['Port', 'SecurityPolicy', 'AddressSet'] satisfies IntentKind[];
+    return [...this.#state.values()].filter(({ kind }) => kinds.includes(kind));
   }
 
   #ports(): Port[] {
@@ -395,7 +467,10 @@ export class Simulation {
     }
   }
 
-  #saw(dpu: string, objects: readonly ObservedObject<OvsSpec>[]): void {
+  #saw(dpu: string, objects: readonly ObservedObject<OvsSpec>[], scope: Scope<OvsSpec>): void {
+    const vswitch = this.#installation.vswitch(dpu);
+    const keys = scope.kind === 'all' ? undefined : scope.keys;
+    this.#model.missed(dpu, (key) => vswitch.get(key) !== undefined, keys);
     for (const { spec } of objects) {
       if (!('match' in spec)) continue;
       const { in_port: port, eth_src: mac } = spec.match;
@@ -405,8 +480,7 @@ export class Simulation {
 
   /** Nothing may be wrong with what frames show. */
   #demand(show: (pods: Pods, count: (what: string) => void) => string | undefined): void {
-    const pods = new Pods(this.#installation.fabric, PLACES, this.#ports());
-    const wrong = show(pods, (what) => this.#count(what));
+    const wrong = show(this.#pods(), (what) => this.#count(what));
     if (wrong !== undefined) throw this.#failure(wrong);
   }
 
@@ -479,22 +553,55 @@ export class Simulation {
     return life;
   }
 
+  #storeOf(part: string, store: Store): Store {
+    const life = this.#lifeOf(part);
+    if (part !== 'network-intent') return new SimulatedStore(store, life);
+    return new SimulatedStore(store, life, (batch, revision) => this.#model.stored(batch, revision));
+  }
+
   #busOf(part: string, bus: StreamBus): StreamBus {
     const weather = this.#weather.get(part) as Weather;
-    return new SimulatedBus(bus, this.#lifeOf(part), weather, this.random, this.clock, (what) =>
-      this.#count(what),
+    return new SimulatedBus(bus, this.#lifeOf(part), weather, this.random, this.clock, {
+      count: (what) => this.#count(what),
+      asks: (subject, body) => {
+        if (subject === subjects.dpu(part, 'observed', 'network')) this.#reports(part, body);
+      },
+    });
+  }
+
+  /** A worker tells what it has read back. */
+  #reports(dpu: string, body: Uint8Array): void {
+    const { version, problemTotal } = unwrap(decodeBinary(ObservedReportSchema, body));
+    if (version !== undefined && problemTotal === 0) this.#model.applied(dpu, Number(version.sequence));
+  }
+
+  /** A switch has done something: whatever is next, nothing may pass that no policies have allowed. */
+  #looksWhile(dpu: string): void {
+    if (this.#wrong !== undefined) return;
+    const pods = this.#pods();
+    this.#wrong = pods.extraAllow(
+      this.#model,
+      this.#tries,
+      FLOWS.eachTime,
+      (what) => this.#count(`at work: ${what}`),
+      dpu,
     );
+  }
+
+  #pods(): Pods {
+    return new Pods(this.#installation.fabric, PLACES, this.#ports());
   }
 
   #driverOf(part: string, driver: Driver<OvsSpec>): Driver<OvsSpec> {
     return simulatedDriver(driver, this.#lifeOf(part), this.#trouble.get(part) as Trouble, this.random, {
       count: (what) => this.#count(what),
-      saw: (objects) => this.#saw(part, objects),
+      pretended: (key) => this.#model.doubt(part, key),
+      did: (keys) => {
+        this.#model.made(part, keys);
+        this.#looksWhile(part);
+      },
+      saw: (objects, scope) => this.#saw(part, objects, scope),
     });
-  }
-
-  #any<Value>(values: readonly Value[]): Value {
-    return values[this.random.below(values.length)] as Value;
   }
 
   #count(what: string, detail = '', more = 1): void {
@@ -507,6 +614,12 @@ export class Simulation {
     return new Error(`seed ${this.seed}: ${what}\n  ${last}`);
   }
 }
+
+const keyOf = ({ kind, metadata: { tenant, name } }: AnyResource): string => `${kind} ${tenant}/${name}`;
+
+/** A refusal with every rule that was broken. */
+const whyOf = ({ message, violations }: AppError): string =>
+  [message, ...violations.map(({ field, description }) => `${field} ${description}`)].join('; ');
 
 /** A port as the switch knows it: whence and as whom its pod sends. */
 const senderKey = (dpu = '', representor = '', macAddress = ''): string =>

@@ -6,7 +6,7 @@ export { observe } from './observe.js';
 export { present } from './present.js';
 export { project } from './project.js';
 export * from './reachability/difference.js';
-export { explain } from './reachability/explain.js';
+export { explain, judge } from './reachability/explain.js';
 export type {
   DecidedBy,
   Explanation,

@@ -56,9 +56,8 @@ function follow(world: World, flow: Flow, ends: Ends, path: Path): Explanation {
   }
   const chained = passChain(world, path, from, destination, true);
   if (chained) return chained;
-  const place = placeOf(flow.protocol, flow.service);
   const namedPorts = directly?.record.resource.spec.namedPorts ?? [];
-  const egress = decide(world, from, 'EGRESS', peerOf(destination, directly, from), namedPorts, place);
+  const egress = judge(world, from, 'EGRESS', destination, flow);
   if (!path.decided('EGRESS', egress)) return path.deniedBy(from, 'EGRESS', egress);
   const dpu = home.dpu.record.name;
   path.hop('bridgeDomain', dpu, networkName(from.network), `looks up ${destination}`);
@@ -188,6 +187,27 @@ function peerOf(address: IpAddress, holder: PortEntry | undefined, { network }: 
     holder.network.router === network.router &&
     holder.network.addresses.get(address) === holder;
   return { address, labels: isMember ? holder.record.resource.metadata.labels : undefined };
+}
+
+/** What a port's policies say of a flow that it opens to an address (EGRESS), or that comes from one (INGRESS). */
+export function judge(
+  world: World,
+  port: PortEntry,
+  direction: Direction,
+  address: IpAddress,
+  { protocol, service }: Pick<Flow, 'protocol' | 'service'>,
+): Slice {
+  const holder = holderOf(port, address);
+  const destination = direction === 'EGRESS' ? holder : port;
+  const namedPorts = destination?.record.resource.spec.namedPorts ?? [];
+  return decide(
+    world,
+    port,
+    direction,
+    peerOf(address, holder, port),
+    namedPorts,
+    placeOf(protocol, service),
+  );
 }
 
 /** The slice in which a place is. */
