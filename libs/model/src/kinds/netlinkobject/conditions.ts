@@ -16,7 +16,7 @@ export const NETLINK_OBJECT_REASONS = {
     },
     PortNotConnected: {
       status: 'False',
-      text: 'The port does not exist, or is on no DPU. Neither is the object.',
+      text: 'The port does not exist, is of another network, or is on no DPU. Neither is the object.',
     },
     NotRouted: {
       status: 'False',
