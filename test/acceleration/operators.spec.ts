@@ -89,3 +89,15 @@ it('the worth of a session is measured with its directory and its token', async 
     expect(item.hostMegabytesPerSecond).toBeGreaterThan(0);
   }
 });
+
+it('while a thread stands still for long, its sessions go on at another DPU, and so does the job on it', async () => {
+  const before = (await world.session('work')).status;
+  dpu = before.dpu ?? '';
+  await acceleration('inject', 'HANG', ...ENCRYPT);
+  const { output, attempts } = await client.run(1, Buffer.alloc(1000));
+  expect([output.length, attempts > 1]).toEqual([1000, true]);
+  const { status } = await world.session('work');
+  expect(status).toMatchObject({ epoch: before.epoch + 1 });
+  expect(status.dpu).not.toBe(dpu);
+  await acceleration('clear');
+}, 90_000);

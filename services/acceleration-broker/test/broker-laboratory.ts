@@ -212,12 +212,14 @@ export class BrokerLaboratory {
   async heartbeat(
     dpu: string,
     sessions: MessageInitShape<typeof SessionsHeartbeatRequestSchema>['sessions'] = [],
+    stalled = false,
   ): Promise<number> {
     const applied = this.workers.get(dpu)?.version;
     const request = create(SessionsHeartbeatRequestSchema, {
       incarnation: 'boot',
       sessions,
       ...(applied && { applied }),
+      stalled,
     });
     const reply = unwrap(
       await this.bus.request(

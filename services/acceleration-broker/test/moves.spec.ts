@@ -96,6 +96,24 @@ it('a DPU that shall be emptied is left by its sessions, as far as they can be e
   expect(laboratory.where('pinned')).toBe('dpu-a 1 DpuUnreachable Serving');
 });
 
+it('a session leaves a DPU of which a thread stands still, and says so where it fits nowhere else', async () => {
+  await laboratory.dpus('dpu-a');
+  await laboratory.session('s');
+  await laboratory.heartbeat('dpu-a', [], true);
+  await laboratory.quiet();
+  expect(laboratory.where('s')).toBe('dpu-a 1 DpuStalled Serving');
+  expect(laboratory.message('s', 'Planned')).toBe('dpu-a has threads that stand still; nowhere else it fits');
+  await laboratory.heartbeat('dpu-a', []);
+  await laboratory.quiet();
+  expect(laboratory.where('s')).toBe('dpu-a 1 Placed Serving');
+  await laboratory.dpus('dpu-b');
+  await laboratory.heartbeat('dpu-a', [], true);
+  await laboratory.quiet();
+  expect(laboratory.where('s')).toBe('dpu-b 2 Placed Serving');
+  await laboratory.session('new');
+  expect(laboratory.where('new')).toMatch(/^dpu-b 1 /);
+});
+
 it('REQUIRED is hardware or nothing, NEVER is software or nothing, PREFERRED takes hardware where there is some', async () => {
   await put('dpu-a');
   const session = (offload: string) =>

@@ -17,6 +17,8 @@ import { describeSession, SessionDirectory, socketName } from './session-directo
 const LANES: readonly LaneName[] = ['LIGHT', 'HEAVY'];
 /** Before a thread that failed is started again. */
 const RESTART_MILLISECONDS = 1000;
+/** For how long, at least, a thread is asked to let a session go. */
+const REVOKE_MILLISECONDS = 1000;
 /** Within which a thread tells what it has done, milliseconds; one that does not stands still. */
 const ACTIVITY_MILLISECONDS = 1000;
 
@@ -94,7 +96,10 @@ export class DataPath implements AsyncDisposable {
   async revoke(sessionUid: string): Promise<void> {
     if (!this.#grants.delete(sessionUid)) return;
     this.#lanes.delete(sessionUid);
-    await this.#everywhere(({ worker }) => worker.request({ kind: 'revoke', sessionUid }));
+    // One that says nothing serves it no longer than its lease: a later one is told it after this.
+    const left = this.#leaseEnd - sharedMonotonic();
+    const patience = left === Number.POSITIVE_INFINITY ? undefined : Math.max(left, REVOKE_MILLISECONDS);
+    await this.#everywhere(({ worker }) => worker.request({ kind: 'revoke', sessionUid }, patience));
     await new SessionDirectory(this.ports.directory, sessionUid).remove();
   }
 

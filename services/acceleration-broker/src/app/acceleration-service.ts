@@ -153,7 +153,9 @@ export class AccelerationService implements AsyncDisposable {
   }
 
   async handleHeartbeat(request: Received): Promise<Result<Message, AppError>> {
-    return this.#activities.heartbeat(request);
+    const answer = this.#activities.heartbeat(request);
+    this.#settler.wake();
+    return answer;
   }
 
   /** To be called when nothing arrives any more: finishes what has arrived, then what has to be published. */

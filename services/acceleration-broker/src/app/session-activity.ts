@@ -48,7 +48,8 @@ export class SessionActivities {
       this.#told.set(activity.sessionUid, { activity, toldAt: this.clock.now() });
       this.#connectedAt.set(activity.sessionUid, this.clock.monotonic());
     }
-    const { applied } = request.value;
+    const { applied, stalled } = request.value;
+    this.domain.setStalled(dpu.value, stalled);
     const version = applied && { epoch: applied.epoch, sequence: Number(applied.sequence) };
     return binaryReply(SessionsHeartbeatResponseSchema, {
       leaseMilliseconds: this.leases.give(dpu.value, version),

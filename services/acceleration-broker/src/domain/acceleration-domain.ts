@@ -156,6 +156,16 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
     return [];
   }
 
+  /** Whether a thread of a DPU stands still; what that means is settled afterwards. */
+  setStalled(dpu: Name, isStalled: boolean): void {
+    const { stalled, dirtySessions, indexes } = this.#world;
+    if (stalled.has(dpu) === isStalled) return;
+    if (isStalled) stalled.add(dpu);
+    else stalled.delete(dpu);
+    for (const sessions of [indexes.sessionsByDpu.of(dpu), indexes.unsatisfied])
+      for (const session of sessions) dirtySessions.add(session);
+  }
+
   /** The sequence of its document that a DPU must have applied to be sure to serve nothing that is served elsewhere. */
   lastLeft(dpu: Name): number {
     return this.#world.departures.lastLeft(dpu);

@@ -35,6 +35,7 @@ const REFUSALS = [
   'NoHardware',
   'KeyUnavailable',
   'DpuFull',
+  'DpuStalled',
   'DpuUnreachable',
 ] as const;
 export type RefusalReason = (typeof REFUSALS)[number];
@@ -64,8 +65,16 @@ export function isWithinReach({ policy, dpu, home }: Demand, candidate: DpuRecor
   return policy.affinity === 'ANY' || distance <= (policy.affinity === 'HOST' ? 1 : 0);
 }
 
-/** What a DPU can do for a session. `load`: without that session. */
-export function assess(demand: Demand, dpu: DpuRecord, load: Load): Place | NoPlace {
+/** How a DPU is at the moment. */
+export interface Present {
+  /** Without the session that it is assessed for. */
+  readonly load: Load;
+  /** A thread of it stands still. */
+  readonly isStalled: boolean;
+}
+
+/** What a DPU can do for a session. */
+export function assess(demand: Demand, dpu: DpuRecord, { load, isStalled }: Present): Place | NoPlace {
   const { programs, policy, keys, home } = demand;
   const refuse = (reason: RefusalReason, message: string): NoPlace => ({ fits: false, dpu, reason, message });
   const engines = dpu.accelerator?.engines ?? [];
@@ -89,6 +98,7 @@ export function assess(demand: Demand, dpu: DpuRecord, load: Load): Place | NoPl
     return refuse('DpuFull', `${dpu.name} has ${MAX_SESSIONS_PER_DPU} sessions`);
   }
   if (!dpu.isReachable) return refuse('DpuUnreachable', `${dpu.name} does not report`);
+  if (isStalled) return refuse('DpuStalled', `${dpu.name} has threads that stand still`);
   if (dpu.isDrained) return refuse('DpuUnreachable', `${dpu.name} is being emptied`);
   const granted = programs.map((program) => grant(program, allowed));
   return {

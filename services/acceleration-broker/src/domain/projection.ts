@@ -34,6 +34,7 @@ function projectDpu(world: World, name: Name, dpu: Dpu | undefined): void {
   const after = dpu && isAdmitted(dpu) ? dpuRecordOf(dpu) : undefined;
   if (!replace(world, before, after)) return;
   const { dirtySessions, indexes } = world;
+  if (after === undefined) world.stalled.delete(name);
   for (const session of indexes.sessionsByDpu.of(name)) dirtySessions.add(session);
   for (const session of indexes.unsatisfied) dirtySessions.add(session);
   // To whom it is near is another matter now.

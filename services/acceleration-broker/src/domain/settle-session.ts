@@ -63,7 +63,8 @@ export function placesFor(
     .filter((dpu) => isWithinReach(demand, dpu))
     .map((dpu) => {
       const isHere = status.dpu === dpu.name;
-      return assess(demand, dpu, isHere ? world.indexes.loadBeside(record) : world.indexes.load(dpu.name));
+      const load = isHere ? world.indexes.loadBeside(record) : world.indexes.load(dpu.name);
+      return assess(demand, dpu, { load, isStalled: world.stalled.has(dpu.name) });
     });
   return {
     places: assessed.filter((each) => each.fits),

@@ -24,6 +24,8 @@ export class World {
   readonly confirmations = new Confirmations();
   readonly indexes = new Indexes();
   departures = new Departures(0);
+  /** DPUs of which a thread stands still, as their workers said last. */
+  readonly stalled = new Set<Name>();
   /** Sessions and keys (`nameKey`) that have to be looked at again, soon. */
   readonly dirtySessions = new Set<string>();
   readonly dirtyKeys = new Set<string>();

@@ -59,18 +59,22 @@ it('sessions that were connected are told as such while a thread stands still, a
   world.stop();
 });
 
-it('a thread that stands still is a problem of the worker, in its log once, until it answers again', async () => {
+it('a thread that stands still is a problem of the worker, in its log once, until it answers again; the broker is told at the third beat', async () => {
   const world = new HeartbeatWorld([]);
   await world.start();
   expect(world.problem).toBeUndefined();
   world.isStandingStill = true;
   await world.clock.advance(PERIOD);
   await world.clock.advance(PERIOD);
+  expect(world.stalled).toEqual([false, false, false]);
+  await world.clock.advance(PERIOD);
+  expect(world.stalled.at(-1)).toBe(true);
   const problem = 'threads of acceleration stand still, and the jobs on them: LIGHT 0';
   expect(world.problem).toBe(problem);
   world.isStandingStill = false;
   await world.clock.advance(PERIOD);
   expect(world.problem).toBeUndefined();
+  expect(world.stalled.at(-1)).toBe(false);
   expect(world.log.lines.map(({ level, sentence }) => `${level} ${sentence}`)).toEqual([
     `warn ${problem}`,
     'info all threads of acceleration answer again',
@@ -130,6 +134,7 @@ it('sessions that nobody may use are a problem of the worker, in its log once, u
 class HeartbeatWorld {
   readonly clock = new ManualClock();
   readonly told: string[][] = [];
+  readonly stalled: boolean[] = [];
   /** What was asked for a lease: `epoch sequence`. */
   readonly applied: string[] = [];
   /** As the data path heard of them, milliseconds. */
@@ -182,8 +187,9 @@ class HeartbeatWorld {
       request: async (subject: string, { body }: { body: Uint8Array }) => {
         if (!this.isReachable) return err(new AppError('UNAVAILABLE', 'nobody answers'));
         await this.clock.delay(this.answerAfter);
-        const { sessions, applied } = unwrap(decodeBinary(SessionsHeartbeatRequestSchema, body));
+        const { sessions, applied, stalled } = unwrap(decodeBinary(SessionsHeartbeatRequestSchema, body));
         expect(subject).toBe(subjects.dpu('dpu-1', 'heartbeat', 'acceleration'));
+        this.stalled.push(stalled);
         this.applied.push(applied ? `${applied.epoch} ${applied.sequence}` : '-');
         if (sessions.length > 0) {
           expect(sessions[0]).toMatchObject({ epoch: 2, completedJobs: 7n, engineMicroseconds: 13n });

@@ -20,6 +20,8 @@ const MINIMUM_INTERVAL_MILLISECONDS = 200;
 const MAXIMUM_INTERVAL_MILLISECONDS = 5_000;
 const DEADLINE_MILLISECONDS = 2_000;
 const MAXIMUM_SESSIONS = 1_000;
+/** Heartbeats in a row at which a thread has stood still before that is more than a long job. */
+const STALLED_BEATS = 3;
 
 export interface SessionsHeartbeatPorts {
   readonly dpu: string;
@@ -51,6 +53,7 @@ export class SessionsHeartbeat implements Disposable {
   /** There are sessions, and nobody may use them. */
   #unleased: string | undefined;
   #still: string | undefined;
+  #stillBeats = 0;
 
   constructor(private readonly ports: SessionsHeartbeatPorts) {
     this.#beat = new Beat(ports.clock, async (bus) => {
@@ -108,6 +111,7 @@ export class SessionsHeartbeat implements Disposable {
     const names = still.map(({ lane, index }) => `${lane} ${index}`).join(', ');
     const problem =
       names === '' ? undefined : `threads of acceleration stand still, and the jobs on them: ${names}`;
+    this.#stillBeats = problem === undefined ? 0 : this.#stillBeats + 1;
     if (problem === this.#still) return;
     this.#still = problem;
     if (problem !== undefined) this.ports.log.warn({}, problem);
@@ -133,6 +137,7 @@ export class SessionsHeartbeat implements Disposable {
       incarnation,
       sessions: sessions.map(sessionActivity),
       ...(applied && { applied }),
+      stalled: this.#stillBeats >= STALLED_BEATS,
     });
     const reply = await bus.request(
       subjects.dpu(dpu, 'heartbeat', 'acceleration'),

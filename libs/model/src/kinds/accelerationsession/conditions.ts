@@ -29,6 +29,10 @@ export const ACCELERATION_SESSION_REASONS = {
       status: 'False',
       text: 'Offload is NEVER and no DPU that it may be on does all its programs in software.',
     },
+    DpuStalled: {
+      status: 'False',
+      text: 'A thread of the DPU that it is on stands still, and no other one fits; or one of every DPU that fits does.',
+    },
     DpuFull: { status: 'False', text: 'Every DPU that fits has as many sessions as it may.' },
     DpuUnreachable: {
       status: 'False',
