@@ -21,6 +21,8 @@ const DEBOUNCE_MILLISECONDS = 50;
  */
 const PAUSE_MILLISECONDS_PER_FUNCTION = 1;
 const RETRY_MILLISECONDS = 1_000;
+/** Nobody tells that there is another number of processors or other memory, nor that a capability has come or gone. */
+const REGULAR_MILLISECONDS = 60_000;
 const MEBIBYTE = 1 << 20;
 /** Functions that fit into one message with room to spare. */
 export const MAX_FUNCTIONS = 1_000;
@@ -35,11 +37,12 @@ export interface InventoryPorts extends AcknowledgedSenderPorts {
   readonly acceleration?: AccelerationInventory | undefined;
 }
 
-/** Tells admin what this DPU is and has: at first, whenever that is another, and when it is asked for. */
+/** Tells admin what this DPU is and has: at first, whenever that is seen to be another, and when it is asked for. */
 export class Inventory implements Disposable {
   readonly #sender: AcknowledgedSender;
   #watching: Disposable | undefined;
   #debounce: Disposable | undefined;
+  #regular: Disposable | undefined;
   #body: Uint8Array | undefined;
   #digest = new Uint8Array();
   #looking = false;
@@ -62,6 +65,7 @@ export class Inventory implements Disposable {
       if (kind === 'functions' || kind === 'underlay' || kind === 'everything')
         this.#lookAfter(DEBOUNCE_MILLISECONDS);
     });
+    this.#lookRegularly();
     await this.#look();
   }
 
@@ -78,7 +82,16 @@ export class Inventory implements Disposable {
     this.#closed = true;
     this.#watching?.[Symbol.dispose]();
     this.#debounce?.[Symbol.dispose]();
+    this.#regular?.[Symbol.dispose]();
     this.#sender[Symbol.dispose]();
+  }
+
+  #lookRegularly(): void {
+    if (this.#closed) return;
+    this.#regular = this.ports.clock.schedule(REGULAR_MILLISECONDS, () => {
+      this.#lookAfter(0);
+      this.#lookRegularly();
+    });
   }
 
   #lookAfter(milliseconds: number): void {

@@ -338,6 +338,20 @@ describe('a dataplane worker', () => {
       expect(bench.owner.inventories.at(-1)?.functions).toHaveLength(197);
     });
 
+    it('is sent within a minute when a capability has come of which nobody told', async () => {
+      await bench.owner.serve();
+      await bench.run();
+      const vrf = { name: 'vrf', available: true, reason: '' };
+      bench.driver.capabilities = () => [vrf];
+      await bench.clock.advance(60_000);
+      expect(bench.owner.inventories.map(({ capabilities }) => capabilities[0]?.available)).toEqual([
+        false,
+        true,
+      ]);
+      await bench.clock.advance(120_000);
+      expect(bench.owner.inventories).toHaveLength(2);
+    });
+
     it('is sent again when a heartbeat is told that it is wanted', async () => {
       await bench.owner.serve();
       await bench.run();
