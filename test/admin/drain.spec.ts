@@ -60,6 +60,9 @@ describe('workloads of a DPU that is drained', () => {
     await site.apply('Workload', 'mover', CNF);
     await site.ready('pinned');
     await site.ready('mover', ({ status }) => status.dpu === 'dpu-1' && status.interfaces.length > 0);
+    const level = { workload: 'mover', interface: 'echo', configuration: { level: 3 } };
+    await site.apply('WorkloadConfiguration', 'level', level);
+    await site.configured('level', ({ status: { appliedGeneration } }) => appliedGeneration === 1);
     await fleet.want('dpu-2', {});
     await fleet.untilState('dpu-2', 'READY');
   }, 120_000);
@@ -69,13 +72,13 @@ describe('workloads of a DPU that is drained', () => {
     await stack?.[Symbol.asyncDispose]();
   }, 60_000);
 
-  it('run on the other one before they are stopped, and answer all the time', async () => {
+  it('run on the other one, configured as they are, before they are stopped, and answer all the time', async () => {
     const failures: unknown[] = [];
     let isOver = false;
     const asking = (async () => {
       while (!isOver) {
-        const answer = await site.call('mover', 'echo', 'say', { text: 'there' });
-        if (JSON.stringify(answer) !== '{"text":"there"}') failures.push(answer);
+        const answer = await site.call('mover', 'echo', 'configuration');
+        if (JSON.stringify(answer) !== '{"configuration":{"level":3}}') failures.push(answer);
       }
     })();
     await drain('dpu-1');

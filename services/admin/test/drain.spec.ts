@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
-import { type Name, parseManifest } from '@outboard/model';
+import { findCondition, type Name, parseManifest } from '@outboard/model';
 import type { Command } from '@outboard/resource-service';
 import {
+  apply,
   confirm,
   context,
   documentOf,
@@ -100,6 +101,41 @@ describe('a workload of a DPU that is drained', () => {
     expect(placeOf('one')).toEqual(['dpu-1', 'dpu-2']);
     tell('dpu-2', 'one', published);
     expect(placeOf('one')).toEqual(['dpu-2', undefined]);
+  });
+
+  it('is stopped only when the new one has taken what it is configured as, and that stays applied', () => {
+    const published = { interfaces: [{ name: 'rules', version: '1.0.0', configuration: {} }] };
+    const states = (uid: string, generation: number, state: string) => ({
+      ...published,
+      configurations: [{ uid, generation, appliedGeneration: generation, interfaceVersion: '1.0.0', state }],
+    });
+    run('one');
+    tell('dpu-1', 'one', published);
+    const spec = { workload: 'one', interface: 'rules', configuration: { level: 3 } };
+    const { uid } = unwrap(apply('WorkloadConfiguration', 'level', spec)).resource.metadata;
+    tell('dpu-1', 'one', states(uid, 1, 'APPLIED'));
+    const applied = () => domain.configuration('acme', 'level')?.status;
+    expect(applied()).toMatchObject({ dpu: 'dpu-1', appliedGeneration: 1 });
+    drain('dpu-1');
+    const keys = (dpu: string) => documentOf(dpu).sort();
+    expect([keys('dpu-1'), keys('dpu-2')]).toEqual([
+      ['workload', 'workloadconfiguration'],
+      ['workload', 'workloadconfiguration'],
+    ]);
+    for (const report of ['PENDING', 'REFUSED', 'APPLIED'].map((state, index) =>
+      states(uid, index === 2 ? 2 : 1, state),
+    )) {
+      tell('dpu-2', 'one', report);
+      expect(placeOf('one')).toEqual(['dpu-1', 'dpu-2']);
+    }
+    tell('dpu-2', 'one', states(uid, 1, 'APPLIED'));
+    expect([placeOf('one'), keys('dpu-1'), keys('dpu-2')]).toEqual([
+      ['dpu-2', undefined],
+      [],
+      ['workload', 'workloadconfiguration'],
+    ]);
+    expect(applied()).toMatchObject({ dpu: 'dpu-2', appliedGeneration: 1 });
+    expect(findCondition(applied()?.conditions ?? [], 'Applied')?.reason).toBe('Taken');
   });
 
   it.each<[string, object, string]>([
@@ -347,6 +383,7 @@ describe('that a workload has ended', () => {
 
 it('a dry run of a drain tells what would move, and moves nothing', () => {
   run('one');
+  unwrap(apply('WorkloadConfiguration', 'level', { workload: 'one', interface: 'rules', configuration: {} }));
   const before = [placeOf('one'), both(), standing('dpu-1')];
   const plan = unwrap(domain.plan(commandOf('dpu-1', { lifecycle: { desired: 'MAINTENANCE' } }), context()));
   expect(plan).toMatchObject({ changed: ['Dpu/_/dpu-1', 'Workload/acme/one', 'Dpu/_/dpu-2'] });

@@ -20,6 +20,7 @@ import {
   type Name,
   type Port,
   type Workload,
+  type WorkloadConfiguration,
 } from '@outboard/model';
 import { checkPreconditions, notFound, targetOf } from '@outboard/model/decide';
 import type {
@@ -122,12 +123,23 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     return this.#workloads.find(tenant, name);
   }
 
+  configuration(tenant: string, name: string): WorkloadConfiguration | undefined {
+    return this.#configurations.find(tenant, name);
+  }
+
   /** What a DPU's worker tells of one of its workloads; of others it says nothing. */
   workloadReported(dpu: Name, facts: WorkloadFacts, context: DomainContext): readonly DomainChange[] {
     const workload = this.#workloads.withUid(facts.uid);
     if (workload?.status.movingTo === dpu) {
+      if (!this.#configurations.areTaken(workload, facts.configurations)) return [];
       const moved = this.#workloads.arrived(workload, facts, context);
-      return toDomainChanges(this.#withCounts(this.#withConfigurations(moved, context), context));
+      const configured = moved.flatMap(({ after }) =>
+        after ? this.#configurations.report(after, facts.configurations, context) : [],
+      );
+      return toDomainChanges([
+        ...this.#withCounts(this.#withConfigurations(moved, context), context),
+        ...configured,
+      ]);
     }
     if (workload === undefined || workload.status.dpu !== dpu) return [];
     const reported = this.#workloads.report(workload, facts, context);
@@ -315,6 +327,7 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
     // Configurations refer to workloads, and go before them.
     this.#configurations.undo(changes.filter(isConfiguration));
     this.#workloads.undo(changes.filter(isWorkload));
+    this.#configurations.restore(changes.filter(isWorkload));
     this.#networks.undo(changes.filter(isNetwork));
     const inventory = changes.filter(isChangeOfInventory);
     this.inventory.undo(inventory);

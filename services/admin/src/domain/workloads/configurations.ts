@@ -5,6 +5,7 @@ import {
   type ConditionUpdateOf,
   findCondition,
   type Intent,
+  type Name,
   type PublishedInterface,
   updateConditions,
   type Workload,
@@ -32,6 +33,8 @@ export class WorkloadConfigurations {
   readonly #configurations = new Map<string, WorkloadConfiguration>();
   /** What the DPU of its workload has told of each. */
   readonly #facts = new Map<string, ToldConfiguration>();
+  /** The DPUs in whose documents each is. */
+  readonly #places = new Map<string, readonly Name[]>();
 
   constructor(
     private readonly workloads: Pick<Workloads, 'find'>,
@@ -41,6 +44,7 @@ export class WorkloadConfigurations {
   /** The workloads must be there. */
   load(configurations: Iterable<WorkloadConfiguration>): void {
     this.#configurations.clear();
+    this.#places.clear();
     for (const after of configurations) this.#keep({ before: undefined, after });
   }
 
@@ -84,7 +88,24 @@ export class WorkloadConfigurations {
       const workload = after ?? before;
       if (workload) for (const each of this.#of(workload.metadata)) touched.set(each.metadata.uid, each);
     }
+    for (const each of touched.values()) this.#publish(each);
     return this.#settle([...touched.values()], context);
+  }
+
+  /** Changes of workloads have been taken back. */
+  restore(changes: readonly ResourceChange<Workload>[]): void {
+    for (const { before } of changes)
+      if (before) for (const each of this.#of(before.metadata)) this.#publish(each);
+  }
+
+  /** Whether a workload is configured, as a DPU tells that it moves to, as well as it is where it runs. */
+  areTaken({ metadata }: Workload, facts: readonly ConfigurationFacts[]): boolean {
+    return this.#of(metadata).every(({ metadata: { uid, generation }, status }) => {
+      const told = facts.find((each) => each.uid === uid && each.generation === generation);
+      return (
+        told?.state === 'APPLIED' || (told?.state === 'REFUSED' && status.appliedGeneration !== generation)
+      );
+    });
   }
 
   /** What the DPU of a workload tells of its configurations; of others it says nothing. */
@@ -187,19 +208,33 @@ export class WorkloadConfigurations {
   }
 
   #keep({ before, after }: ConfigurationChange): void {
-    if (before) {
-      this.#configurations.delete(keyOf(before.metadata.tenant, before.metadata.name));
-      const { dpu } = before.status;
-      if (dpu !== undefined && dpu !== after?.status.dpu)
-        this.documents.put(dpu, configurationKey(before), undefined);
-      if (!after) this.#facts.delete(before.metadata.uid);
+    if (before) this.#configurations.delete(keyOf(before.metadata.tenant, before.metadata.name));
+    if (after) {
+      this.#configurations.set(keyOf(after.metadata.tenant, after.metadata.name), after);
+      this.#publish(after);
+    } else if (before) {
+      this.#facts.delete(before.metadata.uid);
+      this.#publish(before, []);
     }
-    if (!after) return;
-    this.#configurations.set(keyOf(after.metadata.tenant, after.metadata.name), after);
-    const workload = this.workloads.find(after.metadata.tenant, after.spec.workload);
-    const { dpu } = after.status;
-    if (dpu !== undefined && workload)
-      this.documents.put(dpu, configurationKey(after), configurationObject(after, workload.metadata.uid));
+  }
+
+  /** Where its workload runs, and where that moves to: it has to be configured there before anybody calls it. */
+  #publish(configuration: WorkloadConfiguration, places = this.#placesOf(configuration)): void {
+    const { metadata, spec } = configuration;
+    const key = configurationKey(configuration);
+    const workload = this.workloads.find(metadata.tenant, spec.workload);
+    for (const dpu of this.#places.get(metadata.uid) ?? [])
+      if (!places.includes(dpu)) this.documents.put(dpu, key, undefined);
+    if (workload)
+      for (const dpu of places)
+        this.documents.put(dpu, key, configurationObject(configuration, workload.metadata.uid));
+    if (places.length > 0) this.#places.set(metadata.uid, places);
+    else this.#places.delete(metadata.uid);
+  }
+
+  #placesOf({ metadata, spec }: WorkloadConfiguration): readonly Name[] {
+    const { dpu, movingTo } = this.workloads.find(metadata.tenant, spec.workload)?.status ?? {};
+    return [dpu, movingTo].filter((each) => each !== undefined);
   }
 }
 
