@@ -35,6 +35,7 @@ const LOCK_EX = 2;
 const LOCK_NB = 4;
 const EINTR = 4;
 const EAGAIN = 11;
+const ENODEV = 19;
 const EINPROGRESS = 115;
 
 /** struct sock_fprog (linux/filter.h): how many instructions, and where they are. */
@@ -42,9 +43,12 @@ const sockFprog = koffi.struct({ len: 'uint16_t', filter: 'const void *' });
 const SOCK_FPROG_LENGTH = 16;
 const SOCK_FILTER_LENGTH = 8;
 const SO_ATTACH_FILTER = 26;
-/** struct ifreq of SIOCETHTOOL (linux/if.h): a device, and where the command is. */
+/** struct ifreq (linux/if.h): a device, and what is asked or told. */
+const IFREQ_LENGTH = 40;
+const IFNAMSIZ = 16;
+/** The same of SIOCETHTOOL: a device, and where the command is. */
 const ifreq = koffi.struct({
-  name: koffi.array('uint8_t', 16),
+  name: koffi.array('uint8_t', IFNAMSIZ),
   data: 'void *',
   rest: koffi.array('uint8_t', 16),
 });
@@ -78,6 +82,7 @@ const raw = {
   eventfd: processLibrary.func('int eventfd(unsigned int, int)'),
   flock: processLibrary.func('int flock(int, int)'),
   ethtool: processLibrary.func('ioctl', 'int', ['int', 'unsigned long', koffi.pointer(ifreq)]),
+  deviceIoctl: processLibrary.func('int ioctl(int, unsigned long, void *)'),
   read: processLibrary.func('int64_t read(int, void *, size_t)'),
   write: processLibrary.func('int64_t write(int, const void *, size_t)'),
 };
@@ -227,10 +232,19 @@ export const libc = {
     checked('read', raw.read(descriptor, bytes, bytes.length)),
   /** ioctl(2) with SIOCETHTOOL: `command` is one of the structures of linux/ethtool.h as bytes; what the kernel answers is written into it. */
   ethtool: (descriptor: number, device: string, command: Uint8Array): void => {
-    const name = new Uint8Array(16);
-    name.set(Buffer.from(device).subarray(0, 15));
+    const name = new Uint8Array(IFNAMSIZ);
+    name.set(Buffer.from(device).subarray(0, IFNAMSIZ - 1));
     const request = { name, data: command, rest: new Uint8Array(16) };
     checked('ioctl', raw.ethtool(descriptor, SIOCETHTOOL, request), device);
+  },
+  /** ioctl(2) with a question of netdevice(7): what struct ifreq has behind the name then; undefined: there is no such device. */
+  askDevice: (descriptor: number, question: number, device: string): Buffer | undefined => {
+    const request = Buffer.alloc(IFREQ_LENGTH);
+    request.write(device, 0, IFNAMSIZ - 1);
+    if (raw.deviceIoctl(descriptor, question, request) >= 0) return request.subarray(IFNAMSIZ);
+    const errno = koffi.errno();
+    if (errno === ENODEV) return undefined;
+    throw new SystemError('ioctl', errno, device);
   },
   /** write(2) of bytes to a descriptor. */
   write: (descriptor: number, bytes: Uint8Array): number =>

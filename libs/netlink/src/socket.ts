@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { NetworkNamespace } from '@outboard/ffi';
+import { libc, type NetworkNamespace } from '@outboard/ffi';
 import {
   type BatchFailure,
   type BatchResult,
@@ -9,6 +9,7 @@ import {
   resultOf,
 } from './batch.js';
 import { appendMessage, Channel, describe, NetlinkError, NLMSG, readAcknowledgement } from './channel.js';
+import { formatLinkAddress } from './codec/address.js';
 import { Writer } from './codec/bytes.js';
 import { DecodeError } from './codec/errors.js';
 import { type Message, NLM_F, type ProtocolName, type Request } from './codec/family.js';
@@ -19,6 +20,19 @@ export interface SocketOptions {
   readonly protocol?: ProtocolName;
   /** Where the sockets live; the caller's own if absent. The handle may be closed afterwards. */
   readonly namespace?: NetworkNamespace;
+}
+
+/** Questions of netdevice(7), by ioctl(2). */
+const SIOCGIFMTU = 0x8921;
+const SIOCGIFHWADDR = 0x8927;
+const SIOCGIFINDEX = 0x8933;
+
+/** What the kernel tells of a device without waiting for its lock of all devices. */
+export interface QuickLink {
+  readonly ifiIndex: number;
+  readonly address: string;
+  /** Bytes. */
+  readonly mtu: number;
 }
 
 // Encoded and sent within one turn: all sockets share it. Only the off-thread lane has a writer of its own.
@@ -129,6 +143,26 @@ export class NetlinkSocket implements Disposable {
     const [value] = values;
     if (value === undefined) throw new DecodeError(`the kernel did not answer ${describe(request)}`);
     return value;
+  }
+
+  /**
+   * The device of that name, at once, where a `get` waits as long as somebody moves a device (20 ms). Only for one that
+   * should be there, as the kernel looks for a module of that name otherwise. Undefined: there is none.
+   */
+  quickLink(ifname: string): QuickLink | undefined {
+    this.#control.requireOpen();
+    const ask = (question: number): Buffer | undefined =>
+      libc.askDevice(this.#control.descriptor, question, ifname);
+    const index = ask(SIOCGIFINDEX);
+    const mtu = index && ask(SIOCGIFMTU);
+    const address = mtu && ask(SIOCGIFHWADDR);
+    if (index === undefined || mtu === undefined || address === undefined) return undefined;
+    return {
+      ifiIndex: index.readInt32LE(),
+      mtu: mtu.readInt32LE(),
+      // Behind the family of struct sockaddr.
+      address: formatLinkAddress(address, 2, 6),
+    };
   }
 
   /**

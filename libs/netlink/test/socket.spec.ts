@@ -45,6 +45,12 @@ afterEach(() => {
   namespaces.clear();
 });
 
+it('a device that is asked for at once is as a get tells it; one that is not there is none', async () => {
+  const { ifiIndex, address, mtu } = await socket.get(link.get({ ifname: 'br0' }));
+  expect(socket.quickLink('br0')).toEqual({ ifiIndex, address, mtu });
+  expect(socket.quickLink('none')).toBeUndefined();
+});
+
 describe('a batch', () => {
   it('tells of every message that failed, in the kernel’s words, and applies the others', async () => {
     const messages = Array.from({ length: 1000 }, (_, index) => {

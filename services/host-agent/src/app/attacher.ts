@@ -8,6 +8,7 @@ import {
   type Subnet,
   type TenantName,
 } from '@outboard/model';
+import type { NetworkNamespace } from '@outboard/netlink';
 import {
   type Attachment,
   attachmentKey,
@@ -20,7 +21,7 @@ import { CNI_CODE, CniError } from '../domain/cni-error.js';
 import type { AttachmentRequest } from '../domain/configuration.js';
 import { type Connection, defaultGatewaysOf } from '../domain/result.js';
 import { type ControlPlane, functionJson } from './control-plane.js';
-import { configure, type PodNetwork, takeBack } from './pod-network.js';
+import { configure, takeBack } from './pod-network.js';
 import type { PortFollower } from './port-follower.js';
 import type { HostPorts } from './releaser.js';
 
@@ -36,7 +37,7 @@ export interface Target {
   /** Name of the CNI network. */
   readonly network: string;
   readonly netns: string;
-  readonly pod: PodNetwork;
+  readonly namespace: NetworkNamespace;
   readonly tenant: TenantName;
   readonly request: AttachmentRequest;
 }
@@ -75,7 +76,7 @@ export class Attacher {
       const ready = follower.ready(port, deadline);
       ready.catch(() => {});
       const connection = connectionOf(port, request);
-      const defaultGateways = await configure(target.pod, ifname, connection);
+      const defaultGateways = await configure(target.namespace, ifname, connection);
       const attached: Attachment = {
         ...attachment,
         phase: 'attached',
@@ -112,7 +113,7 @@ export class Attacher {
     const isChosen = request.deviceId === undefined && request.port === undefined;
     for (let attempt = 1; ; attempt++) {
       const { leased, made } = await this.#lease(target, name, controlPlane);
-      const device = await network.deviceOf(leased);
+      const device = await network.givable(leased);
       if (device === undefined) {
         functions.reject(leased, holder);
         if (isChosen && attempt < MAX_TRIES) continue;
@@ -123,7 +124,7 @@ export class Attacher {
         containerId,
         ifname,
         network: target.network,
-        netns: { path: target.netns, inode: target.pod.namespace.inode },
+        netns: { path: target.netns, inode: target.namespace.inode },
         pod: { namespace: request.podNamespace, name: request.podName },
         tenant,
         port: name,
@@ -140,7 +141,7 @@ export class Attacher {
         throw failure;
       }
       // At the same time, as the kernel takes its time over a move: nothing passes before the DPU has opened the port.
-      const moving = network.give(device, target.pod.namespace, { ifname, mark: markOf(holder) });
+      const moving = network.give(device, target.namespace, { ifname, mark: markOf(holder) });
       // A turn later: the move is on its way before there is anything to encode.
       const connecting = Promise.resolve().then(() => {
         follow();
@@ -155,11 +156,7 @@ export class Attacher {
         throw CniError.from(error, `port ${tenant}/${name}`);
       }
       // Somebody else's, whatever admin shows.
-      await takeBack(
-        target.pod.namespace,
-        { ifname, mark: markOf(holder), byName: false },
-        attachment.device,
-      );
+      await takeBack(target.namespace, { ifname, mark: markOf(holder), byName: false }, attachment.device);
       functions.reject(leased, holder);
     }
   }

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { AppError } from '@outboard/core';
-import { type NetworkNamespace, withSocket } from '@outboard/netlink';
+import type { NetworkNamespace } from '@outboard/netlink';
 import { type Attachment, attachmentKey, keyOf } from '../domain/attachment.js';
 import { CNI_CODE, CniError, toCniError } from '../domain/cni-error.js';
 import type { AttachmentRequest } from '../domain/configuration.js';
@@ -11,7 +11,7 @@ import { Attacher } from './attacher.js';
 import { check } from './checker.js';
 import { KeyLock } from './key-lock.js';
 import { isAlive } from './namespaces.js';
-import { hasInterface, type PodNetwork } from './pod-network.js';
+import { hasInterface } from './pod-network.js';
 import { type HostPorts, Releaser } from './releaser.js';
 
 /** How long a DEL waits for the control plane before it leaves the port to reconciliation. */
@@ -71,16 +71,13 @@ export class HostAgent implements AsyncDisposable {
       const namespace = this.ports.namespaces.open(invocation.netns, invocation.netnsOverride);
       try {
         const { containerId, ifname, netns } = invocation;
-        const attached = await withSocket(namespace, async (socket) => {
-          const pod = { namespace, socket };
-          await requireFree(pod, ifname);
-          return this.#attacher.attach(
-            { containerId, ifname, netns, network, pod, tenant, request },
-            this.#controlPlaneFor(invocation, request, deadline),
-            deadline,
-            this.#end.signal,
-          );
-        });
+        requireFree(namespace, ifname);
+        const attached = await this.#attacher.attach(
+          { containerId, ifname, netns, network, namespace, tenant, request },
+          this.#controlPlaneFor(invocation, request, deadline),
+          deadline,
+          this.#end.signal,
+        );
         this.ports.namespaces.hold(key, namespace);
         return attached.connection as Connection;
       } catch (failure) {
@@ -251,8 +248,8 @@ export class HostAgent implements AsyncDisposable {
 /** It is finished, and its pod is there. */
 const isWhole = ({ phase, netns }: Attachment): boolean => phase === 'attached' && isAlive(netns);
 
-async function requireFree(pod: PodNetwork, ifname: string): Promise<void> {
-  if (!(await hasInterface(pod, ifname))) return;
+function requireFree(namespace: NetworkNamespace, ifname: string): void {
+  if (!hasInterface(namespace, ifname)) return;
   const message = `the pod has an interface ${ifname} already`;
   throw new CniError(CNI_CODE.ALREADY_ATTACHED, message, message);
 }

@@ -12,9 +12,13 @@ import {
 import type { HostDevice } from '../domain/attachment.js';
 import { PhysicalFunctions } from './physical-functions.js';
 
-/** A function's device as it is in the host now. */
-export interface FoundDevice extends HostDevice {
+/** A function's device in the host, as it can be given to a pod. */
+export interface GivableDevice extends HostDevice {
   readonly ifIndex: number;
+}
+
+/** A function's device as it is in the host now. */
+export interface FoundDevice extends GivableDevice {
   /** Of an attachment that it was given to; empty: none. */
   readonly mark: string;
 }
@@ -40,6 +44,15 @@ export class HostNetwork {
     return found(device);
   }
 
+  /** The same for who gives it to a pod, where it can be without waiting for moves of others. */
+  async givable(identity: FunctionIdentity): Promise<GivableDevice | undefined> {
+    const place = this.#physical.placeOf(identity);
+    if (place === undefined || 'pciAddress' in place) return this.deviceOf(identity);
+    const { ifname } = place;
+    const device = this.#socket.quickLink(ifname);
+    return device && { ifname, ifIndex: device.ifiIndex, address: device.address, mtu: device.mtu };
+  }
+
   /** Which function a device plugin means; undefined: none of this host. */
   identify(deviceId: string): ReturnType<PhysicalFunctions['identify']> {
     return this.#physical.identify(deviceId);
@@ -50,7 +63,7 @@ export class HostNetwork {
    * thread. Throws AppError INTERNAL with the kernel's refusal.
    */
   async give(
-    { ifIndex, ifname }: FoundDevice,
+    { ifIndex, ifname }: GivableDevice,
     namespace: NetworkNamespace,
     as: { readonly ifname: string; readonly mark: string },
   ): Promise<void> {

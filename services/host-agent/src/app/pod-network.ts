@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { AppError } from '@outboard/core';
 import { setSysctls } from '@outboard/ffi';
 import {
   AF,
@@ -24,27 +26,35 @@ import type { Connection } from '../domain/result.js';
 /** include/uapi/linux/if_link.h: no address of the link itself. */
 const IN6_ADDR_GEN_MODE_NONE = 1;
 
-/** A pod's network namespace, and a socket in it. */
-export interface PodNetwork {
-  readonly namespace: NetworkNamespace;
-  readonly socket: NetlinkSocket;
-}
-
-/** Whether a pod has such an interface. */
-export const hasInterface = async ({ socket }: PodNetwork, ifname: string): Promise<boolean> =>
-  (await linkByName(socket, ifname)) !== undefined;
+/** Whether a pod has such an interface; known without the kernel's lock of all devices, which moves of others hold. */
+export const hasInterface = (namespace: NetworkNamespace, ifname: string): boolean =>
+  namespace
+    .run(() => readFileSync('/proc/thread-self/net/dev', 'utf8'))
+    .split('\n')
+    .some((line) => line.trimStart().startsWith(`${ifname}:`));
 
 /**
  * Makes the interface of a pod what its port says, and up. Families that the pod has a default route of keep it, so a
  * second network does not take the first one's away. Returns the gateways of the routes that were made.
  * Throws AppError INTERNAL with the kernel's refusal.
  */
-export async function configure(
-  { namespace, socket }: PodNetwork,
+export function configure(
+  namespace: NetworkNamespace,
   ifname: string,
   connection: Connection,
 ): Promise<readonly string[]> {
-  const { ifiIndex } = await socket.get(link.get({ ifname }));
+  return withSocket(namespace, (socket) => configureBy(socket, namespace, ifname, connection));
+}
+
+async function configureBy(
+  socket: NetlinkSocket,
+  namespace: NetworkNamespace,
+  ifname: string,
+  connection: Connection,
+): Promise<readonly string[]> {
+  const device = socket.quickLink(ifname);
+  if (device === undefined) throw new AppError('INTERNAL', `configure ${ifname}: it is gone`);
+  const { ifiIndex } = device;
   // Addresses come from the port alone: none is made up from router advertisements, none is tentative.
   setSysctls(namespace, {
     [`net/ipv6/conf/${ifname}/accept_ra`]: '0',
