@@ -111,8 +111,7 @@ export class OutboxRelay implements AsyncDisposable {
     if (follows && this.#read.length < HELD_MESSAGES) {
       for (const message of messages) this.#read.push({ ...message, sequence: ++sequence });
       this.#cursor = last;
-      // At once: whoever is answered now may wait for what these messages bring about.
-      if (!this.#stopped) this.#send();
+      this.#schedule();
     } else this.notify();
   }
 
