@@ -6,6 +6,7 @@ import { address, link, NetworkNamespace, upFlags, withSocket } from '@outboard/
 import { type Pod, ping, waitReachable, waitUnreachable, waitUntil } from '@outboard/testbed';
 import { parse } from 'yaml';
 import type { CniResult, CniRuntime, Json } from '../cni/cni-runtime.js';
+import { mustRunIn } from '../cni/run.js';
 import { CniWorld, type HostName, OPEN } from '../cni/world.js';
 import { BLUE, functionOf } from './manifests.js';
 
@@ -227,6 +228,16 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     expect(await ports()).toEqual([]);
     setSysctls(pod.namespace, { 'net/ipv6/conf/default/disable_ipv6': '0' });
     await a.add(pod);
+  });
+
+  it('are taken apart again when their interface cannot have its name', async () => {
+    const before = await devicesOf();
+    const pod = await createPod();
+    // Another name of another device: the function is in the pod before the kernel finds that.
+    await mustRunIn(pod.namespace, ['ip', 'link', 'property', 'add', 'dev', 'lo', 'altname', 'eth0'], {});
+    expect((await a.call('ADD', pod)).exitCode).toBe(1);
+    expect(await devicesOf()).toEqual(before);
+    expect(await ports()).toEqual([]);
   });
 
   it('find their network by its labels, where exactly one has them', async () => {

@@ -117,8 +117,9 @@ export function differences(
 }
 
 /**
- * Gives a device back to the host as it was. It is known by its mark, whatever a pod has called it; one that has lost
- * its mark, by its name where `byName` says that this cannot be another one. False: the pod has no such device.
+ * Gives a device back to the host as it was. It is known by its mark, whatever a pod has called it; one that the kernel
+ * has moved and then not renamed, by name and address that it had in the host; one that has lost its mark, by its name
+ * where `byName` says that this cannot be another one. False: the pod has no such device.
  */
 export function takeBack(
   namespace: NetworkNamespace,
@@ -126,7 +127,7 @@ export function takeBack(
   device: HostDevice,
 ): Promise<boolean> {
   return withSocket(namespace, async (socket) => {
-    const found = await markedLink(socket, ifname, mark, byName);
+    const found = await deviceIn(socket, ifname, mark, byName, device);
     if (found === undefined) return false;
     const host = NetworkNamespace.open('self');
     try {
@@ -148,16 +149,21 @@ export function takeBack(
   });
 }
 
-async function markedLink(
+async function deviceIn(
   socket: NetlinkSocket,
   ifname: string,
   mark: string,
   byName: boolean,
+  device: HostDevice,
 ): Promise<Link | undefined> {
   const named = await linkByName(socket, ifname);
   if (named?.ifalias === mark) return named;
   const marked = await socket.dump(link.dump(), (each) => (each.ifalias === mark ? each : undefined));
-  return marked[0] ?? (byName ? named : undefined);
+  if (marked[0] !== undefined) return marked[0];
+  const moved = await linkByName(socket, device.ifname);
+  if (moved?.ifname === device.ifname && moved.address === device.address && (moved.ifalias ?? '') === '')
+    return moved;
+  return byName ? named : undefined;
 }
 
 const familyOf = (ip: string): number => (ip.includes(':') ? AF.INET6 : AF.INET);
