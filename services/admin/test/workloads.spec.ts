@@ -1,6 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { unwrap } from '@outboard/core';
+import { ok, unwrap } from '@outboard/core';
+import { compileSchema } from '@outboard/json-schema';
 import { parseManifest } from '@outboard/model';
+import { SchemaJudgements } from '../src/domain/workloads/schema-judgements.js';
 import { functionOf } from './admin-laboratory.js';
 import {
   apply,
@@ -18,6 +20,7 @@ import {
   remove,
   reset,
   run,
+  START,
   tell,
   tellPort,
 } from './workload-world.js';
@@ -250,4 +253,34 @@ it('a dry run changes nothing, and tells what of the document it would change', 
   });
   expect(found('one')).toBeUndefined();
   expect(documentOf('dpu-1')).toEqual(before);
+});
+
+describe('what a schema says of a configuration', () => {
+  const schema = { type: 'object', properties: { level: { type: 'integer', maximum: 9 } } };
+
+  it('is asked once in a while, however often it is wanted, and is told at its place', () => {
+    let asked = 0;
+    const judgements = new SchemaJudgements((...schemas) => {
+      asked++;
+      return compileSchema(...schemas);
+    });
+    const judge = (level: number, now: number) =>
+      judgements.violationsOf({ ...schema }, { level }, 'spec.configuration', now).map(({ field }) => field);
+    for (const now of [START, START + 59_000, START - 59_000])
+      expect(judge(10, now)).toEqual(['spec.configuration.level']);
+    expect([judge(3, START), asked]).toEqual([[], 2]);
+    for (const now of [START + 60_000, START - 1_000_000]) judge(3, now);
+    expect(asked).toBe(4);
+  });
+
+  it('is kept of the last thousand', () => {
+    let asked = 0;
+    const judgements = new SchemaJudgements(() => {
+      asked++;
+      return ok({ problemsOf: () => [] });
+    });
+    for (let level = 0; level <= 1_024; level++) judgements.violationsOf({}, { level }, '', START);
+    for (const level of [1, 1_024, 0]) judgements.violationsOf({}, { level }, '', START);
+    expect(asked).toBe(1_025 + 1);
+  });
 });

@@ -1,6 +1,5 @@
-import { AppError, err, ok, type Result } from '@outboard/core';
+import { AppError, err, type FieldViolation, ok, type Result } from '@outboard/core';
 import type { KeptDocuments } from '@outboard/document-owner/documents';
-import { compileSchema } from '@outboard/json-schema';
 import {
   type ConditionUpdateOf,
   findCondition,
@@ -16,6 +15,7 @@ import { describe, firstUsers, inUse } from '@outboard/model/decide';
 import { committed, type DecisionContext, intended, type ResourceChange } from '../resource-changes.js';
 import { configurationKey, configurationObject } from './objects.js';
 import type { ConfigurationFacts } from './report.js';
+import { SchemaJudgements } from './schema-judgements.js';
 import type { Workloads } from './workloads.js';
 
 export type ConfigurationChange = ResourceChange<WorkloadConfiguration>;
@@ -33,6 +33,7 @@ export class WorkloadConfigurations {
   readonly #configurations = new Map<string, WorkloadConfiguration>();
   /** What the DPU of its workload has told of each. */
   readonly #facts = new Map<string, ToldConfiguration>();
+  readonly #judgements = new SchemaJudgements();
   /** The DPUs in whose documents each is. */
   readonly #places = new Map<string, readonly Name[]>();
 
@@ -62,7 +63,7 @@ export class WorkloadConfigurations {
   ): Result<readonly ConfigurationChange[], AppError> {
     const { tenant, name } = intent.metadata;
     const before = this.find(tenant, name);
-    const refusal = this.#refusal(intent, before);
+    const refusal = this.#refusal(intent, before, context);
     if (refusal) return err(refusal);
     const after = this.#settled(intended(before, intent, context), context);
     return ok(this.#commit({ before, after }, context));
@@ -134,6 +135,7 @@ export class WorkloadConfigurations {
   #refusal(
     { metadata, spec }: Intent<'WorkloadConfiguration', WorkloadConfigurationSpec>,
     before: WorkloadConfiguration | undefined,
+    { now }: DecisionContext,
   ): AppError | undefined {
     const workload = this.workloads.find(metadata.tenant, spec.workload);
     if (workload === undefined)
@@ -159,7 +161,7 @@ export class WorkloadConfigurations {
         },
       );
     const published = publishedOf(workload, spec.interface);
-    const violations = published === undefined ? [] : violationsOf(published, spec);
+    const violations = published === undefined ? [] : this.#violationsOf(published, spec, now);
     return violations.length === 0 ? undefined : AppError.invalid(violations, { reason: 'SCHEMA_MISMATCH' });
   }
 
@@ -176,7 +178,7 @@ export class WorkloadConfigurations {
     // After a start nothing is known but what is stored, which is so until the DPU tells otherwise.
     const isKept = facts === undefined && !isElsewhere && applied?.observedGeneration === metadata.generation;
     const updates = [
-      plannedOf(configuration, published),
+      this.#plannedOf(configuration, published, now),
       ...(isKept ? [] : [appliedOf(configuration, facts)]),
     ];
     const conditions = updateConditions(kind, status.conditions, updates, metadata.generation, now);
@@ -232,6 +234,33 @@ export class WorkloadConfigurations {
     else this.#places.delete(metadata.uid);
   }
 
+  #violationsOf(
+    { configuration }: PublishedInterface,
+    { interface: name, configuration: value }: WorkloadConfigurationSpec,
+    now: number,
+  ): readonly FieldViolation[] {
+    return configuration === undefined
+      ? [{ field: 'spec.interface', description: `must take a configuration, which ${name} does not` }]
+      : this.#judgements.violationsOf(configuration, value, FIELD, now);
+  }
+
+  #plannedOf(
+    { spec }: WorkloadConfiguration,
+    published: PublishedInterface | undefined,
+    now: number,
+  ): Update {
+    if (published === undefined)
+      return {
+        type: 'Planned',
+        reason: 'NotPublished',
+        message: `${spec.workload} does not publish ${spec.interface} now`,
+      };
+    const [first] = this.#violationsOf(published, spec, now);
+    return first === undefined
+      ? { type: 'Planned', reason: 'Fits', message: `as ${spec.interface} ${published.version} has it` }
+      : { type: 'Planned', reason: 'SchemaMismatch', message: `${first.field} ${first.description}` };
+  }
+
   #placesOf({ metadata, spec }: WorkloadConfiguration): readonly Name[] {
     const { dpu, movingTo } = this.workloads.find(metadata.tenant, spec.workload)?.status ?? {};
     return [dpu, movingTo].filter((each) => each !== undefined);
@@ -240,28 +269,6 @@ export class WorkloadConfigurations {
 
 const publishedOf = ({ status }: Workload, name: string): PublishedInterface | undefined =>
   status.interfaces.find((each) => each.name === name);
-
-function violationsOf(published: PublishedInterface, spec: WorkloadConfigurationSpec) {
-  if (published.configuration === undefined)
-    return [
-      { field: 'spec.interface', description: `must take a configuration, which ${spec.interface} does not` },
-    ];
-  const schema = compileSchema(published.configuration);
-  return schema.ok ? schema.value.problemsOf(spec.configuration, FIELD) : schema.error.violations;
-}
-
-function plannedOf({ spec }: WorkloadConfiguration, published: PublishedInterface | undefined): Update {
-  if (published === undefined)
-    return {
-      type: 'Planned',
-      reason: 'NotPublished',
-      message: `${spec.workload} does not publish ${spec.interface} now`,
-    };
-  const [first] = violationsOf(published, spec);
-  return first === undefined
-    ? { type: 'Planned', reason: 'Fits', message: `as ${spec.interface} ${published.version} has it` }
-    : { type: 'Planned', reason: 'SchemaMismatch', message: `${first.field} ${first.description}` };
-}
 
 function appliedOf({ metadata }: WorkloadConfiguration, facts: ConfigurationFacts | undefined): Update {
   if (facts === undefined || facts.generation !== metadata.generation)
