@@ -136,6 +136,8 @@ async function measure(driverName: string, name: string, contender: Contender): 
 }
 
 const { driver: chosen } = parseArgs({ strict: false, options: { driver: { type: 'string' } } }).values;
+if (chosen !== undefined && chosen !== 'linux' && chosen !== 'ovs')
+  throw new RangeError('--driver: must be linux or ovs');
 const name = `t${process.pid.toString(36)}`;
 if (chosen !== 'ovs') await measure('linux', `${name}l`, linux(`${name}l`));
 if (chosen !== 'linux') await measure('ovs', `${name}o`, openVswitch);
