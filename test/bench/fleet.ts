@@ -6,7 +6,6 @@
 import { parseArgs } from 'node:util';
 import { SUBJECT_PREFIX } from '@outboard/contracts';
 import { systemClock } from '@outboard/core';
-import { isReady } from '@outboard/model';
 import {
   Churn,
   type ChurnStep,
@@ -15,7 +14,8 @@ import {
   LASTING_LABELS,
   onFunction,
   type Reach,
-} from './fleet/churn.js';
+} from '@outboard/fleet-simulator';
+import { isReady } from '@outboard/model';
 import { type CpuTimes, cpuSince, FleetSystem, TENANT } from './fleet/fleet-system.js';
 import { note, quantile, report } from './report.js';
 
@@ -112,8 +112,8 @@ class Trial {
   async #policyOfAll(): Promise<void> {
     await this.#prepared('ten');
     const { system } = this;
-    await system.apply('AddressSet', 'fleet', { addresses: ['198.19.0.0'] });
-    await system.apply('SecurityPolicy', 'fleet', {
+    await system.client.apply('AddressSet', 'fleet', { addresses: ['198.19.0.0'] });
+    await system.client.apply('SecurityPolicy', 'fleet', {
       portSelector: { matchLabels: LASTING_LABELS },
       ingress: [{ name: 'set', peers: [{ addressSet: 'fleet' }] }],
     });
@@ -126,13 +126,15 @@ class Trial {
     await everywhere(1);
     await this.#changes('an address set of a policy on all changed', async (change) => {
       const started = performance.now();
-      await everywhere(await system.apply('AddressSet', 'fleet', { addresses: [`198.19.1.${change}`] }));
+      await everywhere(
+        await system.client.apply('AddressSet', 'fleet', { addresses: [`198.19.1.${change}`] }),
+      );
       return performance.now() - started;
     });
   }
 
   #prepared(reach: Reach): Promise<Churn> {
-    const churn = new Churn(this.system, reach);
+    const churn = new Churn(this.system.client, reach);
     const prepared = this.#churns.get(reach) ?? churn.prepare().then(() => churn);
     this.#churns.set(reach, prepared);
     return prepared;
@@ -142,8 +144,8 @@ class Trial {
   async #wideNetwork(): Promise<void> {
     this.#progress('a network over all of them');
     const { system } = this;
-    await system.apply('Network', 'wide', {});
-    await system.apply('Subnet', 'wide-v4', { network: 'wide', cidr: '10.64.0.0/16' });
+    await system.client.apply('Network', 'wide', {});
+    await system.client.apply('Subnet', 'wide-v4', { network: 'wide', cidr: '10.64.0.0/16' });
     const before = system.cpu();
     const started = performance.now();
     let next = 0;
@@ -153,7 +155,7 @@ class Trial {
       while (next < this.#dpus) {
         const index = next++;
         const name = `wide-${index}`;
-        await system.apply('Port', name, onFunction('wide', index + 1, 0));
+        await system.client.apply('Port', name, onFunction('wide', index + 1, 0));
         await system.state.until('Port', { tenant: TENANT, name }, isEverywhere);
         if (++everywhere % Math.ceil(this.#dpus / 10) === 0)
           this.#progress(`${everywhere} ports are everywhere, ${since(started).toFixed(0)} s`);
@@ -166,9 +168,9 @@ class Trial {
     this.#tell('objects in all switches', Number(objects), '');
     await this.#changes('one port more of it, and the one before gone', async (change) => {
       const name = `more-${change}`;
-      if (change > 0) await system.delete('Port', `more-${change - 1}`);
+      if (change > 0) await system.client.delete('Port', `more-${change - 1}`);
       const started = performance.now();
-      await system.apply('Port', name, onFunction('wide', 1 + (change % this.#dpus), 1));
+      await system.client.apply('Port', name, onFunction('wide', 1 + (change % this.#dpus), 1));
       await system.state.until('Port', { tenant: TENANT, name }, isEverywhere);
       return performance.now() - started;
     });
@@ -240,6 +242,8 @@ class Trial {
     const deltas = await this.#counted(`${SUBJECT_PREFIX}.dpu.*.delta.*`);
     const before = this.system.cpu();
     const step = await churn.run(rate, STEP_SECONDS);
+    if (step.failures.length > 0)
+      throw new Error(`${step.failures.length} changes failed: ${step.failures[0]}`);
     const cpu = cpuSince(before, this.system.cpu());
     const { messages } = await deltas.end();
     const p99 = Math.max(quantile(step.pods, 0.99), quantile(step.policies, 0.99) || 0);

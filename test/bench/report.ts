@@ -1,3 +1,5 @@
+export { quantile } from '@outboard/core';
+
 /** One line of a benchmark's result. */
 export interface Measurement {
   /** Name of the benchmark: its file in test/bench. */
@@ -51,12 +53,6 @@ export function median(values: readonly number[]): number {
   const middle = sorted.length >> 1;
   const upper = sorted[middle] ?? Number.NaN;
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
-}
-
-/** The value below which that fraction of the values lies (nearest rank); NaN of none. */
-export function quantile(values: readonly number[], fraction: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.max(0, Math.ceil(fraction * sorted.length) - 1)] ?? Number.NaN;
 }
 
 /** Milliseconds that an action takes. */

@@ -15,7 +15,12 @@ import { AppError, type Clock, err, ok, type Result, systemClock } from '@outboa
 /** A resource without its spec, as `accepted` and `deleted` events carry it. */
 export interface AnsweredResource {
   readonly kind: string;
-  readonly metadata: { readonly tenant?: string; readonly name: string; readonly resourceVersion?: string };
+  readonly metadata: {
+    readonly tenant?: string;
+    readonly name: string;
+    readonly generation?: number;
+    readonly resourceVersion?: string;
+  };
   readonly status?: Readonly<Record<string, unknown>>;
 }
 

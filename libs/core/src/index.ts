@@ -4,5 +4,6 @@ export * from './clock.js';
 export * from './equal.js';
 export * from './invariant.js';
 export * from './problems.js';
+export * from './quantile.js';
 export * from './random.js';
 export * from './result.js';

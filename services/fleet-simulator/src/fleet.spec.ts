@@ -1,15 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { connectNats, STREAMS, type StreamBus } from '@outboard/bus';
 import { IntentPublisher, StateCache } from '@outboard/client';
 import { unwrap } from '@outboard/core';
 import { addressOf, isReady, type KindName } from '@outboard/model';
-import { Program, SERVICE_FLAGS } from '@outboard/testbed';
-import { type NatsServer, startNatsServer } from '@outboard/testkit';
 import { Fleet, fleetDpu } from './fleet.js';
+import { FleetServices } from './testing/fleet-services.js';
 
 jest.setTimeout(60_000);
 
@@ -19,37 +13,19 @@ const TENANT = 'acme';
 const READY_MILLISECONDS = 30_000;
 const SILENT = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 
-const main = (service: string): string =>
-  fileURLToPath(new URL(`../../${service}/dist/main.js`, import.meta.url));
-
 describe('a fleet of simulated DPUs, with the real services on a real broker', () => {
-  let directory: string;
-  let server: NatsServer;
-  let bus: StreamBus;
+  let services: FleetServices;
   let state: StateCache;
   let publisher: IntentPublisher;
-  let services: Program[];
   let fleet: Fleet;
 
   beforeAll(async () => {
-    directory = mkdtempSync(join(tmpdir(), 'outboard-fleet-'));
-    server = await startNatsServer();
-    bus = await connectNats({ servers: server.url, name: 'test' });
-    unwrap(await bus.streams.provision(STREAMS, 'apply'));
-    services = ['admin', 'network-intent'].map(
-      (name) =>
-        new Program({
-          name,
-          command: [process.execPath, ...SERVICE_FLAGS, main(name)],
-          logFile: join(directory, `${name}.log`),
-          environment: { OUTBOARD_NATS_URL: server.url, OUTBOARD_DATA_DIRECTORY: join(directory, name) },
-        }),
-    );
-    for (const service of services) await service.start();
+    services = await FleetServices.start();
+    const { bus, directory, url } = services;
     state = await StateCache.open(bus);
     publisher = await IntentPublisher.open(bus, TENANT);
     fleet = new Fleet({
-      servers: server.url,
+      servers: url,
       directory,
       first: FIRST,
       count: DPUS,
@@ -61,10 +37,7 @@ describe('a fleet of simulated DPUs, with the real services on a real broker', (
     await fleet[Symbol.asyncDispose]();
     await publisher[Symbol.asyncDispose]();
     await state[Symbol.asyncDispose]();
-    await bus[Symbol.asyncDispose]();
-    for (const service of services) await service.dispose();
-    await server[Symbol.asyncDispose]();
-    rmSync(directory, { recursive: true });
+    await services[Symbol.asyncDispose]();
   });
 
   /** The incarnations of the DPUs that are ready, by name. */

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type Bus, connectNats, inboxPrefixOf, readCredentials, roles } from '@outboard/bus';
 import { systemClock, systemRandom } from '@outboard/core';
-import { createEngine, SimDriver, SimFabric, SimSwitch } from '@outboard/dataplane';
+import { createEngine, type LatencyShape, SimDriver, SimFabric, SimSwitch } from '@outboard/dataplane';
 import { createDataplaneWorker, type DataplaneWorker, type Log } from '@outboard/dataplane-worker';
 
 /** As many DPUs as there may be: their numbers are parts of addresses and names. */
@@ -26,6 +27,8 @@ export interface FleetOptions {
   readonly count: number;
   /** Virtual functions of each, at most 128. */
   readonly functions: number;
+  /** How long switches take for everything; absent: no time. */
+  readonly latency?: LatencyShape | undefined;
   readonly log: Log;
 }
 
@@ -53,6 +56,8 @@ export const fleetDpu = (number: number) => {
 export class Fleet implements AsyncDisposable {
   readonly #fabric = new SimFabric();
   readonly #members = new Map<number, Member>();
+  /** Of this fleet alone: another one with the same DPUs has nothing of what these have. */
+  readonly #life = randomUUID().slice(0, 8);
 
   constructor(private readonly options: FleetOptions) {
     const { first, count, functions } = options;
@@ -87,9 +92,24 @@ export class Fleet implements AsyncDisposable {
     return [...this.#members.values()].reduce((sum, { vswitch }) => sum + vswitch.size, 0);
   }
 
+  /** How often a DPU has booted. */
+  bootsOf(number: number): number {
+    return this.#member(number).boots;
+  }
+
+  /** What a DPU is told by after so many boots. */
+  incarnationOf(number: number, boots: number): string {
+    return `boot-${boots}-of-${fleetDpu(number).name}-${this.#life}`;
+  }
+
   /** So many DPUs, the first ones, lose everything at once and start anew. */
-  async reboot(count: number): Promise<void> {
-    const rebooted = [...this.#members.values()].slice(0, count);
+  reboot(count: number): Promise<void> {
+    return this.rebootDpus([...this.#members.keys()].slice(0, count));
+  }
+
+  /** These DPUs do. */
+  async rebootDpus(numbers: readonly number[]): Promise<void> {
+    const rebooted = numbers.map((number) => this.#member(number));
     await Promise.all(rebooted.map((member) => this.#stop(member)));
     for (const { vswitch } of rebooted) vswitch.reboot();
     await this.start();
@@ -97,6 +117,12 @@ export class Fleet implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([...this.#members.values()].map((member) => this.#stop(member)));
+  }
+
+  #member(number: number): Member {
+    const member = this.#members.get(number);
+    if (member === undefined) throw new Error(`there is no DPU ${number}`);
+    return member;
   }
 
   async #stop(member: Member): Promise<void> {
@@ -117,8 +143,9 @@ export class Fleet implements AsyncDisposable {
       ...(credentials !== undefined && (await readCredentials(credentials, role.name))),
     });
     const underlay = { device: 'up0', address: underlayAddress, mtu: UNDERLAY_MTU };
-    const driver = new SimDriver({ vswitch: member.vswitch, underlay });
     const environment = { clock: systemClock, random: systemRandom };
+    const latency = this.options.latency && { shape: this.options.latency, ...environment };
+    const driver = new SimDriver({ vswitch: member.vswitch, underlay, latency });
     const worker = await createDataplaneWorker({
       ...environment,
       identity: {
@@ -126,7 +153,7 @@ export class Fleet implements AsyncDisposable {
         serialNumber,
         host: `${name}-host`,
         pfMacAddress,
-        incarnation: `boot-${++member.boots}-of-${name}`,
+        incarnation: this.incarnationOf(number, ++member.boots),
         workerVersion: '0.1.0',
         kernelRelease: 'simulated',
         architecture: process.arch,

@@ -3,12 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connectNats, STREAMS, type StreamBus } from '@outboard/bus';
-import { IntentPublisher } from '@outboard/client';
 import { unwrap } from '@outboard/core';
-import { addressOf, type KindName } from '@outboard/model';
+import { FleetClient } from '@outboard/fleet-simulator';
 import { Program, processUsage, SERVICE_FLAGS } from '@outboard/testbed';
 import { type NatsServer, startNatsServer } from '@outboard/testkit';
-import { FollowedState } from './followed-state.js';
 
 export const TENANT = 'acme';
 const READY_MILLISECONDS = 600_000;
@@ -33,15 +31,13 @@ const main = (service: string): string =>
 export class FleetSystem implements AsyncDisposable {
   readonly #heard: ((said: Record<string, unknown>) => void)[] = [];
   readonly #workers: Program;
-  readonly #generations = new Map<string, number>();
 
   private constructor(
     readonly options: FleetSystemOptions,
     readonly bus: StreamBus,
-    readonly state: FollowedState,
+    readonly client: FleetClient,
     private readonly folder: string,
     private readonly server: NatsServer,
-    private readonly publisher: IntentPublisher,
     private readonly services: readonly Program[],
   ) {
     const { dpus, functions } = options;
@@ -53,6 +49,7 @@ export class FleetSystem implements AsyncDisposable {
         ...profiling(options, 'workers'),
         main('fleet-simulator'),
         ...['--dpus', `${dpus}`, '--functions', `${functions}`, '--nats', server.url],
+        ...['--mix', 'none', '--output', 'json'],
       ],
       logFile: join(folder, 'workers.log'),
       readyMilliseconds: READY_MILLISECONDS,
@@ -63,6 +60,10 @@ export class FleetSystem implements AsyncDisposable {
         if (said.event === 'progress') process.stderr.write(`${said.running} of ${said.of} workers run\n`);
       },
     });
+  }
+
+  get state(): FleetClient['state'] {
+    return this.client.state;
   }
 
   /** Everything but the workers runs. */
@@ -81,9 +82,9 @@ export class FleetSystem implements AsyncDisposable {
         }),
     );
     for (const service of services) await service.start();
-    const state = await FollowedState.open(bus);
-    const publisher = await IntentPublisher.open(bus, TENANT);
-    return new FleetSystem(options, bus, state, folder, server, publisher, services);
+    const { dpus, functions } = options;
+    const client = await FleetClient.open(bus, { tenant: TENANT, first: 1, dpus, functions });
+    return new FleetSystem(options, bus, client, folder, server, services);
   }
 
   /** Resolves when all are connected; they may not be ready yet. */
@@ -96,31 +97,6 @@ export class FleetSystem implements AsyncDisposable {
     const answer = new Promise<Record<string, unknown>>((resolve) => this.#heard.push(resolve));
     this.#workers.write(`${command}\n`);
     return answer;
-  }
-
-  /** Resolves when the intent is accepted, with the generation that it has made; throws when it is refused. */
-  async apply(
-    kind: KindName,
-    name: string,
-    spec: object,
-    labels: Record<string, string> = {},
-  ): Promise<number> {
-    const manifest = {
-      apiVersion: 'network.outboard.dev/v1alpha1',
-      kind,
-      metadata: { tenant: TENANT, name, labels },
-      spec,
-    };
-    await this.#submit(kind, name, JSON.stringify(manifest), 'apply');
-    const key = `${kind}/${name}`;
-    const generation = (this.#generations.get(key) ?? 0) + 1;
-    this.#generations.set(key, generation);
-    return generation;
-  }
-
-  async delete(kind: KindName, name: string): Promise<void> {
-    await this.#submit(kind, name, '', 'delete');
-    this.#generations.delete(`${kind}/${name}`);
   }
 
   /** Of each process and, under `bench`, of this one. */
@@ -143,17 +119,11 @@ export class FleetSystem implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#workers.dispose();
-    await this.publisher[Symbol.asyncDispose]();
-    await this.state[Symbol.asyncDispose]();
+    await this.client[Symbol.asyncDispose]();
     for (const service of this.services) await service.dispose();
     await this.bus[Symbol.asyncDispose]();
     await this.server[Symbol.asyncDispose]();
     rmSync(this.folder, { recursive: true, force: true });
-  }
-
-  async #submit(kind: KindName, name: string, body: string, operation: 'apply' | 'delete'): Promise<void> {
-    const address = addressOf({ kind, metadata: { tenant: TENANT, name } });
-    unwrap(await this.publisher.submit(address, Buffer.from(body), { operation }));
   }
 }
 

@@ -28,6 +28,7 @@ export class FollowedState implements AsyncDisposable {
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #readyDpus = new Set<string>();
   readonly #dpuWaiters = new Set<() => void>();
+  readonly #timers = new Set<Disposable>();
   #watches: Subscription[] = [];
 
   static async open(bus: Bus): Promise<FollowedState> {
@@ -61,15 +62,17 @@ export class FollowedState implements AsyncDisposable {
     const subject = subjects.state(addressOf({ kind, metadata }));
     const waiting = this.#waiting.get(subject) ?? new Set();
     this.#waiting.set(subject, waiting);
-    await waitIn(waiting, () => look(this.get(kind, metadata)), `${kind} ${metadata.name}`);
+    await this.#wait(waiting, () => look(this.get(kind, metadata)), `${kind} ${metadata.name}`);
     if (waiting.size === 0) this.#waiting.delete(subject);
   }
 
   untilReadyDpus(look: (ready: number) => boolean): Promise<void> {
-    return waitIn(this.#dpuWaiters, () => look(this.readyDpus), 'DPUs are ready');
+    return this.#wait(this.#dpuWaiters, () => look(this.readyDpus), 'DPUs are ready');
   }
 
+  /** Who waits still waits in vain. */
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const timer of this.#timers) timer[Symbol.dispose]();
     for (const watch of this.#watches) await watch[Symbol.asyncDispose]();
   }
 
@@ -85,21 +88,26 @@ export class FollowedState implements AsyncDisposable {
     }
     for (const check of [...(this.#waiting.get(subject) ?? [])]) check();
   }
-}
 
-function waitIn(waiting: Set<() => void>, look: () => boolean, what: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = systemClock.schedule(DEADLINE_MILLISECONDS, () => {
-      waiting.delete(check);
-      reject(new AppError('DEADLINE_EXCEEDED', `not within ${DEADLINE_MILLISECONDS / 1_000} s: ${what}`));
+  #wait(waiting: Set<() => void>, look: () => boolean, what: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const end = (): void => {
+        waiting.delete(check);
+        this.#timers.delete(timer);
+        timer[Symbol.dispose]();
+      };
+      const timer = systemClock.schedule(DEADLINE_MILLISECONDS, () => {
+        end();
+        reject(new AppError('DEADLINE_EXCEEDED', `not within ${DEADLINE_MILLISECONDS / 1_000} s: ${what}`));
+      });
+      const check = (): void => {
+        if (!look()) return;
+        end();
+        resolve();
+      };
+      this.#timers.add(timer);
+      waiting.add(check);
+      check();
     });
-    const check = (): void => {
-      if (!look()) return;
-      waiting.delete(check);
-      timer[Symbol.dispose]();
-      resolve();
-    };
-    waiting.add(check);
-    check();
-  });
+  }
 }
