@@ -168,6 +168,24 @@ export type StoredRecord =
   | ReleaseRecord
   | RetentionRecord;
 
+/** Every kind of record, in the order in which they must be taken over: each refers only to kinds before it. */
+export const RECORD_KINDS = [
+  'Dpu',
+  'Function',
+  'PhysicalNetwork',
+  'EncapsulationPolicy',
+  'Router',
+  'Network',
+  'Subnet',
+  'AddressSet',
+  'SecurityPolicy',
+  'Port',
+  'NetlinkObject',
+  'ServiceChain',
+  'Release',
+  'Retention',
+] as const satisfies readonly StoredRecord['kind'][];
+
 /** Names a row: the shape of the store's key. */
 export interface RecordKey {
   readonly kind: StoredRecord['kind'];

@@ -22,17 +22,18 @@ import { PhysicalNetworks } from './physical-networks.js';
 import { comparePlacements, objectsOf, Placements, placementOf, type Touched } from './placement.js';
 import { Policies } from './policies/policies.js';
 import { Quarantine } from './quarantine.js';
-import type {
-  DpuRecord,
-  NetlinkObjectRecord,
-  NetworkRecord,
-  PhysicalNetworkRecord,
-  PortRecord,
-  RecordKey,
-  RetentionRecord,
-  RouterRecord,
-  StoredRecord,
-  SubnetRecord,
+import {
+  type DpuRecord,
+  type NetlinkObjectRecord,
+  type NetworkRecord,
+  type PhysicalNetworkRecord,
+  type PortRecord,
+  RECORD_KINDS,
+  type RecordKey,
+  type RetentionRecord,
+  type RouterRecord,
+  type StoredRecord,
+  type SubnetRecord,
 } from './records.js';
 import { Releases } from './releases.js';
 import { ServiceChains } from './service-chains/service-chains.js';
@@ -44,24 +45,6 @@ export interface WorldOptions {
 
 /** The reserved and commonly hand-assigned identifiers below 4096 are left to explicit requests. */
 export const DEFAULT_WORLD_OPTIONS: WorldOptions = { vniRange: { first: FIRST_DEFAULT_VNI, last: MAX_VNI } };
-
-/** Records must be taken over in this order: each kind refers only to kinds before it. */
-const LOAD_ORDER: readonly StoredRecord['kind'][] = [
-  'Dpu',
-  'Function',
-  'PhysicalNetwork',
-  'EncapsulationPolicy',
-  'Router',
-  'Network',
-  'Subnet',
-  'AddressSet',
-  'SecurityPolicy',
-  'Port',
-  'NetlinkObject',
-  'ServiceChain',
-  'Release',
-  'Retention',
-];
 
 /** Names a resource within its kind. Labels contain no slash. */
 export const nameKey = (tenant: string, name: string): string => `${tenant}/${name}`;
@@ -129,7 +112,7 @@ export class World {
     options: WorldOptions = DEFAULT_WORLD_OPTIONS,
   ): World {
     const world = new World(options);
-    const byKind = new Map<string, StoredRecord[]>(LOAD_ORDER.map((kind) => [kind, []]));
+    const byKind = new Map<string, StoredRecord[]>(RECORD_KINDS.map((kind) => [kind, []]));
     for (const record of records) byKind.get(record.kind)?.push(record);
     for (const ofKind of byKind.values()) for (const record of ofKind) world.put(record);
     for (const dpu of world.dpus.values()) {

@@ -355,7 +355,7 @@ describe('an intent that breaks a rule is refused by an event that tells the fie
       'AddressSet',
       'p',
       { addresses: ['10.0.0.0/8', 'nowhere', '10.1.0.1'] },
-      ['spec.addresses[1]'],
+      ['spec.addresses[1]', 'spec.addresses[2]'],
     ],
     [
       'a router whose routes lead nowhere, and whose gateway is none',

@@ -26,6 +26,7 @@ import {
   type Command as PlannerCommand,
   present,
   project,
+  RECORD_KINDS,
   type RecordChange,
   type StoredRecord,
   takeDocumentChanges,
@@ -56,22 +57,7 @@ export class NetworkDomain implements ResourceDomain, DocumentDomain {
     'NetlinkObject',
     'ServiceChain',
   ];
-  readonly rowKinds: readonly StoredRecord['kind'][] = [
-    'Dpu',
-    'Function',
-    'PhysicalNetwork',
-    'EncapsulationPolicy',
-    'Router',
-    'Network',
-    'Subnet',
-    'AddressSet',
-    'SecurityPolicy',
-    'Port',
-    'NetlinkObject',
-    'ServiceChain',
-    'Release',
-    'Retention',
-  ];
+  readonly rowKinds = RECORD_KINDS;
   #world = World.load([], 0);
 
   reload(records: Iterable<unknown>, revision: number): void {
