@@ -135,10 +135,14 @@ describe('workloads on DPUs', () => {
   it('it is started again when it is killed, and has its configuration again; meanwhile callers are told', async () => {
     for (const pid of processesWith('OUTBOARD_WORKLOAD=echo')) process.kill(pid, 'SIGKILL');
     await site.until('backs off', 'echo', ({ status: { state } }) => state === 'BACKOFF');
-    expect(await site.call('echo', 'echo', 'say', { text: 'hello' })).toMatchObject({
-      code: 'UNAVAILABLE',
-      message: 'cnf acme/echo does not run: it is BACKOFF',
-    });
+    // It backs off for a second only: by now it may run again, and publish nothing yet.
+    expect([
+      'cnf acme/echo does not run: it is BACKOFF',
+      'cnf acme/echo does not run: it is STARTING',
+      'cnf acme/echo does not publish echo now',
+    ]).toContain(
+      ((await site.call('echo', 'echo', 'say', { text: 'hello' })) as { message?: string }).message,
+    );
     const { status } = await site.ready('echo', ({ status: { interfaces } }) => interfaces.length === 1);
     expect(status).toMatchObject({
       restarts: 1,

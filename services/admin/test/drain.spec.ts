@@ -138,6 +138,18 @@ describe('a workload of a DPU that is drained', () => {
     expect(findCondition(applied()?.conditions ?? [], 'Applied')?.reason).toBe('Taken');
   });
 
+  it('is not waited for to be configured better than it is', () => {
+    const published = { interfaces: [{ name: 'rules', version: '1.0.0', configuration: {} }] };
+    run('one');
+    tell('dpu-1', 'one', published);
+    unwrap(
+      apply('WorkloadConfiguration', 'level', { workload: 'one', interface: 'rules', configuration: {} }),
+    );
+    drain('dpu-1');
+    tell('dpu-2', 'one', published);
+    expect(placeOf('one')).toEqual(['dpu-2', undefined]);
+  });
+
   it.each<[string, object, string]>([
     ['names it', { dpu: 'dpu-1' }, 'pinned to it'],
     ['has room nowhere else', { resources: { memoryMebibytes: 600 } }, 'no other DPU takes it'],
@@ -331,6 +343,15 @@ describe('that a workload has ended', () => {
     expect(ending()).toEqual(['one']);
     confirm('dpu-1');
     expect(ending()).toEqual([]);
+  });
+
+  it('is not said by what a DPU had applied that gets nothing any more', () => {
+    run('one', { dpu: 'dpu-1' });
+    documentOf('dpu-1');
+    const before = { sequence: domain.documentHead('dpu-1' as Name).sequence };
+    unwrap(domain.decide(commandOf('dpu-1', { approved: false }), context()));
+    confirm('dpu-1', [], before);
+    expect(ending()).toEqual(['one']);
   });
 
   it('is waited for across a restart, which knows no sequence any more but its own', () => {

@@ -188,9 +188,11 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   }
 
   takeDocumentChanges(revision: number): readonly DocumentChange[] {
-    const changes = this.#documents.take(this.#dpus(), revision).filter(({ dpu }) => this.knowsDpu(dpu));
+    const all = this.#documents.take(this.#dpus(), revision);
+    // Also of a DPU that gets nothing at present: what it had applied before says nothing of its end.
+    this.#endings.asked(all);
+    const changes = all.filter(({ dpu }) => this.knowsDpu(dpu));
     this.#networks.asked(changes);
-    this.#endings.asked(changes);
     return changes;
   }
 

@@ -101,12 +101,11 @@ export class WorkloadConfigurations {
 
   /** Whether a workload is configured, as a DPU tells that it moves to, as well as it is where it runs. */
   areTaken({ metadata }: Workload, facts: readonly ConfigurationFacts[]): boolean {
-    return this.#of(metadata).every(({ metadata: { uid, generation }, status }) => {
-      const told = facts.find((each) => each.uid === uid && each.generation === generation);
-      return (
-        told?.state === 'APPLIED' || (told?.state === 'REFUSED' && status.appliedGeneration !== generation)
-      );
-    });
+    return this.#of(metadata).every(
+      ({ metadata: { uid, generation }, status }) =>
+        status.appliedGeneration !== generation ||
+        facts.some((each) => each.uid === uid && each.generation === generation && each.state === 'APPLIED'),
+    );
   }
 
   /** What the DPU of a workload tells of its configurations; of others it says nothing. */
