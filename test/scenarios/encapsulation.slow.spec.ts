@@ -187,7 +187,7 @@ describe('a network admin who wants GENEVE for all, and lets workloads ask for V
     [
       'an encapsulation that nobody may ask for',
       { networkType: 'VXLAN', segmentationId: 7 },
-      { field: 'spec.segment.networkType', description: 'must be one of GENEVE, VLAN' },
+      { field: 'spec.segment.networkType', description: 'must be one of GENEVE, VLAN, FLAT' },
     ],
   ])('has a workload refused that asks for %s, by the rule', async (_, segment, violation) => {
     const refused = await acme.submit({ kind: 'Network', metadata: { name: 'no' }, spec: { segment } });

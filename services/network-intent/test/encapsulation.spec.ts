@@ -19,7 +19,7 @@ describe("the network admin's rules, as the examples have them", () => {
 
   beforeEach(async () => {
     laboratory = await NetworkLaboratory.open();
-    await laboratory.fleet(['dpu-1', 'dpu-2'], 2);
+    await laboratory.fleet(['dpu-1', 'dpu-2'], 3);
     for (const dpu of ['dpu-1', 'dpu-2']) await laboratory.admin.putDpu(dpu, capable);
     await laboratory.quiet();
     await applyExample('physical-network.yaml');
@@ -33,15 +33,15 @@ describe("the network admin's rules, as the examples have them", () => {
       networkType: 'GENEVE',
       segmentationId: 4096,
     });
-    for (const [index, network] of ['inside', 'rack'].entries()) {
+    expect(laboratory.network('fabric')?.status.segment).toMatchObject({ networkType: 'FLAT' });
+    for (const [index, network] of ['inside', 'rack', 'fabric'].entries()) {
       for (const dpu of ['dpu-1', 'dpu-2']) {
         await laboratory.apply('Port', `${network}-${dpu}`, { network, function: functionOf(dpu, index) });
       }
     }
     await laboratory.quiet();
-    const ready = ['inside-dpu-1', 'inside-dpu-2', 'rack-dpu-1', 'rack-dpu-2'].map((port) =>
-      laboratory.condition(port, 'Ready'),
-    );
+    const ports = ['inside', 'rack', 'fabric'].flatMap((network) => [`${network}-dpu-1`, `${network}-dpu-2`]);
+    const ready = ports.map((port) => laboratory.condition(port, 'Ready'));
     expect(new Set(ready)).toEqual(new Set(['True AppliedAndReadBack']));
     expect(laboratory.event('rack-dpu-1', 'ready').json.status).toMatchObject({
       segment: { networkType: 'VLAN', segmentationId: 101, physicalNetwork: 'physnet1' },
