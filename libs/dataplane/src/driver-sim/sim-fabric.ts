@@ -17,6 +17,8 @@ export interface SimDpu {
 export interface ProbeOutcome {
   /** Somebody who has the destination got it. */
   readonly arrived: boolean;
+  /** Who that is. */
+  readonly by: SimHost | undefined;
   /** The answer came back. */
   readonly answered: boolean;
   /** The flows that each switch on the way met, in order: `<table>/<priority>`. */
@@ -80,8 +82,10 @@ export class SimFabric {
     this.#frames = 0;
     from.ask(number, probe);
     const hosts = [...this.#hosts.values(), ...[...this.#devices.values()].flatMap((set) => [...set])];
+    const by = hosts.find((host) => host.hasGot(number));
     return {
-      arrived: hosts.some((host) => host.hasGot(number)),
+      arrived: by !== undefined,
+      by,
       answered: from.isAnswered(number),
       path: this.#path,
     };

@@ -126,7 +126,7 @@ export class SimHost {
   #receiveIp(family: Family, packet: Packet, from: bigint, to: bigint): void {
     if (!this.#own.has(own(family, to))) return;
     const { probe, isAnswer, segment } = packet.payload;
-    if (isAnswer) {
+    if (isAnswer || isEchoReply(family, packet)) {
       this.#answered.add(probe);
       return;
     }
@@ -174,6 +174,12 @@ export class SimHost {
 }
 
 const own = (family: Family, ip: bigint): string => `${family} ${ip}`;
+
+/** Also that of a switch, which turns a request round and knows nothing of probes. */
+const isEchoReply = (family: Family, packet: Packet): boolean =>
+  family === 4
+    ? packet.get('ip_proto') === 1n && packet.get('icmpv4_type') === 0n
+    : packet.get('ip_proto') === 58n && packet.get('icmpv6_type') === 129n;
 
 function questionOf(packet: Packet): Question {
   const [tcp, udp] = [packet.get('tcp_dst'), packet.get('udp_dst')];

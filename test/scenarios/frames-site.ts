@@ -1,0 +1,135 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Installation } from '@outboard/all-in-one';
+import { TenantClient } from '@outboard/client';
+import { SimHost } from '@outboard/dataplane';
+import type { Port } from '@outboard/model';
+import type { Attempt, Sender, Site, SitePod } from './site.js';
+
+/** As the DPUs of `manifests.ts`. */
+const DPUS = ['dpu-a', 'dpu-b'].map((name, index) => ({
+  name,
+  serialNumber: `OB-SIM-000${index + 1}`,
+  pfMacAddress: `02:0b:00:00:0${index + 1}:00`,
+  functions: 16,
+  underlayAddress: `10.254.0.${index + 1}`,
+}));
+/** Of datagrams that only arrive: nobody waits for an answer. */
+const DISCARD = 9;
+
+class FramesPod implements SitePod {
+  #port: Port;
+  host: SimHost;
+
+  constructor(
+    readonly name: string,
+    port: Port,
+    private readonly installation: Installation,
+    readonly more: string[] = [],
+  ) {
+    this.#port = port;
+    this.host = this.attach(port);
+  }
+
+  get addresses(): readonly string[] {
+    return this.#port.status.addresses.map(({ ip }) => ip);
+  }
+
+  attach(port: Port = this.#port, macAddress = port.status.macAddress ?? ''): SimHost {
+    const { dpu = '', representor = '', addresses } = port.status;
+    this.#port = port;
+    this.host = new SimHost({ macAddress, addresses, more: this.more });
+    this.installation.fabric.attach(dpu, representor, this.host);
+    return this.host;
+  }
+
+  detach(): void {
+    const { dpu = '', representor = '' } = this.#port.status;
+    this.installation.fabric.detach(dpu, representor);
+  }
+}
+
+/** Everything in this process, on a bus in memory, with simulated switches and hosts. */
+export class FramesSite implements Site {
+  readonly name = 'frames';
+  readonly #pods = new Map<SitePod, FramesPod>();
+  readonly #tenants: TenantClient[] = [];
+
+  private constructor(
+    private readonly installation: Installation,
+    private readonly directory: string,
+  ) {}
+
+  static async open(): Promise<FramesSite> {
+    const directory = mkdtempSync(join(tmpdir(), 'outboard-frames-'));
+    const installation = await Installation.start({ directory });
+    for (const dpu of DPUS) await installation.addDpu(dpu);
+    return new FramesSite(installation, directory);
+  }
+
+  async tenant(name: string): Promise<TenantClient> {
+    const tenant = new TenantClient(await TenantClient.connect(name, this.installation.connect()));
+    this.#tenants.push(tenant);
+    return tenant;
+  }
+
+  async connect(
+    tenant: TenantClient,
+    port: string,
+    { name = `${tenant.tenant}-${port}`, generation = 1 } = {},
+  ): Promise<SitePod> {
+    const pod = new FramesPod(name, await tenant.ready(port, generation), this.installation);
+    this.#pods.set(pod, pod);
+    return pod;
+  }
+
+  async attach(pod: SitePod, port: Port): Promise<void> {
+    this.#pod(pod).attach(port);
+  }
+
+  async detach(pod: SitePod): Promise<void> {
+    this.#pod(pod).detach();
+  }
+
+  async addAddress(pod: SitePod, ip: string): Promise<void> {
+    const own = this.#pod(pod);
+    own.more.push(ip);
+    own.attach();
+  }
+
+  async answered(from: SitePod, ip: string, { protocol, port = 0 }: Attempt): Promise<string | undefined> {
+    const { answered, by } = this.installation.fabric.probe(this.#pod(from).host, {
+      destination: ip,
+      protocol,
+      port,
+    });
+    if (!answered) return undefined;
+    return [...this.#pods.values()].find(({ host }) => host === by)?.name ?? 'no pod';
+  }
+
+  async arriving(from: SitePod, to: SitePod, senders: readonly Sender[]): Promise<number> {
+    const [destination = ''] = to.addresses;
+    const pod = this.#pod(from);
+    try {
+      return senders.filter(({ macAddress, ip: source }) => {
+        const probe = { destination, source, protocol: 'UDP', port: DISCARD } as const;
+        return this.installation.fabric.probe(pod.attach(undefined, macAddress), probe).arrived;
+      }).length;
+    } finally {
+      pod.attach();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const tenant of this.#tenants) await tenant[Symbol.asyncDispose]();
+    await this.installation[Symbol.asyncDispose]();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  #pod(pod: SitePod): FramesPod {
+    const found = this.#pods.get(pod);
+    if (found === undefined) throw new Error(`${pod.name} is no pod of this site`);
+    return found;
+  }
+}

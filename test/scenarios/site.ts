@@ -1,0 +1,48 @@
+import type { TenantClient } from '@outboard/client';
+import type { Port } from '@outboard/model';
+
+/** What is tried between pods: answered or not. */
+export interface Attempt {
+  readonly protocol: 'ICMP' | 'TCP';
+  /** Of TCP. */
+  readonly port?: number;
+}
+
+/** A pod on a port, whatever it is made of. */
+export interface SitePod {
+  readonly name: string;
+  readonly addresses: readonly string[];
+}
+
+/** As whom a frame says that it is sent. */
+export interface Sender {
+  readonly macAddress: string;
+  readonly ip: string;
+}
+
+/**
+ * Where a scenario takes place: the same services and workers, with pods whose packets are real (`packets`) or simulated
+ * (`frames`). It has two DPUs, dpu-a and dpu-b.
+ */
+export interface Site extends AsyncDisposable {
+  readonly name: 'packets' | 'frames';
+  tenant(name: string): Promise<TenantClient>;
+  /** The pod of a port, as soon as that is ready (at the wanted generation), called `<tenant>-<port>` if not otherwise. */
+  connect(tenant: TenantClient, port: string, as?: { name?: string; generation?: number }): Promise<SitePod>;
+  /** A pod that is there already is on this port from now on. */
+  attach(pod: SitePod, port: Port): Promise<void>;
+  /** It has lost its port. */
+  detach(pod: SitePod): Promise<void>;
+  /** A pod has one address more, of which no port tells. */
+  addAddress(pod: SitePod, ip: string): Promise<void>;
+  /**
+   * The name of the pod that has answered, any name where no pod has (a gateway, say), or for pings; undefined: nobody has. A
+   * pod answers to whatever is asked.
+   */
+  answered(from: SitePod, ip: string, attempt: Attempt): Promise<string | undefined>;
+  /** How many of some datagrams arrive, sent by a pod in this order, each as somebody. The last one does. */
+  arriving(from: SitePod, to: SitePod, senders: readonly Sender[]): Promise<number>;
+}
+
+export const PING: Attempt = { protocol: 'ICMP' };
+export const TCP = (port: number): Attempt => ({ protocol: 'TCP', port });
