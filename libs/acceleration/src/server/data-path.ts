@@ -104,11 +104,13 @@ export class DataPath implements AsyncDisposable {
   }
 
   /**
-   * Sessions are served for so long from now on, milliseconds, and not without: nobody is let in any more when that is
-   * over, and everybody is sent away (UNAVAILABLE). It never makes a lease shorter.
+   * Sessions are served until then, milliseconds of the clock's monotonic time, and not without: nobody is let in any more
+   * when that is over, and everybody is sent away (UNAVAILABLE). It never makes a lease shorter.
    */
-  async renewLease(milliseconds: number): Promise<void> {
-    this.#leaseEnd = Math.max(this.#leaseEnd, sharedMonotonic() + milliseconds);
+  async renewLease(end: number): Promise<void> {
+    // In this order: a process that is stopped between the two has less time, not more.
+    const now = sharedMonotonic();
+    this.#leaseEnd = Math.max(this.#leaseEnd, now + (end - this.ports.clock.monotonic()));
     await this.#tellLease();
   }
 

@@ -63,7 +63,8 @@ function carryOut(lane: Lane, request: LaneRequest): ThreadActivity | undefined 
       lane.setFaults(request.faults);
       return undefined;
     case 'lease':
-      lane.lease(monotonic() + request.end - sharedMonotonic());
+      // In this order: see the data path.
+      lane.lease(monotonic() + (request.end - sharedMonotonic()));
       return undefined;
     case 'activity':
       return lane.activity;

@@ -137,7 +137,7 @@ class HeartbeatWorld {
   readonly stalled: boolean[] = [];
   /** What was asked for a lease: `epoch sequence`. */
   readonly applied: string[] = [];
-  /** As the data path heard of them, milliseconds. */
+  /** What was left of them when the data path heard of them, milliseconds. */
   readonly leases: number[] = [];
   readonly log = new RecordingLog();
   lease = LEASE;
@@ -161,8 +161,8 @@ class HeartbeatWorld {
           engines: [],
           faults: [],
         }),
-        renewLease: async (milliseconds) => {
-          this.leases.push(milliseconds);
+        renewLease: async (end) => {
+          this.leases.push(end - this.clock.monotonic());
         },
       },
       served: {

@@ -151,7 +151,7 @@ export class SessionsHeartbeat implements Disposable {
   }
 
   #granted(asked: number, leaseMilliseconds: number): void {
-    const { dataPath, clock, log } = this.ports;
+    const { dataPath, log } = this.ports;
     if (leaseMilliseconds === 0) {
       this.ports.outdated();
       return;
@@ -161,7 +161,7 @@ export class SessionsHeartbeat implements Disposable {
     this.#leaseEnd = Math.max(this.#leaseEnd, asked + leaseMilliseconds);
     // Not waited for: a thread that stands still must not keep the others from their lease.
     dataPath
-      .renewLease(this.#leaseEnd - clock.monotonic())
+      .renewLease(this.#leaseEnd)
       .catch((failure: unknown) => log.warn({ err: failure }, 'a thread was not told of its lease'));
   }
 }
