@@ -47,6 +47,7 @@ describe('outboard dpu', () => {
   });
 
   it('waits for the workloads that cannot be elsewhere, names them, and stops them when it is forced', async () => {
+    await world.obeyAdmin();
     const workload = (name: string, spec: object) => ({
       apiVersion: 'admin.outboard.dev/v1alpha1',
       kind: 'Workload',

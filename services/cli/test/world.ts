@@ -31,6 +31,7 @@ import {
   subjects,
 } from '@outboard/contracts';
 import { ok, systemClock, systemRandom, unwrap } from '@outboard/core';
+import { FakeWorker } from '@outboard/document-owner/testing';
 import { NetworkIntentService } from '@outboard/network-intent';
 import { settled } from '@outboard/resource-service/testing';
 import { openMemoryStore } from '@outboard/store';
@@ -135,6 +136,7 @@ export type Connect = (
 export class World implements AsyncDisposable {
   readonly #broker = new InProcessBroker();
   readonly #parts: AsyncDisposable[] = [];
+  readonly #commands: RunningCommand[] = [];
   readonly #services = new Map<ServedApi, Subscription>();
   #counted: Uint8Array | undefined;
   #worker: StreamBus | undefined;
@@ -167,6 +169,9 @@ export class World implements AsyncDisposable {
       [subjects.allDpus('inventory', 'admin'), (request) => admin.handleInventory(request)],
       [subjects.allDpus('heartbeat', 'admin'), (request) => admin.handleHeartbeat(request)],
       [subjects.allDpus('workload', 'admin'), (request) => admin.handleWorkload(request)],
+      [subjects.allDpus('sync', 'admin'), (request) => admin.handleSync(request)],
+      [subjects.allDpus('fetch', 'admin'), (request) => admin.handleFetch(request)],
+      [subjects.allDpus('observed', 'admin'), (request) => admin.handleObserved(request)],
       [subjects.allCnfs, (request) => admin.handleCnf(request)],
     ]);
     await this.#serve('network', buses.network, [
@@ -187,7 +192,9 @@ export class World implements AsyncDisposable {
   /** Runs a command line as a user would. */
   outboard(commandLine: string | readonly string[], options: RunOptions = {}): Running {
     const args = typeof commandLine === 'string' ? commandLine.split(' ') : commandLine;
-    return new RunningCommand(args, options, () => Promise.resolve(this.#broker.connect()));
+    const running = new RunningCommand(args, options, () => Promise.resolve(this.#broker.connect()));
+    this.#commands.push(running);
+    return running;
   }
 
   /** Nobody answers for an API any more. */
@@ -220,6 +227,13 @@ export class World implements AsyncDisposable {
     await this.#ask(subject, encodeBinary(InventoryReportSchema, report));
     // The other services hear of it.
     await settled();
+  }
+
+  /** The worker of `dpu-1` does what admin's document says, and tells so. */
+  async obeyAdmin(): Promise<void> {
+    const worker = new FakeWorker(this.#broker.connect(), 'dpu-1', 'admin');
+    this.#parts.push({ [Symbol.asyncDispose]: () => worker.stop() });
+    await worker.start();
   }
 
   /** The worker of `dpu-1` is alive, and every owner knows that it has applied everything. */
@@ -311,6 +325,8 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // What a test that has failed has left waiting would keep the process from its end.
+    for (const command of this.#commands) command.interrupt();
     for (const service of this.#services.values()) await service[Symbol.asyncDispose]();
     for (const part of this.#parts.reverse()) await part[Symbol.asyncDispose]();
   }
