@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { keyInfo, publicKeyFrom, seal } from '@outboard/acceleration';
-import { AppError } from '@outboard/core';
 import { type AccelerationSession, isReady } from '@outboard/model';
+import { waitUntil } from '@outboard/testbed';
 import type { LocalStack } from './local-stack.js';
 import type { Manifest, Workspace } from './workspace.js';
 
@@ -62,11 +62,18 @@ export async function sealVersion(
   );
   const identity = { keyUid: metadata.uid, tenant, sessionUid: '', algorithm: KEY_ALGORITHM };
   const info = keyInfo(identity, version);
-  const publicKeys = (await stack.dpus())
-    .filter((dpu) => dpus.includes(dpu.metadata.name))
-    .flatMap(({ status }) => status.accelerator?.sealingPublicKey ?? []);
-  if (publicKeys.length < dpus.length)
-    throw new AppError('UNAVAILABLE', `not all of ${dpus.join(', ')} tell what keys are sealed to`);
+  let publicKeys: readonly string[] = [];
+  // A worker tells it with its first inventory.
+  await waitUntil(
+    `${dpus.join(', ')} tell what keys are sealed to`,
+    async () => {
+      publicKeys = (await stack.dpus())
+        .filter((dpu) => dpus.includes(dpu.metadata.name))
+        .flatMap(({ status }) => status.accelerator?.sealingPublicKey ?? []);
+      return publicKeys.length < dpus.length ? `${publicKeys.length} of ${dpus.length}` : undefined;
+    },
+    READY_MILLISECONDS,
+  );
   const sealed = publicKeys.map((sealingPublicKey) => {
     const { encapsulated, ciphertext } = seal(
       publicKeyFrom(Buffer.from(sealingPublicKey, 'base64')),
