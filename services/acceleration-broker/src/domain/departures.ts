@@ -20,7 +20,8 @@ export class Departures {
   /** A session has left a DPU's document with that sequence. Returns what takes that back. */
   left(dpu: Name, sequence: number): () => void {
     const before = this.#left.get(dpu);
-    this.#left.set(dpu, sequence);
+    // A DPU that is not known any more has a document of sequence 0: that proves nothing.
+    this.#left.set(dpu, Math.max(sequence, this.lastLeft(dpu)));
     return () => {
       if (before === undefined) this.#left.delete(dpu);
       else this.#left.set(dpu, before);

@@ -80,7 +80,7 @@ export class World {
   }
 
   /**
-   * The session, or whatever it had of it, has left a DPU's document with this commit.
+   * Takes an object out of a DPU's document, if it is there, with this commit.
    *
    * @returns the sequence of the document that is without it.
    */

@@ -6,7 +6,7 @@ import type {
   DocumentHead,
   DocumentReport,
 } from '@outboard/document-owner/documents';
-import { type AnyResource, type KindName, type Name, SYSTEM_TENANT } from '@outboard/model';
+import { type AnyResource, findKind, type KindName, type Name, SYSTEM_TENANT } from '@outboard/model';
 import {
   compileDocument,
   completeRecord,
@@ -45,18 +45,10 @@ import { planText } from './plan-text.js';
 /** The kinds of the network API, as the planner decides on them. */
 export class NetworkDomain implements ResourceDomain, DocumentDomain {
   readonly api = 'network';
-  readonly kinds: readonly KindName[] = [
-    'PhysicalNetwork',
-    'EncapsulationPolicy',
-    'Router',
-    'Network',
-    'Subnet',
-    'AddressSet',
-    'SecurityPolicy',
-    'Port',
-    'NetlinkObject',
-    'ServiceChain',
-  ];
+  /** Others are projected from admin, or no resources. */
+  readonly kinds: readonly KindName[] = RECORD_KINDS.filter(
+    (kind): kind is Extract<StoredRecord['kind'], KindName> => findKind(kind)?.api === 'network',
+  );
   readonly rowKinds = RECORD_KINDS;
   #world = World.load([], 0);
 
