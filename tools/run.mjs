@@ -8,7 +8,7 @@ import { totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installPackages, isInstalled } from './debian-packages.mjs';
-import { summarise } from './results.mjs';
+import { summarise, tellSuite } from './results.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const MINIMUM_NODE = [20, 19];
@@ -218,15 +218,18 @@ function runTargets(label, steps) {
     if (status !== 0) failed = true;
   }
   const summary = summarise(results);
-  for (const suite of summary.suites)
-    say(`  ${suite.name}: ${suite.passed} passed, ${suite.failed} failed, ${suite.seconds.toFixed(1)} s`);
+  for (const suite of summary.suites) say(`  ${tellSuite(suite)}`);
   if (failed && summary.failed === 0) summary.failed = 1;
   const skipped = summary.skipped > 0 ? `, ${summary.skipped} skipped` : '';
   say(`${summary.passed} passed, ${summary.failed} failed${skipped}`);
   process.exit(failed || summary.failed > 0 || summary.skipped > 0 || summary.passed === 0 ? 1 : 0);
 }
 
-const nx = (...args) => ['npx', ['nx', ...args, '--outputStyle=static']];
+/** A target of all projects; what does not end in time is ended, and told of by the file that it is in. */
+const nx = (minutes, target, ...args) => [
+  'timeout',
+  ['--kill-after=30', `${minutes}m`, 'npx', 'nx', 'run-many', '-t', target, ...args, '--outputStyle=static'],
+];
 
 async function test() {
   setup();
@@ -235,14 +238,14 @@ async function test() {
     ['lint', 'npm', ['run', '--silent', 'lint']],
     ['contracts', 'npm', ['run', '--silent', 'buf:check']],
     ['types', 'npm', ['run', '--silent', 'typecheck']],
-    ['tests', ...nx('run-many', '-t', 'test')],
+    ['tests', ...nx(15, 'test')],
   ]);
 }
 
 async function testSlow() {
   setup();
   await removeLeftovers();
-  runTargets('test-slow', [['slow tests', ...nx('run-many', '-t', 'test-slow', '--parallel=1')]]);
+  runTargets('test-slow', [['slow tests', ...nx(60, 'test-slow', '--parallel=1')]]);
 }
 
 const [name, ...args] = process.argv.slice(2);

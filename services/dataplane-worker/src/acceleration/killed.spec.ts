@@ -46,6 +46,11 @@ class Host {
     expect(problems).toEqual(entries.length === 1 ? ['key k1 is not here'] : []);
   }
 
+  /** From here on it answers nothing. */
+  stop(): void {
+    this.#process.kill('SIGSTOP');
+  }
+
   async kill(): Promise<void> {
     this.#process.kill('SIGKILL');
     await this.exited;
@@ -58,10 +63,18 @@ class Host {
 }
 
 let directory: string;
+let hosts: Host[];
+let client: AccelerationClient;
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'ob-killed-'));
+  hosts = [];
+  client = new AccelerationClient({ locate: location });
 });
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
+afterEach(async () => {
+  client[Symbol.dispose]();
+  for (const host of hosts) await host.kill();
+  rmSync(directory, { recursive: true, force: true });
+});
 
 const location = (): { directory: string; token: Uint8Array } => ({
   directory: join(directory, 'sockets/s1'),
@@ -72,6 +85,7 @@ async function started(
   objects?: Readonly<Record<string, Uint8Array>>,
 ): Promise<[Host, Record<string, Uint8Array>]> {
   const host = new Host(directory);
+  hosts.push(host);
   const { publicKey = '' } = await host.next();
   const wanted = objects ?? {
     'key/k1': keyObject(Buffer.from(publicKey, 'base64')),
@@ -83,7 +97,6 @@ async function started(
 
 it('a worker that is killed in the middle of it loses no job, and no nonce is used again by the next', async () => {
   let [host, objects] = await started();
-  const client = new AccelerationClient({ locate: location });
   const input = Buffer.alloc(20_000, 1);
   const nonces: string[] = [];
   const run = async (): Promise<number> => {
@@ -95,20 +108,20 @@ it('a worker that is killed in the middle of it loses no job, and no nonce is us
   await Promise.all(Array.from({ length: 100 }, run));
   const jobs = Array.from({ length: 400 }, run);
   await jobs[20];
+  host.stop();
+  jobs.push(run());
   await host.kill();
   [host, objects] = await started(objects);
   const attempts = await Promise.all(jobs);
-  expect(attempts.length).toBe(400);
+  expect(attempts.length).toBe(401);
   expect(attempts.some((count) => count > 1)).toBe(true);
-  expect(nonces.length).toBe(500);
-  expect(new Set(nonces).size).toBe(500);
-  client[Symbol.dispose]();
+  expect(nonces.length).toBe(501);
+  expect(new Set(nonces).size).toBe(501);
   await host.end();
 });
 
 it('a key is in no file, and in memory only until it is removed', async () => {
   const [host, objects] = await started();
-  const client = new AccelerationClient({ locate: location });
   await client.run(1, Buffer.alloc(100));
   const files = readdirSync(directory, { recursive: true, withFileTypes: true });
   for (const file of files.filter((each) => each.isFile())) {
@@ -124,6 +137,5 @@ it('a key is in no file, and in memory only until it is removed', async () => {
   expect(residuesOf(host.pid, RAW_KEY)).toBeGreaterThan(0);
   await host.serve({ 'session/s1': objects['session/s1'] ?? new Uint8Array() });
   expect(residuesOf(host.pid, RAW_KEY)).toBe(0);
-  client[Symbol.dispose]();
   await host.end();
 });
