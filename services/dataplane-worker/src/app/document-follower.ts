@@ -109,7 +109,7 @@ export class DocumentFollower implements AsyncDisposable {
           engine.submit(action.update);
           break;
         case 'persist':
-          store.save(this.owner, () => this.#replica.state);
+          store.save(this.owner, () => this.#replica.state, action.change);
           break;
         case 'synchronise':
           void this.#synchronise(action.request, action.version);

@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { DocumentDigest } from '@outboard/contracts';
 import { ManualClock, RecordingLog } from '@outboard/testkit';
 import fc from 'fast-check';
-import type { DocumentState } from '../domain/replica-protocol.js';
+import { amend } from '../domain/document-change.js';
+import type { DocumentChange, DocumentState } from '../domain/replica-protocol.js';
 import { temporaryDirectory } from '../testing/temporary-directory.js';
 import { DocumentStore } from './document-store.js';
 
@@ -16,11 +17,47 @@ function documentOf(entries: readonly (readonly [string, Uint8Array])[], sequenc
   return { version: { epoch: 'one', sequence, digest }, entries: map };
 }
 
+/** A document that changes, and every version that it had. */
+class Changing {
+  #state: DocumentState;
+  readonly versions: DocumentState[];
+
+  constructor(state = documentOf([])) {
+    this.#state = state;
+    this.versions = [state];
+  }
+
+  readonly state = (): DocumentState => this.#state;
+
+  change(
+    upserts: readonly (readonly [string, Uint8Array])[],
+    deletes: readonly string[] = [],
+  ): DocumentChange {
+    const entries = new Map(this.#state.entries);
+    const change = { upserts: new Map(upserts), deletes };
+    amend(entries, change);
+    this.#state = documentOf([...entries], this.#state.version.sequence + 1n);
+    this.versions.push(this.#state);
+    return { ...change, version: this.#state.version };
+  }
+}
+
 describe('the document store', () => {
   let temporary: Awaited<ReturnType<typeof temporaryDirectory>>;
   let clock: ManualClock;
   let log: RecordingLog;
   let file: string;
+  let changes: string;
+  /** A worker starts, the document changes, the worker ends. */
+  const writeOne = async (
+    document: Changing,
+    store: DocumentStore,
+    change?: DocumentChange,
+  ): Promise<void> => {
+    await store.load(OWNER);
+    store.save(OWNER, document.state, change);
+    await store.close();
+  };
   const storeOf = (dpu = 'dpu-1'): DocumentStore =>
     new DocumentStore({ directory: temporary.path, dpu, clock, log });
 
@@ -29,6 +66,7 @@ describe('the document store', () => {
     clock = new ManualClock();
     log = new RecordingLog();
     file = join(temporary.path, 'network.document');
+    changes = join(temporary.path, 'network.changes');
   });
   afterEach(async () => {
     await temporary[Symbol.asyncDispose]();
@@ -122,6 +160,148 @@ describe('the document store', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it('gives back every change, whether it was written with the document or after it, and by whom', async () => {
+    const key = fc.constantFrom('a', 'b', 'ü', 'd');
+    const step = fc.oneof(
+      fc.record({
+        upserts: fc.uniqueArray(fc.tuple(key, fc.uint8Array({ maxLength: 40 })), {
+          selector: ([each]) => each,
+        }),
+        deletes: fc.uniqueArray(key),
+      }),
+      fc.constantFrom('written', 'restarted', 'replaced' as const),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const document = new Changing();
+        let store = storeOf();
+        store.save(OWNER, document.state);
+        for (const each of steps) {
+          if (each === 'written') await clock.advance(200);
+          else if (each === 'replaced') store.save(OWNER, document.state);
+          else if (each === 'restarted') {
+            await store.close();
+            store = storeOf();
+            expect(await store.load(OWNER)).toEqual(document.state());
+          } else {
+            const deletes = each.deletes.filter((name) => each.upserts.every(([other]) => other !== name));
+            store.save(OWNER, document.state, document.change(each.upserts, deletes));
+          }
+        }
+        await store.close();
+        expect(await storeOf().load(OWNER)).toEqual(document.state());
+      }),
+      { numRuns: 50 },
+    );
+    expect(log.lines).toEqual([]);
+  });
+
+  it('gives back a version that there was, whatever of the changes is cut off, damaged or of a document before', async () => {
+    const document = new Changing();
+    await writeOne(document, storeOf());
+    const store = storeOf();
+    await store.load(OWNER);
+    for (let index = 0; index < 5; index++)
+      store.save(OWNER, document.state, document.change([[`key/${index}`, new Uint8Array(20)]], ['key/1']));
+    await store.close();
+    const sound = await readFile(changes);
+    const damage = fc.oneof(
+      fc.nat(sound.length).map((length) => sound.subarray(0, length)),
+      fc.tuple(fc.nat(sound.length - 1), fc.integer({ min: 1, max: 255 })).map(([at, flip]) => {
+        const damaged = Buffer.from(sound);
+        damaged[at] = (damaged[at] ?? 0) ^ flip;
+        return damaged;
+      }),
+      fc.uint8Array().map((bytes) => Buffer.concat([sound, bytes])),
+      fc.uint8Array(),
+    );
+    const whole = await readFile(file);
+    let damaged = 0;
+    await fc.assert(
+      fc.asyncProperty(damage, async (bytes) => {
+        await writeFile(file, whole);
+        await writeFile(changes, bytes);
+        const again = storeOf();
+        const loaded = await again.load(OWNER);
+        expect(document.versions).toContainEqual(loaded);
+        if (loaded?.version.sequence !== document.state().version.sequence) damaged++;
+        // What follows is not written behind what cannot be read.
+        const later = new Changing(loaded);
+        again.save(OWNER, later.state, later.change([['late', Uint8Array.of(1)]]));
+        await again.close();
+        expect(await storeOf().load(OWNER)).toEqual(later.state());
+      }),
+      { numRuns: 100 },
+    );
+    expect(damaged).toBeGreaterThan(10);
+    log.lines.length = 0;
+    await writeFile(file, whole);
+    await writeFile(changes, sound);
+    expect(await storeOf().load(OWNER)).toEqual(document.state());
+    expect(log.lines).toEqual([]);
+    const later = new Changing(document.state());
+    await writeOne(later, storeOf());
+    await writeFile(changes, sound);
+    expect(await storeOf().load(OWNER)).toEqual(later.state());
+    expect(log.at('warn').at(-1)).toBe('the last changes on disk cannot be used and are left out');
+  });
+
+  it('writes no more for a change than it is, and the whole document once for as many bytes of changes', async () => {
+    const document = new Changing();
+    await writeOne(document, storeOf(), document.change([['large', new Uint8Array(400_000)]]));
+    const first = await readFile(file);
+    expect(first.length).toBeGreaterThan(400_000);
+    let [largest, replaced] = [0, 0];
+    for (let change = 1; change <= 20; change++) {
+      await writeOne(document, storeOf(), document.change([['small', new Uint8Array(50_000).fill(change)]]));
+      const size = (await readdir(temporary.path)).includes('network.changes')
+        ? (await stat(changes)).size
+        : 0;
+      if (size === 0) replaced++;
+      largest = Math.max(largest, size);
+      expect((await readFile(file)).equals(first)).toBe(replaced === 0);
+    }
+    // A document of 450 kB is written again once its changes are more than that.
+    expect(largest).toBeLessThan(460_000);
+    expect(replaced).toBe(2);
+    expect(await storeOf().load(OWNER)).toEqual(document.state());
+  });
+
+  it('keeps nothing that left a document whose owner wants that', async () => {
+    const options = { directory: temporary.path, dpu: 'dpu-1', withoutChanges: [OWNER], clock, log };
+    const document = new Changing();
+    await writeOne(
+      document,
+      new DocumentStore(options),
+      document.change([['secret', Buffer.from('SECRET')]]),
+    );
+    expect((await readFile(file)).includes('SECRET')).toBe(true);
+    await writeOne(document, new DocumentStore(options), document.change([], ['secret']));
+    expect((await readFile(file)).includes('SECRET')).toBe(false);
+    expect(await readdir(temporary.path)).toEqual(['network.document']);
+  });
+
+  it('writes the whole document when its changes could not be written', async () => {
+    const document = new Changing();
+    await writeOne(document, storeOf());
+    const store = storeOf();
+    await store.load(OWNER);
+    const reported = new Promise<void>((resolve) => {
+      log.onLine = resolve;
+    });
+    await mkdir(changes);
+    store.save(OWNER, document.state, document.change([['key', Uint8Array.of(1)]]));
+    await clock.advance(200);
+    await reported;
+    expect(store.problem).toMatch(/^not written to disk: .*EISDIR/);
+    await rm(changes, { recursive: true });
+    store.save(OWNER, document.state, document.change([['key', Uint8Array.of(2)]]));
+    await store.close();
+    expect(store.problem).toBeUndefined();
+    expect(await readdir(temporary.path)).toEqual(['network.document']);
+    expect(await storeOf().load(OWNER)).toEqual(document.state());
   });
 
   it('does not take the document of another DPU', async () => {

@@ -84,7 +84,8 @@ export async function createDataplaneWorker(ports: DataplaneWorkerPorts): Promis
   const { identity, owners, dataDirectory, engine, acceleration, workloads, clock, log } = ports;
   const { dpu, incarnation } = identity;
   const { rebooted } = await claimDataDirectory(dataDirectory, identity, log);
-  const store = new DocumentStore({ ...ports, directory: documentsOf(dataDirectory), dpu });
+  const directory = documentsOf(dataDirectory);
+  const store = new DocumentStore({ ...ports, directory, dpu, withoutChanges: [ACCELERATION_OWNER] });
   const followers: DocumentFollower[] = [];
   const restored: string[] = [];
   const settlement = new Settlement(followers, { engine, settled: () => heartbeat.now() });

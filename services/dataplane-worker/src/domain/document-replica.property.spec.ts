@@ -2,9 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { DocumentDigest } from '@outboard/contracts';
 import type { DocumentUpdate, DocumentVersion } from '@outboard/dataplane';
 import fc from 'fast-check';
+import { amend } from './document-change.js';
 import { DocumentReplica, NOTHING, SYNC_JITTER } from './document-replica.js';
 import {
   type Delta,
+  type DocumentChange,
   type DocumentState,
   isSameVersion,
   type ReplicaAction,
@@ -115,7 +117,8 @@ class World {
   #engine = new Map<string, Uint8Array>();
   #engineVersion: DocumentVersion | undefined;
   #disk: DocumentState | undefined;
-  #persistWanted = false;
+  /** What its disk does not have: changes, or undefined for all of it. */
+  #unwritten: DocumentChange[] | undefined = [];
   #waits = false;
   /** The wait is the one of a replica that agrees with its owner. */
   #follows = false;
@@ -129,16 +132,23 @@ class World {
     this.#questions = [];
     this.answers = [];
     this.#waits = false;
-    this.#persistWanted = false;
+    this.#unwritten = [];
     this.#connectedOnce = false;
     this.#replica = new DocumentReplica('network', this.#disk);
     this.#take(this.#replica.start('kept'));
   }
 
   writeDisk(): void {
-    if (!this.#persistWanted) return;
     const { version, entries } = this.#replica.state;
-    this.#disk = { version, entries: new Map(entries) };
+    if (this.#unwritten === undefined) this.#disk = { version, entries: new Map(entries) };
+    for (const change of this.#unwritten ?? []) {
+      const amended = new Map(this.#disk?.entries);
+      amend(amended, change);
+      this.#disk = { version: change.version, entries: amended };
+    }
+    // What is written change by change is what would be written as a whole.
+    if (this.#disk !== undefined) expect(this.#disk).toEqual({ version, entries });
+    this.#unwritten = [];
   }
 
   connect(): void {
@@ -211,8 +221,10 @@ class World {
   #take(actions: readonly ReplicaAction[]): void {
     for (const action of actions) {
       if (action.kind === 'submit') this.#submit(action.update);
-      else if (action.kind === 'persist') this.#persistWanted = true;
-      else if (action.kind === 'wait') {
+      else if (action.kind === 'persist') {
+        if (action.change === undefined) this.#unwritten = undefined;
+        else this.#unwritten?.push(action.change);
+      } else if (action.kind === 'wait') {
         this.#waits = true;
         this.#follows = action.jitter === SYNC_JITTER;
       } else if (action.kind !== 'warn') this.#questions.push(action);

@@ -1,5 +1,6 @@
 import { DocumentDigest } from '@outboard/contracts';
 import type { DocumentVersion } from '@outboard/dataplane';
+import { amend, digestAfter, sizeOf } from './document-change.js';
 import { FetchedDocument } from './fetched-document.js';
 import {
   type Delta,
@@ -280,29 +281,18 @@ export class DocumentReplica {
     if (version.epoch !== this.#version.epoch) return 'other-epoch';
     if (version.sequence <= this.#version.sequence) return 'stale';
     if (base !== this.#version.sequence) return 'gap';
-    const digest = DocumentDigest.from(this.#version.digest);
-    const remove = (key: string): void => {
-      const object = this.#entries.get(key);
-      if (object !== undefined) digest.remove({ key, object });
-    };
-    for (const key of deletes) remove(key);
-    for (const [key, object] of upserts) {
-      remove(key);
-      digest.add({ key, object });
-    }
-    if (!digest.equals(version.digest)) {
+    if (!digestAfter(this.state, delta).equals(version.digest)) {
       // A change that is too large for a message comes without its entries, to say that it is there to be fetched.
       if (upserts.size + deletes.length > 0) {
         this.#warn(`the change to sequence ${version.sequence} does not lead to the digest it states`);
       }
       return 'wrong-digest';
     }
-    for (const key of deletes) this.#entries.delete(key);
-    for (const [key, object] of upserts) this.#entries.set(key, object);
+    amend(this.#entries, delta);
     this.#version = version;
     if (this.#submitted)
       this.#actions.push({ kind: 'submit', update: { owner: this.owner, version, upserts, deletes } });
-    this.#actions.push({ kind: 'persist' });
+    this.#actions.push({ kind: 'persist', change: { version, upserts, deletes } });
     return 'applied';
   }
 
@@ -411,13 +401,6 @@ export class DocumentReplica {
   #isFetching(): boolean {
     return this.#phase.kind === 'fetching' || this.#phase.kind === 'fetch-delayed';
   }
-}
-
-function sizeOf({ upserts, deletes }: Delta): number {
-  let bytes = 0;
-  for (const [key, object] of upserts) bytes += key.length + object.length;
-  for (const key of deletes) bytes += key.length;
-  return bytes;
 }
 
 const compare = (left: bigint, right: bigint): number => (left < right ? -1 : left > right ? 1 : 0);

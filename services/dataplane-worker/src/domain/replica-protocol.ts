@@ -1,12 +1,16 @@
 import type { DocumentEntry } from '@outboard/contracts';
 import type { DocumentUpdate, DocumentVersion } from '@outboard/dataplane';
 
-/** A change from the version with sequence `base` to `version`, within one epoch. A key occurs once in it. */
-export interface Delta {
-  readonly base: bigint;
+/** A change to `version`, within one epoch. A key occurs once in it. */
+export interface DocumentChange {
   readonly version: DocumentVersion;
   readonly upserts: ReadonlyMap<string, Uint8Array>;
   readonly deletes: readonly string[];
+}
+
+/** A change from the version with sequence `base`. */
+export interface Delta extends DocumentChange {
+  readonly base: bigint;
 }
 
 /** What the owner says to {epoch, sequence, digest}. */
@@ -39,8 +43,8 @@ export type ReplicaEvent =
 
 export type ReplicaAction =
   | { readonly kind: 'submit'; readonly update: DocumentUpdate }
-  /** The document is another: keep it on disk. */
-  | { readonly kind: 'persist' }
+  /** The document is another: keep it on disk. By `change` from the one before; undefined: as a whole. */
+  | { readonly kind: 'persist'; readonly change?: DocumentChange }
   | { readonly kind: 'synchronise'; readonly request: number; readonly version: DocumentVersion }
   | { readonly kind: 'fetch'; readonly request: number; readonly pageToken: string }
   /** Replaces the wait before. `jitter` 0.2: anything from 0.8 to 1.2 of it. */
