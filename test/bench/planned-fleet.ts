@@ -44,6 +44,7 @@ export class PlannedFleet {
           tunnelEndpoint: tunnelEndpoint as never,
           underlayMtu: 1500,
           hardwareOffload: false,
+          trunks: false,
           labels: {},
           encapsulations: ['VXLAN'],
           reachable: true,

@@ -181,6 +181,7 @@ export function worldOf(plan: Plan, tunnelEndpointOf: (dpu: string) => string): 
       tunnelEndpoint,
       underlayMtu: 1600,
       hardwareOffload: false,
+      trunks: false,
       reachable: true,
       schedulable: true,
     } as const;

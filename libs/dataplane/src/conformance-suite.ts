@@ -5,7 +5,7 @@ import { difference, satisfies } from '@outboard/reconcile';
 import type { DocumentReport, DocumentUpdate } from './document.js';
 import type { Driver, Spec } from './driver.js';
 import { faultyDriver } from './driver-memory/faulty-driver.js';
-import { CHANGED, ENCAPSULATED, EVERYTHING, NET, OTHER } from './testing/conformance-documents.js';
+import { CHANGED, EVERYTHING, NET, OPTIONAL, OTHER } from './testing/conformance-documents.js';
 import * as d from './testing/documents.js';
 import { EngineProbe } from './testing/engine-probe.js';
 import { randomDocuments } from './testing/random-documents.js';
@@ -31,6 +31,12 @@ const isInProcess = ({ inProcess = new Set() }: Driver<Spec>, key: string): bool
 
 const without = (entries: readonly d.Entry[], ...keys: readonly string[]): d.Entry[] =>
   entries.filter(([key]) => !keys.includes(key));
+
+/** What the driver has of that which not every one has. */
+const optional = (driver: Driver<Spec>): d.Entry[] =>
+  Object.entries(OPTIONAL).flatMap(([name, entries]) =>
+    driver.capabilities().some((each) => each.name === name && each.available) ? entries : [],
+  );
 
 /** Milliseconds: the tests that try out every operation have many steps. */
 const TEST_MILLISECONDS = 60_000;
@@ -124,6 +130,22 @@ export function driverConformance<S extends Spec>(
     it('creates every kind of object and sees it as it was wanted', async () => {
       const driver = await open();
       const probe = await start(driver);
+      expectClean(await probe.apply(whole(EVERYTHING)));
+      await expectExactly(probe, driver);
+    });
+
+    it('comes and goes with all that it has and others may not, and refuses what it has not', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      const had = optional(driver);
+      expectClean(await probe.apply(whole([...EVERYTHING, ...had])));
+      await expectExactly(probe, driver);
+      const all = Object.values(OPTIONAL).flat();
+      const { problems } = await probe.apply(whole([...EVERYTHING, ...all]));
+      const refused = problems.filter(({ state }) => state === 'UNSUPPORTED').map(({ key }) => key);
+      const domains = all.filter((entry) => !had.includes(entry)).map(([key]) => key);
+      expect(domains).toEqual(expect.arrayContaining(refused));
+      expect(refused.includes('endpoint/port-5')).toBe(domains.includes('endpoint/port-5'));
       expectClean(await probe.apply(whole(EVERYTHING)));
       await expectExactly(probe, driver);
     });
@@ -320,10 +342,7 @@ export function driverConformance<S extends Spec>(
         driver.setFault((operation) =>
           operation.action !== 'delete' && operation.object.spec.kind === kind ? { kind: 'done' } : undefined,
         );
-        const all = [
-          ...EVERYTHING,
-          ...Object.entries(ENCAPSULATED).flatMap(([type, more]) => (has(type) ? more : [])),
-        ];
+        const all = [...EVERYTHING, ...optional(driver)];
         const report = await probe.apply(whole(all));
         expect(report.problems).toContainEqual(
           expect.objectContaining({ state: 'FAILED', message: expect.stringContaining('acknowledged, but') }),

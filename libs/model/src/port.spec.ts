@@ -9,6 +9,31 @@ const port = (bandwidth: object) => ({
   spec: { network: 'blue', bandwidth },
 });
 
+describe('a port that is a VLAN of another', () => {
+  const parse = (spec: object) => parseManifest({ ...port({}), spec: { network: 'blue', ...spec } });
+
+  it('names its parent and its tag', () => {
+    const trunk = { parent: 'cnf-0', vlanId: 4094 };
+    expect(unwrap(parse({ trunk })).spec).toMatchObject({ function: undefined, trunk });
+  });
+
+  it.each([
+    [{ trunk: {} }, ['spec.trunk.parent is required', 'spec.trunk.vlanId must be 1 to 4094']],
+    [{ trunk: { parent: 'Cnf', vlanId: 4095 } }, [expect.anything(), 'spec.trunk.vlanId must be 1 to 4094']],
+    [
+      {
+        trunk: { parent: 'cnf-0', vlanId: 1 },
+        function: { serialNumber: 'S1', pfMacAddress: '02:00:00:00:00:01' },
+      },
+      ['spec.function must be absent with trunk'],
+    ],
+  ])('is refused as %j with every problem', (spec, problems) => {
+    const parsed = parse(spec);
+    const { violations } = parsed.ok ? { violations: [] } : parsed.error;
+    expect(violations.map(({ field, description }) => `${field} ${description}`)).toEqual(problems);
+  });
+});
+
 describe('the bandwidth of a port', () => {
   it('may limit one direction or both', () => {
     const bandwidthOf = (bandwidth: object) => unwrap(parseManifest(port(bandwidth))).spec;

@@ -6,6 +6,7 @@ export const BPF = {
   LOAD_HALF_INDEXED: 0x48,
   /** X becomes four times the low half of a byte: the length of an IPv4 header. */
   LOAD_HEADER_LENGTH: 0xb1,
+  AND: 0x54,
   JUMP_IF_EQUAL: 0x15,
   JUMP_IF_SET: 0x45,
   RETURN: 0x06,

@@ -19,6 +19,9 @@ const SUBNET: Omit<SubnetSpec, 'network' | 'cidr' | 'gateway' | 'allocationRange
   domainName: undefined,
 };
 
+/** All could be used before there was a word for it, and none had VLANs of ports. */
+const DPU: Pick<DpuRecord, 'schedulable' | 'trunks'> = { schedulable: true, trunks: false };
+
 /** A record as this version has it, from one that an earlier version may have stored: what that lacks nobody has asked for. */
 export function completeRecord(record: StoredRecord): StoredRecord {
   switch (record.kind) {
@@ -35,8 +38,7 @@ export function completeRecord(record: StoredRecord): StoredRecord {
       return { kind: 'NetlinkObject', resource: { ...resource, spec: completePlaced(resource.spec) } };
     }
     case 'Dpu':
-      // All could be used before there was a word for it.
-      return { ...record, schedulable: (record as Partial<DpuRecord>).schedulable ?? true };
+      return { ...DPU, ...record };
     default:
       return record;
   }

@@ -37,7 +37,7 @@ describe('any history of commands, inventory and reports', () => {
         documentChanges += lab.changes.length;
         changesOfPolicies += lab.changes.filter(({ upserts }) => upserts.some(isOfPolicies)).length;
       }),
-      { numRuns: 40, seed: 20261122 },
+      { numRuns: 70, seed: 20261122 },
     );
     expect(documentChanges).toBeGreaterThan(200);
     expect(changesOfPolicies).toBeGreaterThan(40);

@@ -202,6 +202,7 @@ export function endpointObject(
       serviceChains: chains.map(({ record }) =>
         objectKeys.serviceChain(record.resource.metadata.uid, network.spec.router),
       ),
+      ...(spec.trunk && { vlanId: spec.trunk.vlanId }),
     },
   });
 }

@@ -1,5 +1,6 @@
 import {
   type ConditionUpdateOf,
+  type FunctionIdentity,
   findCondition,
   functionIdentityKey,
   type IpAddress,
@@ -13,10 +14,10 @@ import {
   segmentText,
   type Uid,
 } from '@outboard/model';
-import type { NetworkEntry } from './entries.js';
+import type { NetworkEntry, PortEntry } from './entries.js';
 import type { ReleaseEntry } from './quarantine.js';
 import type { DpuRecord } from './records.js';
-import type { World } from './world.js';
+import { nameKey, type World } from './world.js';
 
 /**
  * What tunnels add to an IP packet, in bytes, over IPv4 and IPv6: the inner Ethernet header (14), VXLAN (8, RFC 7348) or
@@ -63,6 +64,14 @@ export function effectiveMtu(network: NetworkEntry): Mtu | undefined {
   return smallest as Mtu;
 }
 
+/** The MTU that the network has as soon as the DPU takes part in it. */
+function mtuOn(network: NetworkEntry, dpu: DpuRecord): number | undefined {
+  const carried = carriedMtu(network, dpu);
+  const asked = network.record.resource.spec.mtu;
+  if (asked !== undefined || network.physical) return asked ?? carried;
+  return carried && Math.min(carried, effectiveMtu(network) ?? MAX_MTU);
+}
+
 type Unplanned = Extract<ConditionUpdateOf<'Port'>, { type: 'Planned' }>;
 
 /** Where a port goes, or why it goes nowhere yet. */
@@ -93,12 +102,16 @@ export function planPort(
   former: PortStatus | undefined,
   override?: DpuOverride,
 ): Plan {
-  const identity = spec.function;
+  const { parent, identity } = connectionOf(world, network, spec);
+  if (spec.trunk && !(parent && isConnected(parent))) {
+    return wait('ParentNotConnected', `port ${spec.trunk.parent}`);
+  }
   if (!identity) return wait('NoFunction');
   const found = world.functions.withIdentity(functionIdentityKey(identity));
   if (!found) return wait('FunctionUnknown', `no DPU has shown ${functionIdentityKey(identity)}`);
   const dpu = override?.name === found.dpu ? override.record : world.dpus.get(found.dpu)?.record;
-  if (dpu?.schedulable === false && !isOn(dpu, former)) {
+  // A VLAN is where its parent is.
+  if (dpu?.schedulable === false && !spec.trunk && !isOn(dpu, former)) {
     return wait('DpuUnschedulable', `${dpu.name} takes no new ports: see its lifecycle`);
   }
   if (found.representor === undefined) return wait('RepresentorUnknown', `${found.dpu}: ${found.name}`);
@@ -106,6 +119,21 @@ export function planPort(
     return wait('FunctionUnknown', `${found.name} is of ${found.dpu}, which is not known or not in use`);
   const obstacle = obstacleOf(world, network, spec, dpu) ?? quarantineOf(world, network, uid, allocation);
   return obstacle ?? { planned: true, dpu, representor: found.representor };
+}
+
+/** Whether ports that are VLANs of it can be. */
+const isConnected = ({ placement, record }: PortEntry): boolean =>
+  placement !== undefined && record.resource.spec.adminState === 'UP';
+
+/** By whose function a port is connected. `parent`: of which it is a VLAN. */
+export function connectionOf(
+  world: World,
+  network: NetworkEntry,
+  { function: own, trunk }: PortSpec,
+): { readonly parent: PortEntry | undefined; readonly identity: FunctionIdentity | undefined } {
+  if (!trunk) return { parent: undefined, identity: own };
+  const parent = world.ports.get(nameKey(network.record.resource.metadata.tenant, trunk.parent));
+  return { parent, identity: parent?.record.resource.spec.function };
 }
 
 /**
@@ -122,7 +150,7 @@ function isOn({ name }: DpuRecord, former: PortStatus | undefined): boolean {
 export function obstacleOf(
   world: World,
   network: NetworkEntry,
-  { offload }: PortSpec,
+  portSpec: PortSpec,
   dpu: DpuRecord,
 ): Exclude<Plan, { planned: true }> | undefined {
   const { physical, record } = network;
@@ -142,8 +170,16 @@ export function obstacleOf(
   if (carried < needed) {
     return refuse('UnderlayTooSmall', `${dpu.name} carries ${carried} bytes, ${needed} are needed`);
   }
-  if (offload === 'REQUIRED' && !dpu.hardwareOffload) {
+  if (portSpec.offload === 'REQUIRED' && !dpu.hardwareOffload) {
     return refuse('NoHardware', `${dpu.name} cannot realise ports in hardware`);
+  }
+  if (!portSpec.trunk) return undefined;
+  if (!dpu.trunks) return refuse('TrunkUnsupported', `${dpu.name} cannot connect ports as VLANs of others`);
+  const { parent } = connectionOf(world, network, portSpec);
+  const [own, most] = [mtuOn(network, dpu), parent && mtuOn(parent.network, dpu)];
+  if (own !== undefined && most !== undefined && own > most) {
+    const message = `port ${portSpec.trunk.parent} has ${most} bytes, the network ${own}`;
+    return refuse('ParentMtuTooSmall', message);
   }
   return undefined;
 }

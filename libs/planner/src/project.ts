@@ -56,6 +56,7 @@ function putDpu(draft: Draft, record: DpuRecord): void {
   // Its underlay may have become smaller or larger.
   for (const { network } of world.dpus.get(record.name)?.memberships.values() ?? [])
     settleMtu(draft, network);
+  settleTouched(draft);
 }
 
 /**

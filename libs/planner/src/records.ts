@@ -99,6 +99,8 @@ export interface DpuRecord {
   readonly underlayMtu: number | undefined;
   /** Whether the dataplane can realise ports in hardware. */
   readonly hardwareOffload: boolean;
+  /** Whether the dataplane can connect ports as VLANs of others. */
+  readonly trunks: boolean;
   /** Whether the worker holds its lease. */
   readonly reachable: boolean;
   /** Whether ports that are not on it may come there. */

@@ -20,19 +20,26 @@ import { nameKey, type World } from './world.js';
 
 type RouterCondition = ConditionUpdateOf<'Router'>;
 
+/** Far more than are needed, unless ports keep each other out in turns: the next decision goes on. */
+const MAX_ROUNDS = 8;
+
 /**
  * Writes what follows for others from what was decided: DPUs that left a network are waited for, the network has the
  * MTU of those that it has now, routers say where they stand.
  */
 export function settleTouched(draft: Draft): void {
-  const { networks, routers } = draft.world.takeTouched();
-  for (const [network, left] of networks) {
-    const { uid } = network.record.resource.metadata;
-    if (draft.world.networksByUid.get(uid) !== network) continue;
-    if (left.size > 0 && !draft.releases(uid)) draft.put(departure(draft, network, left));
-    settleMtu(draft, network);
+  // Another MTU may let ports in that are VLANs of others, or keep them out: they touch networks again.
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const { networks, routers } = draft.world.takeTouched();
+    if (networks.size + routers.size === 0) break;
+    for (const [network, left] of networks) {
+      const { uid } = network.record.resource.metadata;
+      if (draft.world.networksByUid.get(uid) !== network) continue;
+      if (left.size > 0 && !draft.releases(uid)) draft.put(departure(draft, network, left));
+      settleMtu(draft, network);
+    }
+    for (const router of routers) rewriteRouter(draft, router);
   }
-  for (const router of routers) rewriteRouter(draft, router);
   settleNetlinkObjects(draft);
   settlePolicies(draft);
   settleServiceChains(draft);

@@ -94,6 +94,12 @@ export function replanPort(draft: Draft, port: PortEntry, override?: DpuOverride
   const { metadata, spec } = port.record.resource;
   const desired = { metadata, spec, allocation: allocationOf(port.record.resource) };
   writePort(draft, port.network, port, desired, override ? { override } : {});
+  replanVlans(draft, port, override);
+}
+
+/** Plans again the ports that are VLANs of a port, which go where it goes. */
+export function replanVlans(draft: Draft, port: PortEntry, override?: DpuOverride): void {
+  for (const vlan of draft.world.vlansOf(port)) replanPort(draft, vlan, override);
 }
 
 /** Writes of ports that other policies or chains apply to now that their DPUs have to apply that. */
@@ -222,6 +228,11 @@ export function settleMtu(draft: Draft, network: NetworkEntry): void {
   for (const { record, placement } of network.ports) {
     const resource = { ...record.resource, status: { ...record.resource.status, mtu } };
     draft.putPort({ ...record, resource }, placement);
+  }
+  // A VLAN fits into its parent, or does not any more.
+  for (const port of network.ports) {
+    if (port.record.resource.spec.trunk) replanPort(draft, port);
+    replanVlans(draft, port);
   }
 }
 

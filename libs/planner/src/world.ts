@@ -62,6 +62,8 @@ export class World {
   readonly portsByUid = new Map<string, PortEntry>();
   /** Who has bound which function, by the function's identity. */
   readonly bindings = new Map<string, PortEntry>();
+  /** The VLANs of ports, by the parent, and of each by the VLAN's number. */
+  readonly trunks = new Map<string, Map<number, PortEntry>>();
   readonly dpus = new Map<string, DpuEntry>();
   readonly functions = new Functions();
   readonly retentions = new Map<string, RetentionRecord>();
@@ -551,6 +553,12 @@ export class World {
     return entry;
   }
 
+  /** The ports that are VLANs of a port. */
+  vlansOf({ record }: PortEntry): readonly PortEntry[] {
+    const { tenant, name } = record.resource.metadata;
+    return [...(this.trunks.get(nameKey(tenant, name))?.values() ?? [])];
+  }
+
   /** Other policies apply to a connected port, or it goes through other chains. */
   #replan(port: PortEntry): void {
     const placement = placementOf(port.record.resource, port.network, this.dpus, port);
@@ -577,8 +585,13 @@ export class World {
 
   #indexPort(entry: PortEntry): void {
     const { network } = entry;
-    const { spec, status } = entry.record.resource;
+    const { metadata, spec, status } = entry.record.resource;
     if (spec.function) this.bindings.set(functionIdentityKey(spec.function), entry);
+    if (spec.trunk) {
+      const parent = nameKey(metadata.tenant, spec.trunk.parent);
+      const trunk = this.trunks.get(parent) ?? new Map();
+      this.trunks.set(parent, trunk.set(spec.trunk.vlanId, entry));
+    }
     if (status.macAddress) network.macAddresses.set(status.macAddress, entry);
     for (const { subnet, ip } of status.addresses) {
       network.addresses.set(ip, entry);
@@ -591,8 +604,14 @@ export class World {
 
   #unindexPort(entry: PortEntry): void {
     const { network } = entry;
-    const { spec, status } = entry.record.resource;
+    const { metadata, spec, status } = entry.record.resource;
     if (spec.function) this.bindings.delete(functionIdentityKey(spec.function));
+    if (spec.trunk) {
+      const parent = nameKey(metadata.tenant, spec.trunk.parent);
+      const trunk = this.trunks.get(parent);
+      trunk?.delete(spec.trunk.vlanId);
+      if (trunk?.size === 0) this.trunks.delete(parent);
+    }
     if (status.macAddress) network.macAddresses.delete(status.macAddress);
     for (const { subnet, ip } of status.addresses) {
       network.addresses.delete(ip);
@@ -659,5 +678,6 @@ export class World {
 /** Whether nothing changes that a port is found by. */
 const holdsTheSame = ({ resource: before }: PortRecord, { resource: after }: PortRecord): boolean =>
   before.spec.function === after.spec.function &&
+  before.spec.trunk === after.spec.trunk &&
   before.status.macAddress === after.status.macAddress &&
   before.status.addresses === after.status.addresses;

@@ -138,6 +138,19 @@ const portStep = steps(
   },
 );
 
+const vlanStep = steps(
+  'vlan',
+  fc.record({
+    name: fc.constantFrom(...PORTS),
+    network: fc.constantFrom(...NETWORKS),
+    parent: fc.constantFrom(...PORTS),
+    vlanId: fc.constantFrom(100, 101),
+  }),
+  (lab, { name, network, parent, vlanId }) => {
+    lab.tryApply('Port', name, { network, trunk: { parent, vlanId } });
+  },
+);
+
 const physicalNetworkStep = steps(
   'physicalNetwork',
   fc.record({
@@ -200,6 +213,7 @@ const dpuStep = steps(
     tunnelEndpoint: fc.constantFrom('192.0.2.1', '192.0.2.99', '2001:db8:ffff::1', undefined),
     underlayMtu: fc.constantFrom(1500, 1400, 9000),
     hardwareOffload: fc.boolean(),
+    trunks: fc.constantFrom(true, true, false),
     reachable: fc.boolean(),
     schedulable: fc.constantFrom(true, true, true, false),
     labels: fc.constantFrom({ rack: 'r1' }, { rack: 'r2' }),
@@ -260,6 +274,7 @@ const single = fc.oneof(
   { weight: 2, arbitrary: physicalNetworkStep },
   { weight: 2, arbitrary: encapsulationPolicyStep },
   { weight: 12, arbitrary: portStep },
+  { weight: 3, arbitrary: vlanStep },
   { weight: 1, arbitrary: timeStep },
   { weight: 1, arbitrary: addressSetStep },
   { weight: 3, arbitrary: policyStep },
@@ -459,7 +474,10 @@ export function removeEverything(lab: Lab): void {
   for (const { resource } of lab.records('NetlinkObject'))
     lab.delete('NetlinkObject', resource.metadata.name);
   for (const { resource } of lab.records('ServiceChain')) lab.delete('ServiceChain', resource.metadata.name);
-  for (const { resource } of lab.records('Port')) lab.delete('Port', resource.metadata.name);
+  const ports = lab.records('Port');
+  // VLANs before what they are VLANs of.
+  for (const { resource } of ports) if (resource.spec.trunk) lab.delete('Port', resource.metadata.name);
+  for (const { resource } of ports) if (!resource.spec.trunk) lab.delete('Port', resource.metadata.name);
   for (const { resource } of lab.records('SecurityPolicy'))
     lab.delete('SecurityPolicy', resource.metadata.name);
   for (const { resource } of lab.records('AddressSet')) lab.delete('AddressSet', resource.metadata.name);

@@ -40,6 +40,27 @@ export function checkInvariants(lab: Lab): void {
   checkAdmitted(lab);
   checkAddresses(lab);
   checkPlaced(lab);
+  checkTrunks(lab);
+}
+
+/** A VLAN is where its parent is, or nowhere; and nobody else has its number. */
+function checkTrunks(lab: Lab): void {
+  const ports = lab.records('Port').map(({ resource }) => resource);
+  const vlans = ports.flatMap((port) => (port.spec.trunk ? [{ port, trunk: port.spec.trunk }] : []));
+  const numbers = vlans.map(({ port, trunk }) => `${port.metadata.tenant} ${trunk.parent} ${trunk.vlanId}`);
+  expect(new Set(numbers).size).toBe(numbers.length);
+  for (const { port, trunk } of vlans) {
+    const parent = ports.find(
+      ({ metadata }) => metadata.tenant === port.metadata.tenant && metadata.name === trunk.parent,
+    );
+    expect([port.metadata.name, parent?.spec.trunk]).toEqual([port.metadata.name, undefined]);
+    const { dpu, representor } = port.status;
+    const isUp = parent?.spec.adminState === 'UP';
+    if (dpu !== undefined)
+      expect([dpu, representor, isUp]).toEqual([parent?.status.dpu, parent?.status.representor, true]);
+    else if (parent?.status.dpu !== undefined && isUp)
+      expect(findCondition(port.status.conditions, 'Planned')?.reason).not.toBe('ParentNotConnected');
+  }
 }
 
 /** Who has which address, by the rows alone; and that what is counted says the same. */

@@ -173,6 +173,7 @@ export class Lab {
       tunnelEndpoint: `192.0.2.${name.replace(/\D/g, '')}` as NonNullable<DpuRecord['tunnelEndpoint']>,
       underlayMtu: 1500,
       hardwareOffload: false,
+      trunks: true,
       reachable: true,
       schedulable: true,
       ...fields,

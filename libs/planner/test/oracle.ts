@@ -406,6 +406,7 @@ function portObject(
     egressKbps: spec.bandwidth?.egressKbps,
     offload: spec.offload === 'PREFERRED' ? undefined : spec.offload,
     serviceChains,
+    vlanId: spec.trunk?.vlanId,
   });
   return [`endpoint/${metadata.uid}`, { source, endpoint }];
 }

@@ -25,6 +25,7 @@ import { NAMESPACE_PREFIX } from '../realise/names.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import { STEERING } from '../realise/service-chain.js';
 import { steeringProgram } from '../realise/steering-program.js';
+import { LINUX_TRUNK } from '../realise/trunk.js';
 import { ingressQdisc } from './ingress.js';
 
 /** Switches of a namespace, all to be on. */
@@ -78,6 +79,7 @@ async function probe(): Promise<Capability[]> {
       await tryNft(),
       tryBridgeNetfilter(namespace),
       ipv6Egress(namespace),
+      LINUX_TRUNK,
     );
     return found;
   } finally {

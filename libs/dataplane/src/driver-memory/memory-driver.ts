@@ -12,6 +12,7 @@ import {
 import type { LinuxSpec } from '../realise/linux-objects.js';
 import { netlinkView } from '../realise/netlink-view.js';
 import { realiseLinux } from '../realise/realise.js';
+import { LINUX_TRUNK } from '../realise/trunk.js';
 import { MemoryKernel } from './memory-kernel.js';
 
 export interface MemoryDriverOptions {
@@ -40,7 +41,12 @@ export class MemoryDriver extends InMemoryDriver<LinuxSpec> {
   }
 
   capabilities(): readonly Capability[] {
-    return ['vxlan', 'geneve', 'vlan', 'flat'].map((name) => ({ name, available: true, reason: '' }));
+    const available = ['vxlan', 'geneve', 'vlan', 'flat'].map((name) => ({
+      name,
+      available: true,
+      reason: '',
+    }));
+    return [...available, LINUX_TRUNK];
   }
 
   realise(key: string, object: DataplaneObject, resolve: Resolve, isUp: HopIsUp): Realisation<LinuxSpec> {

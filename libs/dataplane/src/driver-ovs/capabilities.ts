@@ -2,6 +2,7 @@ import type { Capability } from '../driver.js';
 import { ipv6Egress } from '../kernel/forwarding.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import { STEERING } from '../realise/service-chain.js';
+import { TRUNK } from '../realise/trunk.js';
 import { askMeterFeatures, readMaximumMeters } from './openflow/meters.js';
 import type { Switch } from './switch.js';
 
@@ -33,6 +34,7 @@ export async function askCapabilities({ database, client }: Switch): Promise<rea
     capability('bandwidth', meters > 0, 'the datapath has no meters'),
     capability('policies', true, ''),
     capability(STEERING, true, ''),
+    capability(TRUNK, types.has('patch'), `Open vSwitch ${version} was built without patch`),
     ipv6Egress(undefined),
     capability(HARDWARE_OFFLOAD, false, 'the userspace datapath forwards in software'),
   ];

@@ -26,6 +26,7 @@ import { specOf, stepsOf } from '../handlers.js';
 import { InMemoryDriver } from '../in-memory/in-memory-driver.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
 import { STEERING } from '../realise/service-chain.js';
+import { TRUNK } from '../realise/trunk.js';
 import { Latency, type LatencyOptions } from './latency.js';
 import { SimSwitch } from './sim-switch.js';
 
@@ -65,7 +66,7 @@ export class SimDriver extends InMemoryDriver<OvsSpec> {
   capabilities(): readonly Capability[] {
     const { hasHardware } = this.vswitch;
     return [
-      ...['vxlan', 'geneve', 'vlan', 'flat', 'policies', 'bandwidth', STEERING].map((name) => ({
+      ...['vxlan', 'geneve', 'vlan', 'flat', 'policies', 'bandwidth', STEERING, TRUNK].map((name) => ({
         name,
         available: true,
         reason: '',

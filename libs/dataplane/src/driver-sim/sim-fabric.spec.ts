@@ -4,7 +4,7 @@ import * as d from '../testing/documents.js';
 import { EngineProbe } from '../testing/engine-probe.js';
 import { SimDriver } from './sim-driver.js';
 import { SimFabric } from './sim-fabric.js';
-import { SimHost } from './sim-host.js';
+import { type Probe, SimHost } from './sim-host.js';
 import { SimSwitch } from './sim-switch.js';
 
 const BLUE = '0192f3c1-7a2e-7c1b-9d40-000000000001';
@@ -77,7 +77,7 @@ describe('frames on simulated switches', () => {
   });
 
   /** Every DPU gets the document that makes it part of the two networks. */
-  async function apply(more: readonly d.Entry[] = []): Promise<void> {
+  async function apply(more: readonly d.Entry[] | ((dpu: DpuName) => d.Entry) = []): Promise<void> {
     for (const [dpu, probe] of probes) {
       const peers = Object.entries(UNDERLAY).filter(([name]) => name !== dpu);
       const entries = [
@@ -101,7 +101,7 @@ describe('frames on simulated switches', () => {
                 tunnelEndpoint: UNDERLAY[each.dpu],
               });
         }),
-        ...more,
+        ...(typeof more === 'function' ? [more(dpu)] : more),
       ];
       expect(await probe.apply(d.document(++sequence, entries))).toMatchObject({ problems: [] });
     }
@@ -117,6 +117,41 @@ describe('frames on simulated switches', () => {
               arrived: true,
               answered: true,
             });
+  });
+
+  it('of a VLAN of a function are those of another port: in its network, under its policies, with its addresses', async () => {
+    const known = { macAddress: '02:00:5e:00:01:65', ipAddresses: ['10.0.2.101'] };
+    const place = { representor: 'pf0vf0', vlanId: 101, isolatedIngress: true };
+    await apply((dpu) =>
+      dpu === 'dpu-1'
+        ? d.endpoint('a-red', RED, { ...known, ...place })
+        : d.remoteEndpoint('a-red', RED, { ...known, tunnelEndpoint: UNDERLAY['dpu-1'] }),
+    );
+    const vlan = new SimHost({
+      ...known,
+      addresses: [{ ip: '10.0.2.101', prefixLength: 24, gateway: '10.0.2.1' }],
+    });
+    const outcome = (probe: Partial<Probe>, from = vlan) => {
+      const { arrived, by, answered } = fabric.probe(from, {
+        protocol: 'TCP',
+        port: 80,
+        destination: '',
+        ...probe,
+      });
+      return { arrived, by, answered };
+    };
+    // Nobody is behind the VLAN yet, and the holder of the function itself does not get what is for it.
+    expect(outcome({ destination: '10.0.2.8' }).arrived).toBe(false);
+    fabric.attach('dpu-1', 'pf0vf0', vlan, 101);
+    for (const name of ['b', 'c', 'd']) {
+      const { ipv4: destination } = PODS.find((each) => each.name === name) as Pod;
+      expect(outcome({ destination })).toEqual({ arrived: true, by: host(name), answered: true });
+    }
+    expect(outcome({ destination: '10.0.2.101' }, host('d')).arrived).toBe(false);
+    expect(outcome({ destination: '10.0.2.8', source: '10.0.1.5' }).arrived).toBe(false);
+    expect(outcome({ destination: '10.0.1.7' }, host('a'))).toMatchObject({ by: host('c') });
+    fabric.attach('dpu-1', 'pf0vf0', vlan, 102);
+    expect(outcome({ destination: '10.0.2.8' }).arrived).toBe(false);
   });
 
   it('reach nobody before there is a document, and nobody who has no port', async () => {

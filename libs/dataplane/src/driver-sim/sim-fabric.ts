@@ -1,4 +1,4 @@
-import { TUNNEL_PORTS, UPLINK_PATCH } from '../driver-ovs/realise/ovs-objects.js';
+import { TUNNEL_PORTS, UPLINK_PATCH, VLAN_PRESENT } from '../driver-ovs/realise/ovs-objects.js';
 import { familyOf, numberOfIp } from './frames.js';
 import type { Probe, SimHost } from './sim-host.js';
 import type { SimSwitch } from './sim-switch.js';
@@ -39,7 +39,7 @@ const MAX_FRAMES = 10_000;
 export class SimFabric {
   readonly #dpus = new Map<string, SimDpu>();
   readonly #byAddress = new Map<bigint, SimDpu>();
-  /** Who is behind the ports of DPUs, by `<dpu> <representor>`. */
+  /** Who is behind the ports of DPUs, by `<dpu> <representor> <VLAN>`; VLAN 0: without a tag. */
   readonly #hosts = new Map<string, SimHost>();
   /** Who is on the fabric itself, by VLAN; 0: untagged. */
   readonly #devices = new Map<number, Set<SimHost>>();
@@ -52,18 +52,18 @@ export class SimFabric {
     this.#byAddress.set(numberOfIp(dpu.underlayAddress), dpu);
   }
 
-  /** Puts a host behind a function; takes away the one that was there. */
-  attach(dpu: string, representor: string, host: SimHost): void {
-    this.detach(dpu, representor);
-    this.#hosts.set(`${dpu} ${representor}`, host);
+  /** Puts a host behind a function, or behind a VLAN of it; takes away the one that was there. */
+  attach(dpu: string, representor: string, host: SimHost, vlanId = 0): void {
+    this.detach(dpu, representor, vlanId);
+    this.#hosts.set(`${dpu} ${representor} ${vlanId}`, host);
     host.connect((headers, payload) => {
       const vswitch = this.#dpus.get(dpu)?.vswitch;
-      if (vswitch !== undefined) this.#enter(dpu, Packet.of(representor, headers, payload));
+      if (vswitch !== undefined) this.#enter(dpu, Packet.of(representor, tagged(headers, vlanId), payload));
     });
   }
 
-  detach(dpu: string, representor: string): void {
-    const key = `${dpu} ${representor}`;
+  detach(dpu: string, representor: string, vlanId = 0): void {
+    const key = `${dpu} ${representor} ${vlanId}`;
     this.#hosts.get(key)?.connect(undefined);
     this.#hosts.delete(key);
   }
@@ -100,7 +100,7 @@ export class SimFabric {
   }
 
   #leave(dpu: SimDpu, { port, packet }: Output): void {
-    const host = this.#hosts.get(`${dpu.name} ${port}`);
+    const host = this.#hosts.get(`${dpu.name} ${port} ${vlanOf(packet)}`);
     if (host !== undefined) host.receive(packet.at(port));
     else if (port === TUNNEL_PORTS.vxlan || port === TUNNEL_PORTS.geneve) this.#tunnel(dpu, port, packet);
     else if (port === UPLINK_PATCH.integration) this.#onFabric(packet, packet.payload, dpu);
@@ -118,13 +118,13 @@ export class SimFabric {
 
   #onFabric(frame: Packet | Headers, payload: Payload, from: SimDpu | SimHost): void {
     const packet = frame instanceof Packet ? frame : Packet.of('', frame, payload);
-    const vlan = Number(packet.get('vlan_vid') & 0xfffn);
-    for (const device of this.#devices.get(vlan) ?? []) if (device !== from) device.receive(packet.at(''));
+    for (const device of this.#devices.get(vlanOf(packet)) ?? [])
+      if (device !== from) device.receive(packet.at(''));
     for (const dpu of this.#dpus.values())
       if (dpu !== from) this.#enter(dpu.name, packet.at(UPLINK_PATCH.integration));
   }
 }
 
-const VLAN_PRESENT = 0x1000;
+const vlanOf = (packet: Packet): number => Number(packet.get('vlan_vid') & 0xfffn);
 const tagged = (headers: Headers, vlanId: number): Headers =>
   vlanId === 0 ? headers : { ...headers, vlan_vid: VLAN_PRESENT | vlanId };

@@ -105,6 +105,7 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
         table: (number) => tables.get(number),
         group: (id) => this.#group(id),
         meter: (id) => this.#passes(id),
+        peer: (port) => this.#peer(port),
         connections: this.connections,
       },
       packet,
@@ -130,6 +131,13 @@ export class SimSwitch extends InMemoryObjects<OvsSpec> {
     if (spec?.kind !== 'port' || !spec.attached) return false;
     const device = this.get(linkKey(port))?.spec;
     return device?.kind !== 'representor' || device.up;
+  }
+
+  /** Patches have their other end here, or in a switch that is not simulated. */
+  #peer(port: string): string | undefined {
+    const spec = this.get(portKey(port))?.spec;
+    const peer = spec?.kind === 'port' && spec.type === 'patch' ? spec.options.peer : undefined;
+    return peer !== undefined && this.get(portKey(peer)) !== undefined ? peer : undefined;
   }
 
   #passes(id: number): boolean {

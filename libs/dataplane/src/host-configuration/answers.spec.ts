@@ -42,6 +42,7 @@ const V6: ToldSubnet = {
 const specWith = (...subnets: readonly ToldSubnet[]): ResponderSpec => ({
   kind: 'responder',
   device: 'pf0vf0',
+  vlanId: 0,
   mac: MAC,
   hostName: 'web-0',
   mtu: 1450,

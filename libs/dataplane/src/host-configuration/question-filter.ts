@@ -16,8 +16,10 @@ const AT = {
   IPV6_PROTOCOL: 20,
   IPV6_PAYLOAD: 54,
 };
-/** Where the kernel keeps what it took out of the frame (linux/filter.h: SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT). */
+/** Where the kernel keeps what it took out of the frame (linux/filter.h: SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT, SKF_AD_VLAN_TAG). */
 const HAS_VLAN_TAG = 0xfffff000 + 48;
+const VLAN_TAG = 0xfffff000 + 44;
+const VLAN_ID_MASK = 0x0fff;
 const FRAGMENT_MASK = 0x3fff;
 const DHCP_SERVER = 67;
 const DHCPV6_SERVER = 547;
@@ -25,10 +27,10 @@ const ROUTER_SOLICITATION = 133;
 const DESTINATION_PORT = 2;
 
 /**
- * A socket filter that lets nothing pass but what may be a question to be answered: untagged, unfragmented DHCP to a
- * server, DHCPv6 to a server, router solicitations. All else costs a few instructions in the kernel.
+ * A socket filter that lets nothing pass but what may be a question to be answered: unfragmented DHCP to a server,
+ * DHCPv6 to a server, router solicitations, of the VLAN or (0) without a tag. All else costs a few instructions in the kernel.
  */
-export function questionFilter(): Uint8Array {
+export function questionFilter(vlanId: number): Uint8Array {
   // Each rule is a load and a jump to the end where it does not hold; the number of what is left to skip is known last.
   const check = (load: number, offset: number, value: number): readonly BpfInstruction[] => [
     [load, 0, 0, offset],
@@ -54,9 +56,17 @@ export function questionFilter(): Uint8Array {
     ...check(BPF.LOAD_BYTE, AT.IPV6_PAYLOAD, ROUTER_SOLICITATION),
     [BPF.RETURN, 0, 0, WHOLE_MESSAGE],
   ];
+  const tag: readonly BpfInstruction[] =
+    vlanId === 0
+      ? []
+      : [
+          [BPF.LOAD_WORD, 0, 0, VLAN_TAG],
+          [BPF.AND, 0, 0, VLAN_ID_MASK],
+          [BPF.JUMP_IF_EQUAL, 0, DROP, vlanId],
+        ];
   const program: readonly BpfInstruction[] = [
-    [BPF.LOAD_WORD, 0, 0, HAS_VLAN_TAG],
-    [BPF.JUMP_IF_EQUAL, 0, DROP, 0],
+    ...check(BPF.LOAD_WORD, HAS_VLAN_TAG, vlanId === 0 ? 0 : 1),
+    ...tag,
     [BPF.LOAD_HALF, 0, 0, AT.ETHER_TYPE],
     [BPF.JUMP_IF_EQUAL, 0, ipv4.length, ETHER_TYPE.IPV4],
     ...ipv4,

@@ -18,6 +18,8 @@ const MAX_SUBNETS = 16;
 /** Who asks, in parsed fields. */
 export interface Asker {
   readonly representor: string;
+  /** 0: none. */
+  readonly vlanId: number;
   readonly adminUp: boolean;
   readonly mac: string;
   readonly addresses: readonly string[];
@@ -75,7 +77,7 @@ function checkSubnet(subnet: SubnetConfiguration, add: (field: string, rule: str
  * and of no subnet that it has no address of.
  */
 export function responderObjects(
-  { representor, adminUp, mac, addresses, name, mtu }: Asker,
+  { representor, vlanId, adminUp, mac, addresses, name, mtu }: Asker,
   configuration: HostConfiguration | undefined,
 ): DriverObject<ResponderSpec>[] {
   if (!adminUp || !configuration || problemsOf(configuration).total > 0) return [];
@@ -83,8 +85,9 @@ export function responderObjects(
   if (subnets.length === 0) return [];
   const hostName = HOST_NAME.test(name) ? name : '';
   const server = configuration.macAddress;
-  const spec: ResponderSpec = { kind: 'responder', device: representor, mac, hostName, mtu, server, subnets };
-  return [{ key: responderKey(representor), spec, after: [], requires: [linkKey(representor)] }];
+  const place = { device: representor, vlanId };
+  const spec: ResponderSpec = { kind: 'responder', ...place, mac, hostName, mtu, server, subnets };
+  return [{ key: responderKey(place), spec, after: [], requires: [linkKey(representor)] }];
 }
 
 function toldSubnet(

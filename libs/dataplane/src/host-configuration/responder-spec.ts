@@ -1,11 +1,13 @@
 /**
  * What a port is told when it asks how to configure itself, by whoever has its representor: it asks there before its
- * frames go anywhere else, and is answered there. `responder/<device>`.
+ * frames go anywhere else, and is answered there. `responder/<device>`, `responder/<device>/<VLAN>`.
  */
 export interface ResponderSpec {
   readonly kind: 'responder';
   /** The representor. */
   readonly device: string;
+  /** The VLAN of the representor that the port is; 0: it is the representor itself, whose frames have no tag. */
+  readonly vlanId: number;
   /** The port's own address: nobody else is answered. */
   readonly mac: string;
   /** Empty: none. */
@@ -53,7 +55,8 @@ export type DhcpSubnet = ToldSubnet & { readonly dhcp: ToldByDhcp };
 export const dhcpSubnets = ({ subnets }: ResponderSpec, family: 4 | 6): DhcpSubnet[] =>
   subnets.filter((subnet): subnet is DhcpSubnet => subnet.family === family && subnet.dhcp !== null);
 
-export const responderKey = (device: string): string => `responder/${device}`;
+export const responderKey = ({ device, vlanId }: Pick<ResponderSpec, 'device' | 'vlanId'>): string =>
+  vlanId === 0 ? `responder/${device}` : `responder/${device}/${vlanId}`;
 
 /** The link-local address of every gateway. No port may have it. */
 export const GATEWAY_LINK_LOCAL = 'fe80::1';

@@ -9,7 +9,7 @@ import { Responders } from './responders.js';
 
 const MAC = '02:00:5e:00:10:05';
 const DEVICE = 'pf0vf0';
-const KEY = responderKey(DEVICE);
+const KEY = responderKey({ device: DEVICE, vlanId: 0 });
 const TEN_MINUTES = 600_000;
 /** Everything is as late as it may be. */
 const LATE: Random = { bytes: (count) => systemRandom.bytes(count), fraction: () => 1 };
@@ -28,6 +28,7 @@ const SUBNET: ToldSubnet = {
 const SPEC: ResponderSpec = {
   kind: 'responder',
   device: DEVICE,
+  vlanId: 0,
   mac: MAC,
   hostName: '',
   mtu: 1450,

@@ -7,9 +7,9 @@ import { linkKey } from '../realise/linux-keys.js';
 import { Responder } from './responder.js';
 import { type ResponderSpec, responderKey } from './responder-spec.js';
 
-/** Those who answer the ports of a DPU: one at each representor. They live as long as the driver does. */
+/** Those who answer the ports of a DPU: one at each representor, and at each VLAN of one that is a port. They live as long as the driver does. */
 export class Responders implements Handler<ResponderSpec> {
-  readonly #byDevice = new Map<string, Responder>();
+  readonly #byKey = new Map<string, Responder>();
 
   constructor(
     private readonly place: Place,
@@ -22,17 +22,16 @@ export class Responders implements Handler<ResponderSpec> {
   }
 
   async remove(operations: readonly DeleteOperation<ResponderSpec>[]): Promise<readonly OperationResult[]> {
-    for (const { observed } of operations) this.#take(observed.device)?.retire();
+    for (const { observed } of operations) this.#take(responderKey(observed))?.retire();
     return operations.map(() => DONE);
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<readonly ObservedObject<ResponderSpec>[]> {
     const wanted = keys === 'all' ? undefined : new Set(keys);
     const found: ObservedObject<ResponderSpec>[] = [];
-    for (const [device, { spec, deviceIndex }] of this.#byDevice) {
-      const key = responderKey(device);
+    for (const [key, { spec, deviceIndex }] of this.#byKey) {
       // Of a device that was made anew it hears nothing.
-      if (wanted?.has(key) === false || this.place.device(device)?.index !== deviceIndex) continue;
+      if (wanted?.has(key) === false || this.place.device(spec.device)?.index !== deviceIndex) continue;
       found.push({ key, spec, ownership: { kind: 'owned' } });
     }
     return found;
@@ -40,31 +39,32 @@ export class Responders implements Handler<ResponderSpec> {
 
   /** Without a word to the ports: the next driver goes on. */
   close(): void {
-    for (const device of [...this.#byDevice.keys()]) this.#take(device)?.close();
+    for (const key of [...this.#byKey.keys()]) this.#take(key)?.close();
   }
 
   #put(spec: ResponderSpec): OperationResult {
     const index = this.place.device(spec.device)?.index;
     if (index === undefined) return missing(linkKey(spec.device));
-    const known = this.#byDevice.get(spec.device);
+    const key = responderKey(spec);
+    const known = this.#byKey.get(key);
     if (known?.deviceIndex === index) {
       known.tell(spec);
       return DONE;
     }
-    this.#take(spec.device)?.close();
+    this.#take(key)?.close();
     try {
       const { namespace } = this.place;
       const responder = Responder.open(spec, { namespace, device: index }, this.clock, this.random);
-      this.#byDevice.set(spec.device, responder);
+      this.#byKey.set(key, responder);
       return DONE;
     } catch (failure) {
       return resultOfThrown(failure);
     }
   }
 
-  #take(device: string): Responder | undefined {
-    const responder = this.#byDevice.get(device);
-    this.#byDevice.delete(device);
+  #take(key: string): Responder | undefined {
+    const responder = this.#byKey.get(key);
+    this.#byKey.delete(key);
     return responder;
   }
 }

@@ -14,6 +14,8 @@ export const DEVICE_PREFIXES = {
   fabric: 'obf',
   exit: 'obe',
   door: 'obd',
+  trunk: 'obk',
+  vlanPort: 'obs',
 } as const;
 
 /**
@@ -93,6 +95,21 @@ export const vethName = (portUid: string, networkUid: string): string =>
   `${DEVICE_PREFIXES.veth}${hash(`${portUid} ${networkUid}`)}`;
 export const portName = (portUid: string, networkUid: string): string =>
   `${DEVICE_PREFIXES.port}${hash(`${portUid} ${networkUid}`)}`;
+
+/** The two ends of the patch by which a port is a VLAN of another: that of its parent, and its own. */
+export const trunkName = (portUid: string): string => `${DEVICE_PREFIXES.trunk}${hash(`${portUid} trunk`)}`;
+export const vlanPortName = (portUid: string): string =>
+  `${DEVICE_PREFIXES.vlanPort}${hash(`${portUid} trunk`)}`;
+
+/** By which device, or port of the switch, an endpoint's untagged frames come and go. */
+export const deviceOf = ({ portUid, representor, vlanId }: EndpointPlace): string =>
+  vlanId === 0 ? representor : vlanPortName(portUid);
+
+interface EndpointPlace {
+  readonly portUid: string;
+  readonly representor: string;
+  readonly vlanId: number;
+}
 
 /** What packets from and to a port bear while they are judged. Two ports with the same one do not stand together. */
 export const portMark = (portUid: string, networkUid: string): number =>

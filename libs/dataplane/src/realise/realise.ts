@@ -57,6 +57,7 @@ import {
   type Segment,
 } from './segment.js';
 import { type Steering, steeringObstacle, steeringsOf } from './service-chain.js';
+import { LINUX_TRUNK, trunkObstacle } from './trunk.js';
 import { addressPairs, ipAddresses, macAddress, tunnelDestination } from './values.js';
 
 export const MIN_MTU = 1280;
@@ -159,7 +160,8 @@ function endpoint(
   const lacking =
     bandwidthObstacle(value, environment.lacks) ??
     offloadObstacle(value, environment.lacks) ??
-    steeringObstacle(value, environment.lacks);
+    steeringObstacle(value, environment.lacks) ??
+    trunkObstacle(value, LINUX_TRUNK.reason);
   if (lacking !== undefined) return unsupported(lacking);
   const policies = ruleSetsOf(value, resolve);
   const chains = steeringsOf(value, resolve, environment.isUp);
@@ -305,7 +307,7 @@ function endpointObjects(
   const policies = portPolicyObjects(endpoint, segment, ruleSets, prefixes, guesses);
   const { ingressKbps, egressKbps } = endpoint;
   const bandwidth = { ingressKbps, egressKbps };
-  const asker = { representor, adminUp, mac, addresses, name, mtu: segment.mtu };
+  const asker = { representor, vlanId: 0, adminUp, mac, addresses, name, mtu: segment.mtu };
   return [
     ...realiseEndpoint(
       { portUid, representor, adminUp, mac, addresses, pairs, bandwidth, offload, steerings },

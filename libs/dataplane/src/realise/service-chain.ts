@@ -5,12 +5,13 @@ import type { HopIsUp, Resolve } from '../driver.js';
 import { hopKey } from '../hop-health.js';
 import { type Prefix, parsePrefix } from './addresses.js';
 import { type HopDirection, hopCounterName } from './hop-counters.js';
+import { deviceOf } from './names.js';
 
 /** What a port's traffic is steered by has to be looked through for each packet: this many prefixes of each sort at most. */
 const MAX_CHAIN_PREFIXES = 64;
 const MAX_CHAIN_HOPS = 8;
 
-/** A hop that works, by the representors of its ports. */
+/** A hop that works, by the devices of its ports. */
 export interface WorkingHop {
   readonly name: string;
   readonly ingress: string;
@@ -74,14 +75,14 @@ function steeringOf(chain: Chain, key: string, resolve: Resolve, isUp: HopIsUp):
 }
 
 function workingHop(hop: ChainHop, resolve: Resolve, isUp: HopIsUp): WorkingHop | undefined {
-  const representorOf = (uid: string): string | undefined => {
+  const portOf = (uid: string): string | undefined => {
     const object = resolve(objectKeys.endpoint(uid))?.object;
     return object?.case === 'endpoint' && object.value.adminUp && isUp(uid)
-      ? object.value.representor
+      ? deviceOf(object.value)
       : undefined;
   };
-  const ingress = representorOf(hop.ingressPortUid);
-  const egress = representorOf(hop.egressPortUid);
+  const ingress = portOf(hop.ingressPortUid);
+  const egress = portOf(hop.egressPortUid);
   return ingress === undefined || egress === undefined ? undefined : { name: hop.name, ingress, egress };
 }
 

@@ -6,6 +6,16 @@ export const OTHER = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c22';
 const GEN = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c33';
 const TAGGED = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c44';
 
+/** A port that is a VLAN of another, which is in another network. */
+const VLAN = d.endpoint('port-5', OTHER, {
+  macAddress: MAC(5),
+  representor: 'pf0vf0',
+  vlanId: 101,
+  ipAddresses: ['10.0.2.5', 'fd00:2::5'],
+  isolatedEgress: true,
+  ingressKbps: 1000,
+});
+
 /** One object of every kind, and every shape of it that drivers treat differently. */
 export const EVERYTHING: readonly d.Entry[] = [
   d.router(),
@@ -95,9 +105,10 @@ export const EVERYTHING: readonly d.Entry[] = [
   d.egressGateway(),
 ];
 
-/** As `EVERYTHING`, of networks with other encapsulations; those that the driver has. */
-export const ENCAPSULATED: Readonly<Record<string, readonly d.Entry[]>> = {
+/** As `EVERYTHING`, of what not every driver has, by the capability that it needs. */
+export const OPTIONAL: Readonly<Record<string, readonly d.Entry[]>> = {
   geneve: [d.bridgeDomain(GEN, { networkType: 'GENEVE' }), d.tunnelPeer(GEN, '10.254.0.2')],
+  trunk: [VLAN],
   vlan: [d.bridgeDomain(TAGGED, { networkType: 'VLAN', vlanId: 101, uplink: 'pf0vf3' })],
 };
 

@@ -56,6 +56,7 @@ export interface EndpointFields {
   egressKbps?: number;
   offload?: string;
   serviceChains?: string[];
+  vlanId?: number;
 }
 
 export const endpoint = (

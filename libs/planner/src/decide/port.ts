@@ -16,11 +16,11 @@ import { macAddressOf } from '../allocate/mac-address.js';
 import { isTaken } from '../allocate/subnet-pool.js';
 import type { Draft } from '../draft.js';
 import type { NetworkEntry, PortEntry } from '../entries.js';
-import { obstacleOf } from '../plan.js';
+import { connectionOf, obstacleOf } from '../plan.js';
 import { keyOf } from '../records.js';
 import { MAX_RELEASES_PER_NETWORK, releaseOf } from '../release.js';
 import { endRetention, retainAddresses } from '../retention.js';
-import { allocationOf, writePort } from '../settle.js';
+import { allocationOf, replanVlans, writePort } from '../settle.js';
 import { nameKey, type World } from '../world.js';
 import { allocateAddresses } from './addresses.js';
 import { MAX_POLICIES_OF_PORT } from './security-policy.js';
@@ -39,6 +39,7 @@ export function applyPort(
   const before = existing?.record.resource;
   if (before) refusal.addAll(checkUpdate(before, intent));
   checkFunction(world, spec, existing, refusal);
+  checkTrunk(world, intent, existing, refusal);
   const network = existing?.network ?? world.networks.get(nameKey(asked.tenant, spec.network));
   if (!network) {
     refusal.add('spec.network', `network ${spec.network} does not exist`, 'NOT_FOUND', 'NETWORK_NOT_FOUND');
@@ -61,16 +62,18 @@ export function applyPort(
   const released = existing && releaseOf(draft, existing, givenUp(existing, macAddress, addresses));
   endRetention(draft, network, metadata.name, addresses);
   writePort(draft, network, existing, { metadata, spec, allocation }, { released });
+  if (existing) replanVlans(draft, existing);
   return ok(undefined);
 }
 
-/** Refused while a hop of a chain has it. What the port had may be had by others as soon as every DPU that knew it has let go of it. */
+/** Refused while a hop of a chain has it, or others are VLANs of it. What the port had may be had by others as soon as every DPU that knew it has let go of it. */
 export function deletePort(draft: Draft, port: PortEntry): Result<void, AppError> {
   const { tenant, name } = port.record.resource.metadata;
-  const chains = draft.world.serviceChains.usersOf(tenant, name);
-  if (chains.size > 0) {
-    const users = [...chains].map((chain) => describe(chain.record.resource));
-    return err(inUse(describe(port.record.resource), firstUsers(users), chains.size));
+  const { world } = draft;
+  const users = [...world.serviceChains.usersOf(tenant, name), ...world.vlansOf(port)];
+  if (users.length > 0) {
+    const names = users.map(({ record }) => describe(record.resource));
+    return err(inUse(describe(port.record.resource), firstUsers(names), users.length));
   }
   const { macAddress, addresses } = allocationOf(port.record.resource);
   const release = releaseOf(draft, port, { macAddress, addresses: addresses.map(({ ip }) => ip) });
@@ -106,6 +109,39 @@ function checkFunction(
   });
 }
 
+/** A trunk has one level: the parent of a VLAN is no VLAN, and what has VLANs does not become one. */
+function checkTrunk(
+  world: World,
+  { metadata: { tenant, name }, spec: { trunk } }: PortIntent,
+  existing: PortEntry | undefined,
+  refusal: Refusal,
+): void {
+  if (!trunk) return;
+  const { parent: parentName, vlanId } = trunk;
+  const field = 'spec.trunk.parent';
+  const parent = world.ports.get(nameKey(tenant, parentName));
+  if (parentName === name) {
+    refusal.add(field, 'must be another port', 'INVALID_ARGUMENT', 'TRUNK_OF_ITSELF');
+  } else if (!parent) {
+    refusal.add(field, `port ${parentName} does not exist`, 'NOT_FOUND', 'PORT_NOT_FOUND');
+  } else if (parent.record.resource.spec.trunk) {
+    const description = `${describe(parent.record.resource)} is a VLAN of another port itself`;
+    refusal.add(field, description, 'FAILED_PRECONDITION', 'TRUNK_OF_TRUNK');
+  }
+  const vlans = existing ? world.vlansOf(existing) : [];
+  if (vlans.length > 0) {
+    const users = firstUsers(vlans.map(({ record }) => describe(record.resource))).join(', ');
+    const description = `must be absent while others are VLANs of the port: ${users}`;
+    refusal.add('spec.trunk', description, 'FAILED_PRECONDITION', 'TRUNK_OF_TRUNK');
+  }
+  const holder = world.trunks.get(nameKey(tenant, parentName))?.get(vlanId);
+  if (!holder || holder === existing) return;
+  const description = `${vlanId} is ${describe(holder.record.resource)}`;
+  refusal.add('spec.trunk.vlanId', description, 'ALREADY_EXISTS', 'VLAN_TAKEN', {
+    holder: describe(holder.record.resource),
+  });
+}
+
 function checkPolicies(
   { policies }: World,
   { metadata: { tenant, labels }, spec }: PortIntent,
@@ -124,12 +160,20 @@ function checkPolicies(
 
 /** What a DPU that is known can never do is refused; what is not known yet makes the port wait. */
 function checkDpu(world: World, network: NetworkEntry, spec: PortSpec, refusal: Refusal): void {
-  const found = spec.function && world.functions.withIdentity(functionIdentityKey(spec.function));
+  const { identity } = connectionOf(world, network, spec);
+  const found = identity && world.functions.withIdentity(functionIdentityKey(identity));
   const dpu = found && world.dpus.get(found.dpu)?.record;
   const obstacle = dpu && obstacleOf(world, network, spec, dpu);
   if (obstacle?.reason === 'NoHardware') {
     const metadata = { dpu: dpu?.name ?? '' };
     refusal.add('spec.offload', obstacle.message, 'FAILED_PRECONDITION', 'OFFLOAD_UNAVAILABLE', metadata);
+  }
+  if (obstacle?.reason === 'TrunkUnsupported') {
+    const metadata = { dpu: dpu?.name ?? '' };
+    refusal.add('spec.trunk', obstacle.message, 'FAILED_PRECONDITION', 'TRUNK_UNSUPPORTED', metadata);
+  }
+  if (obstacle?.reason === 'ParentMtuTooSmall') {
+    refusal.add('spec.trunk.parent', obstacle.message, 'FAILED_PRECONDITION', 'MTU_EXCEEDS_PARENT');
   }
   if (obstacle?.reason === 'EncapsulationUnsupported') {
     const metadata = { dpu: dpu?.name ?? '' };

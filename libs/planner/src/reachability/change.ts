@@ -73,7 +73,8 @@ export function changeOf(
       const before = world.ports.get(key);
       const network = before?.network ?? world.networks.get(nameKey(tenant, planned.spec.network));
       const after = isDeleted ? undefined : planned;
-      return withReclosed(network ? [{ network, before, after }] : []);
+      const vlans = connectionsOf(world, changes).filter(({ before: vlan }) => vlan !== before);
+      return withReclosed(network ? [{ network, before, after }, ...vlans] : vlans);
     }
     case 'Router':
     case 'Network':

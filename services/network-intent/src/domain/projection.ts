@@ -14,6 +14,8 @@ import type { ProjectedChange } from '@outboard/resource-service';
 
 /** Name of the capability that a driver reports when ports can be realised in hardware. */
 export const HARDWARE_OFFLOAD = 'hardware-offload';
+/** Likewise when ports can be VLANs of others. */
+export const TRUNK = 'trunk';
 
 /** What a change of admin's inventory means for the planner; undefined: nothing. */
 export function inventoryChangeOf({ kind, name, resource }: ProjectedChange): InventoryChange | undefined {
@@ -45,6 +47,7 @@ function dpuRecordOf(dpu: Dpu): DpuRecord {
     hardwareOffload: status.capabilities.some(
       ({ name, available }) => name === HARDWARE_OFFLOAD && available,
     ),
+    trunks: status.capabilities.some(({ name, available }) => name === TRUNK && available),
     reachable: isConnected(dpu),
     schedulable: isSchedulable(dpu),
   };

@@ -1,11 +1,11 @@
 import type { DriverObject } from '../../driver.js';
 import { formatPrefix, parsePrefix } from '../../realise/addresses.js';
 import { bytesPerSecondOf, policedBurst } from '../../realise/bandwidth.js';
-import { linkKey } from '../../realise/linux-keys.js';
 import type { ParsedEndpoint } from '../../realise/realise-endpoint.js';
 import type { Pair } from '../../realise/segment.js';
 import type { Action } from '../openflow/actions.js';
 import type { Match } from '../openflow/fields.js';
+import type { Connection } from './connection.js';
 import { flowObject, memberFlows, pairObjects, questionFor, reachObjects } from './members.js';
 import {
   ALLOWED,
@@ -29,14 +29,15 @@ const LINK_LOCAL = 'fe80::/10';
 const BEFORE_ADDRESS = [ND.SOLICITATION, 131, 143] as const;
 
 /**
- * An attached port: the representor as a port of the bridge, what it may send, how its connections are judged (`chains`),
- * how it is known and reached, then the gate by which its packets come in, and last the representor, which goes up when
+ * An attached port: its port of the bridge, what it may send, how its connections are judged (`chains`), how it is known
+ * and reached, then the gate by which its packets come in, and last what lets the host use it: the representor goes up when
  * all that is there. Administratively down, it has no gate, nothing is sent to it, and it is down.
  *
  * @param chains undefined: nobody judges its connections.
  */
 export function endpointObjects(
   endpoint: ParsedEndpoint,
+  connection: Connection,
   segment: Segment,
   chains: Objects | undefined,
 ): Objects {
@@ -97,12 +98,7 @@ export function endpointObjects(
     ...[...egress, sent, ...senders].map(({ key }) => key),
   ]);
   return [
-    {
-      key: port,
-      spec: { kind: 'port', name: representor, type: 'system', options: {}, attached: true },
-      after: [],
-      requires: [linkKey(representor)],
-    },
+    ...connection.ports,
     ...ingress,
     ...egress,
     ...senders,
@@ -121,11 +117,7 @@ export function endpointObjects(
       ),
     ),
     ...(adminUp ? [...reach, ...steering, gate] : []),
-    {
-      key: linkKey(representor),
-      spec: { kind: 'representor', name: representor, mtu: segment.mtu, up: adminUp },
-      after: adminUp ? [gate.key] : [port],
-    },
+    ...connection.last(adminUp ? gate.key : undefined, segment),
   ];
 }
 

@@ -161,6 +161,9 @@ export const EXIT_DEVICE = `${DEVICE_PREFIXES.exit}0`;
 export const EXIT_MAC = '0e:4f:42:00:00:01';
 export const DOOR_MAC = '0e:4f:42:00:00:02';
 
+/** In `vlan_vid`, that there is a tag at all. */
+export const VLAN_PRESENT = 0x1000;
+
 /** Tables, in the order in which packets meet them; from 30 on those that are asked and come back. */
 export const TABLE = {
   INGRESS: 0,

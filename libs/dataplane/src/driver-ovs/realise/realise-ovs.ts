@@ -30,7 +30,9 @@ import { IPV6_EGRESS, realiseEgress, waysOutUnless } from '../../realise/realise
 import { checkEncapsulation, isOnFabric, obstacleOf } from '../../realise/realise-encapsulation.js';
 import { ROUTER_KEY } from '../../realise/realise-route.js';
 import { type Steering, steeringsOf } from '../../realise/service-chain.js';
+import { checkVlanId, TRUNK, trunkObstacle } from '../../realise/trunk.js';
 import { addressPairs, ipAddresses, macAddress, tunnelDestination } from '../../realise/values.js';
+import { ofRepresentor, ofVlan } from './connection.js';
 import { connectionObjects } from './connections.js';
 import { endpointObjects } from './endpoint.js';
 import { gatewayObjects } from './gateway.js';
@@ -52,6 +54,7 @@ import {
   TABLE,
   TUNNEL_PORTS,
   UPLINK_PATCH,
+  VLAN_PRESENT,
 } from './ovs-objects.js';
 import { FROM_HERE, FROM_OUTSIDE, PIPELINE, PIPELINE_REVISION } from './pipeline.js';
 import { forwardingObjects, interfaceAddressObjects, neighbourObjects } from './placed.js';
@@ -70,8 +73,6 @@ export interface OvsEnvironment {
   /** Of the hops of service chains; absent: all are. */
   readonly isUp?: HopIsUp;
 }
-
-const VLAN_PRESENT = 0x1000;
 
 type Objects = readonly DriverObject<OvsSpec>[];
 
@@ -94,7 +95,8 @@ export function realiseOvs(
     case 'endpoint': {
       const obstacle =
         bandwidthObstacle(object.value, environment.lacks) ??
-        offloadObstacle(object.value, environment.lacks);
+        offloadObstacle(object.value, environment.lacks) ??
+        trunkObstacle(object.value, environment.lacks.get(TRUNK));
       if (obstacle !== undefined) return unsupported(obstacle);
       return endpoint(object.value, source?.name ?? '', resolve, environment);
     }
@@ -354,7 +356,8 @@ function portObjects(
   { name, told, steerings }: EndpointSurroundings,
 ): Objects {
   const problems = new Problems();
-  const { portUid, representor, adminUp } = value;
+  const { portUid, representor, adminUp, vlanId } = value;
+  checkVlanId(vlanId, problems);
   if (!/^[^\s/:]{1,15}$/.test(representor)) problems.add('representor', 'must be the name of a device');
   const mac = macAddress('macAddress', value.macAddress, problems);
   const addresses = ipAddresses(value.ipAddresses, problems);
@@ -367,14 +370,17 @@ function portObjects(
   const chains = chainObjects(value, segment, ruleSets);
   const { ingressKbps, egressKbps } = value;
   const bandwidth = { ingressKbps, egressKbps };
+  const connection = vlanId === 0 ? ofRepresentor(representor) : ofVlan(portUid, representor, vlanId);
+  const { device } = connection;
   return [
     ...named,
     ...endpointObjects(
-      { portUid, representor, adminUp, mac, addresses, pairs, bandwidth, offload, steerings },
+      { portUid, representor: device, adminUp, mac, addresses, pairs, bandwidth, offload, steerings },
+      connection,
       segment,
       chains,
     ),
-    ...responderObjects({ representor, adminUp, mac, addresses, name, mtu: segment.mtu }, told),
+    ...responderObjects({ representor, vlanId, adminUp, mac, addresses, name, mtu: segment.mtu }, told),
   ];
 }
 

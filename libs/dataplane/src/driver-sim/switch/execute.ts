@@ -13,6 +13,8 @@ export interface Tables {
   group(id: number): { readonly type: GroupSpec['type']; readonly buckets: readonly Bucket[] } | undefined;
   /** Whether a meter lets a packet pass now; one that is not there lets everything pass. */
   meter(id: number): boolean;
+  /** The other end, where a port is one of a patch within the switch. */
+  peer(port: string): string | undefined;
   readonly connections: Connections;
 }
 
@@ -70,9 +72,8 @@ class Run {
   #act(action: Action, packet: Packet, depth: number): boolean {
     if ('output' in action) {
       // A packet is not sent back to where it came from, unless that is what is said.
-      if (action.output === 'IN_PORT') this.outputs.push({ port: packet.inPort, packet: packet.clone() });
-      else if (action.output !== packet.inPort)
-        this.outputs.push({ port: action.output, packet: packet.clone() });
+      if (action.output === 'IN_PORT') this.#output(packet.inPort, packet, depth);
+      else if (action.output !== packet.inPort) this.#output(action.output, packet, depth);
       return true;
     }
     if ('group' in action) return this.#group(action.group, packet, depth);
@@ -126,6 +127,13 @@ class Run {
       return true;
     }
     return unreachable(action);
+  }
+
+  /** By a patch it comes in again, and nothing is known of it any more. */
+  #output(port: string, packet: Packet, depth: number): void {
+    const peer = this.tables.peer(port);
+    if (peer === undefined) this.outputs.push({ port, packet: packet.clone() });
+    else this.table(0, packet.at(peer), depth + 1);
   }
 
   /** What a bucket does to a packet, only the bucket sees. */

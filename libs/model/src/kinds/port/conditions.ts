@@ -11,6 +11,10 @@ export const PORT_REASONS = {
       status: 'False',
       text: 'The spec names no function: the port is reserved, connected to nothing.',
     },
+    ParentNotConnected: {
+      status: 'False',
+      text: 'The port that it is a VLAN of is on no DPU (its condition Planned tells why), or administratively down.',
+    },
     FunctionUnknown: { status: 'False', text: 'No DPU has shown the function yet.' },
     DpuUnschedulable: {
       status: 'False',
@@ -29,6 +33,14 @@ export const PORT_REASONS = {
     EncapsulationUnsupported: {
       status: 'False',
       text: "The DPU's dataplane cannot encapsulate as the network is: its capabilities tell why.",
+    },
+    TrunkUnsupported: {
+      status: 'False',
+      text: "The DPU's dataplane cannot connect ports as VLANs of others: its capability trunk tells why.",
+    },
+    ParentMtuTooSmall: {
+      status: 'False',
+      text: "The network's MTU is more than that of the parent's network, which is that of the function.",
     },
     NoHardware: { status: 'False', text: 'Offload is REQUIRED and the DPU has no hardware for it.' },
     AddressQuarantined: {

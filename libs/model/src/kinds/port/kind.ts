@@ -16,6 +16,8 @@ export const portKind = {
     'A MAC address is used once per network, an IP address once per subnet.',
     'A port may send from its own addresses and from its allowed address pairs, from nothing else.',
     'The policies that a port names apply to it besides those that select it by its labels.',
+    'A port is connected by a function, or by a trunk: as a VLAN of another port of the tenant, which has a function and no trunk. A VLAN is used once per parent.',
+    'A port that others are VLANs of is not deleted. Where its function goes, they go.',
     'What is more than its bandwidth waits for a moment in a queue, and is dropped when that is full.',
     'Addresses given or allocated stay until the port is deleted or no longer asks for them.',
   ],

@@ -7,6 +7,7 @@ import {
   type PortAddress as PortAddressMessage,
   type PortSpec as PortSpecMessage,
   PortSpecSchema,
+  type Trunk as TrunkMessage,
 } from '@outboard/contracts';
 import type { Problems } from '@outboard/core';
 import { all, atMost, distinct, oneOf, optional, required } from '../../fields.js';
@@ -29,6 +30,7 @@ import {
   OFFLOADS,
   type PortAddress,
   type PortSpec,
+  type Trunk,
 } from './spec.js';
 
 export const MAX_PORT_ADDRESSES = 16;
@@ -38,6 +40,8 @@ export const MAX_NAMED_PORTS = 32;
 /** SR-IOV has 16 bits for VFs; devlink users see no device with more than these. */
 export const MAX_VF_NUMBER = 4095;
 const MAX_SF_NUMBER = 65_535;
+/** 0 and 4095 are reserved (IEEE 802.1Q). */
+export const MAX_VLAN_ID = 4094;
 
 const parseAdminState = oneOf(ADMIN_STATES);
 const parseOffload = oneOf(OFFLOADS);
@@ -143,12 +147,20 @@ function parseBandwidth(
   return bandwidth;
 }
 
+function parseTrunk({ parent: name, vlanId }: TrunkMessage, problems: Problems): Trunk | undefined {
+  const parent = required(problems, 'spec.trunk.parent', name, parseName);
+  if (vlanId < 1 || vlanId > MAX_VLAN_ID) problems.add('spec.trunk.vlanId', `must be 1 to ${MAX_VLAN_ID}`);
+  return parent && { parent, vlanId };
+}
+
 export function parsePortSpec(
   message: PortSpecMessage = create(PortSpecSchema),
   problems: Problems,
 ): PortSpec | undefined {
   const network = required(problems, 'spec.network', message.network, parseName);
   const identity = message.function && parseFunctionIdentity(message.function, problems);
+  const trunk = message.trunk && parseTrunk(message.trunk, problems);
+  if (message.trunk && message.function) problems.add('spec.function', 'must be absent with trunk');
 
   const addressesField = 'spec.addresses';
   atMost(problems, addressesField, message.addresses, MAX_PORT_ADDRESSES);
@@ -192,5 +204,6 @@ export function parsePortSpec(
     offload,
     namedPorts,
     bandwidth,
+    ...(trunk && { trunk }),
   };
 }

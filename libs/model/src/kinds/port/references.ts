@@ -10,8 +10,9 @@ export const functionIdentityKey = ({
 }: FunctionIdentity): string =>
   `${serialNumber}/${pfMacAddress}/${sfNumber === undefined ? (vfNumber ?? 'pf') : `sf${sfNumber}`}`;
 
-export const portReferences = ({ network, addresses, securityPolicies }: PortSpec): Reference[] => [
+export const portReferences = ({ network, addresses, securityPolicies, trunk }: PortSpec): Reference[] => [
   { field: 'spec.network', kind: 'Network', name: network },
+  ...(trunk ? [{ field: 'spec.trunk.parent', kind: 'Port', name: trunk.parent }] : []),
   ...addresses.map(({ subnet }, index) => ({
     field: `spec.addresses[${index}].subnet`,
     kind: 'Subnet',
@@ -31,6 +32,10 @@ export function portIndexes({ metadata, spec, status }: Port): IndexEntry[] {
   if (spec.function !== undefined) {
     entries.push({ index: 'port.function', value: functionIdentityKey(spec.function), unique: true });
   }
+  if (spec.trunk !== undefined) {
+    const { parent, vlanId } = spec.trunk;
+    entries.push({ index: 'port.trunk', value: `${metadata.tenant}/${parent}/${vlanId}`, unique: true });
+  }
   if (status.dpu !== undefined) entries.push({ index: 'port.dpu', value: status.dpu, unique: false });
   return entries;
 }
@@ -38,6 +43,7 @@ export function portIndexes({ metadata, spec, status }: Port): IndexEntry[] {
 export const PORT_SELECTABLE: readonly Accessor<Port>[] = [
   { field: 'spec.network', read: ({ spec }) => spec.network },
   { field: 'spec.function.serialNumber', read: ({ spec }) => spec.function?.serialNumber },
+  { field: 'spec.trunk.parent', read: ({ spec }) => spec.trunk?.parent },
   { field: 'spec.adminState', read: ({ spec }) => spec.adminState },
   { field: 'status.dpu', read: ({ status }) => status.dpu },
   { field: 'status.macAddress', read: ({ status }) => status.macAddress },

@@ -55,9 +55,17 @@ export interface Bandwidth {
   readonly egressKbps: number | undefined;
 }
 
+/** The port is a VLAN of another port: its parent's function is connected to its network by frames with this tag. */
+export interface Trunk {
+  /** A Port of the same tenant. */
+  readonly parent: Name;
+  /** 1 to 4094. */
+  readonly vlanId: number;
+}
+
 export interface PortSpec {
   readonly network: Name;
-  /** Undefined: reserved, connected to nothing. */
+  /** Undefined: reserved, connected to nothing; or a VLAN of another port (`trunk`). */
   readonly function: FunctionIdentity | undefined;
   /** Empty: one address of every subnet of the network. */
   readonly addresses: readonly PortAddress[];
@@ -70,6 +78,8 @@ export interface PortSpec {
   readonly offload: Offload;
   readonly namedPorts: readonly NamedPort[];
   readonly bandwidth: Bandwidth | undefined;
+  /** Absent: it is connected by its own function. */
+  readonly trunk?: Trunk | undefined;
 }
 
 export interface PortAddressStatus {

@@ -44,6 +44,7 @@ export const portSpecToMessage = (spec: PortSpec): PortSpecMessage =>
         egressKbps: spec.bandwidth.egressKbps ?? 0,
       },
     }),
+    ...(spec.trunk && { trunk: { ...spec.trunk } }),
   });
 
 function parseAddressStatus(
