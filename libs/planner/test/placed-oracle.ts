@@ -136,14 +136,12 @@ function objectsOf({ metadata, spec: { object } }: Placed, world: World): [strin
       ]);
     }
     case 'addr': {
-      const prefix = `${object.address}/${object.prefixLength}`;
-      const overlaps = everySubnet.some(({ spec }) => prefixesOverlap(spec.cidr, prefix as typeof spec.cidr));
+      const prefix = prefixOf(object.address, object.prefixLength);
+      const overlaps = everySubnet.some(({ spec }) => prefixesOverlap(spec.cidr, prefix));
       const resource = own(world.routers).find(({ metadata: { name } }) => name === routerName);
-      const isRouted = resource?.spec.routes.some(
-        ({ destination }) => destination === prefixOf(object.address, object.prefixLength),
-      );
+      const isRouted = resource?.spec.routes.some(({ destination }) => destination === prefix);
       if (!isGatewayed(network) || overlaps || isRouted) return [];
-      const interfaceAddress = { networkUid, address: prefix };
+      const interfaceAddress = { networkUid, address: `${object.address}/${object.prefixLength}` };
       return membersOf(network).map((dpu) => [
         dpu,
         `interfaceaddress/${networkUid}/${object.address}`,
