@@ -38,15 +38,16 @@ class FramesPod implements SitePod {
 
   attach(port: Port = this.#port, macAddress = port.status.macAddress ?? ''): SimHost {
     const { dpu = '', representor = '', addresses } = port.status;
+    const { vlanId } = port.spec.trunk ?? {};
     this.#port = port;
     this.host = new SimHost({ macAddress, addresses, more: this.more });
-    this.installation.fabric.attach(dpu, representor, this.host);
+    this.installation.fabric.attach(dpu, representor, this.host, vlanId);
     return this.host;
   }
 
   detach(): void {
     const { dpu = '', representor = '' } = this.#port.status;
-    this.installation.fabric.detach(dpu, representor);
+    this.installation.fabric.detach(dpu, representor, this.#port.spec.trunk?.vlanId);
   }
 }
 

@@ -1,5 +1,5 @@
 import type { TenantClient } from '@outboard/client';
-import { LocalStack, type Workspace } from '@outboard/local-stack';
+import { LocalStack, vlanDeviceName, type Workspace } from '@outboard/local-stack';
 import type { Port } from '@outboard/model';
 import {
   type Direction,
@@ -23,12 +23,15 @@ export class PacketsSite implements Site {
   readonly name = 'packets';
   readonly #workspaces = new Map<TenantClient, Workspace>();
   readonly #pods = new Map<SitePod, Pod>();
-  readonly #servers: EchoServer[] = [];
+  /** Of pods on VLANs; others have eth0. */
+  readonly #devices = new Map<SitePod, string>();
+  readonly #open: Disposable[] = [];
 
   private constructor(readonly stack: LocalStack) {}
 
-  static async open(name: string): Promise<PacketsSite> {
-    return new PacketsSite(await LocalStack.start({ name }));
+  static async open(name: string, driver: 'linux' | 'ovs' = 'linux'): Promise<PacketsSite> {
+    const drivers = { 'dpu-a': driver, 'dpu-b': driver };
+    return new PacketsSite(await LocalStack.start({ name, drivers }));
   }
 
   async tenant(name: string): Promise<Workspace> {
@@ -43,12 +46,25 @@ export class PacketsSite implements Site {
     { name = `${tenant.tenant}-${port}`, generation = 1 } = {},
   ): Promise<SitePod> {
     const ready = await tenant.ready(port, generation);
+    if (ready.spec.trunk) return this.#connectVlan(tenant, ready);
     const { host } = this.stack.testbed.dpu(ready.status.dpu ?? '');
     const pod = await this.stack.testbed.createPod({ name, host: host.name });
     this.#pods.set(pod, pod);
     await this.attach(pod, ready);
-    for (const served of SERVED) this.#servers.push(await EchoServer.listen(pod, served));
+    for (const served of SERVED) this.#open.push(await EchoServer.listen(pod, served));
     return pod;
+  }
+
+  /** The parent's pod, as the holder of the VLAN's addresses. */
+  async #connectVlan({ tenant }: TenantClient, port: Port): Promise<SitePod> {
+    const { parent, vlanId } = port.spec.trunk ?? { parent: '', vlanId: 0 };
+    const pod = this.stack.testbed.pod(`${tenant}-${parent}`);
+    const [workspace] = this.#workspaces.values();
+    if (workspace) this.#open.push(await workspace.connectVlan(pod, port));
+    const holder = { name: pod.name, addresses: port.status.addresses.map(({ ip }) => ip) };
+    this.#pods.set(holder, pod);
+    this.#devices.set(holder, vlanDeviceName(vlanId));
+    return holder;
   }
 
   async attach(pod: SitePod, port: Port): Promise<void> {
@@ -95,7 +111,7 @@ export class PacketsSite implements Site {
         direction === 'in' && frame.includes(text);
     const all = await FrameCapture.open(this.podOf(to), 'eth0', comes('outboard-probe'));
     const last = await FrameCapture.open(this.podOf(to), 'eth0', comes('outboard-probe-last'));
-    const sender = await FrameSender.open(this.podOf(from), 'eth0');
+    const sender = await FrameSender.open(this.podOf(from), this.#devices.get(from) ?? 'eth0');
     try {
       for (const frame of frames) sender.send(frame);
       // Once it has arrived, the others would have, too.
@@ -113,7 +129,7 @@ export class PacketsSite implements Site {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const server of this.#servers) server[Symbol.dispose]();
+    for (const each of this.#open) each[Symbol.dispose]();
     await this.stack[Symbol.asyncDispose]();
   }
 }

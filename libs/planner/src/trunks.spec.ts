@@ -1,8 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { AppError } from '@outboard/core';
-import { findCondition } from '@outboard/model';
+import { AppError, unwrap } from '@outboard/core';
+import { findCondition, type Name, type TenantName } from '@outboard/model';
 import { checkInvariants, compiledDocuments } from '../test/invariants.js';
 import { identityOf, Lab } from '../test/lab.js';
+import { differenceOf, explain } from './index.js';
 
 /** A CNF's port in blue on dpu-1, and a VLAN of it in red. */
 function world(): Lab {
@@ -68,6 +69,36 @@ describe('a port that is a VLAN of another', () => {
     lab.dpu('dpu-1');
     expect(planned(lab)).toBe('Planned: dpu-1');
     checkInvariants(lab);
+    lab.retire('Dpu', 'dpu-1');
+    expect(planned(lab)).toBe('ParentNotConnected: port cnf-0');
+    checkInvariants(lab);
+  });
+
+  it('is explained in its own network, and a plan for its parent tells what becomes of it', () => {
+    const lab = world();
+    lab.apply('Port', 'red-0', { network: 'red', function: identityOf('dpu-2', 0) });
+    const verdict = () => {
+      const { verdict, reason } = unwrap(
+        explain(lab.world, {
+          tenant: 'acme' as TenantName,
+          from: 'red-0' as Name,
+          source: undefined,
+          to: { kind: 'port', name: 'cnf-0-red' as Name },
+          protocol: 'TCP',
+          service: 80,
+        }),
+      );
+      return `${verdict} ${reason}`;
+    };
+    expect(verdict()).toBe('ALLOWED NoPolicyApplies');
+    const down = { network: 'blue', function: identityOf('dpu-1', 0), adminState: 'DOWN' };
+    const command = lab.command('Port', 'cnf-0', down);
+    const { flows = [] } = differenceOf(lab.world, command, unwrap(lab.dryRun(command))) ?? {};
+    const stopped = flows.map(({ change, from, to }) => [change, from.names, 'names' in to ? to.names : []]);
+    expect(stopped).toContainEqual(['STOPS', ['red-0'], ['cnf-0-red']]);
+    expect(stopped).toContainEqual(['STOPS', ['cnf-0-red'], ['red-0']]);
+    unwrap(lab.decide(command));
+    expect(verdict()).toBe('UNREACHABLE NotConnected');
   });
 
   it('comes back with its parent to a DPU that takes no new ports', () => {

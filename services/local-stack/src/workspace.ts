@@ -1,7 +1,7 @@
 import type { Bus } from '@outboard/bus';
 import { TenantClient, type TenantConnection } from '@outboard/client';
 import type { Port } from '@outboard/model';
-import type { Host, Pod, PortStatus, Testbed } from '@outboard/testbed';
+import { type Host, type Pod, type PortStatus, type Testbed, VlanDevice } from '@outboard/testbed';
 
 export type { Manifest } from '@outboard/client';
 
@@ -43,9 +43,20 @@ export class Workspace extends TenantClient {
     const dpu = this.testbed.dpu(port.status.dpu ?? '');
     await pod.attach(dpu, port.spec.function?.vfNumber, givenBy(port), device);
   }
+
+  /** Gives the pod of a port a device for a VLAN of it that is a port, as that one's status says. The caller disposes of it. */
+  async connectVlan(pod: Pod, { spec: { trunk }, ...port }: Port): Promise<VlanDevice> {
+    const { vlanId = 0 } = trunk ?? {};
+    const [parent, device] = ['eth0', vlanDeviceName(vlanId)];
+    const { namespace } = pod;
+    return VlanDevice.create({ namespace, parent, vlanId, device, status: givenBy(port) });
+  }
 }
 
-const givenBy = ({ status }: Port): PortStatus => ({
+/** As `ip link` calls VLANs of `eth0`. */
+export const vlanDeviceName = (vlanId: number): string => `eth0.${vlanId}`;
+
+const givenBy = ({ status }: Pick<Port, 'status'>): PortStatus => ({
   mtu: status.mtu ?? 0,
   macAddress: status.macAddress ?? '',
   addresses: status.addresses.map(({ gateway, ...address }) => ({ ...address, gateway: gateway ?? '' })),

@@ -275,6 +275,9 @@ const KIND_COLUMNS: Readonly<Partial<Record<KindName, KindColumns>>> = {
       at('REPRESENTOR', 'status.representor'),
     ],
     wide: [
+      part('TRUNK', 'spec.trunk', (trunk) =>
+        ['parent', 'vlanId'].map((field) => textOf(valueAt(trunk, field))).join(':'),
+      ),
       at('MAC-ADDRESS', 'status.macAddress'),
       SEGMENT,
       at('MTU', 'status.mtu'),

@@ -47,9 +47,14 @@ blue-v4   True    Valid    blue      10.0.1.0/24   10.0.1.1   2           250   
 
   it('has more columns when it is wide, and the tenant when it is of several', () => {
     expect(table([PORT], { wide: true, withTenant: true })).toBe(`
-TENANT   NAME    READY   REASON               NETWORK   ADDRESSES              DPU     REPRESENTOR   AGE   MAC-ADDRESS         SEGMENT      MTU    ADMIN   OFFLOAD    PROPAGATED   LABELS
-acme     web-0   True    AppliedAndReadBack   blue      10.0.1.5,fd00:0:1::5   dpu-7   pf0vf3        3m    02:00:5e:00:10:05   VXLAN:5001   1450   UP      SOFTWARE   1/2          app=web,tier=front
+TENANT   NAME    READY   REASON               NETWORK   ADDRESSES              DPU     REPRESENTOR   AGE   TRUNK   MAC-ADDRESS         SEGMENT      MTU    ADMIN   OFFLOAD    PROPAGATED   LABELS
+acme     web-0   True    AppliedAndReadBack   blue      10.0.1.5,fd00:0:1::5   dpu-7   pf0vf3        3m    -       02:00:5e:00:10:05   VXLAN:5001   1450   UP      SOFTWARE   1/2          app=web,tier=front
 `);
+  });
+
+  it('tells of a port that is a VLAN of another, when it is wide', () => {
+    const vlan = { ...PORT, spec: { network: 'blue', trunk: { parent: 'cnf-0', vlanId: 101 } } };
+    expect(table([vlan], { wide: true })).toContain('   cnf-0:101   ');
   });
 
   it('of any kind has name, readiness and age, and no cell without a word', () => {
