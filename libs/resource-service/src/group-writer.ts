@@ -51,7 +51,9 @@ export class GroupWriter implements AsyncDisposable {
   #waiting: Waiting[] = [];
   readonly #reads: (() => void)[] = [];
   #running: Promise<void> | undefined;
-  /** The projection holds what was not committed. */
+  /** The projection may hold what is not committed yet. */
+  #isWriting = false;
+  /** The projection holds what was never committed. */
   #isStale = false;
   #closed = false;
 
@@ -88,7 +90,7 @@ export class GroupWriter implements AsyncDisposable {
           reject(thrown);
         }
       };
-      if (this.#running) this.#reads.push(answer);
+      if (this.#isWriting || this.#waiting.length > 0) this.#reads.push(answer);
       else answer();
     });
   }
@@ -100,12 +102,16 @@ export class GroupWriter implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
+    // Whoever finds nobody at work waits for nothing, except for what has arrived with it.
+    await undefined;
     while (this.#waiting.length > 0) {
-      // A turn of the event loop: what follows from the last group goes out before the next one is decided, which takes
-      // some ten milliseconds when it is large, and everything that has arrived joins that.
-      await new Promise(setImmediate);
+      this.#isWriting = true;
       await this.#writeGroup(this.#waiting.splice(0, this.#maxGroup));
+      this.#isWriting = false;
       for (const read of this.#reads.splice(0)) read();
+      // A turn of the event loop: what follows from this group goes out before the next one is decided, which takes some
+      // ten milliseconds when it is large, and everything that has arrived joins that.
+      await new Promise(setImmediate);
     }
     this.#running = undefined;
   }

@@ -46,7 +46,9 @@ export function withLifecycle(
   const { spec, status, metadata } = dpu;
   const connected = isConnected(dpu);
   const ending = status.endingWorkloads.map(endingText).sort();
-  const names = [...namesOfClaims(functions), ...workloads, ...ending];
+  const claimed = functions.filter((each) => each.status.claim);
+  // A DPU has hundreds of ports, and is looked at with each that comes or goes: few are named.
+  const names = [...namesOfClaims(claimed.slice(0, LISTED_NAMES)), ...workloads, ...ending];
   const facts = {
     ...spec.lifecycle,
     approved:
@@ -55,14 +57,14 @@ export function withLifecycle(
     incarnation: status.incarnation,
     settled: told?.settled ?? false,
     rebootProblem: told?.rebootProblem ?? (status.lifecycle ? toldRebootProblem(status.lifecycle) : ''),
-    remaining: names.length,
+    remaining: claimed.length + workloads.length + ending.length,
     remainingWorkloads: workloads.length + ending.length,
     ending: ending.length,
     remainingNames: names.slice(0, LISTED_NAMES),
   };
   const lifecycle = advance(status.lifecycle, facts, now);
   if (lifecycle === undefined) return undefined;
-  const used = functions.filter((each) => each.status.claim && isPresent(each)).length;
+  const used = claimed.filter(isPresent).length;
   const counted = {
     usedFunctions: used,
     freeFunctions: Math.max(0, status.functions - used),

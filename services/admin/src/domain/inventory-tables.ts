@@ -96,7 +96,12 @@ export class InventoryTables {
   }
 
   #named(names: Iterable<string> = []): DpuFunction[] {
-    return [...names].flatMap((name) => this.#functions.get(name) ?? []);
+    const found: DpuFunction[] = [];
+    for (const name of names) {
+      const one = this.#functions.get(name);
+      if (one !== undefined) found.push(one);
+    }
+    return found;
   }
 }
 
