@@ -13,6 +13,7 @@ import {
   isArp,
   type Pod,
   ping,
+  taggedFrame,
   waitReachable,
   waitUntil,
 } from '@outboard/testbed';
@@ -31,12 +32,6 @@ const example = (name: string): Manifest[] => {
   const file = new URL(`../../examples/encapsulation/${name}.yaml`, import.meta.url);
   const text = readFileSync(file, 'utf8').replaceAll('uplink: p0', 'uplink: up1');
   return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
-};
-
-/** `frame` with a tag of IEEE 802.1Q. */
-const tagged = (vlanId: number, frame: Buffer): Buffer => {
-  const tag = Buffer.from([0x81, 0x00, vlanId >> 8, vlanId & 0xff]);
-  return Buffer.concat([frame.subarray(0, 12), tag, frame.subarray(12)]);
 };
 
 const port = (
@@ -165,7 +160,7 @@ describe('a network admin who wants GENEVE for all, and lets workloads ask for V
         const targetIp = addressOf(name);
         const question = arpFrame({ operation: 'request', senderMac, senderIp: MACHINE_IP, targetIp });
         await waitUntil(`${name} answers`, () => {
-          sender.send(tagged(vlanId, question));
+          sender.send(taggedFrame(question, vlanId));
           void capture.report;
           return answers.has(hexOf(senderMac)) ? undefined : 'nobody answers';
         });

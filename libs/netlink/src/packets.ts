@@ -1,6 +1,6 @@
 import { formatLinkAddress, ipBytes, parseLinkAddress } from './codec/address.js';
 
-export const ETHER_TYPE = { IPV4: 0x0800, ARP: 0x0806, IPV6: 0x86dd } as const;
+export const ETHER_TYPE = { IPV4: 0x0800, ARP: 0x0806, VLAN: 0x8100, IPV6: 0x86dd } as const;
 export const BROADCAST = 'ff:ff:ff:ff:ff:ff';
 /** IP protocol numbers (IANA). */
 export const IP_PROTOCOL = { UDP: 17, ICMPV6: 58 } as const;
@@ -23,6 +23,17 @@ export function internetChecksum(bytes: Uint8Array, initial = 0): number {
   }
   while (sum > 0xffff) sum = (sum & 0xffff) + (sum >>> 16);
   return ~sum & 0xffff;
+}
+
+/** Of both ends, in front of a frame. */
+const ADDRESSES_BYTES = 12;
+
+/** The frame as it is on a VLAN (IEEE 802.1Q): the tag is behind the addresses. */
+export function taggedFrame(frame: Uint8Array, vlanId: number): Buffer {
+  const tag = Buffer.alloc(4);
+  tag.writeUInt16BE(ETHER_TYPE.VLAN, 0);
+  tag.writeUInt16BE(vlanId, 2);
+  return Buffer.concat([frame.subarray(0, ADDRESSES_BYTES), tag, frame.subarray(ADDRESSES_BYTES)]);
 }
 
 export function ethernetFrame(

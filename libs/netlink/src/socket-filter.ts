@@ -12,6 +12,11 @@ export const BPF = {
   RETURN: 0x06,
 } as const;
 
+/** Where a load finds what the kernel took out of a frame (linux/filter.h: SKF_AD_OFF + SKF_AD_VLAN_TAG...). */
+export const VLAN_TAG = { ID_AND_PRIORITY: 0xfffff000 + 44, IS_PRESENT: 0xfffff000 + 48 } as const;
+/** Of a tag, which VLAN it is. */
+export const VLAN_ID_MASK = 0x0fff;
+
 /** What a filter returns to let everything of a message pass. */
 export const WHOLE_MESSAGE = 0xffffffff;
 

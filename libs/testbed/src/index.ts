@@ -22,4 +22,4 @@ export * from './program.js';
 export { type ConnectOptions, connectTcp, type IpVersion, type SocketAddress } from './sockets.js';
 export * from './stack.js';
 export * from './testbed.js';
-export { VlanDevice, type VlanDeviceOptions, withTag } from './vlan-device.js';
+export { VlanDevice, type VlanDeviceOptions } from './vlan-device.js';

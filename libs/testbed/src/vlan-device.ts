@@ -6,7 +6,10 @@ import {
   NetlinkSocket,
   type NetworkNamespace,
   socketFilter,
+  taggedFrame,
   upFlags,
+  VLAN_ID_MASK,
+  VLAN_TAG,
   WHOLE_MESSAGE,
 } from '@outboard/netlink';
 import { stopChecksumOffload } from './offload.js';
@@ -14,14 +17,6 @@ import { configureDevice, type PortStatus } from './port-status.js';
 
 const RECEIVE_BUFFER_BYTES = 1 << 20;
 const MAX_FRAME_BYTES = 65_536;
-/** Of both ends, in front of a frame; the tag is behind them (IEEE 802.1Q). */
-const ADDRESSES_BYTES = 12;
-const ETHER_TYPE_VLAN = 0x8100;
-/** Where the kernel keeps the tag that it took out of a frame (linux/filter.h: SKF_AD_OFF + SKF_AD_VLAN_TAG...). */
-const VLAN_TAG = 0xfffff000 + 44;
-const HAS_VLAN_TAG = 0xfffff000 + 48;
-const VLAN_ID_MASK = 0x0fff;
-
 export interface VlanDeviceOptions {
   readonly namespace: NetworkNamespace;
   /** The device whose VLAN it is. */
@@ -70,7 +65,7 @@ export class VlanDevice implements Disposable {
       ];
       const pumps = [
         pump(tagged, untagged, (frame) => frame),
-        pump(untagged, tagged, (frame) => withTag(frame, vlanId)),
+        pump(untagged, tagged, (frame) => taggedFrame(frame, vlanId)),
       ];
       await configureDevice({ socket, namespace }, what, device, status, []);
       return new VlanDevice(pumps);
@@ -98,21 +93,14 @@ const openSocket = (namespace: NetworkNamespace, device: number, filter: Uint8Ar
 /** Lets nothing pass but frames of the VLAN. */
 const hasTag = (vlanId: number): Uint8Array =>
   socketFilter([
-    [BPF.LOAD_WORD, 0, 0, HAS_VLAN_TAG],
+    [BPF.LOAD_WORD, 0, 0, VLAN_TAG.IS_PRESENT],
     [BPF.JUMP_IF_EQUAL, 0, 4, 1],
-    [BPF.LOAD_WORD, 0, 0, VLAN_TAG],
+    [BPF.LOAD_WORD, 0, 0, VLAN_TAG.ID_AND_PRIORITY],
     [BPF.AND, 0, 0, VLAN_ID_MASK],
     [BPF.JUMP_IF_EQUAL, 0, 1, vlanId],
     [BPF.RETURN, 0, 0, WHOLE_MESSAGE],
     [BPF.RETURN, 0, 0, 0],
   ]);
-
-export function withTag(frame: Buffer, vlanId: number): Buffer {
-  const tag = Buffer.alloc(4);
-  tag.writeUInt16BE(ETHER_TYPE_VLAN, 0);
-  tag.writeUInt16BE(vlanId, 2);
-  return Buffer.concat([frame.subarray(0, ADDRESSES_BYTES), tag, frame.subarray(ADDRESSES_BYTES)]);
-}
 
 /** Sends by one socket what comes by another, which it closes in the end. What cannot be sent is lost, as on a wire. */
 function pump(from: number, to: number, change: (frame: Buffer) => Buffer): Disposable {

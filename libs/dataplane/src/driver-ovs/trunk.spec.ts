@@ -10,11 +10,11 @@ import {
   ping,
   runDhcpClient,
   Testbed,
+  taggedFrame,
   tcpEcho,
   VlanDevice,
   waitReachable,
   waitUntil,
-  withTag,
 } from '@outboard/testbed';
 import { ovsPackets } from '../../test/packet-worlds.js';
 import type { Driver, Spec } from '../driver.js';
@@ -213,14 +213,14 @@ describe('ports that are VLANs of another, on Open vSwitch', () => {
   it('nothing comes through with a tag that is no port, without one, or with the source of another', async () => {
     const red = portOf('cnf-red');
     const wrong = [
-      withTag(question(red, '10.0.2.201'), 103),
+      taggedFrame(question(red, '10.0.2.201'), 103),
       question(red, '10.0.2.202'),
-      withTag(question(red, '10.0.2.203'), 102),
-      withTag(question(red, '10.0.2.204', { senderIp: '10.0.2.77' }), 101),
-      withTag(question(red, '10.0.2.205', { senderMac: macOf(portOf('cnf')) }), 101),
-      withTag(withTag(question(red, '10.0.2.206'), 101), 101),
+      taggedFrame(question(red, '10.0.2.203'), 102),
+      taggedFrame(question(red, '10.0.2.204', { senderIp: '10.0.2.77' }), 101),
+      taggedFrame(question(red, '10.0.2.205', { senderMac: macOf(portOf('cnf')) }), 101),
+      taggedFrame(taggedFrame(question(red, '10.0.2.206'), 101), 101),
     ];
-    const good = withTag(question(red, NOBODY), 101);
+    const good = taggedFrame(question(red, NOBODY), 101);
     const isGood = (frame: Buffer) => targetOf(frame) === NOBODY;
     const others = await arriving(wrong, good, 'red-near', isGood);
     expect(others.map(targetOf).filter((ip) => /^10\.0\.2\.20[1-6]$/.test(ip))).toEqual([]);

@@ -18,7 +18,6 @@ import { EngineProbe } from '../testing/engine-probe.js';
 
 jest.setTimeout(60_000);
 
-const ETHER_TYPE_VLAN = 0x8100;
 const MTU = 1450;
 /** Two networks with the same addresses, on the cable that tunnels leave by, too. */
 const NETWORKS = [
@@ -103,7 +102,7 @@ describe('VLAN networks on Open vSwitch', () => {
       let tunnelled = 0;
       const capture = await FrameCapture.open(dpu, dpu.plan.underlay.device, (frame) => {
         if (encapsulated(frame) !== undefined) tunnelled++;
-        if (etherTypeOf(frame) !== ETHER_TYPE_VLAN) return true;
+        if (etherTypeOf(frame) !== ETHER_TYPE.VLAN) return true;
         if (sources.includes(frame.toString('hex', 6, 12))) tags.add(frame.readUInt16BE(14) & 0xfff);
         return true;
       });

@@ -4,6 +4,8 @@ import {
   ETHER_TYPE,
   IP_PROTOCOL,
   socketFilter,
+  VLAN_ID_MASK,
+  VLAN_TAG,
   WHOLE_MESSAGE,
 } from '@outboard/netlink';
 
@@ -16,10 +18,6 @@ const AT = {
   IPV6_PROTOCOL: 20,
   IPV6_PAYLOAD: 54,
 };
-/** Where the kernel keeps what it took out of the frame (linux/filter.h: SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT, SKF_AD_VLAN_TAG). */
-const HAS_VLAN_TAG = 0xfffff000 + 48;
-const VLAN_TAG = 0xfffff000 + 44;
-const VLAN_ID_MASK = 0x0fff;
 const FRAGMENT_MASK = 0x3fff;
 const DHCP_SERVER = 67;
 const DHCPV6_SERVER = 547;
@@ -60,12 +58,12 @@ export function questionFilter(vlanId: number): Uint8Array {
     vlanId === 0
       ? []
       : [
-          [BPF.LOAD_WORD, 0, 0, VLAN_TAG],
+          [BPF.LOAD_WORD, 0, 0, VLAN_TAG.ID_AND_PRIORITY],
           [BPF.AND, 0, 0, VLAN_ID_MASK],
           [BPF.JUMP_IF_EQUAL, 0, DROP, vlanId],
         ];
   const program: readonly BpfInstruction[] = [
-    ...check(BPF.LOAD_WORD, HAS_VLAN_TAG, vlanId === 0 ? 0 : 1),
+    ...check(BPF.LOAD_WORD, VLAN_TAG.IS_PRESENT, vlanId === 0 ? 0 : 1),
     ...tag,
     [BPF.LOAD_HALF, 0, 0, AT.ETHER_TYPE],
     [BPF.JUMP_IF_EQUAL, 0, ipv4.length, ETHER_TYPE.IPV4],

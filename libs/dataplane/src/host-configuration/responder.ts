@@ -1,14 +1,12 @@
 import type { Clock, Random } from '@outboard/core';
 import { libc, type NetworkNamespace, openPacketSocket, SystemError, watchReadable } from '@outboard/ffi';
+import { taggedFrame } from '@outboard/netlink';
 import { answerTo, MAX_QUESTION_BYTES } from './answers.js';
 import { questionFilter } from './question-filter.js';
 import type { ResponderSpec } from './responder-spec.js';
 import { advertisedSubnets, unsolicited, withdrawal } from './router-advertisement.js';
 
 const ETH_P_ALL = 0x0003;
-const ETHER_TYPE_VLAN = 0x8100;
-/** Of both ends, in front of a frame. */
-const ADDRESSES_BYTES = 12;
 /** Room for some questions; what comes meanwhile is dropped by the kernel. */
 const RECEIVE_BUFFER_BYTES = 32 << 10;
 /** Answers at once, and how soon there are as many again: a port that asks for more is not heard until then. */
@@ -25,15 +23,6 @@ export interface ResponderPlace {
 }
 
 const received = Buffer.alloc(MAX_QUESTION_BYTES);
-
-/** The frame as it is on a VLAN (IEEE 802.1Q): the tag is behind the addresses. What is heard, the kernel has untagged. */
-function withTag(frame: Buffer, vlanId: number): Buffer {
-  if (vlanId === 0) return frame;
-  const tag = Buffer.alloc(4);
-  tag.writeUInt16BE(ETHER_TYPE_VLAN, 0);
-  tag.writeUInt16BE(vlanId, 2);
-  return Buffer.concat([frame.subarray(0, ADDRESSES_BYTES), tag, frame.subarray(ADDRESSES_BYTES)]);
-}
 
 /**
  * Answers one port at its representor, by a packet socket: it hears the port's frames before anything else does, and
@@ -143,7 +132,9 @@ export class Responder {
     // That the device was down is told by the first call after that. While it is down nobody hears it: whoever asked
     // asks again.
     if (frame === undefined) return;
-    const sent = withTag(frame, this.#spec.vlanId);
+    const { vlanId } = this.#spec;
+    // What is heard, the kernel has untagged.
+    const sent = vlanId === 0 ? frame : taggedFrame(frame, vlanId);
     if (!this.#trySend(sent)) this.#trySend(sent);
   }
 

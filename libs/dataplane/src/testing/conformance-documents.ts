@@ -9,7 +9,7 @@ const TAGGED = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c44';
 /** A port that is a VLAN of another, which is in another network. */
 const VLAN = d.endpoint('port-5', OTHER, {
   macAddress: MAC(5),
-  representor: 'pf0vf0',
+  representor: 'pf0vf1',
   vlanId: 101,
   ipAddresses: ['10.0.2.5', 'fd00:2::5'],
   isolatedEgress: true,

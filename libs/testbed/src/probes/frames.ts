@@ -7,7 +7,7 @@ import {
   parseLinkAddress,
 } from '@outboard/netlink';
 
-export { BROADCAST, ETHER_TYPE, type UdpFrame, udpFrame } from '@outboard/netlink';
+export { BROADCAST, ETHER_TYPE, taggedFrame, type UdpFrame, udpFrame } from '@outboard/netlink';
 
 const NO_MAC = '00:00:00:00:00:00';
 
