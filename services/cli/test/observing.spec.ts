@@ -45,13 +45,19 @@ describe('outboard describe', () => {
     await world.outboard('apply -f -', list(port('fixed', { addresses: [{ subnet: 'blue-v4' }] })));
     expect(await usersOf('subnet/blue-v4')).toEqual(['acme/port/fixed']);
     await world.outboard('delete -t acme port fixed');
-    expect(await usersOf('dpu/dpu-1')).toEqual([
-      'function/dpu-1-pf0vf0',
-      'function/dpu-1-pf0vf1',
-      'acme/port/web-0',
-    ]);
     await world.outboard('wait function dpu-1-pf0vf0 --for status.claim.name=web-0');
+    const functions = ['function/dpu-1-pf0vf0, bound by acme/port/web-0', 'function/dpu-1-pf0vf1'];
+    expect(await usersOf('dpu/dpu-1')).toEqual([...functions, 'acme/port/web-0']);
     expect(await usersOf('function/dpu-1-pf0vf0')).toEqual(['acme/port/web-0']);
+    const pool = {
+      apiVersion: 'admin.outboard.dev/v1alpha1',
+      kind: 'FunctionPool',
+      metadata: { name: 'default' },
+      spec: { attachment: 'HOST' },
+    };
+    const { stderr } = await world.outboard('apply -f -', list(pool));
+    expect(stderr).toBe('');
+    expect(await usersOf('functionpool/default')).toEqual(functions);
   });
 
   it('tells which networks and policies use a physical network, of whatever tenant', async () => {

@@ -128,13 +128,20 @@ describe('an intent that breaks a rule is refused by an event that tells the fie
       },
       ['spec.vlanRanges[0].maximum', 'spec.attachments[0]'],
     ],
+    [
+      'a VLAN with a function, of nobody, by a tag that is reserved',
+      'Port',
+      'p',
+      { network: 'blue', function: functionOf('dpu-1', 0), trunk: { vlanId: 4095 } },
+      ['spec.trunk.parent', 'spec.trunk.vlanId', 'spec.function'],
+    ],
     ['an object of layer 1 that is none', 'NetlinkObject', 'o', {}, ['spec']],
     [
       'an object of layer 1 that is two',
       'NetlinkObject',
       'o',
       { network: 'blue', neigh: { dst: '10.0.1.9' }, fdb: {} },
-      ['spec'],
+      ['spec', 'spec.neigh.lladdr', 'spec.port', 'spec.fdb.lladdr'],
     ],
     [
       'a route in a network, to what is never forwarded, with two ways and hops that are none',

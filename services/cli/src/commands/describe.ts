@@ -69,11 +69,11 @@ async function usersOf(
     total++;
     if (listed.length < MAX_USERS) listed.push(user);
   };
-  const claim = valueAt(resource, 'status.claim') as (User & { kind: string }) | undefined;
-  if (claim) add({ ...claim, kind: kindToken(claim) });
+  const claim = claimOf(resource);
+  if (claim) add(claim);
   for (const other of KINDS) {
     const field = other.selectable.find((each) =>
-      each.field.toLowerCase().endsWith(`.${kindToken(kind)}`),
+      each.field.toLowerCase().endsWith(`.${fieldOf(kind)}`),
     )?.field;
     // A kind that refers to nothing does not look at its spec. There may be many of it.
     const mayRefer = other.scope === kind.scope && other.references.length > 0;
@@ -83,15 +83,26 @@ async function usersOf(
       if (!page.ok) throw page.error;
       for (const item of page.value.items) {
         if (field === undefined && !refersTo(item, kind, name)) continue;
+        const holder = claimOf(item);
         add({
           kind: kindToken(other),
           tenant: String(item.metadata.tenant),
           name: String(item.metadata.name),
+          ...(holder && { holder }),
         });
       }
     }
   }
   return { listed, total };
+}
+
+/** How fields are called by which others name one of the kind. */
+const fieldOf = (kind: AnyKind): string => (kind.kind === 'FunctionPool' ? 'pool' : kindToken(kind));
+
+/** Who has bound a function. */
+function claimOf(resource: ResourceJson): User | undefined {
+  const claim = valueAt(resource, 'status.claim') as User | undefined;
+  return claim && { ...claim, kind: kindToken(claim) };
 }
 
 function refersTo(item: ResourceJson, kind: AnyKind, name: string): boolean {

@@ -9,6 +9,8 @@ export interface User {
   readonly kind: string;
   readonly tenant: string;
   readonly name: string;
+  /** Who has bound it, if it is a function. */
+  readonly holder?: User;
 }
 
 export interface Description {
@@ -70,7 +72,9 @@ function conditionRows(resource: ResourceJson): readonly (readonly string[])[] {
 function userLines(users: Description['users']): readonly string[] {
   if (typeof users === 'string') return [`not known: ${users}`];
   if (users.total === 0) return ['nothing'];
-  const lines = users.listed.map(fullName);
+  const lines = users.listed.map((user) =>
+    user.holder ? `${fullName(user)}, bound by ${fullName(user.holder)}` : fullName(user),
+  );
   const rest = users.total - users.listed.length;
   return rest > 0 ? [...lines, `and ${rest} more`] : lines;
 }

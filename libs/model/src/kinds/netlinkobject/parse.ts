@@ -44,28 +44,43 @@ export function parseNetlinkObjectSpec(
 ): NetlinkObjectSpec | undefined {
   const dpus = parseDpus(message.dpus, problems);
   const given = TYPES.filter((type) => message[type] !== undefined);
-  const [only, another] = given;
-  if (only === undefined || another !== undefined) {
-    problems.add(
-      'spec',
-      `must have exactly one of ${TYPES.join(', ')}${another ? `, not ${given.join(' and ')}` : ''}`,
-    );
-    return undefined;
+  if (given.length !== 1) {
+    const instead = given.length > 1 ? `, not ${given.join(' and ')}` : '';
+    problems.add('spec', `must have exactly one of ${TYPES.join(', ')}${instead}`);
   }
-  const object = parseObject(only, message, problems);
-  return object && dpus && { object, dpus };
+  if (given.length === 0) return undefined;
+  // Of several, each is told its own problems, too: whoever drops one need not ask again.
+  const isPlace = (field: Place): boolean => given.some((type) => PLACES[type].includes(field));
+  for (const field of ['router', 'network', 'port'] as const)
+    if (message[field] !== '' && !isPlace(field))
+      problems.add(`spec.${field}`, `is no field of a ${given.join(' or ')}`);
+  const network = isPlace('network')
+    ? required(problems, 'spec.network', message.network, parseName)
+    : undefined;
+  const objects = given.map((type) => parseObject(type, network, message, problems));
+  const [object] = objects;
+  return objects.length === 1 && object && dpus ? { object, dpus } : undefined;
 }
+
+type Place = 'router' | 'network' | 'port';
+
+/** By which fields a caller says where an object is. */
+const PLACES: Readonly<Record<(typeof TYPES)[number], readonly Place[]>> = {
+  route: ['router'],
+  neigh: ['network'],
+  fdb: ['network', 'port'],
+  addr: ['network'],
+};
 
 function parseObject(
   type: (typeof TYPES)[number],
+  network: Name | undefined,
   message: NetlinkObjectSpecMessage,
   problems: Problems,
 ): NetlinkObjectSpec['object'] | undefined {
-  forbid(problems, message, type === 'route' ? ['network'] : ['router'], `of a ${type}`);
-  if (type !== 'fdb') forbid(problems, message, ['port'], `of a ${type}`);
-  if (type === 'route') return message.route && parseRoute(message.router, message.route, problems);
-  const network = required(problems, 'spec.network', message.network, parseName);
   switch (type) {
+    case 'route':
+      return message.route && parseRoute(message.router, message.route, problems);
     case 'neigh':
       return message.neigh && parseNeighbour(network, message.neigh, problems);
     case 'fdb':
@@ -73,15 +88,6 @@ function parseObject(
     case 'addr':
       return message.addr && parseAddress(network, message.addr, problems);
   }
-}
-
-function forbid(
-  problems: Problems,
-  message: NetlinkObjectSpecMessage,
-  fields: readonly ('router' | 'network' | 'port')[],
-  of: string,
-): void {
-  for (const field of fields) if (message[field] !== '') problems.add(`spec.${field}`, `is no field ${of}`);
 }
 
 function parseDpus(names: readonly string[], problems: Problems): readonly Name[] | undefined {
