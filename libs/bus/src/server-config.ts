@@ -25,6 +25,9 @@ const ANSWERS_AT_MOST = 2;
 /** More than the largest message of any stream, bytes. */
 const MAX_PAYLOAD = 1024 * 1024;
 
+/** How long a client may take to answer the server's challenge: where all begin at once, processors are busy. 2 by default. */
+const AUTHENTICATION_SECONDS = 10;
+
 /**
  * The configuration of nats-server for an installation: JetStream with room for all streams, one user per role. It holds
  * public keys only. Text of this format is a superset of JSON, so every value is written as JSON.
@@ -50,6 +53,7 @@ export function renderServerConfig(options: ServerConfigOptions): string {
     `max_payload: ${MAX_PAYLOAD}`,
     `jetstream: ${JSON.stringify(jetstream, undefined, 2)}`,
     'authorization: {',
+    `  timeout: ${AUTHENTICATION_SECONDS}`,
     '  users: [',
     ...options.roles.flatMap(({ role, publicKey }) => [
       `    # ${role.name}: ${role.purpose}`,

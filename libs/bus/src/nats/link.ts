@@ -47,6 +47,9 @@ export interface LinkListener {
   closed?(): void;
 }
 
+/** The server had no answer to its challenge in time: one of the two is busy, and nobody is refused (nats-server, `auth_timeout`). */
+const isTooSlow = (why: string): boolean => /authentication timeout/i.test(why);
+
 /** The connection to NATS with its state. It reconnects for ever, until it is closed or its credentials are refused. */
 export class Link {
   readonly connection: NatsConnection;
@@ -92,7 +95,7 @@ export class Link {
         return new Link(connection, { ...options, clock, random });
       } catch (cause) {
         const why = cause instanceof Error ? cause.message : String(cause);
-        if (cause instanceof AuthorizationError) {
+        if (cause instanceof AuthorizationError && !isTooSlow(why)) {
           throw new AppError(
             'UNAUTHENTICATED',
             `NATS at ${servers.join(', ')} refuses ${options.name}: ${why}`,
