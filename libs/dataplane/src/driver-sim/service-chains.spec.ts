@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { OvsSpec } from '../driver-ovs/realise/ovs-objects.js';
+import { type OvsSpec, VLAN_PRESENT } from '../driver-ovs/realise/ovs-objects.js';
 import { HopHealthBoard } from '../hop-health.js';
 import { countsOfChain } from '../realise/hop-counters.js';
 import * as d from '../testing/documents.js';
@@ -13,6 +13,11 @@ const VFS = { client: 0, server: 1, in: 2, out: 3, spared: 4 } as const;
 type PortName = keyof typeof VFS;
 const PORTS = Object.keys(VFS) as PortName[];
 const macOf = (name: PortName): string => `02:00:5e:00:00:0${VFS[name]}`;
+/** Where a port is: on a function of its own, or (all but the server and the spared one) a VLAN of one function. */
+const placeOf = (name: PortName, areVlans: boolean): { representor: string; vlanId: number } =>
+  areVlans && name !== 'server' && name !== 'spared'
+    ? { representor: 'pf0vf9', vlanId: 100 + VFS[name] }
+    : { representor: `pf0vf${VFS[name]}`, vlanId: 0 };
 const ipOf = (name: PortName): string => `10.0.1.${VFS[name] + 5}`;
 
 describe('a service chain on a simulated switch', () => {
@@ -20,6 +25,7 @@ describe('a service chain on a simulated switch', () => {
   let probe: EngineProbe<OvsSpec>;
   const hops = new HopHealthBoard();
   let sequence = 0;
+  let areVlans = false;
 
   const apply = (options: { failOpen: boolean; policed: boolean }) =>
     probe.apply(
@@ -33,11 +39,12 @@ describe('a service chain on a simulated switch', () => {
           hops: [['in', 'out']],
           failOpen: options.failOpen,
         }),
+        d.endpoint('parent', NET, { macAddress: '02:00:5e:00:00:99', representor: 'pf0vf9' }),
         ...PORTS.map((name) =>
           d.endpoint(name, NET, {
             macAddress: macOf(name),
-            representor: `pf0vf${VFS[name]}`,
             ipAddresses: [ipOf(name)],
+            ...placeOf(name, areVlans),
             ...(name === 'client' && { serviceChains: [d.serviceChainKey('chain')] }),
             ...(name === 'client' &&
               options.policed && { ruleSets: [d.ruleSetKey('any')], isolatedIngress: true }),
@@ -58,25 +65,40 @@ describe('a service chain on a simulated switch', () => {
       ip_ttl: 64,
       udp_src: 4000,
       udp_dst: 4000,
+      ...tagOf(placeOf(by, areVlans)),
       ...more,
     };
-    const { outputs } = vswitch.receive(Packet.of(`pf0vf${VFS[by]}`, headers, { probe: 1 }));
-    return outputs.map(({ port }) => PORTS.find((name) => port === `pf0vf${VFS[name]}`) ?? port);
+    const { outputs } = vswitch.receive(Packet.of(placeOf(by, areVlans).representor, headers, { probe: 1 }));
+    return outputs.map(({ port, packet }) => {
+      const isAt = (name: PortName): boolean => {
+        const place = placeOf(name, areVlans);
+        return port === place.representor && packet.get('vlan_vid') === BigInt(tagOf(place).vlan_vid);
+      };
+      return PORTS.find(isAt) ?? port;
+    });
   }
+  const tagOf = ({ vlanId }: { vlanId: number }) => ({ vlan_vid: vlanId === 0 ? 0 : VLAN_PRESENT + vlanId });
 
   beforeEach(async () => {
     vswitch = new SimSwitch();
-    for (const vf of Object.values(VFS)) vswitch.plug(`pf0vf${vf}`);
+    for (const vf of [...Object.values(VFS), 9]) vswitch.plug(`pf0vf${vf}`);
     probe = await EngineProbe.start(new SimDriver({ vswitch }), undefined, hops);
   });
   afterEach(async () => {
+    areVlans = false;
     hops.report('in', 'up');
     await probe[Symbol.asyncDispose]();
   });
 
-  it.each([false, true])(
-    'leads packets in and out, and the answers in reverse; with policies: %s',
-    async (policed) => {
+  it.each([
+    { policed: false, vlans: false },
+    { policed: true, vlans: false },
+    { policed: false, vlans: true },
+    { policed: true, vlans: true },
+  ])(
+    'leads packets in and out, and the answers in reverse; with policies: $policed; by VLANs of one function: $vlans',
+    async ({ policed, vlans }) => {
+      areVlans = vlans;
       await apply({ failOpen: false, policed });
       expect(through('client', 'client', 'server')).toEqual(['in']);
       expect(through('out', 'client', 'server')).toEqual(['server']);
