@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Installation } from '@outboard/all-in-one';
+import type { StreamBus } from '@outboard/bus';
 import { TenantClient } from '@outboard/client';
 import { SimHost } from '@outboard/dataplane';
 import type { Port } from '@outboard/model';
-import type { Attempt, Sender, Site, SitePod } from './site.js';
+import type { Attempt, FabricSite, Sender, SitePod, Tunnel } from './site.js';
 
 /** As the DPUs of `manifests.ts`. */
 const DPUS = ['dpu-a', 'dpu-b'].map((name, index) => ({
@@ -17,6 +18,22 @@ const DPUS = ['dpu-a', 'dpu-b'].map((name, index) => ({
 }));
 /** Of datagrams that only arrive: nobody waits for an answer. */
 const DISCARD = 9;
+const ARP_REPLY = 2n;
+/** By the port of a simulated switch at which frames come out of them. */
+const TUNNELS: Readonly<Record<string, Tunnel>> = { 'obt-vxlan': 'VXLAN', 'obt-geneve': 'GENEVE' };
+
+/** A machine of the fabric. */
+class Machine extends SimHost {
+  /** Who has said to have what was asked for. */
+  readonly claiming = new Set<string>();
+
+  override receive(packet: Parameters<SimHost['receive']>[0]): void {
+    if (packet.get('arp_op') === ARP_REPLY) this.claiming.add(macText(packet.get('arp_sha')));
+    super.receive(packet);
+  }
+}
+
+const macText = (mac: bigint): string => (mac.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
 
 class FramesPod implements SitePod {
   #port: Port;
@@ -52,8 +69,10 @@ class FramesPod implements SitePod {
 }
 
 /** Everything in this process, on a bus in memory, with simulated switches and hosts. */
-export class FramesSite implements Site {
+export class FramesSite implements FabricSite {
   readonly name = 'frames';
+  /** That of the tunnels: the fabric of simulated switches carries both. */
+  readonly uplink = 'up0';
   readonly #pods = new Map<SitePod, FramesPod>();
   readonly #tenants: TenantClient[] = [];
 
@@ -120,6 +139,26 @@ export class FramesSite implements Site {
     } finally {
       pod.attach();
     }
+  }
+
+  async operator(): Promise<StreamBus> {
+    return this.installation.connect();
+  }
+
+  async tunnels(from: SitePod, to: SitePod): Promise<readonly Tunnel[]> {
+    const [destination = ''] = to.addresses;
+    const probe = { destination, protocol: 'ICMP' } as const;
+    const { answered, path } = this.installation.fabric.probe(this.#pod(from).host, probe);
+    if (!answered) throw new Error(`${from.name} does not reach ${to.name}`);
+    return [...new Set(path.flatMap(({ dpu, inPort }) => (dpu === 'dpu-b' && TUNNELS[inPort]) || []))];
+  }
+
+  async claiming(ip: string, vlanId: number, { macAddress, ip: own }: Sender): Promise<readonly string[]> {
+    const { fabric } = this.installation;
+    const machine = new Machine({ macAddress, addresses: [{ ip: own, prefixLength: 24 }] });
+    fabric.attachDevice(vlanId, machine);
+    fabric.probe(machine, { destination: ip, protocol: 'ICMP' });
+    return [...machine.claiming];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { waitUntil } from '@outboard/testbed';
+import { encapsulationScenario } from './encapsulation.js';
 import { FramesSite } from './frames-site.js';
 import { port } from './manifests.js';
 import { overlayScenario } from './overlay.js';
@@ -20,6 +21,10 @@ describe('the networks of a router, with simulated frames', () => {
 
 describe('security policies, with simulated frames', () => {
   policiesScenario(FramesSite.open);
+});
+
+describe('a network admin who wants GENEVE for all, and lets workloads ask for VLAN in a range, with simulated frames', () => {
+  encapsulationScenario(FramesSite.open);
 });
 
 describe('ports that are VLANs of another, with simulated frames', () => {

@@ -1,26 +1,41 @@
+import type { StreamBus } from '@outboard/bus';
 import type { TenantClient } from '@outboard/client';
-import { LocalStack, vlanDeviceName, type Workspace } from '@outboard/local-stack';
+import { LocalStack, type LocalStackOptions, vlanDeviceName, type Workspace } from '@outboard/local-stack';
 import type { Port } from '@outboard/model';
 import {
+  arpFrame,
   type Direction,
   EchoServer,
+  encapsulated,
   FrameCapture,
   FrameSender,
+  isArp,
   type Pod,
   ping,
+  taggedFrame,
   tcpEcho,
   udpFrame,
   waitUntil,
 } from '@outboard/testbed';
-import type { Attempt, Sender, Site, SitePod } from './site.js';
+import type { Attempt, FabricSite, Sender, SitePod, Tunnel } from './site.js';
 
 /** On which pods listen. */
 const SERVED = [80, 5432, 5433, 7000, 8080];
 const PATIENCE = { timeoutMilliseconds: 200 };
+/** The ends in the fabric of the wires to dpu-a. */
+const WIRES = { underlay: 'up-1', provider: 'pv-1' } as const;
+/** In an IPv4 packet without options, as the tunnels' are. */
+const UDP_DESTINATION = 36;
+const TUNNELS: Readonly<Record<number, Tunnel>> = { 4789: 'VXLAN', 6081: 'GENEVE' };
+const MAC_BYTES = 6;
+
+const macText = (mac: Buffer): string => (mac.toString('hex').match(/../g) ?? []).join(':');
 
 /** Everything runs for real: nats-server, the services and a worker on each of two DPUs, as processes. */
-export class PacketsSite implements Site {
+export class PacketsSite implements FabricSite {
   readonly name = 'packets';
+  /** The second one of the testbed's DPUs; it is there where `providerNetwork` is asked for. */
+  readonly uplink = 'up1';
   readonly #workspaces = new Map<TenantClient, Workspace>();
   readonly #pods = new Map<SitePod, Pod>();
   /** Of pods on VLANs; others have eth0. */
@@ -29,9 +44,13 @@ export class PacketsSite implements Site {
 
   private constructor(readonly stack: LocalStack) {}
 
-  static async open(name: string, driver: 'linux' | 'ovs' = 'linux'): Promise<PacketsSite> {
+  static async open(
+    name: string,
+    driver: 'linux' | 'ovs' = 'linux',
+    options: Pick<LocalStackOptions, 'providerNetwork'> = {},
+  ): Promise<PacketsSite> {
     const drivers = { 'dpu-a': driver, 'dpu-b': driver };
-    return new PacketsSite(await LocalStack.start({ name, drivers }));
+    return new PacketsSite(await LocalStack.start({ name, drivers, ...options }));
   }
 
   async tenant(name: string): Promise<Workspace> {
@@ -89,16 +108,11 @@ export class PacketsSite implements Site {
   }
 
   async arriving(from: SitePod, to: SitePod, senders: readonly Sender[]): Promise<number> {
-    const [workspace] = this.#workspaces.values();
-    const destinationMac = [...(workspace?.state.values() ?? [])].flatMap((resource) =>
-      resource.kind === 'Port' && `${resource.metadata.tenant}-${resource.metadata.name}` === to.name
-        ? [resource.status.macAddress ?? '']
-        : [],
-    );
+    const destinationMac = this.#macOf(to);
     const frames = senders.map(({ macAddress, ip }, index) =>
       udpFrame({
         sourceMac: macAddress,
-        destinationMac: destinationMac[0] ?? '',
+        destinationMac,
         source: { ip, port: 4000 },
         destination: { ip: to.addresses[0] ?? '', port: 4001 },
         payload: Buffer.from(index === senders.length - 1 ? 'outboard-probe-last' : 'outboard-probe'),
@@ -120,6 +134,76 @@ export class PacketsSite implements Site {
     } finally {
       for (const each of [sender, last, all]) each[Symbol.dispose]();
     }
+  }
+
+  operator(): Promise<StreamBus> {
+    return this.stack.operator();
+  }
+
+  async tunnels(from: SitePod, to: SitePod): Promise<readonly Tunnel[]> {
+    const [source, destination] = [this.#macOf(from), this.#macOf(to)];
+    const seen = new Set<Tunnel>();
+    const isTheirs = (frame: Buffer): boolean =>
+      macText(frame.subarray(0, MAC_BYTES)) === destination &&
+      macText(frame.subarray(MAC_BYTES, 2 * MAC_BYTES)) === source;
+    const captures = await Promise.all(
+      Object.values(WIRES).map((wire) =>
+        FrameCapture.open(this.stack.testbed.fabric, wire, (frame) => {
+          const inner = encapsulated(frame);
+          if (!isTheirs(inner ?? frame)) return false;
+          const tunnel = inner && TUNNELS[frame.readUInt16BE(UDP_DESTINATION)];
+          if (tunnel) seen.add(tunnel);
+          return true;
+        }),
+      ),
+    );
+    try {
+      await waitUntil(`${from.name} is seen on its way to ${to.name}`, async () => {
+        const { received } = await ping(this.podOf(from), to.addresses[0] ?? '', PATIENCE);
+        const counts = captures.map(({ report }) => report.count);
+        return received > 0 && counts.some((count) => count > 0) ? undefined : `${received}, ${counts}`;
+      });
+      if (captures.some(({ report }) => report.drops > 0)) throw new Error('the capture has dropped frames');
+      return [...seen];
+    } finally {
+      for (const capture of captures) capture[Symbol.dispose]();
+    }
+  }
+
+  async claiming(ip: string, vlanId: number, machine: Sender): Promise<readonly string[]> {
+    const { fabric } = this.stack.testbed;
+    const claiming = new Set<string>();
+    const capture = await FrameCapture.open(fabric, WIRES.provider, (frame, direction) => {
+      const isAnswer =
+        direction === 'in' && isArp(frame) && macText(frame.subarray(0, MAC_BYTES)) === machine.macAddress;
+      if (isAnswer) claiming.add(macText(frame.subarray(MAC_BYTES, 2 * MAC_BYTES)));
+      return isAnswer;
+    });
+    const sender = await FrameSender.open(fabric, WIRES.provider);
+    const { macAddress: senderMac, ip: senderIp } = machine;
+    const arp = arpFrame({ operation: 'request', senderMac, senderIp, targetIp: ip });
+    const question = taggedFrame(arp, vlanId);
+    try {
+      await waitUntil(`${ip} is claimed`, () => {
+        sender.send(question);
+        return capture.report.count > 0 ? undefined : 'by nobody';
+      });
+      return [...claiming];
+    } finally {
+      sender[Symbol.dispose]();
+      capture[Symbol.dispose]();
+    }
+  }
+
+  /** Of the port that a pod is called after. */
+  #macOf({ name }: SitePod): string {
+    const resources = [...this.#workspaces.values()].flatMap(({ state }) => [...state.values()]);
+    for (const resource of resources) {
+      if (resource.kind !== 'Port' || `${resource.metadata.tenant}-${resource.metadata.name}` !== name)
+        continue;
+      return resource.status.macAddress ?? '';
+    }
+    throw new Error(`${name} is called after no port`);
   }
 
   podOf(pod: SitePod): Pod {

@@ -1,3 +1,4 @@
+import type { StreamBus } from '@outboard/bus';
 import type { TenantClient } from '@outboard/client';
 import type { Port } from '@outboard/model';
 
@@ -43,6 +44,20 @@ export interface Site extends AsyncDisposable {
   /** How many of some datagrams arrive, sent by a pod in this order, each as somebody. The last one does. */
   arriving(from: SitePod, to: SitePod, senders: readonly Sender[]): Promise<number>;
 }
+
+/** A site whose DPUs are on a fabric that carries VLANs, with machines that know nothing of Outboard. */
+export interface FabricSite extends Site {
+  /** The device by which every DPU is on that fabric. */
+  readonly uplink: string;
+  /** As a network admin. */
+  operator(): Promise<StreamBus>;
+  /** In which tunnels frames leave dpu-a when a pod there reaches one on dpu-b. */
+  tunnels(from: SitePod, to: SitePod): Promise<readonly Tunnel[]>;
+  /** The MAC addresses that claim an address when a machine of the fabric asks for it with the tag of a VLAN. */
+  claiming(ip: string, vlanId: number, machine: Sender): Promise<readonly string[]>;
+}
+
+export type Tunnel = 'VXLAN' | 'GENEVE';
 
 export const PING: Attempt = { protocol: 'ICMP' };
 export const TCP = (port: number): Attempt => ({ protocol: 'TCP', port });
