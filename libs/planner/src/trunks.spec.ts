@@ -77,8 +77,8 @@ describe('a port that is a VLAN of another', () => {
   it('is explained in its own network, and a plan for its parent tells what becomes of it', () => {
     const lab = world();
     lab.apply('Port', 'red-0', { network: 'red', function: identityOf('dpu-2', 0) });
-    const verdict = () => {
-      const { verdict, reason } = unwrap(
+    const explained = () =>
+      unwrap(
         explain(lab.world, {
           tenant: 'acme' as TenantName,
           from: 'red-0' as Name,
@@ -88,9 +88,11 @@ describe('a port that is a VLAN of another', () => {
           service: 80,
         }),
       );
-      return `${verdict} ${reason}`;
-    };
-    expect(verdict()).toBe('ALLOWED NoPolicyApplies');
+    expect(explained()).toMatchObject({ verdict: 'ALLOWED', reason: 'NoPolicyApplies' });
+    expect(explained().path.filter(({ kind }) => kind === 'representor')).toMatchObject([
+      { dpu: 'dpu-2', name: 'pf0vf0', detail: 'comes in' },
+      { dpu: 'dpu-1', name: 'pf0vf0', detail: 'goes out with tag 101' },
+    ]);
     const down = { network: 'blue', function: identityOf('dpu-1', 0), adminState: 'DOWN' };
     const command = lab.command('Port', 'cnf-0', down);
     const { flows = [] } = differenceOf(lab.world, command, unwrap(lab.dryRun(command))) ?? {};
@@ -98,7 +100,7 @@ describe('a port that is a VLAN of another', () => {
     expect(stopped).toContainEqual(['STOPS', ['red-0'], ['cnf-0-red']]);
     expect(stopped).toContainEqual(['STOPS', ['cnf-0-red'], ['red-0']]);
     unwrap(lab.decide(command));
-    expect(verdict()).toBe('UNREACHABLE NotConnected');
+    expect(explained()).toMatchObject({ verdict: 'UNREACHABLE', reason: 'NotConnected' });
   });
 
   it('comes back with its parent to a DPU that takes no new ports', () => {

@@ -9,7 +9,7 @@ import {
   prefixContains,
   prefixOf,
 } from '@outboard/model';
-import type { NetworkEntry, PortEntry } from '../entries.js';
+import type { NetworkEntry, Placement, PortEntry } from '../entries.js';
 import { nameKey, type World } from '../world.js';
 import { passChain } from './chains.js';
 import { type AddressSets, type Peer, type Slice, slicesOf } from './evaluate.js';
@@ -49,7 +49,7 @@ function follow(world: World, flow: Flow, ends: Ends, path: Path): Explanation {
   path.destination = destination;
   const home = path.open(from, `sends from ${source}`);
   if (!home) return path.closed(from);
-  path.hop('representor', home.dpu.record.name, from.record.resource.status.representor ?? '', 'comes in');
+  atRepresentor(path, home, from, 'comes in');
   if (!maySend(from, source)) {
     const message = `${source} is neither an address of ${nameOf(from)} nor in an allowed address pair`;
     return path.denied('SourceNotAllowed', message, undefined);
@@ -117,10 +117,16 @@ function deliver(
   if (far && !path.decided('INGRESS', ingress)) return path.deniedBy(to, 'INGRESS', ingress);
   const chained = passChain(world, path, to, source, false);
   if (chained) return chained;
-  if (far)
-    path.hop('representor', far.dpu.record.name, to.record.resource.status.representor ?? '', 'goes out');
+  if (far) atRepresentor(path, far, to, 'goes out');
   if (!path.open(to, `gets ${flow.protocol}`)) return path.closed(to);
   return path.allowed();
+}
+
+/** Between a port and its DPU, with the tag that it has there. */
+function atRepresentor(path: Path, { dpu }: Placement, { record }: PortEntry, what: string): void {
+  const { spec, status } = record.resource;
+  const detail = spec.trunk ? `${what} with tag ${spec.trunk.vlanId}` : what;
+  path.hop('representor', dpu.record.name, status.representor ?? '', detail);
 }
 
 /** Which of several next hops a flow takes is the kernel's choice: it is possible if it is by every one of them. */
