@@ -53,24 +53,6 @@ describe('the group writer', () => {
     expect(commits).toEqual([]);
   });
 
-  it('decides what finds nobody at work without a turn of the event loop', async () => {
-    const { writer, counter } = open();
-    const order: string[] = [];
-    const turn = new Promise<void>((resolve) => setImmediate(resolve)).then(() => order.push('turn'));
-    const decided = writer.execute((transaction) => {
-      order.push('decided');
-      return counter.increment(transaction);
-    });
-    await Promise.all([turn, decided]);
-    expect(order).toEqual(['decided', 'turn']);
-  });
-
-  it('answers a query in the turn after a commit, and with what was committed', async () => {
-    const { writer, counter } = open();
-    const answered = writer.execute(counter.increment).then(() => writer.query(() => counter.value));
-    expect(await answered).toBe(1);
-  });
-
   it('lets go out what follows from a group before it decides the next one', async () => {
     const store = openMemoryStore();
     const counter = new Counter(store);

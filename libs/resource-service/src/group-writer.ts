@@ -51,9 +51,7 @@ export class GroupWriter implements AsyncDisposable {
   #waiting: Waiting[] = [];
   readonly #reads: (() => void)[] = [];
   #running: Promise<void> | undefined;
-  /** The projection may hold what is not committed yet. */
-  #isWriting = false;
-  /** The projection holds what was never committed. */
+  /** The projection holds what was not committed. */
   #isStale = false;
   #closed = false;
 
@@ -90,7 +88,7 @@ export class GroupWriter implements AsyncDisposable {
           reject(thrown);
         }
       };
-      if (this.#isWriting || this.#waiting.length > 0) this.#reads.push(answer);
+      if (this.#running) this.#reads.push(answer);
       else answer();
     });
   }
@@ -102,16 +100,12 @@ export class GroupWriter implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    // Whoever finds nobody at work waits for nothing, except for what has arrived with it.
-    await undefined;
     while (this.#waiting.length > 0) {
-      this.#isWriting = true;
-      await this.#writeGroup(this.#waiting.splice(0, this.#maxGroup));
-      this.#isWriting = false;
-      for (const read of this.#reads.splice(0)) read();
-      // A turn of the event loop: what follows from this group goes out before the next one is decided, which takes some
-      // ten milliseconds when it is large, and everything that has arrived joins that.
+      // A turn of the event loop: what follows from the last group goes out before the next one is decided, which takes
+      // some ten milliseconds when it is large, and everything that has arrived joins that.
       await new Promise(setImmediate);
+      await this.#writeGroup(this.#waiting.splice(0, this.#maxGroup));
+      for (const read of this.#reads.splice(0)) read();
     }
     this.#running = undefined;
   }

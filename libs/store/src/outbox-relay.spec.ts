@@ -99,20 +99,6 @@ describe('the outbox relay', () => {
     expect(broker.received).toEqual(['a', 'b', 'c']);
   });
 
-  it('sends what was committed at once while nothing is in flight, and otherwise a turn later', async () => {
-    const running = start();
-    await nextTurn();
-    const given = async (...ids: string[]): Promise<void> => {
-      const batch = newBatch({ outbox: ids.map((id) => newMessage(id)) });
-      running.committed(batch.outbox, unwrap(await store.commit(batch)).outboxSequence);
-    };
-    await given('a', 'b');
-    expect(broker.received).toEqual(['a', 'b']);
-    await given('c');
-    expect(broker.received).toEqual(['a', 'b']);
-    await until(() => broker.received.length === 3);
-  });
-
   it('does not read back what it is given with the commit', async () => {
     let reads = 0;
     const counted: Store = {

@@ -111,9 +111,7 @@ export class OutboxRelay implements AsyncDisposable {
     if (follows && this.#read.length < HELD_MESSAGES) {
       for (const message of messages) this.#read.push({ ...message, sequence: ++sequence });
       this.#cursor = last;
-      // Somebody waits for it, and nothing for a broker that is idle.
-      if (this.#inFlight.size === 0 && !this.#stopped) this.#send();
-      else this.#schedule();
+      this.#schedule();
     } else this.notify();
   }
 
