@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { Installation } from '@outboard/all-in-one';
 import type { StreamBus } from '@outboard/bus';
 import { TenantClient } from '@outboard/client';
-import { SimHost } from '@outboard/dataplane';
+import { SimHop, SimHost } from '@outboard/dataplane';
 import type { Port } from '@outboard/model';
-import type { Attempt, FabricSite, Sender, SitePod, Tunnel } from './site.js';
+import type { Attempt, ChainSite, FabricSite, Hop, HopProtocol, Sender, SitePod, Tunnel } from './site.js';
 
 /** As the DPUs of `manifests.ts`. */
 const DPUS = ['dpu-a', 'dpu-b'].map((name, index) => ({
@@ -21,6 +21,8 @@ const DISCARD = 9;
 const ARP_REPLY = 2n;
 /** By the port of a simulated switch at which frames come out of them. */
 const TUNNELS: Readonly<Record<string, Tunnel>> = { 'obt-vxlan': 'VXLAN', 'obt-geneve': 'GENEVE' };
+
+const PROTOCOLS: Readonly<Record<HopProtocol, bigint>> = { ICMP: 1n, TCP: 6n, UDP: 17n };
 
 /** A machine of the fabric. */
 class Machine extends SimHost {
@@ -69,7 +71,7 @@ class FramesPod implements SitePod {
 }
 
 /** Everything in this process, on a bus in memory, with simulated switches and hosts. */
-export class FramesSite implements FabricSite {
+export class FramesSite implements FabricSite, ChainSite {
   readonly name = 'frames';
   /** That of the tunnels: the fabric of simulated switches carries both. */
   readonly uplink = 'up0';
@@ -159,6 +161,23 @@ export class FramesSite implements FabricSite {
     fabric.attachDevice(vlanId, machine);
     fabric.probe(machine, { destination: ip, protocol: 'ICMP' });
     return [...machine.claiming];
+  }
+
+  async hop(tenant: TenantClient, ingressPort: string, egressPort: string): Promise<Hop> {
+    let passing: readonly bigint[] = [];
+    const hop = new SimHop((packet) => passing.includes(packet.get('ip_proto')));
+    for (const [port, end] of [
+      [ingressPort, hop.ingress],
+      [egressPort, hop.egress],
+    ] as const) {
+      const { dpu = '', representor = '' } = (await tenant.ready(port)).status;
+      this.installation.fabric.attach(dpu, representor, end);
+    }
+    return {
+      async letThrough(...protocols) {
+        passing = protocols.map((protocol) => PROTOCOLS[protocol]);
+      },
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

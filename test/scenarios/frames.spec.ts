@@ -6,6 +6,7 @@ import { port } from './manifests.js';
 import { overlayScenario } from './overlay.js';
 import { policiesScenario } from './policies.js';
 import { routingScenario } from './routing.js';
+import { serviceChainScenario } from './service-chain.js';
 import { trunksScenario } from './trunks.js';
 import { untilAnswered } from './waiting.js';
 
@@ -25,6 +26,10 @@ describe('security policies, with simulated frames', () => {
 
 describe('a network admin who wants GENEVE for all, and lets workloads ask for VLAN in a range, with simulated frames', () => {
   encapsulationScenario(FramesSite.open);
+});
+
+describe('a service chain over a firewall, with simulated frames', () => {
+  serviceChainScenario(FramesSite.open);
 });
 
 describe('ports that are VLANs of another, with simulated frames', () => {

@@ -1,3 +1,5 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import type { StreamBus } from '@outboard/bus';
 import type { TenantClient } from '@outboard/client';
 import { LocalStack, type LocalStackOptions, vlanDeviceName, type Workspace } from '@outboard/local-stack';
@@ -17,7 +19,8 @@ import {
   udpFrame,
   waitUntil,
 } from '@outboard/testbed';
-import type { Attempt, FabricSite, Sender, SitePod, Tunnel } from './site.js';
+import { CnfInPod } from '../admin/cnf-in-pod.js';
+import type { Attempt, ChainSite, FabricSite, Hop, Sender, SitePod, Tunnel } from './site.js';
 
 /** On which pods listen. */
 const SERVED = [80, 5432, 5433, 7000, 8080];
@@ -32,7 +35,7 @@ const MAC_BYTES = 6;
 const macText = (mac: Buffer): string => (mac.toString('hex').match(/../g) ?? []).join(':');
 
 /** Everything runs for real: nats-server, the services and a worker on each of two DPUs, as processes. */
-export class PacketsSite implements FabricSite {
+export class PacketsSite implements FabricSite, ChainSite {
   readonly name = 'packets';
   /** The second one of the testbed's DPUs; it is there where `providerNetwork` is asked for. */
   readonly uplink = 'up1';
@@ -193,6 +196,33 @@ export class PacketsSite implements FabricSite {
       sender[Symbol.dispose]();
       capture[Symbol.dispose]();
     }
+  }
+
+  /** The firewall of examples/cnfs, in a pod that has both functions. */
+  async hop(tenant: TenantClient, ingressPort: string, egressPort: string): Promise<Hop> {
+    const { testbed } = this.stack;
+    const [ingress, egress] = [await tenant.ready(ingressPort), await tenant.ready(egressPort)];
+    const { host } = testbed.dpu(ingress.status.dpu ?? '');
+    const pod = await testbed.createPod({ name: 'firewall', host: host.name });
+    const [workspace] = this.#workspaces.values();
+    await workspace?.attachPod(pod, ingress, 'ingress');
+    await workspace?.attachPod(pod, egress, 'egress');
+    const directory = join(testbed.directory, 'firewall');
+    mkdirSync(directory);
+    const firewall = await CnfInPod.start(testbed, pod, 'firewall', directory);
+    return {
+      async letThrough(...protocols) {
+        await firewall.ask('PUT', '/interfaces/firewall/configuration', {
+          rules: protocols.map((protocol) => ({
+            name: protocol.toLowerCase(),
+            direction: 'OUTBOUND',
+            protocol,
+            action: 'ACCEPT',
+          })),
+          defaultAction: { outbound: 'DROP', inbound: 'DROP' },
+        });
+      },
+    };
   }
 
   /** Of the port that a pod is called after. */

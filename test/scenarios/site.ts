@@ -57,6 +57,19 @@ export interface FabricSite extends Site {
   claiming(ip: string, vlanId: number, machine: Sender): Promise<readonly string[]>;
 }
 
+/** A site whose pods may be hops of service chains. */
+export interface ChainSite extends Site {
+  /** A firewall between two ports of a tenant, as soon as they are ready. It lets nothing through yet. */
+  hop(tenant: TenantClient, ingressPort: string, egressPort: string): Promise<Hop>;
+}
+
+export interface Hop {
+  /** From now on that and nothing else, both ways. */
+  letThrough(...protocols: readonly HopProtocol[]): Promise<void>;
+}
+
+export type HopProtocol = 'ICMP' | 'TCP' | 'UDP';
+
 export type Tunnel = 'VXLAN' | 'GENEVE';
 
 export const PING: Attempt = { protocol: 'ICMP' };

@@ -4,6 +4,7 @@ export * from './driver-memory/faulty-driver.js';
 export { type LatencyOptions, type LatencyShape, parseLatency } from './driver-sim/latency.js';
 export * from './driver-sim/sim-driver.js';
 export * from './driver-sim/sim-fabric.js';
+export * from './driver-sim/sim-hop.js';
 export * from './driver-sim/sim-host.js';
 export * from './driver-sim/sim-switch.js';
 export * from './linux.js';

@@ -89,6 +89,11 @@ export class Packet {
     return new Packet(inPort, this.payload, fields, noRegisters());
   }
 
+  /** What is in the frame itself. */
+  headers(): Headers {
+    return Object.fromEntries([...this.#fields].filter(([name]) => !NOTES.has(name)));
+  }
+
   #register(part: number): bigint {
     return this.#registers[part] ?? 0n;
   }
