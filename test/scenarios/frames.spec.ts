@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { waitUntil } from '@outboard/testbed';
+import { addressesScenario } from './addresses.js';
 import { encapsulationScenario } from './encapsulation.js';
 import { FramesSite } from './frames-site.js';
 import { port } from './manifests.js';
@@ -22,6 +23,10 @@ describe('the networks of a router, with simulated frames', () => {
 
 describe('security policies, with simulated frames', () => {
   policiesScenario(FramesSite.open);
+});
+
+describe('addresses, with simulated frames', () => {
+  addressesScenario(FramesSite.open);
 });
 
 describe('a network admin who wants GENEVE for all, and lets workloads ask for VLAN in a range, with simulated frames', () => {
