@@ -40,7 +40,7 @@ const DRIVERS = [
 ] as const;
 const RUNS = Number(process.env.OUTBOARD_RUNS);
 /** Rounds that there may be until every feature was drawn. */
-const MOST_ROUNDS = 4;
+const MOST_ROUNDS = 12;
 /** What has to be drawn, or nothing is shown of it. */
 const FEATURES = [
   'same DPU',

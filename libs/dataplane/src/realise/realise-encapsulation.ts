@@ -13,7 +13,8 @@ import type { Segment } from './segment.js';
  */
 const TUNNEL_OVERHEAD = { 4: 50, 6: 70 } as const;
 const MAX_VNI = 0xffffff;
-const MAX_VLAN_ID = 4094;
+/** IEEE 802.1Q: 12 bits, of which 0 and 4095 are no VLANs. */
+export const MAX_VLAN_ID = 4094;
 /** What a device may be called on Linux; nothing of ours starts so. */
 const DEVICE_NAME = /^[^\s/:]{1,15}$/;
 

@@ -1,11 +1,10 @@
 import type { Endpoint } from '@outboard/contracts';
 import type { Problems } from '@outboard/core';
 import type { Capability } from '../driver.js';
+import { MAX_VLAN_ID } from './realise-encapsulation.js';
 
 /** The capability that an endpoint needs which is a VLAN of another. */
 export const TRUNK = 'trunk';
-
-const MAX_VLAN_ID = 4094;
 
 /** Of the Linux realisation, whatever the kernel can do. */
 export const LINUX_TRUNK: Capability = {

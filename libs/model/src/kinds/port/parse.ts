@@ -13,6 +13,7 @@ import type { Problems } from '@outboard/core';
 import { all, atMost, distinct, oneOf, optional, required } from '../../fields.js';
 import { parseAddressOrPrefix, parseIpAddress } from '../../ip.js';
 import {
+  MAX_VLAN_ID,
   parseMacAddress,
   parseName,
   parsePortName,
@@ -40,8 +41,6 @@ export const MAX_NAMED_PORTS = 32;
 /** SR-IOV has 16 bits for VFs; devlink users see no device with more than these. */
 export const MAX_VF_NUMBER = 4095;
 const MAX_SF_NUMBER = 65_535;
-/** 0 and 4095 are reserved (IEEE 802.1Q). */
-export const MAX_VLAN_ID = 4094;
 
 const parseAdminState = oneOf(ADMIN_STATES);
 const parseOffload = oneOf(OFFLOADS);
