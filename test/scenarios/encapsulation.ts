@@ -5,6 +5,7 @@ import { systemClock, unwrap } from '@outboard/core';
 import { kindOf } from '@outboard/model';
 import { parseAllDocuments } from 'yaml';
 import { type DpuName, functionOf } from './manifests.js';
+import { Pods } from './pods.js';
 import type { FabricSite, SitePod } from './site.js';
 import { untilAnswered } from './waiting.js';
 
@@ -31,12 +32,8 @@ export function encapsulationScenario<Of extends FabricSite>(
 ): EncapsulationWorld<Of> {
   let site: Of;
   let acme: TenantClient;
-  const pods = new Map<string, SitePod>();
-  const podOf = (name: string): SitePod => {
-    const pod = pods.get(name);
-    if (!pod) throw new Error(`no pod ${name}`);
-    return pod;
-  };
+  const pods = new Pods();
+  const { of: podOf } = pods;
   const addressOf = (name: string): string => podOf(name).addresses[0] ?? '';
   const segmentOf = (network: string) => {
     const resource = acme.state.get(acme.address('Network', network));

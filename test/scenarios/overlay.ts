@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { TenantClient } from '@outboard/client';
 import { BLUE, port } from './manifests.js';
+import { Pods } from './pods.js';
 import { PING, type Site, type SitePod, TCP } from './site.js';
 import { isAnswered, untilAllAnswer, untilAnswered, untilSilent } from './waiting.js';
 
@@ -16,7 +17,8 @@ export function overlayScenario<Of extends Site>(open: () => Promise<Of>): Overl
   let site: Of;
   let acme: TenantClient;
   let globex: TenantClient;
-  const pods = new Map<string, SitePod>();
+  const pods = new Pods();
+  const { of: podOf } = pods;
 
   beforeAll(async () => {
     site = await open();
@@ -41,11 +43,6 @@ export function overlayScenario<Of extends Site>(open: () => Promise<Of>): Overl
     await site?.[Symbol.asyncDispose]();
   }, 30_000);
 
-  const podOf = (name: string): SitePod => {
-    const pod = pods.get(name);
-    if (!pod) throw new Error(`no pod ${name}`);
-    return pod;
-  };
   const podsOf = (tenant: string): SitePod[] =>
     [...pods.values()].filter(({ name }) => name.startsWith(tenant));
   const macOf = (name: string): string => acme.port(name)?.status.macAddress ?? '';

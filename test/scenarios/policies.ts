@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Manifest, TenantClient } from '@outboard/client';
 import { waitUntil } from '@outboard/testbed';
 import { parseAllDocuments } from 'yaml';
+import { Pods } from './pods.js';
 import { PING, type Site, type SitePod, TCP } from './site.js';
 
 const PORTS = ['web-0', 'client-0', 'db-0', 'probe-0'];
@@ -44,7 +45,8 @@ export function policiesScenario<Of extends Site>(
 ): PoliciesWorld<Of> {
   let site: Of;
   let acme: TenantClient;
-  const pods = new Map<string, SitePod>();
+  const pods = new Pods();
+  const { of: podOf } = pods;
   const example = parseAllDocuments(
     readFileSync(new URL('../../examples/policies/acme.yaml', import.meta.url), 'utf8'),
   ).map((document) => document.toJS() as Manifest);
@@ -52,11 +54,6 @@ export function policiesScenario<Of extends Site>(
     const found = example.find((each) => each.kind === kind && each.metadata.name === name);
     if (found === undefined) throw new Error(`the example has no ${kind} ${name}`);
     return found;
-  };
-  const podOf = (name: string): SitePod => {
-    const pod = pods.get(name);
-    if (pod === undefined) throw new Error(`no pod ${name}`);
-    return pod;
   };
 
   const passes = async (flow: Flow, version: 0 | 1): Promise<boolean> => {

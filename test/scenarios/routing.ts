@@ -4,6 +4,7 @@ import type { Manifest, TenantClient } from '@outboard/client';
 import { findCondition, isReady, type Router } from '@outboard/model';
 import { parseAllDocuments } from 'yaml';
 import { functionOf } from './manifests.js';
+import { Pods } from './pods.js';
 import { type Site, type SitePod, TCP } from './site.js';
 import { isAnswered, untilAnswered, untilSilent } from './waiting.js';
 
@@ -51,16 +52,12 @@ export function routingScenario<Of extends Site>(
 ): void {
   let site: Of;
   let acme: TenantClient;
-  const pods = new Map<string, SitePod>();
+  const pods = new Pods();
+  const { of: podOf } = pods;
 
   const connect = async (tenant: TenantClient, name: string): Promise<void> => {
     const pod = await site.connect(tenant, name);
     pods.set(pod.name, pod);
-  };
-  const podOf = (name: string): SitePod => {
-    const pod = pods.get(name);
-    if (!pod) throw new Error(`no pod ${name}`);
-    return pod;
   };
   const router = (): Router | undefined => {
     const resource = acme.state.get(acme.address('Router', 'shop'));

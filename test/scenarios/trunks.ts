@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Manifest, TenantClient } from '@outboard/client';
 import { waitUntil } from '@outboard/testbed';
 import { BLUE, functionOf, port } from './manifests.js';
+import { Pods } from './pods.js';
 import { PING, type Site, type SitePod, TCP } from './site.js';
 import { isAnswered, untilAllAnswer, untilAnswered } from './waiting.js';
 
@@ -27,12 +28,8 @@ const [OPEN, CLOSED] = [TCP(8080), TCP(7000)];
 export function trunksScenario<Of extends Site>(open: () => Promise<Of>): TrunksWorld<Of> {
   let site: Of;
   let acme: TenantClient;
-  const pods = new Map<string, SitePod>();
-  const podOf = (name: string): SitePod => {
-    const pod = pods.get(name);
-    if (!pod) throw new Error(`no pod ${name}`);
-    return pod;
-  };
+  const pods = new Pods();
+  const { of: podOf } = pods;
   const addressOf = (name: string): string => podOf(name).addresses[0] ?? '';
 
   beforeAll(async () => {
