@@ -35,16 +35,18 @@ export class DocumentFiles {
     private readonly owner: string,
   ) {}
 
-  /** What is there, and how much of the changes cannot be used. Rejects for a document that is damaged, foreign or missing. */
-  async load(): Promise<{ readonly state: DocumentState; readonly unusableBytes: number }> {
+  /** What is there, and why some of the changes cannot be used, if so. Rejects for a document that is damaged, foreign or missing. */
+  async load(): Promise<{ readonly state: DocumentState; readonly unusable: string | undefined }> {
     const document = await readBounded(this.document);
     const { state, checksum } = decodeDocument(document, this.dpu, this.owner);
     this.#documentBytes = document.length;
     const entries = new Map(state.entries);
     let [version, last, end] = [state.version, checksum, 0];
-    const changes = await readBounded(this.changes).catch((failure) => {
-      if (isMissing(failure)) return Buffer.alloc(0);
-      throw failure;
+    let unusable: string | undefined;
+    // Without its changes a document is what it was before them.
+    const changes = await readBounded(this.changes).catch((failure: Error) => {
+      if (!isMissing(failure)) unusable = failure.message;
+      return Buffer.alloc(0);
     });
     for (const next of decodeChanges(changes, checksum)) {
       amend(entries, next.change);
@@ -52,10 +54,11 @@ export class DocumentFiles {
       last = next.checksum;
       end = next.end;
     }
-    const unusableBytes = changes.length - end;
+    if (end < changes.length)
+      unusable = `the last ${changes.length - end} bytes do not follow from what is before them`;
     this.#changesBytes = end;
-    this.#checksum = unusableBytes === 0 ? last : undefined;
-    return { state: { version, entries }, unusableBytes };
+    this.#checksum = unusable === undefined ? last : undefined;
+    return { state: { version, entries }, unusable };
   }
 
   /** Writes all of it, as it is now. */

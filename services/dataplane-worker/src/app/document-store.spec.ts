@@ -283,6 +283,15 @@ describe('the document store', () => {
     expect(await readdir(temporary.path)).toEqual(['network.document']);
   });
 
+  it('gives back the document alone when its changes cannot be read, and puts nothing aside', async () => {
+    const document = new Changing();
+    await writeOne(document, storeOf());
+    await mkdir(changes);
+    expect(await storeOf().load(OWNER)).toEqual(document.state());
+    expect(log.at('warn')).toEqual(['the last changes on disk cannot be used and are left out']);
+    expect((await readdir(temporary.path)).sort()).toEqual(['network.changes', 'network.document']);
+  });
+
   it('writes the whole document when its changes could not be written', async () => {
     const document = new Changing();
     await writeOne(document, storeOf());

@@ -65,10 +65,10 @@ export class DocumentStore {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const files = this.#filesOf(owner);
     try {
-      const { state, unusableBytes } = await files.load();
-      if (unusableBytes > 0)
+      const { state, unusable } = await files.load();
+      if (unusable !== undefined)
         log.warn(
-          { owner, path: files.changes, bytes: unusableBytes },
+          { owner, path: files.changes, reason: unusable },
           'the last changes on disk cannot be used and are left out',
         );
       return state;
