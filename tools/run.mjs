@@ -140,9 +140,8 @@ function setup() {
   // An own project: it uses nothing of the workspace.
   installNodeModules(join(root, 'examples/external-orchestrator'));
   build();
-  mustRun(process.execPath, ['services/host-agent/plugin/build.mjs'], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  for (const native of ['services/host-agent/plugin/build.mjs', 'libs/acceleration/native/build.mjs'])
+    mustRun(process.execPath, [native], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
 function build() {

@@ -54,21 +54,29 @@ static int make_room(struct accelerator_buffer *self, size_t length)
 	return 0;
 }
 
-/* Takes in what has come. */
-static int receive(struct accelerator *self, int flags)
+/* Takes in what has come, if anything has. */
+static int receive(struct accelerator *self)
 {
 	struct accelerator_buffer *incoming = &self->incoming;
 	int result = make_room(incoming, RECEIVE_BYTES);
 
 	if (result)
 		return result;
-	ssize_t count = recv(self->socket, incoming->bytes + incoming->end, RECEIVE_BYTES, flags);
+	ssize_t count = recv(self->socket, incoming->bytes + incoming->end, RECEIVE_BYTES, MSG_DONTWAIT);
 	if (count < 0 && (errno == EINTR || errno == EAGAIN))
 		return 0;
 	if (count <= 0)
 		return count < 0 ? -errno : -ECONNRESET;
 	incoming->end += count;
 	return 0;
+}
+
+/* Until something has come. Who waits in recv(2) is woken as well when the worker has taken what was sent: for nothing, twice over. */
+static int wait_for_input(struct accelerator *self)
+{
+	struct pollfd input = { .fd = self->socket, .events = POLLIN };
+
+	return poll(&input, 1, -1) < 0 && errno != EINTR ? -errno : 0;
 }
 
 /* Sends all that waits. The worker takes nothing in while nobody takes what it gives out: that is received meanwhile. */
@@ -90,7 +98,7 @@ static int send_waiting(struct accelerator *self)
 		struct pollfd either = { .fd = self->socket, .events = POLLIN | POLLOUT };
 		if (poll(&either, 1, -1) < 0 && errno != EINTR)
 			return -errno;
-		int result = either.revents & ~POLLOUT ? receive(self, MSG_DONTWAIT) : 0;
+		int result = either.revents & ~POLLOUT ? receive(self) : 0;
 		if (result)
 			return result;
 	}
@@ -255,7 +263,9 @@ int accelerator_complete(struct accelerator *self, struct accelerator_header *he
 				break;
 		}
 		int result = accelerator_flush(self);
-		if (result || (result = receive(self, 0)))
+		if (result || (result = receive(self)))
+			return result;
+		if (incoming->end - incoming->start == there && (result = wait_for_input(self)))
 			return result;
 	}
 	memcpy(body, incoming->bytes + incoming->start + sizeof(*header), header->inline_length);

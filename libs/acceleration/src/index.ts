@@ -12,6 +12,7 @@ export { KeyStore, type KeyStorePorts } from './keys/key-store.js';
 export { ThreadKey, ThreadKeyVersion } from './keys/thread-keys.js';
 export { DEFAULT_MAXIMUM_JOBS, keyInfo, type WantedKey, type WantedVersion } from './keys/wanted-key.js';
 export { type CounterValues, LATENCY_BUCKETS } from './lane/counters.js';
+export { FastPath } from './lane/fast-path.js';
 export type { SessionGrant } from './lane/grant.js';
 export type { SessionActivity } from './lane/thread-activity.js';
 export { Pipeline, Scratch } from './program/pipeline.js';

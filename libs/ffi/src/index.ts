@@ -1,9 +1,10 @@
 export * from './core-dumps.js';
 export * from './libc.js';
+export { addressOf, type FixedPlace, fixedPlace } from './native/fixed-place.js';
 export * from './native/libcrypto.js';
 export * from './native/libisal.js';
 export * from './native/libzstd.js';
-export { LibraryUnavailable } from './native/load.js';
+export { bindLibrary, LibraryUnavailable } from './native/load.js';
 export * from './network-namespace.js';
 export * from './packet-socket.js';
 export * from './poller.js';

@@ -32,15 +32,19 @@ export class Poller implements Disposable {
     if (this.#callbacks.delete(descriptor)) libc.epollControl(this.#epoll, REMOVE, descriptor, 0);
   }
 
-  /** Calls whoever is ready; blocks the thread until there is one, at most `milliseconds` (-1: without limit). */
-  wait(milliseconds: number): void {
+  /**
+   * Calls whoever is ready; blocks the thread until there is one, at most `milliseconds` (-1: without limit). Before the
+   * first of them `onAwake` is called: whoever keeps the time looks at the clock then.
+   */
+  wait(milliseconds: number, onAwake?: () => void): void {
     let count: number;
     try {
       count = libc.epollWait(this.#epoll, this.#events, EVENTS_PER_WAIT, milliseconds);
     } catch (failure) {
-      if (failure instanceof SystemError && failure.code === 'EINTR') return;
-      throw failure;
+      if (!(failure instanceof SystemError && failure.code === 'EINTR')) throw failure;
+      count = 0;
     }
+    onAwake?.();
     for (let index = 0; index < count; index++) {
       this.#callbacks.get(this.#events.readInt32LE(index * EPOLL_EVENT_LENGTH + EPOLL_DATA_OFFSET))?.();
     }

@@ -69,12 +69,17 @@ export function words(size: number): Uint8Array {
   return bytes;
 }
 
-/** Zstandard by the native module. */
-export function nativeCompression(size: number, seconds: number): NativeResult {
+/** Zstandard by the native module, over as many buffers in turn as jobs are in flight otherwise. */
+export function nativeCompression(size: number, seconds: number, depth = 1): NativeResult {
   const engine = engines.find('COMPRESS', 'ZSTD', 0)?.engine as EngineOf<'compression'>;
-  const output = new Uint8Array(size + 65_536);
   const input = words(size);
-  return measure(size, seconds, () => engine.compress(1, input, output));
+  const inputs = Array.from({ length: depth }, () => input.slice());
+  const outputs = Array.from({ length: depth }, () => new Uint8Array(size));
+  let turn = 0;
+  return measure(size, seconds, () => {
+    turn = (turn + 1) % depth;
+    engine.compress(1, inputs[turn] as Uint8Array, outputs[turn] as Uint8Array);
+  });
 }
 
 /** `openssl speed` of one thread, 10^6 bytes a second; NaN where there is no such program. */

@@ -20,11 +20,13 @@ interface Case {
   readonly name: string;
   readonly load: Omit<Load, 'seconds'>;
   readonly native: (size: number, seconds: number, depth: number) => NativeResult;
-  readonly bar: number;
+  /** Absent: stated. */
+  readonly bar?: number;
 }
 
 const KIB = 1024;
 const cipher = { program: 1 };
+const compression = { program: 2, socket: 'heavy-0.sock' };
 const CASES: readonly Case[] = [
   {
     name: 'AES-256-GCM 4 KiB inline',
@@ -57,14 +59,19 @@ const CASES: readonly Case[] = [
     bar: 0.9,
   },
   {
-    name: 'Zstandard 64 KiB shared',
-    load: { program: 2, socket: 'heavy-0.sock', transport: 'shared', size: 64 * KIB, depth: 8 },
+    name: 'Zstandard 64 KiB rings',
+    load: { ...compression, transport: 'rings', size: 64 * KIB, depth: 8 },
     native: nativeCompression,
     bar: 0.9,
   },
   {
-    name: 'Zstandard 1 MiB shared',
-    load: { program: 2, socket: 'heavy-0.sock', transport: 'shared', size: 1024 * KIB, depth: 4 },
+    name: 'Zstandard 64 KiB shared, doorbell',
+    load: { ...compression, transport: 'shared', size: 64 * KIB, depth: 8 },
+    native: nativeCompression,
+  },
+  {
+    name: 'Zstandard 1 MiB shared, doorbell',
+    load: { ...compression, transport: 'shared', size: 1024 * KIB, depth: 4 },
     native: nativeCompression,
     bar: 0.9,
   },
@@ -113,8 +120,8 @@ async function measure(worker: BenchWorker, { name, load, native, bar }: Case): 
     unit: 'MB/s',
     baseline: bare,
     ratio,
-    bar: `ratio >= ${bar}`,
-    ok: ratio >= bar,
+    bar: bar === undefined ? null : `ratio >= ${bar}`,
+    ok: bar === undefined || ratio >= bar,
   });
   const spent = middle((index) => ours[index]?.workerMicroseconds ?? 0);
   const bareSpent = middle((index) => theirs[index]?.processorMicroseconds ?? 0);

@@ -1,7 +1,15 @@
 import type { AlgorithmName } from './algorithms.js';
 
+/** For native code on the same thread, as long as the key is not disposed. */
+export interface CipherContexts {
+  readonly encryption: number;
+  readonly decryption: number;
+}
+
 /** A key in a form that is ready for use; disposing wipes what the module made of it. */
 export interface AeadKey extends Disposable {
+  /** Of libcrypto: the EVP_CIPHER_CTX with which it encrypts, and decrypts. */
+  readonly contexts?: CipherContexts;
   /** Fills `output` (as long as `input`, not overlapping it) and `tag` (16 bytes). */
   encrypt(
     nonce: Uint8Array,

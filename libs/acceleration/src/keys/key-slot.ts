@@ -1,4 +1,5 @@
 import { invariant } from '@outboard/core';
+import { addressOf } from '@outboard/ffi';
 import { MAXIMUM_KEY_BYTES } from '../engine/algorithms.js';
 
 /** What may be done with a key: nothing, everything, or only what needs no new nonce. */
@@ -28,6 +29,7 @@ export interface CounterRange {
 export class KeySlot {
   readonly #words: Int32Array;
   readonly #counters: BigInt64Array;
+  #stateAddress: number | undefined;
 
   private constructor(
     /** To be given to another thread, which attaches to it. */
@@ -48,6 +50,12 @@ export class KeySlot {
 
   static attach(memory: SharedArrayBuffer): KeySlot {
     return new KeySlot(memory);
+  }
+
+  /** Where native code finds an int32 that is 1 as long as the key is ACTIVE. */
+  get stateAddress(): number {
+    this.#stateAddress ??= addressOf(this.#words);
+    return this.#stateAddress;
   }
 
   /** The key in place: zeros when it was destroyed. */

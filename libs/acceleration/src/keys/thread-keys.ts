@@ -8,9 +8,7 @@ const COUNTERS_AT_ONCE = 256;
 export class ThreadKeyVersion {
   readonly #opened = new Map<EngineOf<'aead'>, AeadKey>();
   /** The rest of the counters that this thread has taken: the high and low halves of the next one, and how many. */
-  #high = 0;
-  #low = 0;
-  #left = 0;
+  readonly nonces = { high: 0, low: 0, left: 0 };
 
   constructor(
     readonly version: number,
@@ -33,19 +31,26 @@ export class ThreadKeyVersion {
 
   /** Fills `nonce` (12 bytes): the slot's prefix and a counter, big endian, that nobody else uses. */
   takeNonce(nonce: Uint8Array): 'TAKEN' | NoCounters {
-    if (this.#left === 0) {
-      const range = this.slot.takeCounters(COUNTERS_AT_ONCE);
-      if (typeof range === 'string') return range;
-      this.#high = Number(range.first >> 32n);
-      this.#low = Number(range.first & 0xffff_ffffn);
-      this.#left = range.count;
-    }
+    const outcome = this.haveNonces();
+    if (outcome !== 'TAKEN') return outcome;
+    const { nonces } = this;
     putU32(nonce, 0, this.slot.noncePrefix);
-    putU32(nonce, 4, this.#high);
-    putU32(nonce, 8, this.#low);
-    this.#left--;
-    this.#low = (this.#low + 1) >>> 0;
-    if (this.#low === 0) this.#high++;
+    putU32(nonce, 4, nonces.high);
+    putU32(nonce, 8, nonces.low);
+    nonces.left--;
+    nonces.low = (nonces.low + 1) >>> 0;
+    if (nonces.low === 0) nonces.high++;
+    return 'TAKEN';
+  }
+
+  /** TAKEN: `nonces` has at least one, for whoever uses them up in order. */
+  haveNonces(): 'TAKEN' | NoCounters {
+    if (this.nonces.left > 0) return 'TAKEN';
+    const range = this.slot.takeCounters(COUNTERS_AT_ONCE);
+    if (typeof range === 'string') return range;
+    this.nonces.high = Number(range.first >> 32n);
+    this.nonces.low = Number(range.first & 0xffff_ffffn);
+    this.nonces.left = range.count;
     return 'TAKEN';
   }
 

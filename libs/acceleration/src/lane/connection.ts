@@ -1,4 +1,4 @@
-import { libc, SharedMemory, SystemError, unixSocket, WOULD_BLOCK } from '@outboard/ffi';
+import { addressOf, libc, SharedMemory, SystemError, unixSocket, WOULD_BLOCK } from '@outboard/ffi';
 import {
   FRAME,
   FRAME_VERSION,
@@ -35,7 +35,15 @@ export interface ReceivedFrame {
   readonly inRing: boolean;
 }
 
-export type FrameHandler = (connection: Connection, frame: ReceivedFrame) => void;
+/** Whoever takes what comes on a connection. */
+export interface ConnectionHandler {
+  frame(connection: Connection, frame: ReceivedFrame): void;
+  /**
+   * What came first, in the ring (`input` undefined) or over the socket, may be taken where it is, before frames are made of
+   * it. True: the rest is for the next turn.
+   */
+  direct(connection: Connection, input: ReceiveBuffer | undefined): boolean;
+}
 
 /** A connection as frames: what is in them is somebody else's matter. Whatever breaks the format ends it. */
 export class Connection {
@@ -43,6 +51,8 @@ export class Connection {
   /** Of the session that it was granted; undefined: whose it is is not known yet. */
   epoch: number | undefined;
   region: SharedMemory | undefined;
+  /** Where native code finds it; 0: there is none. */
+  regionAddress = 0;
   views: RegionViews | undefined;
   rings: WorkerRingEnds | undefined;
   jobsInFlight = 0;
@@ -52,6 +62,10 @@ export class Connection {
   /** The socket does not take what there is to send. */
   blocked = false;
   closed = false;
+  /** There are frames that are for the next turn. */
+  postponed = false;
+  /** Monotonic milliseconds at which what the socket has brought came. */
+  arrival = 0;
   readonly #input: ReceiveBuffer;
   /** Of the frame that is being handled. */
   readonly #header = headerOf(0);
@@ -61,13 +75,15 @@ export class Connection {
     /** Monotonic milliseconds at which it came. */
     readonly since: number,
     chunks: ChunkPool,
-    private readonly onFrame: FrameHandler,
+    private readonly handler: ConnectionHandler,
   ) {
     this.#input = new ReceiveBuffer(chunks);
   }
 
   /** Takes in what the socket has. False: the connection is over. */
   receive(): boolean {
+    // First what is here.
+    if (this.postponed) return true;
     try {
       for (let frames = 0; frames < MAXIMUM_FRAMES_PER_TURN && !this.closed; ) {
         const room = this.#input.room(this.#wanted());
@@ -76,6 +92,7 @@ export class Connection {
         if (count === WOULD_BLOCK) return true;
         this.#input.end += count;
         frames += this.#split();
+        if (this.postponed) return true;
         if (count < room.length) return !this.closed;
       }
       return !this.closed;
@@ -85,23 +102,36 @@ export class Connection {
     }
   }
 
+  /** Takes what was postponed. */
+  resume(): void {
+    this.postponed = false;
+    this.#split();
+  }
+
   /** Takes in what is in the ring. A ring that is broken throws `RingBroken`. */
   receiveRing(): number {
     const { rings } = this;
     if (rings === undefined) return 0;
+    const { submissions } = rings;
     let frames = 0;
-    while (frames < MAXIMUM_FRAMES_PER_TURN && !this.closed && rings.submissions.read()) {
+    while (frames < MAXIMUM_FRAMES_PER_TURN && !this.closed && !submissions.isEmpty) {
+      const before = submissions.counter;
+      const isLater = this.handler.direct(this, undefined);
+      const taken = (submissions.counter - before) >>> 0;
+      frames += taken;
+      if (isLater) return frames;
+      if (taken > 0) continue;
+      submissions.read();
       frames++;
-      const header = readHeader(rings.submissions.view, 0, this.#header);
+      const header = readHeader(submissions.view, 0, this.#header);
       const fits = header.metadataBytes <= SLOT_METADATA && header.inlineLength === header.metadataBytes;
       if (header.type !== FRAME.SUBMIT || header.version !== FRAME_VERSION || !fits) {
         this.goAway(STATUS.INVALID_ARGUMENT);
         return frames;
       }
-      const metadata =
-        header.metadataBytes === 0 ? NOTHING : rings.submissions.metadata(header.metadataBytes);
-      rings.submissions.release();
-      this.onFrame(this, { header, metadata, payload: NOTHING, inRing: true });
+      const metadata = header.metadataBytes === 0 ? NOTHING : submissions.metadata(header.metadataBytes);
+      submissions.release();
+      this.handler.frame(this, { header, metadata, payload: NOTHING, inRing: true });
     }
     return frames;
   }
@@ -119,6 +149,7 @@ export class Connection {
   share(name: string, length: number, withRings: boolean): SharedMemory {
     const region = SharedMemory.create(name, length);
     this.region = region;
+    this.regionAddress = addressOf(region.bytes);
     this.views = new RegionViews(region.bytes);
     if (withRings) this.rings = workerRingEnds(region.bytes);
     return region;
@@ -164,6 +195,7 @@ export class Connection {
     this.#input[Symbol.dispose]();
     this.region?.[Symbol.dispose]();
     this.region = undefined;
+    this.regionAddress = 0;
     this.views = undefined;
     this.rings = undefined;
     libc.close(this.descriptor);
@@ -186,6 +218,13 @@ export class Connection {
     const input = this.#input;
     let frames = 0;
     while (!this.closed && input.end - input.start >= HEADER_BYTES) {
+      const before = input.start;
+      this.postponed = this.epoch !== undefined && this.handler.direct(this, input);
+      if (this.postponed) return frames;
+      if (input.start !== before) {
+        frames++;
+        continue;
+      }
       const { chunk, start } = input;
       const header = readHeader(chunk.view, start, this.#header);
       if (!this.#isAcceptable(header)) {
@@ -197,7 +236,7 @@ export class Connection {
       if (end > input.end) return frames;
       frames++;
       input.start = end;
-      this.onFrame(this, {
+      this.handler.frame(this, {
         header,
         metadata: part(chunk.bytes, body, body + header.metadataBytes),
         payload: part(chunk.bytes, body + header.metadataBytes, end),

@@ -3,10 +3,10 @@ import { monotonic } from '../monotonic.js';
 import { FRAME, headerOf } from '../wire/frame.js';
 import { RingBroken } from '../wire/ring.js';
 import { STATUS, type Status } from '../wire/status.js';
-import { Connection, type ReceivedFrame } from './connection.js';
+import { Connection, type ConnectionHandler, type ReceivedFrame } from './connection.js';
 import { authenticate, welcome } from './handshake.js';
 import type { LaneSession } from './lane-session.js';
-import { ChunkPool } from './receive-buffer.js';
+import { ChunkPool, type ReceiveBuffer } from './receive-buffer.js';
 
 /** Within which a connection must have said whose it is. */
 const HELLO_MILLISECONDS = 5000;
@@ -16,10 +16,18 @@ const SWEEP_MILLISECONDS = 1000;
 
 export interface ConnectionsPorts {
   readonly poller: Poller;
+  /** Monotonic milliseconds, as of this turn. */
+  readonly now: () => number;
   /** Sessions may be served here now. */
   readonly mayServe: () => boolean;
   /** A frame of a connection that is authenticated. */
   readonly onFrame: (connection: Connection, session: LaneSession, frame: ReceivedFrame) => void;
+  /** What came first may be taken where it is: see `ConnectionHandler`. */
+  readonly onDirect: (
+    connection: Connection,
+    session: LaneSession,
+    input: ReceiveBuffer | undefined,
+  ) => boolean;
 }
 
 /** The connections of a thread from accepting to closing: who they are, what there is to send, which rings to look at. */
@@ -27,6 +35,8 @@ export class Connections implements Disposable {
   readonly #sessions = new Map<Connection, LaneSession>();
   readonly #withRings = new Set<Connection>();
   readonly #unsent = new Set<Connection>();
+  /** With frames that are for the next turn. */
+  readonly #postponed = new Set<Connection>();
   readonly #chunks = new ChunkPool();
   /** Somebody may send a frame to wake this thread. */
   #mayBeWoken = false;
@@ -68,6 +78,23 @@ export class Connections implements Disposable {
 
   get haveRings(): boolean {
     return this.#withRings.size > 0;
+  }
+
+  /** There are frames that were left for this turn, or answers that nobody has sent, of somebody who takes them. */
+  get isBusy(): boolean {
+    for (const { blocked } of this.#postponed) if (!blocked) return true;
+    for (const { blocked } of this.#unsent) if (!blocked) return true;
+    return false;
+  }
+
+  /** Takes what was left for this turn. */
+  resume(): void {
+    for (const connection of [...this.#postponed]) {
+      if (connection.blocked) continue;
+      connection.resume();
+      if (!connection.postponed) this.#postponed.delete(connection);
+      this.touch(connection);
+    }
   }
 
   /** Takes in what is in rings; the number of frames. */
@@ -152,6 +179,7 @@ export class Connections implements Disposable {
     for (const job of session.flow.waiting) if (job.connection === connection) job.done = true;
     this.#withRings.delete(connection);
     this.#unsent.delete(connection);
+    this.#postponed.delete(connection);
     this.ports.poller.remove(connection.descriptor);
     connection[Symbol.dispose]();
   }
@@ -168,15 +196,23 @@ export class Connections implements Disposable {
 
   #take(descriptor: number, session: LaneSession): void {
     session.strangers++;
-    const onFrame = (connection: Connection, frame: ReceivedFrame): void => {
-      if (connection.epoch === undefined) this.#hello(connection, session, frame);
-      else this.ports.onFrame(connection, session, frame);
+    const handler: ConnectionHandler = {
+      frame: (from, frame) => {
+        if (from.epoch === undefined) this.#hello(from, session, frame);
+        else this.ports.onFrame(from, session, frame);
+      },
+      direct: (from, input) => this.ports.onDirect(from, session, input),
     };
-    const connection = new Connection(descriptor, monotonic(), this.#chunks, onFrame);
+    const connection = new Connection(descriptor, monotonic(), this.#chunks, handler);
     this.#sessions.set(connection, session);
     this.ports.poller.add(descriptor, () => {
-      if (connection.receive()) this.touch(connection);
-      else this.close(connection);
+      if (!connection.postponed) connection.arrival = this.ports.now();
+      if (!connection.receive()) {
+        this.close(connection);
+        return;
+      }
+      if (connection.postponed) this.#postponed.add(connection);
+      this.touch(connection);
     });
   }
 

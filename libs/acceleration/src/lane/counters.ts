@@ -30,6 +30,16 @@ export class SessionCounters {
     this.latency[bucket] = (this.latency[bucket] ?? 0) + 1;
   }
 
+  /** Jobs that native code has done, all of them as they should be. */
+  countPlain(jobs: number, bytes: number, engineNanoseconds: number, latency: Float64Array): void {
+    this.completedJobs += jobs;
+    this.inputBytes += bytes;
+    this.outputBytes += bytes;
+    this.engineNanoseconds += engineNanoseconds;
+    for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++)
+      this.latency[bucket] = (this.latency[bucket] ?? 0) + (latency[bucket] ?? 0);
+  }
+
   /** Adds those of another thread. */
   add(other: CounterValues): void {
     this.completedJobs += other.completedJobs;

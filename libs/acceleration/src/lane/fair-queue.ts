@@ -55,6 +55,12 @@ export class FairQueue<Item> {
     if (flow.waiting.length > 0 && !flow.queued) this.#enqueue(flow);
   }
 
+  /** A flow has done something though it never waited: nobody else had anything. */
+  chargeAlone(flow: Flow<Item>, cost: number): void {
+    this.#virtualTime = Math.max(flow.virtualTime, this.#virtualTime);
+    flow.virtualTime = this.#virtualTime + cost / flow.weight;
+  }
+
   #enqueue(flow: Flow<Item>): void {
     const heap = this.#heap;
     flow.queued = true;

@@ -48,6 +48,14 @@ it('encrypts inline data as anybody with the key would, and decrypts it again', 
   expect([nameOf(back), Buffer.compare(back.payload, input)]).toEqual(['OK', 0]);
 });
 
+it('a deadline is counted from when the job came, however long nothing had come before', () => {
+  const client = world.connect();
+  const until = performance.now() + 30;
+  while (performance.now() < until);
+  client.send(submission(1, 1, Buffer.alloc(10), 10, { microseconds: 20_000 }), [], Buffer.alloc(10));
+  expect(nameOf(client.receive())).toBe('OK');
+});
+
 it('what was tampered with gives no output', () => {
   const client = world.connect();
   const { metadata, payload } = runInline(client, 1, randomBytes(100), 100);

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { Poller, unixSocket } from '@outboard/ffi';
 import type { LaneName } from '../engine/algorithms.js';
+import type { EngineOf } from '../engine/engine.js';
 import type { EngineSet } from '../engine/engine-set.js';
 import { ArmedFault, type FaultOffer } from '../engine/fault.js';
 import { KeySlot } from '../keys/key-slot.js';
@@ -8,7 +9,7 @@ import { type KeyOffer, ThreadKey, ThreadKeyVersion } from '../keys/thread-keys.
 import { monotonic } from '../monotonic.js';
 import { Pipeline, Scratch } from '../program/pipeline.js';
 import { laneOfProgram } from '../program/program.js';
-import { FRAME, type Header, headerOf } from '../wire/frame.js';
+import { FIELD, FRAME, type Header, headerOf } from '../wire/frame.js';
 import { STATUS, type Status } from '../wire/status.js';
 import { admit } from './admission.js';
 import { Completer, refuse } from './completion.js';
@@ -16,8 +17,10 @@ import type { Connection, ReceivedFrame } from './connection.js';
 import { Connections } from './connections.js';
 import { SessionCounters } from './counters.js';
 import { FairQueue } from './fair-queue.js';
+import type { FastPath } from './fast-path.js';
 import type { SessionGrant } from './grant.js';
 import type { Job, LaneSession } from './lane-session.js';
+import type { ReceiveBuffer } from './receive-buffer.js';
 import type { ThreadActivity } from './thread-activity.js';
 
 /** How long jobs are run before sockets and rings are looked at again, milliseconds. */
@@ -26,6 +29,7 @@ const TURN_MILLISECONDS = 0.1;
 export const SPIN_MILLISECONDS = 0.05;
 /** How long sockets are not looked at while rings are, milliseconds. */
 const POLL_MILLISECONDS = 0.02;
+const ALONE_MILLISECONDS = 10;
 const IDLE_WAIT_MILLISECONDS = 1000;
 const BACKLOG = 64;
 /** Jobs after which it is looked whether more nonces should be reserved. */
@@ -36,6 +40,10 @@ const MAXIMUM_REFUSALS = 1024;
 export interface LanePorts {
   readonly name: LaneName;
   readonly engines: EngineSet;
+  /** Undefined: every job goes the general way. */
+  readonly fastPath: FastPath | undefined;
+  /** For how long nobody else must have had jobs, so that those of one session need not be queued, milliseconds. */
+  readonly aloneMilliseconds?: number;
   /** More counters of this key should be reserved. */
   readonly onRefill: (keyUid: string, version: number) => void;
 }
@@ -51,8 +59,10 @@ export class Lane implements Disposable {
   readonly #keys = new Map<string, ThreadKey>();
   readonly #connections = new Connections({
     poller: this.#poller,
+    now: () => this.#now,
     mayServe: () => monotonic() < this.#leaseEnd,
     onFrame: (connection, session, frame) => this.#frame(connection, session, frame),
+    onDirect: (connection, session, input) => this.#direct(connection, session, input),
   });
   readonly #scratch = new Scratch();
   readonly #completer = new Completer();
@@ -60,6 +70,9 @@ export class Lane implements Disposable {
   /** Monotonic milliseconds, as of this turn. */
   #now = monotonic();
   #nextPoll = 0;
+  /** Who had a job last, and since when it was nobody else. */
+  #last: LaneSession | undefined;
+  #aloneSince = 0;
   #jobs = 0;
   /** Monotonic milliseconds. */
   #leaseEnd = Number.NEGATIVE_INFINITY;
@@ -143,6 +156,7 @@ export class Lane implements Disposable {
 
   /** Takes in what has come, does some of it, and answers; waits for something to come if there is nothing to do. */
   turn(maximumWaitMilliseconds = IDLE_WAIT_MILLISECONDS): void {
+    this.#connections.resume();
     this.#poll(maximumWaitMilliseconds);
     const came = this.#connections.receiveRings();
     const now = monotonic();
@@ -164,14 +178,18 @@ export class Lane implements Disposable {
   #poll(maximumWaitMilliseconds: number): void {
     const mayWait = this.#mayWait();
     if (mayWait || monotonic() >= this.#nextPoll) {
-      this.#poller.wait(mayWait ? maximumWaitMilliseconds : 0);
-      this.#now = monotonic();
+      this.#poller.wait(mayWait ? maximumWaitMilliseconds : 0, this.#awake);
+      this.#awake();
       this.#nextPoll = this.#connections.haveRings ? this.#now + POLL_MILLISECONDS : 0;
     } else this.#now = monotonic();
   }
 
+  readonly #awake = (): void => {
+    this.#now = monotonic();
+  };
+
   #mayWait(): boolean {
-    if (this.#queue.length > 0) return false;
+    if (this.#queue.length > 0 || this.#connections.isBusy) return false;
     if (!this.#connections.haveRings) return true;
     return monotonic() >= this.#spinUntil && this.#connections.ringsAreEmptyBeforeWaiting();
   }
@@ -204,7 +222,7 @@ export class Lane implements Disposable {
     if (chunk !== undefined) connection.releaseInput(chunk);
   }
 
-  #askForNonces({ pipeline }: Job): void {
+  #askForNonces({ pipeline }: Pick<Job, 'pipeline'>): void {
     for (const keyUid of pipeline.encryptionKeys) {
       const version = this.#keys.get(keyUid)?.active;
       if (version?.slot.takeRefillRequest()) this.ports.onRefill(keyUid, version.version);
@@ -232,8 +250,61 @@ export class Lane implements Disposable {
     }
   }
 
+  /** Has native code do the plain jobs that come first, while no other session has any. */
+  #direct(connection: Connection, session: LaneSession, input: ReceiveBuffer | undefined): boolean {
+    const { fastPath } = this.ports;
+    if (fastPath === undefined || !this.#isAlone(session)) return false;
+    const program =
+      input?.chunk.view.getUint16(input.start + FIELD.program, true) ??
+      connection.rings?.submissions.nextProgram ??
+      0;
+    const pipeline = session.pipelines.get(program);
+    if (typeof pipeline !== 'object' || pipeline.plainCipher === undefined) return false;
+    const plain = pipeline.plainCipher;
+    const [unit] = plain.engine.units;
+    const key = plain.key.active;
+    if (unit === undefined || key === undefined || !unit.isUndisturbed) return false;
+    const contexts = key.open(unit.candidate.engine as EngineOf<'aead'>)?.contexts;
+    if (contexts === undefined || connection.output.pending > session.grant.maximumBytes) return false;
+    if (!plain.decrypts && key.haveNonces() !== 'TAKEN') return false;
+    // First what came before it and waits.
+    if (connection.jobsInFlight > 0) return true;
+    const began = monotonic();
+    const work = {
+      decrypts: plain.decrypts,
+      program,
+      epoch: session.grant.epoch,
+      key,
+      context: plain.decrypts ? contexts.decryption : contexts.encryption,
+      arrival: input === undefined ? this.#now : connection.arrival,
+      until: began + TURN_MILLISECONDS,
+      leaseEnd: this.#leaseEnd,
+    };
+    const end =
+      input === undefined ? fastPath.runRings(connection, work) : fastPath.runFrames(connection, input, work);
+    const { jobs, bytes, ended } = fastPath;
+    if (jobs === 0) return false;
+    fastPath.addTo(session.counters);
+    unit.did(jobs, bytes, ended - began);
+    this.#queue.chargeAlone(session.flow, ended - began);
+    connection.refusals = 0;
+    this.#connections.touch(connection);
+    this.#askForNonces({ pipeline });
+    return end === 'LATER';
+  }
+
+  #isAlone(session: LaneSession): boolean {
+    const othersWait = this.#queue.length > session.flow.waiting.length;
+    const { aloneMilliseconds = ALONE_MILLISECONDS } = this.ports;
+    return !othersWait && session === this.#last && this.#now - this.#aloneSince >= aloneMilliseconds;
+  }
+
   #submit(connection: Connection, session: LaneSession, frame: ReceivedFrame): void {
-    const job = admit(connection, session, frame, this.#now);
+    if (session !== this.#last) {
+      this.#last = session;
+      this.#aloneSince = this.#now;
+    }
+    const job = admit(connection, session, frame, frame.inRing ? this.#now : connection.arrival);
     if (typeof job !== 'number') {
       connection.refusals = 0;
       connection.jobsInFlight++;

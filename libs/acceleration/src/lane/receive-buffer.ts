@@ -1,9 +1,12 @@
+import { addressOf } from '@outboard/ffi';
+
 const CHUNK_BYTES = 256 * 1024;
 
 /** Memory into which a socket was read. It is used again once nothing that was read into it is needed any more. */
 export interface Chunk {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  readonly address: number;
   /** Whoever still needs something in it. */
   holders: number;
 }
@@ -18,7 +21,7 @@ export class ChunkPool {
     const free = length <= CHUNK_BYTES ? this.#free.pop() : undefined;
     if (free !== undefined) return free;
     const bytes = new Uint8Array(Math.max(length, CHUNK_BYTES));
-    return { bytes, view: new DataView(bytes.buffer), holders: 0 };
+    return { bytes, view: new DataView(bytes.buffer), address: addressOf(bytes), holders: 0 };
   }
 
   /** Nobody may hold it. */

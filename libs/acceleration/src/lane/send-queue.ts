@@ -1,15 +1,26 @@
+import { addressOf } from '@outboard/ffi';
+
 const CHUNK_BYTES = 256 * 1024;
 
 interface Piece {
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  readonly address: number;
   sent: number;
   used: number;
 }
 
+/** From `at` on, to the end of `bytes`; `address` is where these begin. */
+export interface Room {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  readonly address: number;
+  readonly at: number;
+}
+
 const newPiece = (length: number): Piece => {
   const bytes = new Uint8Array(length);
-  return { bytes, view: new DataView(bytes.buffer), sent: 0, used: 0 };
+  return { bytes, view: new DataView(bytes.buffer), address: addressOf(bytes), sent: 0, used: 0 };
 };
 
 /** Frames on their way to a socket: made in place, many sent by one call. */
@@ -23,16 +34,16 @@ export class SendQueue {
   }
 
   /** Room for a frame of at most `length` bytes, until the next call. */
-  reserve(length: number): { readonly bytes: Uint8Array; readonly view: DataView; readonly at: number } {
+  reserve(length: number): Room {
     let piece = this.#pieces.at(-1);
     if (piece === undefined || piece.bytes.length - piece.used < length) {
       piece = newPiece(Math.max(length, CHUNK_BYTES));
       this.#pieces.push(piece);
     }
-    return { bytes: piece.bytes, view: piece.view, at: piece.used };
+    return { bytes: piece.bytes, view: piece.view, address: piece.address, at: piece.used };
   }
 
-  /** The first `length` bytes of what was reserved last are a frame. */
+  /** The first `length` bytes of what was reserved last are frames. */
   commit(length: number): void {
     const piece = this.#pieces.at(-1);
     if (piece === undefined) return;

@@ -1,5 +1,6 @@
 import type { Offload } from '../engine/engine.js';
 import type { EngineSet } from '../engine/engine-set.js';
+import type { FailoverEngine } from '../engine/failover-engine.js';
 import { JobDropped } from '../engine/fault.js';
 import type { ThreadKey } from '../keys/thread-keys.js';
 import { monotonic } from '../monotonic.js';
@@ -18,6 +19,13 @@ export class Scratch {
     this.#buffers[index] ??= new Uint8Array(MAXIMUM_TRANSFER);
     return this.#buffers[index] as Uint8Array;
   }
+}
+
+/** A program that is one ENCRYPT with nonces of the worker, or one DECRYPT. */
+export interface PlainCipher {
+  readonly decrypts: boolean;
+  readonly engine: FailoverEngine<'aead'>;
+  readonly key: ThreadKey;
 }
 
 /**
@@ -47,6 +55,7 @@ export class Pipeline {
     /** What the steps of the last job made, as metadata: as long for every job. */
     readonly results: Uint8Array,
     private readonly scratch: Scratch,
+    readonly plainCipher: PlainCipher | undefined,
   ) {
     const [first] = steps;
     this.#readsInPlace = steps.length === 1 && first !== undefined && first.readsOnce;
@@ -65,15 +74,22 @@ export class Pipeline {
     const steps: PreparedStep[] = [];
     const results = new Uint8Array(program.steps.reduce((sum, step) => sum + resultBytes(step), 0));
     const writer = new MetadataWriter(results);
+    let plainCipher: PlainCipher | undefined;
     for (const [index, step] of program.steps.entries()) {
       const engine = engines.failover(step.operation, step.algorithm, step.level, offload);
       if (engine === undefined) return undefined;
       steps.push(prepareStep(step, index, engine, keyOf, writer));
+      if (program.steps.length === 1 && engine.kind === 'aead' && !step.callerNonce)
+        plainCipher = {
+          decrypts: step.operation === 'DECRYPT',
+          engine: engine as FailoverEngine<'aead'>,
+          key: keyOf(step.keyUid),
+        };
     }
     const encryptionKeys = program.steps
       .filter(({ operation, callerNonce }) => operation === 'ENCRYPT' && !callerNonce)
       .map(({ keyUid }) => keyUid);
-    return new Pipeline(encryptionKeys, steps, results, scratch);
+    return new Pipeline(encryptionKeys, steps, results, scratch, plainCipher);
   }
 
   /**

@@ -4,6 +4,7 @@ import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from '
 import { invariant } from '@outboard/core';
 import { libc } from '@outboard/ffi';
 import { EngineSet, MODULES } from '../engine/engine-set.js';
+import { FastPath } from '../lane/fast-path.js';
 import { Lane } from '../lane/lane.js';
 import type { ThreadActivity } from '../lane/thread-activity.js';
 import { monotonic, sharedMonotonic } from '../monotonic.js';
@@ -14,9 +15,11 @@ serve(parentPort, workerData as LaneThreadData);
 
 function serve(port: MessagePort, { lane: name, wake }: LaneThreadData): void {
   const answer = (message: LaneAnswer): void => port.postMessage(message);
+  const engines = EngineSet.open(MODULES, (change) => answer({ kind: 'breaker', change }));
   const lane = new Lane({
     name,
-    engines: EngineSet.open(MODULES, (change) => answer({ kind: 'breaker', change })),
+    engines,
+    fastPath: FastPath.open(),
     onRefill: (keyUid, version) => answer({ kind: 'refill', keyUid, version }),
   });
   let stopped: number | undefined;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { AlgorithmName, LaneName, Operation } from '../engine/algorithms.js';
 import { EngineSet } from '../engine/engine-set.js';
 import { KeySlot, NONCE_BLOCK } from '../keys/key-slot.js';
+import { FastPath } from '../lane/fast-path.js';
 import type { SessionGrant } from '../lane/grant.js';
 import { Lane } from '../lane/lane.js';
 import type { Program, Step } from '../program/program.js';
@@ -55,6 +56,12 @@ const sharedEngines = (): EngineSet => {
   return opened;
 };
 
+export interface LaneWorldOptions {
+  readonly engines?: EngineSet;
+  /** Plain jobs are done in native code, as they are in a worker. */
+  readonly isFast?: boolean;
+}
+
 /** One lane in this thread, its sockets in a directory of its own. */
 export class LaneWorld implements Disposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'outboard-lane-'));
@@ -62,10 +69,17 @@ export class LaneWorld implements Disposable {
   readonly lane: Lane;
   readonly #clients: RawClient[] = [];
 
-  constructor(name: LaneName = 'LIGHT', engines: EngineSet = sharedEngines()) {
+  /** Undefined: every job goes the general way. */
+  readonly fastPath: FastPath | undefined;
+
+  constructor(name: LaneName = 'LIGHT', { engines = sharedEngines(), isFast = true }: LaneWorldOptions = {}) {
+    this.fastPath = isFast ? FastPath.open() : undefined;
     this.lane = new Lane({
       name,
       engines,
+      fastPath: this.fastPath,
+      // From the second job on.
+      aloneMilliseconds: 0,
       onRefill: (keyUid, version) => this.refills.push(`${keyUid}.${version}`),
     });
     this.lane.lease(Number.POSITIVE_INFINITY);

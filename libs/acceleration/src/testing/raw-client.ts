@@ -89,6 +89,14 @@ export class RawClient implements Disposable {
     throw new Error('no frame came');
   }
 
+  /** The next frame, if one has come. */
+  poll(): RawFrame | undefined {
+    const known = this.#take();
+    if (known !== undefined || this.#isAtEnd) return known;
+    this.#fill();
+    return this.#take();
+  }
+
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;

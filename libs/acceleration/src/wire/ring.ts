@@ -1,4 +1,4 @@
-import { HEADER_BYTES } from './frame.js';
+import { FIELD, HEADER_BYTES } from './frame.js';
 
 /** Slots of a ring; a power of two. */
 export const RING_SLOTS = 64;
@@ -71,6 +71,17 @@ class RingEnd {
     return distance;
   }
 
+  /** Own counter: frames that were read, or written. */
+  get counter(): number {
+    return this.position;
+  }
+
+  /** Native code has gone on to there. */
+  protected goTo(counter: number, sign: 1 | -1, useless: number): void {
+    this.position = counter;
+    this.#seen = (counter + sign * useless) >>> 0;
+  }
+
   /** Of the slot where the next frame is, or goes. */
   protected get slotIndex(): number {
     return this.position % RING_SLOTS;
@@ -122,6 +133,17 @@ export class RingReader extends RingEnd {
     return Uint8Array.prototype.slice.call(this.slots[this.#slot], HEADER_BYTES, HEADER_BYTES + length);
   }
 
+  /** The program of the frame that comes next, if it is a job: whoever goes by it looks again at what was copied. */
+  get nextProgram(): number {
+    return (this.#headers[this.slotIndex]?.[FIELD.program / 4] ?? 0) & 0xffff;
+  }
+
+  /** Native code has read, and is done with, all frames before this one. */
+  wasReadUpTo(counter: number): void {
+    this.goTo(counter, 1, 0);
+    this.show();
+  }
+
   /** The frame that was read is done with: its slot may be written again, a little later. */
   release(): void {
     if (this.advance()) this.show();
@@ -137,6 +159,11 @@ export class RingWriter extends RingEnd {
 
   get isFull(): boolean {
     return this.distance(-1, RING_SLOTS) === RING_SLOTS;
+  }
+
+  /** Native code has written all frames before this one. */
+  wasWrittenUpTo(counter: number): void {
+    this.goTo(counter, -1, RING_SLOTS);
   }
 
   /**

@@ -7,8 +7,11 @@ export interface FixedPlace {
   readonly address: number;
 }
 
+/** Where an array is. It must be outside of the heap that the garbage collector moves things in, as all are that are longer than 64 bytes or views of a buffer, and somebody must hold it. */
+export const addressOf = (bytes: ArrayBufferView): number => Number(koffi.address(bytes));
+
 /** Zeros, outside of the heap that the garbage collector moves things in. */
 export function fixedPlace(length: number): FixedPlace {
   const bytes = new Uint8Array(new ArrayBuffer(length));
-  return { bytes, address: Number(koffi.address(bytes)) };
+  return { bytes, address: addressOf(bytes) };
 }

@@ -19,6 +19,8 @@ export type LibcryptoDigest = 'sha256' | 'sha512';
 
 /** A key ready for use with one cipher in libcrypto's own memory, which is wiped when it is disposed. */
 export interface LibcryptoAead extends Disposable {
+  /** The EVP_CIPHER_CTX of each direction, for native code on the same thread; good until it is disposed. */
+  readonly contexts: { readonly encryption: number; readonly decryption: number };
   /** Fills `output` (as long as `input`) and `tag` (16 bytes). `nonce` has 12 bytes and must be new under the key. */
   encrypt(
     nonce: Uint8Array,
@@ -82,16 +84,16 @@ export function openLibcrypto(): Libcrypto {
 
   class Aead implements LibcryptoAead {
     // Addresses as numbers: a pointer as a BigInt is made anew for each call.
-    readonly #encryption: number;
-    readonly #decryption: number;
+    readonly contexts: { readonly encryption: number; readonly decryption: number };
     #disposed = false;
 
     constructor(cipher: LibcryptoCipher, key: Uint8Array) {
-      this.#encryption = Number(evp.newContext());
-      this.#decryption = Number(evp.newContext());
+      const encryption = Number(evp.newContext());
+      const decryption = Number(evp.newContext());
+      this.contexts = { encryption, decryption };
       const description = evp.ciphers[cipher]();
-      succeed(evp.setKey(this.#encryption, description, null, key, null, 1), cipher);
-      succeed(evp.setKey(this.#decryption, description, null, key, null, 0), cipher);
+      succeed(evp.setKey(encryption, description, null, key, null, 1), cipher);
+      succeed(evp.setKey(decryption, description, null, key, null, 0), cipher);
     }
 
     encrypt(
@@ -101,7 +103,7 @@ export function openLibcrypto(): Libcrypto {
       output: Uint8Array,
       tag: Uint8Array,
     ): void {
-      const context = this.#encryption;
+      const context = this.contexts.encryption;
       this.#pass(context, nonce, additional, input, output, 1);
       succeed(evp.finish(context, noTail.address, lengthOut.address), 'EVP_CipherFinal_ex');
       succeed(evp.control(context, GET_TAG, TAG_LENGTH, tagPlace.address), 'EVP_CTRL_AEAD_GET_TAG');
@@ -115,7 +117,7 @@ export function openLibcrypto(): Libcrypto {
       output: Uint8Array,
       tag: Uint8Array,
     ): boolean {
-      const context = this.#decryption;
+      const context = this.contexts.decryption;
       this.#pass(context, nonce, additional, input, output, 0);
       copy(tag, tagPlace.bytes);
       succeed(evp.control(context, SET_TAG, TAG_LENGTH, tagPlace.address), 'EVP_CTRL_AEAD_SET_TAG');
@@ -147,8 +149,8 @@ export function openLibcrypto(): Libcrypto {
     [Symbol.dispose](): void {
       if (this.#disposed) return;
       this.#disposed = true;
-      evp.freeContext(this.#encryption);
-      evp.freeContext(this.#decryption);
+      evp.freeContext(this.contexts.encryption);
+      evp.freeContext(this.contexts.decryption);
     }
   }
 

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DataPath, KeyStore, probeEngines } from '@outboard/acceleration';
+import { DataPath, FastPath, KeyStore, probeEngines } from '@outboard/acceleration';
 import type { AccelerationInventory } from '@outboard/contracts';
 import type { Clock, Random } from '@outboard/core';
 import { forbidCoreDumps } from '@outboard/ffi';
@@ -42,6 +42,7 @@ export async function hostAcceleration(ports: AccelerationPorts): Promise<Hosted
   const probe = await probeEngines();
   for (const { module, operation, algorithm, reason } of probe.quarantined)
     log.warn({ module, operation, algorithm }, `an engine is not used: ${reason}`);
+  if (!FastPath.isBuilt) log.info({}, 'there is no fast path for plain jobs: it was not built');
   const dataPath = await DataPath.open({
     directory: socketDirectory,
     threads: { LIGHT: ports.lightThreads, HEAVY: ports.heavyThreads },
