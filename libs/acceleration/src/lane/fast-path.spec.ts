@@ -12,6 +12,8 @@ import { encodeMetadata, type Metadata, readMetadata } from '../wire/metadata.js
 import { type ClientRingEnds, clientRingEnds, REGION } from '../wire/ring.js';
 import { statusName } from '../wire/status.js';
 
+/** In the usual tests, and many more in the slow target. */
+const RUNS = Number(process.env.OUTBOARD_FUZZ_RUNS ?? 100);
 const KEY = Buffer.alloc(32, 3);
 const PROGRAMS = [
   program(1, step('ENCRYPT', 'AES_256_GCM', 'k')),
@@ -270,7 +272,7 @@ it('the fast path answers every batch of jobs as the general way does, under non
         other[Symbol.dispose]();
       }
     }),
-    { numRuns: 100 },
+    { numRuns: RUNS },
   );
   expect(done).toBeGreaterThan(100);
 });
