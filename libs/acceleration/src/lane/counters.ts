@@ -2,7 +2,7 @@
 export const LATENCY_BUCKETS = 24;
 
 /** Counters as plain data, as they come from another thread. */
-export type CounterValues = Omit<SessionCounters, 'count' | 'add'>;
+export type CounterValues = Omit<SessionCounters, 'count' | 'countPlain' | 'add'>;
 
 /** What a session has done on one thread since that began. */
 export class SessionCounters {
