@@ -8,38 +8,76 @@ import type { Device } from './device.js';
  */
 const PORT_NAME = /^(?:c(\d+))?pf(\d+)(?:hpf|(vf|sf)(\d+))?$/;
 
-/** The functions whose representors are among the devices of the DPU, in the order of their numbers. */
+interface Representor {
+  /** Controller and physical function. */
+  readonly parent: string;
+  readonly isPhysical: boolean;
+  /** By which functions are put in the order of their numbers. */
+  readonly order: number;
+  /** With the address of the physical function that was known last. */
+  function: DiscoveredFunction;
+}
+
+/**
+ * What was made of a device before. A device that changes is another object, so this is asked for again with every look
+ * at hundreds of functions of which one has changed.
+ */
+const representors = new WeakMap<Device, Representor>();
+
+/**
+ * The functions whose representors are among the devices of the DPU, in the order of their numbers. One of which nothing
+ * has changed is the same object as before.
+ */
 export function functionsAmong(devices: Iterable<Device>): DiscoveredFunction[] {
-  const found: DiscoveredFunction[] = [];
+  const found: Representor[] = [];
   const physical = new Map<string, Device>();
-  const parsed = [...devices].flatMap((device) => {
-    const match = PORT_NAME.exec(device.physPortName) ?? PORT_NAME.exec(device.name);
-    if (match === null) return [];
-    const [, controller = '0', pf = '0', kind, number] = match;
-    if (kind === undefined) physical.set(`${controller} ${pf}`, device);
-    return [{ device, controller, pf, kind, number: Number(number) }];
-  });
-  for (const { device, controller, pf, kind, number } of parsed) {
-    const isMade = kind === 'sf' && device.group === FUNCTION_GROUP;
-    found.push({
-      flavour: isMade ? 'VIRTUAL' : kind === 'vf' ? 'PCI_VF' : kind === 'sf' ? 'PCI_SF' : 'PCI_PF',
-      controller: Number(controller),
-      pfNumber: Number(pf),
-      ...(kind === 'vf' ? { vfNumber: number } : {}),
-      ...(kind === 'sf' ? { sfNumber: number } : {}),
-      // A representor stands for something on the other side of the bus, on the host, unless the DPU has made it for itself.
-      external: !isMade,
-      pfMacAddress: macOf(physical.get(`${controller} ${pf}`)),
-      hwAddress: macOf(device),
-      netdev: device.name,
-      physPortName: device.physPortName === '' ? device.name : device.physPortName,
-      switchId: device.switchId,
-      attachment: isMade ? 'DPU' : 'HOST',
-      active: device.up,
-      attached: device.carrier,
-    });
+  for (const device of devices) {
+    const representor = representorOf(device);
+    if (representor === undefined) continue;
+    found.push(representor);
+    if (representor.isPhysical) physical.set(representor.parent, device);
   }
-  return found.sort((one, other) => orderOf(one) - orderOf(other));
+  found.sort((one, other) => one.order - other.order);
+  return found.map((representor) => {
+    const pfMacAddress = macOf(physical.get(representor.parent));
+    if (representor.function.pfMacAddress !== pfMacAddress)
+      representor.function = { ...representor.function, pfMacAddress };
+    return representor.function;
+  });
+}
+
+function representorOf(device: Device): Representor | undefined {
+  const known = representors.get(device);
+  if (known !== undefined) return known;
+  const match = PORT_NAME.exec(device.physPortName) ?? PORT_NAME.exec(device.name);
+  if (match === null) return undefined;
+  const [, controller = '0', pf = '0', kind, number] = match;
+  const isMade = kind === 'sf' && device.group === FUNCTION_GROUP;
+  const found: DiscoveredFunction = {
+    flavour: isMade ? 'VIRTUAL' : kind === 'vf' ? 'PCI_VF' : kind === 'sf' ? 'PCI_SF' : 'PCI_PF',
+    controller: Number(controller),
+    pfNumber: Number(pf),
+    ...(kind === 'vf' ? { vfNumber: Number(number) } : {}),
+    ...(kind === 'sf' ? { sfNumber: Number(number) } : {}),
+    // A representor stands for something on the other side of the bus, on the host, unless the DPU has made it for itself.
+    external: !isMade,
+    pfMacAddress: '',
+    hwAddress: macOf(device),
+    netdev: device.name,
+    physPortName: device.physPortName === '' ? device.name : device.physPortName,
+    switchId: device.switchId,
+    attachment: isMade ? 'DPU' : 'HOST',
+    active: device.up,
+    attached: device.carrier,
+  };
+  const representor: Representor = {
+    parent: `${controller} ${pf}`,
+    isPhysical: kind === undefined,
+    order: orderOf(found),
+    function: found,
+  };
+  representors.set(device, representor);
+  return representor;
 }
 
 const macOf = (device: Device | undefined): string =>

@@ -6,24 +6,43 @@ import {
   decodeBinary,
   HeartbeatRequestSchema,
   HeartbeatResponseSchema,
+  type InventoryReport,
   InventoryReportSchema,
   InventoryResponseSchema,
 } from '@outboard/contracts';
 import { AppError, type Clock, err, ok, type Result } from '@outboard/core';
-import { type Dpu, isAdmitted, isConnected, isRetired, type LifecycleStatus } from '@outboard/model';
-import { type Actor, binaryReply, dpuOf, type ResourceService } from '@outboard/resource-service';
+import {
+  type Dpu,
+  isAdmitted,
+  isConnected,
+  isRetired,
+  type LifecycleStatus,
+  type Name,
+} from '@outboard/model';
+import {
+  type Actor,
+  binaryReply,
+  type DomainContext,
+  dpuOf,
+  type ResourceService,
+} from '@outboard/resource-service';
 import type { AdminDomain } from '../domain/admin-domain.js';
 import type { Told } from '../domain/dpu-lifecycle.js';
 import type { PoolOf } from '../domain/function-discovery.js';
-import type { Inventory } from '../domain/inventory.js';
-import { parseInventoryReport } from '../domain/inventory-report.js';
+import type { Inventory, InventoryChange } from '../domain/inventory.js';
+import { parseFunctionsChange, parseInventoryReport } from '../domain/inventory-report.js';
 import { Leases } from '../domain/leases.js';
 import { awaitsBoot, awaitsDocuments } from '../domain/lifecycle/advance.js';
 import { toldRebootProblem } from '../domain/lifecycle/states.js';
-import { retiredDpu } from '../domain/refusals.js';
+import { retiredDpu, unknownInventory } from '../domain/refusals.js';
 
 /** Characters of what a worker says of a reboot. */
 const MAX_PROBLEM = 256;
+
+type InventoryDecision = (
+  base: string | undefined,
+  context: DomainContext,
+) => Result<readonly InventoryChange[], AppError>;
 
 export interface WorkerGatewayOptions {
   readonly service: ResourceService;
@@ -37,7 +56,10 @@ export interface WorkerGatewayOptions {
 export class WorkerGateway implements Disposable {
   readonly #options: WorkerGatewayOptions;
   readonly #leases: Leases;
-  /** SHA-256 of the inventory that each DPU sent last; unknown after a start, so that it is asked for again. */
+  /**
+   * SHA-256 of the report of its inventory that each DPU sent last, whole or a change; unknown after a start, so that it is
+   * asked for again.
+   */
   readonly #inventoryDigests = new Map<string, string>();
   /** DPUs of which something that their worker has told is being written. */
   readonly #proceeding = new Set<string>();
@@ -88,22 +110,43 @@ export class WorkerGateway implements Disposable {
   }
 
   async inventory(received: Received): Promise<Result<Message, AppError>> {
-    const { service, inventory, domain } = this.#options;
+    const { service, domain } = this.#options;
     const dpu = dpuOf(received);
     if (!dpu.ok) return dpu;
     const report = decodeBinary(InventoryReportSchema, received.body);
     if (!report.ok) return report;
-    const facts = parseInventoryReport(dpu.value, report.value);
-    if (!facts.ok) return facts;
+    const decide = this.#decisionOf(dpu.value, report.value);
+    if (!decide.ok) return decide;
     const written = await service.change(`dpu/${dpu.value}`, (context) => {
-      const poolOf: PoolOf = (...place) => domain.poolOf(...place);
-      const registered = inventory.register(dpu.value, facts.value, context, poolOf);
-      return registered.ok ? ok(domain.followed(registered.value, context)) : registered;
+      const base = this.#inventoryDigests.get(dpu.value);
+      // Until it is written nobody can say which of both is known, and so nothing can be based on either.
+      this.#inventoryDigests.delete(dpu.value);
+      const changes = decide.value(base, context);
+      return changes.ok ? ok(domain.followed(changes.value, context)) : changes;
     });
     if (!written.ok) return written;
     this.#inventoryDigests.set(dpu.value, createHash('sha256').update(received.body).digest('hex'));
     this.#renew(dpu.value);
     return binaryReply(InventoryResponseSchema, {});
+  }
+
+  /** What follows from a report, by the digest of the one that was written last. */
+  #decisionOf(dpu: Name, report: InventoryReport): Result<InventoryDecision, AppError> {
+    const { inventory, domain } = this.#options;
+    const poolOf: PoolOf = (...place) => domain.poolOf(...place);
+    const { change, incarnation } = report;
+    if (change === undefined) {
+      const facts = parseInventoryReport(dpu, report);
+      return facts.ok ? ok((_, context) => inventory.register(dpu, facts.value, context, poolOf)) : facts;
+    }
+    const changes = parseFunctionsChange(dpu, change);
+    if (!changes.ok) return changes;
+    const based = Buffer.from(change.base).toString('hex');
+    return ok((base, context) =>
+      base === based
+        ? inventory.changeFunctions(dpu, incarnation, changes.value, context, poolOf)
+        : err(unknownInventory(dpu)),
+    );
   }
 
   /** A DPU whose network was changed asks whether it reaches us: the answer is good for this one question. */

@@ -3,13 +3,12 @@ import {
   DEFAULT_LIFECYCLE,
   type Dpu,
   type DpuCapacity,
-  type DpuFunction,
   type EndingWorkload,
   isAdmitted,
   isConnected,
   updateConditions,
 } from '@outboard/model';
-import { isPresent } from './function-discovery.js';
+import type { ClaimedFunctions } from './inventory-tables.js';
 import { advance } from './lifecycle/advance.js';
 import type { LifecycleFacts } from './lifecycle/outcome.js';
 import { toldRebootProblem } from './lifecycle/states.js';
@@ -28,15 +27,12 @@ const LISTED_NAMES = 10;
 /**
  * A DPU with its life as far as it has come, and the health that follows; undefined: nothing of it is kept.
  *
- * @param functions those of the DPU.
+ * @param claimed those of its functions that are.
  * @param workloads those that have to leave it before they can end, in words.
  */
 export function withLifecycle(
   dpu: Dpu,
-  {
-    functions,
-    workloads,
-  }: { readonly functions: readonly DpuFunction[]; readonly workloads: readonly string[] },
+  { claimed, workloads }: { readonly claimed: ClaimedFunctions; readonly workloads: readonly string[] },
   {
     approval,
     told,
@@ -46,9 +42,8 @@ export function withLifecycle(
   const { spec, status, metadata } = dpu;
   const connected = isConnected(dpu);
   const ending = status.endingWorkloads.map(endingText).sort();
-  const claimed = functions.filter((each) => each.status.claim);
   // A DPU has hundreds of ports, and is looked at with each that comes or goes: few are named.
-  const names = [...namesOfClaims(claimed.slice(0, LISTED_NAMES)), ...workloads, ...ending];
+  const names = [...namesOfClaims(claimed.first(LISTED_NAMES)), ...workloads, ...ending];
   const facts = {
     ...spec.lifecycle,
     approved:
@@ -57,14 +52,14 @@ export function withLifecycle(
     incarnation: status.incarnation,
     settled: told?.settled ?? false,
     rebootProblem: told?.rebootProblem ?? (status.lifecycle ? toldRebootProblem(status.lifecycle) : ''),
-    remaining: claimed.length + workloads.length + ending.length,
+    remaining: claimed.count + workloads.length + ending.length,
     remainingWorkloads: workloads.length + ending.length,
     ending: ending.length,
     remainingNames: names.slice(0, LISTED_NAMES),
   };
   const lifecycle = advance(status.lifecycle, facts, now);
   if (lifecycle === undefined) return undefined;
-  const used = claimed.filter(isPresent).length;
+  const used = claimed.present;
   const counted = {
     usedFunctions: used,
     freeFunctions: Math.max(0, status.functions - used),

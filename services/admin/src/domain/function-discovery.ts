@@ -1,6 +1,7 @@
 import { equal } from '@outboard/core';
 import {
   type Claim,
+  type ConditionUpdateOf,
   DEFAULT_POOL,
   type DpuFunction,
   type FunctionStatus,
@@ -8,11 +9,12 @@ import {
   functionIdentityKey,
   kindOf,
   type Name,
+  type SerialNumber,
   updateConditions,
 } from '@outboard/model';
 import type { Claims } from './claims.js';
-import type { FunctionFacts, InventoryFacts } from './inventory-report.js';
-import type { InventoryTables } from './inventory-tables.js';
+import type { FunctionChanges, FunctionFacts, InventoryFacts } from './inventory-report.js';
+import { type InventoryTables, isPresent } from './inventory-tables.js';
 import { type DecisionContext, newMetadata, type ResourceChange } from './resource-changes.js';
 
 /** The pool that a function belongs to which is new. */
@@ -27,16 +29,29 @@ export function discoverFunctions(
   context: DecisionContext,
   poolOf: PoolOf,
 ): ResourceChange<DpuFunction>[] {
+  const present = new Set<string>(facts.functions.map(({ name }) => name));
+  const gone = tables.functionsOf(dpu).flatMap(({ metadata: { name } }) => (present.has(name) ? [] : [name]));
+  return changeFunctions(tables, claims, dpu, { ...facts, changed: facts.functions, gone }, context, poolOf);
+}
+
+/** What follows from changes of the functions of a DPU: of all others nothing does. */
+export function changeFunctions(
+  tables: InventoryTables,
+  claims: Claims,
+  dpu: Name,
+  { serialNumber, changed, gone }: FunctionChanges & { readonly serialNumber: SerialNumber },
+  context: DecisionContext,
+  poolOf: PoolOf,
+): ResourceChange<DpuFunction>[] {
   const changes: ResourceChange<DpuFunction>[] = [];
-  const present = new Set<string>();
-  for (const each of facts.functions) {
-    present.add(each.name);
+  for (const each of changed) {
     const before = tables.function(each.name);
-    if (before && isStoredAs(claims, before, dpu, facts, each)) continue;
-    changes.push({ before, after: discovered(claims, before, dpu, facts, each, context, poolOf) });
+    if (before && isStoredAs(claims, before, dpu, serialNumber, each)) continue;
+    changes.push({ before, after: discovered(claims, before, dpu, serialNumber, each, context, poolOf) });
   }
-  for (const before of tables.functionsOf(dpu)) {
-    if (present.has(before.metadata.name)) continue;
+  for (const name of gone) {
+    const before = tables.function(name);
+    if (before === undefined) continue;
     const after = vanished(before, dpu, context);
     changes.push({ before, after: isNeeded(after) ? after : undefined });
   }
@@ -51,7 +66,7 @@ function isStoredAs(
   claims: Claims,
   { metadata, status }: DpuFunction,
   dpu: Name,
-  { serialNumber }: InventoryFacts,
+  serialNumber: SerialNumber,
   { name: _, ...found }: FunctionFacts,
 ): boolean {
   const claim = claims.holderOf(functionIdentityKey({ serialNumber, ...found }));
@@ -69,7 +84,7 @@ function discovered(
   claims: Claims,
   before: DpuFunction | undefined,
   dpu: Name,
-  { serialNumber }: InventoryFacts,
+  serialNumber: SerialNumber,
   { name, ...found }: FunctionFacts,
   context: DecisionContext,
   poolOf: PoolOf,
@@ -84,10 +99,7 @@ function discovered(
   const conditions = updateConditions(
     'Function',
     base.status.conditions,
-    [
-      { type: 'Accepted', reason: 'Valid', message: 'valid' },
-      { type: 'Healthy', reason: 'Discovered', message: `present on ${dpu}` },
-    ],
+    [{ type: 'Accepted', reason: 'Valid', message: 'valid' }, presentOn(dpu)],
     generation,
     context.now,
   );
@@ -105,12 +117,16 @@ function discovered(
   };
 }
 
+/** What a function is that its DPU shows. */
+export const presentOn = (dpu: Name): ConditionUpdateOf<'Function'> => ({
+  type: 'Healthy',
+  reason: 'Discovered',
+  message: `present on ${dpu}`,
+});
+
 /** Its worker makes it, for a pool. */
 export const isMade = ({ status }: DpuFunction): boolean =>
   status.attachment === 'DPU' && status.sfNumber !== undefined;
-
-/** Its DPU shows it. */
-export const isPresent = ({ status }: Pick<DpuFunction, 'status'>): boolean => status.state !== undefined;
 
 /** One that its DPU shows no more is kept for its holder, and for what a caller has said of it: it may come back. */
 export const isNeeded = (found: DpuFunction): boolean =>

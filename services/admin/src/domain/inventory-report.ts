@@ -1,4 +1,4 @@
-import type { InventoryReport } from '@outboard/contracts';
+import type { DiscoveredFunction, FunctionsChange, InventoryReport } from '@outboard/contracts';
 import { type AppError, err, ok, Problems, type Result } from '@outboard/core';
 import {
   type Accelerator,
@@ -54,6 +54,14 @@ export interface FunctionFacts
   readonly representor: Representor;
 }
 
+/** How the functions of a DPU have changed since the last report. */
+export interface FunctionChanges {
+  /** That have come, or are otherwise than they were. */
+  readonly changed: readonly FunctionFacts[];
+  /** Names of those that are there no more. */
+  readonly gone: readonly Name[];
+}
+
 /** Functions of one DPU: as many as one commit can take with their rows, states and events. */
 export const MAX_FUNCTIONS = 2048;
 const MAX_CAPABILITIES = 64;
@@ -102,9 +110,36 @@ export function parseInventoryReport(dpu: Name, report: InventoryReport): Result
       .slice(0, MAX_FUNCTIONS)
       .map((each, index) => parseFunction(dpu, each, `functions[${index}]`, problems)),
   };
-  checkDistinct(facts.functions, problems);
+  checkDistinct(
+    facts.functions.map(({ name }, index) => [`functions[${index}]`, name] as const),
+    problems,
+  );
   // Every value that is missing has left a problem.
   return problems.total > 0 ? err(problems.toError()) : ok(facts as InventoryFacts);
+}
+
+/** How the functions of a DPU have changed, or every problem that a worker's report of it has. */
+export function parseFunctionsChange(
+  dpu: Name,
+  { changed, gone }: FunctionsChange,
+): Result<FunctionChanges, AppError> {
+  const problems = new Problems();
+  for (const [field, { length }] of Object.entries({ changed, gone }))
+    if (length > MAX_FUNCTIONS) problems.add(`change.${field}`, `must be at most ${MAX_FUNCTIONS}`);
+  const changes = {
+    changed: changed
+      .slice(0, MAX_FUNCTIONS)
+      .map((each, index) => parseFunction(dpu, each, `change.changed[${index}]`, problems)),
+    gone: gone
+      .slice(0, MAX_FUNCTIONS)
+      .map((each, index) => parseFunctionName(dpu, each, `change.gone[${index}]`, problems)),
+  };
+  const all = [
+    ...changes.changed.map(({ name }, index) => [`change.changed[${index}]`, name] as const),
+    ...changes.gone.map((name, index) => [`change.gone[${index}]`, name] as const),
+  ];
+  checkDistinct(all, problems);
+  return problems.total > 0 ? err(problems.toError()) : ok(changes as FunctionChanges);
 }
 
 function parseUplinks(uplinks: InventoryReport['uplinks'], problems: Problems): DpuUplink[] {
@@ -127,17 +162,14 @@ function parseUplinks(uplinks: InventoryReport['uplinks'], problems: Problems): 
 
 function parseFunction(
   dpu: Name,
-  found: InventoryReport['functions'][number],
+  found: DiscoveredFunction,
   path: string,
   problems: Problems,
 ): Partial<FunctionFacts> {
   const read = reader(problems);
   const { controller, pfNumber, vfNumber, sfNumber, netdev, physPortName, switchId } = found;
   return {
-    name: read(path, functionName(dpu, found), (name) => {
-      const parsed = parseName(name);
-      return parsed.ok ? parsed : err(`would be named ${name}, which ${parsed.error}`);
-    }),
+    name: parseFunctionName(dpu, found, path, problems),
     flavour: read(`${path}.flavour`, found.flavour, oneOf(FLAVOURS)),
     controller,
     pfNumber,
@@ -158,10 +190,21 @@ function parseFunction(
   } as Partial<FunctionFacts>;
 }
 
-function functionName(
+function parseFunctionName(
   dpu: Name,
-  { controller, pfNumber, vfNumber, sfNumber }: InventoryReport['functions'][number],
-): string {
+  numbers: FunctionNumbers,
+  path: string,
+  problems: Problems,
+): Name | undefined {
+  return reader(problems)(path, functionName(dpu, numbers), (name) => {
+    const parsed = parseName(name);
+    return parsed.ok ? parsed : err(`would be named ${name}, which ${parsed.error}`);
+  });
+}
+
+type FunctionNumbers = Pick<DiscoveredFunction, 'controller' | 'pfNumber' | 'vfNumber' | 'sfNumber'>;
+
+function functionName(dpu: Name, { controller, pfNumber, vfNumber, sfNumber }: FunctionNumbers): string {
   const onController = controller === 0 ? '' : `c${controller}`;
   const virtual = vfNumber === undefined ? '' : `vf${vfNumber}`;
   const sub = sfNumber === undefined ? '' : `sf${sfNumber}`;
@@ -169,13 +212,16 @@ function functionName(
 }
 
 /** Two of one name would be one function that changes with every look at it. */
-function checkDistinct(functions: readonly Partial<FunctionFacts>[], problems: Problems): void {
-  const first = new Map<string, number>();
-  for (const [index, { name }] of functions.entries()) {
+function checkDistinct(
+  functions: readonly (readonly [string, Name | undefined])[],
+  problems: Problems,
+): void {
+  const first = new Map<Name, string>();
+  for (const [path, name] of functions) {
     if (name === undefined) continue;
     const other = first.get(name);
-    if (other === undefined) first.set(name, index);
-    else problems.add(`functions[${index}]`, `must not have the numbers of functions[${other}]`);
+    if (other === undefined) first.set(name, path);
+    else problems.add(path, `must not have the numbers of ${other}`);
   }
 }
 

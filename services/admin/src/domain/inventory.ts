@@ -16,10 +16,17 @@ import {
 } from '@outboard/model';
 import { Claims } from './claims.js';
 import { type Approval, completeDpu, healthOf, type Told, withLifecycle } from './dpu-lifecycle.js';
-import { discoverFunctions, isNeeded, isPresent, type PoolOf, sameClaim } from './function-discovery.js';
-import type { InventoryFacts } from './inventory-report.js';
-import { type InventoryResource, InventoryTables, serialNumberOf } from './inventory-tables.js';
-import { claimedBy, retiredDpu, serialNumberTaken } from './refusals.js';
+import {
+  changeFunctions,
+  discoverFunctions,
+  isNeeded,
+  type PoolOf,
+  presentOn,
+  sameClaim,
+} from './function-discovery.js';
+import { type FunctionChanges, type InventoryFacts, MAX_FUNCTIONS } from './inventory-report.js';
+import { type InventoryResource, InventoryTables, isPresent, serialNumberOf } from './inventory-tables.js';
+import { claimedBy, retiredDpu, serialNumberTaken, unknownInventory } from './refusals.js';
 import {
   committed,
   type DecisionContext,
@@ -113,15 +120,21 @@ export class Inventory {
     }
     const twin = serialNumber && this.#tables.dpuWith(serialNumber);
     if (twin && twin !== before) return err(serialNumberTaken(twin.metadata.name));
-    const claimed = intent.spec.approved === false ? this.#claimedOf(name) : [];
-    if (claimed.length > 0) return err(claimedBy(`dpu ${name}`, claimed));
+    const refusal = intent.spec.approved === false ? this.#whileClaimed(name) : undefined;
+    if (refusal) return err(refusal);
     const after = intended(before, intent, context);
     return ok(this.#commit(this.#alive(before, after, context), context));
   }
 
   applyFunction(intent: Intent<'Function', FunctionSpec>, context: DecisionContext): Decision {
     const before = this.#tables.function(intent.metadata.name);
-    return ok(this.#commit([{ before, after: intended(before, intent, context) }], context));
+    const after = intended(before, intent, context);
+    const { status, metadata } = after;
+    // Its worker tells of it again only when it has changed there.
+    const updates = isPresent(after) && status.dpu !== undefined ? [presentOn(status.dpu)] : [];
+    const { generation } = metadata;
+    const conditions = updateConditions('Function', status.conditions, updates, generation, context.now);
+    return ok(this.#commit([{ before, after: { ...after, status: { ...status, conditions } } }], context));
   }
 
   /** Refused while its worker reports, or while a port has bound one of its functions. Its functions go with it. */
@@ -131,8 +144,8 @@ export class Inventory {
       const message = `dpu ${name} is connected; stop its worker first`;
       return err(new AppError('FAILED_PRECONDITION', message, { reason: 'DPU_CONNECTED' }));
     }
-    const claimed = this.#claimedOf(name);
-    if (claimed.length > 0) return err(claimedBy(`dpu ${name}`, claimed));
+    const refusal = this.#whileClaimed(name);
+    if (refusal) return err(refusal);
     return ok(this.#commit(this.#gone(dpu), context));
   }
 
@@ -169,6 +182,40 @@ export class Inventory {
       context,
     );
     const after = registered(before, name, facts, context);
+    return ok([...this.#commit(this.#alive(before, after, context), context), ...functions]);
+  }
+
+  /** A worker's report of how its functions have changed since the last; the DPU is as it was told of otherwise. */
+  changeFunctions(
+    name: Name,
+    incarnation: string,
+    changes: FunctionChanges,
+    context: DecisionContext,
+    poolOf: PoolOf = () => DEFAULT_POOL,
+  ): Decision {
+    const before = this.#tables.dpu(name);
+    if (before && isRetired(before)) return err(retiredDpu(name));
+    const { serialNumber } = before?.status ?? {};
+    if (before?.status.incarnation !== incarnation || serialNumber === undefined)
+      return err(unknownInventory(name));
+    const decided = changeFunctions(
+      this.#tables,
+      this.#claims,
+      name,
+      { serialNumber, ...changes },
+      context,
+      poolOf,
+    );
+    const count = decided.reduce(
+      (sum, { before: was, after: is }) => sum + presentIn(is) - presentIn(was),
+      before.status.functions,
+    );
+    if (count > MAX_FUNCTIONS) {
+      const description = `must not make the DPU have more than ${MAX_FUNCTIONS} functions`;
+      return err(AppError.invalid([{ field: 'change.changed', description }]));
+    }
+    const functions = this.#commit(decided, context);
+    const after = reported(before, { functions: count }, context);
     return ok([...this.#commit(this.#alive(before, after, context), context), ...functions]);
   }
 
@@ -219,15 +266,17 @@ export class Inventory {
     return [...functions, ...[...dpus].flatMap((dpu) => this.proceed(dpu, context))];
   }
 
-  #claimedOf(dpu: string): DpuFunction[] {
-    return this.#tables.functionsOf(dpu).filter(({ status }) => status.claim);
+  /** Why a DPU has to stay; undefined: no function of it is claimed. */
+  #whileClaimed(dpu: string): AppError | undefined {
+    const claimed = this.#tables.claimedOf(dpu);
+    return claimed.count > 0 ? claimedBy(`dpu ${dpu}`, claimed.first(claimed.count)) : undefined;
   }
 
   /** A change of a DPU with what it means for its life, which it may end. */
   #alive(before: Dpu | undefined, after: Dpu, { now }: DecisionContext, told?: Told): InventoryChange[] {
     const { name } = after.metadata;
     const workloads = after.spec.lifecycle.desired === 'READY' ? [] : this.#lingering(name);
-    const remaining = { functions: this.#tables.functionsOf(name), workloads };
+    const remaining = { claimed: this.#tables.claimedOf(name), workloads };
     const alive = withLifecycle(after, remaining, { approval: this.#approval, told, now });
     return alive ? [{ before, after: alive }] : this.#gone(after);
   }
@@ -267,8 +316,13 @@ function registered(
     spec: { serialNumber: undefined, host, approved: undefined, lifecycle: DEFAULT_LIFECYCLE },
     status: kindOf({ kind: 'Dpu' }).emptyStatus as Dpu['status'],
   };
+  return reported(base, { ...told, functions: functions.length }, context);
+}
+
+/** A DPU of which its worker has just told this. */
+function reported(base: Dpu, told: Partial<Dpu['status']>, context: DecisionContext): Dpu {
   const { generation } = base.metadata;
-  const status = { ...base.status, ...told, functions: functions.length, observedGeneration: generation };
+  const status = { ...base.status, ...told, observedGeneration: generation };
   const conditions = updateConditions(
     'Dpu',
     base.status.conditions,
@@ -278,6 +332,8 @@ function registered(
   );
   return { ...base, status: { ...status, conditions } };
 }
+
+const presentIn = (found: DpuFunction | undefined): number => (found && isPresent(found) ? 1 : 0);
 
 /** The DPU of a function. */
 const dpuOf = (resource: InventoryResource | undefined): string | undefined =>

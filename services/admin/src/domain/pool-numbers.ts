@@ -1,5 +1,6 @@
 import { type Dpu, type DpuFunction, type FunctionPool, isSchedulable, type Name } from '@outboard/model';
-import { isMade, isPresent } from './function-discovery.js';
+import { isMade } from './function-discovery.js';
+import { isPresent } from './inventory-tables.js';
 
 /** Functions of a pool that are there on one DPU. */
 export interface PoolFunctions {

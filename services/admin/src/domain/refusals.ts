@@ -25,3 +25,13 @@ export const retiredDpu = (dpu: string): AppError =>
   new AppError('FAILED_PRECONDITION', `dpu ${dpu} is retired: it gets nothing any more`, {
     reason: 'DPU_RETIRED',
   });
+
+/** What a worker is told that tells a change of something that is not known here. */
+export const unknownInventory = (dpu: string): AppError =>
+  new AppError(
+    'FAILED_PRECONDITION',
+    `the inventory of ${dpu} that this changes is not known here; tell all of it`,
+    {
+      reason: 'INVENTORY_UNKNOWN',
+    },
+  );

@@ -1,9 +1,15 @@
 import { createHash } from 'node:crypto';
+import { create } from '@bufbuild/protobuf';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Bus, InProcessBroker } from '@outboard/bus';
-import { encodeBinary, InventoryReportSchema, ObjectProblem_State } from '@outboard/contracts';
+import {
+  encodeBinary,
+  type InventoryReport,
+  InventoryReportSchema,
+  ObjectProblem_State,
+} from '@outboard/contracts';
 import { AppError, type Random } from '@outboard/core';
-import type { DataplaneEngine, Driver, ObjectProblem, Spec } from '@outboard/dataplane';
+import type { DataplaneEngine, DiscoveredFunction, Driver, ObjectProblem, Spec } from '@outboard/dataplane';
 import { ManualClock, RecordingLog } from '@outboard/testkit';
 import { NOTHING } from '../domain/document-replica.js';
 import { FakeDriver, FakeEngine, virtualFunction } from '../testing/fake-dataplane.js';
@@ -313,7 +319,8 @@ describe('a dataplane worker', () => {
         await bench.clock.advance(5);
       }
       await bench.clock.advance(50);
-      expect(bench.owner.inventories.map(({ functions }) => functions.length)).toEqual([0, 8]);
+      expect(bench.owner.inventories).toMatchObject([{ functions: [] }, { change: { gone: [] } }]);
+      expect(bench.owner.inventories[1]?.change?.changed).toHaveLength(8);
       bench.driver.tell({ kind: 'functions' });
       bench.driver.tell({ kind: 'objects', changed: ['link/x'], lost: [] });
       await bench.clock.advance(60);
@@ -335,7 +342,53 @@ describe('a dataplane worker', () => {
       expect(await sentAfter(50, 199)).toBe(2);
       expect(await sentAfter(150, 198)).toBe(2);
       expect(await sentAfter(50, 197)).toBe(3);
-      expect(bench.owner.inventories.at(-1)?.functions).toHaveLength(197);
+      expect(bench.owner.inventories.at(-1)?.change?.gone).toMatchObject([
+        { vfNumber: 197 },
+        { vfNumber: 198 },
+      ]);
+    });
+
+    it('is told by what has changed of its functions, from the last report that was acknowledged', async () => {
+      bench.driver.discovered = [virtualFunction(0), virtualFunction(1)];
+      await bench.owner.serve();
+      await bench.run();
+      const change = async (...functions: DiscoveredFunction[]): Promise<InventoryReport | undefined> => {
+        bench.driver.discovered = functions;
+        bench.driver.tell({ kind: 'functions' });
+        await bench.clock.advance(60);
+        return bench.owner.inventories.at(-1);
+      };
+      const digestOf = (report: InventoryReport | undefined): Uint8Array =>
+        createHash('sha256')
+          .update(encodeBinary(InventoryReportSchema, report ?? create(InventoryReportSchema)))
+          .digest();
+      const first = digestOf(bench.owner.inventories[0]);
+      const told = await change({ ...virtualFunction(0), active: false }, virtualFunction(2));
+      expect(told).toMatchObject({
+        incarnation: 'boot-1',
+        serialNumber: '',
+        functions: [],
+        change: { changed: [{ vfNumber: 0, active: false }, { vfNumber: 2 }], gone: [{ vfNumber: 1 }] },
+      });
+      expect(Buffer.from(told?.change?.base ?? [])).toEqual(first);
+      bench.owner.refusals.set('inventory', new AppError('FAILED_PRECONDITION', 'not known here'));
+      expect((await change(virtualFunction(2)))?.change?.base).toEqual(new Uint8Array(digestOf(told)));
+      bench.owner.refusals.clear();
+      await bench.clock.advance(1_000);
+      const whole = bench.owner.inventories.at(-1);
+      expect(whole).toMatchObject({ serialNumber: 'MT2113X00042', functions: [{ vfNumber: 2 }] });
+      expect(whole?.change).toBeUndefined();
+    });
+
+    it('is told whole when two functions have the same numbers: a change could tell one of them only', async () => {
+      await bench.owner.serve();
+      await bench.run();
+      bench.driver.discovered = [virtualFunction(0), { ...virtualFunction(0), netdev: 'other' }];
+      for (let look = 0; look < 2; look++) {
+        bench.driver.tell({ kind: 'functions' });
+        await bench.clock.advance(100);
+      }
+      expect(bench.owner.inventories.map(({ functions }) => functions.length)).toEqual([0, 2]);
     });
 
     it('is sent within a minute when a capability has come of which nobody told', async () => {
