@@ -65,8 +65,11 @@ struct work {
 	 * completions go into the other ring, or to output_at, in room up to output_end. In a ring these are counters.
 	 */
 	double input, input_at, input_end, output, output_at, output_end;
-	/* CLOCK_MONOTONIC, nanoseconds: when the frames came, until when jobs may begin, and the end of the lease. */
-	double arrival, until, lease_end;
+	/*
+	 * CLOCK_MONOTONIC, nanoseconds: when the frames came; until when jobs begin, unless less than half of the frames are
+	 * done; until when they may begin at all; the end of the lease.
+	 */
+	double arrival, enough, until, lease_end;
 	/* What was done. */
 	double jobs, bytes, engine_nanoseconds, ended;
 	double latency[LATENCY_BUCKETS];
@@ -317,7 +320,7 @@ static int run_rings(struct work *work)
 		job.input = region + job.header.input_offset;
 		job.output = region + job.header.output_offset;
 		why = LATER;
-		if (!may_go_on(work, began))
+		if (began >= work->enough || !may_go_on(work, began))
 			break;
 		why = NOT_PLAIN;
 		if (!do_job(work, &job, results))
@@ -367,6 +370,9 @@ static int run_frames(struct work *work)
 		if (metadata + data > end - in - HEADER_BYTES)
 			break;
 		why = LATER;
+		/* The client is woken for half of what it has here: so the other half keeps this thread busy until it sends more. */
+		if (began >= work->enough && work->jobs * (HEADER_BYTES + metadata + data) >= end - in)
+			break;
 		if (made > room - out || !may_go_on(work, began))
 			break;
 		const uint8_t *body = input + in + HEADER_BYTES;

@@ -48,7 +48,7 @@ const CASES: readonly Case[] = [
   },
   {
     name: 'AES-256-GCM 64 KiB shared, doorbell',
-    load: { ...cipher, transport: 'shared', size: 64 * KIB, depth: 16 },
+    load: { ...cipher, transport: 'shared', size: 64 * KIB, depth: 32 },
     native: nativeCipher,
     bar: 0.9,
   },

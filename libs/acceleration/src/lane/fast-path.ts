@@ -31,13 +31,14 @@ const WORK = {
   outputAt: 17,
   outputEnd: 18,
   arrival: 19,
-  until: 20,
-  leaseEnd: 21,
-  jobs: 22,
-  bytes: 23,
-  engineNanoseconds: 24,
-  ended: 25,
-  latency: 26,
+  enough: 20,
+  until: 21,
+  leaseEnd: 22,
+  jobs: 23,
+  bytes: 24,
+  engineNanoseconds: 25,
+  ended: 26,
+  latency: 27,
 } as const;
 const WORDS = WORK.latency + LATENCY_BUCKETS;
 const NANOSECONDS = 1e6;
@@ -59,8 +60,12 @@ export interface PlainWork {
   readonly key: ThreadKeyVersion;
   /** EVP_CIPHER_CTX with the key, for the one or the other. */
   readonly context: number;
-  /** When the frames came, until when jobs may begin, and when the lease ends. */
+  /**
+   * When the frames came; until when jobs begin, and until when if it is less than half of what a socket has brought; when the
+   * lease ends.
+   */
   readonly arrival: number;
+  readonly enough: number;
   readonly until: number;
   readonly leaseEnd: number;
 }
@@ -166,6 +171,7 @@ export class FastPath {
     work[WORK.region] = regionAddress;
     work[WORK.regionLength] = region?.bytes.length ?? 0;
     work[WORK.arrival] = this.#origin + plain.arrival * NANOSECONDS;
+    work[WORK.enough] = this.#origin + plain.enough * NANOSECONDS;
     work[WORK.until] = this.#origin + plain.until * NANOSECONDS;
     work[WORK.leaseEnd] = this.#origin + plain.leaseEnd * NANOSECONDS;
     work.fill(0, WORK.jobs);
