@@ -22,7 +22,7 @@ import { note, quantile, report } from './report.js';
 const BENCH = 'fleet';
 const PARTS = ['idle', 'churn', 'reboot', 'policy', 'wide', 'churn-on-all'] as const;
 type Part = (typeof PARTS)[number];
-const USAGE = `usage: npm run bench -- fleet [--dpus 10,100,1000] [--functions 32] [--parts ${PARTS}] [--profiles DIRECTORY] [--json]`;
+const USAGE = `usage: npm run bench -- fleet [--dpus 10,100,1000] [--functions 32] [--processes 1] [--parts ${PARTS}] [--profiles DIRECTORY] [--json]`;
 
 /** Changes one after the other whose times are taken. */
 const CHANGES = 40;
@@ -164,8 +164,7 @@ class Trial {
     await Promise.all(Array.from({ length: Math.ceil(WIDE_OBJECTS_AT_ONCE / this.#dpus) }, makeNext));
     this.#tell('a network over all, a port on each, made', since(started), 's');
     this.#tellCpu('a network over all', before);
-    const { objects } = await system.ask('status');
-    this.#tell('objects in all switches', Number(objects), '');
+    this.#tell('objects in all switches', await system.objects(), '');
     await this.#changes('one port more of it, and the one before gone', async (change) => {
       const name = `more-${change}`;
       if (change > 0) await system.client.delete('Port', `more-${change - 1}`);
@@ -268,7 +267,7 @@ class Trial {
         (now) => now?.status.incarnation !== before && isReady(now?.status.conditions ?? []),
       );
     });
-    await system.ask(`reboot ${count}`);
+    await system.reboot(count);
     await Promise.all(reboots);
     await system.state.untilReadyDpus((ready) => ready === this.#dpus);
     this.#tell(`${count} rebooted at once, until all are ready`, since(started), 's');
@@ -309,6 +308,7 @@ const { values } = parseArgs({
   options: {
     dpus: { type: 'string', default: '10,100,1000' },
     functions: { type: 'string', default: '32' },
+    processes: { type: 'string', default: '1' },
     parts: { type: 'string', default: PARTS.join() },
     profiles: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -316,17 +316,25 @@ const { values } = parseArgs({
 });
 const sizes = values.dpus.split(',').map(Number);
 const functions = Number(values.functions);
+const workerProcesses = Number(values.processes);
 const parts = values.parts.split(',').filter((part) => part !== '');
 const isPart = (part: string): part is Part => PARTS.some((known) => known === part);
 if (!sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= 1_000))
   throw new Error(`--dpus must be sizes of 1 to 1000\n${USAGE}`);
 if (!Number.isInteger(functions) || functions < 8 || functions > 128)
   throw new Error(`--functions must be 8 to 128\n${USAGE}`);
+if (!Number.isInteger(workerProcesses) || workerProcesses < 1 || workerProcesses > 10)
+  throw new Error(`--processes must be 1 to 10\n${USAGE}`);
 if (!parts.every(isPart)) throw new Error(`--parts must be some of ${PARTS}\n${USAGE}`);
 for (const dpus of sizes) {
   note(`a fleet of ${dpus} DPUs with ${functions} functions each`);
   const { profiles } = values;
-  const system = await FleetSystem.start({ dpus, functions, ...(profiles !== undefined && { profiles }) });
+  const system = await FleetSystem.start({
+    dpus,
+    functions,
+    workerProcesses,
+    ...(profiles !== undefined && { profiles }),
+  });
   try {
     await new Trial(system, new Set(parts)).run();
   } finally {

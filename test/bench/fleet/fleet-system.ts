@@ -7,16 +7,18 @@ import { unwrap } from '@outboard/core';
 import { FleetClient } from '@outboard/fleet-simulator';
 import { Program, processUsage, SERVICE_FLAGS } from '@outboard/testbed';
 import { type NatsServer, startNatsServer } from '@outboard/testkit';
+import { WorkerProcess } from './worker-process.js';
 
 export const TENANT = 'acme';
-const READY_MILLISECONDS = 600_000;
-/** A thousand DPUs are in one heap. */
+/** A thousand DPUs are in a few heaps. */
 const FLEET_FLAGS = [...SERVICE_FLAGS, '--max-old-space-size=18000'];
 
 export interface FleetSystemOptions {
   readonly dpus: number;
   /** Virtual functions of each. */
   readonly functions: number;
+  /** Processes that share the workers, in the order of the DPUs' numbers. */
+  readonly workerProcesses: number;
   /** Where V8's profiles of the processes go; absent: nowhere. */
   readonly profiles?: string;
 }
@@ -29,8 +31,7 @@ const main = (service: string): string =>
 
 /** A broker, the services and the workers of a fleet, each a process, and somebody who publishes intents and follows states. */
 export class FleetSystem implements AsyncDisposable {
-  readonly #heard: ((said: Record<string, unknown>) => void)[] = [];
-  readonly #workers: Program;
+  readonly #workers: readonly WorkerProcess[];
 
   private constructor(
     readonly options: FleetSystemOptions,
@@ -40,25 +41,16 @@ export class FleetSystem implements AsyncDisposable {
     private readonly server: NatsServer,
     private readonly services: readonly Program[],
   ) {
-    const { dpus, functions } = options;
-    this.#workers = new Program({
-      name: 'workers',
-      command: [
-        process.execPath,
-        ...FLEET_FLAGS,
-        ...profiling(options, 'workers'),
-        main('fleet-simulator'),
-        ...['--dpus', `${dpus}`, '--functions', `${functions}`, '--nats', server.url],
-        ...['--mix', 'none', '--output', 'json'],
-      ],
-      logFile: join(folder, 'workers.log'),
-      readyMilliseconds: READY_MILLISECONDS,
-      takesInput: true,
-      onLine: (line) => {
-        const said = JSON.parse(line) as Record<string, unknown>;
-        if (['status', 'rebooted', 'refused'].includes(String(said.event))) this.#heard.shift()?.(said);
-        if (said.event === 'progress') process.stderr.write(`${said.running} of ${said.of} workers run\n`);
-      },
+    const { dpus, functions, workerProcesses } = options;
+    const firstOf = (index: number): number => 1 + Math.floor((dpus * index) / workerProcesses);
+    this.#workers = Array.from({ length: workerProcesses }, (_, index) => {
+      const name = workerProcesses === 1 ? 'workers' : `workers-${index + 1}`;
+      return new WorkerProcess({
+        ...{ name, folder, functions, servers: server.url },
+        command: [process.execPath, ...FLEET_FLAGS, ...profiling(options, name), main('fleet-simulator')],
+        first: firstOf(index),
+        count: firstOf(index + 1) - firstOf(index),
+      });
     });
   }
 
@@ -89,20 +81,24 @@ export class FleetSystem implements AsyncDisposable {
 
   /** Resolves when all are connected; they may not be ready yet. */
   startWorkers(): Promise<unknown> {
-    return this.#workers.start();
+    return Promise.all(this.#workers.map(({ program }) => program.start()));
   }
 
-  /** Asks the simulator; resolves with what it says to that. */
-  ask(command: string): Promise<Record<string, unknown>> {
-    const answer = new Promise<Record<string, unknown>>((resolve) => this.#heard.push(resolve));
-    this.#workers.write(`${command}\n`);
-    return answer;
+  /** Objects in all switches. */
+  async objects(): Promise<number> {
+    const answers = await Promise.all(this.#workers.map((each) => each.ask('status')));
+    return answers.reduce((sum, { objects }) => sum + Number(objects), 0);
+  }
+
+  /** The first so many DPUs, which must be of the first process. */
+  async reboot(count: number): Promise<void> {
+    await this.#workers[0]?.ask(`reboot ${count}`);
   }
 
   /** Of each process and, under `bench`, of this one. */
   cpu(): CpuTimes {
     const { user, system } = process.cpuUsage();
-    const running = [...this.services, this.#workers].filter(({ isRunning }) => isRunning);
+    const running = this.#programs.filter(({ isRunning }) => isRunning);
     return {
       ...Object.fromEntries(running.map((program) => [program.name, program.usage().cpuMilliseconds])),
       ...(this.server.pid !== undefined && { 'nats-server': processUsage(this.server.pid).cpuMilliseconds }),
@@ -113,12 +109,16 @@ export class FleetSystem implements AsyncDisposable {
   /** Mebibytes that each process has resident. */
   memory(): Readonly<Record<string, number>> {
     return Object.fromEntries(
-      [...this.services, this.#workers].map((each) => [each.name, each.usage().residentBytes / 2 ** 20]),
+      this.#programs.map((each) => [each.name, each.usage().residentBytes / 2 ** 20]),
     );
   }
 
+  get #programs(): readonly Program[] {
+    return [...this.services, ...this.#workers.map(({ program }) => program)];
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#workers.dispose();
+    await Promise.all(this.#workers.map(({ program }) => program.dispose()));
     await this.client[Symbol.asyncDispose]();
     for (const service of this.services) await service.dispose();
     await this.bus[Symbol.asyncDispose]();
