@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { AccelerationClient, type AcceleratorError } from '@outboard/acceleration-client';
-import type { HeldSession } from '@outboard/local-stack';
+import type { HeldSession } from '@outboard/acceleration-client/orchestrator';
 import { waitUntil } from '@outboard/testbed';
 import { AccelerationWorld, DPUS } from './world.js';
 

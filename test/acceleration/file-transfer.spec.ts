@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { sampleText } from '@outboard/acceleration';
-import type { HeldSession } from '@outboard/local-stack';
+import type { HeldSession } from '@outboard/acceleration-client/orchestrator';
 import { type Pod, type Program, waitConnected, waitUntil } from '@outboard/testbed';
 import { AccelerationWorld, DPUS } from './world.js';
 

@@ -1,7 +1,7 @@
 import { createDecipheriv, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { RunResult } from '@outboard/acceleration-client';
-import type { HeldSession } from '@outboard/local-stack';
+import type { HeldSession } from '@outboard/acceleration-client/orchestrator';
 import { waitUntil } from '@outboard/testbed';
 import { AccelerationWorld } from './world.js';
 

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { AccelerationClient } from '@outboard/acceleration-client';
-import type { HeldSession } from '@outboard/local-stack';
+import type { HeldSession } from '@outboard/acceleration-client/orchestrator';
 import { AccelerationWorld } from './world.js';
 
 const ENCRYPT = ['--operation', 'ENCRYPT', '--algorithm', 'AES_256_GCM'];

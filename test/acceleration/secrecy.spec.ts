@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { keyInfo } from '@outboard/acceleration';
 import { openSealed, privateKeyFrom } from '@outboard/acceleration/testing';
 import { AccelerationClient, newestOf } from '@outboard/acceleration-client';
-import { applyKey, type HeldSession, sealVersion } from '@outboard/local-stack';
+import { applyKey, type HeldSession, sealVersion } from '@outboard/acceleration-client/orchestrator';
 import { waitUntil } from '@outboard/testbed';
 import { Traces } from './traces.js';
 import { AccelerationWorld, DPUS } from './world.js';
@@ -95,7 +95,12 @@ describe('a key', () => {
     );
     const former = { ...(key.kind === 'AccelerationKey' ? key.spec.versions[0] : {}), state: 'DECRYPT_ONLY' };
     const dpus = [DPUS[0].name];
-    const next = await sealVersion(stack, acme, { name: 'secret', version: 2, secret: successor, dpus });
+    const next = await sealVersion(() => stack.dpus(), acme, {
+      name: 'secret',
+      version: 2,
+      secret: successor,
+      dpus,
+    });
     await applyKey(acme, 'secret', [former, next]);
     await waitUntil('jobs are done with the successor', async () =>
       (await usedVersion()) === 2 ? undefined : 'the former version',

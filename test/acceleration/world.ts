@@ -8,11 +8,9 @@ import {
   createSession,
   type HeldSession,
   importKey,
-  LocalStack,
-  type Manifest,
   readySession,
-  type Workspace,
-} from '@outboard/local-stack';
+} from '@outboard/acceleration-client/orchestrator';
+import { LocalStack, type Manifest, type Workspace } from '@outboard/local-stack';
 import type { AccelerationSession } from '@outboard/model';
 
 const execute = promisify(execFile);
@@ -64,7 +62,7 @@ export class AccelerationWorld implements AsyncDisposable {
 
   /** Gives the tenant a key, sealed to both DPUs: nobody else has it. */
   importKey(name: string, secret: Uint8Array): Promise<void> {
-    return importKey(this.stack, this.acme, { name, secret, dpus: DPUS.map((dpu) => dpu.name) });
+    return importKey(() => this.stack.dpus(), this.acme, { name, secret, dpus: DPUS.map((dpu) => dpu.name) });
   }
 
   /** Makes a session; resolves when its DPU serves it. */

@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createSession, importKey, LocalStack, type Workspace } from '@outboard/local-stack';
+import { createSession, importKey } from '@outboard/acceleration-client/orchestrator';
+import { LocalStack, type Workspace } from '@outboard/local-stack';
 import { waitUntil } from '@outboard/testbed';
 import { processesWith, readyOf, WorkloadSite } from './workload-site.js';
 
@@ -44,7 +45,7 @@ describe('a workload that names an acceleration session', () => {
     });
     const waiting = await site.until('waits', 'sealer', (each) => readyOf(each).message.includes('sealing'));
     expect(readyOf(waiting)).toMatchObject({ status: 'False', reason: 'Starting' });
-    await importKey(stack, acme, { name: 'key', secret: Buffer.alloc(32, 3), dpus: [DPU.name] });
+    await importKey(() => stack.dpus(), acme, { name: 'key', secret: Buffer.alloc(32, 3), dpus: [DPU.name] });
     const encryption = { algorithm: 'AES_256_GCM', key: 'key' };
     await createSession(acme, 'sealing', {
       dpu: DPU.name,

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { EngineProbe } from '@outboard/acceleration';
 import { AccelerationService } from '@outboard/acceleration-broker';
 import { AdminService } from '@outboard/admin';
 import { type Bus, type Endpoint, InProcessBroker, STREAMS, type StreamBus } from '@outboard/bus';
@@ -31,6 +32,8 @@ export interface SimulatedDpu {
   readonly hardware?: SimSwitchOptions['hardware'];
   /** How long its switch takes for everything; absent: no time. */
   readonly latency?: LatencyShape | undefined;
+  /** Applications on this machine can use its engines: on Linux alone, as they do so by memory and sockets of Linux. */
+  readonly acceleration?: boolean;
 }
 
 /** What a part sees instead of what is there: tests put failures between the two. */
@@ -52,6 +55,8 @@ export interface InstallationOptions {
   readonly log?: Log;
   /** A worker that is not heard for so long is unreachable. */
   readonly leaseMilliseconds?: number;
+  /** For so long a worker that is cut off may serve its acceleration sessions; default as the broker has it. */
+  readonly sessionLeaseMilliseconds?: number;
   /** Default: in memory; they go with the process. */
   readonly stores?: Omit<Stores, 'acceleration'> & Partial<Stores>;
   /** Asked each time that a part starts, by its name. */
@@ -94,6 +99,7 @@ export class Installation implements AsyncDisposable {
   readonly #surroundings: Surroundings;
   readonly #dpus = new Map<string, StandingDpu>();
   readonly #running = new Map<string, AsyncDisposable[]>();
+  #engines: Promise<EngineProbe> | undefined;
 
   private constructor(private readonly options: InstallationOptions) {
     this.#clock = options.clock ?? systemClock;
@@ -172,6 +178,7 @@ export class Installation implements AsyncDisposable {
       store: this.#surroundings.store('acceleration-broker', this.#stores.acceleration),
       clock: this.#surroundings.clock('acceleration-broker', this.#clock),
       random: this.#random,
+      sessionLeaseMilliseconds: this.options.sessionLeaseMilliseconds,
     });
     await acceleration.start();
     await bus.consume(intentConsumer('acceleration'), (delivery) => acceleration.handleIntent(delivery));
@@ -208,6 +215,10 @@ export class Installation implements AsyncDisposable {
     const driver = this.#surroundings.driver(name, new SimDriver({ vswitch, underlay, latency }));
     const bus = this.#surroundings.bus(name, this.#broker.connect());
     const owners = ['network'];
+    const dataDirectory = join(this.options.directory, name);
+    const acceleration = dpu.acceleration
+      ? await this.#hostAcceleration(dataDirectory, environment)
+      : undefined;
     const worker = await createDataplaneWorker({
       ...environment,
       identity: {
@@ -221,9 +232,10 @@ export class Installation implements AsyncDisposable {
         architecture: process.arch,
       },
       owners,
-      dataDirectory: join(this.options.directory, name),
+      dataDirectory,
       driver,
       engine: createEngine({ driver, owners, resyncMilliseconds: RESYNC_MILLISECONDS, ...environment }),
+      acceleration,
       bus: Promise.resolve(bus),
       log: this.#log,
     });
@@ -253,12 +265,38 @@ export class Installation implements AsyncDisposable {
     dpu.vswitch.reboot();
   }
 
+  /** Whether some DPU has engines that applications can use. */
+  get accelerates(): boolean {
+    return [...this.#dpus.values()].some(({ dpu }) => dpu.acceleration === true);
+  }
+
   isRunning(name: string): boolean {
     return this.#running.has(name);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of [...this.#running.keys()].reverse()) await this.stop(name);
+  }
+
+  /** All DPUs have the engines of this machine, which are tested and measured once. */
+  async #hostAcceleration(
+    dataDirectory: string,
+    environment: { readonly clock: Clock; readonly random: Random },
+  ) {
+    // Only here: off Linux it cannot even be loaded.
+    const { hostAcceleration } = await import('@outboard/dataplane-worker/acceleration');
+    const { probeEngines } = await import('@outboard/acceleration');
+    this.#engines ??= probeEngines();
+    return hostAcceleration({
+      ...environment,
+      dataDirectory,
+      socketDirectory: join(dataDirectory, 'acceleration'),
+      lightThreads: 1,
+      heavyThreads: 1,
+      injectsFaults: true,
+      probe: await this.#engines,
+      log: this.#log,
+    });
   }
 
   #dpu(name: string): StandingDpu {

@@ -38,6 +38,7 @@ const dpus = (count: number, latency: LatencyShape | undefined): SimulatedDpu[] 
       functions: FUNCTIONS,
       underlayAddress: `10.255.${high}.${low}`,
       latency,
+      acceleration: index < MIN_DPUS && process.platform === 'linux',
     };
   });
 

@@ -22,6 +22,7 @@ const dpu = (letter: string, number: number) => ({
   pfMacAddress: `02:0b:00:00:0${number}:00`,
   functions: 16,
   underlayAddress: `10.255.0.${number}`,
+  acceleration: true,
 });
 
 describe('the tour of the simulated installation', () => {
@@ -38,7 +39,9 @@ describe('the tour of the simulated installation', () => {
     }
     const rows = lines.filter((line) => / ok /.test(line));
     expect(rows.length).toBe(lines.filter((line) => /^ {2}pod /.test(line)).length);
-    expect(lines.at(-1)).toMatch(/^isolation: [1-9]\d* probes .* reached nobody$/);
+    expect(lines.at(-3)).toMatch(/^isolation: [1-9]\d* probes .* reached nobody$/);
+    expect(lines.at(-2)).toMatch(/^acceleration: \d+ MiB of acme\/\S+ compressed and encrypted by dpu-/);
+    expect(lines.at(-1)).toContain('byte-identical');
   });
 
   it('fails where a pod is not reached', async () => {
@@ -62,14 +65,21 @@ describe('the tour of the simulated installation', () => {
   });
 
   it.each([
-    ['nobody, as only root may have namespaces', { uid: NOBODY, gid: NOBODY }, '', 'needs root'],
+    [
+      'nobody, as only root may have namespaces',
+      { uid: NOBODY, gid: NOBODY },
+      '',
+      'needs root',
+      'byte-identical',
+    ],
     [
       'root off Linux',
       {},
       OFF_LINUX,
       'needs Linux (network namespaces, rtnetlink, nftables); this is darwin',
+      'acceleration: not shown, as its sockets and shared memory are those of Linux',
     ],
-  ])('is what `npm start` shows to %s, and it says so', async (_, user, nodeOptions, why) => {
+  ])('is what `npm start` shows to %s, and it says so', async (_, user, nodeOptions, why, acceleration) => {
     const child = spawn(process.execPath, [path('../../../tools/run.mjs'), 'start', '--as-built', '--once'], {
       ...user,
       env: { ...process.env, HOME: tmpdir(), NODE_OPTIONS: nodeOptions },
@@ -85,6 +95,7 @@ describe('the tour of the simulated installation', () => {
     expect(first).toContain(`with real packets it ${why}`);
     expect(first).toContain('this is the simulated dataplane');
     expect(output).toContain('isolation:');
+    expect(output).toContain(acceleration);
     expect(output).toContain('shown with simulated frames');
   });
 });

@@ -1,9 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { IntentPublisher, StateCache } from '@outboard/client';
+import type { Bus } from '@outboard/bus';
+import { IntentPublisher, StateCache, TenantClient } from '@outboard/client';
+import { subjects } from '@outboard/contracts';
 import { AppError, unwrap } from '@outboard/core';
 import { SimHost } from '@outboard/dataplane';
-import { addressOf, isReady, type KindName, type Port } from '@outboard/model';
+import { addressOf, type Dpu, decodeResource, isReady, type KindName, type Port } from '@outboard/model';
 import { parseAllDocuments } from 'yaml';
 import type { Installation } from './installation.js';
 
@@ -24,6 +26,7 @@ interface Pod {
 }
 
 const READY_MILLISECONDS = 20_000;
+const REQUEST_MILLISECONDS = 5_000;
 const ECHO_PORT = 7_000;
 
 /** Publishes the manifests of folders, and shows with the frames of simulated pods what came of them. */
@@ -39,6 +42,33 @@ export async function tour(installation: Installation, examples: readonly string
       say,
     );
   showIsolation(installation, pods, say);
+  const [first] = pods;
+  if (first !== undefined) await accelerate(installation, first.tenant, say);
+}
+
+/** What applications have done by the engines of DPUs, where these have any. */
+async function accelerate(installation: Installation, tenant: string, say: Say): Promise<void> {
+  if (!installation.accelerates) {
+    say('acceleration: not shown, as its sockets and shared memory are those of Linux');
+    return;
+  }
+  const { showAcceleration } = await import('@outboard/acceleration-client/orchestrator');
+  const bus = installation.connect();
+  const client = new TenantClient(await TenantClient.connect(tenant, bus));
+  try {
+    await showAcceleration(() => dpusOf(bus), client, say);
+  } finally {
+    await client[Symbol.asyncDispose]();
+  }
+}
+
+/** All DPUs, as the admin service knows them. */
+export async function dpusOf(bus: Bus): Promise<readonly Dpu[]> {
+  const request = { headers: {}, body: Buffer.from(JSON.stringify({ pageSize: 500 })) };
+  const subject = subjects.rpc('_', 'admin', 'dpu', 'list');
+  const reply = unwrap(await bus.request(subject, request, { deadlineMilliseconds: REQUEST_MILLISECONDS }));
+  const { items } = JSON.parse(Buffer.from(reply.body).toString()) as { items: unknown[] };
+  return items.map((item) => unwrap(decodeResource(item))).filter((each) => each.kind === 'Dpu');
 }
 
 async function publish(installation: Installation, file: string, say: Say): Promise<Pod[]> {

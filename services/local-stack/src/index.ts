@@ -1,3 +1,2 @@
-export * from './acceleration.js';
 export * from './local-stack.js';
 export * from './workspace.js';

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { showAcceleration } from '@outboard/acceleration-client/orchestrator';
 import { AppError } from '@outboard/core';
 import {
   connectivityMatrix,
@@ -12,7 +13,6 @@ import {
   udpFrame,
 } from '@outboard/testbed';
 import { parseAllDocuments } from 'yaml';
-import { showAcceleration } from './acceleration-tour.js';
 import type { LocalStack } from './local-stack.js';
 import type { Manifest, Workspace } from './workspace.js';
 
@@ -42,7 +42,7 @@ export async function tour(stack: LocalStack, examples: readonly string[], say: 
     const [first] = tenants;
     if (first) {
       await showFirstPacket(stack, first, say);
-      await showAcceleration(stack, first.workspace, say);
+      await showAcceleration(() => stack.dpus(), first.workspace, say);
     }
   } finally {
     for (const server of servers) server[Symbol.dispose]();

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { DataPath, FastPath, KeyStore, probeEngines } from '@outboard/acceleration';
+import { DataPath, type EngineProbe, FastPath, KeyStore, probeEngines } from '@outboard/acceleration';
 import type { AccelerationInventory } from '@outboard/contracts';
 import type { Clock, Random } from '@outboard/core';
 import { forbidCoreDumps } from '@outboard/ffi';
@@ -23,6 +23,8 @@ export interface AccelerationPorts extends AccelerationSettings {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** What is known of this machine's engines already; absent: they are probed. */
+  readonly probe?: EngineProbe;
 }
 
 /** Acceleration as a worker has it. */
@@ -39,7 +41,7 @@ export async function hostAcceleration(ports: AccelerationPorts): Promise<Hosted
   forbidCoreDumps();
   const storage = await KeyDirectory.open(join(dataDirectory, 'keys'));
   const keys = await KeyStore.open({ storage, random });
-  const probe = await probeEngines();
+  const probe = ports.probe ?? (await probeEngines());
   for (const { module, operation, algorithm, reason } of probe.quarantined)
     log.warn({ module, operation, algorithm }, `an engine is not used: ${reason}`);
   if (!FastPath.isBuilt) log.info({}, 'there is no fast path for plain jobs: it was not built');

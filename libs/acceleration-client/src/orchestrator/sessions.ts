@@ -1,12 +1,15 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { keyInfo, publicKeyFrom, seal } from '@outboard/acceleration';
-import { type AccelerationSession, isReady } from '@outboard/model';
-import { waitUntil } from '@outboard/testbed';
-import type { LocalStack } from './local-stack.js';
-import type { Manifest, Workspace } from './workspace.js';
+import type { Manifest, TenantClient } from '@outboard/client';
+import { AppError, systemClock } from '@outboard/core';
+import { type AccelerationSession, type Dpu, isReady } from '@outboard/model';
 
 const KEY_ALGORITHM = 'AES_256_GCM' as const;
 const READY_MILLISECONDS = 30_000;
+const LOOK_AGAIN_MILLISECONDS = 50;
+
+/** Answers with all DPUs, as the admin service knows them. */
+export type ListDpus = () => Promise<readonly Dpu[]>;
 
 /** A session with the token of its holder. */
 export interface HeldSession {
@@ -16,8 +19,8 @@ export interface HeldSession {
 
 /** Gives a tenant an AES-256-GCM key, sealed to these DPUs: nobody else can open it. Throws refusals. */
 export async function importKey(
-  stack: LocalStack,
-  workspace: Workspace,
+  listDpus: ListDpus,
+  client: TenantClient,
   {
     name,
     secret,
@@ -25,13 +28,13 @@ export async function importKey(
   }: { readonly name: string; readonly secret: Uint8Array; readonly dpus: readonly string[] },
 ): Promise<void> {
   // What is sealed is bound to the key's uid, which it has when it is made.
-  await applyKey(workspace, name, []);
-  await applyKey(workspace, name, [await sealVersion(stack, workspace, { name, version: 1, secret, dpus })]);
+  await applyKey(client, name, []);
+  await applyKey(client, name, [await sealVersion(listDpus, client, { name, version: 1, secret, dpus })]);
 }
 
 /** Has a key have these versions. */
-export const applyKey = (workspace: Workspace, name: string, versions: readonly object[]): Promise<void> =>
-  workspace.apply({
+export const applyKey = (client: TenantClient, name: string, versions: readonly object[]): Promise<void> =>
+  client.apply({
     kind: 'AccelerationKey',
     metadata: { name },
     spec: { algorithm: KEY_ALGORITHM, versions },
@@ -39,8 +42,8 @@ export const applyKey = (workspace: Workspace, name: string, versions: readonly 
 
 /** A version of a key that is there, for these DPUs alone, as a manifest has it. */
 export async function sealVersion(
-  stack: LocalStack,
-  workspace: Workspace,
+  listDpus: ListDpus,
+  client: TenantClient,
   {
     name,
     version,
@@ -53,8 +56,8 @@ export async function sealVersion(
     readonly dpus: readonly string[];
   },
 ): Promise<object> {
-  const { tenant, state } = workspace;
-  const address = workspace.address('AccelerationKey', name);
+  const { tenant, state } = client;
+  const address = client.address('AccelerationKey', name);
   const { metadata } = await state.until(
     `key ${tenant}/${name} is there`,
     () => state.get(address),
@@ -62,19 +65,7 @@ export async function sealVersion(
   );
   const identity = { keyUid: metadata.uid, tenant, sessionUid: '', algorithm: KEY_ALGORITHM };
   const info = keyInfo(identity, version);
-  let publicKeys: readonly string[] = [];
-  // A worker tells it with its first inventory.
-  await waitUntil(
-    `${dpus.join(', ')} tell what keys are sealed to`,
-    async () => {
-      publicKeys = (await stack.dpus())
-        .filter((dpu) => dpus.includes(dpu.metadata.name))
-        .flatMap(({ status }) => status.accelerator?.sealingPublicKey ?? []);
-      return publicKeys.length < dpus.length ? `${publicKeys.length} of ${dpus.length}` : undefined;
-    },
-    READY_MILLISECONDS,
-  );
-  const sealed = publicKeys.map((sealingPublicKey) => {
+  const sealed = (await sealingKeysOf(listDpus, dpus)).map((sealingPublicKey) => {
     const { encapsulated, ciphertext } = seal(
       publicKeyFrom(Buffer.from(sealingPublicKey, 'base64')),
       secret,
@@ -89,22 +80,38 @@ export async function sealVersion(
   return { version, sealed };
 }
 
+/** What keys of these DPUs are sealed to. A worker tells it with its first inventory, which is waited for. */
+async function sealingKeysOf(listDpus: ListDpus, dpus: readonly string[]): Promise<readonly string[]> {
+  const until = systemClock.now() + READY_MILLISECONDS;
+  for (;;) {
+    const told = (await listDpus())
+      .filter((dpu) => dpus.includes(dpu.metadata.name))
+      .flatMap(({ status }) => status.accelerator?.sealingPublicKey ?? []);
+    if (told.length === dpus.length) return told;
+    if (systemClock.now() >= until) {
+      const what = `not so: ${dpus.join(', ')} tell what keys are sealed to (${told.length} of ${dpus.length})`;
+      throw new AppError('DEADLINE_EXCEEDED', what);
+    }
+    await systemClock.delay(LOOK_AGAIN_MILLISECONDS);
+  }
+}
+
 /** Makes a session with a token that its holder draws; resolves when its DPU serves it. Throws refusals. */
 export async function createSession(
-  workspace: Workspace,
+  client: TenantClient,
   name: string,
   spec: Manifest['spec'],
 ): Promise<HeldSession> {
   const token = randomBytes(32);
   const tokenSha256 = createHash('sha256').update(token).digest('hex');
-  await workspace.apply({ kind: 'AccelerationSession', metadata: { name }, spec: { ...spec, tokenSha256 } });
-  await readySession(workspace, name);
+  await client.apply({ kind: 'AccelerationSession', metadata: { name }, spec: { ...spec, tokenSha256 } });
+  await readySession(client, name);
   return { name, token };
 }
 
 /** The session when a DPU serves it and it is as it should be. Throws AppError DEADLINE_EXCEEDED. */
 export function readySession(
-  { tenant, state, address }: Workspace,
+  { tenant, state, address }: TenantClient,
   name: string,
   isAsWanted: (session: AccelerationSession) => boolean = () => true,
 ): Promise<AccelerationSession> {

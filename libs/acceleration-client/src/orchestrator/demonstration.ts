@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { sampleText } from '@outboard/acceleration';
-import { AccelerationClient, OpeningStream, SealingStream } from '@outboard/acceleration-client';
-import { BusSession } from '@outboard/acceleration-client/bus';
+import type { TenantClient } from '@outboard/client';
 import { AppError } from '@outboard/core';
-import { createSession, type HeldSession, importKey, readySession } from './acceleration.js';
-import type { LocalStack } from './local-stack.js';
-import type { Workspace } from './workspace.js';
+import { BusSession } from '../bus/bus-session.js';
+import { AccelerationClient } from '../client.js';
+import { OpeningStream, SealingStream } from '../streams.js';
+import { createSession, type HeldSession, importKey, type ListDpus, readySession } from './sessions.js';
 
 const KEY = 'tour';
 const SEALING = 'tour-sealing';
@@ -26,23 +26,23 @@ const OPEN = [
 
 /** What one DPU compresses and encrypts for the holder of a port another one decrypts: neither holder has the key. */
 export async function showAcceleration(
-  stack: LocalStack,
-  workspace: Workspace,
+  listDpus: ListDpus,
+  client: TenantClient,
   say: (line: string) => void,
 ): Promise<void> {
-  await forget(workspace);
-  const [here, there] = portsOnTwoDpus(workspace);
+  await forget(client);
+  const [here, there] = portsOnTwoDpus(client);
   const dpus = [here.dpu, there.dpu];
-  await importKey(stack, workspace, { name: KEY, secret: randomBytes(32), dpus });
-  const sealing = await createSession(workspace, SEALING, {
+  await importKey(listDpus, client, { name: KEY, secret: randomBytes(32), dpus });
+  const sealing = await createSession(client, SEALING, {
     programs: [{ id: 1, steps: SEAL }],
     holder: { port: here.port },
   });
-  const opening = await createSession(workspace, OPENING, {
+  const opening = await createSession(client, OPENING, {
     programs: [{ id: 1, steps: OPEN }],
     holder: { port: there.port },
   });
-  const clients = [clientOf(workspace, sealing), clientOf(workspace, opening)] as const;
+  const clients = [clientOf(client, sealing), clientOf(client, opening)] as const;
   try {
     const plain = Buffer.concat(Array.from({ length: MEBIBYTES }, () => sampleText(1 << 20)));
     const opened: Buffer[] = [];
@@ -64,21 +64,21 @@ export async function showAcceleration(
     const seconds = (performance.now() - started) / 1000;
     if (!Buffer.concat(opened).equals(plain))
       throw new AppError('INTERNAL', 'what was opened is not what was sealed');
-    const { status } = await readySession(workspace, SEALING);
+    const { status } = await readySession(client, SEALING);
     const modules = status.programs.flatMap(({ steps }) => steps.map(({ module }) => module));
     say(
-      `acceleration: ${MEBIBYTES} MiB of ${workspace.tenant}/${here.port} compressed and encrypted by ${here.dpu} (${modules.join(', ')}),`,
+      `acceleration: ${MEBIBYTES} MiB of ${client.tenant}/${here.port} compressed and encrypted by ${here.dpu} (${modules.join(', ')}),`,
     );
     say(
-      `  opened by ${there.dpu} for ${workspace.tenant}/${there.port} and byte-identical: ${(sealed / 2 ** 20).toFixed(1)} MiB on the way, ${(MEBIBYTES / seconds).toFixed(0)} MiB/s`,
+      `  opened by ${there.dpu} for ${client.tenant}/${there.port} and byte-identical: ${(sealed / 2 ** 20).toFixed(1)} MiB on the way, ${(MEBIBYTES / seconds).toFixed(0)} MiB/s`,
     );
   } finally {
     for (const client of clients) client[Symbol.dispose]();
-    await forget(workspace);
+    await forget(client);
   }
 }
 
-function clientOf({ state, tenant }: Workspace, { name, token }: HeldSession): AccelerationClient {
+function clientOf({ state, tenant }: TenantClient, { name, token }: HeldSession): AccelerationClient {
   const { locate, known } = new BusSession({ state, tenant, name, token });
   return new AccelerationClient({ locate, known });
 }
@@ -88,7 +88,7 @@ interface PlacedPort {
   readonly dpu: string;
 }
 
-function portsOnTwoDpus({ state }: Workspace): readonly [PlacedPort, PlacedPort] {
+function portsOnTwoDpus({ state }: TenantClient): readonly [PlacedPort, PlacedPort] {
   const placed = [...state.values()].flatMap((resource): PlacedPort[] =>
     resource.kind === 'Port' && resource.status.dpu !== undefined
       ? [{ port: resource.metadata.name, dpu: resource.status.dpu }]
@@ -102,12 +102,12 @@ function portsOnTwoDpus({ state }: Workspace): readonly [PlacedPort, PlacedPort]
 }
 
 /** Also what a tour has left that did not end. */
-async function forget(workspace: Workspace): Promise<void> {
+async function forget(client: TenantClient): Promise<void> {
   const made = [
     ['AccelerationSession', SEALING],
     ['AccelerationSession', OPENING],
     ['AccelerationKey', KEY],
   ] as const;
   for (const [kind, name] of made)
-    if (workspace.state.get(workspace.address(kind, name)) !== undefined) await workspace.delete(kind, name);
+    if (client.state.get(client.address(kind, name)) !== undefined) await client.delete(kind, name);
 }

@@ -1,0 +1,2 @@
+export { showAcceleration } from './demonstration.js';
+export * from './sessions.js';
