@@ -3,6 +3,7 @@ import { waitUntil } from '@outboard/testbed';
 import { addressesScenario } from './addresses.js';
 import { encapsulationScenario } from './encapsulation.js';
 import { FramesSite } from './frames-site.js';
+import { hostNetworkScenario } from './host-network.js';
 import { port } from './manifests.js';
 import { overlayScenario } from './overlay.js';
 import { policiesScenario } from './policies.js';
@@ -35,6 +36,10 @@ describe('a network admin who wants GENEVE for all, and lets workloads ask for V
 
 describe('a service chain over a firewall, with simulated frames', () => {
   serviceChainScenario(FramesSite.open);
+});
+
+describe('hosts with a port on their own PF, with simulated frames', () => {
+  hostNetworkScenario(FramesSite.open);
 });
 
 describe('ports that are VLANs of another, with simulated frames', () => {

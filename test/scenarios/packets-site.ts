@@ -2,12 +2,20 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StreamBus } from '@outboard/bus';
 import type { TenantClient } from '@outboard/client';
-import { LocalStack, type LocalStackOptions, vlanDeviceName, type Workspace } from '@outboard/local-stack';
+import {
+  LocalStack,
+  type LocalStackOptions,
+  podName,
+  vlanDeviceName,
+  type Workspace,
+} from '@outboard/local-stack';
 import type { Port } from '@outboard/model';
 import {
   arpFrame,
   type Direction,
+  type Dpu,
   EchoServer,
+  type Endpoint,
   encapsulated,
   FrameCapture,
   FrameSender,
@@ -20,10 +28,12 @@ import {
   waitUntil,
 } from '@outboard/testbed';
 import { CnfInPod } from '../admin/cnf-in-pod.js';
+import type { DpuName } from './manifests.js';
 import type { Attempt, ChainSite, FabricSite, Hop, Sender, SitePod, Tunnel } from './site.js';
 
 /** On which pods listen. */
-const SERVED = [80, 5432, 5433, 7000, 8080];
+const SERVED = [22, 80, 5432, 5433, 7000, 8080, 10250];
+type DriverName = 'linux' | 'ovs';
 const PATIENCE = { timeoutMilliseconds: 200 };
 /** The ends in the fabric of the wires to dpu-a. */
 const WIRES = { underlay: 'up-1', provider: 'pv-1' } as const;
@@ -41,6 +51,8 @@ export class PacketsSite implements FabricSite, ChainSite {
   readonly uplink = 'up1';
   readonly #workspaces = new Map<TenantClient, Workspace>();
   readonly #pods = new Map<SitePod, Pod>();
+  /** Hosts with a port on the PF of this DPU. */
+  readonly #hosts = new Map<SitePod, Dpu>();
   /** Of pods on VLANs; others have eth0. */
   readonly #devices = new Map<SitePod, string>();
   readonly #open: Disposable[] = [];
@@ -49,10 +61,10 @@ export class PacketsSite implements FabricSite, ChainSite {
 
   static async open(
     name: string,
-    driver: 'linux' | 'ovs' = 'linux',
+    driver: DriverName | Readonly<Record<DpuName, DriverName>> = 'linux',
     options: Pick<LocalStackOptions, 'providerNetwork'> = {},
   ): Promise<PacketsSite> {
-    const drivers = { 'dpu-a': driver, 'dpu-b': driver };
+    const drivers = typeof driver === 'string' ? { 'dpu-a': driver, 'dpu-b': driver } : driver;
     return new PacketsSite(await LocalStack.start({ name, drivers, ...options }));
   }
 
@@ -69,12 +81,27 @@ export class PacketsSite implements FabricSite, ChainSite {
   ): Promise<SitePod> {
     const ready = await tenant.ready(port, generation);
     if (ready.spec.trunk) return this.#connectVlan(tenant, ready);
+    if (ready.spec.function?.vfNumber === undefined) return this.#connectHost(tenant, ready);
     const { host } = this.stack.testbed.dpu(ready.status.dpu ?? '');
     const pod = await this.stack.testbed.createPod({ name, host: host.name });
     this.#pods.set(pod, pod);
     await this.attach(pod, ready);
     for (const served of SERVED) this.#open.push(await EchoServer.listen(pod, served));
     return pod;
+  }
+
+  /** The host of the DPU, as the holder of the PF. */
+  async #connectHost({ tenant }: TenantClient, { metadata, status }: Port): Promise<SitePod> {
+    const dpu = this.stack.testbed.dpu(status.dpu ?? '');
+    const [workspace] = this.#workspaces.values();
+    await workspace?.connectHost(metadata.name);
+    for (const served of SERVED) this.#open.push(await EchoServer.listen(dpu.host, served));
+    const holder = {
+      name: podName(tenant, metadata.name),
+      addresses: status.addresses.map(({ ip }) => ip),
+    };
+    this.#hosts.set(holder, dpu);
+    return holder;
   }
 
   /** The parent's pod, as the holder of the VLAN's addresses. */
@@ -95,7 +122,8 @@ export class PacketsSite implements FabricSite, ChainSite {
   }
 
   async detach(pod: SitePod): Promise<void> {
-    await this.podOf(pod).detach();
+    const dpu = this.#hosts.get(pod);
+    await (dpu === undefined ? this.podOf(pod).detach() : dpu.host.disconnect(dpu));
   }
 
   async addAddress(pod: SitePod, ip: string): Promise<void> {
@@ -105,8 +133,8 @@ export class PacketsSite implements FabricSite, ChainSite {
   /** Who answers a ping is known to nobody: any name stands for them. */
   async answered(from: SitePod, ip: string, { protocol, port = 0 }: Attempt): Promise<string | undefined> {
     if (protocol === 'ICMP')
-      return (await ping(this.podOf(from), ip, PATIENCE)).received > 0 ? 'somebody' : undefined;
-    const outcome = await tcpEcho(this.podOf(from), { ip, port }, PATIENCE);
+      return (await ping(this.#endpointOf(from), ip, PATIENCE)).received > 0 ? 'somebody' : undefined;
+    const outcome = await tcpEcho(this.#endpointOf(from), { ip, port }, PATIENCE);
     return outcome.kind === 'echoed' ? outcome.server : undefined;
   }
 
@@ -234,6 +262,10 @@ export class PacketsSite implements FabricSite, ChainSite {
       return resource.status.macAddress ?? '';
     }
     throw new Error(`${name} is called after no port`);
+  }
+
+  #endpointOf(pod: SitePod): Endpoint {
+    return this.#hosts.get(pod)?.host ?? this.podOf(pod);
   }
 
   podOf(pod: SitePod): Pod {

@@ -195,6 +195,8 @@ export class Installation implements AsyncDisposable {
   async addDpu(dpu: SimulatedDpu): Promise<DataplaneWorker> {
     const { name, underlayAddress, functions, hardware } = dpu;
     const vswitch = new SimSwitch({ clock: this.#clock, ...(hardware && { hardware }) });
+    // The host's own end comes first, as the functions' identities are told by its address.
+    vswitch.plug('pf0hpf');
     for (let index = 0; index < functions; index++) vswitch.plug(`pf0vf${index}`);
     this.fabric.add({ name, vswitch, underlayAddress });
     this.#dpus.set(name, { dpu, vswitch, boots: 1 });

@@ -141,14 +141,15 @@ export abstract class InMemoryDriver<S extends Spec> implements Driver<S | Repre
 
 /** A representor of which the name tells nothing is of no function. */
 function functionOf({ name, up }: RepresentorSpec): DiscoveredFunction[] {
-  const numbers = /^pf(\d+)vf(\d+)$/.exec(name);
+  const numbers = /^pf(\d+)(?:hpf|vf(\d+))$/.exec(name);
   if (numbers === null) return [];
+  const [, pfNumber, vfNumber] = numbers;
   return [
     {
-      flavour: 'PCI_VF',
+      flavour: vfNumber === undefined ? 'PCI_PF' : 'PCI_VF',
       controller: 0,
-      pfNumber: Number(numbers[1]),
-      vfNumber: Number(numbers[2]),
+      pfNumber: Number(pfNumber),
+      ...(vfNumber === undefined ? {} : { vfNumber: Number(vfNumber) }),
       external: true,
       pfMacAddress: '',
       hwAddress: '',
