@@ -1,5 +1,5 @@
 import { NetlinkError } from './channel.js';
-import type { Request } from './codec/family.js';
+import type { MessageFamily, Request } from './codec/family.js';
 import { IFF, type Link, type LinkInput, link } from './families/link.js';
 import type { NetlinkSocket } from './socket.js';
 
@@ -19,10 +19,18 @@ export const upFlags = (up = true): Pick<LinkInput, 'ifiFlags' | 'ifiChange'> =>
  */
 export const ONE_QUEUE = { numTxQueues: 1, numRxQueues: 1 } as const satisfies LinkInput;
 
-/** The device of that name in the socket's namespace, or undefined. Throws NetlinkError for anything but absence. */
-export async function linkByName(socket: NetlinkSocket, ifname: string): Promise<Link | undefined> {
+/**
+ * The device of that name in the socket's namespace, or undefined. Throws NetlinkError for anything but absence.
+ *
+ * @param family `link`, or what is to be read of it.
+ */
+export async function linkByName(
+  socket: NetlinkSocket,
+  ifname: string,
+  family: MessageFamily<Link> = link,
+): Promise<Link | undefined> {
   try {
-    return await socket.get(link.get({ ifname }));
+    return await socket.get({ ...link.get({ ifname }), family });
   } catch (failure) {
     if (failure instanceof NetlinkError && failure.code === 'ENODEV') return undefined;
     throw failure;

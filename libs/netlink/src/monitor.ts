@@ -1,7 +1,7 @@
 import { libc, type NetworkNamespace, readyNow, SystemError, watchReadable } from '@outboard/ffi';
 import { Channel } from './channel.js';
 import { DecodeError } from './codec/errors.js';
-import type { OutputOf, ProtocolName } from './codec/family.js';
+import type { MessageFamily, OutputOf, ProtocolName } from './codec/family.js';
 import { FAMILIES } from './families/all.js';
 import type { Link } from './families/link.js';
 import { AF } from './families/route.js';
@@ -58,6 +58,8 @@ export interface MonitorOptions<P extends ProtocolName = 'route'> {
    * afterwards has no use for a hundred thousand events.
    */
   readonly exceptRoutesOf?: NetlinkSocket;
+  /** What is read of links, as of `link.reading`; default: everything. */
+  readonly links?: MessageFamily<Link>;
   /** How much the kernel may queue for us before it drops; default 4 MiB. */
   readonly receiveBufferBytes?: number;
 }
@@ -76,6 +78,7 @@ export class NetlinkMonitor implements Disposable {
     private readonly onEvents: (events: readonly NetlinkEvent[]) => void,
     private readonly onOverrun: (cause: Error) => void,
     private readonly types: ReadonlyMap<number, EventType>,
+    private readonly links: MessageFamily<Link>,
   ) {
     this.#channel = channel;
     this.#watch = watchReadable(channel.descriptor, () => this.#drain());
@@ -94,7 +97,8 @@ export class NetlinkMonitor implements Disposable {
     const { exceptRoutesOf } = options;
     if (exceptRoutesOf !== undefined)
       libc.attachFilter(channel.descriptor, routeEchoFilter(exceptRoutesOf.portIds));
-    return new NetlinkMonitor(channel, options.onEvents, options.onOverrun, EVENT_TYPES[protocol]);
+    const { onEvents, onOverrun, links = FAMILIES.link } = options;
+    return new NetlinkMonitor(channel, onEvents, onOverrun, EVENT_TYPES[protocol], links);
   }
 
   /**
@@ -134,8 +138,9 @@ export class NetlinkMonitor implements Disposable {
         more = this.#channel.receive((type, _flags, _sequence, source, offset, end) => {
           const known = this.types.get(type);
           if (known === undefined) return;
-          const value = FAMILIES[known.family].read(source, offset, end);
-          const ofBridge = known.family === 'link' && (value as Link).ifiFamily === AF.BRIDGE;
+          const isLink = known.family === 'link';
+          const value = (isLink ? this.links : FAMILIES[known.family]).read(source, offset, end);
+          const ofBridge = isLink && (value as Link).ifiFamily === AF.BRIDGE;
           const family = ofBridge ? 'bridgePort' : known.family;
           events.push({ family, operation: known.operation, value } as NetlinkEvent);
         });

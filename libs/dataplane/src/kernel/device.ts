@@ -1,4 +1,4 @@
-import { IFF, type Link } from '@outboard/netlink';
+import { IFF, type Link, link, type MessageFamily } from '@outboard/netlink';
 import type { Ownership } from '../driver.js';
 import { parseAlias } from '../realise/names.js';
 
@@ -48,7 +48,31 @@ export interface Device {
   readonly switchId: string;
 }
 
-export function deviceOf(link: Link): Device {
+const READ = {
+  ifname: true,
+  mtu: true,
+  ifalias: true,
+  group: true,
+  master: true,
+  link: true,
+  address: true,
+  permAddress: true,
+  carrier: true,
+  physPortName: true,
+  physSwitchId: true,
+  linkinfo: {
+    kind: true,
+    data: { id: true, local: true, local6: true, remote: true, port: true },
+    slaveKind: true,
+    slaveData: { learning: true, unicastFlood: true, neighSuppress: true, isolated: true },
+  },
+} as const;
+
+/** Of a link message, what a device is made of: several of them tell each change of one, with forty attributes each. */
+export const DEVICE_LINK: MessageFamily<Link> = link.reading(READ);
+
+/** `link`: as `DEVICE_LINK` reads it. */
+export function deviceOf(link: Pick<Link, 'ifiIndex' | 'ifiFlags' | keyof typeof READ>): Device {
   const data = link.linkinfo?.data;
   const port = link.linkinfo?.slaveKind === 'bridge' ? link.linkinfo.slaveData : undefined;
   const kind = link.linkinfo?.kind ?? '';

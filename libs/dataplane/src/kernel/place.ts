@@ -7,7 +7,7 @@ import {
   type NetworkNamespace,
   RTEXT_FILTER,
 } from '@outboard/netlink';
-import { type Device, deviceOf } from './device.js';
+import { DEVICE_LINK, type Device, deviceOf } from './device.js';
 
 export type PlaceEventListener = (place: Place, events: readonly NetlinkEvent[]) => void;
 
@@ -63,6 +63,7 @@ export class Place {
         ...where,
         ...callbacks,
         exceptRoutesOf: this.route,
+        links: DEVICE_LINK,
         groups:
           name === ''
             ? ['link', 'tc', 'ipv4Ifaddr', 'ipv6Ifaddr']
@@ -139,7 +140,7 @@ export class Place {
 
   /** Asks the kernel for one device. */
   async lookAtDevice(name: string): Promise<Device | undefined> {
-    const answer = await linkByName(this.route, name);
+    const answer = await linkByName(this.route, name, DEVICE_LINK);
     if (answer !== undefined) {
       const device = deviceOf(answer);
       this.note(device);
@@ -155,7 +156,10 @@ export class Place {
     const touched = new Set<number>();
     this.#looks.add(touched);
     try {
-      const links = await this.route.dump(link.dump({ extMask: RTEXT_FILTER.SKIP_STATS }));
+      const links = await this.route.dump({
+        ...link.dump({ extMask: RTEXT_FILTER.SKIP_STATS }),
+        family: DEVICE_LINK,
+      });
       const listed = new Set(links.map(({ ifiIndex }) => ifiIndex));
       for (const index of [...this.#names.keys()])
         if (!listed.has(index) && !touched.has(index)) this.forget(index);

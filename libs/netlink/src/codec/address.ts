@@ -123,14 +123,15 @@ export function ipBytes(text: string): Uint8Array {
 
 /** A link-layer address as text: two hexadecimal digits per byte with colons. */
 export function formatLinkAddress(bytes: Uint8Array, offset: number, length: number): string {
+  const last = offset + length - 1;
   let text = '';
-  for (let index = offset; index < offset + length; index++) {
-    text += (index === offset ? '' : ':') + (HEX[bytes[index] ?? 0] ?? '');
-  }
-  return text;
+  for (let index = offset; index < last; index++) text += HEX_COLON[bytes[index] ?? 0];
+  return length > 0 ? text + HEX[bytes[last] ?? 0] : text;
 }
 
 const HEX = Array.from({ length: 256 }, (_, value) => value.toString(16).padStart(2, '0'));
+/** Each addition makes a text: with the colons in them it is half as many. */
+const HEX_COLON = HEX.map((digits) => `${digits}:`);
 
 /** Writes a textual link-layer address at `offset`; the caller made room for `(text.length + 1) / 3` bytes. */
 export function parseLinkAddress(text: string, bytes: Uint8Array, offset: number): void {

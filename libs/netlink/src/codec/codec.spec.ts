@@ -102,9 +102,52 @@ const routeBody = partly({
   }),
 });
 
+/** These properties, as far as there are any. */
+const picked = <Value extends object>(value: Value, ...names: (keyof Value)[]): Partial<Value> =>
+  Object.fromEntries(
+    Object.entries(value).filter(([name]) => names.includes(name as keyof Value)),
+  ) as Partial<Value>;
+
 describe('what is encoded decodes to the same', () => {
   it('links, with bridges, VXLAN devices and veth peers in them', () => {
     fc.assert(fc.property(linkBody, (body) => expect(roundTrip(link, body)).toMatchObject(body)));
+  });
+
+  it('what is selected of links, and no more', () => {
+    const some = link.reading({
+      ifname: true,
+      carrier: true,
+      linkinfo: {
+        kind: true,
+        data: { id: true, port: true },
+        slaveKind: true,
+        slaveData: { isolated: true },
+      },
+    });
+    fc.assert(
+      fc.property(linkBody, (body) => {
+        const writer = new Writer(4);
+        link.write(writer, body);
+        const source = sourceOf(writer.bytes);
+        const { linkinfo, ...all } = link.read(source, 0, writer.length);
+        const header = { ifiFamily: 0, ifiType: 0, ifiIndex: 0, ifiFlags: 0, ifiChange: 0 };
+        const { data, slaveData } = linkinfo ?? {};
+        expect(some.read(source, 0, writer.length)).toEqual({
+          ...picked(all, ...(Object.keys(header) as (keyof typeof header)[]), 'ifname', 'carrier'),
+          ...(linkinfo && {
+            linkinfo: {
+              ...picked(linkinfo, 'kind', 'slaveKind'),
+              ...(data && { data: picked(data, 'id', 'port') }),
+              ...(slaveData && { slaveData: picked(slaveData, 'isolated') }),
+            },
+          }),
+        });
+      }),
+    );
+  });
+
+  it('what is selected by a sibling only with that sibling', () => {
+    expect(() => link.reading({ linkinfo: { data: true } })).toThrow('data cannot be read without kind');
   });
 
   it('routes, with metrics and several hops', () => {

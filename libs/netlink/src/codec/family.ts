@@ -1,12 +1,15 @@
 import type { Writer } from './bytes.js';
 import { rethrowWithin } from './errors.js';
 import type { Layout } from './layout.js';
+import type { AnySelection } from './scalars.js';
 import {
   type AttributeTable,
   type Compiled,
   compile,
   type MessageInput,
   type MessageOutput,
+  narrowed,
+  type Selection,
 } from './table.js';
 
 /** Flags of nlmsghdr (linux/netlink.h). */
@@ -65,6 +68,11 @@ export interface Family<Input, Output> extends MessageFamily<Output> {
   change(body: Input, flags?: number): Request<Output>;
   remove(body: Input, flags?: number): Request<Output>;
   get(body: Input, flags?: number): Request<Output>;
+  /**
+   * The same, of whose messages only these attributes are read, and the header: for monitors, and in requests. A link is
+   * told with some forty of them, each of which costs its part of an object.
+   */
+  reading(selection: Selection<Output>): MessageFamily<Output>;
   /** All that match; which fields filter is the kernel's affair (strict checking is on). */
   dump(body?: Input, flags?: number): Request<Output>;
 }
@@ -99,6 +107,15 @@ export function defineFamily<const Header extends Layout, const Table extends At
       body,
     });
   const dump = operation(operations.get, NLM_F.DUMP);
+  const within =
+    (read: Compiled<Input, Output>['read']): Compiled<Input, Output>['read'] =>
+    (source, offset, end) => {
+      try {
+        return read(source, offset, end);
+      } catch (failure) {
+        return rethrowWithin(name, failure);
+      }
+    };
   const family: Family<Input, Output> = {
     name,
     protocol,
@@ -111,19 +128,18 @@ export function defineFamily<const Header extends Layout, const Table extends At
         rethrowWithin(name, failure);
       }
     },
-    read(source, offset, end) {
-      try {
-        return compiled.read(source, offset, end);
-      } catch (failure) {
-        return rethrowWithin(name, failure);
-      }
-    },
+    read: within(compiled.read),
     create: operation(operations.new, NLM_F.CREATE | NLM_F.EXCL),
     replace: operation(operations.new, NLM_F.CREATE | NLM_F.REPLACE),
     append: operation(operations.new, NLM_F.CREATE | NLM_F.APPEND),
     change: operation(operations.new, 0),
     remove: operation(operations.delete, 0),
     get: operation(operations.get, 0),
+    reading(selection) {
+      const chosen = narrowed(description.attributes, selection as AnySelection);
+      const read = compile(description.header, chosen).read as Compiled<Input, Output>['read'];
+      return { ...family, read: within(read) };
+    },
     dump: (body, flags) => dump(body ?? ({} as Input), flags),
   };
   return family;

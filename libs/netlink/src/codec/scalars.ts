@@ -15,7 +15,14 @@ import { DecodeError, EncodeError } from './errors.js';
 export interface AttributeType<Input, Output = Input> {
   write(writer: Writer, id: number, value: Input, parent: object): void;
   read(source: Source, offset: number, length: number, parent: object): Output;
+  /** Of types that hold attributes: the same, of which only these are read. */
+  reading?(selection: AnySelection): AttributeType<Input, Output>;
+  /** Name of the sibling whose value has to be read before. */
+  readonly selector?: string;
 }
+
+/** Which attributes are read: all of one, or some of what it holds. */
+export type AnySelection = { readonly [name: string]: true | AnySelection };
 
 const requireLength = (length: number, needed: number): void => {
   if (length < needed) throw new DecodeError(`needs ${needed} bytes, has ${length}`);

@@ -1,7 +1,7 @@
 import type { Source, Writer } from './bytes.js';
 import { DecodeError, EncodeError, rethrowWithin } from './errors.js';
 import { compileLayout, type Layout, type StructInput, type StructOutput } from './layout.js';
-import type { AttributeType } from './scalars.js';
+import type { AnySelection, AttributeType } from './scalars.js';
 
 const TYPE_MASK = 0x3fff;
 const HEADER_LENGTH = 4;
@@ -32,10 +32,28 @@ export type MessageInput<Header extends Layout, Table extends AttributeTable> = 
 export type MessageOutput<Header extends Layout, Table extends AttributeTable> = StructOutput<Header> &
   AttributesOutput<Table>;
 
+/** Which attributes of a message are read, by name: all of one, or some of what it holds. */
+export type Selection<Output> = {
+  readonly [Name in keyof Output]?: true | Selection<NonNullable<Output[Name]>>;
+};
+
 /** A compiled header and table. */
 export interface Compiled<Input, Output> {
   write(writer: Writer, value: Input): void;
   read(source: Source, offset: number, end: number): Output;
+}
+
+/** Those of a table that are selected. Names that it does not have are somebody else's. */
+export function narrowed(table: AttributeTable, selection: AnySelection): AttributeTable {
+  const chosen: Record<string, AttributeTable[string]> = {};
+  for (const [name, [id, type]] of Object.entries(table)) {
+    const wanted = selection[name];
+    if (wanted === undefined) continue;
+    if (type.selector !== undefined && selection[type.selector] === undefined)
+      throw new Error(`${name} cannot be read without ${type.selector}`);
+    chosen[name] = [id, wanted === true ? type : (type.reading?.(wanted) ?? type)];
+  }
+  return chosen;
 }
 
 type FieldWriter = (writer: Writer, start: number, value: unknown, parent: object) => void;
@@ -131,6 +149,11 @@ export function embedded<const Header extends Layout, const Table extends Attrib
       writer.close(start);
     },
     read: (source, offset, length) => compiled.read(source, offset, offset + length),
+    reading: (selection) =>
+      embedded(header, narrowed(table, selection)) as unknown as AttributeType<
+        MessageInput<Header, Table>,
+        MessageOutput<Header, Table>
+      >,
   };
 }
 
@@ -211,6 +234,14 @@ export function selected<const Kinds extends Tables>(
   );
   const kindIn = (parent: object): unknown => (parent as Record<string, unknown>)[selector];
   return {
+    selector,
+    reading: (selection) =>
+      selected(
+        selector,
+        Object.fromEntries(
+          Object.entries(kinds).map(([kind, type]) => [kind, type.reading?.(selection) ?? type]),
+        ) as unknown as Kinds,
+      ),
     write(writer, id, value, parent) {
       const type = types.get(kindIn(parent));
       if (type === undefined) {
