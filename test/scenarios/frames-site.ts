@@ -6,7 +6,18 @@ import type { StreamBus } from '@outboard/bus';
 import { TenantClient } from '@outboard/client';
 import { SimHop, SimHost } from '@outboard/dataplane';
 import type { Port } from '@outboard/model';
-import type { Attempt, ChainSite, FabricSite, Hop, HopProtocol, Sender, SitePod, Tunnel } from './site.js';
+import type {
+  Attempt,
+  ChainSite,
+  FabricSite,
+  Hop,
+  HopProtocol,
+  Machine,
+  Sender,
+  SitePod,
+  Tunnel,
+  WayOutSite,
+} from './site.js';
 
 /** As the DPUs of `manifests.ts`. */
 const DPUS = ['dpu-a', 'dpu-b'].map((name, index) => ({
@@ -19,13 +30,15 @@ const DPUS = ['dpu-a', 'dpu-b'].map((name, index) => ({
 /** Of datagrams that only arrive: nobody waits for an answer. */
 const DISCARD = 9;
 const ARP_REPLY = 2n;
+const IPV4 = 0x0800;
+const UNDERLAY_PREFIX_LENGTH = 24;
 /** By the port of a simulated switch at which frames come out of them. */
 const TUNNELS: Readonly<Record<string, Tunnel>> = { 'obt-vxlan': 'VXLAN', 'obt-geneve': 'GENEVE' };
 
 const PROTOCOLS: Readonly<Record<HopProtocol, bigint>> = { ICMP: 1n, TCP: 6n, UDP: 17n };
 
 /** A machine of the fabric. */
-class Machine extends SimHost {
+class FabricMachine extends SimHost {
   /** Who has said to have what was asked for. */
   readonly claiming = new Set<string>();
 
@@ -36,6 +49,19 @@ class Machine extends SimHost {
 }
 
 const macText = (mac: bigint): string => (mac.toString(16).padStart(12, '0').match(/../g) ?? []).join(':');
+
+/** A machine on the network of the underlay. */
+class UnderlayMachine extends SimHost {
+  /** By what it has seen who asked it last. */
+  asker = '';
+
+  override receive(packet: Parameters<SimHost['receive']>[0]): void {
+    if (Number(packet.get('eth_type')) === IPV4) this.asker = ipText(packet.get('ipv4_src'));
+    super.receive(packet);
+  }
+}
+
+const ipText = (ip: bigint): string => [24n, 16n, 8n, 0n].map((shift) => (ip >> shift) & 0xffn).join('.');
 
 class FramesPod implements SitePod {
   #port: Port;
@@ -71,7 +97,7 @@ class FramesPod implements SitePod {
 }
 
 /** Everything in this process, on a bus in memory, with simulated switches and hosts. */
-export class FramesSite implements FabricSite, ChainSite {
+export class FramesSite implements FabricSite, ChainSite, WayOutSite {
   readonly name = 'frames';
   /** That of the tunnels: the fabric of simulated switches carries both. */
   readonly uplink = 'up0';
@@ -157,10 +183,23 @@ export class FramesSite implements FabricSite, ChainSite {
 
   async claiming(ip: string, vlanId: number, { macAddress, ip: own }: Sender): Promise<readonly string[]> {
     const { fabric } = this.installation;
-    const machine = new Machine({ macAddress, addresses: [{ ip: own, prefixLength: 24 }] });
+    const machine = new FabricMachine({ macAddress, addresses: [{ ip: own, prefixLength: 24 }] });
     fabric.attachDevice(vlanId, machine);
     fabric.probe(machine, { destination: ip, protocol: 'ICMP' });
     return [...machine.claiming];
+  }
+
+  async machine(ip: string): Promise<Machine> {
+    const { fabric } = this.installation;
+    const addresses = [{ ip, prefixLength: UNDERLAY_PREFIX_LENGTH }];
+    const machine = new UnderlayMachine({ macAddress: '02:00:5e:00:fe:01', addresses });
+    fabric.attachMachine(machine);
+    return {
+      seen: async (from) => {
+        const probe = { destination: ip, protocol: 'TCP', port: DISCARD } as const;
+        return fabric.probe(this.#pod(from).host, probe).answered ? machine.asker : undefined;
+      },
+    };
   }
 
   async hop(tenant: TenantClient, ingressPort: string, egressPort: string): Promise<Hop> {

@@ -29,7 +29,17 @@ import {
 } from '@outboard/testbed';
 import { CnfInPod } from '../admin/cnf-in-pod.js';
 import type { DpuName } from './manifests.js';
-import type { Attempt, ChainSite, FabricSite, Hop, Sender, SitePod, Tunnel } from './site.js';
+import type {
+  Attempt,
+  ChainSite,
+  FabricSite,
+  Hop,
+  Machine,
+  Sender,
+  SitePod,
+  Tunnel,
+  WayOutSite,
+} from './site.js';
 
 /** On which pods listen. */
 const SERVED = [22, 80, 5432, 5433, 7000, 8080, 10250];
@@ -41,11 +51,13 @@ const WIRES = { underlay: 'up-1', provider: 'pv-1' } as const;
 const UDP_DESTINATION = 36;
 const TUNNELS: Readonly<Record<number, Tunnel>> = { 4789: 'VXLAN', 6081: 'GENEVE' };
 const MAC_BYTES = 6;
+const MACHINE_PORT = 7001;
+const UNDERLAY_PREFIX_LENGTH = 24;
 
 const macText = (mac: Buffer): string => (mac.toString('hex').match(/../g) ?? []).join(':');
 
 /** Everything runs for real: nats-server, the services and a worker on each of two DPUs, as processes. */
-export class PacketsSite implements FabricSite, ChainSite {
+export class PacketsSite implements FabricSite, ChainSite, WayOutSite {
   readonly name = 'packets';
   /** The second one of the testbed's DPUs; it is there where `providerNetwork` is asked for. */
   readonly uplink = 'up1';
@@ -224,6 +236,18 @@ export class PacketsSite implements FabricSite, ChainSite {
       sender[Symbol.dispose]();
       capture[Symbol.dispose]();
     }
+  }
+
+  async machine(ip: string): Promise<Machine> {
+    const { testbed } = this.stack;
+    await testbed.addFabricAddress('underlay', ip, UNDERLAY_PREFIX_LENGTH);
+    this.#open.push(await EchoServer.listen(testbed.fabric, MACHINE_PORT));
+    return {
+      seen: async (from) => {
+        const outcome = await tcpEcho(this.podOf(from), { ip, port: MACHINE_PORT });
+        return outcome.kind === 'echoed' ? outcome.client.ip : undefined;
+      },
+    };
   }
 
   /** The firewall of examples/cnfs, in a pod that has both functions. */

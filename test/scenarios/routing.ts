@@ -5,13 +5,15 @@ import { findCondition, isReady, type Router } from '@outboard/model';
 import { parseAllDocuments } from 'yaml';
 import { functionOf } from './manifests.js';
 import { Pods } from './pods.js';
-import { type Site, type SitePod, TCP } from './site.js';
+import { type Machine, type SitePod, TCP, type WayOutSite } from './site.js';
 import { isAnswered, untilAnswered, untilSilent } from './waiting.js';
 
 const READY_MILLISECONDS = 10_000;
 const EXAMPLE = new URL('../../examples/routing/acme.yaml', import.meta.url);
 const NAMES = ['shop-web', 'shop-app', 'shop-db', 'shop-gate'];
 
+/** Beyond the way out. */
+const MACHINE = '10.254.0.250';
 const PLACED = new URL('../../examples/layer1/shop.yaml', import.meta.url);
 
 const read = (example: URL): Manifest[] =>
@@ -29,29 +31,26 @@ const theirs = (): Manifest[] =>
     return { kind, metadata, spec: { ...spec, function: functionOf(dpu, vfNumber + 2) } };
   });
 
-export interface RoutingWorld<Of extends Site> {
+export interface RoutingWorld<Of extends WayOutSite> {
   readonly site: Of;
   podOf(name: string): SitePod;
   routerIsReady(generation: number): Promise<unknown>;
 }
 
 /** What only one sort of site can show, at its place among the rest. */
-export interface RoutingBetween<Of extends Site> {
-  /** While the router has its way out. */
-  readonly out?: (world: RoutingWorld<Of>) => void;
-  /** When that is gone. */
-  readonly closed?: (world: RoutingWorld<Of>) => Promise<void>;
+export interface RoutingBetween<Of extends WayOutSite> {
   /** While a route that a tenant has placed is there. */
   readonly placed?: (world: RoutingWorld<Of>) => Promise<void>;
 }
 
 /** The networks of a router of each of two tenants, who have the same addresses: examples/routing and examples/layer1. */
-export function routingScenario<Of extends Site>(
+export function routingScenario<Of extends WayOutSite>(
   open: () => Promise<Of>,
   between: RoutingBetween<Of> = {},
 ): void {
   let site: Of;
   let acme: TenantClient;
+  let machine: Machine;
   const pods = new Pods();
   const { of: podOf } = pods;
 
@@ -131,7 +130,16 @@ export function routingScenario<Of extends Site>(
     expect(await isAnswered(site, podOf('globex-shop-app'), '10.1.0.31')).toBe(false);
   });
 
-  between.out?.(world);
+  it('have a way out, on which both tenants are seen as the DPU that they leave from', async () => {
+    await routerIsReady(1);
+    machine = await site.machine(MACHINE);
+    const pods = ['acme-shop-web', 'globex-shop-web', 'acme-shop-db'].map(podOf);
+    expect(await Promise.all(pods.map((pod) => machine.seen(pod)))).toEqual([
+      '10.254.0.1',
+      '10.254.0.1',
+      '10.254.0.2',
+    ]);
+  });
 
   it('have routes over a port that forwards, until these and the way out are taken away', async () => {
     await routerIsReady(1);
@@ -139,7 +147,8 @@ export function routingScenario<Of extends Site>(
     await untilAnswered(site, podOf('acme-shop-web'), '10.8.0.1');
     await acme.apply({ kind: 'Router', metadata: { name: 'shop' }, spec: {} });
     await untilSilent(site, podOf('acme-shop-web'), '10.8.0.1');
-    await between.closed?.(world);
+    await untilSilent(site, podOf('acme-shop-web'), MACHINE);
+    await untilAnswered(site, podOf('globex-shop-web'), MACHINE);
     await routerIsReady(2);
   });
 

@@ -57,6 +57,17 @@ export interface FabricSite extends Site {
   claiming(ip: string, vlanId: number, machine: Sender): Promise<readonly string[]>;
 }
 
+/** A site whose routers have a way out, to machines on the network of the DPUs' underlay addresses (10.254.0.0/24). */
+export interface WayOutSite extends Site {
+  /** A machine there that answers pods; it stays as long as the site. */
+  machine(ip: string): Promise<Machine>;
+}
+
+export interface Machine {
+  /** The address that it sees a pod by; undefined: that one does not reach it. */
+  seen(from: SitePod): Promise<string | undefined>;
+}
+
 /** A site whose pods may be hops of service chains. */
 export interface ChainSite extends Site {
   /** A firewall between two ports of a tenant, as soon as they are ready. It lets nothing through yet. */

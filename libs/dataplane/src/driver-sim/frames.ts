@@ -117,3 +117,10 @@ function transport(family: Family, question: Question, kind: 'request' | 'reply'
     ? { ip_proto: PROTOCOL.TCP, tcp_src: from, tcp_dst: to }
     : { ip_proto: PROTOCOL.UDP, udp_src: from, udp_dst: to };
 }
+
+export function textOf(family: Family, ip: bigint): string {
+  if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => (ip >> shift) & 0xffn).join('.');
+  return Array.from({ length: 8 }, (_, index) =>
+    ((ip >> BigInt(16 * (7 - index))) & 0xffffn).toString(16),
+  ).join(':');
+}

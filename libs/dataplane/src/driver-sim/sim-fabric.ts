@@ -1,7 +1,8 @@
-import { TUNNEL_PORTS, UPLINK_PATCH, VLAN_PRESENT } from '../driver-ovs/realise/ovs-objects.js';
-import { familyOf, numberOfIp } from './frames.js';
+import { EXIT_DEVICE, TUNNEL_PORTS, UPLINK_PATCH, VLAN_PRESENT } from '../driver-ovs/realise/ovs-objects.js';
+import { ARP, claim, ETHERTYPE, familyOf, numberOfIp } from './frames.js';
 import type { Probe, SimHost } from './sim-host.js';
 import type { SimSwitch } from './sim-switch.js';
+import { SimUplink } from './sim-uplink.js';
 import type { Output } from './switch/execute.js';
 import { type Headers, Packet, type Payload } from './switch/packet.js';
 
@@ -43,6 +44,10 @@ export class SimFabric {
   readonly #hosts = new Map<string, SimHost>();
   /** Who is on the fabric itself, by VLAN; 0: untagged. */
   readonly #devices = new Map<number, Set<SimHost>>();
+  /** Of the kernels of DPUs, by their names. */
+  readonly #uplinks = new Map<string, SimUplink>();
+  /** Who is on the network of the DPUs' underlay addresses. */
+  readonly #machines = new Set<SimHost>();
   #path: { dpu: string; inPort: string; flows: readonly string[] }[] = [];
   #probes = 0;
   #frames = 0;
@@ -50,6 +55,7 @@ export class SimFabric {
   add(dpu: SimDpu): void {
     this.#dpus.set(dpu.name, dpu);
     this.#byAddress.set(numberOfIp(dpu.underlayAddress), dpu);
+    if (familyOf(dpu.underlayAddress) === 4) this.#uplinks.set(dpu.name, new SimUplink(dpu.underlayAddress));
   }
 
   /** Puts a host behind a function, or behind a VLAN of it; takes away the one that was there. */
@@ -75,13 +81,20 @@ export class SimFabric {
     host.connect((headers, payload) => this.#onFabric(tagged(headers, vlanId), payload, host));
   }
 
+  /** A machine on the network of the DPUs' underlay addresses, which routers with a way out reach. IPv4 alone. */
+  attachMachine(host: SimHost): void {
+    this.#machines.add(host);
+    host.connect((headers, payload) => this.#fromMachine(host, Packet.of('', headers, payload)));
+  }
+
   /** Sends a probe from a host, and looks at what became of it. */
   probe(from: SimHost, probe: Probe): ProbeOutcome {
     const number = ++this.#probes;
     this.#path = [];
     this.#frames = 0;
     from.ask(number, probe);
-    const hosts = [...this.#hosts.values(), ...[...this.#devices.values()].flatMap((set) => [...set])];
+    const devices = [...this.#devices.values()].flatMap((set) => [...set]);
+    const hosts = [...this.#hosts.values(), ...devices, ...this.#machines];
     const by = hosts.find((host) => host.hasGot(number));
     return {
       arrived: by !== undefined,
@@ -104,6 +117,36 @@ export class SimFabric {
     if (host !== undefined) host.receive(packet.at(port));
     else if (port === TUNNEL_PORTS.vxlan || port === TUNNEL_PORTS.geneve) this.#tunnel(dpu, port, packet);
     else if (port === UPLINK_PATCH.integration) this.#onFabric(packet, packet.payload, dpu);
+    else if (port === EXIT_DEVICE) this.#out(dpu, packet);
+  }
+
+  /** By the kernel of a DPU to whoever has the address there. */
+  #out({ name }: SimDpu, packet: Packet): void {
+    const leaving = isIpv4(packet) ? this.#uplinks.get(name)?.out(packet) : undefined;
+    if (leaving === undefined) return;
+    for (const machine of this.#machines) {
+      if (!machine.has(4, leaving.get('ipv4_dst'))) continue;
+      const arriving = leaving.at('');
+      arriving.set('eth_src', macOf(name));
+      arriving.set('eth_dst', machine.macAddress);
+      machine.receive(arriving);
+    }
+  }
+
+  /** The kernels of DPUs say that they have their addresses, and take in what answers their routers. */
+  #fromMachine(machine: SimHost, packet: Packet): void {
+    if (Number(packet.get('eth_type')) === ETHERTYPE.ARP && Number(packet.get('arp_op')) === ARP.REQUEST) {
+      const ip = packet.get('arp_tpa');
+      const asked = this.#byAddress.get(ip);
+      if (asked === undefined) return;
+      const to = { toMac: packet.get('arp_sha'), toIp: packet.get('arp_spa') };
+      const answer = claim({ family: 4, mac: macOf(asked.name), ip, ...to });
+      machine.receive(Packet.of('', answer, packet.payload));
+      return;
+    }
+    const dpu = isIpv4(packet) ? this.#byAddress.get(packet.get('ipv4_dst')) : undefined;
+    const coming = dpu && this.#uplinks.get(dpu.name)?.in(packet);
+    if (dpu !== undefined && coming !== undefined) this.#enter(dpu.name, coming);
   }
 
   #tunnel(from: SimDpu, port: string, packet: Packet): void {
@@ -125,6 +168,11 @@ export class SimFabric {
   }
 }
 
+const isIpv4 = (packet: Packet): boolean => Number(packet.get('eth_type')) === ETHERTYPE.IPV4;
+/** Of a DPU's uplink: locally administered, of its name. */
+const macOf = (dpu: string): bigint =>
+  0x0e_4f_42_00_00_00n |
+  BigInt([...dpu].reduce((hash, char) => (hash * 31 + char.charCodeAt(0)) & 0xffffff, 7));
 const vlanOf = (packet: Packet): number => Number(packet.get('vlan_vid') & 0xfffn);
 const tagged = (headers: Headers, vlanId: number): Headers =>
   vlanId === 0 ? headers : { ...headers, vlan_vid: VLAN_PRESENT | vlanId };

@@ -10,6 +10,7 @@ import {
   numberOfIp,
   type Question,
   question,
+  textOf,
 } from './frames.js';
 import { type Headers, numberOf, type Packet, type Payload } from './switch/packet.js';
 
@@ -61,6 +62,15 @@ export class SimHost {
     this.#mac = numberOf('eth_src', options.macAddress);
     const all = [...options.addresses.map(({ ip }) => ip), ...(options.more ?? [])];
     this.#own = new Set(all.map((ip) => own(familyOf(ip), numberOfIp(ip))));
+  }
+
+  get macAddress(): bigint {
+    return this.#mac;
+  }
+
+  /** Whether it answers for an address. */
+  has(family: Family, ip: bigint): boolean {
+    return this.#own.has(own(family, ip));
   }
 
   /** Undefined: it is unplugged. */
@@ -188,11 +198,4 @@ function questionOf(packet: Packet): Question {
   if (Number(packet.get('ip_proto')) === 17)
     return { protocol: 'UDP', sourcePort: Number(packet.get('udp_src')), port: Number(udp) };
   return { protocol: 'ICMP' };
-}
-
-function textOf(family: Family, ip: bigint): string {
-  if (family === 4) return [24n, 16n, 8n, 0n].map((shift) => (ip >> shift) & 0xffn).join('.');
-  return Array.from({ length: 8 }, (_, index) =>
-    ((ip >> BigInt(16 * (7 - index))) & 0xffffn).toString(16),
-  ).join(':');
 }

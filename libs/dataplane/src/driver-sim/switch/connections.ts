@@ -25,6 +25,8 @@ interface Tuple {
   /** Of ICMP: the type, and for the destination the code. */
   readonly sourcePort: bigint;
   readonly destinationPort: bigint;
+  /** Of ICMP: of whoever asks, as the identifier of an echo is. */
+  readonly identifier: number;
 }
 
 interface Connection {
@@ -150,12 +152,14 @@ function tupleOf(packet: Packet): Tuple | undefined {
   const protocol = packet.get('ip_proto');
   const source = packet.get(isV6 ? 'ipv6_src' : 'ipv4_src');
   const destination = packet.get(isV6 ? 'ipv6_dst' : 'ipv4_dst');
-  const tuple = { isV6, protocol, source, destination };
+  const isEcho = protocol === ICMP || protocol === ICMPV6;
+  const identifier = isEcho ? packet.payload.probe : 0;
+  const tuple = { isV6, protocol, source, destination, identifier };
   if (protocol === TCP || protocol === UDP) {
     const [sourcePort, destinationPort] = portFields(protocol);
     return { ...tuple, sourcePort: packet.get(sourcePort), destinationPort: packet.get(destinationPort) };
   }
-  if (protocol === ICMP || protocol === ICMPV6) {
+  if (isEcho) {
     const [sourcePort, destinationPort] = isV6
       ? [packet.get('icmpv6_type'), packet.get('icmpv6_code')]
       : [packet.get('icmpv4_type'), packet.get('icmpv4_code')];
@@ -187,6 +191,8 @@ function opens(packet: Packet, { protocol, sourcePort }: Tuple): boolean {
   return true;
 }
 
-const keyOf = (zone: number, tuple: Tuple): string =>
-  [zone, tuple.protocol, tuple.source, tuple.destination, tuple.sourcePort, tuple.destinationPort].join(' ');
+const keyOf = (zone: number, tuple: Tuple): string => {
+  const { protocol, source, destination, sourcePort, destinationPort, identifier } = tuple;
+  return [zone, protocol, source, destination, sourcePort, destinationPort, identifier].join(' ');
+};
 const same = (a: Tuple, b: Tuple): boolean => keyOf(0, a) === keyOf(0, b);
