@@ -56,6 +56,7 @@ export * from './kinds/workloadconfiguration/spec.js';
 export * from './label-selector.js';
 export * from './manifest.js';
 export * from './page-token.js';
+export * from './pod-labels.js';
 export * from './propagation.js';
 export * from './registry.js';
 export * from './resource.js';

@@ -84,10 +84,10 @@ export function dpuOf(name: string, options: DpuOptions): object {
   };
 }
 
-export const portOf = (tenant: string, name: string, dpu: string | undefined): object => ({
+export const portOf = (tenant: string, name: string, dpu: string | undefined, labels = {}): object => ({
   apiVersion: 'network.outboard.dev/v1alpha1',
   kind: 'Port',
-  metadata: metadata(tenant, name),
+  metadata: { ...metadata(tenant, name), labels },
   spec: { network: 'blue' },
   status: { dpu },
 });
@@ -123,8 +123,8 @@ export class Neighbours {
     await this.#publish('admin', '_', 'dpu', name, resource);
   }
 
-  async putPort(tenant: string, name: string, dpu: string | undefined): Promise<void> {
-    const resource = portOf(tenant, name, dpu);
+  async putPort(tenant: string, name: string, dpu: string | undefined, labels = {}): Promise<void> {
+    const resource = portOf(tenant, name, dpu, labels);
     this.#resources.port.set(`${tenant}/${name}`, resource);
     await this.#publish('network', tenant, 'port', name, resource);
   }

@@ -186,6 +186,28 @@ describe('a session', () => {
     expect(await isThere()).toBe(false);
   });
 
+  it('is served only while no other pod has the port of its holder', async () => {
+    await laboratory.dpus('dpu-a');
+    const { neighbours } = laboratory;
+    const of = (pod: string) => ({ 'outboard.dev/namespace': 'shop', 'outboard.dev/pod': pod });
+    await neighbours.putPort('acme', 'web-0', 'dpu-a', of('till'));
+    await laboratory.session('s', { programs: COMPRESS, holder: { port: 'web-0', pod: 'shop/web' } });
+    expect(laboratory.where('s')).toBe('- 0 HolderMismatch NotPlanned');
+    expect(laboratory.message('s', 'Planned')).toBe("port web-0 is pod shop/till's, not shop/web's");
+    await neighbours.putPort('acme', 'web-0', 'dpu-a', of('web'));
+    await laboratory.quiet();
+    expect(laboratory.where('s')).toBe('dpu-a 1 Placed Serving');
+    await neighbours.putPort('acme', 'web-0', 'dpu-a', of('till'));
+    await laboratory.quiet();
+    expect(laboratory.where('s')).toBe('dpu-a 1 HolderMismatch NotPlanned');
+    expect(laboratory.objects('dpu-a')).toEqual([]);
+    await laboratory.restart();
+    expect(laboratory.objects('dpu-a')).toEqual([]);
+    await neighbours.putPort('acme', 'web-0', 'dpu-a');
+    await laboratory.quiet();
+    expect(laboratory.where('s')).toBe('dpu-a 1 Placed Serving');
+  });
+
   it('is refused with every rule that it breaks', async () => {
     const refused = await laboratory.apply('AccelerationSession', 's', {
       programs: [

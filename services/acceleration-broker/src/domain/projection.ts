@@ -7,6 +7,7 @@ import {
   isSchedulable,
   type Name,
   type Port,
+  podOf,
   SYSTEM_TENANT,
   type TenantName,
 } from '@outboard/model';
@@ -53,7 +54,13 @@ function projectDpu(world: World, name: Name, dpu: Dpu | undefined): void {
 }
 
 function projectPort(world: World, tenant: TenantName, name: Name, port: Port | undefined): void {
-  const after: PortRecord | undefined = port && { kind: 'Port', tenant, name, dpu: port.status.dpu };
+  const after: PortRecord | undefined = port && {
+    kind: 'Port',
+    tenant,
+    name,
+    dpu: port.status.dpu,
+    pod: podOf(port.metadata.labels),
+  };
   if (!replace(world, world.get('Port', tenant, name), after)) return;
   for (const session of world.indexes.sessionsByPort.of(nameKey(tenant, name)))
     world.dirtySessions.add(session);

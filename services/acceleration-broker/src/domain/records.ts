@@ -37,6 +37,8 @@ export interface PortRecord {
   readonly tenant: TenantName;
   readonly name: Name;
   readonly dpu: Name | undefined;
+  /** `namespace/name` of the pod that an agent made it for. */
+  readonly pod?: string | undefined;
 }
 
 /** The store that the records were written to last: a restored one has lost what was given away after its backup. */

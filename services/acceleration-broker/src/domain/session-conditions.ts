@@ -11,6 +11,7 @@ export const ACCEPTED: Update = { type: 'Accepted', reason: 'Valid', message: 'v
 
 /** Where a session stands on its way to a place. */
 export function plannedUpdate(found: {
+  readonly stranger: string | undefined;
   readonly tokenSha256: string | undefined;
   readonly problems: readonly string[];
   readonly awaited: string | undefined;
@@ -23,6 +24,7 @@ export function plannedUpdate(found: {
     reason,
     message,
   });
+  if (found.stranger !== undefined) return planned('HolderMismatch', found.stranger);
   if (found.problems.length > 0) return planned('KeyMissing', found.problems.slice(0, 3).join('; '));
   if (found.awaited !== undefined) return planned('PortNotPlaced', found.awaited);
   if (found.place === undefined) {

@@ -94,17 +94,18 @@ export function settleSession(
     ]),
   );
   const tokenSha256 = spec.tokenSha256 ?? status.tokenSha256;
+  const stranger = strangerOf(world, record);
   const awaited = awaitedPort(world, record);
   // The first place is one for all its programs; later ones need not wait for a key that a new program names.
   const isAwaitingKeys = status.dpu === undefined && Object.values(keys).includes('');
-  const { place, refusal } = awaited || isAwaitingKeys ? NOT_CHOSEN : choose(world, record);
+  const { place, refusal } = stranger || awaited || isAwaitingKeys ? NOT_CHOSEN : choose(world, record);
   const dpu = place?.dpu.name ?? status.dpu;
   const isMove = place !== undefined && status.epoch > 0 && place.dpu.name !== status.dpu;
   const epoch = isMove ? status.epoch + 1 : dpu === undefined ? 0 : Math.max(1, status.epoch);
   const isPlaced = dpu !== undefined;
   const leaving = isMove ? departure(world, record, context) : record.leaving;
   const isLeaving = leaving !== undefined && leaving.dpu !== dpu && !world.departures.isGone(leaving);
-  const planned = plannedUpdate({ tokenSha256, problems, awaited, refusal, place, isPlaced });
+  const planned = plannedUpdate({ stranger, tokenSha256, problems, awaited, refusal, place, isPlaced });
   const placed: SessionRecord = {
     ...record,
     keys,
@@ -153,7 +154,8 @@ function departure(world: World, record: SessionRecord, { revision }: DomainCont
 export function putSessionObject(world: World, record: SessionRecord, sequence: number): void {
   const { metadata, status } = record.resource;
   if (status.dpu === undefined) return;
-  const object = record.leaving
+  const isNobodys = record.leaving !== undefined || strangerOf(world, record) !== undefined;
+  const object = isNobodys
     ? undefined
     : sessionObject(record, wantedOf(world, metadata.tenant, record.resource.spec));
   world.setObject(status.dpu, sessionObjectKey(metadata.uid), object, sequence);
@@ -179,6 +181,14 @@ function keep(world: World, before: SessionRecord, after: SessionRecord, { revis
   for (const [index, name] of [...names].entries()) {
     if (wanted[index] !== changed[index]) world.dirtyKeys.add(nameKey(metadata.tenant, name));
   }
+}
+
+/** Why its holder's port is not its pod's; undefined: it is, or nobody knows whose it is. */
+function strangerOf(world: World, { resource: { metadata, spec } }: SessionRecord): string | undefined {
+  const { port, pod } = spec.holder;
+  if (port === undefined || pod === undefined) return undefined;
+  const found = world.get('Port', metadata.tenant, port)?.pod;
+  return found === undefined || found === pod ? undefined : `port ${port} is pod ${found}'s, not ${pod}'s`;
 }
 
 /** Undefined: it waits for no port. */

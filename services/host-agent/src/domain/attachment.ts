@@ -4,6 +4,8 @@ import {
   type Labels,
   labelValueProblem,
   type Name,
+  POD_LABEL,
+  POD_NAMESPACE_LABEL,
   type TenantName,
 } from '@outboard/model';
 import { PREFIX } from './configuration.js';
@@ -94,11 +96,11 @@ export function portLabels(
 ): Record<string, string> {
   const labels: Record<string, string> = { ...asked };
   const set = (key: string, value: string | undefined): void => {
-    if (value !== undefined && labelValueProblem(value) === undefined) labels[`${PREFIX}${key}`] = value;
+    if (value !== undefined && labelValueProblem(value) === undefined) labels[key] = value;
   };
-  set('pod', pod.name);
-  set('namespace', pod.namespace);
-  set('container', containerId.slice(0, 63).replace(/[_.-]+$/, ''));
+  set(POD_LABEL, pod.name);
+  set(POD_NAMESPACE_LABEL, pod.namespace);
+  set(`${PREFIX}container`, containerId.slice(0, 63).replace(/[_.-]+$/, ''));
   labels[HOST_LABEL] = host;
   return labels;
 }

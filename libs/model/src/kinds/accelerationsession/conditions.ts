@@ -20,6 +20,10 @@ export const ACCELERATION_SESSION_REASONS = {
       status: 'False',
       text: "The holder's port is not there, on no DPU yet, or on one that is not known yet.",
     },
+    HolderMismatch: {
+      status: 'False',
+      text: "The holder's port was made for another pod than the holder's: nobody can connect until that is mended.",
+    },
     Unsupported: { status: 'False', text: 'No DPU that it may be on can do all its programs.' },
     NoHardware: {
       status: 'False',
