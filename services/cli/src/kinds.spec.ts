@@ -19,6 +19,7 @@ describe('a kind', () => {
   it('has the plural that English has', () => {
     expect(kindByArgument('securitypolicies').kind).toBe('SecurityPolicy');
     expect(kindByArgument('addresssets').kind).toBe('AddressSet');
+    expect(kindByArgument('accelerationkeys').kind).toBe('AccelerationKey');
   });
 
   it('that is none is refused with those that there are', () => {

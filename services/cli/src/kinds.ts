@@ -13,7 +13,7 @@ export interface Scope {
   readonly allTenants: boolean;
 }
 
-export const pluralOf = (kind: AnyKind): string => `${kindToken(kind).replace(/y$/, 'ie')}s`;
+export const pluralOf = (kind: AnyKind): string => `${kindToken(kind).replace(/(?<![aeiou])y$/, 'ie')}s`;
 
 /** `port/web-0`, as people name a resource. */
 export const nameOf = (kind: { readonly kind: string }, name: string): string => `${kindToken(kind)}/${name}`;
