@@ -14,6 +14,7 @@ import {
   readySession,
 } from '@outboard/acceleration-client/orchestrator';
 import { TenantClient } from '@outboard/client';
+import { lackingForAcceleration } from './acceleration.js';
 import { Installation } from './installation.js';
 import { dpusOf } from './tour.js';
 
@@ -70,6 +71,16 @@ const clientOf = ({ name, token }: HeldSession): AccelerationClient => {
 };
 
 describe('acceleration by DPUs whose switches are simulated', () => {
+  it('is not where paths of sockets would be too long, which is told before anything is hosted', async () => {
+    expect(await lackingForAcceleration(directory, 'dpu-a')).toBeUndefined();
+    const far = `/${'x'.repeat(37)}`;
+    const sockets = `${far}/dpu-a/sockets`;
+    expect(await lackingForAcceleration(far, 'dpu-a')).toBe(
+      `${sockets} is longer than the 50 characters that paths of sockets leave to their directory`,
+    );
+    expect(await lackingForAcceleration(far.slice(0, -2), 'dpu-a')).toBeUndefined();
+  });
+
   it('goes on where the session moves when its DPU ends in the middle of it, and not a byte is another one', async () => {
     const [sealing, opening] = [await session('sealing', SEAL), await session('opening', OPEN)];
     const [sealer, opener] = [clientOf(sealing), clientOf(opening)];

@@ -1,1 +1,2 @@
+export { lackingForAcceleration } from './acceleration.js';
 export * from './installation.js';

@@ -4,7 +4,7 @@ import { AccelerationService } from '@outboard/acceleration-broker';
 import { AdminService } from '@outboard/admin';
 import { type Bus, type Endpoint, InProcessBroker, STREAMS, type StreamBus } from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
-import { type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
+import { AppError, type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
 import {
   createEngine,
   type Driver,
@@ -19,6 +19,7 @@ import { createDataplaneWorker, type DataplaneWorker, type Log } from '@outboard
 import { NetworkIntentService } from '@outboard/network-intent';
 import { intentConsumer } from '@outboard/resource-service';
 import { openMemoryStore, type Store } from '@outboard/store';
+import { hosting, lackingForAcceleration, socketDirectoryOf } from './acceleration.js';
 
 /** A simulated DPU. */
 export interface SimulatedDpu {
@@ -32,7 +33,7 @@ export interface SimulatedDpu {
   readonly hardware?: SimSwitchOptions['hardware'];
   /** How long its switch takes for everything; absent: no time. */
   readonly latency?: LatencyShape | undefined;
-  /** Applications on this machine can use its engines: on Linux alone, as they do so by memory and sockets of Linux. */
+  /** Applications on this machine can use its engines, where nothing is lacking for that (`lackingForAcceleration`). */
   readonly acceleration?: boolean;
 }
 
@@ -57,6 +58,8 @@ export interface InstallationOptions {
   readonly leaseMilliseconds?: number;
   /** For so long a worker that is cut off may serve its acceleration sessions; default as the broker has it. */
   readonly sessionLeaseMilliseconds?: number;
+  /** What is known of this machine's engines already; absent: they are tested and measured when a DPU is to have them. */
+  readonly engines?: EngineProbe;
   /** Default: in memory; they go with the process. */
   readonly stores?: Omit<Stores, 'acceleration'> & Partial<Stores>;
   /** Asked each time that a part starts, by its name. */
@@ -219,7 +222,7 @@ export class Installation implements AsyncDisposable {
     const owners = ['network'];
     const dataDirectory = join(this.options.directory, name);
     const acceleration = dpu.acceleration
-      ? await this.#hostAcceleration(dataDirectory, environment)
+      ? await this.#hostAcceleration(name, dataDirectory, environment)
       : undefined;
     const worker = await createDataplaneWorker({
       ...environment,
@@ -267,11 +270,6 @@ export class Installation implements AsyncDisposable {
     dpu.vswitch.reboot();
   }
 
-  /** Whether some DPU has engines that applications can use. */
-  get accelerates(): boolean {
-    return [...this.#dpus.values()].some(({ dpu }) => dpu.acceleration === true);
-  }
-
   isRunning(name: string): boolean {
     return this.#running.has(name);
   }
@@ -282,17 +280,20 @@ export class Installation implements AsyncDisposable {
 
   /** All DPUs have the engines of this machine, which are tested and measured once. */
   async #hostAcceleration(
+    name: string,
     dataDirectory: string,
     environment: { readonly clock: Clock; readonly random: Random },
   ) {
-    // Only here: off Linux it cannot even be loaded.
-    const { hostAcceleration } = await import('@outboard/dataplane-worker/acceleration');
+    const lacking = await lackingForAcceleration(this.options.directory, name);
+    if (lacking !== undefined)
+      throw new AppError('FAILED_PRECONDITION', `${name}: no acceleration: ${lacking}`);
+    const { hostAcceleration } = await hosting();
     const { probeEngines } = await import('@outboard/acceleration');
-    this.#engines ??= probeEngines();
+    this.#engines ??= this.options.engines ? Promise.resolve(this.options.engines) : probeEngines();
     return hostAcceleration({
       ...environment,
       dataDirectory,
-      socketDirectory: join(dataDirectory, 'acceleration'),
+      socketDirectory: socketDirectoryOf(this.options.directory, name),
       lightThreads: 1,
       heavyThreads: 1,
       injectsFaults: true,

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type LatencyShape, parseLatency } from '@outboard/dataplane';
 import { integerOption, parsedOption, runProgram } from '@outboard/service-shell/process';
+import { lackingForAcceleration } from './acceleration.js';
 import { Installation, type SimulatedDpu } from './installation.js';
 import { tour } from './tour.js';
 
@@ -24,9 +25,11 @@ const EXAMPLES = ['two-tenants', 'open-vswitch'].map((folder) =>
 const FUNCTIONS = 16;
 const MIN_DPUS = 4;
 const MAX_DPUS = 1_000;
+/** Of the DPUs that host acceleration. */
+const LONGEST_NAME = 'dpu-d';
 
 /** The DPUs that the manifests in `examples/` name, and as many more as there are to be. */
-const dpus = (count: number, latency: LatencyShape | undefined): SimulatedDpu[] =>
+const dpus = (count: number, latency: LatencyShape | undefined, accelerates: boolean): SimulatedDpu[] =>
   Array.from({ length: count }, (_, index) => {
     const number = index + 1;
     const [high, low] = [number >> 8, number & 0xff];
@@ -38,7 +41,7 @@ const dpus = (count: number, latency: LatencyShape | undefined): SimulatedDpu[] 
       functions: FUNCTIONS,
       underlayAddress: `10.255.${high}.${low}`,
       latency,
-      acceleration: index < MIN_DPUS && process.platform === 'linux',
+      acceleration: index < MIN_DPUS && accelerates,
     };
   });
 
@@ -64,14 +67,15 @@ async function main(): Promise<number> {
   const count = integerOption('dpus', values.dpus, MIN_DPUS, MAX_DPUS);
   const latency =
     values.latency === undefined ? undefined : parsedOption('latency', parseLatency(values.latency));
-  const directory = mkdtempSync(join(tmpdir(), 'outboard-all-in-one-'));
+  const directory = mkdtempSync(join(tmpdir(), 'outboard-'));
   try {
     say('starting: the bus, the services and the workers of simulated DPUs, all in this process');
     const installation = await Installation.start({ directory });
     try {
-      for (const dpu of dpus(count, latency)) await installation.addDpu(dpu);
+      const lacking = await lackingForAcceleration(directory, LONGEST_NAME);
+      for (const dpu of dpus(count, latency, lacking === undefined)) await installation.addDpu(dpu);
       say(`  ${count} DPUs with ${FUNCTIONS} functions each, driver sim`);
-      await tour(installation, EXAMPLES, say);
+      await tour(installation, EXAMPLES, say, lacking);
       say('shown with simulated frames; `npm start` on Linux as root shows it with real packets');
       if (!values.once) {
         say('Ctrl-C ends it');

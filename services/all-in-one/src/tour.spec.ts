@@ -44,6 +44,23 @@ describe('the tour of the simulated installation', () => {
     expect(lines.at(-1)).toContain('byte-identical');
   });
 
+  it('tells which engines this machine lacks, and goes on', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'outboard-tour-'));
+    const lines: string[] = [];
+    const quarantined = [{ module: 'zstd', reason: 'libzstd.so.1 is not there' }] as const;
+    const installation = await Installation.start({ directory, engines: { capabilities: [], quarantined } });
+    try {
+      for (const [index, letter] of [...'abcd'].entries()) await installation.addDpu(dpu(letter, index + 1));
+      await tour(installation, EXAMPLES, (line) => lines.push(line));
+    } finally {
+      await installation[Symbol.asyncDispose]();
+      rmSync(directory, { recursive: true });
+    }
+    expect(lines.at(-1)).toMatch(
+      /^acceleration: not shown, as dpu-. or dpu-. has no engine for COMPRESS ZSTD, .* \(modules not used: zstd: libzstd.so.1 is not there\)$/,
+    );
+  });
+
   it('fails where a pod is not reached', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'outboard-tour-'));
     const installation = await Installation.start({ directory });

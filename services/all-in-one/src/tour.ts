@@ -29,8 +29,16 @@ const READY_MILLISECONDS = 20_000;
 const REQUEST_MILLISECONDS = 5_000;
 const ECHO_PORT = 7_000;
 
-/** Publishes the manifests of folders, and shows with the frames of simulated pods what came of them. */
-export async function tour(installation: Installation, examples: readonly string[], say: Say): Promise<void> {
+/**
+ * Publishes the manifests of folders, and shows with the frames of simulated pods what came of them. `lacking`: why no DPU hosts
+ * acceleration.
+ */
+export async function tour(
+  installation: Installation,
+  examples: readonly string[],
+  say: Say,
+  lacking?: string,
+): Promise<void> {
   const pods: Pod[] = [];
   for (const folder of examples)
     for (const file of readdirSync(folder).sort())
@@ -43,20 +51,22 @@ export async function tour(installation: Installation, examples: readonly string
     );
   showIsolation(installation, pods, say);
   const [first] = pods;
-  if (first !== undefined) await accelerate(installation, first.tenant, say);
+  if (lacking !== undefined) say(notShown(lacking));
+  else if (first !== undefined) await accelerate(installation, first.tenant, say);
 }
 
-/** What applications have done by the engines of DPUs, where these have any. */
+const notShown = (why: string): string => `acceleration: not shown, as ${why}`;
+
+/** What applications have done by the engines of DPUs: those of this machine, which may lack some. */
 async function accelerate(installation: Installation, tenant: string, say: Say): Promise<void> {
-  if (!installation.accelerates) {
-    say('acceleration: not shown, as its sockets and shared memory are those of Linux');
-    return;
-  }
-  const { showAcceleration } = await import('@outboard/acceleration-client/orchestrator');
+  const { LACKING_ENGINE, showAcceleration } = await import('@outboard/acceleration-client/orchestrator');
   const bus = installation.connect();
   const client = new TenantClient(await TenantClient.connect(tenant, bus));
   try {
     await showAcceleration(() => dpusOf(bus), client, say);
+  } catch (failure) {
+    if (!(failure instanceof AppError) || failure.reason !== LACKING_ENGINE) throw failure;
+    say(notShown(failure.message));
   } finally {
     await client[Symbol.asyncDispose]();
   }

@@ -1,4 +1,5 @@
 export type { Log } from '@outboard/service-shell/process';
+export { MAX_SOCKET_DIRECTORY } from './app/configuration.js';
 export type { WorkerIdentity } from './app/identity.js';
 export { currentIncarnation } from './app/incarnation.js';
 export {

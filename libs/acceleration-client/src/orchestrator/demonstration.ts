@@ -4,10 +4,21 @@ import { pipeline } from 'node:stream/promises';
 import { sampleText } from '@outboard/acceleration';
 import type { TenantClient } from '@outboard/client';
 import { AppError } from '@outboard/core';
+import type { Accelerator } from '@outboard/model';
 import { BusSession } from '../bus/bus-session.js';
 import { AccelerationClient } from '../client.js';
 import { OpeningStream, SealingStream } from '../streams.js';
-import { createSession, type HeldSession, importKey, type ListDpus, readySession } from './sessions.js';
+import {
+  acceleratorsOf,
+  createSession,
+  type HeldSession,
+  importKey,
+  type ListDpus,
+  readySession,
+} from './sessions.js';
+
+/** Of the error that tells that DPUs have no engine for what is to be shown. */
+export const LACKING_ENGINE = 'LACKING_ENGINE';
 
 const KEY = 'tour';
 const SEALING = 'tour-sealing';
@@ -24,7 +35,10 @@ const OPEN = [
   { operation: 'DECOMPRESS', algorithm: 'ZSTD' },
 ];
 
-/** What one DPU compresses and encrypts for the holder of a port another one decrypts: neither holder has the key. */
+/**
+ * What one DPU compresses and encrypts for the holder of a port another one decrypts: neither holder has the key.
+ * Throws AppError FAILED_PRECONDITION, with `LACKING_ENGINE` as its reason where their engines cannot do it.
+ */
 export async function showAcceleration(
   listDpus: ListDpus,
   client: TenantClient,
@@ -33,6 +47,7 @@ export async function showAcceleration(
   await forget(client);
   const [here, there] = portsOnTwoDpus(client);
   const dpus = [here.dpu, there.dpu];
+  requireEngines(dpus, await acceleratorsOf(listDpus, dpus));
   await importKey(listDpus, client, { name: KEY, secret: randomBytes(32), dpus });
   const sealing = await createSession(client, SEALING, {
     programs: [{ id: 1, steps: SEAL }],
@@ -81,6 +96,24 @@ export async function showAcceleration(
 function clientOf({ state, tenant }: TenantClient, { name, token }: HeldSession): AccelerationClient {
   const { locate, known } = new BusSession({ state, tenant, name, token });
   return new AccelerationClient({ locate, known });
+}
+
+/** Says at once what no session would ever be served for, with the modules that are not used and why. */
+function requireEngines(dpus: readonly string[], accelerators: readonly Accelerator[]): void {
+  const lacking = accelerators.flatMap(({ engines }) =>
+    [...SEAL, ...OPEN].flatMap(({ operation, algorithm }) =>
+      engines.some((each) => each.operation === operation && each.algorithm === algorithm)
+        ? []
+        : `${operation} ${algorithm}`,
+    ),
+  );
+  if (lacking.length === 0) return;
+  const unused = accelerators.flatMap(({ quarantined }) =>
+    quarantined.map(({ module, reason }) => `${module}: ${reason}`),
+  );
+  const [steps, modules] = [lacking, unused].map((each) => [...new Set(each)].join(', '));
+  const what = `${dpus.join(' or ')} has no engine for ${steps} (modules not used: ${modules || 'none'})`;
+  throw new AppError('FAILED_PRECONDITION', what, { reason: LACKING_ENGINE });
 }
 
 interface PlacedPort {

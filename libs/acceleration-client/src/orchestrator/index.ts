@@ -1,2 +1,2 @@
-export { showAcceleration } from './demonstration.js';
+export { LACKING_ENGINE, showAcceleration } from './demonstration.js';
 export * from './sessions.js';

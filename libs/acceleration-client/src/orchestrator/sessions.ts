@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { keyInfo, publicKeyFrom, seal } from '@outboard/acceleration';
 import type { Manifest, TenantClient } from '@outboard/client';
 import { AppError, systemClock } from '@outboard/core';
-import { type AccelerationSession, type Dpu, isReady } from '@outboard/model';
+import { type AccelerationSession, type Accelerator, type Dpu, isReady } from '@outboard/model';
 
 const KEY_ALGORITHM = 'AES_256_GCM' as const;
 const READY_MILLISECONDS = 30_000;
@@ -65,7 +65,7 @@ export async function sealVersion(
   );
   const identity = { keyUid: metadata.uid, tenant, sessionUid: '', algorithm: KEY_ALGORITHM };
   const info = keyInfo(identity, version);
-  const sealed = (await sealingKeysOf(listDpus, dpus)).map((sealingPublicKey) => {
+  const sealed = (await acceleratorsOf(listDpus, dpus)).map(({ sealingPublicKey }) => {
     const { encapsulated, ciphertext } = seal(
       publicKeyFrom(Buffer.from(sealingPublicKey, 'base64')),
       secret,
@@ -80,16 +80,19 @@ export async function sealVersion(
   return { version, sealed };
 }
 
-/** What keys of these DPUs are sealed to. A worker tells it with its first inventory, which is waited for. */
-async function sealingKeysOf(listDpus: ListDpus, dpus: readonly string[]): Promise<readonly string[]> {
+/** What these DPUs have for applications. A worker tells it with its first inventory, which is waited for. */
+export async function acceleratorsOf(
+  listDpus: ListDpus,
+  dpus: readonly string[],
+): Promise<readonly Accelerator[]> {
   const until = systemClock.now() + READY_MILLISECONDS;
   for (;;) {
     const told = (await listDpus())
       .filter((dpu) => dpus.includes(dpu.metadata.name))
-      .flatMap(({ status }) => status.accelerator?.sealingPublicKey ?? []);
+      .flatMap(({ status }) => status.accelerator ?? []);
     if (told.length === dpus.length) return told;
     if (systemClock.now() >= until) {
-      const what = `not so: ${dpus.join(', ')} tell what keys are sealed to (${told.length} of ${dpus.length})`;
+      const what = `not so: ${dpus.join(', ')} tell what engines they have (${told.length} of ${dpus.length})`;
       throw new AppError('DEADLINE_EXCEEDED', what);
     }
     await systemClock.delay(LOOK_AGAIN_MILLISECONDS);

@@ -9,7 +9,7 @@ import type { WorkloadSettings } from '../workloads/host-workloads.js';
 
 const DRIVERS = ['linux', 'ovs'] as const;
 /** With the uid of a session and the name of a socket it must fit a socket's address (unix(7)). */
-const MAX_SOCKET_DIRECTORY = 50;
+export const MAX_SOCKET_DIRECTORY = 50;
 const MAX_THREADS = 64;
 
 /** What the dataplane is made of: the kernel's bridges and tunnels, or Open vSwitch. */
