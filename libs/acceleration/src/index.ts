@@ -8,7 +8,7 @@ export { sampleText } from './engine/sample-text.js';
 export { generatePrivateKey, type HpkeContext, publicKeyFrom, type Sealed, seal } from './keys/hpke.js';
 export { KeySlot } from './keys/key-slot.js';
 export { type KeyStorage, MemoryKeyStorage } from './keys/key-storage.js';
-export { KeyStore, type KeyStorePorts } from './keys/key-store.js';
+export { type GeneratedVersion, KeyStore, type KeyStorePorts } from './keys/key-store.js';
 export { ThreadKey, ThreadKeyVersion } from './keys/thread-keys.js';
 export { DEFAULT_MAXIMUM_JOBS, keyInfo, type WantedKey, type WantedVersion } from './keys/wanted-key.js';
 export { type CounterValues, LATENCY_BUCKETS } from './lane/counters.js';

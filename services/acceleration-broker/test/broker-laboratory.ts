@@ -213,6 +213,7 @@ export class BrokerLaboratory {
     dpu: string,
     sessions: MessageInitShape<typeof SessionsHeartbeatRequestSchema>['sessions'] = [],
     stalled = false,
+    generatedKeys: MessageInitShape<typeof SessionsHeartbeatRequestSchema>['generatedKeys'] = [],
   ): Promise<number> {
     const applied = this.workers.get(dpu)?.version;
     const request = create(SessionsHeartbeatRequestSchema, {
@@ -220,6 +221,7 @@ export class BrokerLaboratory {
       sessions,
       ...(applied && { applied }),
       stalled,
+      generatedKeys,
     });
     const reply = unwrap(
       await this.bus.request(

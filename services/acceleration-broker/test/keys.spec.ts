@@ -149,6 +149,26 @@ it('a key that a DPU made is there alone, stays without sessions, and is lost wi
   expect(status.versions).toMatchObject([{ version: 1, lost: true }]);
 });
 
+it('a key that a DPU made is told with the fingerprint that this DPU tells, also after a restart', async () => {
+  unwrap(await key([{ version: 1, generatedOn: 'dpu-b' }]));
+  const found = async () => unwrap(await laboratory.request('get', 'AccelerationKey', { name: 'k' }));
+  const { metadata } = await found();
+  const tell = (dpu: string, fingerprint: string, version = 1) =>
+    laboratory.heartbeat(dpu, [], false, [{ keyUid: metadata.uid, version, fingerprint }]);
+  await tell('dpu-a', 'aaaaaaaaaaaaaaaa');
+  await tell('dpu-b', 'no fingerprint');
+  await tell('dpu-b', 'bbbbbbbbbbbbbbbb', 2);
+  expect((await found()).status.versions).not.toMatchObject([{ fingerprint: expect.anything() }]);
+  await tell('dpu-b', '0123456789abcdef');
+  const { resourceVersion } = (await found()).metadata;
+  await tell('dpu-b', '0123456789abcdef');
+  await laboratory.restart();
+  expect(await found()).toMatchObject({
+    metadata: { resourceVersion },
+    status: { versions: [{ version: 1, fingerprint: '0123456789abcdef' }] },
+  });
+});
+
 it('a key of one session is for no other one, and goes with it', async () => {
   expect(await key([], { session: 's' })).toMatchObject({ error: { code: 'FAILED_PRECONDITION' } });
   const { metadata } = await encrypting('s');

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { expect, it } from '@jest/globals';
 import { systemRandom } from '@outboard/core';
 import { publicKeyFrom, seal } from './hpke.js';
@@ -207,4 +208,27 @@ it('a key that is made here is the same after a restart, and another one under a
   expect(Buffer.concat([...storage.records.values()]).includes(first)).toBe(false);
   const other = (await slotOf(await opened(new MemoryKeyStorage()), [made])).key;
   expect(first.equals(other)).toBe(false);
+});
+
+it('a key that is made here has a fingerprint, the same after a restart; one that was imported has none of ours', async () => {
+  const storage = new MemoryKeyStorage();
+  const made: WantedVersion = {
+    version: 1,
+    state: 'ACTIVE',
+    sealed: undefined,
+    noncePrefix: 1,
+    maximumJobs: 10n,
+  };
+  const store = await opened(storage);
+  const secret = Buffer.from(
+    (await slotOf(store, [made, imported(store, 2, { state: 'DECRYPT_ONLY' })])).key,
+  );
+  const text = Buffer.concat([Buffer.from('outboard acceleration key fingerprint 1\n'), secret]);
+  const fingerprint = createHash('sha256').update(text).digest('hex').slice(0, 16);
+  expect(store.generated()).toEqual([{ keyUid: 'k1', version: 1, fingerprint }]);
+  const next = await opened(storage);
+  await slotOf(next, [made]);
+  expect(next.generated()).toEqual([{ keyUid: 'k1', version: 1, fingerprint }]);
+  await next.remove('k1');
+  expect(next.generated()).toEqual([]);
 });

@@ -22,6 +22,16 @@ interface HeldVersion {
   readonly slot: KeySlot;
   /** Of what it was made from. */
   readonly fingerprint: string;
+  /** Of its secret, where that was made here. */
+  readonly made: string | undefined;
+}
+
+/** A secret that was made here, by what it can be recognised by. */
+export interface GeneratedVersion {
+  readonly keyUid: string;
+  readonly version: number;
+  /** Sixteen hexadecimal digits. */
+  readonly fingerprint: string;
 }
 
 export interface AppliedKey {
@@ -118,6 +128,15 @@ export class KeyStore implements Disposable {
     return [...this.#keys.keys()].map((keyUid) => this.#offerOf(keyUid));
   }
 
+  /** The secrets that were made here and are in use. */
+  generated(): readonly GeneratedVersion[] {
+    return [...this.#keys].flatMap(([keyUid, held]) =>
+      [...held].flatMap(([version, { made }]) =>
+        made === undefined ? [] : [{ keyUid, version, fingerprint: made }],
+      ),
+    );
+  }
+
   /** Zeroes everything in memory; what is on disk stays. */
   [Symbol.dispose](): void {
     for (const held of this.#keys.values()) for (const { slot } of held.values()) slot.destroy();
@@ -152,7 +171,8 @@ export class KeyStore implements Disposable {
       slot.key.set(plain);
       await this.#nonces.open(nameOf(wanted.keyUid, version.version), slot, version.maximumJobs);
       slot.state = version.state;
-      held.set(version.version, { slot, fingerprint });
+      const made = version.sealed === undefined ? secretFingerprintOf(plain) : undefined;
+      held.set(version.version, { slot, fingerprint, made });
       return undefined;
     } finally {
       plain.fill(0);
@@ -204,3 +224,11 @@ function fingerprintOf({ sealed, noncePrefix, maximumJobs }: WantedVersion): str
   if (sealed !== undefined) hash.update(sealed.encapsulated).update(sealed.ciphertext);
   return hash.digest('hex');
 }
+
+/** Secrets are random and at least 128 bits long: nobody finds one by this. */
+const secretFingerprintOf = (secret: Uint8Array): string =>
+  createHash('sha256')
+    .update('outboard acceleration key fingerprint 1\n')
+    .update(secret)
+    .digest('hex')
+    .slice(0, 16);

@@ -3,7 +3,7 @@ import { AppError, type Clock } from '@outboard/core';
 import type { LaneName } from '../engine/algorithms.js';
 import type { BreakerChange } from '../engine/engine-unit.js';
 import type { Fault } from '../engine/fault.js';
-import type { KeyStore } from '../keys/key-store.js';
+import type { GeneratedVersion, KeyStore } from '../keys/key-store.js';
 import type { KeyOffer } from '../keys/thread-keys.js';
 import type { WantedKey } from '../keys/wanted-key.js';
 import type { SessionGrant } from '../lane/grant.js';
@@ -124,6 +124,11 @@ export class DataPath implements AsyncDisposable {
   /** The key is zeroed when this returns; resolves when the threads have wiped what they made of it. */
   async removeKey(keyUid: string): Promise<void> {
     await this.#offer(await this.ports.keys.remove(keyUid));
+  }
+
+  /** The secrets that were made here and are in use. */
+  generatedKeys(): readonly GeneratedVersion[] {
+    return this.ports.keys.generated();
   }
 
   /** What the threads have done since they began. */

@@ -76,7 +76,12 @@ export class AccelerationService implements AsyncDisposable {
       epoch: store.epoch,
       leaseMilliseconds,
     });
-    this.#activities = new SessionActivities(domain, this.#leases, clock);
+    this.#activities = new SessionActivities(domain, this.#leases, clock, async (dpu, told) => {
+      const news = domain.newFingerprints(dpu, told);
+      // What could not be stored is told with the next heartbeat again.
+      if (news.length > 0)
+        await service.change('system', (context) => ok(domain.noteFingerprints(dpu, news, context)));
+    });
     this.#ends = new SessionEnds({ service, domain, activities: this.#activities, bus, clock });
     this.#requests = new SessionRequests(service, domain, this.#activities, random);
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'acceleration' });
@@ -153,7 +158,7 @@ export class AccelerationService implements AsyncDisposable {
   }
 
   async handleHeartbeat(request: Received): Promise<Result<Message, AppError>> {
-    const answer = this.#activities.heartbeat(request);
+    const answer = await this.#activities.heartbeat(request);
     this.#settler.wake();
     return answer;
   }

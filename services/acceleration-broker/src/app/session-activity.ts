@@ -3,18 +3,19 @@ import type { Message, Received } from '@outboard/bus';
 import {
   decodeBinary,
   encodeJson,
+  type GeneratedKeyVersion,
   type SessionActivity,
   SessionCountersResponseSchema,
   SessionsHeartbeatRequestSchema,
   SessionsHeartbeatResponseSchema,
 } from '@outboard/contracts';
 import type { AppError, Clock, Result } from '@outboard/core';
-import { type AccelerationSession, formatTime } from '@outboard/model';
+import { type AccelerationSession, formatTime, type Name } from '@outboard/model';
 import { binaryReply, dpuOf } from '@outboard/resource-service';
 import type { AccelerationDomain } from '../domain/acceleration-domain.js';
 import type { SessionLeases } from './session-leases.js';
 
-/** Sessions of one message that are looked at, as the protocol bounds them. */
+/** Sessions, and keys, of one message that are looked at, as the protocol bounds them. */
 const MAX_SESSIONS = 1_000;
 
 interface Told {
@@ -33,10 +34,11 @@ export class SessionActivities {
     private readonly domain: AccelerationDomain,
     private readonly leases: Pick<SessionLeases, 'give'>,
     private readonly clock: Clock,
+    private readonly noteFingerprints: (dpu: Name, told: readonly GeneratedKeyVersion[]) => Promise<void>,
   ) {}
 
   /** Takes over what a worker tells; the answer renews the lease of its sessions. */
-  heartbeat(received: Received): Result<Message, AppError> {
+  async heartbeat(received: Received): Promise<Result<Message, AppError>> {
     const dpu = dpuOf(received);
     if (!dpu.ok) return dpu;
     const request = decodeBinary(SessionsHeartbeatRequestSchema, received.body);
@@ -48,6 +50,7 @@ export class SessionActivities {
       this.#told.set(activity.sessionUid, { activity, toldAt: this.clock.now() });
       this.#connectedAt.set(activity.sessionUid, this.clock.monotonic());
     }
+    await this.noteFingerprints(dpu.value, request.value.generatedKeys.slice(0, MAX_SESSIONS));
     const { applied, stalled } = request.value;
     this.domain.setStalled(dpu.value, stalled);
     const version = applied && { epoch: applied.epoch, sequence: Number(applied.sequence) };

@@ -1,3 +1,4 @@
+import type { GeneratedKeyVersion } from '@outboard/contracts';
 import { AppError, err, ok, type Result } from '@outboard/core';
 import type { DocumentDomain } from '@outboard/document-owner';
 import type {
@@ -31,7 +32,7 @@ import { present } from './present.js';
 import { project } from './projection.js';
 import { keyOf, nameKey, RECORD_KINDS, type StoredRecord } from './records.js';
 import { adopt } from './restored.js';
-import { putKeyObjects, settleKey } from './settle-key.js';
+import { fingerprinted, putKeyObjects, settleKey } from './settle-key.js';
 import { putSessionObject, settleSession } from './settle-session.js';
 import { type RecordChange, World } from './world.js';
 
@@ -164,6 +165,24 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
     else stalled.delete(dpu);
     for (const sessions of [indexes.sessionsByDpu.of(dpu), indexes.unsatisfied])
       for (const session of sessions) dirtySessions.add(session);
+  }
+
+  /** Those of the keys that a DPU tells to have made whose fingerprints are not known yet. */
+  newFingerprints(dpu: Name, told: readonly GeneratedKeyVersion[]): readonly GeneratedKeyVersion[] {
+    return told.filter((each) => fingerprinted(this.#world, dpu, each) !== undefined);
+  }
+
+  /** Has keys say by what the secrets that a DPU has made can be recognised. */
+  noteFingerprints(
+    dpu: Name,
+    told: readonly GeneratedKeyVersion[],
+    context: DomainContext,
+  ): readonly DomainChange[] {
+    for (const each of told) {
+      const record = fingerprinted(this.#world, dpu, each);
+      if (record) settleKey(this.#world, record, context);
+    }
+    return this.#takeChanges();
   }
 
   /** The sequence of its document that a DPU must have applied to be sure to serve nothing that is served elsewhere. */

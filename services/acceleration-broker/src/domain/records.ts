@@ -80,6 +80,8 @@ export interface KeyPlace {
   readonly dpu: Name;
   readonly sealingPublicKey: string;
   readonly noncePrefix: number;
+  /** Of a secret that was made there, as its worker tells it. */
+  readonly fingerprint?: string | undefined;
 }
 
 export interface KeyRecord {

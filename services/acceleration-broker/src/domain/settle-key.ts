@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { GeneratedKeyVersion } from '@outboard/contracts';
 import { equal } from '@outboard/core';
 import {
   type AccelerationKeySpec,
@@ -16,6 +17,7 @@ import { type KeyPlace, type KeyRecord, nameKey, nameKeyOf } from './records.js'
 import type { World } from './world.js';
 
 const MAX_LAGGING = 10;
+const FINGERPRINT = /^[0-9a-f]{16}$/;
 const UINT32 = 2 ** 32;
 
 /**
@@ -79,6 +81,24 @@ export function putKeyObjects(
   for (const [dpu, places] of here)
     world.setObject(dpu, key, keyObject(record, places, sessionUid ?? ''), sequence);
   return [...here.keys()];
+}
+
+/** A key with the fingerprint that the maker of a version tells; undefined: that is no news, or not its to tell. */
+export function fingerprinted(
+  world: World,
+  dpu: Name,
+  { keyUid, version, fingerprint }: GeneratedKeyVersion,
+): KeyRecord | undefined {
+  const owner = world.indexes.owners.get(keyObjectKey(keyUid));
+  const record = owner === undefined ? undefined : world.at('AccelerationKey', owner);
+  const { generatedOn } = record?.resource.spec.versions.find((each) => each.version === version) ?? {};
+  if (record === undefined || generatedOn !== dpu || !FINGERPRINT.test(fingerprint)) return undefined;
+  const isIt = (place: KeyPlace): boolean => place.version === version && place.dpu === dpu;
+  if (!record.places.some((place) => isIt(place) && place.fingerprint !== fingerprint)) return undefined;
+  return {
+    ...record,
+    places: record.places.map((place) => (isIt(place) ? { ...place, fingerprint } : place)),
+  };
 }
 
 /**
@@ -151,7 +171,10 @@ function versionStatus(world: World, record: KeyRecord, version: KeyVersion): Ke
   return {
     version: version.version,
     state: version.state,
-    fingerprint: version.fingerprint,
+    fingerprint:
+      version.fingerprint ??
+      record.places.find((place) => place.version === version.version && place.dpu === generatedOn)
+        ?.fingerprint,
     dpus: (opened as Name[]).sort(),
     lost: maker !== undefined && isLost(record, version, maker),
   };

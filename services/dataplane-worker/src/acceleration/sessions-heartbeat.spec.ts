@@ -1,6 +1,6 @@
 import { create } from '@bufbuild/protobuf';
 import { expect, it } from '@jest/globals';
-import type { SessionActivity } from '@outboard/acceleration';
+import type { GeneratedVersion, SessionActivity } from '@outboard/acceleration';
 import type { Bus } from '@outboard/bus';
 import {
   decodeBinary,
@@ -42,6 +42,19 @@ it('sessions that have a connection are told with each beat, and once more when 
   await world.clock.advance(PERIOD);
   await world.clock.advance(PERIOD);
   expect(world.told).toEqual([['used 1'], ['used 0']]);
+  world.stop();
+});
+
+it('keys that were made here are told with each beat, a thousand a message', async () => {
+  const world = new HeartbeatWorld([]);
+  world.generated = Array.from({ length: 1_001 }, (_, version) => ({
+    keyUid: 'k',
+    version,
+    fingerprint: '0123456789abcdef',
+  }));
+  await world.start();
+  await world.clock.advance(PERIOD);
+  expect(world.toldKeys.map(({ length }) => length)).toEqual([1_000, 1, 1_000, 1]);
   world.stop();
 });
 
@@ -147,6 +160,8 @@ class HeartbeatWorld {
   isStandingStill = false;
   #version: { epoch: string; sequence: bigint; digest: Uint8Array } | undefined;
   #listener: (report: DocumentReport) => void = () => {};
+  generated: readonly GeneratedVersion[] = [];
+  readonly toldKeys: number[][] = [];
   readonly #heartbeat: SessionsHeartbeat;
 
   constructor(public sessions: readonly SessionActivity[]) {
@@ -161,6 +176,7 @@ class HeartbeatWorld {
           engines: [],
           faults: [],
         }),
+        generatedKeys: () => this.generated,
         renewLease: async (end) => {
           this.leases.push(end - this.clock.monotonic());
         },
@@ -187,7 +203,10 @@ class HeartbeatWorld {
       request: async (subject: string, { body }: { body: Uint8Array }) => {
         if (!this.isReachable) return err(new AppError('UNAVAILABLE', 'nobody answers'));
         await this.clock.delay(this.answerAfter);
-        const { sessions, applied, stalled } = unwrap(decodeBinary(SessionsHeartbeatRequestSchema, body));
+        const { sessions, applied, stalled, generatedKeys } = unwrap(
+          decodeBinary(SessionsHeartbeatRequestSchema, body),
+        );
+        this.toldKeys.push(generatedKeys.map(({ version }) => version));
         expect(subject).toBe(subjects.dpu('dpu-1', 'heartbeat', 'acceleration'));
         this.stalled.push(stalled);
         this.applied.push(applied ? `${applied.epoch} ${applied.sequence}` : '-');

@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import type { DataPath, DataPathActivity, SessionActivity } from '@outboard/acceleration';
+import type { DataPath, DataPathActivity, GeneratedVersion, SessionActivity } from '@outboard/acceleration';
 import type { Bus } from '@outboard/bus';
 import {
   decodeBinary,
@@ -19,14 +19,15 @@ const FIRST_INTERVAL_MILLISECONDS = 1_000;
 const MINIMUM_INTERVAL_MILLISECONDS = 200;
 const MAXIMUM_INTERVAL_MILLISECONDS = 5_000;
 const DEADLINE_MILLISECONDS = 2_000;
-const MAXIMUM_SESSIONS = 1_000;
+/** Sessions, and keys, of one message. */
+const MAXIMUM_TOLD = 1_000;
 /** Heartbeats in a row at which a thread has stood still before that is more than a long job. */
 const STALLED_BEATS = 3;
 
 export interface SessionsHeartbeatPorts {
   readonly dpu: string;
   readonly incarnation: string;
-  readonly dataPath: Pick<DataPath, 'activity' | 'renewLease'>;
+  readonly dataPath: Pick<DataPath, 'activity' | 'renewLease' | 'generatedKeys'>;
   readonly served: Pick<AccelerationEngine, 'applied' | 'onReport'>;
   /** What is served may be too old for a lease. */
   readonly outdated: () => void;
@@ -36,7 +37,7 @@ export interface SessionsHeartbeatPorts {
 
 /**
  * Renews the lease of this DPU's sessions, three times within its length, and tells the broker which of them are used, and
- * what they did: those that have, or just had, a connection. The lease is counted from the moment of asking: it never
+ * what they did: those that have, or just had, a connection; and by what the keys that were made here can be recognised. The lease is counted from the moment of asking: it never
  * lasts longer here than where it was granted.
  *
  * While a thread stands still nobody knows which sessions it has: those that were connected before count as connected
@@ -97,10 +98,12 @@ export class SessionsHeartbeat implements Disposable {
       connected.has(uid) ? [] : (known.get(uid) ?? []),
     );
     const used = [...connected.values(), ...ended];
+    // Each time: whoever hears it may have lost what was told before.
+    const made = this.ports.dataPath.generatedKeys();
     // At least one: it is for the lease as well.
-    for (let at = 0; at === 0 || at < used.length; at += MAXIMUM_SESSIONS) {
+    for (let at = 0; at === 0 || at < Math.max(used.length, made.length); at += MAXIMUM_TOLD) {
       if (this.#beat.isClosed) return;
-      await this.#tell(bus, used.slice(at, at + MAXIMUM_SESSIONS));
+      await this.#tell(bus, used.slice(at, at + MAXIMUM_TOLD), made.slice(at, at + MAXIMUM_TOLD));
     }
     this.#connected = connected;
     this.#noticeLease(known.size);
@@ -129,7 +132,11 @@ export class SessionsHeartbeat implements Disposable {
     else this.ports.log.info({}, 'the lease of the sessions is renewed');
   }
 
-  async #tell(bus: Bus, sessions: readonly SessionActivity[]): Promise<void> {
+  async #tell(
+    bus: Bus,
+    sessions: readonly SessionActivity[],
+    generatedKeys: readonly GeneratedVersion[],
+  ): Promise<void> {
     const { dpu, incarnation, clock, log } = this.ports;
     const { applied } = this.ports.served;
     const asked = clock.monotonic();
@@ -138,6 +145,7 @@ export class SessionsHeartbeat implements Disposable {
       sessions: sessions.map(sessionActivity),
       ...(applied && { applied }),
       stalled: this.#stillBeats >= STALLED_BEATS,
+      generatedKeys: [...generatedKeys],
     });
     const reply = await bus.request(
       subjects.dpu(dpu, 'heartbeat', 'acceleration'),
