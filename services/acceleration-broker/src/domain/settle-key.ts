@@ -160,6 +160,7 @@ function sessionUidOf(world: World, { resource: { metadata, spec } }: KeyRecord)
 function versionStatus(world: World, record: KeyRecord, version: KeyVersion): KeyVersionStatus {
   const { generatedOn } = version;
   const maker = world.dpu(generatedOn);
+  const made = record.places.find((place) => place.version === version.version && place.dpu === generatedOn);
   const opened =
     generatedOn === undefined
       ? version.sealed.flatMap(({ sealingPublicKey }) => [
@@ -171,10 +172,7 @@ function versionStatus(world: World, record: KeyRecord, version: KeyVersion): Ke
   return {
     version: version.version,
     state: version.state,
-    fingerprint:
-      version.fingerprint ??
-      record.places.find((place) => place.version === version.version && place.dpu === generatedOn)
-        ?.fingerprint,
+    fingerprint: made?.fingerprint ?? version.fingerprint,
     dpus: (opened as Name[]).sort(),
     lost: maker !== undefined && isLost(record, version, maker),
   };
