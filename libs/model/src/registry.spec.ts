@@ -113,6 +113,7 @@ describe.each(KIND_NAMES)('the kind %s', (name) => {
         }
         expect(kind.indexes(value).every(({ index }) => index.startsWith(`${token}.`))).toBe(true);
       }),
+      { numRuns: 20 },
     );
   });
 
