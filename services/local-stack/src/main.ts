@@ -66,7 +66,7 @@ async function main(): Promise<number> {
         say(`CNI on ${name}: namespace ${namespace}, OUTBOARD_CNI_SOCKET=${stack.stack.agentSocket(name)}`);
       }
     }
-    say('try: npm run outboard -- get ports -A     (Ctrl-C removes everything)');
+    say('try: npm run outboard -- get ports -A     (Ctrl-C removes everything but stores and logs)');
     await new Promise<void>((resolve) => {
       process.once('SIGINT', resolve).once('SIGTERM', resolve);
     });
