@@ -196,13 +196,14 @@ export class Installation implements AsyncDisposable {
 
   /** Puts a DPU on the fabric, and starts its worker. */
   async addDpu(dpu: SimulatedDpu): Promise<DataplaneWorker> {
-    const { name, underlayAddress, functions, hardware } = dpu;
+    const { name, functions, hardware } = dpu;
     const vswitch = new SimSwitch({ clock: this.#clock, ...(hardware && { hardware }) });
     // The host's own end comes first, as the functions' identities are told by its address.
     vswitch.plug('pf0hpf');
     for (let index = 0; index < functions; index++) vswitch.plug(`pf0vf${index}`);
-    this.fabric.add({ name, vswitch, underlayAddress });
-    this.#dpus.set(name, { dpu, vswitch, boots: 1 });
+    const standing = { dpu, vswitch, boots: 1 };
+    this.#plugIn(standing);
+    this.#dpus.set(name, standing);
     return this.startWorker(name);
   }
 
@@ -268,6 +269,7 @@ export class Installation implements AsyncDisposable {
     const dpu = this.#dpu(name);
     dpu.boots++;
     dpu.vswitch.reboot();
+    this.#plugIn(dpu);
   }
 
   isRunning(name: string): boolean {
@@ -300,6 +302,11 @@ export class Installation implements AsyncDisposable {
       probe: await this.#engines,
       log: this.#log,
     });
+  }
+
+  /** A DPU is on the fabric, with a kernel that remembers nothing. */
+  #plugIn({ dpu: { name, underlayAddress }, vswitch }: StandingDpu): void {
+    this.fabric.add({ name, vswitch, underlayAddress });
   }
 
   #dpu(name: string): StandingDpu {
