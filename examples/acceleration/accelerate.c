@@ -47,7 +47,7 @@ int main(int count, char **arguments)
 	from_hexadecimal(digits, token, sizeof(token));
 	const int shared = strcmp(arguments[4], "inline") != 0;
 	result = accelerator_open(&session, arguments[1], atoi(arguments[2]), token, shared ? 4 << 20 : 0,
-				  strcmp(arguments[4], "rings") == 0);
+				  strcmp(arguments[4], "rings") == 0 ? FLAG_RINGS : 0);
 	if (result)
 		return fail("open", result);
 	job.code = atoi(arguments[3]);

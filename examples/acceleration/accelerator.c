@@ -144,7 +144,7 @@ static int receive_welcome(int socket, struct accelerator_header *welcome, int *
 }
 
 int accelerator_open(struct accelerator *self, const char *path, uint32_t epoch, const uint8_t token[TOKEN_BYTES],
-		     uint64_t shared_bytes, int rings)
+		     uint64_t shared_bytes, uint16_t wishes)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	struct accelerator_header welcome, hello = { .inline_length = TOKEN_BYTES, .type = FRAME_HELLO, .version = 1,
@@ -155,7 +155,7 @@ int accelerator_open(struct accelerator *self, const char *path, uint32_t epoch,
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
-	hello.flags = shared_bytes ? FLAG_INPUT_SHARED | (rings ? FLAG_RINGS : 0) : 0;
+	hello.flags = shared_bytes ? FLAG_INPUT_SHARED | wishes : wishes & ~FLAG_RINGS;
 	self->epoch = epoch;
 	self->socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (self->socket < 0)

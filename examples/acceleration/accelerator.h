@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 enum accelerator_frame { FRAME_HELLO = 1, FRAME_WELCOME, FRAME_SUBMIT, FRAME_COMPLETE };
-enum accelerator_flag { FLAG_INPUT_SHARED = 1, FLAG_OUTPUT_SHARED = 2, FLAG_RINGS = 4 };
+enum accelerator_flag { FLAG_INPUT_SHARED = 1, FLAG_OUTPUT_SHARED = 2, FLAG_RINGS = 4, FLAG_BATCHES = 32 };
 enum { FRAME_WAKE = 9, RING_SLOTS = 64, SLOT_BYTES = 256, TOKEN_BYTES = 32, MAXIMUM_METADATA = 2040 };
 
 struct accelerator_header {
@@ -49,11 +49,12 @@ struct accelerator {
 };
 
 /*
- * Connects to a socket of a session. `shared_bytes` of shared memory, 0 for none. 0, or a negative errno, or the status
+ * Connects to a socket of a session. `shared_bytes` of shared memory, 0 for none. `wishes`: FLAG_RINGS, with shared memory;
+ * FLAG_BATCHES, to be woken for several completions at once rather than for each. 0, or a negative errno, or the status
  * (greater than 0) with which the worker refused.
  */
 int accelerator_open(struct accelerator *self, const char *path, uint32_t epoch, const uint8_t token[TOKEN_BYTES],
-		     uint64_t shared_bytes, int rings);
+		     uint64_t shared_bytes, uint16_t wishes);
 void accelerator_close(struct accelerator *self);
 
 /*

@@ -19,6 +19,8 @@ export interface ClientOptions {
   readonly sharedBytes?: number;
   /** Submit and complete in shared memory, and look there for a while before waiting. True. */
   readonly rings?: boolean;
+  /** Be woken for several completions at once rather than for each: more jobs a second, the first of them later. False. */
+  readonly batches?: boolean;
   /** How long a job may be on its way, tries and moves included, milliseconds. 30,000. */
   readonly timeoutMilliseconds?: number;
   /** Of one try: a worker that has not answered by then is taken for dead. 5,000. */
@@ -225,7 +227,8 @@ export class AccelerationClient implements Disposable {
   }
 
   async #connect(socket: string): Promise<QueuePair> {
-    const { locate, sharedBytes = 8 << 20, rings = true, attemptMilliseconds = 5000 } = this.options;
+    const { locate, sharedBytes = 8 << 20, attemptMilliseconds = 5000 } = this.options;
+    const { rings = true, batches = false } = this.options;
     const { directory, token } = await locate();
     const { epoch } = await readSession(directory);
     return QueuePair.connect({
@@ -234,6 +237,7 @@ export class AccelerationClient implements Disposable {
       epoch,
       sharedBytes,
       rings,
+      batches,
       timeoutMilliseconds: attemptMilliseconds,
     });
   }

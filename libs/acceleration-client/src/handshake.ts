@@ -18,6 +18,7 @@ export interface HelloOptions {
   /** Bytes of shared memory; 0: everything goes over the socket. */
   readonly sharedBytes: number;
   readonly rings: boolean;
+  readonly batches?: boolean;
   /** Within which the worker must answer, now and to each job. */
   readonly timeoutMilliseconds: number;
 }
@@ -57,12 +58,15 @@ function connect(path: string): number {
   }
 }
 
-function helloFrame({ token, epoch, sharedBytes, rings }: HelloOptions): Uint8Array {
+function helloFrame({ token, epoch, sharedBytes, rings, batches }: HelloOptions): Uint8Array {
   const frame = new Uint8Array(HEADER_BYTES + token.length);
   const header = headerOf(FRAME.HELLO, {
     inlineLength: token.length,
     epoch,
-    flags: (sharedBytes > 0 ? FLAG.INPUT_SHARED : 0) | (sharedBytes > 0 && rings ? FLAG.RINGS : 0),
+    flags:
+      (sharedBytes > 0 ? FLAG.INPUT_SHARED : 0) |
+      (sharedBytes > 0 && rings ? FLAG.RINGS : 0) |
+      (batches ? FLAG.BATCHES : 0),
     inputOffset: sharedBytes,
   });
   writeHeader(new DataView(frame.buffer), 0, header);

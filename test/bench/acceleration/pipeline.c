@@ -47,7 +47,7 @@ int main(int count, char **arguments)
 	for (int index = 0; index < TOKEN_BYTES; index++)
 		sscanf(arguments[8] + 2 * index, "%2hhx", token + index);
 	if (accelerator_open(&session, arguments[1], atoi(arguments[2]), token,
-			     shared ? 65536 + 2 * stride * depth : 0, strcmp(arguments[4], "rings") == 0))
+			     shared ? 65536 + 2 * stride * depth : 0, FLAG_BATCHES | (strcmp(arguments[4], "rings") == 0 ? FLAG_RINGS : 0)))
 		return 1;
 	body = malloc(size + 65536 + MAXIMUM_METADATA);
 	data = malloc(size);

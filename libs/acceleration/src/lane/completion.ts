@@ -39,6 +39,7 @@ export class Completer {
       writeHeader(room.view, room.at, header);
       if (header.metadataBytes > 0) room.bytes.set(results, metadata);
       connection.output.commit(HEADER_BYTES + header.inlineLength);
+      connection.moderation.completed(1);
       return ended;
     }
     const output =
@@ -134,6 +135,7 @@ function publish(connection: Connection, header: Header, inRing: boolean, result
   writeHeader(room.view, room.at, header);
   if (length > 0) room.bytes.set(results, room.at + HEADER_BYTES);
   connection.output.commit(HEADER_BYTES + length);
+  connection.moderation.completed(1);
 }
 
 const microseconds = (milliseconds: number): number => Math.max(0, Math.round(milliseconds * 1000));

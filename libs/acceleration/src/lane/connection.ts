@@ -14,6 +14,7 @@ import { STATUS, type Status } from '../wire/status.js';
 import { type Chunk, type ChunkPool, ReceiveBuffer } from './receive-buffer.js';
 import { RegionViews } from './region-views.js';
 import { SendQueue } from './send-queue.js';
+import { WakeModeration } from './wake-moderation.js';
 
 /** Frames that one reading takes in: the others of the thread have their turn. */
 const MAXIMUM_FRAMES_PER_TURN = 256;
@@ -48,6 +49,7 @@ export interface ConnectionHandler {
 /** A connection as frames: what is in them is somebody else's matter. Whatever breaks the format ends it. */
 export class Connection {
   readonly output = new SendQueue();
+  readonly moderation = new WakeModeration();
   /** Of the session that it was granted; undefined: whose it is is not known yet. */
   epoch: number | undefined;
   region: SharedMemory | undefined;
@@ -168,10 +170,18 @@ export class Connection {
     if (rings?.completions.show() && rings.clientWaits.take()) this.send(headerOf(FRAME.WAKE));
   }
 
+  /** Whether what there is to send waits for more. `now`: monotonic milliseconds. */
+  holdsBack(now: number): boolean {
+    const { start, end } = this.#input;
+    const postponed = this.postponed ? Math.floor((end - start) / HEADER_BYTES) : 0;
+    return this.moderation.holds(now, this.jobsInFlight + postponed, this.output.pending);
+  }
+
   /** Sends and shows what there is. True: all of it; false: the socket takes no more now. The other side being gone closes it. */
   flush(): boolean {
     if (this.closed) return true;
     this.showCompletions();
+    this.moderation.sent();
     try {
       return this.output.flush((bytes) => unixSocket.send(this.descriptor, bytes));
     } catch (failure) {

@@ -122,9 +122,10 @@ export class Connections implements Disposable {
     return true;
   }
 
-  /** Sends what there is, as far as sockets take it. */
-  flush(): void {
+  /** Sends what there is, as far as sockets take it. `now`: monotonic milliseconds. */
+  flush(now: number): void {
     for (const connection of this.#unsent) {
+      if (connection.holdsBack(now)) continue;
       const sent = connection.flush();
       if (connection.closed) {
         this.close(connection);

@@ -46,6 +46,7 @@ export function welcome(connection: Connection, grant: SessionGrant, header: Hea
     grantedJobs: grant.maximumJobs,
     grantedUnits: Math.min(0xffff, Math.ceil(grant.maximumBytes / GRANT_UNIT)),
   });
+  connection.moderation.wanted = (header.flags & FLAG.BATCHES) !== 0;
   if ((header.flags & FLAG.INPUT_SHARED) === 0) {
     connection.send(answer);
     return;

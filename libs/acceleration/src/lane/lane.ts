@@ -165,7 +165,7 @@ export class Lane implements Disposable {
     if (now >= this.#leaseEnd) this.#connections.sendAllAway(STATUS.UNAVAILABLE);
     if (this.#queue.length > 0) this.#run(now);
     if (came > 0) this.#spinUntil = monotonic() + SPIN_MILLISECONDS;
-    this.#connections.flush();
+    this.#connections.flush(monotonic());
     this.#connections.sweep(now);
   }
 
@@ -291,6 +291,7 @@ export class Lane implements Disposable {
     unit.did(jobs, bytes, ended - began);
     this.#queue.chargeAlone(session.flow, ended - began);
     connection.refusals = 0;
+    if (input !== undefined) connection.moderation.completed(jobs);
     this.#connections.touch(connection);
     this.#askForNonces({ pipeline });
     return end === 'LATER';

@@ -38,6 +38,8 @@ export const FLAG = {
   /** COMPLETE: all steps ran in a native library, or in hardware. */
   NATIVE: 8,
   HARDWARE: 16,
+  /** HELLO: the client would rather be woken for several completions at once than for each. */
+  BATCHES: 32,
 } as const;
 
 /** Where the fields are in the header. Those that a frame does not use are 0. */
