@@ -157,12 +157,17 @@ async function chain(worker: BenchWorker): Promise<void> {
     const input = words(size);
     const whole: number[] = [];
     const parts: number[] = [];
-    for (let round = 0; round < 60; round++) {
+    const inOne = async (): Promise<void> => {
       whole.push((await client.run(3, input)).engineNanoseconds / 1000);
+    };
+    const oneByOne = async (): Promise<void> => {
       const compressed = await client.run(2, input);
       const encrypted = await client.run(1, compressed.output);
       parts.push((compressed.engineNanoseconds + encrypted.engineNanoseconds) / 1000);
-    }
+    };
+    // Whichever comes second finds the caches as the first has left them.
+    for (let round = 0; round < 60; round++)
+      for (const each of round % 2 === 0 ? [inOne, oneByOne] : [oneByOne, inOne]) await each();
     const ratio = median(parts) / median(whole);
     report({
       bench: BENCH,

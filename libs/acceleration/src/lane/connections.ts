@@ -92,6 +92,10 @@ export class Connections implements Disposable {
     for (const connection of [...this.#postponed]) {
       if (connection.blocked) continue;
       connection.resume();
+      if (connection.closed) {
+        this.close(connection);
+        continue;
+      }
       if (!connection.postponed) this.#postponed.delete(connection);
       this.touch(connection);
     }

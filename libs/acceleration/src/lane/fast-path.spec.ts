@@ -335,6 +335,18 @@ it('a fault that is injected is met by every job', () => {
   expect([fault.injected, total(fast) - before]).toEqual([2, 0]);
 });
 
+it('what breaks the format behind more plain jobs than are done at once ends the connection', () => {
+  begin(fast);
+  const client = fast.world.connect();
+  const bytes = Buffer.alloc(4096);
+  for (let id = 0; id < 40; id++) client.send(submission(1, id, bytes, bytes.length), [], bytes);
+  client.sendBytes(Buffer.alloc(64, 0xff));
+  const types: (number | undefined)[] = [];
+  do types.push(client.receive()?.header.type);
+  while (types.at(-1) !== undefined);
+  expect(types.slice(-2)).toEqual([FRAME.GOAWAY, undefined]);
+});
+
 it('nothing is done after the lease', () => {
   begin(fast);
   const before = total(fast);

@@ -31,6 +31,7 @@ const LONGEST_TURN_MILLISECONDS = 0.3;
 export const SPIN_MILLISECONDS = 0.05;
 /** How long sockets are not looked at while rings are, milliseconds. */
 const POLL_MILLISECONDS = 0.02;
+/** For how long nobody else must have had jobs, so that those of one session need not be queued. */
 const ALONE_MILLISECONDS = 10;
 const IDLE_WAIT_MILLISECONDS = 1000;
 const BACKLOG = 64;
@@ -44,7 +45,7 @@ export interface LanePorts {
   readonly engines: EngineSet;
   /** Undefined: every job goes the general way. */
   readonly fastPath: FastPath | undefined;
-  /** For how long nobody else must have had jobs, so that those of one session need not be queued, milliseconds. */
+  /** In place of 10, for tests. */
   readonly aloneMilliseconds?: number;
   /** More counters of this key should be reserved. */
   readonly onRefill: (keyUid: string, version: number) => void;
