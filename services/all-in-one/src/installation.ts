@@ -28,6 +28,8 @@ export interface SimulatedDpu {
   readonly pfMacAddress: string;
   /** How many virtual functions it has, `pf0vf0` and up. */
   readonly functions: number;
+  /** Whether the host's own end of the physical function, `pf0hpf`, can have a port; absent: it can. */
+  readonly physicalFunction?: boolean;
   readonly underlayAddress: string;
   /** Tables of hardware that its switch has; absent: all is software. */
   readonly hardware?: SimSwitchOptions['hardware'];
@@ -199,7 +201,7 @@ export class Installation implements AsyncDisposable {
     const { name, functions, hardware } = dpu;
     const vswitch = new SimSwitch({ clock: this.#clock, ...(hardware && { hardware }) });
     // The host's own end comes first, as the functions' identities are told by its address.
-    vswitch.plug('pf0hpf');
+    if (dpu.physicalFunction !== false) vswitch.plug('pf0hpf');
     for (let index = 0; index < functions; index++) vswitch.plug(`pf0vf${index}`);
     const standing = { dpu, vswitch, boots: 1 };
     this.#plugIn(standing);
