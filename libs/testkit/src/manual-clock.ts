@@ -79,4 +79,8 @@ export class ManualClock implements Clock {
 }
 
 /** Lets every promise that can go on go on: an immediate runs after all microtasks. */
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+/** Until what was asked of files is answered, too: no time passes on disks, however slow they are. */
+async function settle(): Promise<void> {
+  do await new Promise((resolve) => setImmediate(resolve));
+  while (process.getActiveResourcesInfo().some((resource) => resource.startsWith('FSReq')));
+}
