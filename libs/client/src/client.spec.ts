@@ -129,13 +129,14 @@ describe('the intent publisher', () => {
     expect(refused.ok ? '' : refused.error.violations[0]?.description).toContain(String(MAX_BODY_BYTES));
   });
 
-  it('goes on after the log has forgotten where it was', async () => {
+  it('goes on after the log has forgotten where it was, though there is none for a time', async () => {
     let end: (failure: AppError) => void = () => {};
     let watches = 0;
     const forgetful: Bus = Object.create(orchestrator, {
       watch: {
         value: async (...asked: Parameters<Bus['watch']>) => {
           if (++watches === 2) throw new AppError('UNAVAILABLE', 'not yet');
+          if (watches === 3) throw new AppError('FAILED_PRECONDITION', 'there is no stream');
           const watching = await orchestrator.watch(...asked);
           const closed = new Promise<void>((_, reject) => {
             end = reject;
@@ -147,8 +148,8 @@ describe('the intent publisher', () => {
     });
     const following = await IntentPublisher.open(forgetful, 'acme', clock);
     end(new AppError('OUT_OF_RANGE', 'forgotten'));
-    await clock.advance(5_000);
-    expect(watches).toBe(3);
+    await clock.advance(10_000);
+    expect(watches).toBe(4);
     const consumer = await consume((delivery) =>
       answer(delivery, 'accepted', Buffer.from('{"kind":"Port","metadata":{"name":"web-0"}}')),
     );

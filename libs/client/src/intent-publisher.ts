@@ -124,18 +124,17 @@ export class IntentPublisher implements AsyncDisposable {
     );
     if (this.#closed) return events[Symbol.asyncDispose]();
     this.#events = events;
-    events.closed.catch((failure) => this.#followAgain(tenant, AppError.from(failure)));
+    events.closed.catch(() => this.#followAgain(tenant));
   }
 
   /**
-   * After an outage the log may have forgotten where this was. What was missed is answered again: whatever waits is sent
-   * again until it is.
+   * After an outage the log may have forgotten where this was, and may itself not be there until somebody makes it again:
+   * whatever the reason, it is tried again. What was missed is answered again: whatever waits is sent again until it is.
    */
-  #followAgain(tenant: string, { code }: AppError): void {
-    const isWorthIt = code === 'OUT_OF_RANGE' || code === 'UNAVAILABLE' || code === 'DEADLINE_EXCEEDED';
-    if (this.#closed || !isWorthIt) return;
+  #followAgain(tenant: string): void {
+    if (this.#closed) return;
     this.#again = this.clock.schedule(RESEND_MILLISECONDS, () => {
-      this.#follow(tenant).catch((failure) => this.#followAgain(tenant, AppError.from(failure)));
+      this.#follow(tenant).catch(() => this.#followAgain(tenant));
     });
   }
 
