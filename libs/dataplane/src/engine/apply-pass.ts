@@ -8,7 +8,7 @@ import {
   type Entry,
   eachNeed,
   type Issue,
-  type NeutralRecord,
+  NeutralRecord,
   sameObservation,
   type Tracker,
   type Urgency,
@@ -21,6 +21,8 @@ import type { Wants } from './wants.js';
 
 /** Failures in a row before one is told: what passes by itself within some 50 ms is nobody's business. */
 const ATTEMPTS_BEFORE_PROBLEM = 3;
+/** No intent is known that a leftover was there for. */
+const NO_SOURCE = { kind: '', tenant: '', name: '' };
 /** More removals than this are read back later, together. */
 const REMOVALS_READ_BACK_AT_ONCE = 64;
 
@@ -148,7 +150,7 @@ export class ApplyPass<S extends Spec> {
     // Our own failing attempts cause events too: those wait for their next attempt.
     if (retries.attempts(key) > 0 && sameObservation(before, found)) return;
     if (entry.wanted === undefined) {
-      if (this.#mayRemove(entry)) queue(entry, 'bulk');
+      this.releaseLeftover(entry);
       return;
     }
     if (pendingBefore === undefined) this.#drifted.add(key);
@@ -160,6 +162,24 @@ export class ApplyPass<S extends Spec> {
   #isSettledAs({ pending, urgency, observed }: Entry<S>, found: ObservedObject<S> | undefined): boolean {
     const isAtRest = pending === undefined && urgency === undefined && this.context.waits.size === 0;
     return isAtRest && observed !== undefined && sameObservation(observed, found);
+  }
+
+  /**
+   * What was found and is wanted by nobody may go, as its owner's document is complete and does not say it. Nobody is told
+   * that this document is applied before it has gone: it may let something through.
+   */
+  releaseLeftover(entry: Entry<S>): void {
+    const { progress, queue, wants } = this.context;
+    const { key, observed } = entry;
+    if (observed === undefined || !this.#mayRemove(entry)) return;
+    if (!this.#releasing.has(key)) {
+      const { owner } = observed.ownership.kind === 'owned' ? observed.ownership : {};
+      const owners = owner === undefined ? wants.owners : [owner];
+      const releasers = owners.map((owner) => new NeutralRecord<S>(owner, key, undefined, NO_SOURCE));
+      this.#releasing.set(key, releasers);
+      progress.open(entry, releasers, 'urgent');
+    }
+    queue(entry, 'bulk');
   }
 
   /** What is wanted of an object is another now; `releasing`: the records that want it no longer, if none does. */

@@ -93,6 +93,47 @@ describe('the engine', () => {
     expect(owned).toEqual([]);
   });
 
+  it('tells nobody that a document is applied before what a former run left is gone, and tells what cannot go', async () => {
+    const driver = memory();
+    const former = await EngineProbe.start(driver);
+    await former.apply(d.document(1, [...NETWORK, port(1)]));
+    await former[Symbol.asyncDispose]();
+    const next = faultyDriver(new MemoryDriver({ dpu: 'dpu-1', kernel: driver.kernel }));
+    const probe = await start(next);
+    let stays = true;
+    next.setFault((operation) =>
+      stays && operation.action === 'delete' && operation.observed.kind === 'sender'
+        ? { kind: 'failed', error: { code: 'EBUSY', message: 'it is in use' } }
+        : undefined,
+    );
+    const leftovers = () =>
+      probe.engine.inspect({
+        type: '',
+        after: '',
+        limit: 1000,
+        matches: ({ state, claims }) => state !== 'FOREIGN' && claims.length === 0,
+      }).objects;
+    const told: { sequence: bigint; problems: readonly string[]; leftovers: readonly string[] }[] = [];
+    probe.engine.onReport(({ version: { sequence }, problems }) =>
+      told.push({
+        sequence,
+        problems: problems.map(({ key }) => key),
+        leftovers: leftovers().map(({ key }) => key),
+      }),
+    );
+    await probe.apply(d.document(2, [...NETWORK, port(2)]));
+    const senders = leftovers().map(({ key }) => key);
+    expect(senders.length).toBeGreaterThan(0);
+    expect(senders.every((key) => key.startsWith('sender/'))).toBe(true);
+    for (const { problems, leftovers } of told)
+      expect(problems).toEqual(expect.arrayContaining([...leftovers]));
+
+    stays = false;
+    await probe.until(({ problemTotal }) => problemTotal === 0, probe.reports.length);
+    expect(leftovers()).toEqual([]);
+    expect(told.at(-1)).toEqual({ sequence: 2n, problems: [], leftovers: [] });
+  });
+
   it('steers otherwise at once when a hop of a chain goes down, and as before when it is up again', async () => {
     const driver = memory();
     const hops = new HopHealthBoard();

@@ -319,7 +319,8 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
     );
     if (complete.length === 0) return;
     for (const owner of complete) this.#gate.complete(owner);
-    for (const entry of this.#tracker.entries()) if (entry.pending === 'delete') this.#queue(entry, 'bulk');
+    for (const entry of this.#tracker.entries())
+      if (entry.pending === 'delete') this.#pass.releaseLeftover(entry);
   }
 
   #changed(change: Change): void {
