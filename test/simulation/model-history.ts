@@ -10,6 +10,8 @@ type PortEntry = Parameters<typeof judge>[1];
 export interface TriedFlow {
   readonly source: string;
   readonly destination: string;
+  /** Of the pod that has the destination. */
+  readonly destinationMac: string;
   readonly protocol: 'TCP' | 'UDP';
   readonly port: number;
 }
@@ -168,7 +170,11 @@ function passes(version: Version, place: Place, direction: Direction, flow: Trie
   const [own, other] =
     direction === 'EGRESS' ? [flow.source, flow.destination] : [flow.destination, flow.source];
   if (port === undefined || port.record.resource.spec.adminState === 'DOWN') return false;
-  if (!port.record.resource.status.addresses.some(({ ip }) => ip === own)) return false;
+  // A port may send from its own addresses only. What comes to its MAC is judged by whence it comes, whatever it is sent to.
+  const { addresses, macAddress } = port.record.resource.status;
+  const isItsOwn =
+    direction === 'EGRESS' ? addresses.some(({ ip }) => ip === own) : macAddress === flow.destinationMac;
+  if (!isItsOwn) return false;
   const { protocol, port: service } = flow;
   return judge(worldOf(version), port, direction, other as IpAddress, { protocol, service }).isAllowed;
 }

@@ -140,7 +140,14 @@ const flowsBetween = (from: Pod, to: Pod): TriedFlow[] =>
   to.port.status.addresses.flatMap(({ ip: destination }) =>
     from.port.status.addresses
       .filter(({ ip }) => isV6(ip) === isV6(destination))
-      .flatMap(({ ip: source }) => SERVICES.map((service) => ({ source, destination, ...service }))),
+      .flatMap(({ ip: source }) =>
+        SERVICES.map((service) => ({
+          source,
+          destination,
+          destinationMac: to.port.status.macAddress ?? '',
+          ...service,
+        })),
+      ),
   );
 
 const between = (from: Pod, to: Pod, { source, destination, protocol, port }: TriedFlow): string =>

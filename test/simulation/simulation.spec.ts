@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
-import { Simulation } from './simulation.js';
+import { simulatedDisk } from './simulated-disk.js';
 
 jest.setTimeout(600_000);
+jest.unstable_mockModule('node:fs/promises', () => simulatedDisk);
+const { Simulation } = await import('./simulation.js');
 
 /** Seeds whose runs have failed once, and what they showed. */
 const REGRESSIONS: readonly (readonly [seed: number, showed: string])[] = [
@@ -9,11 +11,8 @@ const REGRESSIONS: readonly (readonly [seed: number, showed: string])[] = [
 ];
 /** OUTBOARD_SEED runs one seed, OUTBOARD_RUNS that many from it on. */
 const FIRST_SEED = Number(process.env.OUTBOARD_SEED ?? 101);
-/**
- * A packet passes that no order of the changes allows, for a moment while policies change: the cause is not found yet. One of
- * them alone is tried (OUTBOARD_SEED=103), and fails.
- */
-const FAILING_SEEDS: ReadonlySet<number> = new Set([103, 112]);
+/** Fail, each time, and why is not found yet: one of them alone is tried (OUTBOARD_SEED=1001). */
+const FAILING_SEEDS: ReadonlySet<number> = new Set([1001, 1072, 1112]);
 const RUNS = Number(process.env.OUTBOARD_RUNS ?? (process.env.OUTBOARD_SEED === undefined ? 20 : 1));
 const STEPS = Number(process.env.OUTBOARD_STEPS ?? 120);
 

@@ -376,10 +376,9 @@ export class Simulation {
     return promise;
   }
 
-  /** Time passes, but not while anything is read from files or written to them: disks are as slow as they are. */
+  /** Time passes. */
   async #pass(milliseconds: number): Promise<void> {
     for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
-    while (isAtFiles()) await new Promise(setImmediate);
     await this.clock.advance(milliseconds);
   }
 
@@ -617,10 +616,6 @@ export class Simulation {
     return new Error(`seed ${this.seed}: ${what}\n  ${last}`);
   }
 }
-
-/** Whether something that was asked of files has no answer yet, whoever asked. */
-const isAtFiles = (): boolean =>
-  process.getActiveResourcesInfo().some((resource) => resource.startsWith('FSReq'));
 
 const keyOf = ({ kind, metadata: { tenant, name } }: AnyResource): string => `${kind} ${tenant}/${name}`;
 
