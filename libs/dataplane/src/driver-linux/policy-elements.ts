@@ -115,9 +115,8 @@ async function observeOne(place: Place, set: string, key: string): Promise<Obser
 
 async function observeAll(place: Place): Promise<Observed[]> {
   const ofGroups = (await groupSets(place)).flatMap(({ name }) => name ?? []);
-  const fixed = [...Object.values(PORT_SETS), ...Object.values(NAMED_PORT_SETS)];
   const found: Observed[] = [];
-  for (const set of [...fixed, ...ofGroups]) {
+  for (const set of [...FIXED_SETS, ...ofGroups]) {
     for (const object of await dumpSet(place, set)) found.push(object);
   }
   return found;
@@ -132,13 +131,21 @@ async function dumpSet(place: Place, set: string): Promise<Observed[]> {
   );
 }
 
-/** The key of an element of these sets; undefined for one that is none. */
+/** Sets that are always there. */
+const FIXED_SETS: ReadonlySet<string> = new Set([
+  ...Object.values(PORT_SETS),
+  ...Object.values(NAMED_PORT_SETS),
+]);
+
+/** The key of an element of these sets; undefined for one that is none, as those of the nameless sets of a rule (`__set0`). */
 export const policyElementKeyOf = (
   { name }: Place,
   set: string,
   { key, keyEnd }: Element,
-): string | undefined =>
-  key?.value && policyElementKey(name, set, hexOf(key.value), keyEnd?.value && hexOf(keyEnd.value));
+): string | undefined => {
+  if (key?.value === undefined || !(FIXED_SETS.has(set) || isGroupSet(set))) return undefined;
+  return policyElementKey(name, set, hexOf(key.value), keyEnd?.value && hexOf(keyEnd.value));
+};
 
 function observedElement(place: Place, set: string, element: Element): Observed | undefined {
   const { key: first, keyEnd, data } = element;

@@ -134,6 +134,24 @@ describe('the engine', () => {
     expect(told.at(-1)).toEqual({ sequence: 2n, problems: [], leftovers: [] });
   });
 
+  it('opens no port before what a former run left behind it is gone', async () => {
+    const driver = memory();
+    const former = await EngineProbe.start(driver);
+    await former.apply(d.document(1, [...NETWORK, port(1)]));
+    await former[Symbol.asyncDispose]();
+    const next = faultyDriver(new MemoryDriver({ dpu: 'dpu-1', kernel: driver.kernel }));
+    const done: string[] = [];
+    next.setFault((operation) => {
+      const { kind } = operation.action === 'delete' ? operation.observed : operation.object.spec;
+      done.push(`${operation.action} ${kind}`);
+      return undefined;
+    });
+    const probe = await start(next);
+    await probe.apply(d.document(2, [...NETWORK, port(2, 'pf0vf1')]));
+    expect(done).toEqual(expect.arrayContaining(['delete sender', 'create sender', 'create gate']));
+    expect(done.indexOf('create gate')).toBeGreaterThan(done.lastIndexOf('delete sender'));
+  });
+
   it('steers otherwise at once when a hop of a chain goes down, and as before when it is up again', async () => {
     const driver = memory();
     const hops = new HopHealthBoard();

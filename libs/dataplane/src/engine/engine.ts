@@ -135,7 +135,9 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
 
   submit(update: DocumentUpdate): void {
     const records = this.#wants.accept(update);
-    const urgency = records.length <= URGENT_ENTRIES ? 'urgent' : 'bulk';
+    // With the first one leftovers go: gates of ports must not open before what others left behind them is gone.
+    const isFirst = !this.#gate.isComplete(update.owner);
+    const urgency = records.length <= URGENT_ENTRIES && !isFirst ? 'urgent' : 'bulk';
     for (const record of records) this.#queueRecord(record, urgency);
     this.#openGates();
     this.#progress.changed(update.owner, urgency);
