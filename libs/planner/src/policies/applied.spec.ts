@@ -68,6 +68,19 @@ describe.each(['SecurityPolicy', 'AddressSet'] as const)('the condition Applied 
     expect(standing(kind)).toEqual(['AppliedAndReadBack', '', 1, 1, []]);
   });
 
+  it('waits for no DPU whose document stays as it is', () => {
+    lab.apply('AddressSet', 'office', { addresses: ['192.0.2.0/24', '198.51.100.0/24'] });
+    connect('web-0', 'dpu-1', 0);
+    lab.report('dpu-1');
+    lab.restart();
+    lab.report('dpu-1');
+    const addresses = ['198.51.100.0/24', '192.0.2.0/24'];
+    lab.apply('AddressSet', 'office', { addresses }, { labels: { of: 'staff' } });
+    const policy = { portSelector: WEB, ingress: OFFICE };
+    lab.apply('SecurityPolicy', 'web', policy, { labels: { of: 'staff' } });
+    expect(standing(kind)).toEqual(['AppliedAndReadBack', '', 1, 1, []]);
+  });
+
   it('survives a restart of the service', () => {
     connect('web-0', 'dpu-1', 0);
     lab.restart();

@@ -150,21 +150,28 @@ export class Groups {
     }
   }
 
-  /** An address set has other addresses. */
-  refresh(set: AddressSetEntry): void {
+  /** An address set is another; tells whether it has other addresses. */
+  refresh(set: AddressSetEntry): boolean {
     const { metadata } = set.record.resource;
     const group = this.#groups.get(`${metadata.tenant}/${metadata.uid}`);
-    if (!group) return;
+    if (!group) return false;
+    let isAnother = false;
     const wanted = new Set<PortEntry | IpPrefix>(set.record.resource.spec.addresses);
     const routers = [...group.members.keys(), ...[...group.places.values()].map(({ router }) => router)];
     for (const router of new Set(routers)) {
       const known = new Set(group.members.get(router)?.keys());
-      for (const member of known) if (!wanted.has(member)) this.setMember(group, router, member, []);
+      for (const member of known) {
+        if (wanted.has(member)) continue;
+        this.setMember(group, router, member, []);
+        isAnother = true;
+      }
       for (const prefix of set.record.resource.spec.addresses) {
         if (known.has(prefix)) continue;
         this.setMember(group, router, prefix, [prefixMember(group, router, prefix)]);
+        isAnother = true;
       }
     }
+    return isAnother;
   }
 
   /** What an address set's members are follows from its record, in whatever router they are asked for first. */

@@ -149,8 +149,9 @@ export class Policies {
     const before = entry.record.resource.spec;
     entry.record = record;
     if (before === record.resource.spec) return;
-    this.#groups.refresh(entry);
     this.#moved.add(entry);
+    // DPUs whose documents stay as they are would never tell that they have anything new.
+    if (!this.#groups.refresh(entry)) return;
     for (const dpu of this.dpusOf(entry)) this.#changed(entry, dpu, true);
   }
 
