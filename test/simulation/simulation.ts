@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Installation } from '@outboard/all-in-one';
-import type { Bus, StreamBus } from '@outboard/bus';
+import { type Bus, STREAMS, type StreamBus } from '@outboard/bus';
 import { IntentPublisher, StateCache } from '@outboard/client';
 import { decodeBinary, ObservedReportSchema, subjects } from '@outboard/contracts';
 import { type AppError, unwrap } from '@outboard/core';
@@ -77,7 +77,12 @@ interface Intent {
   readonly asked: Asked | undefined;
   readonly id: string;
   accepted: boolean | undefined;
+  /** It may be in the stream twice: sent again when that had forgotten that it has it. */
+  isTwice: boolean;
 }
+/** For so long the stream of intents knows which it has, milliseconds of the wall clock. */
+const DUPLICATE_WINDOW =
+  STREAMS.find(({ name }) => name === 'OUTBOARD_INTENT')?.duplicateWindowMilliseconds ?? 0;
 /** Under which a resource tells which intent has made it what it is. */
 const ASKED_BY = 'asked-by';
 
@@ -94,6 +99,8 @@ export class Simulation {
   readonly #trouble = new Map<string, Trouble>();
   /** By kind, tenant and name. */
   readonly #asked = new Map<string, Intent[]>();
+  /** In the order of the answers. */
+  readonly #answered: Intent[] = [];
   readonly #model = new ModelHistory(DPUS);
   /** What is tried is drawn apart: what happens does not depend on it. */
   readonly #tries: SeededRandom;
@@ -289,6 +296,9 @@ export class Simulation {
     const milliseconds = this.random.below(2 * MAXIMUM_JUMP) - MAXIMUM_JUMP;
     this.#count('jump of the clock', `${milliseconds} ms`);
     this.clock.jump(milliseconds);
+    if (milliseconds < DUPLICATE_WINDOW) return;
+    for (const intents of this.#asked.values())
+      for (const intent of intents) if (intent.accepted === undefined) intent.isTwice = true;
   }
 
   #clear(): void {
@@ -334,7 +344,7 @@ export class Simulation {
 
   #ask(kind: IntentKind, tenant: string, name: string, asked: Asked | undefined): void {
     const id = `id-${++this.#ids}`;
-    const intent: Intent = { asked, id, accepted: undefined };
+    const intent: Intent = { asked, id, accepted: undefined, isTwice: false };
     const key = `${kind} ${tenant}/${name}`;
     this.#asked.set(key, [...(this.#asked.get(key) ?? []), intent]);
     this.history.push(`${this.clock.monotonic()} ${id} ${key} ${JSON.stringify(asked ?? 'delete')}`);
@@ -342,6 +352,7 @@ export class Simulation {
       const result = await this.#submit(tenant, kind, name, asked, id);
       if (!result.ok && result.error.code === 'DEADLINE_EXCEEDED') return send();
       intent.accepted = result.ok;
+      this.#answered.push(intent);
       const outcome = result.ok ? (asked ? 'accepted' : 'deleted') : 'refused';
       this.#count(`${kind} ${outcome}`, `${id} ${result.ok ? '' : whyOf(result.error)}`);
     };
@@ -392,8 +403,8 @@ export class Simulation {
     if (away !== undefined) return `${away} does not run`;
     for (const [key, asked] of this.#asked)
       if (asked.some(({ accepted }) => accepted === undefined)) return `${key}: an intent has no answer`;
-    const wanted = this.#wanted();
     const there = new Map(this.#resources().map((resource) => [keyOf(resource), resource]));
+    const wanted = this.#wanted(there);
     for (const [key, { id, asked }] of wanted) {
       const resource = there.get(key);
       if (resource === undefined) return `${key}: was accepted, and is lost`;
@@ -407,15 +418,21 @@ export class Simulation {
     return more && `${more}: is there, and was never asked for or deleted`;
   }
 
-  /** What was accepted last of each resource. */
-  #wanted(): Map<string, Intent> {
+  /**
+   * What was accepted last of each resource: in the order in which it was asked, or, where that may be another in the
+   * stream, in which it was told.
+   */
+  #wanted(there: ReadonlyMap<string, AnyResource>): Map<string, Intent> {
     const wanted = new Map<string, Intent>();
-    for (const [key, intents] of this.#asked)
-      for (const intent of intents) {
-        if (!intent.accepted) continue;
-        if (intent.asked === undefined) wanted.delete(key);
-        else wanted.set(key, intent);
-      }
+    for (const [key, intents] of this.#asked) {
+      const told = intents.some(({ isTwice }) => isTwice)
+        ? this.#answered.findLast((intent) => intent.accepted && intents.includes(intent))
+        : undefined;
+      const isThere = told?.asked && there.get(key)?.metadata.labels[ASKED_BY] === told.id;
+      const isGone = told !== undefined && told.asked === undefined && !there.has(key);
+      const last = isThere || isGone ? told : intents.findLast(({ accepted }) => accepted);
+      if (last?.asked !== undefined) wanted.set(key, last);
+    }
     return wanted;
   }
 
