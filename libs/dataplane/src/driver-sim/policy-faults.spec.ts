@@ -95,8 +95,14 @@ class SimPolicyLab implements AsyncDisposable {
   }
 }
 
-/** What was possible meanwhile and neither before nor after, in all changes from a state to the others. */
-async function extraAllows(former: PolicyState): Promise<{ changes: number; extra: unknown[] }> {
+/**
+ * What was possible meanwhile and neither before nor after, in all changes from a state to the others, where one operation
+ * fails, and the one so many after it.
+ */
+async function extraAllows(
+  former: PolicyState,
+  apart: number,
+): Promise<{ changes: number; extra: unknown[] }> {
   let openings = new Set<string>();
   const lab = await SimPolicyLab.open((self) => {
     for (const flow of self.possible()) openings.add(flow);
@@ -108,7 +114,8 @@ async function extraAllows(former: PolicyState): Promise<{ changes: number; extr
       const before = await lab.become(former);
       openings = new Set();
       let count = 0;
-      lab.driver.setFault(() => (count++ === failing ? FAILURE : undefined));
+      const fails = (operation: number) => operation === failing || operation === failing + apart;
+      lab.driver.setFault(() => (fails(count++) ? FAILURE : undefined));
       const after = await lab.become(next);
       lab.driver.setFault(undefined);
       if (failing < 0) operations = count;
@@ -123,8 +130,12 @@ async function extraAllows(former: PolicyState): Promise<{ changes: number; extr
 }
 
 describe('policies on a simulated switch', () => {
-  it('never let through what neither the former nor the next allow, whichever step of a change fails', async () => {
-    const walks = await Promise.all(STATES.map(extraAllows));
+  it.each([
+    ['operation of a change fails', 0],
+    ['two operations of a change fail that follow each other', 1],
+    ['two operations of a change fail that are further apart', 5],
+  ])('never let through what neither the former nor the next allow, whichever %s', async (_, apart) => {
+    const walks = await Promise.all(STATES.map((former) => extraAllows(former, apart)));
     expect(walks.flatMap(({ extra }) => extra)).toEqual([]);
     expect(walks.reduce((sum, { changes }) => sum + changes, 0)).toBeGreaterThan(80);
   });

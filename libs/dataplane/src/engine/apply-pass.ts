@@ -59,6 +59,8 @@ export class ApplyPass<S extends Spec> {
   readonly #drifted = new Set<string>();
   readonly #held: HeldSteps<S>;
   #turn = 0;
+  /** Of a step of this run that is all or nothing and was not done: with this it is tried again. */
+  #failing: Entry<S> | undefined;
 
   constructor(private readonly context: ApplyPassContext<S>) {
     this.#held = new HeldSteps(context);
@@ -89,6 +91,7 @@ export class ApplyPass<S extends Spec> {
       else if (slowToRemove.has(kindOf(entry))) slowRemovals.push(entry);
       else removals.push(entry);
     }
+    this.#failing = undefined;
     await this.#remove(removals, urgency);
     // What is left and what takes its place change at once: in between it would be in neither, or in both.
     await this.#upsert([...leaving, ...upserts], urgency);
@@ -297,6 +300,11 @@ export class ApplyPass<S extends Spec> {
     const { driver, rankOf, later } = this.context;
     const removed: Entry<S>[] = [];
     for (const wave of waves(entries, (entry) => rankOf(kindOf(entry)), 'reverse')) {
+      // What is to be rid of it first is still there: a policy without the set of those whom it denies would deny nobody.
+      if (this.#failing !== undefined) {
+        this.#held.hold(wave, this.#failing);
+        continue;
+      }
       const operations: Operation<S>[] = [];
       const worked: Entry<S>[] = [];
       for (const entry of wave) {
@@ -345,8 +353,7 @@ export class ApplyPass<S extends Spec> {
     const { waits, retries, tracker } = this.context;
     const done: Entry<S>[] = [];
     const others: Entry<S>[] = [];
-    /** What may pass by itself. */
-    let failing: Entry<S> | undefined;
+    const failed: [entry: Entry<S>, message: string][] = [];
     for (const [index, entry] of entries.entries()) {
       const result = results[index];
       const { key } = entry;
@@ -378,15 +385,31 @@ export class ApplyPass<S extends Spec> {
           break;
         case 'retry':
         case 'failed':
-          this.#failed(entry, `${key}: ${result.error.message} (${result.error.code})`);
-          if (retries.attempts(key) < ATTEMPTS_BEFORE_PROBLEM) failing ??= entry;
+          failed.push([entry, `${key}: ${result.error.message} (${result.error.code})`]);
           break;
         case undefined:
           this.#failed(entry, `${key}: the driver gave no result`);
       }
     }
-    if (others.length > 0) this.#held.hold(others, failing);
+    this.#judgeFailures(failed, others);
     return done;
+  }
+
+  /** `others`: of a step that is all or nothing, not done because of these. It is tried again as a whole, with the first that may pass. */
+  #judgeFailures(failed: readonly (readonly [Entry<S>, string])[], others: Entry<S>[]): void {
+    const isStep = others.length > 0;
+    let failing: Entry<S> | undefined;
+    for (const [entry, message] of failed) {
+      if (isStep && failing !== undefined) {
+        others.push(entry);
+        continue;
+      }
+      this.#failed(entry, message);
+      if (this.context.retries.attempts(entry.key) < ATTEMPTS_BEFORE_PROBLEM) failing ??= entry;
+    }
+    if (!isStep) return;
+    this.#held.hold(others, failing);
+    this.#failing ??= failing;
   }
 
   /** Notes what a key is like; wakes what waited for it, and buries what went with it. */
