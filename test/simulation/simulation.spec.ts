@@ -8,6 +8,11 @@ const { Simulation } = await import('./simulation.js');
 /** Seeds whose runs have failed once, and what they showed. */
 const REGRESSIONS: readonly (readonly [seed: number, showed: string])[] = [
   [6, 'a state whose publishing had failed once was published after a newer one, and stayed'],
+  [105, 'a document was told to be applied before what it does not have any more was gone'],
+  [107, 'a policy that changed was gone before the next one was there, where two operations failed'],
+  [1001, 'an intent that is in the stream twice may come after a later one'],
+  [1112, 'a port opened before what another had left behind it was gone, when its worker began anew'],
+  [2016, 'an address set that was written again as it was stayed Applying'],
 ];
 /** OUTBOARD_SEED runs one seed, OUTBOARD_RUNS that many from it on. */
 const FIRST_SEED = Number(process.env.OUTBOARD_SEED ?? 101);
@@ -71,7 +76,7 @@ describe('the whole system, whatever happens to it', () => {
     }
   }
 
-  for (const [seed, showed] of REGRESSIONS)
+  for (const [seed, showed] of process.env.OUTBOARD_SEED === undefined ? REGRESSIONS : [])
     it(`holds with seed ${seed}, which showed that ${showed}`, () => run(seed));
 
   const seeds = Array.from({ length: RUNS }, (_, index) => FIRST_SEED + index);

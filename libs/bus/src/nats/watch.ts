@@ -111,6 +111,8 @@ export class NatsWatch {
   async #reopen(): Promise<void> {
     const opening = ++this.#openings;
     await reopening(this.#link, this.#stopped.signal, async () => {
+      // A later one has it: what that has opened is not to be closed.
+      if (opening !== this.#openings) return true;
       this.#feed.close();
       // What was read ahead comes again: the new consumer starts at what the handler has seen last.
       this.#queue.length = 0;
