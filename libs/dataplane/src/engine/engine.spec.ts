@@ -152,6 +152,32 @@ describe('the engine', () => {
     expect(done.indexOf('create gate')).toBeGreaterThan(done.lastIndexOf('delete sender'));
   });
 
+  it('removes what was made and not read back when it is not wanted any more, before it tells so', async () => {
+    const kernel = memory();
+    const driver = faultyDriver(kernel);
+    const probe = await start(driver);
+    // Nothing else needs a neighbour: it is read back later, with others.
+    let isAsked = false;
+    driver.setFault((operation) => {
+      if (operation.action === 'create' && operation.object.spec.kind === 'neighbour' && !isAsked) {
+        isAsked = true;
+        probe.engine.submit(d.delta(2, [], ['endpoint/p1']));
+      }
+      return undefined;
+    });
+    const left: (readonly string[])[] = [];
+    probe.engine.onReport(({ version, problemTotal }) => {
+      if (version.sequence !== 2n || problemTotal > 0) return;
+      left.push([...kernel.kernel.keys()].filter((key) => key.startsWith('neighbour/')));
+    });
+    probe.engine.submit(d.document(1, [...NETWORK, port(1)]));
+    await probe.until(({ version, problemTotal }) => version.sequence === 2n && problemTotal === 0);
+    await probe.engine.settled();
+    expect(isAsked).toBe(true);
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.flat()).toEqual([]);
+  });
+
   it('steers otherwise at once when a hop of a chain goes down, and as before when it is up again', async () => {
     const driver = memory();
     const hops = new HopHealthBoard();

@@ -97,7 +97,7 @@ export const asExpected = <S extends Spec>(entries: readonly Entry<S>[]): Scope<
   expected: entries.map(({ wanted }) => wanted),
 });
 
-const OWNED: Ownership = { kind: 'owned' };
+export const OWNED: Ownership = { kind: 'owned' };
 
 /** Most of what is there is as it is wanted: of the two descriptions one is kept. There are many. */
 export function asWanted<S extends Spec>(

@@ -4,7 +4,7 @@ import type { DocumentUpdate, DocumentVersion } from '../document.js';
 import type { Driver, DriverObject, HopIsUp, Resolve, Spec } from '../driver.js';
 import { ALL_HOPS_UP, type HopHealth } from '../hop-health.js';
 import type { Closures } from './closures.js';
-import { type Entry, eachNeed, NeutralRecord, NOBODY, sameSpec, type Tracker } from './entry.js';
+import { type Entry, eachNeed, NeutralRecord, NOBODY, OWNED, sameSpec, type Tracker } from './entry.js';
 import { ObjectReader } from './object-reader.js';
 import { SourceReader } from './source-reader.js';
 
@@ -31,6 +31,7 @@ export class Wants<S extends Spec> {
   readonly #documents = new Map<string, Document<S>>();
   /** Records by the neutral key that they refer to. */
   readonly #referrers = new Map<string, Set<NeutralRecord<S>>>();
+  #isPreview = false;
   /** How many wanted objects need a key, or live in it. */
   readonly #dependents = new Map<string, number>();
   readonly #parsed = new Map<Uint8Array, DataplaneObject>();
@@ -88,6 +89,7 @@ export class Wants<S extends Spec> {
     const { version = NO_VERSION, complete = false } = document ?? {};
     const before = new Map(document?.records);
     const records = this.accept(update);
+    this.#isPreview = true;
     const touched = records.flatMap((record) => this.realise(record));
     try {
       look(touched, records);
@@ -103,6 +105,7 @@ export class Wants<S extends Spec> {
       const restored = this.accept({ owner: update.owner, version, upserts, deletes });
       touched.push(...restored.flatMap((record) => this.realise(record)));
       if (document !== undefined) document.complete = complete;
+      this.#isPreview = false;
     }
     return touched;
   }
@@ -260,6 +263,19 @@ export class Wants<S extends Spec> {
     }
   }
 
+  /** What was made and is not read back yet is there as long as it is not removed: nothing else would be done about it. */
+  #takeForThere(entry: Entry<S>): void {
+    const { key, wanted, observed, stage } = entry;
+    if (wanted === undefined || observed !== undefined) return;
+    if (stage !== 'unverified' && stage !== 'verifying') return;
+    this.tracker.observe(entry, {
+      key,
+      spec: wanted.spec,
+      ownership: OWNED,
+      ...(wanted.within !== undefined && { within: wanted.within }),
+    });
+  }
+
   #claim(key: string, record: NeutralRecord<S>, claims: boolean): Entry<S> {
     const entry = this.tracker.at(key);
     let all: readonly NeutralRecord<S>[] = claims ? record.alone : NOBODY;
@@ -274,6 +290,7 @@ export class Wants<S extends Spec> {
     const object =
       all.length > 1 ? chosen(all.flatMap((each) => claimed(each) ?? [])) : only && claimed(only);
     if (object !== undefined) this.#count(object, 1);
+    else if (!this.#isPreview) this.#takeForThere(entry);
     entry.claims = all;
     this.closures.want(entry, object);
     return entry;
