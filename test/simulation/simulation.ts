@@ -63,7 +63,7 @@ const MAXIMUM_JUMP = 6 * 3_600_000;
 const REST_MILLISECONDS = 300_000;
 const REST_STEP_MILLISECONDS = 250;
 const STEP_MILLISECONDS = 50;
-/** Files in memory, where the machine has a place for them: workers wait for theirs. */
+/** Where files are in memory, if the machine has such a place: syncing them to a disk would only take time. */
 const IN_MEMORY = existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
 /** Within which everything that is stored is told, also in the worst weather but a partition. */
 const TOLD_MILLISECONDS = 60_000;
@@ -387,7 +387,7 @@ export class Simulation {
     return promise;
   }
 
-  /** Time passes. */
+  /** Whatever is under way comes to its next wait for the clock first. */
   async #pass(milliseconds: number): Promise<void> {
     for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate);
     await this.clock.advance(milliseconds);

@@ -78,8 +78,10 @@ export class ManualClock implements Clock {
   }
 }
 
-/** Lets every promise that can go on go on: an immediate runs after all microtasks. */
-/** Until what was asked of files is answered, too: no time passes on disks, however slow they are. */
+/**
+ * Lets every promise that can go on go on: an immediate runs after all microtasks. What was asked of files is answered first,
+ * too: no time passes on disks, however slow they are.
+ */
 async function settle(): Promise<void> {
   do await new Promise((resolve) => setImmediate(resolve));
   while (process.getActiveResourcesInfo().some((resource) => resource.startsWith('FSReq')));

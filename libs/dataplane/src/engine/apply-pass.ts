@@ -59,7 +59,7 @@ export class ApplyPass<S extends Spec> {
   readonly #drifted = new Set<string>();
   readonly #held: HeldSteps<S>;
   #turn = 0;
-  /** Of a step of this run that is all or nothing and was not done: with this it is tried again. */
+  /** Of the first step of this run that is all or nothing and was not done: what comes after it waits for this, too. */
   #failing: Entry<S> | undefined;
 
   constructor(private readonly context: ApplyPassContext<S>) {
@@ -395,20 +395,27 @@ export class ApplyPass<S extends Spec> {
     return done;
   }
 
-  /** `others`: of a step that is all or nothing, not done because of these. It is tried again as a whole, with the first that may pass. */
-  #judgeFailures(failed: readonly (readonly [Entry<S>, string])[], others: Entry<S>[]): void {
+  /**
+   * `others`: of a step that is all or nothing, not done because of these. It is tried again as a whole, with the first of
+   * them that may pass by itself.
+   */
+  #judgeFailures(
+    failed: readonly (readonly [entry: Entry<S>, message: string])[],
+    others: readonly Entry<S>[],
+  ): void {
     const isStep = others.length > 0;
+    const held = [...others];
     let failing: Entry<S> | undefined;
     for (const [entry, message] of failed) {
       if (isStep && failing !== undefined) {
-        others.push(entry);
+        held.push(entry);
         continue;
       }
       this.#failed(entry, message);
       if (this.context.retries.attempts(entry.key) < ATTEMPTS_BEFORE_PROBLEM) failing ??= entry;
     }
     if (!isStep) return;
-    this.#held.hold(others, failing);
+    this.#held.hold(held, failing);
     this.#failing ??= failing;
   }
 

@@ -31,6 +31,7 @@ export class Wants<S extends Spec> {
   readonly #documents = new Map<string, Document<S>>();
   /** Records by the neutral key that they refer to. */
   readonly #referrers = new Map<string, Set<NeutralRecord<S>>>();
+  /** Nothing is done about what changes meanwhile, and all of it is as before afterwards. */
   #isPreview = false;
   /** How many wanted objects need a key, or live in it. */
   readonly #dependents = new Map<string, number>();
@@ -263,8 +264,8 @@ export class Wants<S extends Spec> {
     }
   }
 
-  /** What was made and is not read back yet is there as long as it is not removed: nothing else would be done about it. */
-  #takeForThere(entry: Entry<S>): void {
+  /** What was made and is not read back yet is taken to be there: as something that nobody has seen it would be forgotten. */
+  #assumeMade(entry: Entry<S>): void {
     const { key, wanted, observed, stage } = entry;
     if (wanted === undefined || observed !== undefined) return;
     if (stage !== 'unverified' && stage !== 'verifying') return;
@@ -290,7 +291,7 @@ export class Wants<S extends Spec> {
     const object =
       all.length > 1 ? chosen(all.flatMap((each) => claimed(each) ?? [])) : only && claimed(only);
     if (object !== undefined) this.#count(object, 1);
-    else if (!this.#isPreview) this.#takeForThere(entry);
+    else if (!this.#isPreview) this.#assumeMade(entry);
     entry.claims = all;
     this.closures.want(entry, object);
     return entry;
