@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Installation } from '@outboard/all-in-one';
-import { type Bus, STREAMS, type StreamBus } from '@outboard/bus';
+import type { Bus, StreamBus } from '@outboard/bus';
 import { IntentPublisher, StateCache } from '@outboard/client';
 import { decodeBinary, ObservedReportSchema, subjects } from '@outboard/contracts';
 import { type AppError, unwrap } from '@outboard/core';
@@ -17,6 +17,7 @@ import {
 } from '@outboard/model';
 import type { Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
+import { IntentLedger } from './intent-ledger.js';
 import { ADDRESS_SET, type Asked, drawAddressSet, drawPolicy, drawPort, POLICIES } from './intents.js';
 import { Life, mortalClock } from './life.js';
 import { ModelHistory } from './model-history.js';
@@ -71,18 +72,6 @@ const TOLD_MILLISECONDS = 60_000;
 const CALM: Weather = { loss: 0, duplication: 0, lateness: 0 };
 
 type IntentKind = 'Port' | 'SecurityPolicy' | 'AddressSet';
-/** Of what a resource was asked to be, in order, and what became of it; undefined: no answer yet. */
-interface Intent {
-  /** Undefined: it is to go. */
-  readonly asked: Asked | undefined;
-  readonly id: string;
-  accepted: boolean | undefined;
-  /** It may be in the stream twice: sent again when that had forgotten that it has it. */
-  isTwice: boolean;
-}
-/** For so long the stream of intents knows which it has, milliseconds of the wall clock. */
-const DUPLICATE_WINDOW =
-  STREAMS.find(({ name }) => name === 'OUTBOARD_INTENT')?.duplicateWindowMilliseconds ?? 0;
 /** Under which a resource tells which intent has made it what it is. */
 const ASKED_BY = 'asked-by';
 
@@ -97,10 +86,7 @@ export class Simulation {
   readonly #lives = new Map<string, Life>();
   readonly #weather = new Map<string, Weather>();
   readonly #trouble = new Map<string, Trouble>();
-  /** By kind, tenant and name. */
-  readonly #asked = new Map<string, Intent[]>();
-  /** In the order of the answers. */
-  readonly #answered: Intent[] = [];
+  readonly #intents = new IntentLedger();
   readonly #model = new ModelHistory(DPUS);
   /** What is tried is drawn apart: what happens does not depend on it. */
   readonly #tries: SeededRandom;
@@ -296,9 +282,7 @@ export class Simulation {
     const milliseconds = this.random.below(2 * MAXIMUM_JUMP) - MAXIMUM_JUMP;
     this.#count('jump of the clock', `${milliseconds} ms`);
     this.clock.jump(milliseconds);
-    if (milliseconds < DUPLICATE_WINDOW) return;
-    for (const intents of this.#asked.values())
-      for (const intent of intents) if (intent.accepted === undefined) intent.isTwice = true;
+    this.#intents.jumped(milliseconds);
   }
 
   #clear(): void {
@@ -344,15 +328,13 @@ export class Simulation {
 
   #ask(kind: IntentKind, tenant: string, name: string, asked: Asked | undefined): void {
     const id = `id-${++this.#ids}`;
-    const intent: Intent = { asked, id, accepted: undefined, isTwice: false };
     const key = `${kind} ${tenant}/${name}`;
-    this.#asked.set(key, [...(this.#asked.get(key) ?? []), intent]);
+    const intent = this.#intents.ask(key, id, asked);
     this.history.push(`${this.clock.monotonic()} ${id} ${key} ${JSON.stringify(asked ?? 'delete')}`);
     const send = async (): Promise<void> => {
       const result = await this.#submit(tenant, kind, name, asked, id);
       if (!result.ok && result.error.code === 'DEADLINE_EXCEEDED') return send();
-      intent.accepted = result.ok;
-      this.#answered.push(intent);
+      this.#intents.answer(intent, result.ok);
       const outcome = result.ok ? (asked ? 'accepted' : 'deleted') : 'refused';
       this.#count(`${kind} ${outcome}`, `${id} ${result.ok ? '' : whyOf(result.error)}`);
     };
@@ -401,10 +383,10 @@ export class Simulation {
       (part) => this.#starting.has(part) || this.#lives.get(part)?.isOver,
     );
     if (away !== undefined) return `${away} does not run`;
-    for (const [key, asked] of this.#asked)
-      if (asked.some(({ accepted }) => accepted === undefined)) return `${key}: an intent has no answer`;
+    const { unanswered } = this.#intents;
+    if (unanswered !== undefined) return `${unanswered}: an intent has no answer`;
     const there = new Map(this.#resources().map((resource) => [keyOf(resource), resource]));
-    const wanted = this.#wanted(there);
+    const wanted = this.#intents.wanted((key) => there.get(key)?.metadata.labels[ASKED_BY]);
     for (const [key, { id, asked }] of wanted) {
       const resource = there.get(key);
       if (resource === undefined) return `${key}: was accepted, and is lost`;
@@ -416,24 +398,6 @@ export class Simulation {
     }
     const more = [...there.keys()].find((key) => !wanted.has(key));
     return more && `${more}: is there, and was never asked for or deleted`;
-  }
-
-  /**
-   * What was accepted last of each resource: in the order in which it was asked, or, where that may be another in the
-   * stream, in which it was told.
-   */
-  #wanted(there: ReadonlyMap<string, AnyResource>): Map<string, Intent> {
-    const wanted = new Map<string, Intent>();
-    for (const [key, intents] of this.#asked) {
-      const told = intents.some(({ isTwice }) => isTwice)
-        ? this.#answered.findLast((intent) => intent.accepted && intents.includes(intent))
-        : undefined;
-      const isThere = told?.asked && there.get(key)?.metadata.labels[ASKED_BY] === told.id;
-      const isGone = told !== undefined && told.asked === undefined && !there.has(key);
-      const last = isThere || isGone ? told : intents.findLast(({ accepted }) => accepted);
-      if (last?.asked !== undefined) wanted.set(key, last);
-    }
-    return wanted;
   }
 
   /** Of the kinds that are asked for all along. */
