@@ -9,13 +9,16 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Where counters and rings are in the region. */
-enum { SUBMISSION_TAIL = 0, COMPLETION_TAIL = 128, COMPLETION_HEAD = 192, WORKER_WAITS = 256 };
+enum { SUBMISSION_TAIL = 0, COMPLETION_TAIL = 128, COMPLETION_HEAD = 192, WORKER_WAITS = 256, CLIENT_WAITS = 320 };
 enum { SUBMISSIONS = 4096, COMPLETIONS = SUBMISSIONS + RING_SLOTS * SLOT_BYTES };
 /* Bytes that are sent, and slots that are shown, together; bytes that are received at once. */
 enum { BATCH_BYTES = 32 * 1024, BATCH_SLOTS = 8, RECEIVE_BYTES = 128 * 1024 };
+/* How long a ring is looked into before it is waited for; looks between two at the clock. */
+enum { SPIN_NANOSECONDS = 50 * 1000, LOOKS = 64 };
 
 static _Atomic uint32_t *cell(struct accelerator *self, size_t offset)
 {
@@ -225,6 +228,58 @@ int accelerator_flush(struct accelerator *self)
 	return result ? result : send_waiting(self);
 }
 
+static int64_t monotonic_nanoseconds(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * 1000000000LL + time.tv_nsec;
+}
+
+static int has_arrived(struct accelerator *self)
+{
+	self->arrived = atomic_load(cell(self, COMPLETION_TAIL));
+	return self->arrived != self->completed;
+}
+
+/* Takes what has come over the socket while jobs go in rings: somebody was woken, and nothing else. */
+static int take_wakes(struct accelerator *self)
+{
+	struct accelerator_buffer *incoming = &self->incoming;
+	struct accelerator_header header;
+	int result = receive(self);
+
+	for (; !result && incoming->end - incoming->start >= sizeof(header); incoming->start += sizeof(header)) {
+		memcpy(&header, incoming->bytes + incoming->start, sizeof(header));
+		if (header.type != FRAME_WAKE)
+			result = -ECONNABORTED;
+	}
+	return result;
+}
+
+/* Looks for a while, as that is the fastest way, and then waits to be woken: who looks has a core for itself. */
+static int wait_for_ring(struct accelerator *self)
+{
+	const int64_t until = monotonic_nanoseconds() + SPIN_NANOSECONDS;
+	int result;
+
+	do
+		for (int look = 0; look < LOOKS; look++, relax())
+			if (has_arrived(self))
+				return 0;
+	while (monotonic_nanoseconds() < until);
+	for (;;) {
+		atomic_store(cell(self, CLIENT_WAITS), 1);
+		/* The worker may have looked whether somebody waits just before. */
+		if (has_arrived(self)) {
+			atomic_store(cell(self, CLIENT_WAITS), 0);
+			return 0;
+		}
+		if ((result = wait_for_input(self)) || (result = take_wakes(self)))
+			return result;
+	}
+}
+
 /* Each look takes the counter's cache line from the worker: only once all is used that was there at the last. */
 static int complete_in_ring(struct accelerator *self, struct accelerator_header *header, void *body, size_t room)
 {
@@ -232,10 +287,8 @@ static int complete_in_ring(struct accelerator *self, struct accelerator_header 
 
 	if (self->arrived == self->completed) {
 		int result = accelerator_flush(self);
-		if (result)
+		if (result || (!has_arrived(self) && (result = wait_for_ring(self))))
 			return result;
-		while ((self->arrived = atomic_load(cell(self, COMPLETION_TAIL))) == self->completed)
-			relax();
 	}
 	memcpy(header, slot, sizeof(*header));
 	if (header->inline_length > room || header->inline_length > SLOT_BYTES - sizeof(*header))

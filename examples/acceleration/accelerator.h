@@ -68,7 +68,7 @@ int accelerator_flush(struct accelerator *self);
 
 /*
  * Waits for the next completion. `body` gets its metadata, and its output if that is not in shared memory, of together
- * at most `room` bytes. In rings it looks again and again: for a thread that has a core of its own. 0 or a negative errno.
+ * at most `room` bytes. In rings it looks again and again for 50 us before it waits. 0 or a negative errno.
  */
 int accelerator_complete(struct accelerator *self, struct accelerator_header *header, void *body, size_t room);
 

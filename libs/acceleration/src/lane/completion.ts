@@ -126,6 +126,7 @@ function publish(connection: Connection, header: Header, inRing: boolean, result
   const { rings } = connection;
   const length = header.metadataBytes;
   header.inlineLength = length;
+  connection.moderation.completed(1);
   if (inRing && rings !== undefined && length <= SLOT_METADATA && !rings.completions.isFull) {
     writeHeader(rings.completions.view, 0, header);
     if (rings.completions.write(length > 0 ? results : NOTHING)) connection.showCompletions();
@@ -135,7 +136,6 @@ function publish(connection: Connection, header: Header, inRing: boolean, result
   writeHeader(room.view, room.at, header);
   if (length > 0) room.bytes.set(results, room.at + HEADER_BYTES);
   connection.output.commit(HEADER_BYTES + length);
-  connection.moderation.completed(1);
 }
 
 const microseconds = (milliseconds: number): number => Math.max(0, Math.round(milliseconds * 1000));

@@ -164,10 +164,9 @@ export class Connection {
     this.output.commit(HEADER_BYTES);
   }
 
-  /** Shows the client the completions in its ring, and wakes it if it waits for them. */
+  /** Shows the client the completions in its ring. */
   showCompletions(): void {
-    const { rings } = this;
-    if (rings?.completions.show() && rings.clientWaits.take()) this.send(headerOf(FRAME.WAKE));
+    this.rings?.completions.show();
   }
 
   /** Whether what there is to send waits for more. `now`: monotonic milliseconds. */
@@ -177,10 +176,14 @@ export class Connection {
     return this.moderation.holds(now, this.jobsInFlight + postponed, this.output.pending);
   }
 
-  /** Sends and shows what there is. True: all of it; false: the socket takes no more now. The other side being gone closes it. */
+  /**
+   * Sends and shows what there is, and wakes a client that waits for its ring. True: all of it; false: the socket takes no more
+   * now. The other side being gone closes it.
+   */
   flush(): boolean {
     if (this.closed) return true;
     this.showCompletions();
+    if (this.moderation.hasSome && this.rings?.clientWaits.take()) this.send(headerOf(FRAME.WAKE));
     this.moderation.sent();
     try {
       return this.output.flush((bytes) => unixSocket.send(this.descriptor, bytes));

@@ -129,6 +129,7 @@ export class Connections implements Disposable {
   /** Sends what there is, as far as sockets take it. `now`: monotonic milliseconds. */
   flush(now: number): void {
     for (const connection of this.#unsent) {
+      connection.showCompletions();
       if (connection.holdsBack(now)) continue;
       const sent = connection.flush();
       if (connection.closed) {

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { bindLibrary, type FixedPlace, fixedPlace, LibraryUnavailable } from '@outboard/ffi';
 import type { ThreadKeyVersion } from '../keys/thread-keys.js';
 import { monotonic, sharedMonotonic } from '../monotonic.js';
+import { PAGE } from '../program/scratch.js';
 import { FIELD, FLAG, HEADER_BYTES, MAXIMUM_TRANSFER } from '../wire/frame.js';
 import { entryBytes } from '../wire/metadata.js';
 import type { Connection } from './connection.js';
@@ -79,7 +80,7 @@ export class FastPath {
   bytes = 0;
   /** Monotonic milliseconds: when its last job ended. */
   ended = 0;
-  readonly #scratch = fixedPlace(MAXIMUM_TRANSFER);
+  readonly #scratch = fixedPlace(MAXIMUM_TRANSFER + PAGE);
   readonly #place: FixedPlace = fixedPlace(WORDS * 8);
   readonly #work = new Float64Array(this.#place.bytes.buffer);
   readonly #origin = originOfThread();

@@ -123,6 +123,18 @@ it('a worker that waits is woken once by a frame, and a client that waits likewi
   expect(client.raw.receive()?.header.type).toBe(FRAME.PONG);
 });
 
+it('a client that would rather be woken for several completions sees each at once, and is woken for the last of them', () => {
+  const options = { sharedBytes: 1 << 20, rings: true, batches: true };
+  const other = new RingClient(world.connect('s1', options), world.pump);
+  for (let wait = 1; wait <= 3; wait++) {
+    other.ends.clientWaits.set();
+    for (let slot = 1; slot <= 8; slot++) other.submit(job(1, slot, INPUT, OUTPUT));
+    for (let slot = 1; slot <= 8; slot++) expect(other.completion().header.jobLow).toBe(slot);
+    expect(other.raw.receive()?.header.type).toBe(FRAME.WAKE);
+    expect(other.ends.clientWaits.take()).toBe(false);
+  }
+});
+
 it('a counter that no ring can have, or a frame that is no job, ends the connection with the reason', () => {
   new Int32Array(client.region.buffer)[REGION.submissionTail / 4] = 12_345;
   world.pump();

@@ -15,6 +15,11 @@ export class WakeModeration {
   /** Monotonic milliseconds since when there are some; Infinity: there are none. */
   #since = Number.POSITIVE_INFINITY;
 
+  /** There are completions that it may wait for. */
+  get hasSome(): boolean {
+    return this.#completions > 0;
+  }
+
   completed(jobs: number): void {
     this.#completions += jobs;
   }

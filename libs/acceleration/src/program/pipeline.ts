@@ -4,22 +4,11 @@ import type { FailoverEngine } from '../engine/failover-engine.js';
 import { JobDropped } from '../engine/fault.js';
 import type { ThreadKey } from '../keys/thread-keys.js';
 import { monotonic } from '../monotonic.js';
-import { MAXIMUM_TRANSFER } from '../wire/frame.js';
 import { type Metadata, MetadataWriter, type StepMetadata } from '../wire/metadata.js';
 import { STATUS, type Status } from '../wire/status.js';
 import type { Program } from './program.js';
+import type { Scratch } from './scratch.js';
 import { type PreparedStep, prepareStep, resultBytes } from './steps.js';
-
-/** Memory of a thread in which steps hand data on: it has one job at a time. */
-export class Scratch {
-  readonly #buffers: Uint8Array[] = [];
-
-  /** One of three; the one with the data that is read is never the one that is asked for. */
-  buffer(index: 0 | 1 | 2): Uint8Array {
-    this.#buffers[index] ??= new Uint8Array(MAXIMUM_TRANSFER);
-    return this.#buffers[index] as Uint8Array;
-  }
-}
 
 /** A program that is one ENCRYPT with nonces of the worker, or one DECRYPT. */
 export interface PlainCipher {
@@ -115,7 +104,7 @@ export class Pipeline {
     for (let index = 0; index < this.steps.length; index++) {
       const step = this.steps[index] as PreparedStep;
       const direct = step.changesData && index === this.#lastChange && (!outputShared || this.#writesInPlace);
-      const target = direct ? output : this.scratch.buffer(next);
+      const target = direct ? output : this.scratch.buffer(next, output);
       const length = this.#do(step, data, target, metadata[index]);
       this.ended = monotonic();
       const { used } = step.engine;
@@ -147,7 +136,7 @@ export class Pipeline {
   }
 
   #privately(data: Uint8Array): Uint8Array {
-    const copy = this.scratch.buffer(0).subarray(0, data.length);
+    const copy = this.scratch.buffer(0, data).subarray(0, data.length);
     copy.set(data);
     return copy;
   }

@@ -6,7 +6,7 @@ import { ThreadKey, ThreadKeyVersion } from '../keys/thread-keys.js';
 import { program, slotWith, step } from '../testing/lane-world.js';
 import { type Metadata, readMetadata } from '../wire/metadata.js';
 import { STATUS, statusName } from '../wire/status.js';
-import { Pipeline, Scratch } from './pipeline.js';
+import { Pipeline } from './pipeline.js';
 import {
   checkProgram,
   laneOfProgram,
@@ -15,6 +15,7 @@ import {
   type Step,
   type UncheckedStep,
 } from './program.js';
+import { Scratch } from './scratch.js';
 
 function problemsOf(...steps: UncheckedStep[]): string[] {
   const problems = new Problems();

@@ -10,7 +10,7 @@ import type { SessionGrant } from '../lane/grant.js';
 import { Lane } from '../lane/lane.js';
 import type { Program, Step } from '../program/program.js';
 import { FRAME, type Header, headerOf } from '../wire/frame.js';
-import { RawClient, type RawFrame } from './raw-client.js';
+import { RawClient, type RawFrame, type RawHello } from './raw-client.js';
 
 export const TOKEN = Buffer.alloc(32, 0x5a);
 
@@ -112,7 +112,7 @@ export class LaneWorld implements Disposable {
   }
 
   /** A connection of a session, authenticated. */
-  connect(sessionUid = 's1', options: { sharedBytes?: number; rings?: boolean } = {}): RawClient {
+  connect(sessionUid = 's1', options: Omit<RawHello, 'token' | 'epoch'> = {}): RawClient {
     const client = this.dial(sessionUid);
     const { header } = client.hello({ token: TOKEN, epoch: 1, ...options });
     if (header.code !== 0) throw new Error(`HELLO was answered with status ${header.code}`);

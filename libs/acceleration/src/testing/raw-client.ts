@@ -15,6 +15,8 @@ export interface RawHello {
   /** Bytes of shared memory that are asked for; absent: none. */
   readonly sharedBytes?: number;
   readonly rings?: boolean;
+  /** To be woken for several completions at once. */
+  readonly batches?: boolean;
   readonly version?: number;
 }
 
@@ -35,12 +37,15 @@ export class RawClient implements Disposable {
   }
 
   /** HELLO, and the answer to it. */
-  hello({ token, epoch, sharedBytes, rings = false, version = 1 }: RawHello): RawFrame {
+  hello({ token, epoch, sharedBytes, rings = false, batches = false, version = 1 }: RawHello): RawFrame {
     this.send(
       headerOf(FRAME.HELLO, {
         version,
         epoch,
-        flags: (sharedBytes === undefined ? 0 : FLAG.INPUT_SHARED) | (rings ? FLAG.RINGS : 0),
+        flags:
+          (sharedBytes === undefined ? 0 : FLAG.INPUT_SHARED) |
+          (rings ? FLAG.RINGS : 0) |
+          (batches ? FLAG.BATCHES : 0),
         inputOffset: sharedBytes ?? 0,
       }),
       [],

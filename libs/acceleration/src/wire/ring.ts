@@ -87,12 +87,11 @@ class RingEnd {
     return this.position % RING_SLOTS;
   }
 
-  /** Shows the other side how far this one is. False: it has been shown already. */
-  show(): boolean {
-    if (this.#shown === this.position) return false;
+  /** Shows the other side how far this one is. */
+  show(): void {
+    if (this.#shown === this.position) return;
     this.#shown = this.position;
     Atomics.store(this.cells, this.ownCell / 4, this.position | 0);
-    return true;
   }
 
   /** True: enough are not shown yet for it to be worth while. */
