@@ -22,11 +22,6 @@ import { RegionAllocator } from './region-allocator.js';
 
 /** Below this a copy into shared memory costs more than the socket does. */
 const SHARED_FROM_BYTES = 2048;
-/**
- * From the beginning of what shared memory has for data: what is copied from there is mostly copied to memory that begins
- * 16 bytes behind the beginning of a page, and some processors are slow at that (docs/acceleration.md, shared memory).
- */
-const HALF_PAGE = 2048;
 /** Jobs that wait for being granted a place, on one connection. */
 const MAXIMUM_WAITING = 4096;
 
@@ -94,7 +89,7 @@ export class QueuePair {
     this.#socket.on('error', () => {});
     this.#socket.on('close', () => this.#end(new AcceleratorError('UNAVAILABLE', 0, 'the worker hung up')));
     if (region === undefined) return;
-    this.#allocator = new RegionAllocator(REGION.payload + HALF_PAGE, region.bytes.length);
+    this.#allocator = new RegionAllocator(REGION.payload, region.bytes.length);
     if ((welcome.flags & FLAG.RINGS) === 0) return;
     this.#rings = new ClientRings(region.bytes, {
       onCompletion: (header, metadata) => this.#completed(header, metadata, new Uint8Array()),
