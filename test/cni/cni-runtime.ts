@@ -112,9 +112,9 @@ export class CniRuntime {
         ...options.environment,
       },
       {
+        ...(prevResult !== undefined && { prevResult }),
         ...options.configuration,
         ...(options.runtimeConfig !== undefined && { runtimeConfig: options.runtimeConfig }),
-        ...(prevResult !== undefined && { prevResult }),
       },
     );
   }

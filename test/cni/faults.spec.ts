@@ -8,7 +8,7 @@ import { CniWorld, HOSTS, OPEN, until } from './world.js';
 const PODS = 100;
 /** As many again, so that a pod that is tried again finds one while the last try is undone. */
 const FUNCTIONS = PODS;
-const CODE = { tryAgain: 11, notAvailable: 50, notAsAdded: 102 };
+const CODE = { tryAgain: 11, notAvailable: 50, limited: 51, notAsAdded: 102 };
 const MAX_TRIES = 30;
 const NO_CARRIER = 'kernel: interface eth0 has no carrier: its DPU passes nothing';
 
@@ -180,9 +180,10 @@ describe('pods in great number, and whatever happens meanwhile', () => {
     expect(await world.ports()).toHaveLength(1);
     await agent.start();
 
+    // And that a pod is on it, which may be cut off.
     await until('STATUS says that the DPU is gone', async () => {
       const { json, stdout } = await runtime.status();
-      const isGone = json.code === CODE.notAvailable && String(json.msg).includes('dpu-a does not report');
+      const isGone = json.code === CODE.limited && String(json.msg).includes('dpu-a does not report');
       return isGone ? undefined : stdout;
     });
     const { json } = await runtime.call('ADD', pod);
@@ -205,6 +206,15 @@ describe('pods in great number, and whatever happens meanwhile', () => {
     await until('STATUS finds the DPU again', async () => (await runtime.status()).stdout || undefined);
     await runtime.delete(before);
     await world.nothingIsLeft();
+
+    await world.stack.stack.kill('dataplane-worker/dpu-a');
+    await until('STATUS says that the DPU is gone, which no pod is on any more', async () => {
+      const { json, stdout } = await runtime.status();
+      const isGone = json.code === CODE.notAvailable && String(json.msg).includes('dpu-a does not report');
+      return isGone ? undefined : stdout || 'it succeeds';
+    });
+    await world.stack.stack.restart('dataplane-worker/dpu-a');
+    await world.available('host-dpu-a');
   }, 120_000);
 
   it('CHECK tells what a pod lacks while its DPU reboots, until packets pass again', async () => {
@@ -290,19 +300,25 @@ describe('pods in great number, and whatever happens meanwhile', () => {
     120_000,
   );
 
-  it('a DEL succeeds while the control plane is away, which learns of it when it is back', async () => {
-    const [pod] = await createPods(1);
-    if (pod === undefined) throw new Error('there is no pod');
+  it('a DEL succeeds while the control plane is away, which learns of it when it is back; GC tells that it is not done', async () => {
+    const [pod, other] = [await world.createPod('host-dpu-a'), await world.createPod('host-dpu-a')];
     const runtime = world.runtimeOf(pod);
     await runtime.add(pod);
+    await runtime.add(other);
     await world.stack.stack.kill('network-intent');
     expect((await runtime.status()).json).toMatchObject({
       code: CODE.notAvailable,
       msg: expect.stringContaining('network-intent'),
     });
     await runtime.delete(pod);
+    const { json } = await runtime.collectGarbage([]);
+    expect(json).toMatchObject({
+      code: CODE.tryAgain,
+      msg: expect.stringMatching(/^2 attachments are left: .*\/eth0: /),
+    });
     await world.stack.stack.restart('network-intent');
     await world.nothingIsLeft();
+    expect((await runtime.collectGarbage([])).stdout).toBe('');
   }, 120_000);
 
   it('an agent that has lost its journal deletes the ports of pods that are gone, and no others', async () => {

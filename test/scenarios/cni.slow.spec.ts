@@ -13,6 +13,7 @@ import { BLUE, functionOf } from './manifests.js';
 const DEFINITION = new URL('../../examples/cni/network-attachment-definition.yaml', import.meta.url);
 const VFS = 4;
 const CODE = {
+  unsupported: 2,
   invalid: 7,
   tryAgain: 11,
   notAvailable: 50,
@@ -159,8 +160,10 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
         Ips: ['10.0.1.77/24'],
         mac: '02:00:5E:00:10:05',
         bandwidth: { EgressRate: 8_000_000 },
+        DeviceID: 'enp1s0f0v3',
       },
     });
+    expect((await ports())[0]?.spec.function).toEqual(functionOf('dpu-a', 3));
     expect(first.interfaces[0]?.mac).toBe('02:00:5e:00:10:05');
     expect((await ports())[0]?.spec.bandwidth).toMatchObject({ egressKbps: 8_000 });
     expect(first.ips.map((each) => each.address)).toContain('10.0.1.77/24');
@@ -203,6 +206,10 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     expect(await refused({}, {}, { ips: ['10.9.9.9'] })).toMatchObject({ code: CODE.invalid });
     expect(await refused({ deviceID: 'enp9s0f0v1' })).toMatchObject({ code: CODE.refused });
     expect(await refused({ pool: 'fast' })).toMatchObject({ code: CODE.tryAgain });
+    expect(await refused({}, {}, { PortMappings: [{ HostPort: 80 }] })).toMatchObject({
+      code: CODE.unsupported,
+      msg: expect.stringContaining('runtimeConfig.portMappings'),
+    });
     expect(await refused({ network: undefined, networkSelector: { tier: 'none' } })).toMatchObject({
       code: CODE.invalid,
     });
@@ -266,7 +273,14 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     for (const cniVersion of json.supportedVersions as string[]) {
       const pod = await createPod();
       const configuration = { cniVersion };
-      expect(await a.add(pod, { configuration })).toMatchObject({ cniVersion });
+      const result = await a.add(pod, { configuration });
+      expect(result).toMatchObject({ cniVersion });
+      // In the shape of that version, and of no other.
+      expect(result.interfaces.map((each) => Object.keys(each).sort())).toEqual([
+        cniVersion === '1.1.0' ? ['mac', 'mtu', 'name', 'sandbox'] : ['mac', 'name', 'sandbox'],
+      ]);
+      const families = cniVersion === '0.4.0' ? ['4', '6'] : [undefined, undefined];
+      expect(result.ips.map(({ version }) => version)).toEqual(families);
       expect((await a.call('CHECK', pod, { configuration })).stdout).toBe('');
       await a.delete(pod, { configuration });
       expect((await a.call('CHECK', pod, { configuration })).json).toMatchObject({ cniVersion });
@@ -319,6 +333,48 @@ describe('pods that a container runtime connects by the CNI plugin', () => {
     await a.delete(pod, second);
     expect((await a.call('CHECK', pod)).stdout).toBe('');
     expect(await ports()).toHaveLength(1);
+  });
+
+  it('are found different by CHECK in each thing that the kernel has, and in what the runtime has kept', async () => {
+    const pod = await createPod();
+    const result = await a.add(pod);
+    const name = (await ports())[0]?.metadata.name ?? '';
+    const inPod = (...command: [string, ...string[]]) => mustRunIn(pod.namespace, command, {});
+    const found = async (prevResult: Json = { ...result }): Promise<readonly string[]> => {
+      const { json } = await a.call('CHECK', pod, { configuration: { prevResult } });
+      expect(json).toMatchObject({ code: CODE.notAsAdded });
+      return String(json.details ?? json.msg).split('\n');
+    };
+    const [own] = result.interfaces;
+    const mtu = Number((await ports())[0]?.status.mtu);
+
+    expect(await found({ ...result, ips: [], interfaces: [] })).toEqual([
+      'result: prevResult.interfaces does not have eth0',
+      ...result.ips.map(({ address }) => `result: prevResult.ips does not have ${address}`),
+    ]);
+    await inPod('ip', 'link', 'set', 'eth0', 'mtu', '1300');
+    expect(await found()).toEqual([expect.stringContaining(`kernel: MTU is 1300, not ${mtu}`)]);
+    await inPod('ip', 'link', 'set', 'eth0', 'mtu', String(mtu));
+    await inPod('ip', 'link', 'set', 'eth0', 'address', '02:00:5e:00:00:99');
+    expect(await found()).toEqual([
+      expect.stringContaining(`kernel: MAC address is 02:00:5e:00:00:99, not ${own?.mac}`),
+    ]);
+    await inPod('ip', 'link', 'set', 'eth0', 'address', String(own?.mac));
+    await inPod('ip', 'route', 'del', 'default');
+    expect(await found()).toEqual([expect.stringContaining('kernel: default route via 10.0.1.1 is missing')]);
+    // A plugin behind ours has taken it away, and the result of the chain says so.
+    const routes = result.routes.filter(({ gw }) => gw !== '10.0.1.1');
+    const rerouted = await a.call('CHECK', pod, { configuration: { prevResult: { ...result, routes } } });
+    expect(rerouted.stdout).toBe('');
+    await inPod('ip', 'route', 'add', 'default', 'via', '10.0.1.1', 'dev', 'eth0', 'onlink');
+    expect((await a.call('CHECK', pod)).stdout).toBe('');
+    await inPod('ip', 'link', 'set', 'eth0', 'down');
+    expect(await found()).toContain('kernel: interface eth0 is down');
+    await inPod('ip', 'link', 'set', 'eth0', 'name', 'other');
+    expect(await found()).toEqual([expect.stringContaining('kernel: interface eth0 is missing')]);
+    // The function is found by its mark, whatever it is called.
+    await a.delete(pod);
+    expect((await ports()).map(({ metadata }) => metadata.name)).not.toContain(name);
   });
 
   it('are found different by CHECK in kernel and intent, with every difference', async () => {

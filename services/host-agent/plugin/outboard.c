@@ -20,7 +20,11 @@ extern char **environ;
 // CNI error 11: the runtime is to try again later.
 static int give_up(const char *doing, const char *path) {
   const char *why = errno == EAGAIN ? "no answer in time" : strerror(errno);
-  printf("{\"cniVersion\":\"1.0.0\",\"code\":11,\"msg\":\"%s the Outboard host agent at %s: %s\"}", doing, path, why);
+  printf("{\"cniVersion\":\"1.0.0\",\"code\":11,\"msg\":\"%s the Outboard host agent at ", doing);
+  // As JSON has it: whoever set the path may have quoted it twice.
+  for (; *path; path++)
+    printf(strchr("\"\\", *path) || (unsigned char)*path < ' ' ? "\\u%04x" : "%c", *path);
+  printf(": %s\"}", why);
   return 1;
 }
 

@@ -87,6 +87,7 @@ describe.each([
     ['there is no agent', () => join(directory, 'nobody.sock')],
     ['nobody listens where it was built to look', () => ''],
     ['the path of its socket is too long', () => `/${'x'.repeat(200)}`],
+    ['the path of its socket has characters that JSON escapes', () => '/"quoted"\\\n.sock'],
   ])('asks the runtime to try again later when %s', async (_case, path) => {
     const { exitCode, stdout } = await run({ CNI_COMMAND: 'ADD' }, '{}', path());
     expect(exitCode).toBe(1);

@@ -2,22 +2,35 @@ import { equal } from '@outboard/core';
 import { findCondition, functionIdentityKey, type Port } from '@outboard/model';
 import { type Attachment, keyOf } from '../domain/attachment.js';
 import { CNI_CODE, CniError } from '../domain/cni-error.js';
+import type { JsonRecord } from '../domain/json.js';
+import { comparePrevious } from '../domain/result.js';
 import type { ControlPlane } from './control-plane.js';
 import { differences } from './pod-network.js';
 import type { HostPorts } from './releaser.js';
 
-/** Compares what a pod has with what ADD said: in the kernel, on the DPU, and in the intent. Throws CniError. */
+/**
+ * Compares what a pod has with what ADD said: in the result that the runtime has kept, in the kernel, on the DPU, and in
+ * the intent. Throws CniError.
+ */
 export async function check(
   { namespaces }: Pick<HostPorts, 'namespaces'>,
   attachment: Attachment,
+  prevResult: JsonRecord,
   controlPlane: ControlPlane,
 ): Promise<void> {
   const { connection, netns, ifname, tenant, port } = attachment;
   const wrong: string[] = [];
   const namespace = namespaces.of(keyOf(attachment), netns);
   if (connection === undefined) wrong.push(`the attachment is ${attachment.phase}`);
-  else if (namespace === undefined) wrong.push(`network namespace ${netns.path} is gone`);
-  else wrong.push(...(await differences(namespace, ifname, connection)).map((each) => `kernel: ${each}`));
+  else {
+    const previous = comparePrevious(prevResult, ifname, connection);
+    wrong.push(...previous.differences.map((each) => `result: ${each}`));
+    if (namespace === undefined) wrong.push(`kernel: network namespace ${netns.path} is gone`);
+    else {
+      const found = await differences(namespace, ifname, previous.expected);
+      wrong.push(...found.map((each) => `kernel: ${each}`));
+    }
+  }
   const read = await controlPlane.getPort(tenant, port);
   if (read.ok) wrong.push(...portDifferences(read.value, attachment));
   else if (read.error.code === 'NOT_FOUND') wrong.push(`intent: port ${tenant}/${port} is missing`);

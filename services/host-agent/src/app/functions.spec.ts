@@ -110,6 +110,7 @@ describe('the functions of a host', () => {
     expect(lease()).toBeUndefined();
     expect(functions.noneFree('default')).toContain('dpu-1, dpu-2 does not report, dpu-3 takes no new ports');
     expect(functions.free('fast')).toBe(1);
+    expect(['dpu-1', 'dpu-2', 'dpu-3'].filter((dpu) => functions.isSilent(dpu))).toEqual(['dpu-2']);
   });
 
   it('are free at once when their port is gone here, whatever claim is still shown', async () => {

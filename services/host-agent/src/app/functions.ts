@@ -32,6 +32,8 @@ export class Functions {
   #known: readonly KnownFunction[] = [];
   /** Of this host: `dpu-1`, `dpu-1 does not report`, or `dpu-1 takes no new ports`. */
   #dpus: readonly string[] = [];
+  /** Names of those of them that do not report. */
+  #silent: ReadonlySet<string> = new Set();
   /** By name: who has it. */
   readonly #leases = new Map<string, string>();
   /** Names of those that could not be had although they are listed as free. Tried again after the next listing. */
@@ -75,6 +77,11 @@ export class Functions {
   /** How many of a pool nobody has, and a DPU that reports. */
   free(pool: string): number {
     return this.#candidates(pool).length;
+  }
+
+  /** A DPU that does not report: pods on it may be cut off. */
+  isSilent(dpu: string): boolean {
+    return this.#silent.has(dpu);
   }
 
   /** Leases one that nobody has, of the DPU with most left. Undefined: there is none. */
@@ -184,14 +191,17 @@ export class Functions {
     this.#known = known;
     this.#unusable.clear();
     this.#dpus = dpus.value.map((dpu) => [dpu.metadata.name, obstacleOf(dpu) ?? []].flat().join(' '));
+    this.#silent = new Set(dpus.value.flatMap((dpu) => (isHealthy(dpu) ? [] : dpu.metadata.name)));
     this.#refreshed = this.clock.monotonic();
     return ok(undefined);
   }
 }
 
+const isHealthy = (dpu: Dpu): boolean => findCondition(dpu.status.conditions, 'Healthy')?.status === 'True';
+
 /** Why pods are given no functions of a DPU. */
 function obstacleOf(dpu: Dpu): string | undefined {
-  if (findCondition(dpu.status.conditions, 'Healthy')?.status !== 'True') return 'does not report';
+  if (!isHealthy(dpu)) return 'does not report';
   return isSchedulable(dpu) ? undefined : 'takes no new ports';
 }
 

@@ -5,6 +5,7 @@ import { type Attachment, attachmentKey, keyOf } from '../domain/attachment.js';
 import { CNI_CODE, CniError, toCniError } from '../domain/cni-error.js';
 import type { AttachmentRequest } from '../domain/configuration.js';
 import type { Invocation } from '../domain/invocation.js';
+import type { JsonRecord } from '../domain/json.js';
 import type { Connection } from '../domain/result.js';
 import type { Tenancy } from '../domain/tenancy.js';
 import { Attacher } from './attacher.js';
@@ -89,28 +90,25 @@ export class HostAgent implements AsyncDisposable {
   }
 
   /** DEL: nothing is left when it returns, or only what reconciliation will do. What is not there is deleted. */
-  delete(key: string): Promise<void> {
-    return this.#lock.run(key, async () => {
-      const attachment = this.ports.journal.get(key);
-      if (attachment !== undefined) await this.#releaser.release(attachment, this.#patience);
-    });
+  async delete(key: string): Promise<void> {
+    await this.#release(key);
   }
 
   /** CHECK. Throws CniError with every difference. */
-  check(key: string): Promise<void> {
+  check(key: string, prevResult: JsonRecord): Promise<void> {
     return this.#lock.run(key, () => {
       const attachment = this.ports.journal.get(key);
       if (attachment === undefined) {
         throw new CniError(CNI_CODE.NOT_AS_ADDED, `there is no attachment ${key}`);
       }
       const controlPlane = this.ports.controlPlane.for({ timeoutMilliseconds: QUESTION_MILLISECONDS });
-      return check(this.ports, attachment, controlPlane);
+      return check(this.ports, attachment, prevResult, controlPlane);
     });
   }
 
-  /** STATUS: whether an ADD can succeed. Throws CniError 50 with why not. */
-  async status(pool = 'default'): Promise<void> {
-    const { controlPlane, functions } = this.ports;
+  /** STATUS: whether an ADD can succeed. Throws CniError 50 with why not, or 51 where pods have lost their DPU as well. */
+  async status(pool: string): Promise<void> {
+    const { controlPlane, functions, journal } = this.ports;
     const notAvailable = (message: string): CniError => new CniError(CNI_CODE.NOT_AVAILABLE, message);
     const asked = controlPlane.for({ timeoutMilliseconds: QUESTION_MILLISECONDS });
     const [refreshed, answered] = await Promise.all([
@@ -122,28 +120,35 @@ export class HostAgent implements AsyncDisposable {
     if (!answered.ok && ['UNAVAILABLE', 'DEADLINE_EXCEEDED'].includes(answered.error.code)) {
       throw notAvailable(`the network-intent service does not answer: ${answered.error.message}`);
     }
-    if (functions.free(pool) === 0) throw notAvailable(functions.noneFree(pool));
+    if (functions.free(pool) > 0) return;
+    const isLimited = journal.values().some((each) => functions.isSilent(each.function.dpu));
+    const code = isLimited ? CNI_CODE.NOT_AVAILABLE_AND_LIMITED : CNI_CODE.NOT_AVAILABLE;
+    throw new CniError(code, functions.noneFree(pool));
   }
 
-  /** GC: what the runtime does not know of any more is released. Throws CniError with what could not be. */
+  /**
+   * GC: what the runtime does not know of any more is released. Throws CniError with what could not be, 11 where the control
+   * plane is only to be told later.
+   */
   async collectGarbage(network: string, valid: ReadonlySet<string>): Promise<void> {
     const stale = this.ports.journal
       .values()
       .filter((each) => each.network === network && !valid.has(keyOf(each)));
-    const failures: string[] = [];
+    const left: CniError[] = [];
     await Promise.all(
-      stale.map((each) =>
-        this.delete(keyOf(each)).catch((failure) => {
-          failures.push(`${keyOf(each)}: ${toCniError(failure).message}`);
-        }),
-      ),
+      stale.map(async (each) => {
+        const failure = await this.#release(keyOf(each)).catch(toCniError);
+        if (failure instanceof CniError) left.push(failure);
+        else if (failure !== undefined) left.push(CniError.from(failure, keyOf(each)));
+      }),
     );
     await this.reconcile();
-    if (failures.length === 0) return;
+    if (left.length === 0) return;
+    const lasting = left.find(({ code }) => code !== CNI_CODE.TRY_AGAIN_LATER);
     throw new CniError(
-      CNI_CODE.INTERNAL,
-      `${failures.length} attachments are left: ${failures[0]}`,
-      failures.join('\n'),
+      lasting?.code ?? CNI_CODE.TRY_AGAIN_LATER,
+      `${left.length} attachments are left: ${(lasting ?? left[0])?.message}`,
+      left.map(({ message }) => message).join('\n'),
     );
   }
 
@@ -211,6 +216,14 @@ export class HostAgent implements AsyncDisposable {
         `a port of this host without an attachment is ${deleted.ok ? 'deleted' : 'not deleted yet'}`,
       );
     }
+  }
+
+  /** What the control plane could not be told yet, if anything. */
+  #release(key: string): Promise<AppError | undefined> {
+    return this.#lock.run(key, async () => {
+      const attachment = this.ports.journal.get(key);
+      return attachment && this.#releaser.release(attachment, this.#patience);
+    });
   }
 
   async #finishRelease(attachment: Attachment): Promise<void> {

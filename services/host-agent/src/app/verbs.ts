@@ -1,6 +1,6 @@
 import { attachmentKey, keyOf } from '../domain/attachment.js';
 import { CNI_CODE, CniError, toCniError } from '../domain/cni-error.js';
-import { parseBase, parseRequest } from '../domain/configuration.js';
+import { parseBase, parsePool, parseRequest } from '../domain/configuration.js';
 import { type Invocation, parseInvocation } from '../domain/invocation.js';
 import { isRecord, type JsonRecord } from '../domain/json.js';
 import { resultOf } from '../domain/result.js';
@@ -56,11 +56,11 @@ async function run(agent: HostAgent, invocation: Invocation, stdin: string): Pro
       if (!isRecord(json.prevResult)) {
         throw new CniError(CNI_CODE.INVALID_CONFIGURATION, 'prevResult must be set: CHECK compares with it');
       }
-      await agent.check(attachmentKey(invocation.containerId, invocation.ifname));
+      await agent.check(attachmentKey(invocation.containerId, invocation.ifname), json.prevResult);
       return undefined;
     case 'STATUS':
       requireVerb('STATUS', cniVersion, '1.1.0');
-      await agent.status(typeof json.pool === 'string' ? json.pool : undefined);
+      await agent.status(parsePool(base));
       return undefined;
     case 'GC':
       requireVerb('GC', cniVersion, '1.1.0');

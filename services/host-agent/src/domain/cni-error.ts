@@ -13,6 +13,8 @@ export const CNI_CODE = {
   TRY_AGAIN_LATER: 11,
   /** STATUS: no ADD can succeed at present. */
   NOT_AVAILABLE: 50,
+  /** STATUS: the same, and pods that are there may be cut off. */
+  NOT_AVAILABLE_AND_LIMITED: 51,
   /** The control plane refuses what is asked for. */
   REFUSED: 100,
   /** There is such an interface already. */

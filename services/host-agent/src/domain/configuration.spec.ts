@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { CNI_CODE, CniError } from './cni-error.js';
-import { type AttachmentRequest, parseBase, parseRequest } from './configuration.js';
+import { type AttachmentRequest, parseBase, parsePool, parseRequest } from './configuration.js';
 
 const BASE = { cniVersion: '1.0.0', name: 'pods', type: 'outboard', network: 'blue' };
 
@@ -85,6 +85,33 @@ describe('the configuration of a network', () => {
   it('hands out no addresses of another allocator', () => {
     expect(refusal(() => parse({ ipam: { type: 'host-local' } })).code).toBe(CNI_CODE.UNSUPPORTED_FIELD);
     expect(parse({ ipam: {} }).network).toEqual({ name: 'blue' });
+  });
+
+  it.each([
+    ['portMappings', [{ hostPort: 80, containerPort: 80, protocol: 'tcp' }]],
+    ['PortMappings', [{ HostPort: 80, ContainerPort: 80, Protocol: 'tcp' }]],
+    ['ipRanges', [[{ subnet: '10.0.0.0/24' }]]],
+    ['infinibandGUID', 'c2:11:22:33:44:55:66:77'],
+  ])('does not pass over the capability %s, which it has not', (name, value) => {
+    const { code, message } = refusal(() => parse({ runtimeConfig: { [name]: value } }));
+    expect(code).toBe(CNI_CODE.UNSUPPORTED_FIELD);
+    expect(message.toLowerCase()).toContain(`runtimeconfig.${name.toLowerCase()} is not supported`);
+  });
+
+  it('does not mind that capabilities which it has not are empty', () => {
+    const runtimeConfig = { portMappings: [], ipRanges: null, infinibandGUID: '' };
+    expect(parse({ runtimeConfig }).network).toEqual({ name: 'blue' });
+  });
+
+  it('tells STATUS which pool is asked for', () => {
+    const poolIn = (json: object): string => parsePool(parseBase(JSON.stringify({ ...BASE, ...json })));
+    expect([poolIn({}), poolIn({ pool: 'fast' })]).toEqual(['default', 'fast']);
+    for (const pool of [5, 'Fast']) {
+      expect(refusal(() => poolIn({ pool }))).toMatchObject({
+        code: CNI_CODE.INVALID_CONFIGURATION,
+        message: expect.stringContaining('pool'),
+      });
+    }
   });
 
   it('takes addresses from capabilities before conventions before arguments', () => {

@@ -17,7 +17,7 @@ import {
   type TenantName,
 } from '@outboard/model';
 import { CNI_CODE, CniError } from './cni-error.js';
-import { isRecord, type JsonRecord, RecordReader } from './json.js';
+import { fieldOf, isRecord, type JsonRecord, RecordReader } from './json.js';
 import { type CniVersion, requireVersion } from './version.js';
 
 /** What every verb needs of the configuration on standard input. */
@@ -97,7 +97,7 @@ export function parseRequest(
   { json }: BaseConfiguration,
   args: ReadonlyMap<string, string>,
 ): AttachmentRequest {
-  refuseForeignAddresses(json);
+  refuseUnsupported(json);
   const problems = new Problems();
   const root = new RecordReader(json, '', problems);
   const runtime = root.child('runtimeConfig');
@@ -177,11 +177,40 @@ export function parseRequest(
   return request;
 }
 
-/** Addresses are the network's to give; another allocator beside it would give them twice. */
-function refuseForeignAddresses({ ipam }: JsonRecord): void {
-  if (!isRecord(ipam) || Object.keys(ipam).length === 0) return;
-  const text = "ipam is not supported: addresses come from the network's subnets";
-  throw new CniError(CNI_CODE.UNSUPPORTED_FIELD, text, text);
+/** Of STATUS: which functions an ADD would take. Throws CniError 7. */
+export function parsePool({ json }: BaseConfiguration): Name {
+  const problems = new Problems();
+  const text = new RecordReader(json, '', problems).text('pool');
+  const parsed = text === undefined ? ok(DEFAULT_POOL) : parseName(text);
+  if (!parsed.ok) problems.add('pool', parsed.error);
+  if (parsed.ok && problems.total === 0) return parsed.value;
+  throw CniError.of(CNI_CODE.INVALID_CONFIGURATION, 'configuration', problems);
+}
+
+/** Capabilities that change what a pod is given, with why they are not had. Others that are not known change nothing. */
+const UNSUPPORTED_CAPABILITIES = {
+  portMappings: 'pods are reached at their own addresses',
+  ipRanges: "addresses come from the network's subnets",
+  infinibandGUID: 'functions are Ethernet devices',
+} as const;
+
+/** What would be ignored otherwise, and missed later. Throws CniError 2. */
+function refuseUnsupported(json: JsonRecord): void {
+  const refuse = (field: string, why: string): never => {
+    const text = `${field} is not supported: ${why}`;
+    throw new CniError(CNI_CODE.UNSUPPORTED_FIELD, text, text);
+  };
+  const { ipam } = json;
+  // Another allocator beside the network would give its addresses twice.
+  if (isRecord(ipam) && Object.keys(ipam).length > 0)
+    refuse('ipam', "addresses come from the network's subnets");
+  const runtime = fieldOf(json, 'runtimeConfig');
+  if (!isRecord(runtime)) return;
+  for (const [name, why] of Object.entries(UNSUPPORTED_CAPABILITIES)) {
+    const value = fieldOf(runtime, name);
+    const isEmpty = value === undefined || value === null || value === '';
+    if (!isEmpty && !(Array.isArray(value) && value.length === 0)) refuse(`runtimeConfig.${name}`, why);
+  }
 }
 
 const parseAddress: Parser<string, IpAddress> = (text): Result<IpAddress, string> => {

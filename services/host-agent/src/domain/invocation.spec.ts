@@ -56,8 +56,10 @@ describe('the environment of a call', () => {
     expect(refusal({ ...rest, CNI_COMMAND: 'CHECK' }).details).toBe('CNI_NETNS must be set');
   });
 
-  it('of a DEL is not refused for arguments that only ADD needs', () => {
-    expect(parse({ ...ADD, CNI_COMMAND: 'DEL', CNI_ARGS: 'nonsense' }).args.size).toBe(0);
+  it('of a DEL is not refused for what it has no use for', () => {
+    const { args, netns } = parse({ ...ADD, CNI_COMMAND: 'DEL', CNI_ARGS: 'nonsense', CNI_NETNS: 'nowhere' });
+    expect([args.size, netns]).toEqual([0, '']);
+    expect(refusal({ ...ADD, CNI_NETNS: 'nowhere' }).details).toBe('CNI_NETNS must be an absolute path');
   });
 
   it.each(['STATUS', 'GC', 'VERSION'])('of %s needs nothing else, whatever dummies it has', (command) => {

@@ -10,7 +10,7 @@ export interface Invocation {
   /** Of ADD, CHECK and DEL; else empty. */
   readonly containerId: string;
   readonly ifname: string;
-  /** Path of the network namespace; empty where there is none, which a DEL may have. */
+  /** Path of the network namespace; empty for verbs that have no use for it, as DEL. */
   readonly netns: string;
   /** The runtime allows a namespace that is the agent's own. */
   readonly netnsOverride: boolean;
@@ -53,7 +53,8 @@ export function parseInvocation(environment: ReadonlyMap<string, string>): Invoc
     variable(name) !== '' && (command === 'ADD' || command === 'CHECK' || command === 'DEL');
   const containerId = isUsed('CNI_CONTAINERID') ? variable('CNI_CONTAINERID') : '';
   const ifname = isUsed('CNI_IFNAME') ? variable('CNI_IFNAME') : '';
-  const netns = isUsed('CNI_NETNS') ? variable('CNI_NETNS') : '';
+  // A DEL goes by what ADD has noted: one that is refused would keep the pod's sandbox for ever.
+  const netns = command !== 'DEL' && isUsed('CNI_NETNS') ? variable('CNI_NETNS') : '';
   if (containerId !== '' && !(CONTAINER_ID.test(containerId) && containerId.length <= MAX_CONTAINER_ID)) {
     problems.add(
       'CNI_CONTAINERID',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { type Connection, defaultGatewaysOf, resultOf } from './result.js';
+import { type Connection, comparePrevious, defaultGatewaysOf, resultOf } from './result.js';
 
 const CONNECTION: Connection = {
   macAddress: '02:00:5e:00:10:05',
@@ -43,6 +43,44 @@ describe('the result of ADD', () => {
     expect(resultOf('1.0.0', POD, CONNECTION, before)).toMatchObject({
       interfaces: [{ name: 'lo' }, { name: 'eth0' }],
       ips: [{ interface: 0 }, { interface: 1 }, { interface: 1 }],
+    });
+  });
+
+  describe('as the runtime has kept it for CHECK', () => {
+    const kept = resultOf('1.1.0', POD, CONNECTION, undefined);
+    const compare = (result: object) => comparePrevious({ ...kept, ...result }, 'eth0', CONNECTION);
+
+    it('is what the pod was given', () => {
+      expect(compare({})).toEqual({ differences: [], expected: CONNECTION });
+      const own = kept.interfaces as readonly object[];
+      const more = {
+        interfaces: [{ name: 'eth0' }, ...own],
+        ips: [...(kept.ips as []), { address: '1.2.3.4/8' }],
+      };
+      expect(compare(more).differences).toEqual([]);
+    });
+
+    it('must have the interface and its addresses', () => {
+      expect(compare({ interfaces: [{ name: 'eth0' }], ips: [] }).differences).toEqual([
+        'prevResult.interfaces does not have eth0',
+        'prevResult.ips does not have 10.0.1.5/24',
+        'prevResult.ips does not have fd00::5/64',
+      ]);
+      const other = { name: 'eth0', sandbox: '/run/netns/pod', mac: '02:00:5E:00:00:01' };
+      expect(compare({ interfaces: [other] }).differences).toEqual([
+        'prevResult.interfaces has eth0 with MAC address 02:00:5e:00:00:01, not 02:00:5e:00:10:05',
+      ]);
+    });
+
+    it('may have lost default routes to a later plugin, and need not list what it does not know', () => {
+      expect(compare({ routes: [] })).toEqual({
+        differences: [],
+        expected: { ...CONNECTION, defaultGateways: [] },
+      });
+      expect(comparePrevious({ cniVersion: '1.0.0' }, 'eth0', CONNECTION)).toEqual({
+        differences: [],
+        expected: CONNECTION,
+      });
     });
   });
 

@@ -64,6 +64,43 @@ export function resultOf(
   };
 }
 
+/**
+ * What CHECK goes by: what ADD gave, as far as the result of the whole chain of plugins, which the runtime has kept, still
+ * says so. Default routes are a later plugin's to change; interface and addresses that it lacks are differences. What the
+ * result does not list is not compared.
+ */
+export function comparePrevious(
+  prevResult: JsonRecord,
+  ifname: string,
+  connection: Connection,
+): { readonly differences: readonly string[]; readonly expected: Connection } {
+  const listed = (name: string): readonly JsonRecord[] | undefined => {
+    const value = prevResult[name];
+    return Array.isArray(value) ? value.filter(isRecord) : undefined;
+  };
+  const differences: string[] = [];
+  const interfaces = listed('interfaces');
+  const own = interfaces?.find((each) => each.name === ifname && Boolean(each.sandbox));
+  if (interfaces !== undefined && own === undefined)
+    differences.push(`prevResult.interfaces does not have ${ifname}`);
+  const mac = typeof own?.mac === 'string' ? own.mac.toLowerCase() : connection.macAddress;
+  if (mac !== connection.macAddress)
+    differences.push(
+      `prevResult.interfaces has ${ifname} with MAC address ${mac}, not ${connection.macAddress}`,
+    );
+  const ips = listed('ips');
+  for (const { ip, prefixLength } of connection.addresses) {
+    const text = `${ip}/${prefixLength}`;
+    if (ips?.every(({ address }) => address !== text))
+      differences.push(`prevResult.ips does not have ${text}`);
+  }
+  const routes = listed('routes');
+  const defaultGateways = connection.defaultGateways.filter(
+    (gateway) => routes === undefined || routes.some(({ gw }) => gw === gateway),
+  );
+  return { differences, expected: { ...connection, defaultGateways } };
+}
+
 const dnsJson = ({ nameservers, domain, search, options }: Dns): JsonRecord => ({
   ...(nameservers.length > 0 && { nameservers }),
   ...(domain !== undefined && { domain }),
