@@ -25,9 +25,12 @@ const SAMPLES = 400;
 const PAUSE_MILLISECONDS = 20;
 /** Ports on their way at once when the stack is saturated. */
 const SATURATING = 32;
-const SATURATED_PORTS = 1_000;
-const OPEN_LOOP_PORTS = 1_500;
+/** Of the saturation and of the schedule: what a port takes grows with its network, so both must have the same. */
+const LOADED_PORTS = 1_500;
 const DETACHED_MILLISECONDS = 60_000;
+/** The processes have settled when all of them together take no more than that of one processor for so long. */
+const IDLE_SHARE = 0.15;
+const IDLE_MILLISECONDS = 1_000;
 const LOAD = 0.8;
 
 const name = `lat${process.pid.toString(36)}`;
@@ -102,8 +105,9 @@ class Ports {
   }
 
   /**
-   * Resolves when nothing of them is left in the kernel. Attaching never runs beside it: while the kernel removes a
-   * device, it keeps every other change of any device in any namespace waiting, for 20 ms and more.
+   * Resolves when nothing of them is left in the kernel and the processes have done what follows from that. Attaching
+   * never runs beside it: while the kernel removes a device, it keeps every other change of any device in any namespace
+   * waiting, for 20 ms and more.
    */
   async detachAll(): Promise<void> {
     const named = this.#attached.splice(0);
@@ -118,6 +122,29 @@ class Ports {
         DETACHED_MILLISECONDS,
       );
     }
+    await this.#settled();
+  }
+
+  async #settled(): Promise<void> {
+    let before = this.#used();
+    await waitUntil(
+      'the processes are idle',
+      async () => {
+        await systemClock.delay(IDLE_MILLISECONDS);
+        const used = this.#used() - before;
+        before += used;
+        return used <= IDLE_SHARE * IDLE_MILLISECONDS ? undefined : `they took ${used} ms`;
+      },
+      DETACHED_MILLISECONDS,
+    );
+  }
+
+  /** Milliseconds of processor time that the processes have taken. */
+  #used(): number {
+    return [...this.stack.stack.usage().values()].reduce(
+      (sum, { cpuMilliseconds }) => sum + cpuMilliseconds,
+      0,
+    );
   }
 }
 
@@ -134,17 +161,17 @@ async function attachOneByOne(ports: Ports, count: number): Promise<number[]> {
 async function saturate(ports: Ports): Promise<number> {
   let begun = 0;
   const attaching = async (): Promise<void> => {
-    while (begun++ < SATURATED_PORTS) await ports.attach();
+    while (begun++ < LOADED_PORTS) await ports.attach();
   };
   const milliseconds = await timed(() => Promise.all(Array.from({ length: SATURATING }, attaching)));
-  return (SATURATED_PORTS / milliseconds) * 1_000;
+  return (LOADED_PORTS / milliseconds) * 1_000;
 }
 
 /** Ports come by a schedule, whatever became of those before; each is measured from when it should have come. */
 async function openLoop(ports: Ports, perSecond: number): Promise<number[]> {
   const begin = performance.now();
   const attaching: Promise<number>[] = [];
-  while (attaching.length < OPEN_LOOP_PORTS) {
+  while (attaching.length < LOADED_PORTS) {
     const due = begin + (attaching.length * 1_000) / perSecond;
     const early = due - performance.now();
     if (early > 0) await systemClock.delay(early);
@@ -152,6 +179,12 @@ async function openLoop(ports: Ports, perSecond: number): Promise<number[]> {
   }
   return Promise.all(attaching);
 }
+
+/** Whether the rate is kept up: they do not grow then. */
+const medians = (milliseconds: readonly number[], size: number): number[] =>
+  Array.from({ length: Math.ceil(milliseconds.length / size) }, (_, index) =>
+    Math.round(quantile(milliseconds.slice(index * size, (index + 1) * size), 0.5)),
+  );
 
 const tell = (metric: string, value: number, unit: string, most?: number): void =>
   report({
@@ -213,6 +246,7 @@ try {
   await ports.detachAll();
   const loaded = await openLoop(ports, LOAD * most);
   note(`${loaded.length} ports at ${Math.round(LOAD * most)}/s, measured from when each was due`);
+  note(`medians of a hundred each, in order: ${medians(loaded, 100).join(', ')} ms`);
   tell('published to read back at 80 % of saturation, p50', quantile(loaded, 0.5), 'ms');
   tell('published to read back at 80 % of saturation, p99', quantile(loaded, 0.99), 'ms', 50);
 } finally {
