@@ -1,6 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { subjects } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
-import { settled } from '@outboard/resource-service/testing';
+import { RefusingStore, settled } from '@outboard/resource-service/testing';
+import { openMemoryStore } from '@outboard/store';
+import { COUNT_MILLISECONDS } from '../src/app/count-timer.js';
 import { AdminLaboratory, functionOf, portOf, type ReportInit, reportOf } from './admin-laboratory.js';
 
 const SN = 'MT2113X00042';
@@ -24,8 +27,10 @@ const reportWith = (more: ReportInit = {}) => reportOf(SN, { ...FACTS, ...(more 
 
 describe('what a DPU has', () => {
   let laboratory: AdminLaboratory;
+  let store: RefusingStore;
   beforeEach(async () => {
-    laboratory = await AdminLaboratory.open();
+    store = new RefusingStore(openMemoryStore());
+    laboratory = await AdminLaboratory.open(store);
     unwrap(await laboratory.report('dpu-7', reportWith()));
   });
   afterEach(() => laboratory.close());
@@ -33,6 +38,10 @@ describe('what a DPU has', () => {
     const found = laboratory.dpu('dpu-7');
     if (!found) throw new Error('there is no dpu-7');
     return found.status;
+  };
+  const counted = async (): Promise<void> => {
+    await laboratory.clock.advance(COUNT_MILLISECONDS);
+    await settled();
   };
   const apply = async (name: string, cpuMillicores: number, memoryMebibytes: number) => {
     const manifest = {
@@ -62,10 +71,44 @@ describe('what a DPU has', () => {
   it('of functions is used by ports', async () => {
     expect(status()).toMatchObject({ functions: 3, usedFunctions: 0, freeFunctions: 3 });
     await laboratory.publishPort('web', portOf('web', { serialNumber: SN, vfNumber: 0 }));
+    await counted();
     expect(status()).toMatchObject({ functions: 3, usedFunctions: 1, freeFunctions: 2 });
     // What a port has bound and is not there any more is no function that could be used.
     unwrap(await laboratory.report('dpu-7', reportWith({ functions: [functionOf()] })));
     expect(status()).toMatchObject({ functions: 1, usedFunctions: 0, freeFunctions: 1 });
+  });
+
+  it('of functions is told of all ports of a second together, and to whoever asks at once', async () => {
+    const states: string[] = [];
+    const subject = subjects.state({ tenant: '_', api: 'admin', kind: 'dpu', name: 'dpu-7' });
+    await laboratory.bus.subscribe(subject, (told) => states.push(told.subject));
+    for (const vfNumber of [0, 1]) {
+      const name = `web-${vfNumber}`;
+      await laboratory.publishPort(name, portOf(name, { serialNumber: SN, vfNumber }));
+    }
+    const asked = unwrap(await laboratory.request('get', 'dpu', { name: 'dpu-7' }));
+    expect(asked.status).toMatchObject({ usedFunctions: 2, freeFunctions: 1 });
+    expect(status()).toMatchObject({ usedFunctions: 0, freeFunctions: 3 });
+    await counted();
+    expect(status()).toMatchObject({ usedFunctions: 2, freeFunctions: 1 });
+    expect(states).toHaveLength(1);
+    await counted();
+    expect(states).toHaveLength(1);
+  });
+
+  it('of functions is counted again where that could not be written, and after a restart', async () => {
+    await laboratory.publishPort('web-0', portOf('web-0', { serialNumber: SN, vfNumber: 0 }));
+    store.isDiskFull = true;
+    await counted();
+    expect(status().usedFunctions).toBe(0);
+    store.isDiskFull = false;
+    await counted();
+    expect(status().usedFunctions).toBe(1);
+    await laboratory.publishPort('web-0', undefined);
+    await laboratory.restart();
+    expect(status().usedFunctions).toBe(1);
+    await counted();
+    expect(status().usedFunctions).toBe(0);
   });
 
   it('of processors and memory is promised to workloads, until they go, across a restart', async () => {

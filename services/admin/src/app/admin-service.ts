@@ -18,6 +18,7 @@ import { AdminDomain } from '../domain/admin-domain.js';
 import { Claims } from '../domain/claims.js';
 import type { Approval } from '../domain/dpu-lifecycle.js';
 import { Inventory } from '../domain/inventory.js';
+import { CountTimer } from './count-timer.js';
 import { LifecycleTimer } from './lifecycle-timer.js';
 import { WorkerGateway } from './worker-gateway.js';
 import { WorkloadGateway } from './workload-gateway.js';
@@ -47,6 +48,7 @@ export class AdminService implements AsyncDisposable {
   readonly #inventory: Inventory;
   readonly #domain: AdminDomain;
   readonly #lifecycles: LifecycleTimer;
+  readonly #counts: CountTimer;
   readonly #workloads: WorkloadGateway;
 
   constructor({ bus, store, clock, random, log, leaseMilliseconds, approval }: AdminServiceOptions) {
@@ -66,10 +68,12 @@ export class AdminService implements AsyncDisposable {
       finish: (transaction, context) => {
         this.#documents.publishDeltas(transaction, context);
         this.#lifecycles.look();
+        this.#counts.look();
       },
       reloaded: () => {
         this.#documents.forget();
         this.#lifecycles.look();
+        this.#counts.look();
       },
     });
     this.#documents = new DocumentGateway({
@@ -79,6 +83,7 @@ export class AdminService implements AsyncDisposable {
       epoch: store.epoch,
     });
     this.#lifecycles = new LifecycleTimer({ service: this.#resources, inventory, domain, clock });
+    this.#counts = new CountTimer({ service: this.#resources, inventory, domain, clock });
     this.#gateway = new WorkerGateway({
       service: this.#resources,
       inventory,
@@ -186,6 +191,7 @@ export class AdminService implements AsyncDisposable {
     await this.#ports[Symbol.asyncDispose]();
     this.#gateway[Symbol.dispose]();
     this.#lifecycles[Symbol.dispose]();
+    this.#counts[Symbol.dispose]();
     await this.#resources[Symbol.asyncDispose]();
     await this.#relay[Symbol.asyncDispose]();
   }

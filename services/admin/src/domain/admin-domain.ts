@@ -178,7 +178,8 @@ export class AdminDomain implements ResourceDomain, DocumentDomain {
   }
 
   resourceOf(record: unknown): AnyResource {
-    return record as AdminResource;
+    const resource = record as AdminResource;
+    return resource.kind === 'Dpu' ? this.inventory.counted(resource) : resource;
   }
 
   /** One that is not approved, or retired, gets nothing. */

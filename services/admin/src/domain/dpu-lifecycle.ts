@@ -59,16 +59,17 @@ export function withLifecycle(
   };
   const lifecycle = advance(status.lifecycle, facts, now);
   if (lifecycle === undefined) return undefined;
-  const used = claimed.present;
-  const counted = {
-    usedFunctions: used,
-    freeFunctions: Math.max(0, status.functions - used),
-    freeCapacity: freeOf(status),
-  };
-  const after: Dpu = { ...dpu, status: { ...status, ...counted, lifecycle } };
+  const counted = withCounts(dpu, claimed);
+  const after: Dpu = { ...counted, status: { ...counted.status, freeCapacity: freeOf(status), lifecycle } };
   if (!connected) return after;
   const conditions = updateConditions('Dpu', status.conditions, [healthOf(after)], metadata.generation, now);
   return { ...after, status: { ...after.status, conditions } };
+}
+
+/** A DPU with how many of its functions ports have bound. */
+export function withCounts(dpu: Dpu, { present: usedFunctions }: ClaimedFunctions): Dpu {
+  const freeFunctions = Math.max(0, dpu.status.functions - usedFunctions);
+  return { ...dpu, status: { ...dpu.status, usedFunctions, freeFunctions } };
 }
 
 const endingText = ({ tenant, name }: EndingWorkload): string => `workload ${tenant}/${name} (ending)`;

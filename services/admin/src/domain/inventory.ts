@@ -1,4 +1,4 @@
-import { AppError, err, ok, type Result } from '@outboard/core';
+import { AppError, equal, err, ok, type Result } from '@outboard/core';
 import {
   type ConditionUpdateOf,
   DEFAULT_LIFECYCLE,
@@ -15,7 +15,14 @@ import {
   updateConditions,
 } from '@outboard/model';
 import { Claims } from './claims.js';
-import { type Approval, completeDpu, healthOf, type Told, withLifecycle } from './dpu-lifecycle.js';
+import {
+  type Approval,
+  completeDpu,
+  healthOf,
+  type Told,
+  withCounts,
+  withLifecycle,
+} from './dpu-lifecycle.js';
 import {
   changeFunctions,
   discoverFunctions,
@@ -54,6 +61,11 @@ export class Inventory {
   readonly #approval: Approval;
   /** When the state of each DPU ends, wall clock, milliseconds. */
   readonly #deadlines = new Map<string, number>();
+  /**
+   * DPUs that may have other numbers of functions in use than their resources tell. A port is attached by two commits, and
+   * a DPU has a large state: its numbers are written with what else becomes of it, or by `recount`.
+   */
+  readonly #uncounted = new Set<string>();
   #lingering: (dpu: Name) => readonly string[] = () => [];
 
   constructor(claims: Claims = new Claims(), approval: Approval = 'FIRST_TOUCH') {
@@ -67,7 +79,28 @@ export class Inventory {
     this.#deadlines.clear();
     for (const resource of resources) {
       this.#keep({ before: undefined, after: resource.kind === 'Dpu' ? completeDpu(resource) : resource });
+      if (resource.kind === 'Dpu') this.#uncounted.add(resource.metadata.name);
     }
+  }
+
+  /** Whether `recount` may have something to write. */
+  get isUncounted(): boolean {
+    return this.#uncounted.size > 0;
+  }
+
+  /** Writes how many functions of DPUs are in use. */
+  recount(context: DecisionContext): readonly InventoryChange[] {
+    const dpus = [...this.#uncounted].flatMap((name) => this.#tables.dpu(name) ?? []);
+    this.#uncounted.clear();
+    return this.#commit(
+      dpus.map((before) => ({ before, after: this.counted(before) })),
+      context,
+    );
+  }
+
+  /** A DPU as callers see it, with the functions that are in use now. */
+  counted(dpu: Dpu): Dpu {
+    return withCounts(dpu, this.#tables.claimedOf(dpu.metadata.name));
   }
 
   /** Who besides ports has to leave a DPU that is drained, in words. */
@@ -278,7 +311,12 @@ export class Inventory {
     const workloads = after.spec.lifecycle.desired === 'READY' ? [] : this.#lingering(name);
     const remaining = { claimed: this.#tables.claimedOf(name), workloads };
     const alive = withLifecycle(after, remaining, { approval: this.#approval, told, now });
-    return alive ? [{ before, after: alive }] : this.#gone(after);
+    if (!alive) return this.#gone(after);
+    if (before && tellsNumbersOnly(before, alive)) {
+      this.#uncounted.add(name);
+      return [];
+    }
+    return [{ before, after: alive }];
   }
 
   #gone(dpu: Dpu): InventoryChange[] {
@@ -331,6 +369,12 @@ function reported(base: Dpu, told: Partial<Dpu['status']>, context: DecisionCont
     context.now,
   );
   return { ...base, status: { ...status, conditions } };
+}
+
+/** Whether nothing is news but how many of its functions are in use. */
+function tellsNumbersOnly(before: Dpu, { status, ...after }: Dpu): boolean {
+  const { usedFunctions, freeFunctions } = before.status;
+  return equal(before, { ...after, status: { ...status, usedFunctions, freeFunctions } });
 }
 
 const presentIn = (found: DpuFunction | undefined): number => (found && isPresent(found) ? 1 : 0);
