@@ -452,7 +452,7 @@ export class Simulation {
 
   #saw(dpu: string, objects: readonly ObservedObject<OvsSpec>[], scope: Scope<OvsSpec>): void {
     const vswitch = this.#installation.vswitch(dpu);
-    const keys = scope.kind === 'all' ? undefined : scope.keys;
+    const keys = scope.kind === 'keys' ? scope.keys : undefined;
     this.#model.missed(dpu, (key) => vswitch.get(key) !== undefined, keys);
     for (const { spec } of objects) {
       if (!('match' in spec)) continue;

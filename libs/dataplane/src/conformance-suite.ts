@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { systemClock } from '@outboard/core';
 import { difference, satisfies } from '@outboard/reconcile';
 import type { DocumentReport, DocumentUpdate } from './document.js';
-import type { Driver, Spec } from './driver.js';
+import type { Driver, ObservedObject, Spec } from './driver.js';
 import { faultyDriver } from './driver-memory/faulty-driver.js';
 import { CHANGED, EVERYTHING, NET, OPTIONAL, OTHER } from './testing/conformance-documents.js';
 import * as d from './testing/documents.js';
@@ -175,6 +175,25 @@ export function driverConformance<S extends Spec>(
           .filter(({ spec }) => spec.kind === 'representor')
           .map(({ key }) => expect.objectContaining({ key, ownership: { kind: 'free' } })),
       );
+    });
+
+    it('shows in sections what it shows as a whole, each key in its own', async () => {
+      const driver = await open();
+      const probe = await start(driver);
+      await probe.apply(whole(everything(driver)));
+      const { sections } = driver;
+      if (sections === undefined) return;
+      const inSections: ObservedObject<S>[] = [];
+      for (const section of sections.names) {
+        const found = await driver.observe({ kind: 'section', section });
+        expect(new Set(found.map(({ key }) => sections.of(key)))).toEqual(
+          new Set(found.length ? [section] : []),
+        );
+        inSections.push(...found);
+      }
+      const byKey = (objects: readonly ObservedObject<S>[]) =>
+        [...objects].sort((one, other) => (one.key < other.key ? -1 : 1));
+      expect(byKey(inSections)).toEqual(byKey(await driver.observe({ kind: 'all' })));
     });
 
     it('what is already so is not touched again, and a restart adopts it', async () => {

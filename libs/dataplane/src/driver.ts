@@ -33,6 +33,8 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   readonly slowToRemove: ReadonlySet<S['kind']>;
   /** Kinds that the driver itself has, in this process: they go with it, and nobody else changes them. Absent: none. */
   readonly inProcess?: ReadonlySet<S['kind']>;
+  /** What can be looked at by itself; absent: only everything. */
+  readonly sections?: Sections;
   /** How its objects are shown to people; absent: by their own kinds and fields. */
   readonly view?: DriverView<S>;
   /** What was probed on this machine, available or not, each with its reason. */
@@ -45,7 +47,7 @@ export interface Driver<S extends Spec> extends AsyncDisposable {
   functions(): Promise<readonly DiscoveredFunction[]>;
   /**
    * What is there: for `all`, everything that carries our mark and everything foreign that stands where we might put
-   * something; for `keys`, at least these, where a key without an answer means absent. What happened before is told
+   * something; for `section`, the part of it that is in that one; for `keys`, at least these, where a key without an answer means absent. What happened before is told
    * to the watchers before it returns its promise. Rejects when it cannot look.
    */
   observe(scope: Scope<S>): Promise<readonly ObservedObject<S>[]>;
@@ -124,8 +126,17 @@ export type Ownership =
   | { readonly kind: 'free' }
   | { readonly kind: 'foreign'; readonly found: string };
 
+/** Everything there is, in parts: each has a share of the keys, which are in no other. */
+export interface Sections {
+  /** In the order in which they are best looked at. */
+  readonly names: readonly string[];
+  /** Where an object of that key is looked at; undefined: nowhere, as there are no such keys. */
+  of(key: string): string | undefined;
+}
+
 export type Scope<S extends Spec> =
   | { readonly kind: 'all' }
+  | { readonly kind: 'section'; readonly section: string }
   | {
       readonly kind: 'keys';
       readonly keys: readonly string[];

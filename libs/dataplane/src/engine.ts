@@ -39,8 +39,9 @@ export interface DataplaneEngineOptions<S extends Spec> {
   /** Of the hops that service chains go through; what depends on one follows at once. Absent: all are up. */
   readonly hopHealth?: HopHealth;
   /**
-   * Milliseconds after a full comparison until the next, at least; undefined: there are none. Events repair without them.
-   * Between two that take long it is 400 times as long as one takes, up to ten minutes.
+   * Milliseconds that a round of comparisons takes at least, in which everything is looked at once, section by section;
+   * undefined: there are none. Events repair without them. After each the pause is 400 times as long as it took, as long
+   * as a round takes no more than ten minutes.
    */
   readonly resyncMilliseconds?: number | undefined;
 }

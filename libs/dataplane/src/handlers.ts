@@ -6,6 +6,7 @@ import type {
   Operation,
   OperationResult,
   Scope,
+  Sections,
   Spec,
 } from './driver.js';
 
@@ -72,6 +73,9 @@ export function stepsOf<S extends Spec>(
 
 /** All handlers of a driver, which observe and apply together. */
 export class Handlers<S extends Spec> {
+  /** What a handler looks at is one, named by the first of its keys. */
+  readonly sections: Sections;
+  readonly #bySection = new Map<string, Handler<S>>();
   readonly #byKey = new Map<string, Handler<S>>();
   readonly #byKind = new Map<S['kind'], Handler<S>>();
 
@@ -80,13 +84,21 @@ export class Handlers<S extends Spec> {
     private readonly all: readonly Responsibility<S>[],
     private readonly resultOfThrown: (failure: unknown) => OperationResult,
   ) {
+    const sections = new Map<string, string>();
     for (const { handler, keys, kinds } of all) {
-      for (const key of keys) this.#byKey.set(key, handler);
+      const [section] = keys;
+      if (section !== undefined) this.#bySection.set(section, handler);
+      for (const key of keys) {
+        this.#byKey.set(key, handler);
+        sections.set(key, section ?? key);
+      }
       for (const kind of kinds) this.#byKind.set(kind, handler);
     }
+    this.sections = { names: [...this.#bySection.keys()], of: (key) => sections.get(firstOf(key)) };
   }
 
   async observe(scope: Scope<S>): Promise<readonly ObservedObject<S>[]> {
+    if (scope.kind === 'section') return (await this.#bySection.get(scope.section)?.observe('all')) ?? [];
     const found: ObservedObject<S>[] = [];
     if (scope.kind === 'all') {
       for (const { handler, keys } of this.all) {
@@ -109,7 +121,7 @@ export class Handlers<S extends Spec> {
       const object = expected?.[index];
       // Those of a kind follow each other as a rule, and have one handler: their keys need not be taken apart.
       if (object === undefined || object.spec.kind !== kind) {
-        const handler = this.#byKey.get(key.slice(0, key.indexOf('/')));
+        const handler = this.#byKey.get(firstOf(key));
         portion = handler && (portions.get(handler) ?? { handler, keys: [], expected: [] });
         if (portion !== undefined) portions.set(portion.handler, portion);
         kind = object?.spec.kind;
@@ -155,6 +167,9 @@ export class Handlers<S extends Spec> {
     return handler;
   }
 }
+
+/** The first part of a key: what sort of object it is of. */
+const firstOf = (key: string): string => key.slice(0, key.indexOf('/'));
 
 /** The second part of a key: the namespace or the device that the object is in. */
 export function secondOf(key: string): string {

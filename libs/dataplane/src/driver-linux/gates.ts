@@ -6,7 +6,6 @@ import {
   link,
   type Message,
   matchAll,
-  qdisc,
   redirectAll,
   TC_CLSACT,
   TCA_CLS_FLAGS,
@@ -28,7 +27,7 @@ import {
   type PutOperation,
   specOf,
 } from './handler.js';
-import { INGRESS_EXISTS, ingressQdisc, takesFilters } from './ingress.js';
+import { INGRESS_EXISTS, ingressQdisc } from './ingress.js';
 import type { Places } from './places.js';
 
 /** The priority of our filters: our mark on them. Filters of others before it go first. */
@@ -101,7 +100,7 @@ export function prepareGates(dpu: Place, objects: readonly DriverObject<LinuxSpe
 }
 
 /** Redirects of everything that comes in by a device: what joins a representor and a veth, at the price of neither bridge nor move. */
-export class Gates implements Handler {
+export class Gates implements Pick<Handler, 'put' | 'remove'> {
   constructor(private readonly places: Places) {}
 
   async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
@@ -143,10 +142,6 @@ export class Gates implements Handler {
     return results;
   }
 
-  #filtersOf({ index: ifindex }: Device): Promise<Filter[]> {
-    return this.places.dpu.route.dump(filter.dump({ ifindex, parent: TC_CLSACT.INGRESS }));
-  }
-
   async remove(operations: readonly DeleteOperation[]): Promise<OperationResult[]> {
     const results: OperationResult[] = operations.map(() => DONE);
     const steps: Step[] = [];
@@ -164,58 +159,38 @@ export class Gates implements Handler {
     for (const [index, failure] of await sendSteps(steps)) results[index] = resultOfFailure(failure);
     return results;
   }
+}
 
-  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
-    const { dpu } = this.places;
-    const names =
-      keys === 'all' ? await this.#devicesWithIngress() : keys.map((key) => key.slice(gateKey('').length));
-    const found: Observed[] = [];
-    for (const name of names) {
-      const device = dpu.device(name);
-      if (device === undefined) continue;
-      const gate = this.#observed(device, await this.#filtersOf(device));
-      if (gate !== undefined) found.push(gate);
-    }
-    return found;
+/** The gate among the filters of a device, or what stands in its place. */
+export function gateAmong(dpu: Place, device: Device, filters: readonly Filter[]): Observed[] {
+  const key = gateKey(device.name);
+  const own = filters.filter(({ info, handle }) => info >>> 16 === GATE_PRIORITY && handle !== 0);
+  const gate = own.find(({ handle, kind }) => handle === GATE_HANDLE && kind === 'u32');
+  const within = peerOfVeth(device.name) === undefined ? {} : { within: linkKey(device.name) };
+  if (gate === undefined) {
+    const [other] = own.filter(({ kind }) => kind !== 'u32');
+    if (other === undefined) return [];
+    const spec = { kind: 'gate', device: device.name, target: '' } as const;
+    const found = `a ${other.kind ?? ''} filter of priority ${GATE_PRIORITY}`;
+    return [{ key, spec, ...within, ownership: { kind: 'foreign', found } }];
   }
-
-  async #devicesWithIngress(): Promise<string[]> {
-    const qdiscs = await this.places.dpu.route.dump(qdisc.dump());
-    return qdiscs.flatMap(({ kind, ifindex }) =>
-      takesFilters(kind) ? (this.places.dpu.deviceAt(ifindex)?.name ?? []) : [],
-    );
-  }
-
-  #observed(device: Device, filters: readonly Filter[]): Observed | undefined {
-    const key = gateKey(device.name);
-    const own = filters.filter(({ info, handle }) => info >>> 16 === GATE_PRIORITY && handle !== 0);
-    const gate = own.find(({ handle, kind }) => handle === GATE_HANDLE && kind === 'u32');
-    const within = peerOfVeth(device.name) === undefined ? {} : { within: linkKey(device.name) };
-    if (gate === undefined) {
-      const [other] = own.filter(({ kind }) => kind !== 'u32');
-      if (other === undefined) return undefined;
-      const spec = { kind: 'gate', device: device.name, target: '' } as const;
-      const found = `a ${other.kind ?? ''} filter of priority ${GATE_PRIORITY}`;
-      return { key, spec, ...within, ownership: { kind: 'foreign', found } };
-    }
-    const [action] = gate.options?.act ?? [];
-    const target = this.places.dpu.deviceAt(action?.options?.parms?.ifindex ?? 0)?.name ?? '';
-    const keys = gate.options?.sel?.keys ?? [];
-    // Anything but "all of it, redirected" is no gate, however it came to be.
-    const intact = action?.kind === 'mirred' && keys.every(({ mask }) => mask === 0) && own.length <= 2;
-    const passTagged = filters.some((each) => each.info >>> 16 === PASS_PRIORITY && isNode(each));
-    const { name, promiscuous } = device;
-    const flags = gate.options?.flags ?? 0;
-    const offload = placeOf(flags);
-    const spec = {
-      kind: 'gate',
-      device: name,
-      target: intact ? target : '',
-      passTagged,
-      promiscuous,
-      ...(offload && { offload }),
-    } as const;
-    const inHardware = flags & TCA_CLS_FLAGS.IN_HW ? ({ inHardware: true } as const) : {};
-    return { key, spec, ...within, ...inHardware, ownership: { kind: 'owned' } };
-  }
+  const [action] = gate.options?.act ?? [];
+  const target = dpu.deviceAt(action?.options?.parms?.ifindex ?? 0)?.name ?? '';
+  const keys = gate.options?.sel?.keys ?? [];
+  // Anything but "all of it, redirected" is no gate, however it came to be.
+  const intact = action?.kind === 'mirred' && keys.every(({ mask }) => mask === 0) && own.length <= 2;
+  const passTagged = filters.some((each) => each.info >>> 16 === PASS_PRIORITY && isNode(each));
+  const { name, promiscuous } = device;
+  const flags = gate.options?.flags ?? 0;
+  const offload = placeOf(flags);
+  const spec = {
+    kind: 'gate',
+    device: name,
+    target: intact ? target : '',
+    passTagged,
+    promiscuous,
+    ...(offload && { offload }),
+  } as const;
+  const inHardware = flags & TCA_CLS_FLAGS.IN_HW ? ({ inHardware: true } as const) : {};
+  return [{ key, spec, ...within, ...inHardware, ownership: { kind: 'owned' } }];
 }

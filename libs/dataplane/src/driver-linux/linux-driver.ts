@@ -15,6 +15,7 @@ import type {
   Resolve,
   RuleCounter,
   Scope,
+  Sections,
   Underlay,
   Uplink,
 } from '../driver.js';
@@ -46,7 +47,8 @@ import { realiseLinux } from '../realise/realise.js';
 import { hardwareOffload, probeCapabilities, REQUIRED } from './capabilities.js';
 import { Entries } from './entries.js';
 import { changeOf, type Digest, digestEvents } from './events.js';
-import { Gates, prepareGates } from './gates.js';
+import { Filters, hopCounters } from './filters.js';
+import { prepareGates } from './gates.js';
 import { Links } from './links.js';
 import { Namespaces } from './namespaces.js';
 import { NftObjects } from './nft-objects.js';
@@ -54,7 +56,6 @@ import { Places } from './places.js';
 import { readCounters } from './policy-counters.js';
 import { Rates } from './rates.js';
 import { Routes } from './routes.js';
-import { Steerings } from './steerings.js';
 
 export interface LinuxDriverOptions {
   /** Name of the DPU: takes part in the names of its routers' namespaces, so that it must stay the same. */
@@ -90,8 +91,11 @@ const HANDLERS = [
   },
   { Handler: Routes, keys: ['route'], kinds: ['route'] },
   { Handler: Rates, keys: ['rate'], kinds: ['rate'] },
-  { Handler: Steerings, keys: ['steering'], kinds: ['hopexit', 'steering', 'closure'] },
-  { Handler: Gates, keys: ['gate'], kinds: ['gate'] },
+  {
+    Handler: Filters,
+    keys: ['steering', 'gate'],
+    kinds: ['hopexit', 'steering', 'closure', 'gate'],
+  },
 ] as const;
 
 /** The Linux kernel: rtnetlink, nftables and traffic control, in the DPU's namespace and those of its routers. */
@@ -161,6 +165,10 @@ export class LinuxDriver implements Driver<LinuxSpec> {
     return driver;
   }
 
+  get sections(): Sections {
+    return this.#handlers.sections;
+  }
+
   capabilities(): readonly Capability[] {
     return [...this.probed, this.#offload];
   }
@@ -205,7 +213,7 @@ export class LinuxDriver implements Driver<LinuxSpec> {
 
   /** What the rules of all policies here, and the isolation of ports, have decided on since they came, and what chains were given. */
   async ruleCounters(): Promise<readonly RuleCounter[]> {
-    return [...(await readCounters(this.#places)), ...(await new Steerings(this.#places).counters())];
+    return [...(await readCounters(this.#places)), ...(await hopCounters(this.#places))];
   }
 
   watch(onChange: (change: Change) => void): Disposable {

@@ -4,7 +4,6 @@ import {
   filter,
   filterInfo,
   type Message,
-  qdisc,
   redirectMatching,
   TC_CLSACT,
   TCA_BPF_FLAG_ACT_DIRECT,
@@ -13,12 +12,13 @@ import type { OperationResult, RuleCounter } from '../driver.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure, type Step, sendSteps } from '../kernel/batch.js';
 import type { Device } from '../kernel/device.js';
+import type { Place } from '../kernel/place.js';
 import { counterOfCookie } from '../realise/hop-counters.js';
 import { linkKey, STEERING_PRIORITIES, steeringKey } from '../realise/linux-keys.js';
 import type { SteeringSpec } from '../realise/linux-objects.js';
 import { peerOfVeth } from '../realise/names.js';
 import { type DeleteOperation, type Handler, type Observed, type PutOperation } from './handler.js';
-import { INGRESS_EXISTS, ingressQdisc, takesFilters } from './ingress.js';
+import { INGRESS_EXISTS, ingressQdisc } from './ingress.js';
 import type { Places } from './places.js';
 
 const ETH_P_ALL = 3;
@@ -46,7 +46,7 @@ const where = ({ index: ifindex }: Device, key: string) => {
 const GONE = ['ENOENT', 'EINVAL', 'ENODEV'];
 
 /** Filters that send some of what comes in by a device another way than its gate. A change of one is one step for packets. */
-export class Steerings implements Handler {
+export class Steerings implements Pick<Handler, 'put' | 'remove'> {
   constructor(private readonly places: Places) {}
 
   async put(operations: readonly PutOperation[]): Promise<OperationResult[]> {
@@ -96,58 +96,44 @@ export class Steerings implements Handler {
     for (const [index, failure] of await sendSteps(steps)) results[index] = resultOfFailure(failure);
     return results;
   }
-
-  async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
-    if (keys === 'all') return (await this.#all()).map(({ observed }) => observed);
-    const wanted = new Set(keys);
-    const names = new Set(keys.map(secondOf));
-    const found = await Promise.all([...names].map((name) => this.#on(this.places.dpu.device(name))));
-    return found.flat().flatMap(({ observed }) => (wanted.has(observed.key) ? [observed] : []));
-  }
-
-  /** What went from hop to hop, filter by filter. */
-  async counters(): Promise<RuleCounter[]> {
-    return (await this.#all()).flatMap(({ observed, filter: { options } }) => {
-      const { cookie } = observed.spec as SteeringSpec;
-      const { basic, packets } = options?.act?.[0]?.stats ?? {};
-      if (cookie === '' || basic === undefined) return [];
-      const counted = { packets: packets ?? BigInt(basic.packets), bytes: basic.bytes };
-      return [{ name: counterOfCookie(cookie), ...counted }];
-    });
-  }
-
-  async #all(): Promise<{ observed: Observed; filter: Filter }[]> {
-    const { dpu } = this.places;
-    const qdiscs = await dpu.route.dump(qdisc.dump());
-    const devices = qdiscs.flatMap(({ kind, ifindex }) =>
-      takesFilters(kind) ? (dpu.deviceAt(ifindex) ?? []) : [],
-    );
-    return (await Promise.all(devices.map((device) => this.#on(device)))).flat();
-  }
-
-  async #on(device: Device | undefined): Promise<{ observed: Observed; filter: Filter }[]> {
-    if (device === undefined) return [];
-    const { dpu } = this.places;
-    const filters = await dpu.route.dump(filter.dump({ ifindex: device.index, parent: TC_CLSACT.INGRESS }));
-    return filters.flatMap((each) => {
-      const kind = KIND_OF_PRIORITY.get(priorityOf(each));
-      if (kind === undefined || each.handle === 0) return [];
-      const key = steeringKey(device.name, priorityOf(each), each.handle);
-      const { ops = new Uint8Array(), act = [], flags = 0 } = each.options ?? {};
-      const [action] = act;
-      const drops = (flags & TCA_BPF_FLAG_ACT_DIRECT) !== 0;
-      const ifindex = action?.options?.parms?.ifindex ?? 0;
-      const spec: SteeringSpec = {
-        kind,
-        device: device.name,
-        program: Buffer.from(ops).toString('hex'),
-        // What neither drops nor goes anywhere is nothing that is wanted.
-        target: drops ? '' : (dpu.deviceAt(ifindex)?.name ?? '?'),
-        cookie: Buffer.from(action?.cookie ?? []).toString('hex'),
-      };
-      const within = peerOfVeth(device.name) === undefined ? {} : { within: linkKey(device.name) };
-      const observed: Observed = { key, spec, ...within, ownership: { kind: 'owned' } };
-      return [{ observed, filter: each }];
-    });
-  }
 }
+
+/** Those among the filters of a device. */
+export function steeringsAmong(dpu: Place, device: Device, filters: readonly Filter[]): Observed[] {
+  const found: Observed[] = [];
+  for (const each of filters) {
+    const kind = KIND_OF_PRIORITY.get(priorityOf(each));
+    if (kind === undefined || each.handle === 0) continue;
+    const key = steeringKey(device.name, priorityOf(each), each.handle);
+    const { ops = new Uint8Array(), act = [], flags = 0 } = each.options ?? {};
+    const [action] = act;
+    const drops = (flags & TCA_BPF_FLAG_ACT_DIRECT) !== 0;
+    const ifindex = action?.options?.parms?.ifindex ?? 0;
+    const spec: SteeringSpec = {
+      kind,
+      device: device.name,
+      program: Buffer.from(ops).toString('hex'),
+      // What neither drops nor goes anywhere is nothing that is wanted.
+      target: drops ? '' : (dpu.deviceAt(ifindex)?.name ?? '?'),
+      cookie: cookieOf(each),
+    };
+    const within = peerOfVeth(device.name) === undefined ? {} : { within: linkKey(device.name) };
+    found.push({ key, spec, ...within, ownership: { kind: 'owned' } });
+  }
+  return found;
+}
+
+/** What went through those among the filters of a device that are on the way from hop to hop. */
+export function countersAmong(filters: readonly Filter[]): RuleCounter[] {
+  return filters.flatMap((each) => {
+    const cookie = cookieOf(each);
+    const { basic, packets } = each.options?.act?.[0]?.stats ?? {};
+    const isSteering = KIND_OF_PRIORITY.has(priorityOf(each)) && each.handle !== 0;
+    if (!isSteering || cookie === '' || basic === undefined) return [];
+    const counted = { packets: packets ?? BigInt(basic.packets), bytes: basic.bytes };
+    return [{ name: counterOfCookie(cookie), ...counted }];
+  });
+}
+
+const cookieOf = ({ options }: Filter): string =>
+  Buffer.from(options?.act?.[0]?.cookie ?? []).toString('hex');

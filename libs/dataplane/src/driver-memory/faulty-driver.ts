@@ -25,6 +25,7 @@ export function faultyDriver<S extends Spec>(
     ...(driver.parts && { parts: driver.parts }),
     slowToRemove: driver.slowToRemove,
     ...(driver.inProcess && { inProcess: driver.inProcess }),
+    ...(driver.sections && { sections: driver.sections }),
     ...(driver.view && { view: driver.view }),
     capabilities: () => driver.capabilities(),
     underlay: () => driver.underlay(),

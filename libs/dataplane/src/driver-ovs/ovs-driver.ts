@@ -14,6 +14,7 @@ import type {
   Resolve,
   RuleCounter,
   Scope,
+  Sections,
   Underlay,
   Uplink,
 } from '../driver.js';
@@ -145,6 +146,10 @@ export class OvsDriver implements Driver<OvsSpec> {
       place.close();
       throw failure;
     }
+  }
+
+  get sections(): Sections {
+    return this.#handlers.sections;
   }
 
   capabilities(): readonly Capability[] {

@@ -95,7 +95,7 @@ export class SimDriver extends InMemoryDriver<OvsSpec> {
   override async observe(scope: Scope<OvsSpec>): Promise<readonly ObservedObject<OvsSpec>[]> {
     if (this.#latency === undefined) return super.observe(scope);
     await this.#latency.ofCall();
-    await this.#latency.ofReading(scope.kind === 'all' ? this.vswitch.size : scope.keys.length);
+    await this.#latency.ofReading(scope.kind === 'keys' ? scope.keys.length : this.vswitch.size);
     return super.observe(scope);
   }
 

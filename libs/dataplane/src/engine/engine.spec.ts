@@ -460,7 +460,7 @@ describe('the engine', () => {
       return apply(operations);
     };
     driver.observe = (scope) => {
-      for (const key of scope.kind === 'all' ? [...unread] : scope.keys) unread.delete(key);
+      for (const key of scope.kind === 'keys' ? scope.keys : [...unread]) unread.delete(key);
       return observe(scope);
     };
     await probe.apply(d.document(1, [...NETWORK, port(1), port(2)]));

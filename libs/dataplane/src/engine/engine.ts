@@ -129,7 +129,7 @@ export class Engine<S extends Spec> implements DataplaneEngine<S> {
       this.#tracker.observe(this.#tracker.at(object.key), object);
     this.#started = true;
     this.#openGates();
-    this.#looks.schedule(0);
+    this.#looks.start();
     this.#running = this.#run();
   }
 

@@ -3,13 +3,11 @@ import type { Clock } from '@outboard/core';
 import type { Driver, ObservedObject, Scope, Spec } from '../driver.js';
 import type { ApplyPass } from './apply-pass.js';
 import { asExpected, type Entry, type Tracker } from './entry.js';
+import { Rounds } from './rounds.js';
 
 /** More than this many are read back in the background. */
 const READ_BACK_AT_ONCE = 1024;
 const OBSERVATIONS_PER_SLICE = 1000;
-/** Full comparisons take at most a four hundredth of the time, unless that would make them rarer than this. */
-const RESYNC_PAUSE_FACTOR = 400;
-const MAX_RESYNC_MILLISECONDS = 600_000;
 const OBSERVE_RETRY_MILLISECONDS = 500;
 
 export interface LooksContext<S extends Spec> {
@@ -17,26 +15,31 @@ export interface LooksContext<S extends Spec> {
   readonly tracker: Tracker<S>;
   readonly pass: Pick<ApplyPass<S>, 'turn' | 'verify' | 'readBack' | 'seen'>;
   readonly clock: Clock;
-  /** Between two looks at everything; undefined: only when events were missed. */
+  /** What a look at everything takes at least, section by section; undefined: only when events were missed. */
   readonly resyncMilliseconds: number | undefined;
-  /** At the end of a look at everything. */
+  /** At the end of a look at everything, at once or section by section. */
   onEverythingSeen(): void;
   /** There is something to do that `verify` does. */
   onDue(): void;
 }
 
-/** Looks at many objects: at what was applied in bulk, and from time to time at everything. */
+/** Looks at many objects: at what was applied in bulk, and from time to time at everything, section by section. */
 export class Looks<S extends Spec> implements AsyncDisposable {
   /** Applied, but not read back yet: large numbers are read in one go. */
   #unverified: Entry<S>[] = [];
   #background: Promise<void> | undefined;
-  #resyncDue = false;
+  /** What is to be looked at in the background next. */
+  #due: Exclude<Scope<S>, { kind: 'keys' }> | undefined;
+  readonly #rounds: Rounds | undefined;
   /** How many there were. */
   #number = 0;
   #timer: Disposable | undefined;
   #closed = false;
 
-  constructor(private readonly context: LooksContext<S>) {}
+  constructor(private readonly context: LooksContext<S>) {
+    const { driver, resyncMilliseconds } = context;
+    if (resyncMilliseconds !== undefined) this.#rounds = new Rounds(driver.sections, resyncMilliseconds);
+  }
 
   /** In the background. */
   get isUnderWay(): boolean {
@@ -44,7 +47,7 @@ export class Looks<S extends Spec> implements AsyncDisposable {
   }
 
   get isDue(): boolean {
-    return !this.isUnderWay && (this.#unverified.length > 0 || this.#resyncDue);
+    return !this.isUnderWay && (this.#unverified.length > 0 || this.#due !== undefined);
   }
 
   /** An object was applied, and is to be read back with others. */
@@ -55,7 +58,12 @@ export class Looks<S extends Spec> implements AsyncDisposable {
 
   /** Events were missed, or may have been. */
   everythingIsDue(): void {
-    this.#resyncDue = true;
+    this.#due = { kind: 'all' };
+  }
+
+  /** Begins to look at everything from time to time. */
+  start(): void {
+    if (this.#rounds !== undefined) this.#schedule(this.#rounds.restart(0));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -67,9 +75,10 @@ export class Looks<S extends Spec> implements AsyncDisposable {
   /** Reads back what was applied in bulk: a little at once, if there is no other work, and much in the background. */
   async verify(isIdle: boolean): Promise<void> {
     if (this.#background !== undefined) return;
-    if (this.#resyncDue) {
-      this.#resyncDue = false;
-      this.#observeInBackground({ kind: 'all' });
+    if (this.#due !== undefined) {
+      const scope = this.#due;
+      this.#due = undefined;
+      this.#observeInBackground(scope);
     } else if (this.#unverified.length > 0 && isIdle) {
       if (this.#unverified.length > READ_BACK_AT_ONCE) {
         this.#observeInBackground(asExpected(this.#unverified));
@@ -83,9 +92,10 @@ export class Looks<S extends Spec> implements AsyncDisposable {
   }
 
   #observeInBackground(scope: Scope<S>): void {
-    const entries = this.#unverified.filter(({ stage }) => stage === 'unverified');
-    this.#unverified = [];
-    const { clock, driver, pass, tracker, onEverythingSeen } = this.context;
+    const { clock, driver, pass, tracker } = this.context;
+    const waiting = this.#unverified.filter(({ stage }) => stage === 'unverified');
+    const entries = waiting.filter(({ key }) => this.#isIn(scope, key));
+    this.#unverified = waiting.filter(({ key }) => !this.#isIn(scope, key));
     const startedAt = pass.turn;
     const look = ++this.#number;
     const begin = clock.monotonic();
@@ -106,19 +116,17 @@ export class Looks<S extends Spec> implements AsyncDisposable {
         entry.stage = 'idle';
         if (tracker.get(entry.key) === entry) pass.readBack(entry, undefined);
       }
-      if (scope.kind === 'keys') return;
-      const absent = [...tracker.entries()].filter((entry) => entry.look !== look);
-      for (const entry of absent) {
+      for (const entry of this.#absent(scope, look)) {
         if (++count % OBSERVATIONS_PER_SLICE === 0) await nextTurn();
         if (tracker.get(entry.key) === entry && isUntouched(entry, startedAt))
           pass.seen(entry.key, undefined, 'bulk');
       }
-      onEverythingSeen();
+      this.#seen(scope, clock.monotonic() - begin);
     };
     this.#background = work()
       .catch(() => {
         // It could not look: what is unverified stays so until it can.
-        this.#resyncDue = true;
+        this.#due ??= scope.kind === 'section' ? scope : { kind: 'all' };
         for (const entry of entries) {
           if (entry.stage !== 'verifying') continue;
           entry.stage = 'unverified';
@@ -127,10 +135,31 @@ export class Looks<S extends Spec> implements AsyncDisposable {
         return clock.delay(OBSERVE_RETRY_MILLISECONDS);
       })
       .then(() => {
-        if (scope.kind === 'all') this.schedule(clock.monotonic() - begin);
         this.#background = undefined;
         this.context.onDue();
       });
+  }
+
+  /** What a look would have found, and did not. */
+  #absent(scope: Scope<S>, look: number): Entry<S>[] {
+    if (scope.kind === 'keys') return [];
+    const absent: Entry<S>[] = [];
+    for (const entry of this.context.tracker.entries())
+      if (entry.look !== look && this.#isIn(scope, entry.key)) absent.push(entry);
+    return absent;
+  }
+
+  /** Of keys that are to be looked at one by one, only such are asked about. */
+  #isIn(scope: Scope<S>, key: string): boolean {
+    return scope.kind !== 'section' || this.context.driver.sections?.of(key) === scope.section;
+  }
+
+  #seen(scope: Scope<S>, took: number): void {
+    if (scope.kind === 'keys') return;
+    const isEverything = scope.kind === 'all' || this.#rounds?.advance() === true;
+    if (this.#rounds !== undefined)
+      this.#schedule(scope.kind === 'all' ? this.#rounds.restart(took) : this.#rounds.pauseAfter(took));
+    if (isEverything) this.context.onEverythingSeen();
   }
 
   /** An object that a look in the background found; it began at the turn `startedAt`. */
@@ -141,18 +170,16 @@ export class Looks<S extends Spec> implements AsyncDisposable {
     if (entry.stage === 'verifying') {
       entry.stage = 'idle';
       pass.readBack(entry, object);
-    } else if (isNew(entry) || (scope.kind === 'all' && isUntouched(entry, startedAt)))
+    } else if (isNew(entry) || (scope.kind !== 'keys' && isUntouched(entry, startedAt)))
       pass.seen(object.key, object, 'bulk');
   }
 
-  /** The next look at everything. `took`: milliseconds of the last one. */
-  schedule(took: number): void {
-    const { resyncMilliseconds, clock } = this.context;
+  /** The next look that nobody asks for. */
+  #schedule(pause: number): void {
     this.#timer?.[Symbol.dispose]();
-    if (resyncMilliseconds === undefined || this.#closed) return;
-    const pause = Math.min(RESYNC_PAUSE_FACTOR * took, MAX_RESYNC_MILLISECONDS);
-    this.#timer = clock.schedule(Math.max(resyncMilliseconds, pause), () => {
-      this.#resyncDue = true;
+    if (this.#closed) return;
+    this.#timer = this.context.clock.schedule(pause, () => {
+      this.#due ??= this.#rounds?.next;
       this.context.onDue();
     });
   }

@@ -13,6 +13,7 @@ import type {
   Resolve,
   RuleCounter,
   Scope,
+  Sections,
   Spec,
   Underlay,
 } from '../driver.js';
@@ -31,6 +32,7 @@ export abstract class InMemoryDriver<S extends Spec> implements Driver<S | Repre
   abstract readonly order: Driver<S | RepresentorSpec>['order'];
   abstract readonly atOnce: NonNullable<Driver<S | RepresentorSpec>['atOnce']>;
   abstract readonly slowToRemove: Driver<S | RepresentorSpec>['slowToRemove'];
+  readonly sections?: Sections;
   readonly #objects: InMemoryObjects<S>;
   readonly #watchers = new Set<(change: Change) => void>();
   #underlay: Underlay | undefined;
@@ -70,7 +72,8 @@ export abstract class InMemoryDriver<S extends Spec> implements Driver<S | Repre
   }
 
   async observe(scope: Scope<S | RepresentorSpec>): Promise<readonly ObservedObject<S | RepresentorSpec>[]> {
-    const keys = scope.kind === 'all' ? this.#objects.keys() : scope.keys;
+    let keys = scope.kind === 'keys' ? scope.keys : this.#objects.keys();
+    if (scope.kind === 'section') keys = keys.filter((key) => this.sections?.of(key) === scope.section);
     return keys.flatMap((key) => this.#objects.get(key) ?? []);
   }
 
