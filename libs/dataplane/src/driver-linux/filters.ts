@@ -13,6 +13,9 @@ import { countersAmong, Steerings, steeringsAmong } from './steerings.js';
 /** The kernel lists the filters of one device at a time. After so many devices the event loop runs. */
 const DEVICES_PER_TURN = 64;
 
+/** Of those that filters are attached to, nothing but where they are is of interest. */
+const QDISCS = { ...qdisc.dump(), family: qdisc.reading({ kind: true }) };
+
 type Maker = Pick<Handler, 'put' | 'remove'>;
 
 /** Filters of what comes in by a device: made by those who know what they are for, and listed once for all of these. */
@@ -84,9 +87,8 @@ async function readFilters<Read>(
 ): Promise<Read[]> {
   let devices: Device[];
   if (names === 'all') {
-    const qdiscs = await dpu.route.dump(qdisc.dump());
-    devices = qdiscs.flatMap(({ kind, ifindex }) =>
-      takesFilters(kind) ? (dpu.deviceAt(ifindex) ?? []) : [],
+    devices = await dpu.route.dump(QDISCS, ({ kind, ifindex }) =>
+      takesFilters(kind) ? dpu.deviceAt(ifindex) : undefined,
     );
   } else devices = [...names].flatMap((name) => dpu.device(name) ?? []);
   const found: Read[] = [];

@@ -5,6 +5,7 @@ import {
   type NftSetElement,
   nftSetElement,
 } from '@outboard/netlink';
+import { hexOf } from '../bytes-text.js';
 import type { OperationResult } from '../driver.js';
 import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
@@ -28,10 +29,11 @@ import { groupSets } from './policy-sets.js';
 /** Up to so many of a set are asked for one by one; for more the set is read as a whole. */
 const SINGLE_GETS = 48;
 
+const OWNED = { kind: 'owned' } as const;
+
 type Element = NonNullable<NftSetElement['elements']>[number];
 
 const bytesOf = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
-const hexOf = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 
 /** Elements of the policies' sets and maps: what comes and goes with ports. */
 export class PolicyElements implements TransactionHandler {
@@ -123,12 +125,11 @@ async function observeAll(place: Place): Promise<Observed[]> {
 }
 
 async function dumpSet(place: Place, set: string): Promise<Observed[]> {
-  const messages = await ifThere(() =>
-    place.netfilter.dump(nftSetElement.dump({ ...policyTable(set), set })),
-  );
-  return (messages ?? []).flatMap(({ elements }) =>
-    (elements ?? []).flatMap((element) => observedElement(place, set, element) ?? []),
-  );
+  const request = nftSetElement.dump({ ...policyTable(set), set });
+  // Only what they are is kept: of large sets not all messages have to exist at once.
+  const read = ({ elements = [] }: NftSetElement): Observed[] =>
+    elements.flatMap((element) => observedElement(place, set, element) ?? []);
+  return (await ifThere(() => place.netfilter.dump(request, read)))?.flat() ?? [];
 }
 
 /** Sets that are always there. */
@@ -137,34 +138,40 @@ const FIXED_SETS: ReadonlySet<string> = new Set([
   ...Object.values(NAMED_PORT_SETS),
 ]);
 
+const isPolicySet = (set: string): boolean => FIXED_SETS.has(set) || isGroupSet(set);
+
 /** The key of an element of these sets; undefined for one that is none, as those of the nameless sets of a rule (`__set0`). */
 export const policyElementKeyOf = (
   { name }: Place,
   set: string,
   { key, keyEnd }: Element,
-): string | undefined => {
-  if (key?.value === undefined || !(FIXED_SETS.has(set) || isGroupSet(set))) return undefined;
-  return policyElementKey(name, set, hexOf(key.value), keyEnd?.value && hexOf(keyEnd.value));
-};
+): string | undefined =>
+  key?.value === undefined || !isPolicySet(set)
+    ? undefined
+    : policyElementKey(name, set, hexOf(key.value), keyEnd?.value && hexOf(keyEnd.value));
 
-function observedElement(place: Place, set: string, element: Element): Observed | undefined {
-  const { key: first, keyEnd, data } = element;
-  const key = policyElementKeyOf(place, set, element);
-  if (first?.value === undefined || key === undefined) return undefined;
-  const text = data && textOf(data);
+function observedElement(
+  { name: namespace }: Place,
+  set: string,
+  { key: first, keyEnd, data }: Element,
+): Observed | undefined {
+  if (first?.value === undefined || !isPolicySet(set)) return undefined;
+  const key = hexOf(first.value);
+  const end = keyEnd?.value && hexOf(keyEnd.value);
+  const text = data && dataTextOf(data);
   const spec: PolicyElementSpec = {
     kind: elementKind(set),
-    namespace: place.name,
+    namespace,
     set,
-    key: hexOf(first.value),
-    ...(keyEnd?.value === undefined ? {} : { end: hexOf(keyEnd.value) }),
+    key,
+    ...(end === undefined ? {} : { end }),
     ...(text === undefined ? {} : { data: text }),
   };
-  const within = isGroupSet(set) ? policySetKey(place.name, set) : setHome(place.name, set);
-  return { key, spec, within, ownership: { kind: 'owned' } };
+  const within = isGroupSet(set) ? policySetKey(namespace, set) : setHome(namespace, set);
+  return { key: policyElementKey(namespace, set, key, end), spec, within, ownership: OWNED };
 }
 
-function textOf({ value, verdict }: NonNullable<Element['data']>): string {
+function dataTextOf({ value, verdict }: NonNullable<Element['data']>): string {
   if (value !== undefined) return hexOf(value);
   if (verdict?.code === NFT_VERDICT.ACCEPT) return 'accept';
   return verdict?.code === NFT_VERDICT.GOTO ? `goto ${verdict.chain}` : `verdict ${verdict?.code}`;

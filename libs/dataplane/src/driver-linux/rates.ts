@@ -18,6 +18,10 @@ import type { Places } from './places.js';
 
 /** Our mark on queueing disciplines, `OB` in ASCII: with 0 they are the kernel's default, with others somebody else's. */
 const HANDLE = 0x4f420000;
+const QDISCS = {
+  ...qdisc.dump(),
+  family: qdisc.reading({ kind: true, options: { parms: true, rate64: true } }),
+};
 /** ENOENT, EINVAL: there is none of that handle. */
 const GONE = ['ENOENT', 'EINVAL', 'ENODEV'];
 
@@ -73,10 +77,9 @@ export class Rates implements Handler {
   async #look(devices: readonly Device[]): Promise<Observed[]> {
     if (devices.length === 0) return [];
     const byIndex = new Map(devices.map((device) => [device.index, device]));
-    const found = await this.places.dpu.route.dump(qdisc.dump());
-    return found.flatMap((each) => {
+    return this.places.dpu.route.dump(QDISCS, (each) => {
       const device = byIndex.get(each.ifindex);
-      return device === undefined || !isRate(each) ? [] : [observed(device, each)];
+      return device === undefined || !isRate(each) ? undefined : observed(device, each);
     });
   }
 }

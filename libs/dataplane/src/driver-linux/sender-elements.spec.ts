@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { canonicalAddress, formatPrefix, parsePrefix } from '../realise/addresses.js';
-import { senderElements, senderOf } from './sender-elements.js';
+import { elementCount, senderElements, senderOf } from './sender-elements.js';
 
 const mac = fc
   .array(fc.integer({ min: 0, max: 255 }), { minLength: 6, maxLength: 6 })
@@ -20,7 +20,9 @@ describe('elements of senders', () => {
           const prefix = parsePrefix(`${ip}/${length}`);
           source = nat % 2 === 0 || prefix === undefined ? canonicalAddress(ip) : formatPrefix(prefix);
         }
-        for (const element of senderElements(name, own, source)) {
+        const elements = senderElements(name, own, source);
+        expect(elements).toHaveLength(elementCount(source));
+        for (const element of elements) {
           const about = { port: name, mac: own, ...(source === undefined ? {} : { source }) };
           expect(senderOf(element)).toEqual(about);
         }

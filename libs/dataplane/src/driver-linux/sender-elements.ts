@@ -1,4 +1,5 @@
 import { formatIp, formatLinkAddress, parseLinkAddress } from '@outboard/netlink';
+import { textOf } from '../bytes-text.js';
 import { formatPrefix, parsePrefix, prefixBounds } from '../realise/addresses.js';
 import { GUARD_SETS } from '../realise/guard-table.js';
 
@@ -32,6 +33,9 @@ export function senderElements(port: string, mac: string, source: string | undef
   ];
 }
 
+/** How many there are of a sender with that source. */
+export const elementCount = (source: string | undefined): number => (source?.includes(':') ? 2 : 1);
+
 /** Who an element is about; undefined for one that is no element of these sets. */
 export function senderOf({
   key,
@@ -41,11 +45,7 @@ export function senderOf({
   | undefined {
   if (key.length < SOURCE_OFFSET) return undefined;
   const nul = key.indexOf(0);
-  const port = Buffer.from(
-    key.buffer,
-    key.byteOffset,
-    nul < 0 || nul > NAME_LENGTH ? NAME_LENGTH : nul,
-  ).toString('latin1');
+  const port = textOf(key, 0, nul < 0 || nul > NAME_LENGTH ? NAME_LENGTH : nul);
   const mac = formatLinkAddress(key, NAME_LENGTH, 6);
   const length = key.length - SOURCE_OFFSET;
   if (length === 0) return { port, mac };

@@ -1,4 +1,4 @@
-import { NetlinkError, NFPROTO, nftSetElement } from '@outboard/netlink';
+import { NetlinkError, NFPROTO, type NftSetElement, nftSetElement } from '@outboard/netlink';
 import { groupBy } from '../group-by.js';
 import { DONE, missing, secondOf } from '../handlers.js';
 import { resultOfFailure } from '../kernel/batch.js';
@@ -7,9 +7,9 @@ import { GUARD_SETS, GUARD_TABLE } from '../realise/guard-table.js';
 import { guardKey, senderKey } from '../realise/linux-keys.js';
 import type { SenderSpec } from '../realise/linux-objects.js';
 import { type DeleteOperation, type Observed, observedOf, type PutOperation, specOf } from './handler.js';
-import type { Change, TransactionHandler } from './nft-transactions.js';
+import { type Change, ifThere, type TransactionHandler } from './nft-transactions.js';
 import type { Places } from './places.js';
-import { type SenderElement, senderElements, senderOf } from './sender-elements.js';
+import { elementCount, type SenderElement, senderElements, senderOf } from './sender-elements.js';
 
 /** Up to so many are asked for one by one; for more the sets are read as a whole. */
 const SINGLE_GETS = 48;
@@ -76,38 +76,31 @@ async function observeOne(place: Place, key: string): Promise<Observed[]> {
 
 /** What all sets of a namespace say; a sender counts as there only with all of its elements. */
 async function observeAll(place: Place): Promise<Observed[]> {
-  const counts = new Map<string, { readonly found: Observed; missing: number }>();
+  const found: Observed[] = [];
+  /** Elements that are still to be found, of those with more than one. */
+  const missing = new Map<string, number>();
   for (const set of Object.values(GUARD_SETS)) {
-    for (const { key, keyEnd } of await elementsOf(place, set)) {
-      const sender = senderOf({ key, ...(keyEnd === undefined ? {} : { keyEnd }) });
-      if (sender === undefined) continue;
-      const found = observed(place, { source: undefined, ...sender });
-      const { port, mac, source } = { source: undefined, ...sender };
-      const count = counts.get(found.key) ?? { found, missing: senderElements(port, mac, source).length };
-      count.missing--;
-      counts.set(found.key, count);
+    for (const one of await dumpSet(place, set)) {
+      const { source } = one.spec as SenderSpec;
+      const left = (missing.get(one.key) ?? elementCount(source)) - 1;
+      if (left === 0) found.push(one);
+      else missing.set(one.key, left);
     }
   }
-  return [...counts.values()].flatMap(({ found, missing }) => (missing === 0 ? [found] : []));
+  return found;
 }
 
-async function elementsOf(
-  place: Place,
-  set: string,
-): Promise<{ readonly key: Uint8Array; readonly keyEnd: Uint8Array | undefined }[]> {
-  try {
-    const messages = await place.netfilter.dump(
-      nftSetElement.dump({ nfgenFamily: NFPROTO.BRIDGE, table: GUARD_TABLE, set }),
-    );
-    return messages.flatMap(({ elements }) =>
-      (elements ?? []).flatMap(({ key, keyEnd }) =>
-        key?.value === undefined ? [] : [{ key: key.value, keyEnd: keyEnd?.value }],
-      ),
-    );
-  } catch (failure) {
-    if (failure instanceof NetlinkError && failure.code === 'ENOENT') return [];
-    throw failure;
-  }
+/** The sender of each element. Of large sets only that is kept, so that not all messages have to exist at once. */
+async function dumpSet(place: Place, set: string): Promise<Observed[]> {
+  const request = nftSetElement.dump({ nfgenFamily: NFPROTO.BRIDGE, table: GUARD_TABLE, set });
+  const read = ({ elements = [] }: NftSetElement): Observed[] =>
+    elements.flatMap(({ key, keyEnd }) => {
+      if (key?.value === undefined) return [];
+      const ends = keyEnd?.value === undefined ? {} : { keyEnd: keyEnd.value };
+      const sender = senderOf({ key: key.value, ...ends });
+      return sender === undefined ? [] : [observed(place, { source: undefined, ...sender })];
+    });
+  return (await ifThere(() => place.netfilter.dump(request, read)))?.flat() ?? [];
 }
 
 /** The key of the sender that an element is part of. */

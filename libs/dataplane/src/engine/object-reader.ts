@@ -1,5 +1,6 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { type DataplaneObject, DataplaneObjectSchema, type Route } from '@outboard/contracts';
+import { textOf } from '../bytes-text.js';
 
 const tagOf = (field: number): number => (field << 3) | 2;
 const SOURCE = tagOf(1);
@@ -8,10 +9,6 @@ const ROUTE = tagOf(7);
 const ROUTER = tagOf(1);
 const DESTINATION = tagOf(2);
 const NEXT_HOP = tagOf(3);
-
-const { latin1Slice } = Buffer.prototype as unknown as {
-  latin1Slice(this: Uint8Array, start: number, end: number): string;
-};
 
 /** A route that was read, and where in its bytes stands what. */
 interface Known {
@@ -100,6 +97,3 @@ function areEqual(one: Uint8Array, at: number, other: Uint8Array, otherAt: numbe
     if (one[at + index] !== other[otherAt + index]) return false;
   return true;
 }
-
-/** Of ASCII. Node's own, which a buffer calls too, as making one costs more than the dozen characters. */
-const textOf = (bytes: Uint8Array, start: number, end: number): string => latin1Slice.call(bytes, start, end);

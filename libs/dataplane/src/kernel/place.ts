@@ -156,14 +156,12 @@ export class Place {
     const touched = new Set<number>();
     this.#looks.add(touched);
     try {
-      const links = await this.route.dump({
-        ...link.dump({ extMask: RTEXT_FILTER.SKIP_STATS }),
-        family: DEVICE_LINK,
-      });
-      const listed = new Set(links.map(({ ifiIndex }) => ifiIndex));
+      const request = { ...link.dump({ extMask: RTEXT_FILTER.SKIP_STATS }), family: DEVICE_LINK };
+      const devices = await this.route.dump(request, deviceOf);
+      const listed = new Set(devices.map(({ index }) => index));
       for (const index of [...this.#names.keys()])
         if (!listed.has(index) && !touched.has(index)) this.forget(index);
-      for (const each of links) if (!touched.has(each.ifiIndex)) this.note(deviceOf(each));
+      for (const device of devices) if (!touched.has(device.index)) this.note(device);
     } finally {
       this.#looks.delete(touched);
     }

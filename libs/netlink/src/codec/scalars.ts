@@ -159,6 +159,9 @@ export const string: AttributeType<string> = {
   },
 };
 
+/** As many as V8 keeps with the array itself. */
+const FEW_BYTES = 64;
+
 /** Bytes as they are. What is read is a copy. */
 export const binary: AttributeType<Uint8Array> = {
   write(writer, id, value) {
@@ -166,7 +169,13 @@ export const binary: AttributeType<Uint8Array> = {
     const at = writer.attribute(id, value.length);
     writer.bytes.set(value, at);
   },
-  read: (source, offset, length) => new Uint8Array(source.bytes.subarray(offset, offset + length)),
+  read(source, offset, length) {
+    const bytes = new Uint8Array(length);
+    // Most are a few bytes: to take them one by one is cheaper than to make a view of them first.
+    if (length > FEW_BYTES) bytes.set(source.bytes.subarray(offset, offset + length));
+    else for (let index = 0; index < length; index++) bytes[index] = source.bytes[offset + index] as number;
+    return bytes;
+  },
 };
 
 /** An IPv4 or IPv6 address: written from text, a number (IPv4) or bytes; read as text. */
