@@ -54,7 +54,7 @@ export class BrokerLaboratory {
   readonly clock = new ManualClock();
   readonly broker = new InProcessBroker({ clock: this.clock });
   readonly bus = this.broker.connect();
-  readonly neighbours = new Neighbours(this.bus);
+  readonly neighbours = new Neighbours(this.bus, this.clock);
   readonly workers = new Map<string, FakeWorker>();
   readonly events: Event[] = [];
   service!: AccelerationService;

@@ -53,9 +53,7 @@ class World {
         break;
       }
       case 'remove':
-        await laboratory.send('delete', 'AccelerationSession', {
-          metadata: { name: argument },
-        });
+        await laboratory.send('delete', 'AccelerationSession', { name: argument });
         break;
       case 'admin':
         await laboratory.neighbours.putDpu(argument, options);

@@ -6,7 +6,14 @@ import {
   decodeBinary,
 } from '@outboard/contracts';
 import { type Random, systemRandom, unwrap, uuidv7 } from '@outboard/core';
-import { decodeResource, type KindName, type Name, parseManifest, type Uid } from '@outboard/model';
+import {
+  type AccelerationSession as AccelerationSessionResource,
+  decodeResource,
+  type KindName,
+  type Name,
+  parseManifest,
+  type Uid,
+} from '@outboard/model';
 import type { Command, DomainChange, DomainContext } from '@outboard/resource-service';
 import fc from 'fast-check';
 import { AccelerationDomain } from '../src/domain/acceleration-domain.js';
@@ -16,6 +23,9 @@ import { dpuOf, portOf } from './neighbours.js';
 
 const DPUS = ['dpu-a', 'dpu-b', 'dpu-c'] as const;
 const random: Random = systemRandom;
+const START = 1_700_000_000_000;
+/** Of ports of one name: from before everything, and of later times. */
+const PORT_UIDS = [-1, 5, 10, 20].map((seconds) => uuidv7(START + seconds * 1_000, random));
 
 /** A domain with the rows that its changes make: what a store has. */
 class Model {
@@ -30,8 +40,13 @@ class Model {
     this.domain.reload([], 0);
   }
 
+  /** A second with each commit: what only time tells happens as well. */
+  get now(): number {
+    return START + this.revision * 1_000;
+  }
+
   context(): DomainContext {
-    const now = 1_700_000_000_000 + this.revision;
+    const now = this.now;
     return { revision: this.revision, now, newUid: () => uuidv7(now, random) as Uid };
   }
 
@@ -72,11 +87,24 @@ class Model {
     this.commit();
   }
 
+  /** Has those looked at whose port does not come any more, as the process does now and then. */
+  lookForPorts(): void {
+    for (const session of this.domain.sessions()) this.domain.lookForPort(session, this.now);
+  }
+
   settle(): void {
     while (this.domain.isUnsettled) {
       this.store(this.domain.settle(this.context()));
       this.commit();
     }
+  }
+
+  /** Whether a session, if it is for a port, is not one of a port that is gone. */
+  isOfPort({ metadata }: AccelerationSessionResource): boolean {
+    const row = (kind: string, name: string) =>
+      this.rows.get(`${kind}/acme/${name}`) as { readonly uid?: string; readonly bound?: { uid: string } };
+    const { bound } = row('AccelerationSession', metadata.name);
+    return bound === undefined || bound.uid === row('Port', 'web')?.uid;
   }
 
   digests(): readonly string[] {
@@ -137,6 +165,7 @@ type Step =
   | readonly ['delete', Kind, string]
   | readonly ['project', 'Dpu' | 'Port', string, string, object | undefined]
   | readonly ['observe', string]
+  | readonly ['lookForPorts']
   | readonly ['settle'];
 
 const run = (model: Model, [what, ...args]: Step): void =>
@@ -229,8 +258,20 @@ const dpu = fc
   );
 
 const port = fc
-  .option(dpuName, { nil: undefined })
-  .map((place): Step => ['project', 'Port', 'acme', 'web', portOf('acme', 'web', place)]);
+  .record({
+    place: fc.option(dpuName, { nil: undefined }),
+    uid: fc.constantFrom(...PORT_UIDS),
+    isGone: fc.integer({ min: 0, max: 3 }).map((chance) => chance === 0),
+  })
+  .map(
+    ({ place, uid, isGone }): Step => [
+      'project',
+      'Port',
+      'acme',
+      'web',
+      isGone ? undefined : portOf('acme', 'web', place, {}, uid),
+    ],
+  );
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   { arbitrary: session, weight: 5 },
@@ -239,7 +280,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   removal,
   quota,
   { arbitrary: dpu, weight: 4 },
-  port,
+  { arbitrary: port, weight: 2 },
+  fc.constant<Step>(['lookForPorts']),
   dpuName.map((name): Step => ['observe', name]),
   { arbitrary: fc.constant<Step>(['settle']), weight: 3 },
 );
@@ -250,6 +292,11 @@ it('whatever happens: another process makes the same of what is stored, nothing 
       const model = new Model();
       for (const each of steps) run(model, each);
       model.settle();
+      // Nobody waits for a port any more.
+      model.revision += 10;
+      model.lookForPorts();
+      model.settle();
+      for (const each of model.domain.sessions()) expect(model.isOfPort(each)).toBe(true);
       const other = model.reloaded();
       const digest = (domain: AccelerationDomain, name: string) =>
         Buffer.from(domain.documentHead(name as Name).digest).toString('hex');

@@ -1,12 +1,12 @@
 import type { Bus, Subscription } from '@outboard/bus';
 import { HEADERS, subjects } from '@outboard/contracts';
-import { ok, unwrap } from '@outboard/core';
+import { type Clock, ok, systemRandom, unwrap, uuidv7 } from '@outboard/core';
 
 const UID = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';
-const metadata = (tenant: string, name: string) => ({
+const metadata = (tenant: string, name: string, uid = UID) => ({
   tenant,
   name,
-  uid: UID,
+  uid,
   generation: 1,
   resourceVersion: '1',
 });
@@ -84,10 +84,16 @@ export function dpuOf(name: string, options: DpuOptions): object {
   };
 }
 
-export const portOf = (tenant: string, name: string, dpu: string | undefined, labels = {}): object => ({
+export const portOf = (
+  tenant: string,
+  name: string,
+  dpu: string | undefined,
+  labels = {},
+  uid = UID,
+): object => ({
   apiVersion: 'network.outboard.dev/v1alpha1',
   kind: 'Port',
-  metadata: { ...metadata(tenant, name), labels },
+  metadata: { ...metadata(tenant, name, uid), labels },
   spec: { network: 'blue' },
   status: { dpu },
 });
@@ -95,9 +101,13 @@ export const portOf = (tenant: string, name: string, dpu: string | undefined, la
 /** Admin and network-intent as others know them: lists and streams of states. */
 export class Neighbours {
   readonly #resources = { dpu: new Map<string, object>(), port: new Map<string, object>() };
+  readonly #portUids = new Map<string, string>();
   #ids = 0;
 
-  constructor(private readonly bus: Bus) {}
+  constructor(
+    private readonly bus: Bus,
+    private readonly clock: Pick<Clock, 'now'>,
+  ) {}
 
   serve(): Promise<Subscription> {
     const list = (api: 'admin' | 'network', kind: 'dpu' | 'port') => ({
@@ -124,9 +134,19 @@ export class Neighbours {
   }
 
   async putPort(tenant: string, name: string, dpu: string | undefined, labels = {}): Promise<void> {
-    const resource = portOf(tenant, name, dpu, labels);
-    this.#resources.port.set(`${tenant}/${name}`, resource);
+    const key = `${tenant}/${name}`;
+    const uid = this.#portUids.get(key) ?? uuidv7(this.clock.now(), systemRandom);
+    this.#portUids.set(key, uid);
+    const resource = portOf(tenant, name, dpu, labels, uid);
+    this.#resources.port.set(key, resource);
     await this.#publish('network', tenant, 'port', name, resource);
+  }
+
+  /** Another one of that name is another port. */
+  async removePort(tenant: string, name: string): Promise<void> {
+    this.#resources.port.delete(`${tenant}/${name}`);
+    this.#portUids.delete(`${tenant}/${name}`);
+    await this.#publish('network', tenant, 'port', name, {}, { [HEADERS.operation]: 'delete' });
   }
 
   async removeDpu(name: string): Promise<void> {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type AccelerationSession, AccelerationSession_Offload } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
+import { findCondition } from '@outboard/model';
 import { BrokerLaboratory, COMPRESS, encryptWith, TOKEN_SHA256 } from './broker-laboratory.js';
 
 let laboratory: BrokerLaboratory;
@@ -161,9 +162,14 @@ describe('a session', () => {
     });
     for (let second = 0; second < 5; second++) await laboratory.clock.advance(1_000);
     expect(await there()).toEqual(['ever', 'leased']);
+    const why = (name: string) => {
+      const { transition, json } = laboratory.events.filter((event) => event.name === name).at(-1) ?? {};
+      return [transition, findCondition(json.status.conditions, 'Planned')?.reason];
+    };
+    expect(why('short')).toEqual(['deleted', 'TtlOver']);
     for (let second = 0; second < 30; second++) await laboratory.clock.advance(1_000);
     expect(await there()).toEqual(['ever']);
-    expect(laboratory.transitions('leased').at(-1)).toBe('deleted');
+    expect(why('leased')).toEqual(['deleted', 'LeaseOver']);
     expect(laboratory.objects('dpu-a')).toHaveLength(1);
   });
 

@@ -82,7 +82,14 @@ export class AccelerationService implements AsyncDisposable {
       if (news.length > 0)
         await service.change('system', (context) => ok(domain.noteFingerprints(dpu, news, context)));
     });
-    this.#ends = new SessionEnds({ service, domain, activities: this.#activities, bus, clock });
+    this.#ends = new SessionEnds({
+      service,
+      domain,
+      activities: this.#activities,
+      settler: this.#settler,
+      bus,
+      clock,
+    });
     this.#requests = new SessionRequests(service, domain, this.#activities, random);
     this.#tombstones = new TombstoneSweeper({ bus, clock, api: 'acceleration' });
     this.#states = new StateRepair({ bus, clock, random, api: 'acceleration', service, ...(log && { log }) });

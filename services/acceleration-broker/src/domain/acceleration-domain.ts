@@ -26,12 +26,14 @@ import type {
   ResourceDomain,
 } from '@outboard/resource-service';
 import { endSession, KINDS, obey } from './commands.js';
+import { holderPort } from './holder-port.js';
 import { keyObjectKey, sessionObjectKey } from './objects.js';
 import { placementText, planText } from './plan-text.js';
 import { present } from './present.js';
 import { project } from './projection.js';
 import { keyOf, nameKey, RECORD_KINDS, type StoredRecord } from './records.js';
 import { adopt } from './restored.js';
+import type { EndCause } from './session-conditions.js';
 import { fingerprinted, putKeyObjects, settleKey } from './settle-key.js';
 import { putSessionObject, settleSession } from './settle-session.js';
 import { type RecordChange, World } from './world.js';
@@ -211,17 +213,30 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
     const world = this.#world;
     for (const key of take(world.dirtySessions, MAX_SETTLED)) {
       const session = world.at('AccelerationSession', key);
-      if (session) settleSession(world, session, context);
+      if (!session) continue;
+      const { lost } = holderPort(world, session, context.now);
+      if (lost === undefined) settleSession(world, session, context);
+      else endSession(world, session, context, { reason: 'PortDeleted', message: lost });
     }
     this.#settleKeys(context);
     return this.#takeChanges();
   }
 
+  /** Has a session looked at that has lost its holder's port for good, as time tells alone: `settle` ends it. */
+  lookForPort({ metadata }: AccelerationSession, now: number): void {
+    const record = this.#world.get('AccelerationSession', metadata.tenant, metadata.name);
+    if (record?.bound === undefined || holderPort(this.#world, record, now).lost === undefined) return;
+    this.#world.dirtySessions.add(nameKey(metadata.tenant, metadata.name));
+  }
+
   /** Ends sessions whose time is over: those of them that are there, under this uid. */
-  end(sessions: readonly AccelerationSession[], context: DomainContext): readonly DomainChange[] {
-    for (const { metadata } of sessions) {
+  end(
+    sessions: readonly (readonly [AccelerationSession, EndCause])[],
+    context: DomainContext,
+  ): readonly DomainChange[] {
+    for (const [{ metadata }, why] of sessions) {
       const found = this.#world.get('AccelerationSession', metadata.tenant, metadata.name);
-      if (found?.resource.metadata.uid === metadata.uid) endSession(this.#world, found, context);
+      if (found?.resource.metadata.uid === metadata.uid) endSession(this.#world, found, context, why);
     }
     this.#settleKeys(context);
     return this.#takeChanges();
@@ -289,10 +304,11 @@ export class AccelerationDomain implements ResourceDomain, DocumentDomain {
     return this.#world.takeChanges().map((change) => this.#toDomainChange(change));
   }
 
-  #toDomainChange({ before, after }: RecordChange): DomainChange {
+  #toDomainChange({ before, after, last = before }: RecordChange): DomainChange {
     const record = after ?? before;
     if (!record) throw new Error('a change of nothing');
-    const former = before && 'resource' in before ? before.resource : undefined;
+    const told = after ? before : last;
+    const former = told && 'resource' in told ? told.resource : undefined;
     const resource = after && present(this.#world, after);
     return {
       key: keyOf(record),

@@ -1,4 +1,4 @@
-import { AppError, err, ok, type Result } from '@outboard/core';
+import { AppError, equal, err, ok, type Result } from '@outboard/core';
 import { type AnyIntent, checkUpdate, type IntentOf, type KindName } from '@outboard/model';
 import {
   accepted,
@@ -16,6 +16,7 @@ import {
 import type { Command, DomainContext } from '@outboard/resource-service';
 import { checkKeyQuota, checkProfileQuota, checkSessionQuota } from './quota.js';
 import { type KeyRecord, nameKey, type RecordOf, type SessionRecord } from './records.js';
+import { type EndCause, endedBy } from './session-conditions.js';
 import { firstNoncePrefix, keptPlaces, keysOfSession, removeKey, settleKey } from './settle-key.js';
 import { removeSession, settleSession, wantedOf } from './settle-session.js';
 import type { World } from './world.js';
@@ -111,7 +112,10 @@ function apply(
       const resource = intended(intent, existing, context);
       const former = existing as SessionRecord | undefined;
       const { keys = {}, leaving } = former ?? {};
-      const record: SessionRecord = { kind: intent.kind, resource, keys, leaving };
+      // For another holder it is another one's.
+      const isSameHolder = equal(former?.resource.spec.holder, intent.spec.holder);
+      const bound = isSameHolder ? former?.bound : undefined;
+      const record: SessionRecord = { kind: intent.kind, resource, keys, leaving, bound };
       world.put(record);
       settleSession(world, record, context);
       break;
@@ -144,14 +148,19 @@ function remove(world: World, existing: RecordOf<Kind>, context: DomainContext):
   return ok(undefined);
 }
 
-/** Takes a session and the keys that are its own away. */
+/**
+ * Takes a session and the keys that are its own away.
+ *
+ * @param why where nobody asked for it: the last that is told of it.
+ */
 export function endSession(
   world: World,
   session: RecordOf<'AccelerationSession'>,
   context: DomainContext,
+  why?: EndCause,
 ): void {
   const { tenant, name } = session.resource.metadata;
-  removeSession(world, session, context);
+  removeSession(world, session, context, why && endedBy(session, why, context));
   for (const key of keysOfSession(world, tenant, name)) removeKey(world, key, context);
 }
 

@@ -30,6 +30,10 @@ export class Indexes {
   readonly sessionsByKey = new Groups();
   readonly sessionsByProfile = new Groups();
   readonly sessionsByPort = new Groups();
+  /** By pod: those whose holder names a pod and no port. */
+  readonly sessionsByPod = new Groups();
+  /** By the pod that they were made for. */
+  readonly portsByPod = new Groups();
   /** Keys that are one session's. */
   readonly keysBySession = new Groups();
   /** Sessions that want something else than they have. */
@@ -76,6 +80,10 @@ export class Indexes {
   #count(record: StoredRecord, sign: 1 | -1): void {
     if (record.kind === 'AccelerationSession') this.#countSession(record, sign);
     if (record.kind === 'AccelerationKey') this.#countKey(record, sign);
+    if (record.kind === 'Port' && record.pod !== undefined) {
+      const port = nameKey(record.tenant, record.name);
+      this.#group(this.portsByPod, nameKey(record.tenant, record.pod), port, sign);
+    }
     if (record.kind === 'Dpu' && record.accelerator) {
       this.#group(this.dpusBySealingKey, record.accelerator.sealingPublicKey, record.name, sign);
     }
@@ -87,7 +95,9 @@ export class Indexes {
     const session = nameKeyOf(record);
     this.#own(sessionObjectKey(metadata.uid), session, sign);
     if (spec.profile) this.#group(this.sessionsByProfile, nameKey(tenant, spec.profile), session, sign);
-    if (spec.holder.port) this.#group(this.sessionsByPort, nameKey(tenant, spec.holder.port), session, sign);
+    const { port, pod } = spec.holder;
+    if (port) this.#group(this.sessionsByPort, nameKey(tenant, port), session, sign);
+    else if (pod) this.#group(this.sessionsByPod, nameKey(tenant, pod), session, sign);
     for (const name of Object.keys(record.keys)) {
       const key = nameKey(tenant, name);
       this.#group(this.sessionsByKey, key, session, sign);

@@ -58,12 +58,18 @@ function projectPort(world: World, tenant: TenantName, name: Name, port: Port | 
     kind: 'Port',
     tenant,
     name,
+    uid: port.metadata.uid,
     dpu: port.status.dpu,
     pod: podOf(port.metadata.labels),
   };
-  if (!replace(world, world.get('Port', tenant, name), after)) return;
-  for (const session of world.indexes.sessionsByPort.of(nameKey(tenant, name)))
-    world.dirtySessions.add(session);
+  const before = world.get('Port', tenant, name);
+  if (!replace(world, before, after)) return;
+  const { dirtySessions, indexes } = world;
+  for (const session of indexes.sessionsByPort.of(nameKey(tenant, name))) dirtySessions.add(session);
+  for (const pod of new Set([before?.pod, after?.pod])) {
+    if (pod === undefined) continue;
+    for (const session of indexes.sessionsByPod.of(nameKey(tenant, pod))) dirtySessions.add(session);
+  }
 }
 
 function replace(world: World, before: StoredRecord | undefined, after: StoredRecord | undefined): boolean {

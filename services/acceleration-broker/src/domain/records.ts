@@ -36,6 +36,8 @@ export interface PortRecord {
   readonly kind: 'Port';
   readonly tenant: TenantName;
   readonly name: Name;
+  /** Undefined: stored before it was needed. */
+  readonly uid?: string | undefined;
   readonly dpu: Name | undefined;
   /** `namespace/name` of the pod that an agent made it for. */
   readonly pod?: string | undefined;
@@ -64,6 +66,16 @@ export interface SessionRecord {
   readonly keys: Readonly<Record<string, string>>;
   /** While somebody may serve it under an earlier epoch, nobody serves it under this one. */
   readonly leaving?: Leaving | undefined;
+  /** The port of its holder, once that was there. */
+  readonly bound?: BoundPort | undefined;
+}
+
+/** The port that a session is bound to, by what no other one ever is. */
+export interface BoundPort {
+  readonly name: string;
+  readonly uid: string;
+  /** Since when: wall clock, milliseconds. */
+  readonly at: number;
 }
 
 /** Who may serve a session still that is to be served elsewhere. */

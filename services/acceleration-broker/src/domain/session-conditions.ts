@@ -1,10 +1,17 @@
-import { type ConditionUpdateOf, findCondition } from '@outboard/model';
+import { type ConditionUpdateOf, findCondition, updateConditions } from '@outboard/model';
+import type { DomainContext } from '@outboard/resource-service';
 import { sessionObjectKey } from './objects.js';
 import type { NoPlace, Place } from './placement.js';
 import type { SessionRecord } from './records.js';
 import type { World } from './world.js';
 
 type Update = ConditionUpdateOf<'AccelerationSession'>;
+
+/** Why a session has ended that nobody has deleted. */
+export interface EndCause {
+  readonly reason: 'PortDeleted' | 'TtlOver' | 'LeaseOver';
+  readonly message: string;
+}
 
 /** What is stored obeys every rule. */
 export const ACCEPTED: Update = { type: 'Accepted', reason: 'Valid', message: 'valid' };
@@ -72,4 +79,25 @@ export function appliedUpdate(world: World, record: SessionRecord, moved: string
     default:
       return applied('Failed', state.message);
   }
+}
+
+/** A session as it was last, with why it is no more. */
+export function endedBy(
+  record: SessionRecord,
+  { reason, message }: EndCause,
+  { now }: DomainContext,
+): SessionRecord {
+  const { metadata, status } = record.resource;
+  const updates: Update[] = [
+    { type: 'Planned', reason, message },
+    { type: 'Applied', reason: 'NotPlanned', message: 'nothing is asked of a DPU' },
+  ];
+  const conditions = updateConditions(
+    'AccelerationSession',
+    status.conditions,
+    updates,
+    metadata.generation,
+    now,
+  );
+  return { ...record, resource: { ...record.resource, status: { ...status, conditions } } };
 }

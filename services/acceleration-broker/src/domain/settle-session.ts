@@ -11,6 +11,7 @@ import {
   updateConditions,
 } from '@outboard/model';
 import type { DomainContext } from '@outboard/resource-service';
+import { createdAt, holderPort } from './holder-port.js';
 import { keysOf } from './key-use.js';
 import { sessionObject, sessionObjectKey } from './objects.js';
 import {
@@ -109,6 +110,7 @@ export function settleSession(
   const placed: SessionRecord = {
     ...record,
     keys,
+    bound: holderPort(world, record, context.now).bound,
     leaving: isLeaving ? leaving : undefined,
     resource: {
       ...record.resource,
@@ -161,10 +163,11 @@ export function putSessionObject(world: World, record: SessionRecord, sequence: 
   world.setObject(status.dpu, sessionObjectKey(metadata.uid), object, sequence);
 }
 
-/** When it ends by its ttl; undefined: it does not. A uid tells when it was made (RFC 9562, version 7). */
+/** When it ends by its ttl; undefined: it does not. */
 function endOf({ metadata, spec }: AccelerationSession): string | undefined {
-  const createdAt = Number.parseInt(metadata.uid.replace('-', '').slice(0, 12), 16);
-  return spec.ttlSeconds === undefined ? undefined : formatTime(createdAt + spec.ttlSeconds * 1000);
+  return spec.ttlSeconds === undefined
+    ? undefined
+    : formatTime(createdAt(metadata.uid) + spec.ttlSeconds * 1000);
 }
 
 /** Stores what became of a session, and has the keys looked at that are wanted on other DPUs by it. */
@@ -228,11 +231,16 @@ function whyNot(world: World, record: SessionRecord): string {
   return world.dpu(dpu) ? 'where it may not be any more' : 'which is gone';
 }
 
-/** Takes a session away, with the keys that are its own. */
-export function removeSession(world: World, record: SessionRecord, { revision }: DomainContext): void {
+/** Takes a session away; `last` is what is told of it then. */
+export function removeSession(
+  world: World,
+  record: SessionRecord,
+  { revision }: DomainContext,
+  last = record,
+): void {
   const { metadata, status } = record.resource;
   if (status.dpu) world.setObject(status.dpu, sessionObjectKey(metadata.uid), undefined, revision);
-  world.remove(record);
+  world.remove(record, last);
   for (const name of Object.keys(record.keys)) world.dirtyKeys.add(nameKey(metadata.tenant, name));
   world.dirtySessions.delete(nameKeyOf(record));
 }

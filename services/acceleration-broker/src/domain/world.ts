@@ -13,6 +13,8 @@ import { keyOf, nameKey, type RecordKind, type RecordOf, type StoredRecord } fro
 export interface RecordChange {
   readonly before: StoredRecord | undefined;
   readonly after: StoredRecord | undefined;
+  /** What is told of one that is no more, where that is something else than it was. */
+  readonly last?: StoredRecord | undefined;
 }
 
 /**
@@ -57,8 +59,9 @@ export class World {
     this.#replace(this.get(record.kind, tenant, name), record);
   }
 
-  remove(record: StoredRecord): void {
-    this.#replace(record, undefined);
+  /** @param last what is told of it then. */
+  remove(record: StoredRecord, last = record): void {
+    this.#replace(record, undefined, last);
   }
 
   /** An object of a DPU's document is this one from that sequence on; undefined: it is not there. */
@@ -138,7 +141,7 @@ export class World {
     this.documents.loaded(dpus, revision);
   }
 
-  #replace(before: StoredRecord | undefined, after: StoredRecord | undefined): void {
+  #replace(before: StoredRecord | undefined, after: StoredRecord | undefined, last = before): void {
     const record = after ?? before;
     if (!record || before === after) return;
     const row = keyOf(record);
@@ -151,7 +154,7 @@ export class World {
     } else table.delete(nameKey(row.tenant, row.name));
     const key = `${row.kind} ${row.tenant} ${row.name}`;
     const change = this.#changes.get(key);
-    this.#changes.set(key, { before: change ? change.before : before, after });
+    this.#changes.set(key, { before: change ? change.before : before, after, last });
     this.#undo?.push(() => this.#replace(after, before));
   }
 }

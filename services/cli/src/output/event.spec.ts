@@ -34,6 +34,21 @@ describe('an event', () => {
     expect(line('deleted', PORT)).toMatch(/deleted {5}acme\/port\/web-0 +dpu\/dpu-1$/);
   });
 
+  it('of what ended without being asked to tells why', () => {
+    const condition = {
+      type: 'Ready',
+      status: 'False',
+      reason: 'PortDeleted',
+      message: 'port web-0 was deleted',
+    };
+    const ended = (actor: string) =>
+      readEvent(
+        received('deleted', { ...PORT, status: { conditions: [condition] } }, { [HEADERS.actor]: actor }),
+      )?.message;
+    expect(ended('system')).toBe('PortDeleted: port web-0 was deleted');
+    expect(ended('tenant/acme')).toBe('');
+  });
+
   it('of a refusal tells the first problem and how many more there are', () => {
     const violations = [
       { field: 'spec.network', description: 'is required' },

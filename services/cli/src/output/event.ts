@@ -35,10 +35,9 @@ export function readEvent(received: Watched): EventRecord | undefined {
   const { tenant, kind, name } = address;
   const transition = subject.slice(subject.lastIndexOf('.') + 1);
   const time = headers['ce-time'];
-  const cause = headers[HEADERS.cause];
+  const { [HEADERS.cause]: cause, [HEADERS.actor]: actor, [HEADERS.requestedBy]: requestedBy } = headers;
   const body = parseBody(bytes);
-  const message = transition === 'refused' ? refusal(received) : messageOf(transition, body);
-  const { [HEADERS.actor]: actor, [HEADERS.requestedBy]: requestedBy } = headers;
+  const message = transition === 'refused' ? refusal(received) : messageOf(transition, body, actor);
   const revision = headers[HEADERS.revision];
   return {
     sequence,
@@ -86,10 +85,11 @@ export const formatEvent = ({
 export const eventHeader = (): string =>
   formatRow(['TIME', 'SEQUENCE', 'REVISION', 'EVENT', 'RESOURCE', 'ACTOR', 'MESSAGE'], WIDTHS);
 
-function messageOf(transition: string, body: unknown): string {
-  if (transition === 'deleted') return '';
-  if (transition === 'accepted') return `generation ${textOf(valueAt(body, 'metadata.generation'))}`;
+function messageOf(transition: string, body: unknown, actor: string | undefined): string {
   const ready = conditionOf(body, 'Ready');
+  // Whoever has something deleted knows why; what ends by itself says so in what was last told of it.
+  if (transition === 'deleted' && (actor !== 'system' || ready?.status === 'True')) return '';
+  if (transition === 'accepted') return `generation ${textOf(valueAt(body, 'metadata.generation'))}`;
   return [ready?.reason, ready?.message].filter((text) => text !== undefined && text !== '').join(': ');
 }
 

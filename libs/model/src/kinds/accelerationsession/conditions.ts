@@ -24,6 +24,15 @@ export const ACCELERATION_SESSION_REASONS = {
       status: 'False',
       text: "The holder's port was made for another pod than the holder's: nobody can connect until that is mended.",
     },
+    PortDeleted: {
+      status: 'False',
+      text: "The holder's port was deleted, and the session with it: the last that is told of it.",
+    },
+    TtlOver: { status: 'False', text: 'Its ttl is over, and it with that: the last that is told of it.' },
+    LeaseOver: {
+      status: 'False',
+      text: 'It had no connection for as long as its lease, and is no more: the last that is told of it.',
+    },
     Unsupported: { status: 'False', text: 'No DPU that it may be on can do all its programs.' },
     NoHardware: {
       status: 'False',
