@@ -7,6 +7,7 @@ import {
   decodeBinary,
   encodeBinary,
   SessionsHeartbeatRequestSchema,
+  type SessionsHeartbeatResponse,
   SessionsHeartbeatResponseSchema,
   subjects,
   type Verb,
@@ -213,15 +214,20 @@ export class BrokerLaboratory {
     dpu: string,
     sessions: MessageInitShape<typeof SessionsHeartbeatRequestSchema>['sessions'] = [],
     stalled = false,
-    generatedKeys: MessageInitShape<typeof SessionsHeartbeatRequestSchema>['generatedKeys'] = [],
   ): Promise<number> {
+    return (await this.tell(dpu, { sessions, stalled })).leaseMilliseconds;
+  }
+
+  /** A worker tells this besides what it has applied. */
+  async tell(
+    dpu: string,
+    told: Omit<MessageInitShape<typeof SessionsHeartbeatRequestSchema>, '$typeName'>,
+  ): Promise<SessionsHeartbeatResponse> {
     const applied = this.workers.get(dpu)?.version;
     const request = create(SessionsHeartbeatRequestSchema, {
       incarnation: 'boot',
-      sessions,
       ...(applied && { applied }),
-      stalled,
-      generatedKeys,
+      ...told,
     });
     const reply = unwrap(
       await this.bus.request(
@@ -230,7 +236,7 @@ export class BrokerLaboratory {
         { deadlineMilliseconds: 1_000 },
       ),
     );
-    return unwrap(decodeBinary(SessionsHeartbeatResponseSchema, reply.body)).leaseMilliseconds;
+    return unwrap(decodeBinary(SessionsHeartbeatResponseSchema, reply.body));
   }
 
   /** All leases that were given until now are over, and the broker has noticed it. */

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { unwrap } from '@outboard/core';
+import { RefusingStore } from '@outboard/resource-service/testing';
+import { openMemoryStore } from '@outboard/store';
 import { BrokerLaboratory, COMPRESS, encryptWith, sealedTo } from './broker-laboratory.js';
 
 let laboratory: BrokerLaboratory;
@@ -154,7 +156,7 @@ it('a key that a DPU made is told with the fingerprint that this DPU tells, what
   const found = async () => unwrap(await laboratory.request('get', 'AccelerationKey', { name: 'k' }));
   const { metadata } = await found();
   const tell = (dpu: string, fingerprint: string, version = 1) =>
-    laboratory.heartbeat(dpu, [], false, [{ keyUid: metadata.uid, version, fingerprint }]);
+    laboratory.tell(dpu, { generatedKeys: [{ keyUid: metadata.uid, version, fingerprint }] });
   await tell('dpu-a', 'aaaaaaaaaaaaaaaa');
   await tell('dpu-b', 'no fingerprint');
   await tell('dpu-b', 'bbbbbbbbbbbbbbbb', 2);
@@ -167,6 +169,29 @@ it('a key that a DPU made is told with the fingerprint that this DPU tells, what
     metadata: { resourceVersion },
     status: { versions: [{ version: 1, fingerprint: '0123456789abcdef' }] },
   });
+});
+
+it('a worker hears whether fingerprints are stored, and by whom: a broker that has started anew is another one', async () => {
+  const store = new RefusingStore(openMemoryStore());
+  await laboratory.restart(store);
+  unwrap(await key([{ version: 1, generatedOn: 'dpu-b' }]));
+  const { metadata } = unwrap(await laboratory.request('get', 'AccelerationKey', { name: 'k' }));
+  const storedBy = async (...fingerprints: string[]): Promise<string> => {
+    const generatedKeys = fingerprints.map((fingerprint) => ({
+      keyUid: metadata.uid,
+      version: 1,
+      fingerprint,
+    }));
+    return (await laboratory.tell('dpu-b', { generatedKeys })).generatedKeysStoredBy;
+  };
+  store.isDiskFull = true;
+  expect(await storedBy('0123456789abcdef')).toBe('');
+  store.isDiskFull = false;
+  const one = await storedBy('0123456789abcdef');
+  expect(one).not.toBe('');
+  expect(await storedBy('0123456789abcdef')).toBe(one);
+  await laboratory.restart();
+  expect(['', one]).not.toContain(await storedBy());
 });
 
 it('a key of one session is for no other one, and goes with it', async () => {

@@ -1,7 +1,8 @@
 import type { Delivery, Message, Received, Settlement, StreamBus } from '@outboard/bus';
-import { parseRequestSubject } from '@outboard/contracts';
+import { type GeneratedKeyVersion, parseRequestSubject } from '@outboard/contracts';
 import { type AppError, type Clock, ok, type Random, type Result, unwrap } from '@outboard/core';
 import { WorkerGateway } from '@outboard/document-owner';
+import type { Name } from '@outboard/model';
 import {
   publishingProblem,
   type RelayLog,
@@ -76,12 +77,13 @@ export class AccelerationService implements AsyncDisposable {
       epoch: store.epoch,
       leaseMilliseconds,
     });
-    this.#activities = new SessionActivities(domain, this.#leases, clock, async (dpu, told) => {
+    const noteFingerprints = async (dpu: Name, told: readonly GeneratedKeyVersion[]): Promise<boolean> => {
       const news = domain.newFingerprints(dpu, told);
-      // What could not be stored is told with the next heartbeat again.
-      if (news.length > 0)
-        await service.change('system', (context) => ok(domain.noteFingerprints(dpu, news, context)));
-    });
+      if (news.length === 0) return true;
+      return (await service.change('system', (context) => ok(domain.noteFingerprints(dpu, news, context))))
+        .ok;
+    };
+    this.#activities = new SessionActivities(domain, this.#leases, clock, noteFingerprints, random);
     this.#ends = new SessionEnds({
       service,
       domain,

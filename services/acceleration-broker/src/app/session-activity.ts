@@ -9,7 +9,7 @@ import {
   SessionsHeartbeatRequestSchema,
   SessionsHeartbeatResponseSchema,
 } from '@outboard/contracts';
-import type { AppError, Clock, Result } from '@outboard/core';
+import { type AppError, type Clock, type Random, type Result, uuidv7 } from '@outboard/core';
 import { type AccelerationSession, formatTime, type Name } from '@outboard/model';
 import { binaryReply, dpuOf } from '@outboard/resource-service';
 import type { AccelerationDomain } from '../domain/acceleration-domain.js';
@@ -26,6 +26,8 @@ interface Told {
 
 /** What workers tell of the sessions that are used: kept in memory alone, as it changes all the time. */
 export class SessionActivities {
+  /** Tells workers whether they have told this process what has to be told once. */
+  readonly #incarnation: string;
   readonly #told = new Map<string, Told>();
   /** Monotonic milliseconds at which a session had a connection last, as far as is known. */
   #connectedAt = new Map<string, number>();
@@ -34,8 +36,12 @@ export class SessionActivities {
     private readonly domain: AccelerationDomain,
     private readonly leases: Pick<SessionLeases, 'give'>,
     private readonly clock: Clock,
-    private readonly noteFingerprints: (dpu: Name, told: readonly GeneratedKeyVersion[]) => Promise<void>,
-  ) {}
+    /** False: they could not be stored. */
+    private readonly noteFingerprints: (dpu: Name, told: readonly GeneratedKeyVersion[]) => Promise<boolean>,
+    random: Random,
+  ) {
+    this.#incarnation = uuidv7(clock.now(), random);
+  }
 
   /** Takes over what a worker tells; the answer renews the lease of its sessions. */
   async heartbeat(received: Received): Promise<Result<Message, AppError>> {
@@ -50,12 +56,16 @@ export class SessionActivities {
       this.#told.set(activity.sessionUid, { activity, toldAt: this.clock.now() });
       this.#connectedAt.set(activity.sessionUid, this.clock.monotonic());
     }
-    await this.noteFingerprints(dpu.value, request.value.generatedKeys.slice(0, MAX_SESSIONS));
+    const isStored = await this.noteFingerprints(
+      dpu.value,
+      request.value.generatedKeys.slice(0, MAX_SESSIONS),
+    );
     const { applied, stalled } = request.value;
     this.domain.setStalled(dpu.value, stalled);
     const version = applied && { epoch: applied.epoch, sequence: Number(applied.sequence) };
     return binaryReply(SessionsHeartbeatResponseSchema, {
       leaseMilliseconds: this.leases.give(dpu.value, version),
+      generatedKeysStoredBy: isStored ? this.#incarnation : '',
     });
   }
 

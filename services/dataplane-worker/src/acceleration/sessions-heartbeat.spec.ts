@@ -1,5 +1,5 @@
 import { create } from '@bufbuild/protobuf';
-import { expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { GeneratedVersion, SessionActivity } from '@outboard/acceleration';
 import type { Bus } from '@outboard/bus';
 import {
@@ -45,17 +45,55 @@ it('sessions that have a connection are told with each beat, and once more when 
   world.stop();
 });
 
-it('keys that were made here are told with each beat, a thousand a message', async () => {
-  const world = new HeartbeatWorld([]);
-  world.generated = Array.from({ length: 1_001 }, (_, version) => ({
-    keyUid: 'k',
-    version,
-    fingerprint: '0123456789abcdef',
-  }));
-  await world.start();
-  await world.clock.advance(PERIOD);
-  expect(world.toldKeys.map(({ length }) => length)).toEqual([1_000, 1, 1_000, 1]);
-  world.stop();
+describe('keys that were made here', () => {
+  const made = (version: number, fingerprint = '0123456789abcdef') => ({ keyUid: 'k', version, fingerprint });
+  let world: HeartbeatWorld;
+  beforeEach(() => {
+    world = new HeartbeatWorld([]);
+  });
+  afterEach(() => world.stop());
+  const beat = async (): Promise<readonly number[][]> => {
+    await world.clock.advance(PERIOD);
+    return world.toldKeys.splice(0);
+  };
+
+  it('are told a thousand a message, once', async () => {
+    world.generated = Array.from({ length: 1_001 }, (_, version) => made(version));
+    await world.start();
+    expect(world.toldKeys.splice(0).map(({ length }) => length)).toEqual([1_000, 1]);
+    expect(await beat()).toEqual([[]]);
+    world.generated = [...world.generated, made(5_000)];
+    expect(await beat()).toEqual([[5_000]]);
+    expect(await beat()).toEqual([[]]);
+  });
+
+  it('are told again when they were made anew, and when they come back', async () => {
+    world.generated = [made(1), made(2)];
+    await world.start();
+    expect(world.toldKeys.splice(0)).toEqual([[1, 2]]);
+    world.generated = [made(1, 'fedcba9876543210')];
+    expect(await beat()).toEqual([[1]]);
+    world.generated = [made(1, 'fedcba9876543210'), made(2)];
+    expect(await beat()).toEqual([[2]]);
+  });
+
+  it('are told until they are stored, and all of them to a broker that has started anew', async () => {
+    world.generated = [made(1), made(2)];
+    world.storedBy = '';
+    await world.start();
+    await beat();
+    world.storedBy = 'one';
+    expect(await beat()).toEqual([[1, 2]]);
+    expect(await beat()).toEqual([[]]);
+    world.generated = [made(1), made(2), made(3)];
+    world.isReachable = false;
+    expect(await beat()).toEqual([]);
+    world.isReachable = true;
+    world.storedBy = 'two';
+    expect((await beat())[0]).toEqual([3]);
+    expect(await beat()).toEqual([[1, 2]]);
+    expect(await beat()).toEqual([[]]);
+  });
 });
 
 it('sessions that were connected are told as such while a thread stands still, and no longer', async () => {
@@ -154,6 +192,7 @@ class HeartbeatWorld {
   readonly leases: number[] = [];
   readonly log = new RecordingLog();
   lease = LEASE;
+  storedBy = 'broker';
   answerAfter = 0;
   outdated = 0;
   isReachable = true;
@@ -214,7 +253,10 @@ class HeartbeatWorld {
           expect(sessions[0]).toMatchObject({ epoch: 2, completedJobs: 7n, engineMicroseconds: 13n });
           this.told.push(sessions.map(({ sessionUid, connections }) => `${sessionUid} ${connections}`));
         }
-        const response = create(SessionsHeartbeatResponseSchema, { leaseMilliseconds: this.lease });
+        const response = create(SessionsHeartbeatResponseSchema, {
+          leaseMilliseconds: this.lease,
+          generatedKeysStoredBy: this.storedBy,
+        });
         return ok({ headers: {}, body: encodeBinary(SessionsHeartbeatResponseSchema, response) });
       },
     };

@@ -13,6 +13,7 @@ import type { Log } from '@outboard/service-shell/process';
 import { Beat } from '../app/beat.js';
 import type { AccelerationEngine } from './acceleration-engine.js';
 import { sessionActivity } from './activity-wire.js';
+import { GeneratedKeys } from './generated-keys.js';
 
 /** While there is no lease. */
 const FIRST_INTERVAL_MILLISECONDS = 1_000;
@@ -37,8 +38,9 @@ export interface SessionsHeartbeatPorts {
 
 /**
  * Renews the lease of this DPU's sessions, three times within its length, and tells the broker which of them are used, and
- * what they did: those that have, or just had, a connection; and by what the keys that were made here can be recognised. The lease is counted from the moment of asking: it never
- * lasts longer here than where it was granted.
+ * what they did: those that have, or just had, a connection; and, until that is stored there, by what the keys that were
+ * made here can be recognised. The lease is counted from the moment of asking: it never lasts longer here than where it
+ * was granted.
  *
  * While a thread stands still nobody knows which sessions it has: those that were connected before count as connected
  * still.
@@ -46,6 +48,7 @@ export interface SessionsHeartbeatPorts {
 export class SessionsHeartbeat implements Disposable {
   readonly #beat: Beat;
   readonly #reports: Disposable;
+  readonly #generatedKeys = new GeneratedKeys();
   #interval = FIRST_INTERVAL_MILLISECONDS;
   /** Monotonic milliseconds. */
   #leaseEnd = Number.NEGATIVE_INFINITY;
@@ -98,8 +101,7 @@ export class SessionsHeartbeat implements Disposable {
       connected.has(uid) ? [] : (known.get(uid) ?? []),
     );
     const used = [...connected.values(), ...ended];
-    // Each time: whoever hears it may have lost what was told before.
-    const made = this.ports.dataPath.generatedKeys();
+    const made = this.#generatedKeys.news(this.ports.dataPath.generatedKeys());
     // At least one: it is for the lease as well.
     for (let at = 0; at === 0 || at < Math.max(used.length, made.length); at += MAXIMUM_TOLD) {
       if (this.#beat.isClosed) return;
@@ -153,8 +155,10 @@ export class SessionsHeartbeat implements Disposable {
       { deadlineMilliseconds: DEADLINE_MILLISECONDS },
     );
     const response = reply.ok ? decodeBinary(SessionsHeartbeatResponseSchema, reply.value.body) : reply;
-    if (response.ok) this.#granted(asked, response.value.leaseMilliseconds);
-    else log.debug({ code: response.error.code }, `activity is not told: ${response.error.message}`);
+    if (response.ok) {
+      this.#granted(asked, response.value.leaseMilliseconds);
+      this.#generatedKeys.stored(generatedKeys, response.value.generatedKeysStoredBy);
+    } else log.debug({ code: response.error.code }, `activity is not told: ${response.error.message}`);
     if (!this.#isLeased) this.#interval = FIRST_INTERVAL_MILLISECONDS;
   }
 
