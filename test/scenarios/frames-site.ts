@@ -4,19 +4,20 @@ import { join } from 'node:path';
 import { Installation } from '@outboard/all-in-one';
 import type { StreamBus } from '@outboard/bus';
 import { TenantClient } from '@outboard/client';
-import { SimHop, SimHost } from '@outboard/dataplane';
+import { SimHop, SimHost, sourceOf } from '@outboard/dataplane';
 import type { Port } from '@outboard/model';
-import type {
-  Attempt,
-  ChainSite,
-  FabricSite,
-  Hop,
-  HopProtocol,
-  Machine,
-  Sender,
-  SitePod,
-  Tunnel,
-  WayOutSite,
+import {
+  type Attempt,
+  type ChainSite,
+  type FabricSite,
+  type Hop,
+  type HopProtocol,
+  IPV6_UNDERLAY,
+  type Machine,
+  type Sender,
+  type SitePod,
+  type Tunnel,
+  type WayOutSite,
 } from './site.js';
 
 /** As the DPUs of `manifests.ts`. */
@@ -26,12 +27,11 @@ const DPUS = ['dpu-a', 'dpu-b'].map((name, index) => ({
   pfMacAddress: `02:0b:00:00:0${index + 1}:00`,
   functions: 16,
   underlayAddress: `10.254.0.${index + 1}`,
+  ipv6Address: `${IPV6_UNDERLAY}::${index + 1}`,
 }));
 /** Of datagrams that only arrive: nobody waits for an answer. */
 const DISCARD = 9;
 const ARP_REPLY = 2n;
-const IPV4 = 0x0800;
-const UNDERLAY_PREFIX_LENGTH = 24;
 /** By the port of a simulated switch at which frames come out of them. */
 const TUNNELS: Readonly<Record<string, Tunnel>> = { 'obt-vxlan': 'VXLAN', 'obt-geneve': 'GENEVE' };
 
@@ -56,12 +56,10 @@ class UnderlayMachine extends SimHost {
   asker = '';
 
   override receive(packet: Parameters<SimHost['receive']>[0]): void {
-    if (Number(packet.get('eth_type')) === IPV4) this.asker = ipText(packet.get('ipv4_src'));
+    this.asker = sourceOf(packet) ?? this.asker;
     super.receive(packet);
   }
 }
-
-const ipText = (ip: bigint): string => [24n, 16n, 8n, 0n].map((shift) => (ip >> shift) & 0xffn).join('.');
 
 class FramesPod implements SitePod {
   #port: Port;
@@ -191,7 +189,7 @@ export class FramesSite implements FabricSite, ChainSite, WayOutSite {
 
   async machine(ip: string): Promise<Machine> {
     const { fabric } = this.installation;
-    const addresses = [{ ip, prefixLength: UNDERLAY_PREFIX_LENGTH }];
+    const addresses = [{ ip, prefixLength: ip.includes(':') ? 64 : 24 }];
     const machine = new UnderlayMachine({ macAddress: '02:00:5e:00:fe:01', addresses });
     fabric.attachMachine(machine);
     return {

@@ -29,16 +29,17 @@ import {
 } from '@outboard/testbed';
 import { CnfInPod } from '../admin/cnf-in-pod.js';
 import type { DpuName } from './manifests.js';
-import type {
-  Attempt,
-  ChainSite,
-  FabricSite,
-  Hop,
-  Machine,
-  Sender,
-  SitePod,
-  Tunnel,
-  WayOutSite,
+import {
+  type Attempt,
+  type ChainSite,
+  type FabricSite,
+  type Hop,
+  IPV6_UNDERLAY,
+  type Machine,
+  type Sender,
+  type SitePod,
+  type Tunnel,
+  type WayOutSite,
 } from './site.js';
 
 /** On which pods listen. */
@@ -52,7 +53,6 @@ const UDP_DESTINATION = 36;
 const TUNNELS: Readonly<Record<number, Tunnel>> = { 4789: 'VXLAN', 6081: 'GENEVE' };
 const MAC_BYTES = 6;
 const MACHINE_PORT = 7001;
-const UNDERLAY_PREFIX_LENGTH = 24;
 
 const macText = (mac: Buffer): string => (mac.toString('hex').match(/../g) ?? []).join(':');
 
@@ -68,6 +68,8 @@ export class PacketsSite implements FabricSite, ChainSite, WayOutSite {
   /** Of pods on VLANs; others have eth0. */
   readonly #devices = new Map<SitePod, string>();
   readonly #open: Disposable[] = [];
+  /** For the machines beyond the uplinks. */
+  #answers = false;
 
   private constructor(readonly stack: LocalStack) {}
 
@@ -240,8 +242,13 @@ export class PacketsSite implements FabricSite, ChainSite, WayOutSite {
 
   async machine(ip: string): Promise<Machine> {
     const { testbed } = this.stack;
-    await testbed.addFabricAddress('underlay', ip, UNDERLAY_PREFIX_LENGTH);
-    this.#open.push(await EchoServer.listen(testbed.fabric, MACHINE_PORT));
+    await testbed.addFabricAddress('underlay', ip, ip.includes(':') ? 64 : 24);
+    if (ip.includes(':'))
+      for (const [index, { name, plan }] of [...testbed.dpus.values()].entries())
+        await testbed.addDpuAddress(name, plan.underlay.device, `${IPV6_UNDERLAY}::${index + 1}`, 64);
+    // One answers for all addresses.
+    if (!this.#answers) this.#open.push(await EchoServer.listen(testbed.fabric, MACHINE_PORT));
+    this.#answers = true;
     return {
       seen: async (from) => {
         const outcome = await tcpEcho(this.podOf(from), { ip, port: MACHINE_PORT });

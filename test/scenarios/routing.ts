@@ -5,7 +5,7 @@ import { findCondition, isReady, type Router } from '@outboard/model';
 import { parseAllDocuments } from 'yaml';
 import { functionOf } from './manifests.js';
 import { Pods } from './pods.js';
-import { type Machine, type SitePod, TCP, type WayOutSite } from './site.js';
+import { IPV6_UNDERLAY, type Machine, type SitePod, TCP, type WayOutSite } from './site.js';
 import { isAnswered, untilAnswered, untilSilent } from './waiting.js';
 
 const READY_MILLISECONDS = 10_000;
@@ -14,6 +14,7 @@ const NAMES = ['shop-web', 'shop-app', 'shop-db', 'shop-gate'];
 
 /** Beyond the way out. */
 const MACHINE = '10.254.0.250';
+const IPV6_MACHINE = `${IPV6_UNDERLAY}::250`;
 const PLACED = new URL('../../examples/layer1/shop.yaml', import.meta.url);
 
 const read = (example: URL): Manifest[] =>
@@ -50,6 +51,7 @@ export function routingScenario<Of extends WayOutSite>(
 ): void {
   let site: Of;
   let acme: TenantClient;
+  let globex: TenantClient;
   let machine: Machine;
   const pods = new Pods();
   const { of: podOf } = pods;
@@ -91,7 +93,7 @@ export function routingScenario<Of extends WayOutSite>(
   beforeAll(async () => {
     site = await open();
     acme = await site.tenant('acme');
-    const globex = await site.tenant('globex');
+    globex = await site.tenant('globex');
     await acme.apply(...read(EXAMPLE));
     await globex.apply(...theirs());
     for (const tenant of [acme, globex]) for (const name of NAMES) await connect(tenant, name);
@@ -139,6 +141,24 @@ export function routingScenario<Of extends WayOutSite>(
       '10.254.0.1',
       '10.254.0.2',
     ]);
+  });
+
+  it('let out IPv6 where that is asked for, and nowhere else', async () => {
+    const ipv6Machine = await site.machine(IPV6_MACHINE);
+    const [{ metadata, spec } = { metadata: { name: '' }, spec: {} }] = theirs().filter(
+      ({ kind }) => kind === 'Router',
+    );
+    const externalGateway = { sourceNat: 'DPU_ADDRESS', ipFamilies: ['IPV4', 'IPV6'] };
+    await globex.apply({ kind: 'Router', metadata, spec: { ...spec, externalGateway } });
+    for (const [name, dpu] of [
+      ['globex-shop-web', 1],
+      ['globex-shop-db', 2],
+    ] as const) {
+      await untilAnswered(site, podOf(name), IPV6_MACHINE);
+      expect(await ipv6Machine.seen(podOf(name))).toBe(`${IPV6_UNDERLAY}::${dpu}`);
+      expect(await machine.seen(podOf(name))).toBe(`10.254.0.${dpu}`);
+    }
+    expect(await isAnswered(site, podOf('acme-shop-web'), IPV6_MACHINE)).toBe(false);
   });
 
   it('have routes over a port that forwards, until these and the way out are taken away', async () => {

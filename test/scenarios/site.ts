@@ -57,7 +57,10 @@ export interface FabricSite extends Site {
   claiming(ip: string, vlanId: number, machine: Sender): Promise<readonly string[]>;
 }
 
-/** A site whose routers have a way out, to machines on the network of the DPUs' underlay addresses (10.254.0.0/24). */
+/** Of the DPUs' uplinks and of machines beyond them: 64 bits, after which DPUs have their number. */
+export const IPV6_UNDERLAY = 'fd00:fab';
+
+/** A site whose routers have a way out, to machines on the network of the DPUs' underlay addresses (10.254.0.0/24, `IPV6_UNDERLAY`). */
 export interface WayOutSite extends Site {
   /** A machine there that answers pods; it stays as long as the site. */
   machine(ip: string): Promise<Machine>;

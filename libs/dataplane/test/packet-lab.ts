@@ -78,7 +78,7 @@ export const gatewaysOf = ({ ipv4, ipv6 }: LabNetwork): [ipv4: string, ipv6: str
   `${ipv6}::1`,
 ];
 
-const representorOf = ({ vf }: LabPort): string =>
+export const representorOf = ({ vf }: LabPort): string =>
   vf === 'PF' ? 'pf0hpf' : vf === 'DPU' ? 'pf0sf1' : `pf0vf${vf}`;
 
 /** Two DPUs with drivers of their own, and pods: what stands between documents and packets. */
@@ -251,41 +251,9 @@ export class PacketLab implements AsyncDisposable {
     return probe;
   }
 
-  /**
-   * What a planner would make of the ports for a DPU: all networks everywhere, each with its gateway.
-   *
-   * @param policies what it would say of ports because of policies, by their names.
-   */
+  /** What a planner would make of the ports for a DPU; `policies`: what it would say of ports because of policies, by their names. */
   entriesFor(dpu: string, policies: Readonly<Record<string, d.EndpointFields>> = {}): d.Entry[] {
-    const networks = new Set(this.ports.map(({ network }) => network));
-    const routers = new Set([...networks].map(({ router }) => router));
-    const homes = (network: LabNetwork): Set<string> =>
-      new Set(this.ports.filter((port) => port.network === network).map((port) => port.dpu));
-    return [
-      ...[...routers].map((key) => d.router(...(key.split('/').slice(1) as [string, string]))),
-      ...[...networks].flatMap((network) => [
-        d.bridgeDomain(network.uid, { vni: network.vni, mtu: MTU, router: network.router }),
-        d.routerInterface(network.uid, [`${network.ipv4}.1/24`, `${network.ipv6}::1/64`], {
-          router: network.router,
-        }),
-        ...[...homes(network)]
-          .filter((other) => other !== dpu)
-          .map((other) => d.tunnelPeer(network.uid, this.underlayOf(other))),
-      ]),
-      ...this.ports.map((port) => {
-        const allowedAddressPairs = (port.allowed ?? []).map((ip) => ({ ip, macAddress: '' }));
-        const common = { macAddress: macOf(port), ipAddresses: addressesOf(port), allowedAddressPairs };
-        if (port.dpu !== dpu) {
-          const tunnelEndpoint = this.underlayOf(port.dpu);
-          return d.remoteEndpoint(port.name, port.network.uid, { ...common, tunnelEndpoint });
-        }
-        return d.endpoint(port.name, port.network.uid, {
-          ...common,
-          representor: representorOf(port),
-          ...policies[port.name],
-        });
-      }),
-    ];
+    return entriesOfPorts(dpu, this.ports, (other) => this.underlayOf(other), policies);
   }
 
   /** Where tunnels to the DPU end. */
@@ -298,4 +266,47 @@ export class PacketLab implements AsyncDisposable {
     await this.world[Symbol.asyncDispose]();
     await this.testbed.dispose();
   }
+}
+
+/**
+ * What a planner would make of the ports for a DPU: all networks everywhere, each with its gateway.
+ *
+ * @param underlayOf where tunnels to a DPU end.
+ * @param policies what it would say of ports because of policies, by their names.
+ */
+export function entriesOfPorts(
+  dpu: string,
+  ports: readonly LabPort[],
+  underlayOf: (dpu: string) => string,
+  policies: Readonly<Record<string, d.EndpointFields>> = {},
+): d.Entry[] {
+  const networks = new Set(ports.map(({ network }) => network));
+  const routers = new Set([...networks].map(({ router }) => router));
+  const homes = (network: LabNetwork): Set<string> =>
+    new Set(ports.filter((port) => port.network === network).map((port) => port.dpu));
+  return [
+    ...[...routers].map((key) => d.router(...(key.split('/').slice(1) as [string, string]))),
+    ...[...networks].flatMap((network) => [
+      d.bridgeDomain(network.uid, { vni: network.vni, mtu: MTU, router: network.router }),
+      d.routerInterface(network.uid, [`${network.ipv4}.1/24`, `${network.ipv6}::1/64`], {
+        router: network.router,
+      }),
+      ...[...homes(network)]
+        .filter((other) => other !== dpu)
+        .map((other) => d.tunnelPeer(network.uid, underlayOf(other))),
+    ]),
+    ...ports.map((port) => {
+      const allowedAddressPairs = (port.allowed ?? []).map((ip) => ({ ip, macAddress: '' }));
+      const common = { macAddress: macOf(port), ipAddresses: addressesOf(port), allowedAddressPairs };
+      if (port.dpu !== dpu) {
+        const tunnelEndpoint = underlayOf(port.dpu);
+        return d.remoteEndpoint(port.name, port.network.uid, { ...common, tunnelEndpoint });
+      }
+      return d.endpoint(port.name, port.network.uid, {
+        ...common,
+        representor: representorOf(port),
+        ...policies[port.name],
+      });
+    }),
+  ];
 }

@@ -7,6 +7,7 @@ import {
   link,
   NetlinkSocket,
   NetworkNamespace,
+  type PrefixedAddress,
   setUp,
   withSocket,
 } from '@outboard/netlink';
@@ -166,8 +167,13 @@ export class Testbed implements AsyncDisposable {
 
   /** Makes the fabric a machine on one of the networks: what is beyond the DPUs' uplinks. */
   async addFabricAddress(network: NetworkName, ip: string, prefixLength: number): Promise<void> {
-    const { ifiIndex } = await this.#fabric.get(link.get({ ifname: network }));
-    await applyAll(this.#fabric, `address ${ip}`, [addressMessage(ifiIndex, { ip, prefixLength })]);
+    await addAddress(this.#fabric, this.fabric.namespace, network, { ip, prefixLength });
+  }
+
+  /** Another address of a device of a DPU, its uplink say. Throws AppError NOT_FOUND. */
+  async addDpuAddress(name: string, device: string, ip: string, prefixLength: number): Promise<void> {
+    const { socket, namespace } = this.dpu(name);
+    await addAddress(socket, namespace, device, { ip, prefixLength });
   }
 
   /**
@@ -297,3 +303,15 @@ const locate = async (place: Endpoint): Promise<Location> => ({
   namespace: place.namespace,
   ...(place instanceof Dpu && { enter: await place.machine.enter() }),
 });
+
+/** Devices of a testbed have no IPv6 until they are to. */
+async function addAddress(
+  socket: NetlinkSocket,
+  namespace: NetworkNamespace,
+  device: string,
+  address: PrefixedAddress,
+): Promise<void> {
+  if (address.ip.includes(':')) setSysctls(namespace, { [`net/ipv6/conf/${device}/disable_ipv6`]: '0' });
+  const { ifiIndex } = await socket.get(link.get({ ifname: device }));
+  await applyAll(socket, `address ${address.ip}`, [addressMessage(ifiIndex, address)]);
+}

@@ -31,6 +31,8 @@ export interface SimulatedDpu {
   /** Whether the host's own end of the physical function, `pf0hpf`, can have a port; absent: it can. */
   readonly physicalFunction?: boolean;
   readonly underlayAddress: string;
+  /** Of its uplink besides, by which routers' IPv6 leaves where that is asked for; absent: it does not. */
+  readonly ipv6Address?: string;
   /** Tables of hardware that its switch has; absent: all is software. */
   readonly hardware?: SimSwitchOptions['hardware'];
   /** How long its switch takes for everything; absent: no time. */
@@ -217,7 +219,13 @@ export class Installation implements AsyncDisposable {
   /** Starts the worker of a DPU (again). */
   async startWorker(name: string): Promise<DataplaneWorker> {
     const { dpu, vswitch, boots } = this.#dpu(name);
-    const underlay = { device: 'up0', address: dpu.underlayAddress, mtu: UNDERLAY_MTU };
+    const { underlayAddress: address, ipv6Address } = dpu;
+    const underlay = {
+      device: 'up0',
+      address,
+      ipv6: ipv6Address !== undefined || address.includes(':'),
+      mtu: UNDERLAY_MTU,
+    };
     const environment = { clock: this.#surroundings.clock(name, this.#clock), random: this.#random };
     const latency = dpu.latency && { shape: dpu.latency, ...environment };
     const driver = this.#surroundings.driver(name, new SimDriver({ vswitch, underlay, latency }));
@@ -307,8 +315,8 @@ export class Installation implements AsyncDisposable {
   }
 
   /** A DPU is on the fabric, with a kernel that remembers nothing. */
-  #plugIn({ dpu: { name, underlayAddress }, vswitch }: StandingDpu): void {
-    this.fabric.add({ name, vswitch, underlayAddress });
+  #plugIn({ dpu: { name, underlayAddress, ipv6Address }, vswitch }: StandingDpu): void {
+    this.fabric.add({ name, vswitch, underlayAddress, ipv6Address });
   }
 
   #dpu(name: string): StandingDpu {

@@ -40,6 +40,7 @@ const dpus = (count: number, latency: LatencyShape | undefined, accelerates: boo
       pfMacAddress: `02:0b:00:${octet(high)}:${octet(low)}:00`,
       functions: FUNCTIONS,
       underlayAddress: `10.255.${high}.${low}`,
+      ipv6Address: `fd00:ff::${number.toString(16)}`,
       latency,
       acceleration: index < MIN_DPUS && accelerates,
     };

@@ -1,5 +1,6 @@
+import { EgressPackets } from '../../test/egress-packets.js';
 import { egressPackets } from '../../test/egress-suite.js';
 import { ovsPackets } from '../../test/packet-worlds.js';
 import { UNDERLAY_BRIDGE } from './realise/ovs-objects.js';
 
-egressPackets('ovs', ovsPackets, { forwarder: UNDERLAY_BRIDGE });
+egressPackets('ovs', () => EgressPackets.open(ovsPackets, { forwarder: UNDERLAY_BRIDGE }));

@@ -1,4 +1,5 @@
-import { type Headers, numberOf } from './switch/packet.js';
+import { canonicalAddress } from '../realise/addresses.js';
+import { type Headers, numberOf, type Packet } from './switch/packet.js';
 
 /** Frames as hosts send them. Addresses are numbers: 48 bits, and 32 or 128. */
 
@@ -28,6 +29,11 @@ const numberOfIp = (text: string): bigint => numberOf(text.includes(':') ? 'ipv6
 
 export const familyOf = (ip: string): Family => (ip.includes(':') ? 6 : 4);
 export { numberOfIp };
+/** Undefined: it is no IP packet. */
+export function familyOfPacket(packet: Packet): Family | undefined {
+  const type = Number(packet.get('eth_type'));
+  return type === ETHERTYPE.IPV4 ? 4 : type === ETHERTYPE.IPV6 ? 6 : undefined;
+}
 
 /** Asks everybody who has an address: ARP, or neighbour discovery to the solicited-node group (RFC 4291, 2.7.1). */
 export function question(family: Family, mac: bigint, ip: bigint, asked: bigint): Headers {
@@ -53,6 +59,28 @@ export function question(family: Family, mac: bigint, ip: bigint, asked: bigint)
     icmpv6_type: ND.SOLICITATION,
     nd_target: asked,
   };
+}
+
+/** Who has an address, as ARP or neighbour discovery asks, and whom that is to be told; undefined: the frame asks nobody. */
+export function questionIn(
+  packet: Packet,
+): { family: Family; ip: bigint; toMac: bigint; toIp: bigint } | undefined {
+  const type = Number(packet.get('eth_type'));
+  if (type === ETHERTYPE.ARP && Number(packet.get('arp_op')) === ARP.REQUEST)
+    return {
+      family: 4,
+      ip: packet.get('arp_tpa'),
+      toMac: packet.get('arp_sha'),
+      toIp: packet.get('arp_spa'),
+    };
+  if (type === ETHERTYPE.IPV6 && Number(packet.get('icmpv6_type')) === ND.SOLICITATION)
+    return {
+      family: 6,
+      ip: packet.get('nd_target'),
+      toMac: packet.get('eth_src'),
+      toIp: packet.get('ipv6_src'),
+    };
+  return undefined;
 }
 
 /** Says that the sender has its address. */
@@ -123,4 +151,11 @@ export function textOf(family: Family, ip: bigint): string {
   return Array.from({ length: 8 }, (_, index) =>
     ((ip >> BigInt(16 * (7 - index))) & 0xffffn).toString(16),
   ).join(':');
+}
+
+/** Who sends an IP packet, as text in its short form; undefined: it is none. */
+export function sourceOf(packet: Packet): string | undefined {
+  const family = familyOfPacket(packet);
+  if (family === undefined) return undefined;
+  return canonicalAddress(textOf(family, packet.get(family === 4 ? 'ipv4_src' : 'ipv6_src')));
 }

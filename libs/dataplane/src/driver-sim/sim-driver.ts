@@ -25,6 +25,7 @@ import { switchView } from '../driver-ovs/realise/switch-view.js';
 import { specOf, stepsOf } from '../handlers.js';
 import { InMemoryDriver } from '../in-memory/in-memory-driver.js';
 import { HARDWARE_OFFLOAD } from '../realise/offload.js';
+import { IPV6_EGRESS } from '../realise/realise-egress.js';
 import { STEERING } from '../realise/service-chain.js';
 import { TRUNK } from '../realise/trunk.js';
 import { Latency, type LatencyOptions } from './latency.js';
@@ -66,11 +67,13 @@ export class SimDriver extends InMemoryDriver<OvsSpec> {
   capabilities(): readonly Capability[] {
     const { hasHardware } = this.vswitch;
     return [
-      ...['vxlan', 'geneve', 'vlan', 'flat', 'policies', 'bandwidth', STEERING, TRUNK].map((name) => ({
-        name,
-        available: true,
-        reason: '',
-      })),
+      ...['vxlan', 'geneve', 'vlan', 'flat', 'policies', 'bandwidth', STEERING, TRUNK, IPV6_EGRESS].map(
+        (name) => ({
+          name,
+          available: true,
+          reason: '',
+        }),
+      ),
       { name: HARDWARE_OFFLOAD, available: hasHardware, reason: hasHardware ? '' : NO_HARDWARE },
     ];
   }

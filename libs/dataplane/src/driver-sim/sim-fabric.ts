@@ -1,5 +1,5 @@
 import { EXIT_DEVICE, TUNNEL_PORTS, UPLINK_PATCH, VLAN_PRESENT } from '../driver-ovs/realise/ovs-objects.js';
-import { ARP, claim, ETHERTYPE, familyOf, numberOfIp } from './frames.js';
+import { claim, familyOf, familyOfPacket, numberOfIp, questionIn } from './frames.js';
 import type { Probe, SimHost } from './sim-host.js';
 import type { SimSwitch } from './sim-switch.js';
 import { SimUplink } from './sim-uplink.js';
@@ -12,6 +12,8 @@ export interface SimDpu {
   readonly vswitch: SimSwitch;
   /** By which the others reach it. */
   readonly underlayAddress: string;
+  /** Of its uplink besides, where that one is of IPv4: routers' IPv6 leaves under it. */
+  readonly ipv6Address?: string | undefined;
 }
 
 /** What became of a probe. */
@@ -39,6 +41,7 @@ const MAX_FRAMES = 10_000;
  */
 export class SimFabric {
   readonly #dpus = new Map<string, SimDpu>();
+  /** By the addresses that tunnels end at. */
   readonly #byAddress = new Map<bigint, SimDpu>();
   /** Who is behind the ports of DPUs, by `<dpu> <representor> <VLAN>`; VLAN 0: without a tag. */
   readonly #hosts = new Map<string, SimHost>();
@@ -55,7 +58,7 @@ export class SimFabric {
   add(dpu: SimDpu): void {
     this.#dpus.set(dpu.name, dpu);
     this.#byAddress.set(numberOfIp(dpu.underlayAddress), dpu);
-    if (familyOf(dpu.underlayAddress) === 4) this.#uplinks.set(dpu.name, new SimUplink(dpu.underlayAddress));
+    this.#uplinks.set(dpu.name, new SimUplink(addressesOf(dpu), (key) => dpu.vswitch.get(key)));
   }
 
   /** Puts a host behind a function, or behind a VLAN of it; takes away the one that was there. */
@@ -81,7 +84,7 @@ export class SimFabric {
     host.connect((headers, payload) => this.#onFabric(tagged(headers, vlanId), payload, host));
   }
 
-  /** A machine on the network of the DPUs' underlay addresses, which routers with a way out reach. IPv4 alone. */
+  /** A machine on the network of the DPUs' underlay addresses, which routers with a way out reach. */
   attachMachine(host: SimHost): void {
     this.#machines.add(host);
     host.connect((headers, payload) => this.#fromMachine(host, Packet.of('', headers, payload)));
@@ -122,10 +125,12 @@ export class SimFabric {
 
   /** By the kernel of a DPU to whoever has the address there. */
   #out({ name }: SimDpu, packet: Packet): void {
-    const leaving = isIpv4(packet) ? this.#uplinks.get(name)?.out(packet) : undefined;
-    if (leaving === undefined) return;
+    const family = familyOfPacket(packet);
+    const leaving = this.#uplinks.get(name)?.out(packet);
+    if (family === undefined || leaving === undefined) return;
+    const destination = leaving.get(family === 4 ? 'ipv4_dst' : 'ipv6_dst');
     for (const machine of this.#machines) {
-      if (!machine.has(4, leaving.get('ipv4_dst'))) continue;
+      if (!machine.has(family, destination)) continue;
       const arriving = leaving.at('');
       arriving.set('eth_src', macOf(name));
       arriving.set('eth_dst', machine.macAddress);
@@ -135,18 +140,22 @@ export class SimFabric {
 
   /** The kernels of DPUs say that they have their addresses, and take in what answers their routers. */
   #fromMachine(machine: SimHost, packet: Packet): void {
-    if (Number(packet.get('eth_type')) === ETHERTYPE.ARP && Number(packet.get('arp_op')) === ARP.REQUEST) {
-      const ip = packet.get('arp_tpa');
-      const asked = this.#byAddress.get(ip);
-      if (asked === undefined) return;
-      const to = { toMac: packet.get('arp_sha'), toIp: packet.get('arp_spa') };
-      const answer = claim({ family: 4, mac: macOf(asked.name), ip, ...to });
+    const asked = questionIn(packet);
+    if (asked !== undefined) {
+      const dpu = this.#find((each) => addressesOf(each).some((ip) => numberOfIp(ip) === asked.ip));
+      if (dpu === undefined) return;
+      const answer = claim({ ...asked, mac: macOf(dpu.name) });
       machine.receive(Packet.of('', answer, packet.payload));
       return;
     }
-    const dpu = isIpv4(packet) ? this.#byAddress.get(packet.get('ipv4_dst')) : undefined;
+    // Whatever it is for: who takes a DPU for a router sends it there.
+    const dpu = this.#find(({ name }) => macOf(name) === packet.get('eth_dst'));
     const coming = dpu && this.#uplinks.get(dpu.name)?.in(packet);
     if (dpu !== undefined && coming !== undefined) this.#enter(dpu.name, coming);
+  }
+
+  #find(wanted: (dpu: SimDpu) => boolean): SimDpu | undefined {
+    return [...this.#dpus.values()].find(wanted);
   }
 
   #tunnel(from: SimDpu, port: string, packet: Packet): void {
@@ -168,7 +177,8 @@ export class SimFabric {
   }
 }
 
-const isIpv4 = (packet: Packet): boolean => Number(packet.get('eth_type')) === ETHERTYPE.IPV4;
+const addressesOf = ({ underlayAddress, ipv6Address }: SimDpu): string[] =>
+  ipv6Address === undefined ? [underlayAddress] : [underlayAddress, ipv6Address];
 /** Of a DPU's uplink: locally administered, of its name. */
 const macOf = (dpu: string): bigint =>
   0x0e_4f_42_00_00_00n |

@@ -1,6 +1,5 @@
 import { contains, parsePrefix } from '../realise/addresses.js';
 import {
-  ARP,
   claim,
   ETHERTYPE,
   type Family,
@@ -10,6 +9,7 @@ import {
   numberOfIp,
   type Question,
   question,
+  questionIn,
   textOf,
 } from './frames.js';
 import { type Headers, numberOf, type Packet, type Payload } from './switch/packet.js';
@@ -37,12 +37,13 @@ export interface Probe {
   readonly port?: number;
   /** Absent: the host's own address of the destination's family. */
   readonly source?: string;
+  /** Of TCP and UDP; absent: another one for each probe, as sockets have. */
+  readonly sourcePort?: number;
 }
 
 /** Hands a frame to the network, which has delivered it, and what came of it, when it returns. */
 export type Send = (headers: Headers, payload: Payload) => void;
 
-/** Of probes; each has another, as sockets have. */
 const FIRST_SOURCE_PORT = 32_768;
 const SOURCE_PORTS = 28_000;
 
@@ -80,14 +81,14 @@ export class SimHost {
   }
 
   /** Sends a probe of that number. */
-  ask(probe: number, { destination, protocol, port = 0, source }: Probe): void {
+  ask(probe: number, { destination, protocol, port = 0, source, sourcePort }: Probe): void {
     const family = familyOf(destination);
     const ip = source ?? this.options.addresses.find((each) => familyOf(each.ip) === family)?.ip;
     if (ip === undefined) return;
     const asked: Question =
       protocol === 'ICMP'
         ? { protocol }
-        : { protocol, port, sourcePort: FIRST_SOURCE_PORT + (probe % SOURCE_PORTS) };
+        : { protocol, port, sourcePort: sourcePort ?? FIRST_SOURCE_PORT + (probe % SOURCE_PORTS) };
     this.#transmit(family, numberOfIp(ip), numberOfIp(destination), destination, asked, {
       probe,
       ...(protocol === 'TCP' && { segment: 'SYN' }),
@@ -109,14 +110,14 @@ export class SimHost {
     const isMulticast = ((destination >> 40n) & 1n) === 1n;
     if (!isMulticast && destination !== this.#mac) return;
     const type = Number(packet.get('eth_type'));
-    if (type === ETHERTYPE.ARP) {
-      if (Number(packet.get('arp_op')) === ARP.REPLY)
-        this.#learn(4, packet.get('arp_spa'), packet.get('arp_sha'));
-      else this.#claim(4, packet, packet.get('arp_tpa'), packet.get('arp_spa'), packet.get('arp_sha'));
+    const asked = questionIn(packet);
+    if (asked !== undefined) {
+      if (this.#own.has(own(asked.family, asked.ip)))
+        this.#send(claim({ ...asked, mac: this.#mac }), packet.payload);
+    } else if (type === ETHERTYPE.ARP) {
+      this.#learn(4, packet.get('arp_spa'), packet.get('arp_sha'));
     } else if (type === ETHERTYPE.IPV6 && Number(packet.get('icmpv6_type')) === ND.ADVERTISEMENT) {
       this.#learn(6, packet.get('nd_target'), packet.get('nd_tll'));
-    } else if (type === ETHERTYPE.IPV6 && Number(packet.get('icmpv6_type')) === ND.SOLICITATION) {
-      this.#claim(6, packet, packet.get('nd_target'), packet.get('ipv6_src'), packet.get('eth_src'));
     } else if (type === ETHERTYPE.IPV4) {
       this.#receiveIp(4, packet, packet.get('ipv4_src'), packet.get('ipv4_dst'));
     } else if (type === ETHERTYPE.IPV6) {
@@ -126,11 +127,6 @@ export class SimHost {
 
   #learn(family: Family, ip: bigint, mac: bigint): void {
     this.#neighbours.set(own(family, ip), mac);
-  }
-
-  #claim(family: Family, { payload }: Packet, ip: bigint, toIp: bigint, toMac: bigint): void {
-    if (!this.#own.has(own(family, ip))) return;
-    this.#send(claim({ family, mac: this.#mac, ip, toMac, toIp }), payload);
   }
 
   #receiveIp(family: Family, packet: Packet, from: bigint, to: bigint): void {

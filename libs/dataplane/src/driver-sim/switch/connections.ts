@@ -88,7 +88,7 @@ export class Connections {
   }
 
   #open(zone: number, original: Tuple, source: string | undefined): Connection {
-    const from = source === undefined ? original.source : fieldNumber('ipv4_src', source).value;
+    const from = source === undefined ? original.source : fieldNumber(sourceField(original), source).value;
     let reply = reversed({ ...original, source: from });
     // Another connection may have the translated ports already.
     if (from !== original.source) {
