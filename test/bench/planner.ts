@@ -25,9 +25,9 @@ class Fleet extends PlannedFleet {
   }
 
   records(): StoredRecord[] {
-    const { networks, subnets, ports, dpus, functions, releases } = this.world;
+    const { routers, networks, subnets, ports, dpus, functions, releases } = this.world;
     return [
-      ...[networks, subnets, ports, dpus, releases].flatMap((entries) =>
+      ...[routers, networks, subnets, ports, dpus, releases].flatMap((entries) =>
         [...(entries as Map<string, { record: StoredRecord }>).values()].map(({ record }) => record),
       ),
       ...functions.values(),
@@ -67,6 +67,7 @@ function fill(fleet: Fleet, networks: number, span: number, ports: number): numb
   const nextFunction = new Array<number>(dpus).fill(0);
   const commands: Command[] = [];
   for (let network = 0; network < networks; network++) {
+    fleet.decide(apply('Router', `router-${network}`, {}));
     fleet.decide(apply('Network', `net-${network}`, { router: `router-${network}` }));
     fleet.decide(apply('Subnet', `sub-${network}`, { network: `net-${network}`, cidr: '10.0.0.0/16' }));
     for (let port = 0; port < ports; port++) {
@@ -117,25 +118,34 @@ function twoDpuNetworks(): void {
   tell('port changed in a 2-DPU network, alone in its group', median(times) * 1000, 'us', 100);
 }
 
-function hundredThousandPorts(): void {
-  note('1,000 DPUs, 1,000 networks of 10 DPUs, 100 ports each: 100,000 ports');
+/** One change of a port, of networks of 10 DPUs and 100 ports each, on as many DPUs; the world of the last size stays. */
+const SPAN = 10;
+const PORTS = 100;
+const SIZES = [10, 100, 1000];
+
+function tenDpuNetworks(networks: number): { fleet: Fleet; change: (index: number) => Command } {
+  const ports = `${(networks * PORTS).toLocaleString('en')} ports`;
+  note(`${networks} networks of ${SPAN} DPUs, ${PORTS} ports each, on ${networks} DPUs: ${ports}`);
   const fleet = new Fleet();
-  fleet.build(1000, 100);
-  tell('port created in a 10-DPU network', fill(fleet, 1000, 10, 100), 'us');
+  fleet.build(networks, PORTS);
+  tell(`${ports}: port created`, fill(fleet, networks, SPAN, PORTS), 'us');
   fleet.confirmAll();
-  const change = (index: number) =>
-    portOf(
-      `port-${index % 1000}-0`,
-      `net-${index % 1000}`,
-      ((index % 1000) * 10) % 1000,
-      Math.floor((index % 1000) / 100) * 10,
-      {
-        macAddress: macOf(index + 1),
-      },
-    );
+  const change = (index: number) => {
+    const network = index % networks;
+    const dpu = (network * SPAN) % networks;
+    // Networks that begin at one DPU have their first ports on its functions one after the other.
+    const vfNumber = Math.floor((network * SPAN) / networks) * SPAN;
+    return portOf(`port-${network}-0`, `net-${network}`, dpu, vfNumber, { macAddress: macOf(index + 1) });
+  };
   const times = changes(fleet, 3000, change);
-  tell('port changed in a 10-DPU network, median', median(times) * 1000, 'us', 100);
-  tell('port changed in a 10-DPU network, p99', quantile(times, 0.99) * 1000, 'us', 5000);
+  tell(`${ports}: port changed, median`, median(times) * 1000, 'us', 100);
+  tell(`${ports}: port changed, p99`, quantile(times, 0.99) * 1000, 'us', 5000);
+  return { fleet, change };
+}
+
+function fleetSizes(): void {
+  for (const networks of SIZES.slice(0, -1)) tenDpuNetworks(networks);
+  const { fleet, change } = tenDpuNetworks(SIZES.at(-1) ?? 0);
 
   const reports: number[] = [];
   for (let index = 0; index < 2000; index++) {
@@ -201,6 +211,6 @@ function largeSubnet(): void {
 }
 
 twoDpuNetworks();
-hundredThousandPorts();
+fleetSizes();
 wideNetwork();
 largeSubnet();
