@@ -118,11 +118,13 @@ function twoDpuNetworks(): void {
   tell('port changed in a 2-DPU network, alone in its group', median(times) * 1000, 'us', 100);
 }
 
-/** One change of a port, of networks of 10 DPUs and 100 ports each, on as many DPUs; the world of the last size stays. */
+/** Of each network: its DPUs and ports. */
 const SPAN = 10;
 const PORTS = 100;
+/** Networks, on as many DPUs. */
 const SIZES = [10, 100, 1000];
 
+/** A world of such networks, and what one change costs there. */
 function tenDpuNetworks(networks: number): { fleet: Fleet; change: (index: number) => Command } {
   const ports = `${(networks * PORTS).toLocaleString('en')} ports`;
   note(`${networks} networks of ${SPAN} DPUs, ${PORTS} ports each, on ${networks} DPUs: ${ports}`);
