@@ -21,7 +21,9 @@ export function egressPackets(title: string, open: () => Promise<EgressSite>): v
       site = await open();
       await letOut([ACME, UMBRELLA].map((router) => d.egressGateway(router)));
     });
-    afterAll(() => site?.[Symbol.asyncDispose]());
+    afterAll(async () => {
+      await site?.[Symbol.asyncDispose]();
+    });
 
     it.each(PORTS.map(({ name, dpu }) => [name, dpu] as const))(
       'lets %s reach a server beyond the uplink of %s, which sees the DPU as the client',

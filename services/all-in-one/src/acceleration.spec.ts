@@ -114,4 +114,22 @@ describe('acceleration by DPUs whose switches are simulated', () => {
     sealer[Symbol.dispose]();
     opener[Symbol.dispose]();
   });
+
+  it('is served again by a DPU whose worker was killed and has started anew: its sockets and threads went with it', async () => {
+    const client = clientOf(await session('again', SEAL));
+    const sealed = async (): Promise<number> => {
+      let bytes = 0;
+      await pipeline(Readable.from([sampleText(MEBIBYTE)]), new SealingStream(client, 1), async (pieces) => {
+        for await (const each of pieces) bytes += (each as Buffer).length;
+      });
+      return bytes;
+    };
+    const { dpu = '' } = (await readySession(acme, 'again')).status;
+    const bytes = await sealed();
+    installation.kill(dpu);
+    await installation.startWorker(dpu);
+    expect(await sealed()).toBe(bytes);
+    expect(client.activity).toMatchObject({ onHost: 0, failed: 0 });
+    client[Symbol.dispose]();
+  });
 });

@@ -1,2 +1,3 @@
 export { lackingForAcceleration } from './acceleration.js';
 export * from './installation.js';
+export type { Surroundings } from './surroundings.js';

@@ -2,14 +2,12 @@ import { join } from 'node:path';
 import type { EngineProbe } from '@outboard/acceleration';
 import { AccelerationService } from '@outboard/acceleration-broker';
 import { AdminService } from '@outboard/admin';
-import { type Bus, type Endpoint, InProcessBroker, STREAMS, type StreamBus } from '@outboard/bus';
+import { type Bus, type Endpoint, InProcessBroker, STREAMS } from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
 import { AppError, type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
 import {
   createEngine,
-  type Driver,
   type LatencyShape,
-  type OvsSpec,
   SimDriver,
   SimFabric,
   SimSwitch,
@@ -20,6 +18,8 @@ import { NetworkIntentService } from '@outboard/network-intent';
 import { intentConsumer } from '@outboard/resource-service';
 import { openMemoryStore, type Store } from '@outboard/store';
 import { hosting, lackingForAcceleration, socketDirectoryOf } from './acceleration.js';
+import { PartLife } from './part-life.js';
+import { AS_IT_IS, type Surroundings } from './surroundings.js';
 
 /** A simulated DPU. */
 export interface SimulatedDpu {
@@ -39,14 +39,6 @@ export interface SimulatedDpu {
   readonly latency?: LatencyShape | undefined;
   /** Applications on this machine can use its engines, where nothing is lacking for that (`lackingForAcceleration`). */
   readonly acceleration?: boolean;
-}
-
-/** What a part sees instead of what is there: tests put failures between the two. */
-export interface Surroundings {
-  clock(part: string, clock: Clock): Clock;
-  bus(part: string, bus: StreamBus): StreamBus;
-  store(part: string, store: Store): Store;
-  driver(part: string, driver: Driver<OvsSpec>): Driver<OvsSpec>;
 }
 
 /** Of the services, by their APIs. */
@@ -78,12 +70,6 @@ interface StandingDpu {
 
 type Handler = Endpoint['handle'];
 
-const AS_IT_IS: Surroundings = {
-  clock: (_, clock) => clock,
-  bus: (_, bus) => bus,
-  store: (_, store) => store,
-  driver: (_, driver) => driver,
-};
 const SILENT: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
 const DEFAULT_LEASE_MILLISECONDS = 9_000;
 /** Bytes: room for tunnels around packets of 1500. */
@@ -106,6 +92,11 @@ export class Installation implements AsyncDisposable {
   readonly #surroundings: Surroundings;
   readonly #dpus = new Map<string, StandingDpu>();
   readonly #running = new Map<string, AsyncDisposable[]>();
+  /** Of the parts that have begun to start and did not end in order. */
+  readonly #lives = new Map<string, PartLife>();
+  /** What has threads and sockets, which have to go before the same part starts again. */
+  readonly #dataPaths = new Map<string, AsyncDisposable>();
+  readonly #dying = new Map<string, Promise<void>>();
   #engines: Promise<EngineProbe> | undefined;
 
   private constructor(private readonly options: InstallationOptions) {
@@ -137,17 +128,18 @@ export class Installation implements AsyncDisposable {
   }
 
   async startAdmin(): Promise<void> {
+    const life = this.#begin('admin');
     const bus = this.#surroundings.bus('admin', this.#broker.connect());
     const { leaseMilliseconds = DEFAULT_LEASE_MILLISECONDS } = this.options;
     const admin = new AdminService({
       bus,
       store: this.#surroundings.store('admin', this.#stores.admin),
-      clock: this.#surroundings.clock('admin', this.#clock),
+      clock: this.#clockOf('admin', life),
       random: this.#random,
       leaseMilliseconds,
     });
     await admin.start();
-    await this.#serve('admin', bus, admin, {
+    await this.#serve('admin', life, bus, admin, {
       [subjects.allRequests('admin')]: (request) => admin.handleRequest(request),
       [subjects.allDpus('heartbeat', 'admin')]: (request) => admin.handleHeartbeat(request),
       [subjects.allDpus('inventory', 'admin')]: (request) => admin.handleInventory(request),
@@ -161,16 +153,17 @@ export class Installation implements AsyncDisposable {
   }
 
   async startNetworkIntent(): Promise<void> {
+    const life = this.#begin('network-intent');
     const bus = this.#surroundings.bus('network-intent', this.#broker.connect());
     const network = new NetworkIntentService({
       bus,
       store: this.#surroundings.store('network-intent', this.#stores.network),
-      clock: this.#surroundings.clock('network-intent', this.#clock),
+      clock: this.#clockOf('network-intent', life),
       random: this.#random,
     });
     await network.start();
     await bus.consume(intentConsumer('network'), (delivery) => network.handleIntent(delivery));
-    await this.#serve('network-intent', bus, network, {
+    await this.#serve('network-intent', life, bus, network, {
       [subjects.allRequests('network')]: (request) => network.handleRequest(request),
       [subjects.allDpus('sync', 'network')]: (request) => network.handleSync(request),
       [subjects.allDpus('fetch', 'network')]: (request) => network.handleFetch(request),
@@ -179,17 +172,18 @@ export class Installation implements AsyncDisposable {
   }
 
   async startAccelerationBroker(): Promise<void> {
+    const life = this.#begin('acceleration-broker');
     const bus = this.#surroundings.bus('acceleration-broker', this.#broker.connect());
     const acceleration = new AccelerationService({
       bus,
       store: this.#surroundings.store('acceleration-broker', this.#stores.acceleration),
-      clock: this.#surroundings.clock('acceleration-broker', this.#clock),
+      clock: this.#clockOf('acceleration-broker', life),
       random: this.#random,
       sessionLeaseMilliseconds: this.options.sessionLeaseMilliseconds,
     });
     await acceleration.start();
     await bus.consume(intentConsumer('acceleration'), (delivery) => acceleration.handleIntent(delivery));
-    await this.#serve('acceleration-broker', bus, acceleration, {
+    await this.#serve('acceleration-broker', life, bus, acceleration, {
       [subjects.allRequests('acceleration')]: (request) => acceleration.handleRequest(request),
       [subjects.allDpus('sync', 'acceleration')]: (request) => acceleration.handleSync(request),
       [subjects.allDpus('fetch', 'acceleration')]: (request) => acceleration.handleFetch(request),
@@ -226,15 +220,23 @@ export class Installation implements AsyncDisposable {
       ipv6: ipv6Address !== undefined || address.includes(':'),
       mtu: UNDERLAY_MTU,
     };
-    const environment = { clock: this.#surroundings.clock(name, this.#clock), random: this.#random };
+    const dying = this.#dying.get(name);
+    if (dying !== undefined) await dying;
+    const life = this.#begin(name);
+    const environment = { clock: this.#clockOf(name, life), random: this.#random };
     const latency = dpu.latency && { shape: dpu.latency, ...environment };
-    const driver = this.#surroundings.driver(name, new SimDriver({ vswitch, underlay, latency }));
+    const simulated = life.driver(new SimDriver({ vswitch, underlay, latency }));
+    const driver = this.#surroundings.driver(name, simulated);
     const bus = this.#surroundings.bus(name, this.#broker.connect());
     const owners = ['network'];
     const dataDirectory = join(this.options.directory, name);
     const acceleration = dpu.acceleration
       ? await this.#hostAcceleration(name, dataDirectory, environment)
       : undefined;
+    if (acceleration !== undefined) {
+      if (life.isOver) await acceleration[Symbol.asyncDispose]();
+      else this.#dataPaths.set(name, acceleration);
+    }
     const worker = await createDataplaneWorker({
       ...environment,
       identity: {
@@ -255,7 +257,7 @@ export class Installation implements AsyncDisposable {
       bus: Promise.resolve(bus),
       log: this.#log,
     });
-    this.#running.set(name, [worker, bus]);
+    await this.#runs(name, life, [worker, bus]);
     return worker;
   }
 
@@ -264,13 +266,28 @@ export class Installation implements AsyncDisposable {
     const parts = this.#running.get(name) ?? [];
     this.#running.delete(name);
     for (const part of parts) await part[Symbol.asyncDispose]();
+    this.#dataPaths.delete(name);
+    this.#lives.delete(name);
   }
 
-  /** A part dies: its connection is cut, and nothing of it ends in order. */
+  /**
+   * A part dies, also while it starts: its connection is cut, its alarms are forgotten, its threads and sockets go, and nothing of
+   * it ends in order. Of its switch and its files it leaves what is there.
+   */
   kill(name: string): void {
+    this.#lives.get(name)?.end();
+    this.#lives.delete(name);
     const parts = this.#running.get(name) ?? [];
     this.#running.delete(name);
     void parts.at(-1)?.[Symbol.asyncDispose]();
+    const dataPath = this.#dataPaths.get(name);
+    if (dataPath === undefined) return;
+    this.#dataPaths.delete(name);
+    const dying = Promise.resolve(dataPath[Symbol.asyncDispose]());
+    this.#dying.set(
+      name,
+      dying.finally(() => this.#dying.delete(name)),
+    );
   }
 
   /** A DPU starts anew: its worker dies, and of its switch nothing is left but the functions. */
@@ -288,6 +305,27 @@ export class Installation implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of [...this.#running.keys()].reverse()) await this.stop(name);
+    await Promise.all(this.#dying.values());
+  }
+
+  /** The last one of what a part consists of is its connection. */
+  async #runs(name: string, life: PartLife, parts: AsyncDisposable[]): Promise<void> {
+    if (!life.isOver) {
+      this.#running.set(name, parts);
+      return;
+    }
+    await parts.at(-1)?.[Symbol.asyncDispose]();
+    throw new AppError('CANCELLED', `${name} has died while it started`);
+  }
+
+  #begin(name: string): PartLife {
+    const life = new PartLife();
+    this.#lives.set(name, life);
+    return life;
+  }
+
+  #clockOf(name: string, life: PartLife): Clock {
+    return this.#surroundings.clock(name, life.clock(this.#clock));
   }
 
   /** All DPUs have the engines of this machine, which are tested and measured once. */
@@ -327,6 +365,7 @@ export class Installation implements AsyncDisposable {
 
   async #serve(
     name: string,
+    life: PartLife,
     bus: Bus,
     service: AsyncDisposable,
     handlers: Readonly<Record<string, Handler>>,
@@ -343,6 +382,6 @@ export class Installation implements AsyncDisposable {
       maxInFlight: MAX_IN_FLIGHT,
       endpoints,
     });
-    this.#running.set(name, [serving, service, bus]);
+    await this.#runs(name, life, [serving, service, bus]);
   }
 }
