@@ -17,7 +17,7 @@ const sessionOn = (dpu: string | undefined, epoch: number) => ({
 });
 
 /** What the bus says of a tenant, by kind. */
-function states(resources: Record<string, object>) {
+function states(resources: Record<string, object | undefined>) {
   const listeners = new Set<() => void>();
   const state: BusSessionOptions['state'] = {
     get: ({ kind }) => resources[kind] as AnyResource | undefined,
@@ -33,7 +33,7 @@ function states(resources: Record<string, object>) {
   };
   return {
     session: new BusSession({ state, tenant: 'acme', name: 'sums', token: TOKEN }),
-    say(kind: string, resource: object): void {
+    say(kind: string, resource: object | undefined): void {
       resources[kind] = resource;
       for (const listener of listeners) listener();
     },
@@ -52,6 +52,14 @@ it('a session is where the bus says that it is, and each move is told once', asy
   listening[Symbol.dispose]();
   say('accelerationsession', sessionOn('dpu-a', 3));
   expect(moves).toEqual(['dpu-b 2']);
+});
+
+it('why there is nowhere to connect is told: no DPU has the session, or there is none', async () => {
+  const { session, say } = states({ accelerationsession: sessionOn('dpu-a', 1) });
+  say('accelerationsession', sessionOn(undefined, 1));
+  await expect(session.locate()).rejects.toThrow('UNAVAILABLE: not so: session acme/sums is on a DPU');
+  say('accelerationsession', undefined);
+  await expect(session.locate()).rejects.toThrow('there is no session acme/sums, or none any more');
 });
 
 it('where no DPU ever had the session the host does what its profile allows, and says so', async () => {

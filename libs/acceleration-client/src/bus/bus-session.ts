@@ -62,7 +62,9 @@ export class BusSession {
       const place = await state.until(what, () => this.place, WAIT_MILLISECONDS);
       return { directory: directoryOf(place), token };
     } catch {
-      throw new AcceleratorError('UNAVAILABLE', 0, `not so: ${what}`);
+      const isThere = this.#resource !== undefined;
+      const why = isThere ? `not so: ${what}` : `there is no session ${tenant}/${name}, or none any more`;
+      throw new AcceleratorError('UNAVAILABLE', 0, why);
     }
   };
 
