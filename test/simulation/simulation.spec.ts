@@ -13,6 +13,7 @@ const REGRESSIONS: readonly (readonly [seed: number, showed: string])[] = [
   [1001, 'an intent that is in the stream twice may come after a later one'],
   [1112, 'a port opened before what another had left behind it was gone, when its worker began anew'],
   [2016, 'an address set that was written again as it was stayed Applying'],
+  [3024, 'rules of a policy were asked by the chain of a port that belonged with the former ones'],
 ];
 /** OUTBOARD_SEED runs one seed, OUTBOARD_RUNS that many from it on. */
 const FIRST_SEED = Number(process.env.OUTBOARD_SEED ?? 101);

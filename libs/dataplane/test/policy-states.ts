@@ -65,5 +65,17 @@ export function policyStates({ near, far }: Peers): readonly PolicyState[] {
       ],
       server: { ...UNDER_Q, namedPorts: [{ name: 'web', protocol: 6, port: 80 }] },
     },
+    // One policy in two tiers: what either does not say is allowed by the rules of the one under the chain of the other.
+    {
+      objects: [
+        ...members('g', near),
+        d.ruleSet('q', { tier: 'BASELINE', ingress: [rule('ALLOW', 'g', port(80)), rule('DENY', '')] }),
+      ],
+      server: UNDER_Q,
+    },
+    {
+      objects: [...members('g', far), d.ruleSet('q', { ingress: [rule('ALLOW', 'g', port(5003))] })],
+      server: { ...UNDER_Q, isolatedIngress: true },
+    },
   ];
 }

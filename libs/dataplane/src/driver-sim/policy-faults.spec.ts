@@ -1,9 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { type PolicyState, policyStates } from '../../test/policy-states.js';
 import type { DocumentReport } from '../document.js';
-import type { OperationResult } from '../driver.js';
+import type { Operation, OperationResult } from '../driver.js';
 import { faultyDriver } from '../driver-memory/faulty-driver.js';
 import type { OvsSpec } from '../driver-ovs/realise/ovs-objects.js';
+import { keyOf, specOf } from '../handlers.js';
 import * as d from '../testing/documents.js';
 import { EngineProbe } from '../testing/engine-probe.js';
 import { SimDriver } from './sim-driver.js';
@@ -82,6 +83,15 @@ class SimPolicyLab implements AsyncDisposable {
     return healed;
   }
 
+  /** Resolves when there is nothing to do any more for what was submitted last, but what is told to have failed. */
+  async told(): Promise<void> {
+    await this.probe.until(
+      ({ version, problems }) =>
+        version.sequence === BigInt(this.#sequence) && !problems.some(({ isUnderWay }) => isUnderWay),
+    );
+    await this.probe.engine.settled();
+  }
+
   /** Resolves when that is so, whatever failed before. */
   async become(state: PolicyState): Promise<readonly string[]> {
     await this.submit(state);
@@ -129,6 +139,50 @@ async function extraAllows(
   return { changes, extra };
 }
 
+/** What cannot be done for as long as it takes until that is told. */
+const LASTING = [
+  ['chain', 'update'],
+  ['policy', 'create'],
+  ['policy', 'delete'],
+  ['member', 'create'],
+] as const;
+
+/** What was possible meanwhile and neither before nor after, in every third change from a state, where such operations fail until it is told that they do. */
+async function extraAllowsWithout(
+  former: PolicyState,
+  kind: OvsSpec['kind'],
+  action: Operation<OvsSpec>['action'],
+): Promise<{ failures: number; extra: unknown[] }> {
+  let openings = new Set<string>();
+  const lab = await SimPolicyLab.open((self) => {
+    for (const flow of self.possible()) openings.add(flow);
+  });
+  const extra: unknown[] = [];
+  let failures = 0;
+  const from = STATES.indexOf(former);
+  for (const next of STATES.filter((_, to) => to !== from && (from + to) % 3 === 2)) {
+    const before = await lab.become(former);
+    openings = new Set();
+    let failing: string | undefined;
+    lab.driver.setFault((operation) => {
+      if (operation.action !== action || specOf(operation).kind !== kind) return undefined;
+      failing ??= keyOf(operation);
+      return keyOf(operation) === failing ? FAILURE : undefined;
+    });
+    const healed = lab.submit(next);
+    await lab.told();
+    if (failing !== undefined) failures++;
+    lab.driver.setFault(undefined);
+    await healed;
+    await lab.probe.engine.settled();
+    const after = lab.possible();
+    const flows = [...openings].filter((flow) => !before.includes(flow) && !after.includes(flow));
+    if (flows.length > 0) extra.push({ former: from, next: STATES.indexOf(next), flows });
+  }
+  await lab[Symbol.asyncDispose]();
+  return { failures, extra };
+}
+
 describe('policies on a simulated switch', () => {
   it.each([
     ['operation of a change fails', 0],
@@ -139,6 +193,15 @@ describe('policies on a simulated switch', () => {
     expect(walks.flatMap(({ extra }) => extra)).toEqual([]);
     expect(walks.reduce((sum, { changes }) => sum + changes, 0)).toBeGreaterThan(80);
   });
+
+  it.each(LASTING)(
+    'never let through what neither the former nor the next allow, while a %s cannot be %s',
+    async (kind, action) => {
+      const walks = await Promise.all(STATES.map((former) => extraAllowsWithout(former, kind, action)));
+      expect(walks.flatMap(({ extra }) => extra)).toEqual([]);
+      expect(walks.reduce((sum, { failures }) => sum + failures, 0)).toBeGreaterThan(3);
+    },
+  );
 
   it('let through nobody whom a group may deny, as long as one of its members cannot be made', async () => {
     const lab = await SimPolicyLab.open();

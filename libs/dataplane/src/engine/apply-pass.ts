@@ -95,6 +95,8 @@ export class ApplyPass<S extends Spec> {
     await this.#remove(removals, urgency);
     // What is left and what takes its place change at once: in between it would be in neither, or in both.
     await this.#upsert([...leaving, ...upserts], urgency);
+    // Also if that step was another run's: what is removed late is what may be asked until it is done.
+    this.#failing ??= this.#held.failing;
     await this.#remove(slowRemovals, urgency);
     for (const entry of all) if (entry.stage === 'inHand' || entry.stage === 'applied') entry.stage = 'idle';
   }

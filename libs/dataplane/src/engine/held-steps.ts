@@ -16,11 +16,20 @@ export class HeldSteps<S extends Spec> {
 
   constructor(private readonly context: HeldStepsContext<S>) {}
 
+  /** One of those that others wait for. */
+  get failing(): Entry<S> | undefined {
+    for (const key of this.#held.keys()) return this.context.tracker.get(key);
+    return undefined;
+  }
+
   /** Others of its step are tried again together with what is failing, and without it once it was told. */
   hold(others: readonly Entry<S>[], failing: Entry<S> | undefined): void {
     const { closures, dequeue, queue } = this.context;
     if (failing === undefined) {
-      for (const entry of others) queue(entry, entry.urgency ?? 'bulk');
+      for (const entry of others) {
+        closures.reform(entry);
+        queue(entry, entry.urgency ?? 'bulk');
+      }
       return;
     }
     this.#held.set(failing.key, [...(this.#held.get(failing.key) ?? []), ...others]);

@@ -21,12 +21,12 @@ export function ruleSetsOf({ ruleSets: keys }: Endpoint, resolve: Resolve): Rule
 export const isPoliced = ({ ruleSets, isolatedIngress, isolatedEgress }: Endpoint): boolean =>
   ruleSets.length > 0 || isolatedIngress || isolatedEgress;
 
-/** Who is asked about a port's connections in one direction: uids of policies, tier by tier, each in its order. */
+/** Who is asked about a port's connections in one direction: tier by tier, each in its order. */
 export interface Judgement {
-  readonly admin: readonly string[];
-  readonly normal: readonly string[];
+  readonly admin: readonly RuleSet[];
+  readonly normal: readonly RuleSet[];
   /** None where the port is isolated. */
-  readonly baseline: readonly string[];
+  readonly baseline: readonly RuleSet[];
   /** What nobody has allowed is denied. */
   readonly isolated: boolean;
 }
@@ -38,10 +38,8 @@ export function judgementOf(
   direction: PolicyDirection,
 ): Judgement | undefined {
   const isolated = direction === 'ingress' ? isolatedIngress : isolatedEgress;
-  const ofTier = (tier: string): string[] =>
-    ruleSets
-      .filter((each) => each.tier === tier && each[direction].length > 0)
-      .map(({ policyUid }) => policyUid);
+  const ofTier = (tier: string): RuleSet[] =>
+    ruleSets.filter((each) => each.tier === tier && each[direction].length > 0);
   const [admin, normal, baseline] = [ofTier('ADMIN'), ofTier('DEFAULT'), isolated ? [] : ofTier('BASELINE')];
   if (!isolated && admin.length + normal.length + baseline.length === 0) return undefined;
   return { admin, normal, baseline, isolated };

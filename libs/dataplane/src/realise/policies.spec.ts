@@ -87,10 +87,31 @@ describe('a port', () => {
         return last?.name === 'verdict' ? [last.code, last.chain].filter(Boolean).join(' ') : last?.name;
       }),
     );
+    const jumps = others.map((policy) => chainsOf(objectsOf(policy)).map(({ name }) => `jump ${name}`));
+    const [[first], [second, sent], [normal], [, base]] = jumps as [string[], string[], string[], string[]];
     expect(verdicts).toEqual([
-      ['jump ingress-rules-first', 'jump ingress-rules-second', 'meta', 'jump ingress-rules-normal', 'drop'],
-      ['jump egress-rules-second', 'meta', 'jump egress-rules-base', 'accept'],
+      [first, second, 'meta', normal, 'drop'],
+      [sent, 'meta', base, 'accept'],
     ]);
+  });
+
+  it('jumps to other rules as to another policy, and to the same ones under the same name', () => {
+    const chainOf = (rules: d.RuleInit[]): string[] => {
+      const policy = d.ruleSet('p', { ingress: rules, egress: [allow()] });
+      const jumps = chainsOf(objectsOf(endpoint({ ruleSets: [d.ruleSetKey('p')] }), [policy])).flatMap(
+        ({ rules }) => rules.flatMap((rule) => rule.flatMap((each) => ('chain' in each ? [each.chain] : []))),
+      );
+      expect(jumps).toEqual(chainsOf(objectsOf(policy)).map(({ name }) => name));
+      return jumps.map(String);
+    };
+    const [[ingress, egress], again, [denying, ofOthers]] = [
+      chainOf([allow()]),
+      chainOf([allow()]),
+      chainOf([allow({ action: 'DENY' })]),
+    ] as [string[], string[], string[]];
+    expect(again).toEqual([ingress, egress]);
+    expect(denying).not.toBe(ingress);
+    expect(ofOthers).toBe(egress);
   });
 
   it('waits for the policies that apply to it, and is unsupported where none can be enforced', () => {

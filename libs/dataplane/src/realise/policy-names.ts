@@ -1,3 +1,6 @@
+import { hash as digest } from 'node:crypto';
+import { create, toBinary } from '@bufbuild/protobuf';
+import { type RuleSet, RuleSetSchema } from '@outboard/contracts';
 import type { IpFamily } from './addresses.js';
 import type { PolicyElementSpec, PolicySetSpec } from './linux-objects.js';
 import type { PolicyDirection } from './parse-rule.js';
@@ -25,9 +28,27 @@ export const groupKeyLength = (family: IpFamily, prefixes: boolean): PolicySetSp
 /** True for what `groupSetName` can give. */
 export const isGroupSet = (name: string): boolean => /^(group|prefixes)[46]-/.test(name);
 
+/** Of rule sets that documents have now: each port that one applies to asks for it. */
+const versions = new WeakMap<RuleSet, Map<PolicyDirection, string>>();
+
+/**
+ * Stands for what a policy says in a direction. Policies are asked by it, so that other rules are another policy beside the
+ * former one: each port goes from what was meant for it to what is, with its own chain, whatever else fails.
+ */
+export function rulesVersion(set: RuleSet, direction: PolicyDirection): string {
+  const known = versions.get(set);
+  const version = known?.get(direction);
+  if (version !== undefined) return version;
+  const said = toBinary(RuleSetSchema, create(RuleSetSchema, { [direction]: set[direction] }));
+  const fresh = digest('sha256', said, 'hex').slice(0, 16);
+  if (known === undefined) versions.set(set, new Map([[direction, fresh]]));
+  else known.set(direction, fresh);
+  return fresh;
+}
+
 /** The rules of a policy, or of a port (by its device), in a direction. */
-export const ruleChainName = (direction: PolicyDirection, policyUid: string): string =>
-  `${direction}-rules-${policyUid}`;
+export const ruleChainName = (direction: PolicyDirection, set: RuleSet): string =>
+  `${direction}-rules-${set.policyUid}-${rulesVersion(set, direction)}`;
 export const portChainName = (direction: PolicyDirection, device: string): string =>
   `${direction}-port-${device}`;
 

@@ -50,7 +50,7 @@ export function portPolicyObjects(
   return [...named, ...chains, ...elements];
 
   function chainObjects(direction: PolicyDirection, judgement: Judgement): DriverObject<LinuxSpec>[] {
-    const chainsOf = (uids: readonly string[]): string[] => uids.map((uid) => ruleChainName(direction, uid));
+    const chainsOf = (sets: readonly RuleSet[]): string[] => sets.map((set) => ruleChainName(direction, set));
     const [admin, normal, baseline] = [
       chainsOf(judgement.admin),
       chainsOf(judgement.normal),

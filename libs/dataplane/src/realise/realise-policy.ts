@@ -134,7 +134,7 @@ function directionObjects(
   if (rules.length > MAX_CHAIN_RULES) {
     problems.add(direction, `must be at most ${MAX_CHAIN_RULES} rules of the kernel, not ${rules.length}`);
   }
-  const name = ruleChainName(direction, set.policyUid);
+  const name = ruleChainName(direction, set);
   const home = guardKey(namespace, 'policies');
   const setsOf = (keys: Iterable<string>): string[] =>
     [...keys].flatMap((key) => {

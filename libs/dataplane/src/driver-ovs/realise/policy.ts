@@ -13,7 +13,7 @@ import {
   type RuleAction,
   resolveGroups,
 } from '../../realise/parse-rule.js';
-import { ruleCounterName } from '../../realise/policy-names.js';
+import { ruleCounterName, rulesVersion } from '../../realise/policy-names.js';
 import { ROUTER_KEY } from '../../realise/realise-route.js';
 import type { Action } from '../openflow/actions.js';
 import type { Match } from '../openflow/fields.js';
@@ -44,9 +44,9 @@ const MAX_FLOWS = 10_000;
 
 const VERDICT: Readonly<Record<RuleAction, string>> = { ALLOW: ALLOWED, DENY: DENIED, PASS: PASSED };
 
-/** By what a policy is asked in a direction. */
-export const policyNumber = (direction: PolicyDirection, policyUid: string, router: string): string =>
-  identity('policy', direction, policyUid, router);
+/** By what a policy is asked in a direction, as long as it says that. */
+export const policyNumber = (direction: PolicyDirection, set: RuleSet, router: string): string =>
+  identity('policy', direction, set.policyUid, router, rulesVersion(set, direction));
 
 export const policyPlace = (policy: string) => ({
   table: TABLE.POLICIES,
@@ -60,7 +60,7 @@ export const counterObject = (number: string, name: string, when: Match = {}): D
 
 /**
  * A policy in each direction: segments of rules, whose number is that of what they say, and one flow that names the
- * segments. A change of rules makes other segments, and is in force with the one flow.
+ * segments. A change of rules makes another policy beside it, and is in force for a port with the one flow of its chain.
  */
 export function policyObjects(
   set: RuleSet,
@@ -106,7 +106,7 @@ function directionObjects(
   const objects = [...counters, ...open.objects, ...(standBy?.objects ?? [])];
   if (objects.length > MAX_FLOWS)
     problems.add(direction, `must be at most ${MAX_FLOWS} flows, not ${objects.length}`);
-  const { table, priority, match } = policyPlace(policyNumber(direction, set.policyUid, router));
+  const { table, priority, match } = policyPlace(policyNumber(direction, set, router));
   const after = [PIPELINE_KEY, ...objects.map(({ key }) => key)];
   const policy = flowObject(table, priority, match, open.ask, after);
   if (closed === undefined || standBy === undefined) return [...objects, policy];

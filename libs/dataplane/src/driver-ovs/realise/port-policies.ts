@@ -41,8 +41,8 @@ export function chainObjects(
 
   function judgedChain(direction: PolicyDirection, judgement: Judgement): DriverObject<OvsSpec>[] {
     const { admin, normal, baseline, isolated } = judgement;
-    const numbersOf = (uids: readonly string[]): string[] =>
-      uids.map((uid) => policyNumber(direction, uid, router));
+    const numbersOf = (sets: readonly RuleSet[]): string[] =>
+      sets.map((set) => policyNumber(direction, set, router));
     const ask = (numbers: readonly string[]): Action[] =>
       numbers.flatMap((number): Action[] => [{ set: 'xreg1', to: number }, { resubmit: TABLE.POLICIES }]);
     const conclude = (number: string): Action[] => [
