@@ -145,6 +145,7 @@ const LASTING = [
   ['policy', 'create'],
   ['policy', 'delete'],
   ['member', 'create'],
+  ['member', 'delete'],
 ] as const;
 
 /** What was possible meanwhile and neither before nor after, in every third change from a state, where such operations fail until it is told that they do. */

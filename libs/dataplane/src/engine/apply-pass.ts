@@ -1,6 +1,6 @@
 import { AppError } from '@outboard/core';
 import { difference, type PruneGate, type Retries, type WakeIndex, waves } from '@outboard/reconcile';
-import type { Driver, ObservedObject, Operation, OperationResult, Spec } from '../driver.js';
+import type { Driver, DriverObject, ObservedObject, Operation, OperationResult, Spec } from '../driver.js';
 import type { Closures } from './closures.js';
 import { missingFor } from './dependencies.js';
 import {
@@ -192,7 +192,7 @@ export class ApplyPass<S extends Spec> {
     const { retries, waits, queue, tracker, progress, closures, issues } = this.context;
     const { key, claims } = entry;
     this.#held.goOn(key);
-    if (entry.wanted === undefined) closures.trust(key);
+    closures.wantedChanged(entry);
     retries.forget(key);
     waits.forget(key);
     if (this.#drifted.size > 0) this.#drifted.delete(key);
@@ -293,9 +293,22 @@ export class ApplyPass<S extends Spec> {
       this.#leave(entry, { state: 'PENDING', message: `waits for ${missing}` });
       return undefined;
     }
+    const overdue = observed === undefined ? this.#overdueFor(object) : undefined;
+    if (overdue !== undefined) {
+      waits.wait(key, overdue);
+      this.#leave(entry, { state: 'PENDING', message: `waits until ${overdue} is removed` });
+      return undefined;
+    }
     return observed === undefined
       ? { action: 'create', object, mark }
       : { action: 'update', object, mark, observed: observed.spec };
+  }
+
+  /** What is new might let through whom a part that cannot be removed stands for; one that goes in the same step does not. */
+  #overdueFor(object: DriverObject<S>): string | undefined {
+    const { closures, tracker } = this.context;
+    for (const key of closures.overdueFor(object)) if (tracker.get(key)?.stage !== 'applied') return key;
+    return undefined;
   }
 
   async #remove(entries: readonly Entry<S>[], urgency: Urgency): Promise<void> {
@@ -477,9 +490,10 @@ export class ApplyPass<S extends Spec> {
     const { key, claims } = entry;
     retries.forget(key);
     waits.forget(key);
-    if (entry.wanted !== undefined) this.#wake(waits.wake(key), entry);
-    this.#held.goOn(key);
+    const wasOverdue = closures.isOverdue(key);
     closures.trust(key);
+    if (entry.wanted !== undefined || wasOverdue) this.#wake(waits.wake(key), entry);
+    this.#held.goOn(key);
     progress.close(entry);
     const [winner] = claims;
     if (this.#drifted.delete(key) && winner !== undefined) progress.repaired(winner.owner);

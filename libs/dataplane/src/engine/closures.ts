@@ -1,6 +1,11 @@
 import type { DriverObject, Spec } from '../driver.js';
 import type { Entry, Tracker } from './entry.js';
 
+const OVERDUE = 'overdue in ';
+/** A whole as that which parts are to leave. */
+const overdueIn = (whole: string): string => `${OVERDUE}${whole}`;
+const isOverdue = (whole: string): boolean => whole.startsWith(OVERDUE);
+
 /**
  * Which objects are wanted closed: those that rely on a whole of which a part cannot be made. Knows what relies on what,
  * and which parts are in doubt; both only while there are such.
@@ -12,6 +17,8 @@ export class Closures<S extends Spec> {
   readonly #doubtful = new Map<string, Set<string>>();
   /** The whole of a part in doubt, by the part's key. */
   readonly #wholes = new Map<string, string>();
+  /** The whole that a part is to leave, by the part's key. */
+  readonly #leaving = new Map<string, string>();
 
   constructor(
     private readonly tracker: Tracker<S>,
@@ -21,16 +28,21 @@ export class Closures<S extends Spec> {
 
   /** What is wanted under a key is this from now on, or nothing. */
   want(entry: Entry<S>, object: DriverObject<S> | undefined): void {
-    const before = (entry.open ?? entry.wanted)?.closed?.without;
+    const former = entry.open ?? entry.wanted;
+    const before = former?.closed?.without;
     const without = object?.closed?.without;
+    if (object !== undefined) this.#leaving.delete(entry.key);
+    else if (former?.partOf !== undefined) this.#leaving.set(entry.key, former.partOf);
     if (before !== undefined) for (const whole of before) this.#release(whole, entry);
     if (without !== undefined) for (const whole of without) this.#rely(whole, entry);
     this.#form(entry, object);
   }
 
-  /** A part cannot be made. */
-  doubt({ key, wanted }: Entry<S>): void {
-    const whole = wanted?.partOf;
+  /** A part cannot be made, or one that is to go cannot be removed. */
+  doubt({ key, wanted, observed }: Entry<S>): void {
+    // Of what a former process has left, only what it is in is known.
+    const left = this.#leaving.get(key) ?? observed?.within;
+    const whole = wanted === undefined ? left && overdueIn(left) : wanted.partOf;
     if (whole === undefined || this.#wholes.has(key)) return;
     this.#wholes.set(key, whole);
     const parts = this.#doubtful.get(whole);
@@ -39,8 +51,30 @@ export class Closures<S extends Spec> {
     if (parts === undefined) this.#changed(whole);
   }
 
-  /** A part is as it should be, or nobody wants it any more. */
+  /** What is wanted of a part is another now: what was in doubt is not any more. */
+  wantedChanged({ key, wanted }: Entry<S>): void {
+    const whole = this.#wholes.get(key);
+    if (whole !== undefined && isOverdue(whole) === (wanted !== undefined)) this.#clear(key);
+  }
+
+  /** A part is as it should be: it is there, or gone. */
   trust(key: string): void {
+    this.#leaving.delete(key);
+    this.#clear(key);
+  }
+
+  /** Parts that cannot be removed from what an object relies on as a whole: what is new is not built upon that. */
+  *overdueFor({ after }: DriverObject<S>): Generator<string> {
+    if (this.#doubtful.size === 0) return;
+    for (const whole of after) yield* this.#doubtful.get(overdueIn(whole)) ?? [];
+  }
+
+  /** Whether it is to go, and cannot be removed. */
+  isOverdue(key: string): boolean {
+    return isOverdue(this.#wholes.get(key) ?? '');
+  }
+
+  #clear(key: string): void {
     const whole = this.#wholes.get(key);
     if (whole === undefined) return;
     this.#wholes.delete(key);
