@@ -21,6 +21,8 @@ import {
 import { policyStates } from './policy-states.js';
 
 const addresses = (name: string): string[] => [ipv4(name), ipv6(name)];
+/** What a port is judged by. */
+const CHAINS: ReadonlySet<string> = new Set(['chain', 'portchain']);
 const FAILURE: OperationResult = { kind: 'failed', error: { code: 'EIO', message: 'injected' } };
 
 /** Policies of the server that differ in everything they can; none lets datagrams of `near` to port 5003 in. */
@@ -126,6 +128,33 @@ export function policyFaults(
       await tells((problems) => problems.length === 0);
       const far = tried.filter(({ from }) => from === 'far');
       expect(await policies.possibleOf(tried, textsOf(far))).toEqual(textsOf(far));
+    });
+
+    it('closes a port whose policies have changed and whose chain has not, for as long as that cannot be changed', async () => {
+      const [former, next] = policyStates({ near: addresses('near'), far: addresses('far') })
+        .slice(7)
+        .map(({ objects, server }): Policies => ({ objects, ports: { server } })) as [Policies, Policies];
+      await policies.enforce(former);
+      const tried = fromClients('tcp 80');
+      const near = textsOf(tried.filter(({ from }) => from === 'near'));
+      expect(await policies.possibleOf(tried, near)).toEqual(near);
+      policies.lab.setFault('dpu-1', (operation) =>
+        operation.action === 'update' && CHAINS.has(operation.object.spec.kind) ? FAILURE : undefined,
+      );
+      // Neither allows that, and rules of the one under the chain of the other would.
+      const flow = UdpFlow.start({ from: pod('near'), to: pod('server'), ip: ipv4('server'), port: 5003 });
+      const tells = policies.lab.submit('dpu-1', policies.entriesFor('dpu-1', next));
+      await tells((problems) =>
+        problems.some(({ key, state }) => key.startsWith('endpoint/') && state === 'FAILED'),
+      );
+      expect(await policies.possibleOf(tried, [])).toEqual([]);
+      policies.lab.setFault('dpu-1', undefined);
+      await tells((problems) => problems.length === 0);
+      const { sent, received } = await flow.stop();
+      expect(received).toBe(0);
+      expect(sent).toBeGreaterThan(10);
+      await policies.enforce(former);
+      expect(await policies.possibleOf(tried, near)).toEqual(near);
     });
   });
 }

@@ -28,6 +28,8 @@ export interface Change {
   /** What becomes of it when the namespace is not there. */
   readonly withoutPlace: OperationResult;
   readonly failureOf?: (failure: BatchFailure) => OperationResult;
+  /** Of a removal: what is done as long as the kernel refuses it, because something else still names the object. */
+  readonly whileNamed?: readonly Message[];
 }
 
 /** One sort of objects of nftables, and what it takes to make and to remove one. */
@@ -100,6 +102,17 @@ function* parts(changes: readonly Change[]): Generator<readonly Change[]> {
   if (part.length > 0) yield part;
 }
 
+/** What is still named by something else and cannot be removed does no harm. */
+async function disarm(place: Place, refused: readonly { readonly change: Change }[]): Promise<void> {
+  const messages = refused.flatMap(({ change }) => change.whileNamed ?? []);
+  if (messages.length === 0) return;
+  try {
+    await place.netfilter.transaction(messages);
+  } catch {
+    // The removal has failed, which is told, and is tried again.
+  }
+}
+
 /**
  * A transaction is all or nothing: if something fails, everything else is to be tried again. A removal of what is not there is
  * left out on its own: kernels before 6.3 know no removal that does not mind (NFT_MSG_DESTROY*). False: nothing was done.
@@ -127,6 +140,10 @@ async function transact(
       else results.set(step.change, step.change.failureOf?.(failure) ?? resultOfFailure(failure));
     }
     if (failures.length > idle.size) {
+      await disarm(
+        place,
+        failures.flatMap((failure) => (failure.code === 'EBUSY' && steps[failure.index]) || []),
+      );
       for (const change of changes) if (!results.has(change)) results.set(change, AGAIN);
       return false;
     }

@@ -30,6 +30,8 @@ const CODES: Readonly<Record<RuleVerdict, number>> = {
 };
 const VERDICTS = new Map(Object.entries(CODES).map(([name, code]) => [code, name as RuleVerdict]));
 
+const DENYING: PolicyChainSpec['rules'] = [[{ name: 'verdict', code: 'drop' }]];
+
 const bytesOf = (hex: string): { readonly value: Uint8Array } => ({
   value: Uint8Array.from(Buffer.from(hex, 'hex')),
 });
@@ -54,7 +56,13 @@ export class PolicyChains implements TransactionHandler {
 
   removeChange({ observed }: DeleteOperation): Change {
     const { namespace, name } = observed as PolicyChainSpec;
-    return { namespace, messages: [nftChain.remove({ ...policyTable(), name })], withoutPlace: DONE };
+    return {
+      namespace,
+      messages: [nftChain.remove({ ...policyTable(), name })],
+      withoutPlace: DONE,
+      // As with Open vSwitch: who is asked and should not be there any more has nothing allowed.
+      whileNamed: rulesMessages({ name, rules: DENYING }),
+    };
   }
 
   async observe(keys: readonly string[] | 'all'): Promise<Observed[]> {
@@ -71,10 +79,14 @@ export class PolicyChains implements TransactionHandler {
   }
 }
 
-function putMessages({ name, rules }: PolicyChainSpec): Message[] {
+const putMessages = (spec: PolicyChainSpec): Message[] => [
+  nftChain.append({ ...policyTable(), name: spec.name }),
+  ...rulesMessages(spec),
+];
+
+function rulesMessages({ name, rules }: Pick<PolicyChainSpec, 'name' | 'rules'>): Message[] {
   const chain = { ...policyTable(), chain: name };
   return [
-    nftChain.append({ ...policyTable(), name }),
     nftRule.remove(chain),
     ...rules.map((rule) => nftRule.append({ ...chain, expressions: rule.map(toKernel) })),
   ];

@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { type PolicyState, policyStates } from '../../test/policy-states.js';
 import type { DocumentReport } from '../document.js';
 import type { Operation, OperationResult } from '../driver.js';
@@ -23,7 +23,7 @@ const HOSTS = ['server', 'near', 'far'].map((name, index) => ({
 const [SERVER, NEAR, FAR] = HOSTS.map(({ ip }) => ip) as [string, string, string];
 const STATES = policyStates({ near: [NEAR], far: [FAR] });
 /** Every how many-th operation of a change fails. */
-const STRIDE = 11;
+const STRIDE = 19;
 
 /** A switch with a server and two that ask, under the policies of a state. */
 class SimPolicyLab implements AsyncDisposable {
@@ -184,6 +184,7 @@ async function extraAllowsWithout(
   return { failures, extra };
 }
 
+jest.setTimeout(120_000);
 describe('policies on a simulated switch', () => {
   it.each([
     ['operation of a change fails', 0],

@@ -39,9 +39,8 @@ export class Closures<S extends Spec> {
   }
 
   /** A part cannot be made, or one that is to go cannot be removed. */
-  doubt({ key, wanted, observed }: Entry<S>): void {
-    // Of what a former process has left, only what it is in is known.
-    const left = this.#leaving.get(key) ?? observed?.within;
+  doubt({ key, wanted }: Entry<S>): void {
+    const left = this.#leaving.get(key);
     const whole = wanted === undefined ? left && overdueIn(left) : wanted.partOf;
     if (whole === undefined || this.#wholes.has(key)) return;
     this.#wholes.set(key, whole);
