@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -153,6 +153,17 @@ describe('a key', () => {
     );
     expect(made).toHaveLength(32);
     expectNowhereBut(made ?? Buffer.alloc(32), worker(dpu));
+    // By this everybody can tell that it is that one, and nobody what it is.
+    const fingerprint = createHash('sha256')
+      .update('outboard acceleration key fingerprint 1\n')
+      .update(made ?? Buffer.alloc(32))
+      .digest('hex')
+      .slice(0, 16);
+    await waitUntil('its fingerprint is told', () => {
+      const key = acme.state.get(acme.address('AccelerationKey', 'secret'));
+      const told = key?.kind === 'AccelerationKey' ? key.status.versions[0]?.fingerprint : undefined;
+      return told === fingerprint ? undefined : `${told}`;
+    });
     await acme.delete('AccelerationKey', 'secret');
     await waitUntil('jobs fail', () =>
       encrypt().then(
