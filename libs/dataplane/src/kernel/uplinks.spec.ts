@@ -50,6 +50,16 @@ describe('the uplinks of a DPU', () => {
     });
   });
 
+  it('are asked once, and again when they have changed', () => {
+    const far0 = named('far0');
+    expect(uplinksAmong([far0], namespace)).toMatchObject([{ driver: 'veth' }]);
+    // In this process's own namespace there is none of that name to be asked.
+    expect(uplinksAmong([far0], undefined)).toMatchObject([{ driver: 'veth', speedMbps: 10_000 }]);
+    expect(uplinksAmong([{ ...far0, name: 'gone0' }], undefined)).toMatchObject([
+      { driver: '', speedMbps: 0 },
+    ]);
+  });
+
   it('say nothing more when they have just gone', () => {
     const gone = { ...named('up0'), name: 'gone0' };
     expect(uplinksAmong([gone], namespace)).toMatchObject([{ name: 'gone0', speedMbps: 0, driver: '' }]);

@@ -22,21 +22,32 @@ const FIELDS = ['name', 'up', 'carrier', 'mtu', 'address'] as const satisfies re
 const DRIVER_INFORMATION = { command: 0x3, length: 196, driver: 4, firmware: 68, text: 32 };
 const LINK_SETTINGS = { command: 0x1, length: 44, speed: 12, speedHigh: 28 };
 const SPEED_UNKNOWN = 0xffff_ffff;
+const UNKNOWN: Asked = { speedMbps: 0, driver: '', firmwareVersion: '' };
+
+type Asked = Pick<Uplink, 'speedMbps' | 'driver' | 'firmwareVersion'>;
+
+/**
+ * What drivers have said. A device that changes is another object, as one is that gets its carrier, with which its speed
+ * comes; the kernel answers under the lock of all devices, which whoever moves one has for 15 ms and more.
+ */
+const answers = new WeakMap<Device, Asked>();
 
 /** The devices of the DPU that lead out of it and are not ours, in the order of their names, with what the kernel knows of each. */
 export function uplinksAmong(devices: Iterable<Device>, namespace: NetworkNamespace | undefined): Uplink[] {
   const found = [...devices].filter(isUplink).sort((one, other) => (one.name < other.name ? -1 : 1));
   if (found.length === 0) return [];
+  const unasked = found.filter((device) => !answers.has(device));
+  if (unasked.length > 0) ask(unasked, namespace);
+  return found.map((device) => {
+    const { name, address, mtu, up, carrier } = device;
+    return { name, macAddress: address, mtu, up, carrier, ...(answers.get(device) ?? UNKNOWN) };
+  });
+}
+
+function ask(devices: readonly Device[], namespace: NetworkNamespace | undefined): void {
   const socket = runIn(namespace, () => libc.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   try {
-    return found.map(({ name, address, mtu, up, carrier }) => ({
-      name,
-      macAddress: address,
-      mtu,
-      up,
-      carrier,
-      ...askedOf(socket, name),
-    }));
+    for (const device of devices) answers.set(device, answerOf(socket, device.name));
   } finally {
     libc.close(socket);
   }
@@ -56,9 +67,9 @@ function isUplink(device: Device | undefined): device is Device {
 }
 
 /** What its driver says; a device that has just gone, or whose driver does not know, says nothing. */
-function askedOf(socket: number, device: string): Pick<Uplink, 'speedMbps' | 'driver' | 'firmwareVersion'> {
-  const information = ask(socket, device, DRIVER_INFORMATION);
-  const settings = ask(socket, device, LINK_SETTINGS);
+function answerOf(socket: number, device: string): Asked {
+  const information = ethtool(socket, device, DRIVER_INFORMATION);
+  const settings = ethtool(socket, device, LINK_SETTINGS);
   const text = (offset: number): string =>
     information?.toString('latin1', offset, offset + DRIVER_INFORMATION.text).replace(/\0.*$/s, '') ?? '';
   const speed =
@@ -71,7 +82,7 @@ function askedOf(socket: number, device: string): Pick<Uplink, 'speedMbps' | 'dr
   };
 }
 
-function ask(
+function ethtool(
   socket: number,
   device: string,
   { command, length }: { readonly command: number; readonly length: number },

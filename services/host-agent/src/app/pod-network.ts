@@ -61,8 +61,9 @@ async function configureBy(
     [`net/ipv6/conf/${ifname}/accept_dad`]: '0',
   });
   const version6 = connection.addresses.some(({ ip }) => familyOf(ip) === AF.INET6);
-  const routed = await routedFamilies(socket);
-  const gateways = connection.defaultGateways.filter((gateway) => !routed.has(familyOf(gateway)));
+  const gateways: string[] = [];
+  for (const gateway of connection.defaultGateways)
+    if (!(await hasDefaultRoute(socket, familyOf(gateway)))) gateways.push(gateway);
   const messages = [
     // An address is changed while the device is down.
     link.change({
@@ -168,10 +169,15 @@ async function deviceIn(
 
 const familyOf = (ip: string): number => (ip.includes(':') ? AF.INET6 : AF.INET);
 
-/** Families of which the namespace has a default route. */
-async function routedFamilies(socket: NetlinkSocket): Promise<ReadonlySet<number>> {
-  const families = await socket.dump(route.dump(), ({ rtmDstLen, rtmTable, rtmType, rtmFamily }) =>
-    rtmDstLen === 0 && rtmTable === RT_TABLE.MAIN && rtmType === RTN.UNICAST ? rtmFamily : undefined,
+/**
+ * Whether the namespace has a default route of a family. Routes of one family are told without the kernel's lock of all
+ * devices (since Linux 6.9), those of all families together are not.
+ */
+async function hasDefaultRoute(socket: NetlinkSocket, rtmFamily: number): Promise<boolean> {
+  const found = await socket.dump(
+    route.dump({ rtmFamily }),
+    ({ rtmDstLen, rtmTable, rtmType }) =>
+      (rtmDstLen === 0 && rtmTable === RT_TABLE.MAIN && rtmType === RTN.UNICAST) || undefined,
   );
-  return new Set(families);
+  return found.length > 0;
 }
