@@ -1,9 +1,12 @@
 import type { FixedTableName } from './fixed-tables.js';
 import { BRIDGE_PORT_SETS } from './port-sets.js';
+import { remembered } from './remembered.js';
 
 export const NULL_MAC = '00:00:00:00:00:00';
 
-export const linkKey = (name: string): string => `link/${name}`;
+export const linkKey = remembered((name) => `link/${name}`);
+/** What needs that device and nothing else: of a bridge there are many. */
+export const afterLink = remembered((name): readonly string[] => [linkKey(name)]);
 export const namespaceKey = (name: string): string => `namespace/${name}`;
 export const guardKey = (namespace: string, table: FixedTableName): string => `guard/${namespace}/${table}`;
 export const addressKey = (device: string, address: string): string => `address/${device}/${address}`;

@@ -1,5 +1,6 @@
 import { hash as digest } from 'node:crypto';
 import { LEAST_PORT_MARK } from './port-sets.js';
+import { remembered } from './remembered.js';
 
 /** Every name of ours starts so: namespaces with `ob-`, devices with `ob` and a letter for their role. */
 export const NAMESPACE_PREFIX = 'ob-';
@@ -45,17 +46,7 @@ const NAMESPACE_DIGITS = 8;
 const READABLE_LENGTH = 12;
 const MEMORISED = 4096;
 
-const digits = new Map<string, string>();
-
-function hash(text: string): string {
-  const known = digits.get(text);
-  if (known !== undefined) return known;
-  // A network's name is asked for again with each of its endpoints; the memory of it is bounded.
-  if (digits.size >= MEMORISED) digits.clear();
-  const value = digest('sha256', text, 'hex').slice(0, DEVICE_DIGITS);
-  digits.set(text, value);
-  return value;
-}
+const hash = remembered((text) => digest('sha256', text, 'hex').slice(0, DEVICE_DIGITS));
 
 /** True for devices of ours that have addresses: those of gateways and of ways out. */
 export const isAddressedDevice = (name: string): boolean =>
@@ -67,9 +58,10 @@ export const isAddressedDevice = (name: string): boolean =>
 export const exitName = (namespace: string): string => `${DEVICE_PREFIXES.exit}${hash(`${namespace} exit`)}`;
 export const doorName = (namespace: string): string => `${DEVICE_PREFIXES.door}${hash(`${namespace} exit`)}`;
 
-export const bridgeName = (networkUid: string): string => `${DEVICE_PREFIXES.bridge}${hash(networkUid)}`;
-export const tunnelName = (networkUid: string, vni: number): string =>
-  `${DEVICE_PREFIXES.tunnel}${hash(`${networkUid} ${vni}`)}`;
+/** Each endpoint of a network names these. */
+export const bridgeName = remembered((networkUid) => `${DEVICE_PREFIXES.bridge}${hash(networkUid)}`);
+const tunnelOf = remembered((network) => `${DEVICE_PREFIXES.tunnel}${hash(network)}`);
+export const tunnelName = (networkUid: string, vni: number): string => tunnelOf(`${networkUid} ${vni}`);
 
 /**
  * The bridge's own address, the same on every DPU. Without one, a bridge takes the least of its ports', and whenever

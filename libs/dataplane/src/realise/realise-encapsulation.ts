@@ -2,7 +2,7 @@ import type { BridgeDomain } from '@outboard/contracts';
 import type { Problems } from '@outboard/core';
 import type { DriverObject, Underlay } from '../driver.js';
 import type { LinuxEnvironment } from './environment.js';
-import { gateKey, linkKey, NULL_MAC, tunnelEntryKey } from './linux-keys.js';
+import { afterLink, gateKey, linkKey, NULL_MAC, tunnelEntryKey } from './linux-keys.js';
 import { GENEVE_PORT, type LinuxSpec, VXLAN_PORT } from './linux-objects.js';
 import { fabricName, geneveName, tunnelName, uplinkName, vlanName } from './names.js';
 import type { Segment } from './segment.js';
@@ -207,7 +207,7 @@ function tunnelEntry(
   return {
     key: tunnelEntryKey(tunnel, mac, destination),
     spec: { kind: 'tunnelentry', namespace, tunnel, mac, destination },
-    after: [linkKey(tunnel)],
+    after: afterLink(tunnel),
     within: linkKey(tunnel),
   };
 }

@@ -49,6 +49,7 @@ import {
 import { addressGroupMember, addressGroupObjects, ruleSet } from './realise-policy.js';
 import { ROUTER_KEY, routeObject } from './realise-route.js';
 import {
+  domainOnly,
   type Member,
   memberEntries,
   otherMacs,
@@ -191,8 +192,8 @@ function inSegment(
   environment: LinuxEnvironment,
   objects: (segment: Segment) => readonly DriverObject<LinuxSpec>[],
 ): Realisation<LinuxSpec> {
-  const key = `bridgedomain/${networkUid}`;
-  const references = [key];
+  const references = domainOnly(networkUid);
+  const [key] = references;
   const domain = resolve(key)?.object;
   if (domain?.case !== 'bridgeDomain') return { kind: 'missing', dependency: key, references };
   const { router, networkType, vni, mtu } = domain.value;

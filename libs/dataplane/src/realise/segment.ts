@@ -1,7 +1,8 @@
 import type { DriverObject } from '../driver.js';
 import type { Prefix } from './addresses.js';
-import { bridgeEntryKey, linkKey, neighbourKey } from './linux-keys.js';
+import { afterLink, bridgeEntryKey, linkKey, neighbourKey } from './linux-keys.js';
 import type { LinuxSpec } from './linux-objects.js';
+import { remembered } from './remembered.js';
 
 /** Where a network lives on this DPU: what its members need to know of it. */
 export interface Segment {
@@ -12,6 +13,9 @@ export interface Segment {
   readonly vni: number;
   readonly mtu: number;
 }
+
+/** The key of a network's bridge domain, and of nothing else: what each of its members refers to. */
+export const domainOnly = remembered((networkUid): readonly [string] => [`bridgedomain/${networkUid}`]);
 
 /** How a bridge knows a member, local or remote, so that it neither floods for it nor asks for it. */
 export function memberEntries(
@@ -25,7 +29,7 @@ export function memberEntries(
     {
       key: bridgeEntryKey(bridge, mac),
       spec: { kind: 'bridgeentry', namespace, bridge, mac, port },
-      after: [linkKey(port)],
+      after: afterLink(port),
       within: linkKey(port),
     },
     ...addresses.map((address) => neighbourEntry(namespace, bridge, address, mac)),
@@ -88,6 +92,6 @@ export const neighbourEntry = (
 ): DriverObject<LinuxSpec> => ({
   key: neighbourKey(bridge, address),
   spec: { kind: 'neighbour', namespace, bridge, address, mac },
-  after: [linkKey(bridge)],
+  after: afterLink(bridge),
   within: linkKey(bridge),
 });

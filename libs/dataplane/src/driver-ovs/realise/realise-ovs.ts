@@ -29,6 +29,7 @@ import { MIN_MTU } from '../../realise/realise.js';
 import { IPV6_EGRESS, realiseEgress, waysOutUnless } from '../../realise/realise-egress.js';
 import { checkEncapsulation, isOnFabric, obstacleOf } from '../../realise/realise-encapsulation.js';
 import { ROUTER_KEY } from '../../realise/realise-route.js';
+import { domainOnly } from '../../realise/segment.js';
 import { type Steering, steeringsOf } from '../../realise/service-chain.js';
 import { checkVlanId, TRUNK, trunkObstacle } from '../../realise/trunk.js';
 import { addressPairs, ipAddresses, macAddress, tunnelDestination } from '../../realise/values.js';
@@ -162,10 +163,11 @@ function inSegment(
   resolve: Resolve,
   objects: (segment: Segment) => Objects,
 ): Realisation<OvsSpec> {
-  const key = `bridgedomain/${networkUid}`;
+  const references = domainOnly(networkUid);
+  const [key] = references;
   const domain = resolve(key)?.object;
-  if (domain?.case !== 'bridgeDomain') return { kind: 'missing', dependency: key, references: [key] };
-  return realised(objects(segmentOf(domain.value)), [key]);
+  if (domain?.case !== 'bridgeDomain') return { kind: 'missing', dependency: key, references };
+  return realised(objects(segmentOf(domain.value)), references);
 }
 
 function segmentOf({ networkUid, router, mtu, vni, networkType }: BridgeDomain): Segment {
