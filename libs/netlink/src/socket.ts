@@ -213,7 +213,11 @@ class Lane {
       if (this.#closing) throw new Error('the netlink socket is closed');
       return operation(this.channel);
     });
-    this.#tail = result.catch(() => undefined);
+    // Not the result itself: a table that was read would be kept until the next one is.
+    this.#tail = result.then(
+      () => undefined,
+      () => undefined,
+    );
     return result;
   }
 
