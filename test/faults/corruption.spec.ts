@@ -1,28 +1,10 @@
-import { closeSync, mkdirSync, openSync, readdirSync, renameSync, statSync, writeSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { damage, moveAway } from './damage.js';
 import { portManifest, Submissions, World } from './world.js';
 
-const PAGE = 4_096;
 /** Enough for a database of which a running service has only a part in memory. */
 const PORTS = 150;
-
-/** Bytes in the middle of nearly every page are not what was written. */
-function damage(file: string): void {
-  const descriptor = openSync(file, 'r+');
-  const garbage = Buffer.alloc(PAGE / 2, 0xa5);
-  for (let at = 2 * PAGE; at < statSync(file).size; at += PAGE)
-    writeSync(descriptor, garbage, 0, PAGE / 2, at);
-  closeSync(descriptor);
-}
-
-/** What the instructions say: `mkdir damaged && mv network-intent.sqlite* damaged/`. */
-function moveAway(file: string, to: string): void {
-  const folder = dirname(file);
-  mkdirSync(join(folder, to));
-  for (const each of readdirSync(folder))
-    if (each.startsWith(basename(file))) renameSync(join(folder, each), join(folder, to, each));
-}
 
 describe('a damaged database', () => {
   let world: World;
