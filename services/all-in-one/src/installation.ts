@@ -7,6 +7,8 @@ import { subjects } from '@outboard/contracts';
 import { AppError, type Clock, type Random, systemClock, systemRandom, unwrap } from '@outboard/core';
 import {
   createEngine,
+  driverWithFaults,
+  type FaultShape,
   type LatencyShape,
   SimDriver,
   SimFabric,
@@ -35,6 +37,10 @@ export interface SimulatedDpu {
   readonly ipv6Address?: string;
   /** Tables of hardware that its switch has; absent: all is software. */
   readonly hardware?: SimSwitchOptions['hardware'];
+  /** Flows that each table of its switch has room for; absent: any number. */
+  readonly tableEntries?: number | undefined;
+  /** How often operations on its switch go wrong; absent: never. */
+  readonly faults?: FaultShape | undefined;
   /** How long its switch takes for everything; absent: no time. */
   readonly latency?: LatencyShape | undefined;
   /** Applications on this machine can use its engines, where nothing is lacking for that (`lackingForAcceleration`). */
@@ -194,8 +200,8 @@ export class Installation implements AsyncDisposable {
 
   /** Puts a DPU on the fabric, and starts its worker. */
   async addDpu(dpu: SimulatedDpu): Promise<DataplaneWorker> {
-    const { name, functions, hardware } = dpu;
-    const vswitch = new SimSwitch({ clock: this.#clock, ...(hardware && { hardware }) });
+    const { name, functions, hardware, tableEntries } = dpu;
+    const vswitch = new SimSwitch({ clock: this.#clock, hardware, tableEntries });
     // The host's own end comes first, as the functions' identities are told by its address.
     if (dpu.physicalFunction !== false) vswitch.plug('pf0hpf');
     for (let index = 0; index < functions; index++) vswitch.plug(`pf0vf${index}`);
@@ -226,7 +232,8 @@ export class Installation implements AsyncDisposable {
     const environment = { clock: this.#clockOf(name, life), random: this.#random };
     const latency = dpu.latency && { shape: dpu.latency, ...environment };
     const simulated = life.driver(new SimDriver({ vswitch, underlay, latency }));
-    const driver = this.#surroundings.driver(name, simulated);
+    const faulty = driverWithFaults(simulated, dpu.faults, this.#random);
+    const driver = this.#surroundings.driver(name, faulty);
     const bus = this.#surroundings.bus(name, this.#broker.connect());
     const owners = ['network'];
     const dataDirectory = join(this.options.directory, name);

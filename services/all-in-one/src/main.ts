@@ -3,13 +3,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { type LatencyShape, parseLatency } from '@outboard/dataplane';
+import { parseFaults, parseHardware, parseLatency } from '@outboard/dataplane';
 import { integerOption, parsedOption, runProgram } from '@outboard/service-shell/process';
 import { lackingForAcceleration } from './acceleration.js';
 import { Installation, type SimulatedDpu } from './installation.js';
 import { tour } from './tour.js';
 
-const USAGE = `usage: npm start -- --simulated [--once] [--dpus COUNT] [--latency LATENCY] [--as-built]
+const USAGE = `usage: npm start -- --simulated [--once] [--dpus COUNT] [--latency LATENCY] [--table-entries COUNT]
+       [--hardware TABLES] [--faults SHARES] [--as-built]
   Runs the services and the workers of simulated DPUs in one process, publishes the manifests of examples/two-tenants
   and examples/open-vswitch, and shows what came of them by frames that go through the simulated switches. Needs
   neither root nor Linux, and touches nothing of this machine.
@@ -17,6 +18,10 @@ const USAGE = `usage: npm start -- --simulated [--once] [--dpus COUNT] [--latenc
   --dpus      how many DPUs there are, 4 to 1000; default 4, which the manifests name
   --latency   how long switches take, milliseconds: 0.5 for each operation, or as in
               call=2,operation=0.5,read=0.05,jitter=0.3,port=20 (libs/dataplane/README.md); default: no time
+  --table-entries  flows that each table of a switch has room for, 1 to 1000000; default: any number
+  --hardware  tables of hardware before it, by their numbers, with entries and, if not all, the fields that they look at:
+              0=64:in_port+tun_id,10=1000 (libs/dataplane/README.md); default: none, all is software
+  --faults    how often operations on switches fail, and how often they only pretend: failing=0.05,lying=0.01
   --as-built  (of npm start) without set-up, as it was built last`;
 
 const EXAMPLES = ['two-tenants', 'open-vswitch'].map((folder) =>
@@ -25,11 +30,15 @@ const EXAMPLES = ['two-tenants', 'open-vswitch'].map((folder) =>
 const FUNCTIONS = 16;
 const MIN_DPUS = 4;
 const MAX_DPUS = 1_000;
+const MAX_ENTRIES = 1_000_000;
 /** Of the DPUs that host acceleration. */
 const LONGEST_NAME = 'dpu-d';
 
+/** How hard all switches are to work with. */
+type Switches = Pick<SimulatedDpu, 'latency' | 'tableEntries' | 'hardware' | 'faults'>;
+
 /** The DPUs that the manifests in `examples/` name, and as many more as there are to be. */
-const dpus = (count: number, latency: LatencyShape | undefined, accelerates: boolean): SimulatedDpu[] =>
+const dpus = (count: number, switches: Switches, accelerates: boolean): SimulatedDpu[] =>
   Array.from({ length: count }, (_, index) => {
     const number = index + 1;
     const [high, low] = [number >> 8, number & 0xff];
@@ -41,7 +50,7 @@ const dpus = (count: number, latency: LatencyShape | undefined, accelerates: boo
       functions: FUNCTIONS,
       underlayAddress: `10.255.${high}.${low}`,
       ipv6Address: `fd00:ff::${number.toString(16)}`,
-      latency,
+      ...switches,
       acceleration: index < MIN_DPUS && accelerates,
     };
   });
@@ -58,6 +67,9 @@ async function main(): Promise<number> {
       once: { type: 'boolean', default: false },
       dpus: { type: 'string', default: String(MIN_DPUS) },
       latency: { type: 'string' },
+      'table-entries': { type: 'string' },
+      hardware: { type: 'string' },
+      faults: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -66,15 +78,20 @@ async function main(): Promise<number> {
     return 0;
   }
   const count = integerOption('dpus', values.dpus, MIN_DPUS, MAX_DPUS);
-  const latency =
-    values.latency === undefined ? undefined : parsedOption('latency', parseLatency(values.latency));
+  const { latency, hardware, faults, 'table-entries': entries } = values;
+  const switches: Switches = {
+    latency: latency === undefined ? undefined : parsedOption('latency', parseLatency(latency)),
+    tableEntries: entries === undefined ? undefined : integerOption('table-entries', entries, 1, MAX_ENTRIES),
+    hardware: hardware === undefined ? undefined : parsedOption('hardware', parseHardware(hardware)),
+    faults: faults === undefined ? undefined : parsedOption('faults', parseFaults(faults)),
+  };
   const directory = mkdtempSync(join(tmpdir(), 'outboard-'));
   try {
     say('starting: the bus, the services and the workers of simulated DPUs, all in this process');
     const installation = await Installation.start({ directory });
     try {
       const lacking = await lackingForAcceleration(directory, LONGEST_NAME);
-      for (const dpu of dpus(count, latency, lacking === undefined)) await installation.addDpu(dpu);
+      for (const dpu of dpus(count, switches, lacking === undefined)) await installation.addDpu(dpu);
       say(`  ${count} DPUs with ${FUNCTIONS} functions each, driver sim`);
       await tour(installation, EXAMPLES, say, lacking);
       say('shown with simulated frames; `npm start` on Linux as root shows it with real packets');

@@ -5,7 +5,15 @@ import { IntentPublisher, StateCache, TenantClient } from '@outboard/client';
 import { subjects } from '@outboard/contracts';
 import { AppError, unwrap } from '@outboard/core';
 import { SimHost } from '@outboard/dataplane';
-import { addressOf, type Dpu, decodeResource, isReady, type KindName, type Port } from '@outboard/model';
+import {
+  addressOf,
+  type Dpu,
+  decodeResource,
+  findCondition,
+  isReady,
+  type KindName,
+  type Port,
+} from '@outboard/model';
 import { parseAllDocuments } from 'yaml';
 import type { Installation } from './installation.js';
 
@@ -109,16 +117,28 @@ async function publish(installation: Installation, file: string, say: Say): Prom
   }
 }
 
-function ready(state: StateCache, manifest: Manifest): Promise<Port> {
+/** Throws with what the port's status says where it is not ready in time. */
+async function ready(state: StateCache, manifest: Manifest): Promise<Port> {
   const { tenant, name } = manifest.metadata;
-  return state.until(
-    `Port ${tenant}/${name} is ready`,
-    () => {
-      const found = state.get(addressOf(manifest));
-      return found?.kind === 'Port' && isReady(found.status.conditions) ? found : undefined;
-    },
-    READY_MILLISECONDS,
-  );
+  const port = (): Port | undefined => {
+    const found = state.get(addressOf(manifest));
+    return found?.kind === 'Port' ? found : undefined;
+  };
+  const what = `Port ${tenant}/${name} is ready`;
+  try {
+    return await state.until(
+      what,
+      () => {
+        const found = port();
+        return found !== undefined && isReady(found.status.conditions) ? found : undefined;
+      },
+      READY_MILLISECONDS,
+    );
+  } catch (failure) {
+    const { reason, message } = findCondition(port()?.status.conditions ?? [], 'Ready') ?? {};
+    if (!(failure instanceof AppError) || reason === undefined) throw failure;
+    throw new AppError(failure.code, `${failure.message}: it is not: ${reason}: ${message}`);
+  }
 }
 
 function connectPod({ fabric }: Installation, { metadata, status }: Port, say: Say): Pod {

@@ -2,7 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type Bus, connectNats, inboxPrefixOf, readCredentials, roles } from '@outboard/bus';
 import { systemClock, systemRandom } from '@outboard/core';
-import { createEngine, type LatencyShape, SimDriver, SimFabric, SimSwitch } from '@outboard/dataplane';
+import {
+  createEngine,
+  driverWithFaults,
+  type FaultShape,
+  type LatencyShape,
+  SimDriver,
+  SimFabric,
+  SimSwitch,
+  type SimSwitchOptions,
+} from '@outboard/dataplane';
 import { createDataplaneWorker, type DataplaneWorker, type Log } from '@outboard/dataplane-worker';
 
 /** As many DPUs as there may be: their numbers are parts of addresses and names. */
@@ -29,6 +38,12 @@ export interface FleetOptions {
   readonly functions: number;
   /** How long switches take for everything; absent: no time. */
   readonly latency?: LatencyShape | undefined;
+  /** Tables of hardware of each switch; absent: all is software. */
+  readonly hardware?: SimSwitchOptions['hardware'];
+  /** Flows that each table of a switch has room for; absent: any number. */
+  readonly tableEntries?: number | undefined;
+  /** How often operations on switches go wrong; absent: never. */
+  readonly faults?: FaultShape | undefined;
   readonly log: Log;
 }
 
@@ -60,9 +75,9 @@ export class Fleet implements AsyncDisposable {
   readonly #life = randomUUID().slice(0, 8);
 
   constructor(private readonly options: FleetOptions) {
-    const { first, count, functions } = options;
+    const { first, count, functions, hardware, tableEntries } = options;
     for (let number = first; number < first + count; number++) {
-      const vswitch = new SimSwitch();
+      const vswitch = new SimSwitch({ hardware, tableEntries });
       for (let index = 0; index < functions; index++) vswitch.plug(`pf0vf${index}`);
       const { name, underlayAddress } = fleetDpu(number);
       this.#fabric.add({ name, vswitch, underlayAddress });
@@ -145,7 +160,8 @@ export class Fleet implements AsyncDisposable {
     const underlay = { device: 'up0', address: underlayAddress, mtu: UNDERLAY_MTU };
     const environment = { clock: systemClock, random: systemRandom };
     const latency = this.options.latency && { shape: this.options.latency, ...environment };
-    const driver = new SimDriver({ vswitch: member.vswitch, underlay, latency });
+    const simulated = new SimDriver({ vswitch: member.vswitch, underlay, latency });
+    const driver = driverWithFaults(simulated, this.options.faults, systemRandom);
     const worker = await createDataplaneWorker({
       ...environment,
       identity: {

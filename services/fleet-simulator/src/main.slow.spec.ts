@@ -17,7 +17,15 @@ describe('the command line of a fleet', () => {
     expect([status, stderr]).toEqual([0, '']);
     for (const option of [
       ...['--dpus', '--mix', '--seconds', '--rate', '--rebooting', '--tenant', '--first', '--functions'],
-      ...['--latency', '--nats', '--credentials', '-o, --output'],
+      ...[
+        '--latency',
+        '--table-entries',
+        '--hardware',
+        '--faults',
+        '--nats',
+        '--credentials',
+        '-o, --output',
+      ],
     ])
       expect(stdout).toMatch(new RegExp(`^  ${option} +\\S`, 'm'));
     expect(stdout).toContain('reboot COUNT; status');

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { connectNats, readCredentials, roles } from '@outboard/bus';
 import { isLabel } from '@outboard/contracts';
-import { parseLatency } from '@outboard/dataplane';
+import { parseFaults, parseHardware, parseLatency } from '@outboard/dataplane';
 import { integerOption, parsedOption, runProgram, UsageError } from '@outboard/service-shell/process';
 import { MIN_CHURN_FUNCTIONS } from './churn.js';
 import { Fleet, MAX_DPUS, MAX_FUNCTIONS } from './fleet.js';
@@ -15,9 +15,11 @@ import { summaryLines } from './summary.js';
 
 const MAX_SECONDS = 86_400;
 const MAX_RATE = 1_000;
+const MAX_ENTRIES = 1_000_000;
 
 const USAGE = `usage: npm run outboard -- fleet --dpus COUNT [--mix PARTS] [--seconds SECONDS] [--rate RATE] [--rebooting COUNT]
-           [--tenant NAME] [--first NUMBER] [--functions COUNT] [--latency LATENCY] [--nats URL] [--credentials DIRECTORY] [-o text|json]
+           [--tenant NAME] [--first NUMBER] [--functions COUNT] [--latency LATENCY] [--table-entries COUNT]
+           [--hardware TABLES] [--faults SHARES] [--nats URL] [--credentials DIRECTORY] [-o text|json]
   Runs the workers of so many simulated DPUs, sim-<number>, against running services, each with a connection of its own, and
   loads them: all start at once, then pods come and go and policies change while DPUs reboot some at a time. Ends with how long
   everything took; exits with 1 where something failed.
@@ -31,6 +33,10 @@ const USAGE = `usage: npm run outboard -- fleet --dpus COUNT [--mix PARTS] [--se
   --functions    virtual functions of each, 1 to ${MAX_FUNCTIONS}, for pods and policies ${MIN_CHURN_FUNCTIONS} or more; default 16
   --latency      how long their switches take, milliseconds: 0.5 for each operation, or as in
                  call=2,operation=0.5,read=0.05,jitter=0.3,port=20 (libs/dataplane/README.md); default: no time
+  --table-entries  flows that each table of a switch has room for, 1 to ${MAX_ENTRIES}; default: any number
+  --hardware     tables of hardware before it, by their numbers, with entries and, if not all, the fields that they look at:
+                 0=64:in_port+tun_id,10=1000 (libs/dataplane/README.md); default: none, all is software
+  --faults       how often operations on switches fail, and how often they only pretend: failing=0.05,lying=0.01
   --nats         default nats://127.0.0.1:4222
   --credentials  folder with worker-<dpu>.seed of each, and operator.seed for a load; absent: the broker asks for none
   -o, --output   text, or json: one object for each line; default text
@@ -73,6 +79,9 @@ function settings() {
       first: { type: 'string', default: '1' },
       functions: { type: 'string', default: '16' },
       latency: { type: 'string' },
+      'table-entries': { type: 'string' },
+      hardware: { type: 'string' },
+      faults: { type: 'string' },
       nats: { type: 'string', default: 'nats://127.0.0.1:4222' },
       credentials: { type: 'string' },
       output: { type: 'string', short: 'o', default: 'text' },
@@ -83,7 +92,7 @@ function settings() {
   const dpus = integerOption('dpus', values.dpus, 1, MAX_DPUS);
   const parts = mixOption(values.mix);
   const isChurned = parts.has('pods') || parts.has('policies');
-  const { tenant, output, nats, credentials, latency } = values;
+  const { tenant, output, nats, credentials, latency, hardware, faults, 'table-entries': entries } = values;
   if (!isLabel(tenant)) throw new UsageError(`--tenant must be a label of RFC 1123, not ${tenant}`);
   if (output !== 'text' && output !== 'json')
     throw new UsageError(`--output must be text or json, not ${output}`);
@@ -104,7 +113,13 @@ function settings() {
       isChurned ? MIN_CHURN_FUNCTIONS : 1,
       MAX_FUNCTIONS,
     ),
-    latency: latency === undefined ? undefined : parsedOption('latency', parseLatency(latency)),
+    switches: {
+      latency: latency === undefined ? undefined : parsedOption('latency', parseLatency(latency)),
+      tableEntries:
+        entries === undefined ? undefined : integerOption('table-entries', entries, 1, MAX_ENTRIES),
+      hardware: hardware === undefined ? undefined : parsedOption('hardware', parseHardware(hardware)),
+      faults: faults === undefined ? undefined : parsedOption('faults', parseFaults(faults)),
+    },
   };
 }
 
@@ -116,7 +131,7 @@ async function main(): Promise<number> {
     process.stdout.write(`${USAGE}\n`);
     return 0;
   }
-  const { nats, credentials, first, dpus, functions, latency, output } = asked;
+  const { nats, credentials, first, dpus, functions, switches, output } = asked;
   const tell = teller(output);
   const directory = mkdtempSync(join(tmpdir(), 'outboard-fleet-'));
   const quiet = { debug: () => {}, info: () => {} };
@@ -128,7 +143,7 @@ async function main(): Promise<number> {
     first,
     count: dpus,
     functions,
-    latency,
+    ...switches,
     log: { ...quiet, warn: loud('warn'), error: loud('error') },
     ...(credentials !== undefined && { credentials }),
   });

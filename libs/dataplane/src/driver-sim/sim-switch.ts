@@ -21,9 +21,9 @@ import type { Packet } from './switch/packet.js';
 
 export interface SimSwitchOptions {
   /** Tables of hardware; absent: all is software. */
-  readonly hardware?: HardwareShape;
+  readonly hardware?: HardwareShape | undefined;
   /** Flows that each table has room for, in software; absent: any number. */
-  readonly tableEntries?: number;
+  readonly tableEntries?: number | undefined;
   /** By which meters fill; the system's if absent. */
   readonly clock?: Clock;
 }

@@ -104,6 +104,7 @@ const FIELDS = {
 } as const satisfies Record<string, readonly [number, number, number, Kind]>;
 
 export type FieldName = keyof typeof FIELDS;
+export const isFieldName = (name: string): name is FieldName => Object.hasOwn(FIELDS, name);
 /**
  * Names of ports; numbers; `0x` and 16 digits; MAC and IP addresses; `+est-inv`. Masked: `value/mask`, of IP addresses
  * `/length`; of `+est-inv`, what is not named.
