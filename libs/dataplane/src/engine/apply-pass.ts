@@ -478,6 +478,11 @@ export class ApplyPass<S extends Spec> {
     this.#held.goOn(entry.key);
     issues.note(entry.key, issue);
     progress.close(entry);
+    // What was to go with it stays along with it.
+    for (const child of this.#goingWith.get(entry.key) ?? []) {
+      const own = this.context.tracker.get(child);
+      if (own !== undefined) progress.close(own);
+    }
     for (const record of entry.claims) issues.judge(record);
     closures.doubt(entry);
     for (const { claims } of closures.closedBy(entry.key)) for (const record of claims) issues.judge(record);
