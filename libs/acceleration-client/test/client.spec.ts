@@ -205,6 +205,34 @@ it('a key that is removed is gone for jobs that come after', async () => {
   expect(world.failures).toEqual([]);
 });
 
+it('whoever has a token that is worth nothing any more, or is another user than is let in, does not stay connected', async () => {
+  const digestOf = (token: Uint8Array) => createHash('sha256').update(token).digest();
+  const { directory, token } = world.locationOf('rotated');
+  const successor = randomBytes(32);
+  const grant = (tokens: readonly Uint8Array[], peerUid?: number) =>
+    world.grant({
+      sessionUid: 'rotated',
+      programs: PROGRAMS,
+      tokenDigests: tokens.map(digestOf),
+      ...(peerUid !== undefined && { peerUid }),
+    });
+  const withToken = (of: Uint8Array, action: (client: AccelerationClient) => Promise<void>) =>
+    withClient(action, { locate: () => ({ directory, token: of }) });
+  const done = { ranOn: 'NATIVE_LIBRARY' };
+  const refused = { status: 'UNAUTHENTICATED' };
+  await grant([token, successor]);
+  await withToken(token, (former) =>
+    withToken(successor, async (later) => {
+      for (const client of [former, later]) expect(await client.run(1, Buffer.alloc(10))).toMatchObject(done);
+      await grant([successor]);
+      await expect(former.run(1, Buffer.alloc(10))).rejects.toMatchObject(refused);
+      expect(await later.run(1, Buffer.alloc(10))).toMatchObject(done);
+      await grant([successor], 12_345);
+      await expect(later.run(1, Buffer.alloc(10))).rejects.toMatchObject(refused);
+    }),
+  );
+});
+
 it('activity adds up what all threads did', async () => {
   await world.grant({ sessionUid: 'counted', programs: PROGRAMS });
   await withClient(
