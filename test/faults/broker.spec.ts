@@ -4,8 +4,21 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { STREAMS } from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
+import type { AppError } from '@outboard/core';
 import { eventually, Submissions, World } from './world.js';
 
+/** Publishes intents until one is refused; of those that are taken nobody awaits an answer. */
+function refusal({ acme }: World): Promise<AppError> {
+  const subject = subjects.intent({ tenant: 'acme', api: 'network', kind: 'port', name: 'nobody-waits' });
+  return eventually('publishing is refused', async () => {
+    const message = { headers: {}, body: Buffer.from('{}') };
+    const answer = await acme.bus.publish(subject, message, { messageId: randomUUID() });
+    return answer.ok ? { missing: answer.value } : { found: answer.error };
+  });
+}
+
+/** For some intents. */
+const ROOM_BYTES = 4_096;
 const SERVICES = ['admin', 'network-intent', 'acceleration-broker'];
 
 describe('a broker', () => {
@@ -49,6 +62,26 @@ describe('a broker', () => {
     120_000,
   );
 
+  it('whose stream of intents is at its limit refuses them with the reason, until there is room; what it took is answered', async () => {
+    // Each of them gives a stream its limits back that has others.
+    for (const service of SERVICES) await world.program(service).stop();
+    const { config, state } = (await world.jetStream('STREAM.INFO.OUTBOARD_INTENT')) as {
+      config: object;
+      state: { bytes: number };
+    };
+    const small = { ...config, max_bytes: state.bytes + ROOM_BYTES };
+    expect(await world.jetStream('STREAM.UPDATE.OUTBOARD_INTENT', small)).not.toHaveProperty('error');
+    const submitted = ports.submit(20);
+    expect(await refusal(world)).toMatchObject({
+      code: 'RESOURCE_EXHAUSTED',
+      message: expect.stringContaining('maximum bytes exceeded'),
+    });
+    for (const service of SERVICES) await world.program(service).start();
+    await submitted;
+    await ports.expectAllReady();
+    for (const service of SERVICES) await world.problemBecomes(service, undefined);
+  }, 120_000);
+
   it('that has no room for streams by its configuration is told of by every service, until it has', async () => {
     const file = join(world.stack.testbed.directory, 'nats', 'nats-server.conf');
     const configuration = readFileSync(file, 'utf8');
@@ -87,13 +120,7 @@ describe('a broker whose disk is full', () => {
     world.disk.fill();
     // What finds room in the stream's last block is taken and answered later; the others are sent until they are taken.
     const submitted = ports.submit(20);
-    const subject = subjects.intent({ tenant: 'acme', api: 'network', kind: 'port', name: 'nobody-waits' });
-    const refused = await eventually('publishing is refused', async () => {
-      const message = { headers: {}, body: Buffer.from('{}') };
-      const answer = await world.acme.bus.publish(subject, message, { messageId: randomUUID() });
-      return answer.ok ? { missing: answer.value } : { found: answer.error };
-    });
-    expect(refused).toMatchObject({
+    expect(await refusal(world)).toMatchObject({
       code: 'RESOURCE_EXHAUSTED',
       message: expect.stringContaining('no space left on device'),
     });
