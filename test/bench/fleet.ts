@@ -22,7 +22,7 @@ import { note, quantile, report } from './report.js';
 const BENCH = 'fleet';
 const PARTS = ['idle', 'churn', 'reboot', 'policy', 'wide', 'churn-on-all'] as const;
 type Part = (typeof PARTS)[number];
-const USAGE = `usage: npm run bench -- fleet [--dpus 10,100,1000] [--functions 32] [--processes 1] [--parts ${PARTS}] [--profiles DIRECTORY] [--json]`;
+const USAGE = `usage: npm run bench -- fleet [--dpus 10,100,1000] [--functions 32] [--processes 1] [--parts ${PARTS}] [--ports 1] [--profiles DIRECTORY] [--json]`;
 
 /** Changes one after the other whose times are taken. */
 const CHANGES = 40;
@@ -64,6 +64,8 @@ class Trial {
   constructor(
     private readonly system: FleetSystem,
     private readonly parts: ReadonlySet<string>,
+    /** Of the network over all, on each DPU. */
+    private readonly ports: number,
   ) {}
 
   get #dpus(): number {
@@ -140,7 +142,7 @@ class Trial {
     return prepared;
   }
 
-  /** One port on each DPU of a network, then one more again and again: until the last DPU has applied it. */
+  /** So many ports on each DPU of a network, then one more again and again: until the last DPU has applied it. */
   async #wideNetwork(): Promise<void> {
     this.#progress('a network over all of them');
     const { system } = this;
@@ -148,28 +150,30 @@ class Trial {
     await system.client.apply('Subnet', 'wide-v4', { network: 'wide', cidr: '10.64.0.0/16' });
     const before = system.cpu();
     const started = performance.now();
+    const all = this.#dpus * this.ports;
     let next = 0;
     let everywhere = 0;
     // So many are on their way at a time: each is news to all that take part already.
     const makeNext = async (): Promise<void> => {
-      while (next < this.#dpus) {
+      while (next < all) {
         const index = next++;
         const name = `wide-${index}`;
-        await system.client.apply('Port', name, onFunction('wide', index + 1, 0));
+        const [dpu, number] = [1 + (index % this.#dpus), Math.floor(index / this.#dpus)];
+        await system.client.apply('Port', name, onFunction('wide', dpu, number));
         await system.state.until('Port', { tenant: TENANT, name }, isEverywhere);
-        if (++everywhere % Math.ceil(this.#dpus / 10) === 0)
+        if (++everywhere % Math.ceil(all / 10) === 0)
           this.#progress(`${everywhere} ports are everywhere, ${since(started).toFixed(0)} s`);
       }
     };
     await Promise.all(Array.from({ length: Math.ceil(WIDE_OBJECTS_AT_ONCE / this.#dpus) }, makeNext));
-    this.#tell('a network over all, a port on each, made', since(started), 's');
+    this.#tell(`a network over all, ${this.ports} ports on each, made`, since(started), 's');
     this.#tellCpu('a network over all', before);
     this.#tell('objects in all switches', await system.objects(), '');
     await this.#changes('one port more of it, and the one before gone', async (change) => {
       const name = `more-${change}`;
       if (change > 0) await system.client.delete('Port', `more-${change - 1}`);
       const started = performance.now();
-      await system.client.apply('Port', name, onFunction('wide', 1 + (change % this.#dpus), 1));
+      await system.client.apply('Port', name, onFunction('wide', 1 + (change % this.#dpus), this.ports));
       await system.state.until('Port', { tenant: TENANT, name }, isEverywhere);
       return performance.now() - started;
     });
@@ -310,6 +314,7 @@ const { values } = parseArgs({
     functions: { type: 'string', default: '32' },
     processes: { type: 'string', default: '1' },
     parts: { type: 'string', default: PARTS.join() },
+    ports: { type: 'string', default: '1' },
     profiles: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
@@ -317,6 +322,7 @@ const { values } = parseArgs({
 const sizes = values.dpus.split(',').map(Number);
 const functions = Number(values.functions);
 const workerProcesses = Number(values.processes);
+const ports = Number(values.ports);
 const parts = values.parts.split(',').filter((part) => part !== '');
 const isPart = (part: string): part is Part => PARTS.some((known) => known === part);
 if (!sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= 1_000))
@@ -325,6 +331,8 @@ if (!Number.isInteger(functions) || functions < 8 || functions > 128)
   throw new Error(`--functions must be 8 to 128\n${USAGE}`);
 if (!Number.isInteger(workerProcesses) || workerProcesses < 1 || workerProcesses > 10)
   throw new Error(`--processes must be 1 to 10\n${USAGE}`);
+if (!Number.isInteger(ports) || ports < 1 || ports >= functions)
+  throw new Error(`--ports must be 1 to ${functions - 1}, fewer than --functions\n${USAGE}`);
 if (!parts.every(isPart)) throw new Error(`--parts must be some of ${PARTS}\n${USAGE}`);
 for (const dpus of sizes) {
   note(`a fleet of ${dpus} DPUs with ${functions} functions each`);
@@ -336,7 +344,7 @@ for (const dpus of sizes) {
     ...(profiles !== undefined && { profiles }),
   });
   try {
-    await new Trial(system, new Set(parts)).run();
+    await new Trial(system, new Set(parts), ports).run();
   } finally {
     await system[Symbol.asyncDispose]();
   }

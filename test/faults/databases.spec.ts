@@ -109,4 +109,38 @@ describe('the databases of all services', () => {
     },
     120_000,
   );
+
+  it('on a disk that the kernel makes read-only take no change and are read, and all services start again once it is repaired', async () => {
+    for (const keeper of SERVICES) unwrap(await create(keeper, 'stored'));
+    world.disk.fail();
+    for (const keeper of SERVICES) {
+      expect(await create(keeper)).toMatchObject({
+        ok: false,
+        error: { code: 'UNAVAILABLE', reason: 'DATABASE_IO_ERROR' },
+      });
+      unwrap(await ask(keeper, 'get', { name: 'stored' }));
+    }
+    for (const { service } of SERVICES) {
+      await world.problemBecomes(
+        service,
+        new RegExp(`^store: .*${service}\\.sqlite.*look at the kernel log`),
+      );
+      await world.program(service).stop();
+      await expect(world.program(service).start()).rejects.toMatchObject({
+        message: expect.stringMatching(
+          new RegExp(`${service}\\.sqlite cannot be written: make the file, its folder and its file system`),
+        ),
+      });
+    }
+    world.disk.repair();
+    for (const keeper of SERVICES) {
+      const { service } = keeper;
+      for (const command of ['check-store', 'renew-epoch'])
+        expect(await world.storeCommand(service, command)).toMatchObject({ code: 0 });
+      await world.program(service).start();
+      unwrap(await ask(keeper, 'get', { name: 'stored' }));
+      unwrap(await create(keeper));
+      await world.problemBecomes(service, undefined);
+    }
+  }, 180_000);
 });

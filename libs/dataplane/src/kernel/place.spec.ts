@@ -30,9 +30,9 @@ describe('a look at all devices of a namespace', () => {
 
   /** As if all of it happened between the last part of the list and the moment at which somebody reads it. */
   async function lookWhile(happens: () => Promise<void>): Promise<void> {
-    const dump = place.route.dump.bind(place.route) as (request: never) => Promise<never[]>;
-    place.route.dump = async (request: never) => {
-      const listed = await dump(request);
+    const dump = place.route.dump.bind(place.route) as (...asked: never[]) => Promise<never[]>;
+    place.route.dump = async (...asked: never[]) => {
+      const listed = await dump(...asked);
       await happens();
       place.drain();
       return listed;
