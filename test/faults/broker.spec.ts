@@ -17,8 +17,8 @@ function refusal({ acme }: World): Promise<AppError> {
   });
 }
 
-/** For some intents. */
-const ROOM_BYTES = 4_096;
+/** For fewer intents than are published. */
+const ROOM = 10;
 const SERVICES = ['admin', 'network-intent', 'acceleration-broker'];
 
 describe('a broker', () => {
@@ -67,14 +67,14 @@ describe('a broker', () => {
     for (const service of SERVICES) await world.program(service).stop();
     const { config, state } = (await world.jetStream('STREAM.INFO.OUTBOARD_INTENT')) as {
       config: object;
-      state: { bytes: number };
+      state: { messages: number };
     };
-    const small = { ...config, max_bytes: state.bytes + ROOM_BYTES };
+    const small = { ...config, max_msgs: state.messages + ROOM };
     expect(await world.jetStream('STREAM.UPDATE.OUTBOARD_INTENT', small)).not.toHaveProperty('error');
     const submitted = ports.submit(20);
     expect(await refusal(world)).toMatchObject({
       code: 'RESOURCE_EXHAUSTED',
-      message: expect.stringContaining('maximum bytes exceeded'),
+      message: expect.stringContaining('maximum messages exceeded'),
     });
     for (const service of SERVICES) await world.program(service).start();
     await submitted;

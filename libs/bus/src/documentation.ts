@@ -97,7 +97,7 @@ export function busTables(): Readonly<Record<string, string>> {
         code(stream.name),
         stream.subjects.map(code).join(', '),
         retentionOf(stream),
-        `${stream.maxBytes / 1024 ** 2} MiB in ${stream.storage === 'file' ? 'files' : 'memory'}`,
+        sizeOf(stream),
         stream.whenFull === 'refuse' ? 'refuses' : 'forgets the oldest',
         duration(stream.duplicateWindowMilliseconds),
       ]),
@@ -116,6 +116,11 @@ export function busTables(): Readonly<Record<string, string>> {
       .map(roleSection)
       .join('\n\n'),
   };
+}
+
+function sizeOf({ maxBytes, maxMessages, storage }: StreamSpec): string {
+  const bytes = `${maxBytes / 1024 ** 2} MiB in ${storage === 'file' ? 'files' : 'memory'}`;
+  return maxMessages < 0 ? bytes : `${maxMessages} messages, ${bytes}`;
 }
 
 function retentionOf({ retention, maxMessagesPerSubject, maxAgeMilliseconds }: StreamSpec): string {

@@ -168,7 +168,9 @@ export interface StreamSpec {
   /** 0: no limit. */
   readonly maxAgeMilliseconds: number;
   readonly maxBytes: number;
-  /** At `maxBytes`: forget the oldest messages, or refuse new ones (RESOURCE_EXHAUSTED). */
+  /** -1: unlimited. */
+  readonly maxMessages: number;
+  /** At `maxBytes` or `maxMessages`: forget the oldest messages, or refuse new ones (RESOURCE_EXHAUSTED). */
   readonly whenFull: 'discard-oldest' | 'refuse';
   /** Largest message, headers and body, bytes. */
   readonly maxMessageBytes: number;

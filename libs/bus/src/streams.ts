@@ -16,6 +16,12 @@ const LARGEST_MESSAGE = MAX_BODY_BYTES + 32 * 1024;
  */
 const DUPLICATE_WINDOW = 2 * MINUTE;
 
+/**
+ * Intents that may wait. Of a kilobyte each, they are this many before they are as many bytes as the stream may have: at its
+ * limit of messages nats-server refuses exactly what is too much, at that of bytes 2.9 also forgets the oldest that it has taken.
+ */
+const MAX_INTENTS = 100_000;
+
 /** The streams that Outboard uses: the one table, which provisioning, permissions and documentation are made from. */
 export const STREAM = {
   /**
@@ -33,6 +39,7 @@ export const STREAM = {
     maxBytes: GIBIBYTE / 2,
     whenFull: 'refuse',
     maxMessageBytes: LARGEST_MESSAGE,
+    maxMessages: MAX_INTENTS,
     maxMessagesPerSubject: -1,
     duplicateWindowMilliseconds: DUPLICATE_WINDOW,
   },
@@ -46,6 +53,7 @@ export const STREAM = {
     maxBytes: GIBIBYTE / 2,
     whenFull: 'discard-oldest',
     maxMessageBytes: LARGEST_MESSAGE,
+    maxMessages: -1,
     maxMessagesPerSubject: -1,
     duplicateWindowMilliseconds: DUPLICATE_WINDOW,
   },
@@ -59,6 +67,7 @@ export const STREAM = {
     maxBytes: GIBIBYTE,
     whenFull: 'refuse',
     maxMessageBytes: LARGEST_MESSAGE,
+    maxMessages: -1,
     maxMessagesPerSubject: 1,
     duplicateWindowMilliseconds: DUPLICATE_WINDOW,
   },
@@ -72,6 +81,7 @@ export const STREAM = {
     maxBytes: 64 * MEBIBYTE,
     whenFull: 'discard-oldest',
     maxMessageBytes: LARGEST_MESSAGE,
+    maxMessages: -1,
     maxMessagesPerSubject: -1,
     duplicateWindowMilliseconds: MINUTE,
   },
@@ -88,6 +98,7 @@ export const STREAM = {
     maxBytes: GIBIBYTE / 2,
     whenFull: 'discard-oldest',
     maxMessageBytes: LARGEST_MESSAGE + 64 * 1024,
+    maxMessages: -1,
     maxMessagesPerSubject: -1,
     duplicateWindowMilliseconds: DUPLICATE_WINDOW,
   },

@@ -55,7 +55,7 @@ export class InProcessStream {
     this.#captures = spec.subjects.map(matcher);
     this.#expire();
     for (const subject of this.#bySubject.keys()) this.#trimSubject(subject);
-    while (this.#bytes > spec.maxBytes && this.#messages.size > 0) this.remove(this.firstSequence);
+    while (this.#hasTooMuch() && this.#messages.size > 0) this.remove(this.firstSequence);
   }
 
   append(subject: string, message: Message, messageId: string | undefined): Result<PublishAck, AppError> {
@@ -67,9 +67,11 @@ export class InProcessStream {
     if (size > this.spec.maxMessageBytes) {
       return err(busErrors.tooLarge('body with headers', this.spec.maxMessageBytes, size, subject));
     }
-    if (this.spec.whenFull === 'refuse' && this.#bytes + size > this.spec.maxBytes) {
-      return err(busErrors.streamFull(stream, `${this.spec.maxBytes} bytes`));
-    }
+    const { whenFull, maxBytes, maxMessages } = this.spec;
+    if (whenFull === 'refuse' && this.#bytes + size > maxBytes)
+      return err(busErrors.streamFull(stream, `${maxBytes} bytes`));
+    if (whenFull === 'refuse' && this.#messages.size === maxMessages)
+      return err(busErrors.streamFull(stream, `${maxMessages} messages`));
     const sequence = ++this.#lastSequence;
     const time = this.#clock.now();
     this.#messages.set(sequence, { subject, ...message, sequence, time, size });
@@ -79,7 +81,7 @@ export class InProcessStream {
     else this.#bySubject.set(subject, new Set([sequence]));
     if (messageId !== undefined) this.#ids.set(messageId, { sequence, time });
     this.#trimSubject(subject);
-    while (this.#bytes > this.spec.maxBytes && this.#messages.size > 1) this.remove(this.firstSequence);
+    while (this.#hasTooMuch() && this.#messages.size > 1) this.remove(this.firstSequence);
     for (const listener of this.#listeners) listener();
     return ok({ stream, sequence, duplicate: false });
   }
@@ -126,6 +128,11 @@ export class InProcessStream {
   onAppend(listener: () => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  #hasTooMuch(): boolean {
+    const { maxBytes, maxMessages } = this.spec;
+    return this.#bytes > maxBytes || (maxMessages >= 0 && this.#messages.size > maxMessages);
   }
 
   #trimSubject(subject: string): void {

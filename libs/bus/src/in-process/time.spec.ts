@@ -15,6 +15,7 @@ const SPEC: StreamSpec = {
   maxBytes: 1_000_000,
   whenFull: 'discard-oldest',
   maxMessageBytes: 10_000,
+  maxMessages: -1,
   maxMessagesPerSubject: -1,
   duplicateWindowMilliseconds: 10_000,
 };

@@ -96,6 +96,11 @@ export function publishContract(world: World): void {
         reason: 'STREAM_FULL',
       });
 
+      const counted = await world.stream({ maxMessages: 2, whenFull: 'refuse' });
+      await world.publish([`${counted.root}.a`, '1'], [`${counted.root}.a`, '2']);
+      const third = await world.bus.publish(`${counted.root}.a`, message('3'), { messageId: '3' });
+      expect(refusal(third)).toMatchObject({ code: 'RESOURCE_EXHAUSTED', reason: 'STREAM_FULL' });
+
       const discarding = await world.stream({ maxBytes: 4_000 });
       for (let index = 0; index < 8; index++) {
         await world.publish([`${discarding.root}.a`, String(index).repeat(1_000)]);

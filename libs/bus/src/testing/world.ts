@@ -88,6 +88,7 @@ export class World {
       maxBytes: 8 * MEBIBYTE,
       whenFull: 'discard-oldest',
       maxMessageBytes: MEBIBYTE / 2,
+      maxMessages: -1,
       maxMessagesPerSubject: -1,
       duplicateWindowMilliseconds: 120_000,
       ...changes,
