@@ -1,7 +1,13 @@
 // Everything. A process that has to fit a DPU takes `/contract` and the one driver that it needs.
 export * from './contract.js';
 export * from './driver-memory/faulty-driver.js';
-export { driverWithFaults, type FaultShape, parseFaults, parseHardware } from './driver-sim/difficulty.js';
+export {
+  driverWithFaults,
+  MAX_TABLE_ENTRIES,
+  parseFaults,
+  parseHardware,
+  type SwitchDifficulty,
+} from './driver-sim/difficulty.js';
 export { sourceOf } from './driver-sim/frames.js';
 export { type LatencyOptions, type LatencyShape, parseLatency } from './driver-sim/latency.js';
 export * from './driver-sim/sim-driver.js';

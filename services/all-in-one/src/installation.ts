@@ -8,12 +8,10 @@ import { AppError, type Clock, type Random, systemClock, systemRandom, unwrap } 
 import {
   createEngine,
   driverWithFaults,
-  type FaultShape,
-  type LatencyShape,
   SimDriver,
   SimFabric,
   SimSwitch,
-  type SimSwitchOptions,
+  type SwitchDifficulty,
 } from '@outboard/dataplane';
 import { createDataplaneWorker, type DataplaneWorker, type Log } from '@outboard/dataplane-worker';
 import { NetworkIntentService } from '@outboard/network-intent';
@@ -23,8 +21,8 @@ import { hosting, lackingForAcceleration, socketDirectoryOf } from './accelerati
 import { PartLife } from './part-life.js';
 import { AS_IT_IS, type Surroundings } from './surroundings.js';
 
-/** A simulated DPU. */
-export interface SimulatedDpu {
+/** A simulated DPU, and how hard its switch is to work with. */
+export interface SimulatedDpu extends SwitchDifficulty {
   readonly name: string;
   readonly serialNumber: string;
   readonly pfMacAddress: string;
@@ -35,14 +33,6 @@ export interface SimulatedDpu {
   readonly underlayAddress: string;
   /** Of its uplink besides, by which routers' IPv6 leaves where that is asked for; absent: it does not. */
   readonly ipv6Address?: string;
-  /** Tables of hardware that its switch has; absent: all is software. */
-  readonly hardware?: SimSwitchOptions['hardware'];
-  /** Flows that each table of its switch has room for; absent: any number. */
-  readonly tableEntries?: number | undefined;
-  /** How often operations on its switch go wrong; absent: never. */
-  readonly faults?: FaultShape | undefined;
-  /** How long its switch takes for everything; absent: no time. */
-  readonly latency?: LatencyShape | undefined;
   /** Applications on this machine can use its engines, where nothing is lacking for that (`lackingForAcceleration`). */
   readonly acceleration?: boolean;
 }

@@ -3,7 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { parseFaults, parseHardware, parseLatency } from '@outboard/dataplane';
+import {
+  MAX_TABLE_ENTRIES,
+  parseFaults,
+  parseHardware,
+  parseLatency,
+  type SwitchDifficulty,
+} from '@outboard/dataplane';
 import { integerOption, parsedOption, runProgram } from '@outboard/service-shell/process';
 import { lackingForAcceleration } from './acceleration.js';
 import { Installation, type SimulatedDpu } from './installation.js';
@@ -18,7 +24,7 @@ const USAGE = `usage: npm start -- --simulated [--once] [--dpus COUNT] [--latenc
   --dpus      how many DPUs there are, 4 to 1000; default 4, which the manifests name
   --latency   how long switches take, milliseconds: 0.5 for each operation, or as in
               call=2,operation=0.5,read=0.05,jitter=0.3,port=20 (libs/dataplane/README.md); default: no time
-  --table-entries  flows that each table of a switch has room for, 1 to 1000000; default: any number
+  --table-entries  flows that each table of a switch has room for, 1 to ${MAX_TABLE_ENTRIES}; default: any number
   --hardware  tables of hardware before it, by their numbers, with entries and, if not all, the fields that they look at:
               0=64:in_port+tun_id,10=1000 (libs/dataplane/README.md); default: none, all is software
   --faults    how often operations on switches fail, and how often they only pretend: failing=0.05,lying=0.01
@@ -30,15 +36,11 @@ const EXAMPLES = ['two-tenants', 'open-vswitch'].map((folder) =>
 const FUNCTIONS = 16;
 const MIN_DPUS = 4;
 const MAX_DPUS = 1_000;
-const MAX_ENTRIES = 1_000_000;
 /** Of the DPUs that host acceleration. */
 const LONGEST_NAME = 'dpu-d';
 
-/** How hard all switches are to work with. */
-type Switches = Pick<SimulatedDpu, 'latency' | 'tableEntries' | 'hardware' | 'faults'>;
-
 /** The DPUs that the manifests in `examples/` name, and as many more as there are to be. */
-const dpus = (count: number, switches: Switches, accelerates: boolean): SimulatedDpu[] =>
+const dpus = (count: number, switches: SwitchDifficulty, accelerates: boolean): SimulatedDpu[] =>
   Array.from({ length: count }, (_, index) => {
     const number = index + 1;
     const [high, low] = [number >> 8, number & 0xff];
@@ -79,9 +81,10 @@ async function main(): Promise<number> {
   }
   const count = integerOption('dpus', values.dpus, MIN_DPUS, MAX_DPUS);
   const { latency, hardware, faults, 'table-entries': entries } = values;
-  const switches: Switches = {
+  const switches: SwitchDifficulty = {
     latency: latency === undefined ? undefined : parsedOption('latency', parseLatency(latency)),
-    tableEntries: entries === undefined ? undefined : integerOption('table-entries', entries, 1, MAX_ENTRIES),
+    tableEntries:
+      entries === undefined ? undefined : integerOption('table-entries', entries, 1, MAX_TABLE_ENTRIES),
     hardware: hardware === undefined ? undefined : parsedOption('hardware', parseHardware(hardware)),
     faults: faults === undefined ? undefined : parsedOption('faults', parseFaults(faults)),
   };

@@ -5,12 +5,10 @@ import { systemClock, systemRandom } from '@outboard/core';
 import {
   createEngine,
   driverWithFaults,
-  type FaultShape,
-  type LatencyShape,
   SimDriver,
   SimFabric,
   SimSwitch,
-  type SimSwitchOptions,
+  type SwitchDifficulty,
 } from '@outboard/dataplane';
 import { createDataplaneWorker, type DataplaneWorker, type Log } from '@outboard/dataplane-worker';
 
@@ -25,7 +23,7 @@ const UNDERLAY_MTU = 1_600;
 const RESYNC_MILLISECONDS = 60_000;
 const OWNERS = ['network'];
 
-export interface FleetOptions {
+export interface FleetOptions extends SwitchDifficulty {
   readonly servers: string;
   /** Folder with `worker-<dpu>.seed` of each; absent: the broker asks for none. */
   readonly credentials?: string;
@@ -36,14 +34,6 @@ export interface FleetOptions {
   readonly count: number;
   /** Virtual functions of each, at most 128. */
   readonly functions: number;
-  /** How long switches take for everything; absent: no time. */
-  readonly latency?: LatencyShape | undefined;
-  /** Tables of hardware of each switch; absent: all is software. */
-  readonly hardware?: SimSwitchOptions['hardware'];
-  /** Flows that each table of a switch has room for; absent: any number. */
-  readonly tableEntries?: number | undefined;
-  /** How often operations on switches go wrong; absent: never. */
-  readonly faults?: FaultShape | undefined;
   readonly log: Log;
 }
 

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { connectNats, readCredentials, roles } from '@outboard/bus';
 import { isLabel } from '@outboard/contracts';
-import { parseFaults, parseHardware, parseLatency } from '@outboard/dataplane';
+import { MAX_TABLE_ENTRIES, parseFaults, parseHardware, parseLatency } from '@outboard/dataplane';
 import { integerOption, parsedOption, runProgram, UsageError } from '@outboard/service-shell/process';
 import { MIN_CHURN_FUNCTIONS } from './churn.js';
 import { Fleet, MAX_DPUS, MAX_FUNCTIONS } from './fleet.js';
@@ -15,7 +15,6 @@ import { summaryLines } from './summary.js';
 
 const MAX_SECONDS = 86_400;
 const MAX_RATE = 1_000;
-const MAX_ENTRIES = 1_000_000;
 
 const USAGE = `usage: npm run outboard -- fleet --dpus COUNT [--mix PARTS] [--seconds SECONDS] [--rate RATE] [--rebooting COUNT]
            [--tenant NAME] [--first NUMBER] [--functions COUNT] [--latency LATENCY] [--table-entries COUNT]
@@ -33,7 +32,7 @@ const USAGE = `usage: npm run outboard -- fleet --dpus COUNT [--mix PARTS] [--se
   --functions    virtual functions of each, 1 to ${MAX_FUNCTIONS}, for pods and policies ${MIN_CHURN_FUNCTIONS} or more; default 16
   --latency      how long their switches take, milliseconds: 0.5 for each operation, or as in
                  call=2,operation=0.5,read=0.05,jitter=0.3,port=20 (libs/dataplane/README.md); default: no time
-  --table-entries  flows that each table of a switch has room for, 1 to ${MAX_ENTRIES}; default: any number
+  --table-entries  flows that each table of a switch has room for, 1 to ${MAX_TABLE_ENTRIES}; default: any number
   --hardware     tables of hardware before it, by their numbers, with entries and, if not all, the fields that they look at:
                  0=64:in_port+tun_id,10=1000 (libs/dataplane/README.md); default: none, all is software
   --faults       how often operations on switches fail, and how often they only pretend: failing=0.05,lying=0.01
@@ -116,7 +115,7 @@ function settings() {
     switches: {
       latency: latency === undefined ? undefined : parsedOption('latency', parseLatency(latency)),
       tableEntries:
-        entries === undefined ? undefined : integerOption('table-entries', entries, 1, MAX_ENTRIES),
+        entries === undefined ? undefined : integerOption('table-entries', entries, 1, MAX_TABLE_ENTRIES),
       hardware: hardware === undefined ? undefined : parsedOption('hardware', parseHardware(hardware)),
       faults: faults === undefined ? undefined : parsedOption('faults', parseFaults(faults)),
     },

@@ -183,7 +183,7 @@ export class Connection {
   flush(): boolean {
     if (this.closed) return true;
     this.showCompletions();
-    if (this.moderation.hasSome && this.rings?.clientWaits.take()) this.send(headerOf(FRAME.WAKE));
+    if (this.moderation.hasCompletions && this.rings?.clientWaits.take()) this.send(headerOf(FRAME.WAKE));
     this.moderation.sent();
     try {
       return this.output.flush((bytes) => unixSocket.send(this.descriptor, bytes));

@@ -16,7 +16,7 @@ export class WakeModeration {
   #since = Number.POSITIVE_INFINITY;
 
   /** There are completions that it may wait for. */
-  get hasSome(): boolean {
+  get hasCompletions(): boolean {
     return this.#completions > 0;
   }
 

@@ -3,6 +3,7 @@ import type { Driver, OperationResult } from '../driver.js';
 import { faultyDriver } from '../driver-memory/faulty-driver.js';
 import { type FieldName, isFieldName } from '../driver-ovs/openflow/fields.js';
 import type { OvsSpec } from '../driver-ovs/realise/ovs-objects.js';
+import type { LatencyShape } from './latency.js';
 import type { HardwareShape, HardwareTable } from './switch/hardware.js';
 
 /** How often operations go wrong, of all: 0 to 1. */
@@ -13,8 +14,21 @@ export interface FaultShape {
   readonly lying: number;
 }
 
+/** What makes a simulated switch hard to work with; what is absent does not. */
+export interface SwitchDifficulty {
+  /** How long it takes for everything. */
+  readonly latency?: LatencyShape | undefined;
+  /** Tables of hardware; absent: all is software. */
+  readonly hardware?: HardwareShape | undefined;
+  /** Flows that each table has room for; absent: any number. */
+  readonly tableEntries?: number | undefined;
+  /** How often operations go wrong; absent: never. */
+  readonly faults?: FaultShape | undefined;
+}
+
 const MAX_TABLE = 254;
-const MAX_ENTRIES = 1_000_000;
+/** Of a table of a simulated switch, as far as somebody says how many. */
+export const MAX_TABLE_ENTRIES = 1_000_000;
 const FAULTS = ['failing', 'lying'] as const;
 const FAILURE: OperationResult = {
   kind: 'failed',
@@ -34,7 +48,8 @@ export function parseHardware(text: string): Result<HardwareShape, AppError> {
     const unknown = fields.filter((name) => !isFieldName(name));
     if (table === '') problems.add(part, 'must be <table>=<entries>, or <table>=<entries>:<field>+<field>');
     else if (Number(table) > MAX_TABLE) problems.add(part, `must be of a table of 0 to ${MAX_TABLE}`);
-    else if (Number(entries) > MAX_ENTRIES) problems.add(part, `must have 0 to ${MAX_ENTRIES} entries`);
+    else if (Number(entries) > MAX_TABLE_ENTRIES)
+      problems.add(part, `must have 0 to ${MAX_TABLE_ENTRIES} entries`);
     else if (unknown.length > 0)
       problems.add(part, `must have fields of ovs-fields(7), not ${unknown.join(', ')}`);
     else if (tables.has(Number(table))) problems.add(part, 'must be there once');
