@@ -1,6 +1,7 @@
 // The CNI plugin: carries a call to the host agent and its answer back (src/app/plugin-protocol.ts says how). A runtime
 // starts it for every pod, so it has to cost nothing; everything that can be wrong is told by the agent.
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,17 +29,6 @@ static int give_up(const char *doing, const char *path) {
   return 1;
 }
 
-static int send_all(int fd, const char *bytes, size_t length) {
-  while (length > 0) {
-    ssize_t sent = send(fd, bytes, length, MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) return -1;
-    bytes += sent;
-    length -= sent;
-  }
-  return 0;
-}
-
 static int is_for_agent(const char *variable) {
   return !strncmp(variable, "CNI_", 4) || !strncmp(variable, "TRACE", 5) || !strncmp(variable, "BAGGAGE=", 8);
 }
@@ -48,6 +38,7 @@ int main(void) {
   if (!path || !*path) path = DEFAULT_SOCKET;
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   struct timeval patience = {.tv_sec = ANSWER_SECONDS};
+  static char call[65536];
   char buffer[16384];
   ssize_t length;
 
@@ -59,12 +50,16 @@ int main(void) {
       connect(agent, (struct sockaddr *)&address, sizeof address) < 0)
     return give_up("cannot reach", path);
 
+  // An agent that goes away is an error like others.
+  signal(SIGPIPE, SIG_IGN);
+  // All at once, so that the agent is woken once.
+  FILE *question = fdopen(dup(agent), "w");
+  if (!question || setvbuf(question, call, _IOFBF, sizeof call)) return give_up("cannot ask", path);
   for (char **variable = environ; *variable; variable++)
-    if (is_for_agent(*variable) && send_all(agent, *variable, strlen(*variable) + 1) < 0)
-      return give_up("cannot ask", path);
-  if (send_all(agent, "", 1) < 0) return give_up("cannot ask", path);
-  while ((length = read(STDIN_FILENO, buffer, sizeof buffer)) > 0)
-    if (send_all(agent, buffer, length) < 0) return give_up("cannot ask", path);
+    if (is_for_agent(*variable)) fwrite(*variable, 1, strlen(*variable) + 1, question);
+  fputc('\0', question);
+  while ((length = read(STDIN_FILENO, buffer, sizeof buffer)) > 0) fwrite(buffer, 1, length, question);
+  if (fflush(question) || ferror(question)) return give_up("cannot ask", path);
   shutdown(agent, SHUT_WR);
 
   FILE *answer = fdopen(agent, "r");

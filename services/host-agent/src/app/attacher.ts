@@ -27,6 +27,11 @@ import type { HostPorts } from './releaser.js';
 
 /** Functions that are tried one after the other where others have bound them or the host does not have them. */
 const MAX_TRIES = 8;
+/**
+ * What the DPU's part has before the pod's, once the device has moved. Where both are one kernel, its lock of all devices lets one
+ * of them go at a time, and the answer waits longer for the DPU's: from there it has to go through two services.
+ */
+const GIVE_WAY_MILLISECONDS = 3;
 /** After which the events of a port that is attached are let go of: more than an answer takes. */
 const LET_GO_MILLISECONDS = 20;
 
@@ -76,6 +81,7 @@ export class Attacher {
       const ready = follower.ready(port, deadline);
       ready.catch(() => {});
       const connection = connectionOf(port, request);
+      await Promise.race([ready.catch(() => {}), this.ports.clock.delay(GIVE_WAY_MILLISECONDS)]);
       const defaultGateways = await configure(target.namespace, ifname, connection);
       const attached: Attachment = {
         ...attachment,
