@@ -196,7 +196,7 @@ async function bench(args) {
   const [name, ...rest] = args;
   const program = join(root, `test/dist/bench/${name}.js`);
   if (!name || !existsSync(program))
-    fail('usage: npm run bench -- NAME [--json]; the names are the files of test/bench');
+    fail('usage: npm run bench -- NAME [PART...] [--json] [--quick]; the names are the files of test/bench');
   await removeLeftovers();
   process.exit(run(process.execPath, [program, ...rest]).status ?? 1);
 }

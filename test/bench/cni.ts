@@ -2,30 +2,32 @@
  * What the CNI plugin costs a pod: ADD and DEL through `npm start`'s processes and a host agent, beside the kernel's own
  * part of it, and beside Debian's Go plugins `bridge` with `host-local` (containernetworking-plugins), in the same run.
  * Plugins are started by a native program in the host, as runtimes are.
- * `npm run bench -- cni [--json]`.
+ * `npm run bench -- cni [--json] [--quick]`.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { LocalStack } from '@outboard/local-stack';
-import { type Pod, waitUntil } from '@outboard/testbed';
+import { namespacePrefix, type Pod, waitUntil } from '@outboard/testbed';
 import { CniRuntime, containerIdOf } from '../cni/cni-runtime.js';
 import { buildPlugin } from '../cni/plugin.js';
 import { NativeRuntime } from './cni/native-runtime.js';
 import { BareAttach } from './intent/bare-attach.js';
 import { median, note, quantile, report, timed } from './report.js';
+import { sized } from './sizes.js';
 
 const BENCH = 'cni';
 const GO_PLUGINS = '/usr/lib/cni';
-const PODS = 100;
-const ROUNDS = 60;
-const WARM_UP = 10;
+const PODS = sized(100, 4);
+const ROUNDS = sized(60, 2);
+const WARM_UP = sized(10, 1);
 const DPU = { name: 'dpu-a', serialNumber: 'OB-SIM-0001', pfMacAddress: '02:0b:00:00:01:00', functions: 256 };
 const HOST = 'host-dpu-a';
 
-const stack = await LocalStack.start({ name: 'bench-cni', agents: true, dpus: [DPU], logLevel: 'warn' });
+const name = `cni${process.pid.toString(36)}`;
+const stack = await LocalStack.start({ name, agents: true, dpus: [DPU], logLevel: 'warn' });
 const directory = mkdtempSync(join(stack.testbed.directory, 'cni-'));
 const runtime = NativeRuntime.start(directory, stack.testbed.host(HOST).namespace);
-const bare = await BareAttach.open('ob-bench-cni.bare-', ROUNDS + WARM_UP);
+const bare = await BareAttach.open(`${namespacePrefix(name)}bare-`, ROUNDS + WARM_UP);
 try {
   const acme = await stack.workspace('acme');
   await acme.apply(
@@ -105,7 +107,7 @@ async function oneByOne(outboard: CniRuntime, pods: readonly Pod[]): Promise<voi
 /** As many as a node may have, at the same time. */
 async function atOnce(outboard: CniRuntime, pods: readonly Pod[]): Promise<void> {
   for (const command of ['ADD', 'DEL'] as const) {
-    const what = `${command} of 100 pods at once`;
+    const what = `${command} of ${PODS} pods at once`;
     const ours = await burst(pods, (pod) => call(outboard, command, pod));
     const theirs = existsSync(join(GO_PLUGINS, 'bridge'))
       ? await burst(pods, (pod) => goPlugin(command, pod))
@@ -114,7 +116,7 @@ async function atOnce(outboard: CniRuntime, pods: readonly Pod[]): Promise<void>
     row(`${what}: p99`, ours.p99, 'ms', theirs?.p99 ?? null);
     row(`${what}: processor time on the host`, ours.hostCpu, 'ms/pod', theirs?.hostCpu ?? null);
     row(`${what}: processor time with bus, services and worker`, ours.allCpu, 'ms/pod', null);
-    if (command === 'ADD') row('agent with 100 pods: resident memory', agentMemory(), 'MiB', null);
+    if (command === 'ADD') row(`agent with ${PODS} pods: resident memory`, agentMemory(), 'MiB', null);
   }
 }
 

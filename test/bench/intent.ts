@@ -1,6 +1,6 @@
 /**
  * What an intent costs, from its publishing to what was read back from the kernel: each part is a process of its own,
- * started with the flags of V8 that what it measures runs with. `npm run bench -- intent [PART...] [--json]`.
+ * started with the flags of V8 that what it measures runs with. `npm run bench -- intent [PART...] [--json] [--quick]`.
  */
 import { runParts } from './parts.js';
 

@@ -1,10 +1,10 @@
 /**
  * Programming and reading the kernel: this library against plain C on a raw socket (compiled here, at its best batch
- * size) and against iproute2's batch mode, in one namespace, in turn, medians. `--json` for one object a line.
+ * size) and against iproute2's batch mode, in one namespace, in turn, medians.
+ * `npm run bench -- netlink [--json] [--quick]`.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { invariant } from '@outboard/core';
 import {
@@ -23,19 +23,23 @@ import {
   setUp,
   upFlags,
 } from '@outboard/netlink';
+import { namespacePrefix, Ownership } from '@outboard/testbed';
 import { PlainC } from './plain-c.js';
 import { interleave, report, timed } from './report.js';
+import { sized } from './sizes.js';
 
 const BENCH = 'netlink';
-const COUNT = 100_000;
-const ROUNDS = 7;
+const COUNT = sized(100_000, 1_000);
+const THOUSANDS = `${COUNT / 1_000}k`;
+const ROUNDS = sized(7, 1);
 const BRIDGE = 2;
 const VXLAN = 3;
 const MAX_OUTPUT_BYTES = 256 << 20;
 
-const name = `obbench${process.pid}`;
-const folder = mkdtempSync(join(tmpdir(), 'outboard-bench-'));
-const namespace = NetworkNamespace.create(name);
+/** What it leaves when it is killed is removed as what a testbed leaves. */
+const ownership = Ownership.acquire(`nl${process.pid.toString(36)}`);
+const folder = ownership.directory;
+const namespace = NetworkNamespace.create(`${namespacePrefix(ownership.name)}bench`);
 const socket = NetlinkSocket.open({ namespace });
 
 async function buildDevices(): Promise<void> {
@@ -141,9 +145,9 @@ async function benchRoutes(c: PlainC): Promise<void> {
     text: contend(() => timed(() => mustApply(routeMessages(true)))),
     tool: contend(() => timed(() => inNamespace('ip', ['-batch', lines]))),
   });
-  compare('100k routes, against C', result.ours, result.c, 0.9);
-  compare('100k routes, against ip -batch', result.ours, result.tool, 2);
-  compare('100k routes with addresses as text, against C', result.text, result.c, null);
+  compare(`${THOUSANDS} routes, against C`, result.ours, result.c, 0.9);
+  compare(`${THOUSANDS} routes, against ip -batch`, result.ours, result.tool, 2);
+  compare(`${THOUSANDS} routes with addresses as text, against C`, result.text, result.c, null);
 }
 
 async function benchEntries(c: PlainC): Promise<void> {
@@ -163,8 +167,8 @@ async function benchEntries(c: PlainC): Promise<void> {
     c: contend(() => c.run('fdb', COUNT, batch, VXLAN)),
     tool: contend(() => timed(() => inNamespace('bridge', ['-batch', lines]))),
   });
-  compare('100k FDB entries, against C', result.ours, result.c, 0.8);
-  compare('100k FDB entries, against bridge -batch', result.ours, result.tool, 2);
+  compare(`${THOUSANDS} FDB entries, against C`, result.ours, result.c, 0.8);
+  compare(`${THOUSANDS} FDB entries, against bridge -batch`, result.ours, result.tool, 2);
 }
 
 async function benchDump(): Promise<void> {
@@ -178,7 +182,12 @@ async function benchDump(): Promise<void> {
         invariant(shown.length === COUNT, `ip -j showed ${shown.length} of ${COUNT}`);
       }),
   });
-  compare('dump of 100k routes to objects, against ip -j and JSON.parse', result.ours, result.tool, 2);
+  compare(
+    `dump of ${THOUSANDS} routes to objects, against ip -j and JSON.parse`,
+    result.ours,
+    result.tool,
+    2,
+  );
 }
 
 function compare(metric: string, value: number, baseline: number, bar: number | null): void {
@@ -204,6 +213,5 @@ try {
 } finally {
   socket.close();
   namespace.close();
-  NetworkNamespace.remove(name);
-  rmSync(folder, { recursive: true });
+  ownership.release();
 }

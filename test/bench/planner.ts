@@ -1,8 +1,10 @@
 // What the planner costs: a decision with the changes of all documents that it touches, a whole document, a start.
+// `npm run bench -- planner [--json] [--quick]`.
 import type { Name } from '@outboard/model';
 import { type Command, compileDocument, observe, type StoredRecord, World } from '@outboard/planner';
 import { applying, functionOf, PlannedFleet } from './planned-fleet.js';
 import { median, note, quantile, report } from './report.js';
+import { isQuick, sized } from './sizes.js';
 
 /** What is timed of it. */
 class Fleet extends PlannedFleet {
@@ -103,15 +105,19 @@ function changes(fleet: Fleet, count: number, port: (index: number) => Command):
 const macOf = (index: number): string =>
   `06:00:00:${[16, 8, 0].map((shift) => ((index >> shift) & 255).toString(16).padStart(2, '0')).join(':')}`;
 
+const thousands = (count: number): string => count.toLocaleString('en');
+
 function twoDpuNetworks(): void {
-  note('networks of 2 DPUs, 10 ports each: 20,000 ports');
+  const dpus = sized(1000, 20);
+  const networks = 2 * dpus;
+  note(`networks of 2 DPUs, 10 ports each: ${thousands(networks * 10)} ports`);
   const fleet = new Fleet();
-  fleet.build(1000, 20);
-  const perPort = fill(fleet, 2000, 2, 10);
+  fleet.build(dpus, 20);
+  const perPort = fill(fleet, networks, 2, 10);
   tell('port created in a 2-DPU network, decided and compiled', perPort, 'us', 40);
   fleet.confirmAll();
-  const times = changes(fleet, 2000, (index) =>
-    portOf(`port-${index}-0`, `net-${index}`, (index * 2) % 1000, Math.floor(index / 500) * 5, {
+  const times = changes(fleet, networks, (index) =>
+    portOf(`port-${index}-0`, `net-${index}`, (index * 2) % dpus, Math.floor((index * 2) / dpus) * 5, {
       macAddress: macOf(index),
     }),
   );
@@ -122,11 +128,14 @@ function twoDpuNetworks(): void {
 const SPAN = 10;
 const PORTS = 100;
 /** Networks, on as many DPUs. */
-const SIZES = [10, 100, 1000];
+const SIZES = isQuick ? [10, 20] : [10, 100, 1000];
+/** Of one port, one after the other. */
+const CHANGES = sized(3000, 60);
+const REPORTS = sized(2000, 40);
 
 /** A world of such networks, and what one change costs there. */
 function tenDpuNetworks(networks: number): { fleet: Fleet; change: (index: number) => Command } {
-  const ports = `${(networks * PORTS).toLocaleString('en')} ports`;
+  const ports = `${thousands(networks * PORTS)} ports`;
   note(`${networks} networks of ${SPAN} DPUs, ${PORTS} ports each, on ${networks} DPUs: ${ports}`);
   const fleet = new Fleet();
   fleet.build(networks, PORTS);
@@ -139,7 +148,7 @@ function tenDpuNetworks(networks: number): { fleet: Fleet; change: (index: numbe
     const vfNumber = Math.floor((network * SPAN) / networks) * SPAN;
     return portOf(`port-${network}-0`, `net-${network}`, dpu, vfNumber, { macAddress: macOf(index + 1) });
   };
-  const times = changes(fleet, 3000, change);
+  const times = changes(fleet, CHANGES, change);
   tell(`${ports}: port changed, median`, median(times) * 1000, 'us', 100);
   tell(`${ports}: port changed, p99`, quantile(times, 0.99) * 1000, 'us', 5000);
   return { fleet, change };
@@ -147,12 +156,13 @@ function tenDpuNetworks(networks: number): { fleet: Fleet; change: (index: numbe
 
 function fleetSizes(): void {
   for (const networks of SIZES.slice(0, -1)) tenDpuNetworks(networks);
-  const { fleet, change } = tenDpuNetworks(SIZES.at(-1) ?? 0);
+  const networks = SIZES.at(-1) ?? 0;
+  const { fleet, change } = tenDpuNetworks(networks);
 
   const reports: number[] = [];
-  for (let index = 0; index < 2000; index++) {
-    fleet.time(change(index + 3000));
-    const dpu = `dpu-${((index % 1000) * 10) % 1000}` as Name;
+  for (let index = CHANGES; index < CHANGES + REPORTS; index++) {
+    fleet.time(change(index));
+    const dpu = `dpu-${(index * SPAN) % networks}` as Name;
     const sequence = fleet.world.documents.sequence(dpu);
     const start = performance.now();
     observe(fleet.world, { dpu, sequence, problems: [], problemTotal: 0 }, fleet.context());
@@ -181,35 +191,43 @@ function fleetSizes(): void {
 }
 
 function wideNetwork(): void {
-  note('one network over 1,000 DPUs, 2,000 ports');
+  const dpus = sized(1000, 20);
+  note(`one network over ${thousands(dpus)} DPUs, ${thousands(2 * dpus)} ports`);
   const fleet = new Fleet();
-  fleet.build(1000, 2);
-  fill(fleet, 1, 1000, 2000);
+  fleet.build(dpus, 2);
+  fill(fleet, 1, dpus, 2 * dpus);
   fleet.confirmAll();
-  const times = changes(fleet, 100, (index) =>
+  const times = changes(fleet, sized(100, 10), (index) =>
     portOf(`port-0-${index}`, 'net-0', index, 0, { macAddress: macOf(index) }),
   );
-  tell('port changed in a 1,000-DPU network, per DPU', median(times), 'us', 50);
+  tell(`port changed in a ${thousands(dpus)}-DPU network, per DPU`, median(times), 'us', 50);
 }
 
 function largeSubnet(): void {
-  note('one /16 with 60,000 ports on 60 DPUs');
+  const [dpus, ports] = [60, sized(60_000, 600)];
+  // Of so many is one deleted, and comes again.
+  const step = sized(100, 10);
+  note(`one /16 with ${thousands(ports)} ports on ${dpus} DPUs`);
   const fleet = new Fleet();
-  fleet.build(60, 1010);
-  fill(fleet, 1, 60, 60_000);
+  fleet.build(dpus, ports / dpus + 10);
+  fill(fleet, 1, dpus, ports);
   fleet.confirmAll();
   const times: number[] = [];
-  for (let index = 0; index < 500; index++) {
-    times.push(
-      fleet.time({ operation: 'delete', kind: 'Port', tenant: 'acme', name: `port-0-${index * 100}` }),
-    );
+  for (let index = 0; index < sized(500, 50); index++) {
+    const name = `port-0-${index * step}`;
+    times.push(fleet.time({ operation: 'delete', kind: 'Port', tenant: 'acme', name }));
     if (index % 50 === 49) fleet.confirmAll();
-    const dpu = (index * 100) % 60;
-    const vfNumber = Math.floor((index * 100) / 60);
+    const dpu = (index * step) % dpus;
+    const vfNumber = Math.floor((index * step) / dpus);
     times.push(fleet.time(portOf(`again-${index}`, 'net-0', dpu, vfNumber)));
   }
-  tell('port deleted or created in a /16 of 60,000, median', median(times) * 1000, 'us');
-  tell('port deleted or created in a /16 of 60,000, p99', quantile(times, 0.99) * 1000, 'us', 5000);
+  tell(`port deleted or created in a /16 of ${thousands(ports)}, median`, median(times) * 1000, 'us');
+  tell(
+    `port deleted or created in a /16 of ${thousands(ports)}, p99`,
+    quantile(times, 0.99) * 1000,
+    'us',
+    5000,
+  );
 }
 
 twoDpuNetworks();

@@ -1,13 +1,14 @@
 import { TOKEN } from '@outboard/acceleration/testing';
 import { AccelerationClient } from '@outboard/acceleration-client';
 import { median, quantile, report } from '../report.js';
+import { sized } from '../sizes.js';
 import { BenchWorker, type Load } from './bench-worker.js';
 
 const BENCH = 'acceleration';
-const FLOOD_SECONDS = 3;
-const JOBS = 2000;
+const FLOOD_SECONDS = sized(3, 2);
+const JOBS = sized(2000, 20);
 /** Alone and beside the flood in turn: the slowest of a hundred depend much on what else the machine does. */
-const ROUNDS = 5;
+const ROUNDS = sized(5, 1);
 const SMALL = 65_536;
 const CONNECTIONS = 8;
 /** Between two jobs of the tenant that asks for little, milliseconds. */

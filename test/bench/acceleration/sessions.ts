@@ -15,18 +15,19 @@ import { FakeWorker } from '@outboard/document-owner/testing';
 import { Program, SERVICE_FLAGS, waitUntil } from '@outboard/testbed';
 import { startNatsServer } from '@outboard/testkit';
 import { quantile, report, timed } from '../report.js';
+import { sized } from '../sizes.js';
 
 const TENANT = 'acme';
 const DPUS = ['dpu-1', 'dpu-2', 'dpu-3'];
-const SESSIONS = 10_000;
-const WARM_UP = 300;
-const SAMPLES = 1_000;
+const SESSIONS = sized(10_000, 100);
+const WARM_UP = sized(300, 10);
+const SAMPLES = sized(1_000, 20);
 const CONCURRENT = 64;
 const SESSIONS_PER_HEARTBEAT = 1_000;
 /** As workers tell of them: a third of the lease of eight seconds. */
 const HEARTBEAT_SECONDS = 8 / 3;
-const ROUNDS = 20;
-const IDLE_SECONDS = 10;
+const ROUNDS = sized(20, 2);
+const IDLE_SECONDS = sized(10, 1);
 const DEADLINE_MILLISECONDS = 60_000;
 
 const isFull = process.argv.includes('--full');

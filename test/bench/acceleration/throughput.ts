@@ -1,6 +1,7 @@
 import { TOKEN } from '@outboard/acceleration/testing';
 import { AccelerationClient } from '@outboard/acceleration-client';
 import { median, note, report } from '../report.js';
+import { sized } from '../sizes.js';
 import { BenchWorker, type Load, type LoadResult } from './bench-worker.js';
 import {
   type NativeResult,
@@ -12,14 +13,14 @@ import {
 } from './native.js';
 
 const BENCH = 'acceleration';
-const SECONDS = 0.2;
+const SECONDS = sized(0.2, 0.02);
 /** Ours and what it is compared with take turns, so that what else the machine does meets both. */
-const ROUNDS = 15;
+const ROUNDS = sized(15, 1);
 /** Of each load, which nobody takes the time of: code is compiled meanwhile, as it is in a worker that runs for days. */
-const WARM_UP_SECONDS = 0.5;
+const WARM_UP_SECONDS = sized(0.5, 0.05);
 /** Of chains, one job at a time. */
-const CHAIN_ROUNDS = 200;
-const CHAIN_WARM_UP_ROUNDS = 400;
+const CHAIN_ROUNDS = sized(200, 2);
+const CHAIN_WARM_UP_ROUNDS = sized(400, 2);
 
 interface Case {
   readonly name: string;
@@ -191,9 +192,9 @@ async function chain(worker: BenchWorker): Promise<void> {
 async function typescriptClient(worker: BenchWorker): Promise<void> {
   const client = clientOf(worker);
   for (const [size, depth, jobs] of [
-    [4 * KIB, 32, 20_000],
-    [64 * KIB, 16, 4000],
-    [1024 * KIB, 6, 300],
+    [4 * KIB, 32, sized(20_000, 100)],
+    [64 * KIB, 16, sized(4_000, 20)],
+    [1024 * KIB, 6, sized(300, 8)],
   ] as const) {
     const input = Buffer.alloc(size, 1);
     const rooms = Array.from({ length: depth }, () => Buffer.alloc(size));

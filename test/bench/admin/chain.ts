@@ -11,12 +11,13 @@ import { createEngine, type DataplaneEngine, HopHealthBoard } from '@outboard/da
 import { type Pod, ping, TcpBulk, Testbed, waitReachable } from '@outboard/testbed';
 import { type BenchDrivers, linuxDrivers, switchDrivers } from '../drivers.js';
 import { interleave, median, note, report } from '../report.js';
+import { sized } from '../sizes.js';
 
 const BENCH = 'admin';
-const ROUNDS = 7;
-const RUN_MILLISECONDS = 700;
-const PINGS = 200;
-const FAILURES = 21;
+const ROUNDS = sized(7, 1);
+const RUN_MILLISECONDS = sized(700, 300);
+const PINGS = sized(200, 5);
+const FAILURES = sized(21, 2);
 const BAR_MILLISECONDS = 1000;
 const MTU = 1450;
 const ROUTER = objectKeys.router('acme', 'main');
@@ -234,7 +235,6 @@ async function measure(name: string, drivers: BenchDrivers): Promise<void> {
   } finally {
     await engine[Symbol.asyncDispose]();
     await driver[Symbol.asyncDispose]();
-    drivers.close();
     await testbed.dispose();
   }
 }

@@ -3,16 +3,17 @@
  * workers as processes of their own, as `npm start` runs them.
  */
 import { LocalStack, type Manifest, type Workspace } from '@outboard/local-stack';
-import { type Pod, waitReachable, waitUntil } from '@outboard/testbed';
+import { namespacePrefix, type Pod, waitReachable, waitUntil } from '@outboard/testbed';
 import { DpuFleet } from '../../admin/dpu-fleet.js';
 import { BareAttach } from '../intent/bare-attach.js';
 import { median, note, report, timed } from '../report.js';
+import { sized } from '../sizes.js';
 
 const BENCH = 'admin';
 /** As many as one worker tells of: the physical function is one of them. */
-const PORTS = 1_000;
+const PORTS = sized(1_000, 8);
 const LEASE_MILLISECONDS = 3_000;
-const DEATHS = 5;
+const DEATHS = sized(5, 1);
 const AT_ONCE = 64;
 const LONG_MILLISECONDS = 180_000;
 const BIG = { name: 'dpu-1', serialNumber: 'OB-BENCH-1', pfMacAddress: '02:0b:00:00:01:00' };
@@ -84,6 +85,7 @@ async function reboot(acme: Workspace): Promise<void> {
   for (const address of addresses) await waitReachable(probe, address);
   await stack.stack.kill(WORKER);
   await stack.testbed.rebootDpu(BIG.name);
+  const former = fleet.dpu(BIG.name).status.incarnation;
   const ready = fleet.until(
     'the DPU has been provisioned again',
     () => {
@@ -92,7 +94,6 @@ async function reboot(acme: Workspace): Promise<void> {
     },
     LONG_MILLISECONDS,
   );
-  const former = fleet.dpu(BIG.name).status.incarnation;
   const value = await timed(async () => {
     const packets = addresses.map((address) =>
       waitReachable(probe, address, { deadlineMilliseconds: LONG_MILLISECONDS }),
@@ -115,7 +116,7 @@ async function reboot(acme: Workspace): Promise<void> {
 
 /** The same objects, written by hand one after the other. */
 async function bareKernel(): Promise<number> {
-  const bare = await BareAttach.open(`ob-${name}.bare-`, PORTS);
+  const bare = await BareAttach.open(`${namespacePrefix(name)}bare-`, PORTS);
   try {
     let sum = 0;
     for (let number = 0; number < PORTS; number++) sum += await bare.attach(number);

@@ -9,10 +9,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CNF, WorkloadLab } from '@outboard/workloads/testing';
 import { median, note, quantile, report } from '../report.js';
+import { sized } from '../sizes.js';
 
 const BENCH = 'admin';
-const ROUNDS = 7;
-const CALLS = 500;
+const ROUNDS = sized(7, 1);
+const CALLS = sized(500, 5);
 const BODY = Buffer.from('{"text":"hello"}');
 
 const lab = new WorkloadLab();

@@ -8,16 +8,17 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { systemClock } from '@outboard/core';
-import { NetworkNamespace } from '@outboard/netlink';
 import { Testbed, UdpFlow } from '@outboard/testbed';
 import { note, report } from '../report.js';
+import { removeRoutersAtEnd } from '../routers.js';
+import { sized } from '../sizes.js';
 import { portAddress, portMac } from './document.js';
 
 const BENCH = 'intent';
-const PORTS = Number(/^--ports=(\d+)$/m.exec(process.argv.slice(2).join('\n'))?.[1] ?? 10_000);
+const PORTS = Number(/^--ports=(\d+)$/m.exec(process.argv.slice(2).join('\n'))?.[1] ?? sized(10_000, 200));
 /** Of them on this DPU. */
-const LOCAL = 256;
-const ROUNDS = 3;
+const LOCAL = sized(256, 8);
+const ROUNDS = sized(3, 1);
 /** Packets per second between the pods. */
 const RATE = 1_000;
 const PROGRAM = fileURLToPath(new URL('./adopting-worker.js', import.meta.url));
@@ -30,6 +31,7 @@ interface Adoption {
 }
 
 const name = `adopt${process.pid.toString(36)}`;
+removeRoutersAtEnd(name);
 const testbed = await Testbed.create({
   name,
   dpus: [{ name: 'dpu-1', serialNumber: 'S1', pfMacAddress: '08:c0:eb:00:00:01', functions: LOCAL }],
@@ -99,5 +101,4 @@ try {
   tell('resident after adoption', megabytes, 'MiB', 'stated', true);
 } finally {
   await testbed.dispose();
-  for (const left of NetworkNamespace.list(`ob-${name}`)) NetworkNamespace.remove(left);
 }

@@ -3,17 +3,18 @@
  * the same kernel objects written by hand (`bare-attach.ts`), in turn.
  */
 import { systemClock } from '@outboard/core';
-import { NetworkNamespace } from '@outboard/netlink';
-import { Testbed } from '@outboard/testbed';
+import { namespacePrefix, Testbed } from '@outboard/testbed';
 import { quantile, report, timed } from '../report.js';
+import { removeRoutersAtEnd } from '../routers.js';
+import { sized } from '../sizes.js';
 import { BareAttach } from './bare-attach.js';
 import { NETWORK_ENTRIES, portEntry } from './document.js';
 import { Worker } from './worker.js';
 
 const BENCH = 'intent';
 /** Ports that are attached before anything counts: until then V8 compiles. */
-const WARM_UP = 100;
-const SAMPLES = 300;
+const WARM_UP = sized(100, 5);
+const SAMPLES = sized(300, 10);
 const PAUSE_MILLISECONDS = 5;
 
 const name = `att${process.pid.toString(36)}`;
@@ -28,7 +29,8 @@ const testbed = await Testbed.create({
     },
   ],
 });
-const bare = await BareAttach.open(`ob${name}`, WARM_UP + SAMPLES);
+const bare = await BareAttach.open(`${namespacePrefix(name)}bare-`, WARM_UP + SAMPLES);
+removeRoutersAtEnd(name);
 let worker: Worker | undefined;
 try {
   worker = await Worker.start(name, testbed);
@@ -75,7 +77,6 @@ try {
   });
 } finally {
   await worker?.[Symbol.asyncDispose]();
-  for (const left of NetworkNamespace.list(`ob-${name}-`)) NetworkNamespace.remove(left);
-  await testbed.dispose();
   bare[Symbol.dispose]();
+  await testbed.dispose();
 }

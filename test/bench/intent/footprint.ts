@@ -2,9 +2,10 @@
 import { systemClock } from '@outboard/core';
 import { LocalStack, type Manifest } from '@outboard/local-stack';
 import { note, report, timed } from '../report.js';
+import { sized } from '../sizes.js';
 
 const BENCH = 'intent';
-const PORTS = 1_000;
+const PORTS = sized(1_000, 8);
 const TENANT = 'acme';
 const DPU = {
   name: 'dpu-1',
@@ -16,10 +17,10 @@ const DPU = {
 const WORKER = `dataplane-worker/${DPU.name}`;
 const READY_MILLISECONDS = 120_000;
 /** What attaching has left to do (documents to disk, the inventory) is done by then. */
-const SETTLE_MILLISECONDS = 20_000;
+const SETTLE_MILLISECONDS = sized(20_000, 1_000);
 /** One periodic comparison of everything comes in it (DEFAULT_RESYNC_MILLISECONDS), and every other timer several times. */
-const IDLE_MILLISECONDS = 60_000;
-const RESTARTS = 3;
+const IDLE_MILLISECONDS = sized(60_000, 1_000);
+const RESTARTS = sized(3, 1);
 const MEBIBYTE = 2 ** 20;
 
 /** The first is on the physical function, the others on the virtual ones. */

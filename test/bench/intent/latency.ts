@@ -6,13 +6,14 @@ import { type Bus, type StreamBus } from '@outboard/bus';
 import { HEADERS, SUBJECT_PREFIX, subjects } from '@outboard/contracts';
 import { systemClock, unwrap } from '@outboard/core';
 import { LocalStack } from '@outboard/local-stack';
-import { waitUntil } from '@outboard/testbed';
+import { namespacePrefix, waitUntil } from '@outboard/testbed';
 import { note, quantile, report, timed } from '../report.js';
+import { sized } from '../sizes.js';
 import { BareAttach } from './bare-attach.js';
 
 const BENCH = 'intent';
 const TENANT = 'acme';
-const FUNCTIONS = 800;
+const FUNCTIONS = sized(800, 20);
 const DPUS = [1, 2].map((number) => ({
   name: `dpu-${number}`,
   serialNumber: `OB-BENCH-${number}`,
@@ -20,13 +21,13 @@ const DPUS = [1, 2].map((number) => ({
   functions: FUNCTIONS,
 }));
 /** Ports that are attached before anything counts: until then V8 compiles. */
-const WARM_UP = 100;
-const SAMPLES = 400;
+const WARM_UP = sized(100, 5);
+const SAMPLES = sized(400, 10);
 const PAUSE_MILLISECONDS = 20;
 /** Ports on their way at once when the stack is saturated. */
 const SATURATING = 32;
 /** Of the saturation and of the schedule: what a port takes grows with its network, so both must have the same. */
-const LOADED_PORTS = 1_500;
+const LOADED_PORTS = sized(1_500, 30);
 const DETACHED_MILLISECONDS = 60_000;
 /** The processes have settled when all of them together take no more than that of one processor for so long. */
 const IDLE_SHARE = 0.15;
@@ -219,7 +220,7 @@ function compareIdle(idle: readonly number[], bare: readonly number[]): void {
 }
 
 async function bareAttaches(): Promise<number[]> {
-  const bare = await BareAttach.open(`ob${name}`, WARM_UP + SAMPLES);
+  const bare = await BareAttach.open(`${namespacePrefix(name)}bare-`, WARM_UP + SAMPLES);
   try {
     const milliseconds: number[] = [];
     for (let number = 0; number < WARM_UP + SAMPLES; number++) {

@@ -7,16 +7,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { invariant, systemClock } from '@outboard/core';
 import { AF, address, link, NetlinkSocket, NetworkNamespace, setUp, upFlags } from '@outboard/netlink';
-import { Testbed } from '@outboard/testbed';
+import { namespacePrefix, Testbed } from '@outboard/testbed';
 import { PlainC } from '../plain-c.js';
 import { interleave, note, quantile, report, timed } from '../report.js';
+import { removeRoutersAtEnd } from '../routers.js';
+import { sized } from '../sizes.js';
 import { type Entry, NETWORK_ENTRIES, portEntry, portKey, routeEntries } from './document.js';
 import { Worker } from './worker.js';
 
 const BENCH = 'intent';
-const COUNT = 100_000;
-const ROUNDS = 5;
-const FUNCTIONS = 256;
+const COUNT = sized(100_000, 1_000);
+const ROUNDS = sized(5, 1);
+const FUNCTIONS = sized(256, 8);
 /** Between two ports that are attached while the routes are installed: many attach at once nowhere. */
 const ATTACH_EVERY_MILLISECONDS = 10;
 const BRIDGE = 2;
@@ -82,7 +84,7 @@ async function benchRoutes(
   const ratio = result.c / result.worker;
   report({
     bench: BENCH,
-    metric: '100k routes diffed, applied, read back, against C installing',
+    metric: `${COUNT / 1_000}k routes diffed, applied, read back, against C installing`,
     value: result.worker,
     unit: 'ms',
     baseline: result.c,
@@ -128,13 +130,14 @@ async function benchAttach(worker: Worker, routes: readonly Entry[]): Promise<vo
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'outboard-bench-'));
-const namespace = NetworkNamespace.create(`ob${name}`);
+removeRoutersAtEnd(name);
 const testbed = await Testbed.create({
   name,
   dpus: [
     { name: 'dpu-1', serialNumber: 'OB-BENCH-1', pfMacAddress: '02:0b:00:00:01:00', functions: FUNCTIONS },
   ],
 });
+const namespace = NetworkNamespace.create(`${namespacePrefix(name)}plain-c`);
 let worker: Worker | undefined;
 try {
   const c = await yardstick(folder, namespace);
@@ -145,8 +148,6 @@ try {
   await benchAttach(worker, routes);
 } finally {
   await worker?.[Symbol.asyncDispose]();
-  for (const left of NetworkNamespace.list(`ob-${name}-`)) NetworkNamespace.remove(left);
   await testbed.dispose();
-  NetworkNamespace.remove(`ob${name}`);
   rmSync(folder, { recursive: true });
 }

@@ -12,12 +12,13 @@ import { unwrap } from '@outboard/core';
 import { Program, SERVICE_FLAGS } from '@outboard/testbed';
 import { type NatsServer, startNatsServer } from '@outboard/testkit';
 import { note, report } from '../report.js';
+import { sized } from '../sizes.js';
 import { Fleet, networkIntents, portIntent, publishIntents } from './fleet.js';
 
 const BENCH = 'intent';
-const PORTS = 40_000;
+const PORTS = sized(40_000, 400);
 /** Handled before the clock starts: V8 has compiled what is hot, SQLite and the kernel know the files. */
-const WARM_UP = 8_000;
+const WARM_UP = sized(8_000, 100);
 const BAR = 5_000;
 
 const main = fileURLToPath(new URL('../../../../services/network-intent/dist/main.js', import.meta.url));

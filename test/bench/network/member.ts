@@ -10,13 +10,15 @@ import { createEngine, type DocumentUpdate, LinuxDriver, type ObjectProblem } fr
 import { NetworkNamespace } from '@outboard/netlink';
 import { Testbed } from '@outboard/testbed';
 import { median, note, quantile, report } from '../report.js';
+import { removeRoutersAtEnd } from '../routers.js';
+import { sized } from '../sizes.js';
 
 const BENCH = 'network';
-const POLICIES = 10_000;
-const GROUPS = 1000;
-const MEMBERS = 100_000;
-const ROUNDS = 200;
-const BASELINE_ROUNDS = 5;
+const POLICIES = sized(10_000, 20);
+const GROUPS = sized(1_000, 10);
+const MEMBERS = sized(100_000, 100);
+const ROUNDS = sized(200, 5);
+const BASELINE_ROUNDS = sized(5, 1);
 const BAR_MILLISECONDS = 1;
 const TENANT = 'acme';
 const ROUTER_NAME = 'main';
@@ -64,6 +66,7 @@ const versioned = () => ({ epoch: EPOCH, sequence: ++sequence, digest: new Uint8
 
 async function measureMember(): Promise<void> {
   const name = `n${process.pid.toString(36)}`;
+  removeRoutersAtEnd(name);
   const testbed = await Testbed.create({
     name,
     dpus: [{ name: 'dpu-1', serialNumber: 'S1', pfMacAddress: '08:c0:eb:00:00:01', functions: 1 }],
@@ -151,7 +154,6 @@ async function measureMember(): Promise<void> {
   } finally {
     await engine[Symbol.asyncDispose]();
     await driver[Symbol.asyncDispose]();
-    for (const left of NetworkNamespace.list(`ob-${name}`)) NetworkNamespace.remove(left);
     await testbed.dispose();
   }
 }

@@ -3,12 +3,13 @@ import { performance } from 'node:perf_hooks';
 import { differenceOf, type PlannedResource } from '@outboard/planner';
 import { applying, functionOf, PlannedFleet } from '../planned-fleet.js';
 import { median, note, quantile, report } from '../report.js';
+import { sized } from '../sizes.js';
 
 const BENCH = 'network';
-const PORTS = 100_000;
-const NETWORKS = 100;
+const PORTS = sized(100_000, 1_000);
+const NETWORKS = sized(100, 10);
 const APPS = 100;
-const DPUS = 100;
+const DPUS = sized(100, 10);
 
 const fleet = new PlannedFleet();
 const apply = (...manifest: Parameters<typeof applying>): PlannedResource =>

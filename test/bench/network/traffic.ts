@@ -10,6 +10,7 @@ import { createEngine } from '@outboard/dataplane';
 import { type Dpu, TcpBulk, Testbed, waitReachable } from '@outboard/testbed';
 import { type BenchDrivers, linuxDrivers, switchDirectory, switchDrivers } from '../drivers.js';
 import { inRounds, median, note, report } from '../report.js';
+import { sized } from '../sizes.js';
 import { bareLinux, bareOpenVswitch } from './bare-paths.js';
 import {
   BENCH_PORTS,
@@ -21,8 +22,8 @@ import {
   trafficDocument,
 } from './traffic-document.js';
 
-const ROUNDS = 9;
-const RUN_MILLISECONDS = 700;
+const ROUNDS = sized(9, 1);
+const RUN_MILLISECONDS = sized(700, 300);
 const BAR = 0.8;
 const DPUS = ['dpu-1', 'dpu-2'];
 const PATHS = { near: 'on one DPU', far: 'across DPUs', routed: 'between networks' } as const;
@@ -130,7 +131,6 @@ async function measure(driverName: string, name: string, contender: Contender): 
     }
   } finally {
     for (const each of open) await each[Symbol.asyncDispose]();
-    contender.drivers.close();
     await testbed.dispose();
   }
 }
