@@ -16,40 +16,32 @@ import {
   type Reach,
 } from '@outboard/fleet-simulator';
 import { isReady } from '@outboard/model';
-import { type CpuTimes, cpuSince, FleetSystem, TENANT } from './fleet/fleet-system.js';
-import { note, quantile, report } from './report.js';
+import {
+  type CpuTimes,
+  cpuSince,
+  FleetSystem,
+  type FleetSystemOptions,
+  TENANT,
+} from './fleet/fleet-system.js';
+import { largeNetwork } from './fleet/large-network.js';
+import { BAR_MILLISECONDS, Meter, since } from './fleet/meter.js';
+import { note, quantile } from './report.js';
 import { isQuick, sized } from './sizes.js';
 
-const BENCH = 'fleet';
-const PARTS = ['idle', 'churn', 'reboot', 'policy', 'wide', 'churn-on-all'] as const;
+const PARTS = ['idle', 'churn', 'reboot', 'policy', 'wide', 'churn-on-all', 'large'] as const;
 type Part = (typeof PARTS)[number];
-const USAGE = `usage: npm run bench -- fleet [--dpus 10,100,1000] [--functions 32] [--processes 1] [--parts ${PARTS}] [--ports 1] [--profiles DIRECTORY] [--json] [--quick]`;
+const USAGE = `usage: npm run bench -- fleet [--dpus 10,100,1000] [--functions 32] [--processes 1] [--parts ${PARTS}] [--ports 1] [--full 4] [--profiles DIRECTORY] [--json] [--quick]`;
 
-/** Changes one after the other whose times are taken. */
-const CHANGES = sized(40, 2);
 const HEARTBEAT_SECONDS = sized(10, 1);
 /**
  * Objects of other DPUs' ports that may be on their way to switches at a time, when a network is made: about a second's work
  * of the one process that all workers are in. With more its turns take longer than workers wait for answers.
  */
 const WIDE_OBJECTS_AT_ONCE = 5_000;
-const BAR_MILLISECONDS = 1_000;
 const STEP_SECONDS = sized(6, 1);
 /** Changes a second of the first step, by whom they concern; the next asks for so many times as many, until the bar is missed. */
 const FIRST_RATE = { ten: 20, all: sized(1, 20) };
 const FASTER = 1.6;
-
-const tell = (metric: string, value: number, unit: string, bar?: number): void =>
-  report({
-    bench: BENCH,
-    metric,
-    value,
-    unit,
-    baseline: null,
-    ratio: null,
-    bar: bar === undefined ? null : `value <= ${bar} ${unit}`,
-    ok: bar === undefined || value <= bar,
-  });
 
 /** A stretch of churn, with the processor time that it took and its p99 in milliseconds, of pods or policies, whichever is worse. */
 interface Measured {
@@ -64,6 +56,7 @@ class Trial {
 
   constructor(
     private readonly system: FleetSystem,
+    private readonly meter: Meter,
     private readonly parts: ReadonlySet<string>,
     /** Of the network over all, on each DPU. */
     private readonly ports: number,
@@ -81,34 +74,33 @@ class Trial {
     if (this.parts.has('policy')) await this.#policyOfAll();
     if (this.parts.has('wide')) await this.#wideNetwork();
     if (this.parts.has('churn-on-all')) await this.#churn('all');
-    for (const [name, mebibytes] of Object.entries(this.system.memory()))
-      this.#tell(`memory of ${name}`, mebibytes, 'MiB');
+    this.meter.tellMemory();
   }
 
   async #bootStorm(): Promise<void> {
-    this.#progress('boot storm');
+    this.meter.progress('boot storm');
     const { system } = this;
     const before = system.cpu();
     const started = performance.now();
     await system.startWorkers();
     await system.state.untilReadyDpus((ready) => ready === this.#dpus);
-    this.#tell('boot storm: from the start of the first until all are ready', since(started), 's');
-    this.#tellCpu('boot storm', before);
+    this.meter.tell('boot storm: from the start of the first until all are ready', since(started), 's');
+    this.meter.tellCpu('boot storm', before);
   }
 
   async #idle(): Promise<void> {
-    this.#progress('heartbeats');
+    this.meter.progress('heartbeats');
     // What the boot storm has left behind is done first.
     await systemClock.delay(HEARTBEAT_SECONDS * 500);
-    const heartbeats = await this.#counted(`${SUBJECT_PREFIX}.dpu.*.heartbeat.*`);
+    const heartbeats = await this.meter.counted(`${SUBJECT_PREFIX}.dpu.*.heartbeat.*`);
     const before = this.system.cpu();
     const started = performance.now();
     await systemClock.delay(HEARTBEAT_SECONDS * 1_000);
     const seconds = since(started);
     const { messages } = await heartbeats.end();
-    this.#tell('heartbeats', messages / seconds, '/s');
+    this.meter.tell('heartbeats', messages / seconds, '/s');
     for (const [name, milliseconds] of Object.entries(cpuSince(before, this.system.cpu())))
-      this.#tell(`idle: processor of ${name}`, milliseconds / seconds / 10, '% of a core');
+      this.meter.tell(`idle: processor of ${name}`, milliseconds / seconds / 10, '% of a core');
   }
 
   /** A policy of a port on each DPU: its address set changes again and again, until the last DPU has applied it. */
@@ -127,7 +119,7 @@ class Trial {
         (set) => hasApplied(generation)(set) && set?.status.propagated?.total === this.#dpus,
       );
     await everywhere(1);
-    await this.#changes('an address set of a policy on all changed', async (change) => {
+    await this.meter.changes('an address set of a policy on all changed', async (change) => {
       const started = performance.now();
       await everywhere(
         await system.client.apply('AddressSet', 'fleet', { addresses: [`198.19.1.${change}`] }),
@@ -145,7 +137,7 @@ class Trial {
 
   /** So many ports on each DPU of a network, then one more again and again: until the last DPU has applied it. */
   async #wideNetwork(): Promise<void> {
-    this.#progress('a network over all of them');
+    this.meter.progress('a network over all of them');
     const { system } = this;
     await system.client.apply('Network', 'wide', {});
     await system.client.apply('Subnet', 'wide-v4', { network: 'wide', cidr: '10.64.0.0/16' });
@@ -163,14 +155,14 @@ class Trial {
         await system.client.apply('Port', name, onFunction('wide', dpu, number));
         await system.state.until('Port', { tenant: TENANT, name }, isEverywhere);
         if (++everywhere % Math.ceil(all / 10) === 0)
-          this.#progress(`${everywhere} ports are everywhere, ${since(started).toFixed(0)} s`);
+          this.meter.progress(`${everywhere} ports are everywhere, ${since(started).toFixed(0)} s`);
       }
     };
     await Promise.all(Array.from({ length: Math.ceil(WIDE_OBJECTS_AT_ONCE / this.#dpus) }, makeNext));
-    this.#tell(`a network over all, ${this.ports} ports on each, made`, since(started), 's');
-    this.#tellCpu('a network over all', before);
-    this.#tell('objects in all switches', await system.objects(), '');
-    await this.#changes('one port more of it, and the one before gone', async (change) => {
+    this.meter.tell(`a network over all, ${this.ports} ports on each, made`, since(started), 's');
+    this.meter.tellCpu('a network over all', before);
+    this.meter.tell('objects in all switches', await system.objects(), '');
+    await this.meter.changes('one port more of it, and the one before gone', async (change) => {
       const name = `more-${change}`;
       if (change > 0) await system.client.delete('Port', `more-${change - 1}`);
       const started = performance.now();
@@ -180,32 +172,10 @@ class Trial {
     });
   }
 
-  /** The times of changes that concern all DPUs, one after the other, and what they cost on the bus. */
-  async #changes(what: string, change: (index: number) => Promise<number>): Promise<void> {
-    this.#progress(what);
-    const deltas = await this.#counted(`${SUBJECT_PREFIX}.dpu.*.delta.*`);
-    const reports = await this.#counted(`${SUBJECT_PREFIX}.dpu.*.observed.*`);
-    const times: number[] = [];
-    for (let index = 0; index < CHANGES; index++) times.push(await change(index));
-    const { messages, bytes } = await deltas.end();
-    const reported = await reports.end();
-    const each = CHANGES * this.#dpus;
-    this.#tell(`${what}, until the last DPU has applied it, p50`, quantile(times, 0.5), 'ms');
-    this.#tell(
-      `${what}, until the last DPU has applied it, p99`,
-      quantile(times, 0.99),
-      'ms',
-      BAR_MILLISECONDS,
-    );
-    this.#tell(`${what}: deltas for each DPU`, messages / each, '');
-    this.#tell(`${what}: bytes of deltas for each DPU`, bytes / each, 'B');
-    this.#tell(`${what}: reports of each DPU`, reported.messages / each, '');
-  }
-
   /** Faster and faster, until changes are not applied in time any more. */
   async #churn(reach: Reach): Promise<void> {
     const what = reach === 'ten' ? 'churn on routers of ten DPUs' : 'churn on a router of all DPUs';
-    this.#progress(`${what}: networks, policies and lasting ports are made`);
+    this.meter.progress(`${what}: networks, policies and lasting ports are made`);
     const churn = await this.#prepared(reach);
     // Of a first, short stretch nobody takes the time: code and caches are cold.
     await churn.run(FIRST_RATE[reach], 3);
@@ -219,35 +189,35 @@ class Trial {
       }
       if (tried.p99 > BAR_MILLISECONDS) tried = await this.#churnAt(what, churn, rate);
       if (tried.p99 > BAR_MILLISECONDS) {
-        this.#tell(`${what}: the first rate that is twice not applied in time, changes/s`, rate, '/s');
-        this.#tell(`${what}: p99 at that rate`, tried.p99, 'ms');
-        this.#tell(`${what}: intents/s at that rate`, tried.step.intentsPerSecond, '/s');
+        this.meter.tell(`${what}: the first rate that is twice not applied in time, changes/s`, rate, '/s');
+        this.meter.tell(`${what}: p99 at that rate`, tried.p99, 'ms');
+        this.meter.tell(`${what}: intents/s at that rate`, tried.step.intentsPerSecond, '/s');
         break;
       }
       best = tried;
     }
-    this.#tell(`${what}: most intents/s with p99 in time`, best?.step.intentsPerSecond ?? 0, '/s');
+    this.meter.tell(`${what}: most intents/s with p99 in time`, best?.step.intentsPerSecond ?? 0, '/s');
     if (best === undefined) return;
     const { step, cpu } = best;
     for (const [change, times] of [
       ['a pod', step.pods],
       ['a change of policy', step.policies],
     ] as const) {
-      this.#tell(`${what}: ${change}, published to applied, p50`, quantile(times, 0.5), 'ms');
-      this.#tell(
+      this.meter.tell(`${what}: ${change}, published to applied, p50`, quantile(times, 0.5), 'ms');
+      this.meter.tell(
         `${what}: ${change}, published to applied, p99`,
         quantile(times, 0.99),
         'ms',
         BAR_MILLISECONDS,
       );
     }
-    this.#tell(`${what}: deltas for an intent`, step.deltas / step.intents, '');
+    this.meter.tell(`${what}: deltas for an intent`, step.deltas / step.intents, '');
     for (const [name, milliseconds] of Object.entries(cpu))
-      this.#tell(`${what}: processor of ${name} for an intent`, milliseconds / step.intents, 'ms');
+      this.meter.tell(`${what}: processor of ${name} for an intent`, milliseconds / step.intents, 'ms');
   }
 
   async #churnAt(what: string, churn: Churn, rate: number): Promise<Measured> {
-    const deltas = await this.#counted(`${SUBJECT_PREFIX}.dpu.*.delta.*`);
+    const deltas = await this.meter.counted(`${SUBJECT_PREFIX}.dpu.*.delta.*`);
     const before = this.system.cpu();
     const step = await churn.run(rate, STEP_SECONDS);
     if (step.failures.length > 0)
@@ -256,7 +226,7 @@ class Trial {
     const { messages } = await deltas.end();
     const p99 = Math.max(quantile(step.pods, 0.99), quantile(step.policies, 0.99) || 0);
     const told = step.intentsPerSecond.toFixed(1);
-    this.#progress(
+    this.meter.progress(
       `${what}: ${rate.toFixed(1)} changes/s asked for, ${told} intents/s, p99 ${p99.toFixed(0)} ms`,
     );
     return { step: { ...step, deltas: messages }, cpu, p99 };
@@ -264,7 +234,7 @@ class Trial {
 
   async #reboot(): Promise<void> {
     const count = Math.max(1, Math.floor(this.#dpus / 10));
-    this.#progress(`${count} reboot`);
+    this.meter.progress(`${count} reboot`);
     const { system } = this;
     const started = performance.now();
     const reboots = Array.from({ length: count }, (_, index) => {
@@ -279,39 +249,9 @@ class Trial {
     await system.reboot(count);
     await Promise.all(reboots);
     await system.state.untilReadyDpus((ready) => ready === this.#dpus);
-    this.#tell(`${count} rebooted at once, until all are ready`, since(started), 's');
-  }
-
-  async #counted(subject: string) {
-    const counted = { messages: 0, bytes: 0 };
-    const subscription = await this.system.bus.subscribe(subject, ({ body }) => {
-      counted.messages++;
-      counted.bytes += body.length;
-    });
-    return {
-      end: async (): Promise<typeof counted> => {
-        await subscription[Symbol.asyncDispose]();
-        return counted;
-      },
-    };
-  }
-
-  #tell(metric: string, value: number, unit: string, bar?: number): void {
-    tell(`${this.#dpus} DPUs: ${metric}`, value, unit, bar);
-  }
-
-  #tellCpu(what: string, before: CpuTimes): void {
-    for (const [name, milliseconds] of Object.entries(cpuSince(before, this.system.cpu())))
-      this.#tell(`${what}: processor time of ${name}`, milliseconds / 1_000, 's');
-  }
-
-  /** To people who wait. */
-  #progress(what: string): void {
-    process.stderr.write(`${this.#dpus} DPUs: ${what}\n`);
+    this.meter.tell(`${count} rebooted at once, until all are ready`, since(started), 's');
   }
 }
-
-const since = (started: number): number => (performance.now() - started) / 1_000;
 
 const { values } = parseArgs({
   options: {
@@ -320,6 +260,7 @@ const { values } = parseArgs({
     processes: { type: 'string', default: '1' },
     parts: { type: 'string', default: PARTS.join() },
     ports: { type: 'string', default: '1' },
+    full: { type: 'string', default: '4' },
     profiles: { type: 'string' },
     json: { type: 'boolean', default: false },
     quick: { type: 'boolean', default: false },
@@ -329,6 +270,7 @@ const sizes = values.dpus.split(',').map(Number);
 const functions = Number(values.functions);
 const workerProcesses = Number(values.processes);
 const ports = Number(values.ports);
+const full = Number(values.full);
 const parts = values.parts.split(',').filter((part) => part !== '');
 const isPart = (part: string): part is Part => PARTS.some((known) => known === part);
 if (!sizes.every((size) => Number.isInteger(size) && size >= 1 && size <= 1_000))
@@ -339,19 +281,36 @@ if (!Number.isInteger(workerProcesses) || workerProcesses < 1 || workerProcesses
   throw new Error(`--processes must be 1 to 10\n${USAGE}`);
 if (!Number.isInteger(ports) || ports < 1 || ports >= functions)
   throw new Error(`--ports must be 1 to ${functions - 1}, fewer than --functions\n${USAGE}`);
+if (!Number.isInteger(full) || full < workerProcesses || full > 1_000)
+  throw new Error(`--full must be 1 to 1000, and not less than --processes\n${USAGE}`);
 if (!parts.every(isPart)) throw new Error(`--parts must be some of ${PARTS}\n${USAGE}`);
-for (const dpus of sizes) {
-  note(`a fleet of ${dpus} DPUs with ${functions} functions each`);
+/** Runs something in a fleet that is there for it alone. */
+async function inFleet(
+  options: FleetSystemOptions,
+  run: (system: FleetSystem) => Promise<void>,
+): Promise<void> {
   const { profiles } = values;
-  const system = await FleetSystem.start({
-    dpus,
-    functions,
-    workerProcesses,
-    ...(profiles !== undefined && { profiles }),
-  });
+  const system = await FleetSystem.start({ ...options, ...(profiles !== undefined && { profiles }) });
   try {
-    await new Trial(system, new Set(parts), ports).run();
+    await run(system);
   } finally {
     await system[Symbol.asyncDispose]();
+  }
+}
+
+for (const dpus of sizes) {
+  const options = { dpus, functions, workerProcesses };
+  const others = parts.filter((part) => part !== 'large');
+  if (others.length > 0) {
+    note(`a fleet of ${dpus} DPUs with ${functions} functions each`);
+    await inFleet(options, (system) => new Trial(system, new Meter(system), new Set(others), ports).run());
+  }
+  if (parts.includes('large')) {
+    note(
+      `a fleet of ${dpus} DPUs with ${functions} functions each, of which ${full} have workers and the others are played`,
+    );
+    await inFleet({ ...options, played: Math.max(0, dpus - full) }, (system) =>
+      largeNetwork(system, new Meter(system), ports, full),
+    );
   }
 }

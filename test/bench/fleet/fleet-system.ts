@@ -19,6 +19,8 @@ export interface FleetSystemOptions {
   readonly functions: number;
   /** Processes that share the workers, in the order of the DPUs' numbers. */
   readonly workerProcesses: number;
+  /** Of the DPUs, the last so many are played on the bus, in a process of their own; absent: none. */
+  readonly played?: number;
   /** Where V8's profiles of the processes go; absent: nowhere. */
   readonly profiles?: string;
 }
@@ -29,9 +31,12 @@ export type CpuTimes = Readonly<Record<string, number>>;
 const main = (service: string): string =>
   fileURLToPath(new URL(`../../../../services/${service}/dist/main.js`, import.meta.url));
 
+const PLAY = fileURLToPath(new URL('./play.js', import.meta.url));
+
 /** A broker, the services and the workers of a fleet, each a process, and somebody who publishes intents and follows states. */
 export class FleetSystem implements AsyncDisposable {
   readonly #workers: readonly WorkerProcess[];
+  readonly #players: WorkerProcess | undefined;
 
   private constructor(
     readonly options: FleetSystemOptions,
@@ -41,17 +46,25 @@ export class FleetSystem implements AsyncDisposable {
     private readonly server: NatsServer,
     private readonly services: readonly Program[],
   ) {
-    const { dpus, functions, workerProcesses } = options;
-    const firstOf = (index: number): number => 1 + Math.floor((dpus * index) / workerProcesses);
+    const { dpus, functions, workerProcesses, played = 0 } = options;
+    const full = dpus - played;
+    const firstOf = (index: number): number => 1 + Math.floor((full * index) / workerProcesses);
+    const processOf = (
+      name: string,
+      program: readonly string[],
+      first: number,
+      next: number,
+    ): WorkerProcess =>
+      new WorkerProcess({
+        ...{ name, folder, functions, servers: server.url, first, count: next - first },
+        command: [process.execPath, ...FLEET_FLAGS, ...profiling(options, name), ...program],
+      });
     this.#workers = Array.from({ length: workerProcesses }, (_, index) => {
       const name = workerProcesses === 1 ? 'workers' : `workers-${index + 1}`;
-      return new WorkerProcess({
-        ...{ name, folder, functions, servers: server.url },
-        command: [process.execPath, ...FLEET_FLAGS, ...profiling(options, name), main('fleet-simulator')],
-        first: firstOf(index),
-        count: firstOf(index + 1) - firstOf(index),
-      });
+      const program = [main('fleet-simulator'), '--mix', 'none', '--output', 'json'];
+      return processOf(name, program, firstOf(index), firstOf(index + 1));
     });
+    if (played > 0) this.#players = processOf('players', [PLAY], full + 1, dpus + 1);
   }
 
   get state(): FleetClient['state'] {
@@ -81,7 +94,21 @@ export class FleetSystem implements AsyncDisposable {
 
   /** Resolves when all are connected; they may not be ready yet. */
   startWorkers(): Promise<unknown> {
-    return Promise.all(this.#workers.map(({ program }) => program.start()));
+    return Promise.all(this.#fleet.map(({ program }) => program.start()));
+  }
+
+  /** What the DPUs that are played have been told. */
+  async played(): Promise<Record<string, unknown>> {
+    return (await this.#players?.ask('status')) ?? {};
+  }
+
+  /** Seconds from the start of this service's new process until it is ready. */
+  async restart(name: string): Promise<number> {
+    const service = this.services.find((each) => each.name === name);
+    await service?.stop();
+    const started = performance.now();
+    await service?.start();
+    return (performance.now() - started) / 1_000;
   }
 
   /** Objects in all switches. */
@@ -108,17 +135,24 @@ export class FleetSystem implements AsyncDisposable {
 
   /** Mebibytes that each process has resident. */
   memory(): Readonly<Record<string, number>> {
-    return Object.fromEntries(
-      this.#programs.map((each) => [each.name, each.usage().residentBytes / 2 ** 20]),
-    );
+    return {
+      ...Object.fromEntries(this.#programs.map((each) => [each.name, each.usage().residentBytes / 2 ** 20])),
+      ...(this.server.pid !== undefined && {
+        'nats-server': processUsage(this.server.pid).residentBytes / 2 ** 20,
+      }),
+    };
   }
 
   get #programs(): readonly Program[] {
-    return [...this.services, ...this.#workers.map(({ program }) => program)];
+    return [...this.services, ...this.#fleet.map(({ program }) => program)];
+  }
+
+  get #fleet(): readonly WorkerProcess[] {
+    return this.#players === undefined ? this.#workers : [...this.#workers, this.#players];
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#workers.map(({ program }) => program.dispose()));
+    await Promise.all(this.#fleet.map(({ program }) => program.dispose()));
     await this.client[Symbol.asyncDispose]();
     for (const service of this.services) await service.dispose();
     await this.bus[Symbol.asyncDispose]();

@@ -27,7 +27,6 @@ export class WorkerProcess {
       command: [
         ...command,
         ...['--first', `${first}`, '--dpus', `${count}`, '--functions', `${functions}`, '--nats', servers],
-        ...['--mix', 'none', '--output', 'json'],
       ],
       logFile: join(folder, `${name}.log`),
       readyMilliseconds: READY_MILLISECONDS,

@@ -1,0 +1,84 @@
+import { SUBJECT_PREFIX } from '@outboard/contracts';
+import { quantile, report } from '../report.js';
+import { sized } from '../sizes.js';
+import { type CpuTimes, cpuSince, type FleetSystem } from './fleet-system.js';
+
+/** Changes one after the other whose times are taken. */
+const CHANGES = sized(40, 2);
+export const BAR_MILLISECONDS = 1_000;
+
+/** What is measured of a fleet, and told. */
+export class Meter {
+  constructor(private readonly system: FleetSystem) {}
+
+  /** The times of changes that concern all DPUs, one after the other, and what they cost on the bus. */
+  async changes(what: string, change: (index: number) => Promise<number>): Promise<void> {
+    this.progress(what);
+    const deltas = await this.counted(`${SUBJECT_PREFIX}.dpu.*.delta.*`);
+    const reports = await this.counted(`${SUBJECT_PREFIX}.dpu.*.observed.*`);
+    const before = this.system.cpu();
+    const times: number[] = [];
+    for (let index = 0; index < CHANGES; index++) times.push(await change(index));
+    const { messages, bytes } = await deltas.end();
+    const reported = await reports.end();
+    const each = CHANGES * this.system.options.dpus;
+    this.tell(`${what}, until the last DPU has applied it, p50`, quantile(times, 0.5), 'ms');
+    this.tell(
+      `${what}, until the last DPU has applied it, p99`,
+      quantile(times, 0.99),
+      'ms',
+      BAR_MILLISECONDS,
+    );
+    for (const [name, milliseconds] of Object.entries(cpuSince(before, this.system.cpu())))
+      this.tell(`${what}: processor of ${name} for a change`, milliseconds / CHANGES, 'ms');
+    this.tell(`${what}: deltas for each DPU`, messages / each, '');
+    this.tell(`${what}: bytes of deltas for each DPU`, bytes / each, 'B');
+    this.tell(`${what}: reports of each DPU`, reported.messages / each, '');
+  }
+
+  async counted(subject: string) {
+    const counted = { messages: 0, bytes: 0 };
+    const subscription = await this.system.bus.subscribe(subject, ({ body }) => {
+      counted.messages++;
+      counted.bytes += body.length;
+    });
+    return {
+      end: async (): Promise<typeof counted> => {
+        await subscription[Symbol.asyncDispose]();
+        return counted;
+      },
+    };
+  }
+
+  tell(metric: string, value: number, unit: string, bar?: number): void {
+    report({
+      bench: 'fleet',
+      metric: `${this.system.options.dpus} DPUs: ${metric}`,
+      value,
+      unit,
+      baseline: null,
+      ratio: null,
+      bar: bar === undefined ? null : `value <= ${bar} ${unit}`,
+      ok: bar === undefined || value <= bar,
+    });
+  }
+
+  /** Mebibytes of each process. */
+  tellMemory(): void {
+    for (const [name, mebibytes] of Object.entries(this.system.memory()))
+      this.tell(`memory of ${name}`, mebibytes, 'MiB');
+  }
+
+  tellCpu(what: string, before: CpuTimes): void {
+    for (const [name, milliseconds] of Object.entries(cpuSince(before, this.system.cpu())))
+      this.tell(`${what}: processor time of ${name}`, milliseconds / 1_000, 's');
+  }
+
+  /** To people who wait. */
+  progress(what: string): void {
+    process.stderr.write(`${this.system.options.dpus} DPUs: ${what}\n`);
+  }
+}
+
+/** Seconds. */
+export const since = (started: number): number => (performance.now() - started) / 1_000;
