@@ -36,6 +36,11 @@ import { RecentDeltas } from './recent-deltas.js';
 
 /** Changes of each DPU's document that are kept for workers that missed some. */
 const RECENT_DELTAS = 32;
+/**
+ * Bytes of the deltas that one group of changes sends together. What is beyond is only announced, and got by who needs
+ * it: a group is bounded, but what it means for a thousand DPUs that share a network is a thousand times as much.
+ */
+const DELTA_BYTES_AT_ONCE = 4 * 1024 * 1024;
 /** Documents that are kept while they are fetched: of all DPUs at once, as after a restart of this service. */
 const FETCHED_DOCUMENTS = 4096;
 /** Entries of each list of one report that are looked at, as the protocol bounds them, and characters of what each says. */
@@ -97,16 +102,19 @@ export class WorkerGateway {
   /** Sends what a group of changes means for each document: one delta a DPU. */
   publishDeltas(transaction: Transaction, { revision }: DomainContext): void {
     const encoder = new DeltaEncoder();
+    let sent = 0;
     for (const change of this.#domain.takeDocumentChanges(revision)) {
       this.#recent.add(change);
       const { upserts, ...head } = this.#deltaOf(change);
       const body = encoder.encode(head, upserts);
+      const isSent = body.length <= MAX_PAGE_BYTES && sent + body.length <= DELTA_BYTES_AT_ONCE;
+      if (isSent) sent += body.length;
       transaction.send({
         messageId: `${this.#owner}.${this.#epoch}.${change.dpu}.${change.sequence}`,
         subject: subjects.dpu(change.dpu, 'delta', this.#owner),
         headers: {},
-        // One that is too large is only announced: the worker fetches the document.
-        body: body.length <= MAX_PAGE_BYTES ? body : encoder.encode({ ...head, deletes: [] }, []),
+        // One that is too large is only announced: the worker asks what it lacks.
+        body: isSent ? body : encoder.encode({ ...head, deletes: [] }, []),
       });
     }
   }

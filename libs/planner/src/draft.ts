@@ -4,7 +4,7 @@ import type { Placement, PortEntry } from './entries.js';
 import { propagationOf } from './present.js';
 import { keyOf, type PortRecord, type RecordKey, type StoredRecord } from './records.js';
 import { healthOf } from './trouble.js';
-import type { World } from './world.js';
+import { TOLD_AT_ONCE, type World } from './world.js';
 
 interface Step {
   readonly key: RecordKey;
@@ -70,7 +70,10 @@ export class Draft {
       const news = healthOf(network, this.context.now);
       if (news) this.put(news);
     }
-    for (const { record, placement } of this.world.takeSettled()) this.putPort(record, placement);
+    for (const [index, port] of this.world.takeSettled().entries()) {
+      if (index < TOLD_AT_ONCE) this.putPort(port.record, port.placement);
+      else this.world.outdated.add(port);
+    }
     this.#countPropagation();
     const changes: RecordChange[] = [];
     for (const change of this.#changes.values()) {

@@ -17,4 +17,5 @@ export type {
 } from './reachability/explanation.js';
 export type { ServiceRange } from './reachability/services.js';
 export * from './records.js';
+export { hasOutdated, retell } from './retell.js';
 export { DEFAULT_WORLD_OPTIONS, World, type WorldOptions } from './world.js';

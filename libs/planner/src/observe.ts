@@ -16,7 +16,7 @@ import { rewritePolicy } from './settle-policies.js';
 import { rewriteServiceChain } from './settle-service-chains.js';
 import { rewriteRouter, withNews } from './settle-touched.js';
 import { healthOf, troublesOn } from './trouble.js';
-import type { World } from './world.js';
+import { TOLD_AT_ONCE, type World } from './world.js';
 
 /**
  * Takes over what a worker has applied and read back: ports become ready or show their problem, propagation completes,
@@ -56,7 +56,14 @@ export function observe(world: World, report: DocumentReport, context: Context):
     const news = healthOf(network, context.now);
     if (news) draft.put(news);
   }
-  for (const port of touched) tell(draft, dpu, port);
+  let settled = 0;
+  for (const port of touched) {
+    if (port.placement?.dpu === dpu) writePortHealth(draft, port);
+    // Callers hear of a port of another DPU when the last one has it.
+    else if (!isSettled(port)) continue;
+    else if (settled++ < TOLD_AT_ONCE) writePropagation(draft, port);
+    else world.outdated.add(port);
+  }
   const { routers, awaited } = withNews(world, dpu, before);
   if (complete) {
     confirmRouters(dpu, report.sequence, routers);
@@ -103,15 +110,6 @@ function takeOffload(dpu: DpuEntry, offload: ReportedOffload | undefined, touche
   dpu.offload = offload;
   if (sameOffload(before, offload)) return;
   for (const { ports } of dpu.memberships.values()) for (const port of ports) touched.add(port);
-}
-
-/** Callers hear of a port when its home DPU tells something new, and when the last DPU has it. */
-function tell(draft: Draft, dpu: DpuEntry, port: PortEntry): void {
-  if (port.placement?.dpu === dpu) {
-    writePortHealth(draft, port);
-  } else if (isSettled(port)) {
-    writePropagation(draft, port);
-  }
 }
 
 /** The DPU takes part in the network now; ports that waited for that only are known everywhere. */

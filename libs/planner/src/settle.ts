@@ -21,6 +21,7 @@ import { type Allocation, type DpuOverride, effectiveMtu, namesOf, type Plan, pl
 import { propagationOf } from './present.js';
 import type { ReleaseRecord } from './records.js';
 import { NO_PROBLEM, problemCondition, problemOf } from './trouble.js';
+import { TOLD_AT_ONCE } from './world.js';
 
 type PortCondition = ConditionUpdateOf<'Port'>;
 
@@ -219,12 +220,19 @@ export function writeNetwork(
   draft.put({ kind: 'Network', resource });
 }
 
-/** Gives a network and its ports the MTU that follows from its DPUs, if that is another now. */
+/**
+ * Gives a network and its ports the MTU that follows from its DPUs, if that is another now. Where these are too many for
+ * one decision, later ones tell them.
+ */
 export function settleMtu(draft: Draft, network: NetworkEntry): void {
   const mtu = effectiveMtu(network);
   const { metadata, spec, status } = network.record.resource;
   if (mtu === status.mtu) return;
   writeNetwork(draft, metadata, spec, { ...status, mtu }, status.conditions);
+  if (network.ports.size > TOLD_AT_ONCE) {
+    for (const port of network.ports) draft.world.outdated.add(port);
+    return;
+  }
   for (const { record, placement } of network.ports) {
     const resource = { ...record.resource, status: { ...record.resource.status, mtu } };
     draft.putPort({ ...record, resource }, placement);

@@ -46,6 +46,9 @@ export interface WorldOptions {
 /** The reserved and commonly hand-assigned identifiers below 4096 are left to explicit requests. */
 export const DEFAULT_WORLD_OPTIONS: WorldOptions = { vniRange: { first: FIRST_DEFAULT_VNI, last: MAX_VNI } };
 
+/** Ports that one decision tells anew, beside those that it is about: with their messages they are a tenth of what a commit may have. */
+export const TOLD_AT_ONCE = 500;
+
 /** Names a resource within its kind. Labels contain no slash. */
 export const nameKey = (tenant: string, name: string): string => `${tenant}/${name}`;
 
@@ -86,6 +89,8 @@ export class World {
   });
   /** Connected ports that are told other policies or chains, since this was last asked. */
   readonly #retold = new Set<PortEntry>();
+  /** Ports whose records do not say any more what is so, and that the decision which made that so could not hold too. */
+  readonly outdated = new Set<PortEntry>();
   readonly netlinkObjects = new NetlinkObjects(this.documents, (tenant, name) =>
     this.ports.get(nameKey(tenant, name)),
   );
@@ -121,7 +126,11 @@ export class World {
       world.documents.load(dpu.record.name, revision, world.objectsOf(dpu));
     }
     world.documents.loaded();
-    for (const port of world.ports.values()) expectStored(port);
+    for (const port of world.ports.values()) {
+      expectStored(port);
+      if (port.record.resource.status.mtu !== port.network.record.resource.status.mtu)
+        world.outdated.add(port);
+    }
     for (const network of world.networks.values()) expectJoining(network, revision);
     for (const router of world.routers.values()) expectRouter(router, revision);
     for (const entry of world.netlinkObjects.values()) expectPlaced(entry, revision);
@@ -576,6 +585,7 @@ export class World {
     this.policies.forget(entry);
     this.serviceChains.forget(entry);
     this.#retold.delete(entry);
+    this.outdated.delete(entry);
     this.#unindexPort(entry);
     this.ports.delete(key);
     this.portsByUid.delete(entry.record.resource.metadata.uid);

@@ -24,6 +24,7 @@ import {
   decide,
   dryRun,
   type FunctionRecord,
+  hasOutdated,
   keyOf,
   observe,
   type PlannedIntent,
@@ -31,6 +32,7 @@ import {
   type PortRecord,
   present,
   project,
+  retell,
   type StoredRecord,
   takeDocumentChanges,
   World,
@@ -225,6 +227,11 @@ export class Lab {
   ): Decision {
     const report = { dpu: dpu as Name, sequence, problems, problemTotal, offload };
     return this.#store(observe(this.world, report, this.context));
+  }
+
+  /** The next part of what was too much for one decision; undefined: there is no more. */
+  retell(): Decision | undefined {
+    return hasOutdated(this.world) ? this.#store(retell(this.world, this.context)) : undefined;
   }
 
   /** The service starts again from its store. */

@@ -205,19 +205,35 @@ describe('the replica of a document', () => {
     expect(bench.actions.map(({ kind }) => kind)).toEqual(['warn', 'fetch']);
   });
 
-  it('fetches a change that is only announced, as too large for a message, each time and at once', () => {
+  const announcement = (sequence: number): Delta => ({
+    base: BigInt(sequence - 2),
+    version: versionAt(sequence),
+    upserts: new Map(),
+    deletes: [],
+  });
+
+  it('asks for a change that is only announced, as too large for a message, each time and at once', () => {
     const bench = Bench.following(1);
     for (const sequence of [3, 5]) {
-      bench.hear({
-        base: BigInt(sequence - 2),
-        version: versionAt(sequence),
-        upserts: new Map(),
-        deletes: [],
-      });
-      expect(bench.actions.map(({ kind }) => kind)).toEqual(['fetch']);
-      bench.page(versionAt(sequence), documentAt(sequence));
+      bench.hear(announcement(sequence));
+      expect(bench.actions.map(({ kind }) => kind)).toEqual(['synchronise']);
+      bench.answer({ kind: 'deltas', deltas: [deltaTo(sequence - 1), deltaTo(sequence)] });
       expect(bench.version).toEqual(versionAt(sequence));
     }
+    bench.hear(announcement(7)).answer({ kind: 'fetch', version: versionAt(7) });
+    bench.page(versionAt(7), documentAt(7));
+    expect(bench.version).toEqual(versionAt(7));
+  });
+
+  it('asks again soon when a change is announced while it asks: the answer may be of before', () => {
+    const bench = Bench.following(1);
+    bench.hear(announcement(3)).hear(announcement(3));
+    expect(bench.actions).toEqual([]);
+    bench.answer({ kind: 'deltas', deltas: [deltaTo(2)] });
+    expect(bench.version).toEqual(versionAt(2));
+    expect(bench.last).toMatchObject({ kind: 'wait' });
+    bench.elapse();
+    expect(bench.last).toMatchObject({ kind: 'synchronise' });
   });
 
   it('fetches when the epoch is another, even if it has counted less far', () => {

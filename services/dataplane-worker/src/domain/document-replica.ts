@@ -181,6 +181,10 @@ export class DocumentReplica {
         this.#hold(delta);
         this.#fetchAnew();
         break;
+      case 'announced':
+        if (this.#phase.kind === 'synchronising') this.#missed = true;
+        else this.#synchronise();
+        break;
       case 'wrong-digest':
         this.#fetchAnew();
         break;
@@ -276,16 +280,15 @@ export class DocumentReplica {
     this.#replace({ version: NOTHING, entries: new Map() });
   }
 
-  #apply(delta: Delta): 'applied' | 'stale' | 'gap' | 'other-epoch' | 'wrong-digest' {
+  #apply(delta: Delta): 'applied' | 'stale' | 'gap' | 'other-epoch' | 'announced' | 'wrong-digest' {
     const { version, base, upserts, deletes } = delta;
     if (version.epoch !== this.#version.epoch) return 'other-epoch';
     if (version.sequence <= this.#version.sequence) return 'stale';
     if (base !== this.#version.sequence) return 'gap';
     if (!digestAfter(this.state, delta).equals(version.digest)) {
-      // A change that is too large for a message comes without its entries, to say that it is there to be fetched.
-      if (upserts.size + deletes.length > 0) {
-        this.#warn(`the change to sequence ${version.sequence} does not lead to the digest it states`);
-      }
+      // A change that is too large for a message comes without its entries, to say that it is there.
+      if (upserts.size + deletes.length === 0) return 'announced';
+      this.#warn(`the change to sequence ${version.sequence} does not lead to the digest it states`);
       return 'wrong-digest';
     }
     amend(this.#entries, delta);
@@ -315,7 +318,7 @@ export class DocumentReplica {
     this.#forgetPending();
     for (const delta of inOrder) {
       const outcome = this.#apply(delta);
-      if (outcome === 'wrong-digest') this.#missed = true;
+      if (outcome === 'announced' || outcome === 'wrong-digest') this.#missed = true;
       else if (outcome === 'gap' || outcome === 'other-epoch') this.#hold(delta);
     }
   }

@@ -38,6 +38,7 @@ export class NetworkIntentService implements AsyncDisposable {
   readonly #relay: OutboxRelay;
   readonly #tombstones: TombstoneSweeper;
   readonly #states: StateRepair;
+  #isRetelling = false;
 
   constructor({ bus, store, clock, random, log }: NetworkIntentServiceOptions) {
     const domain = this.#domain;
@@ -49,7 +50,10 @@ export class NetworkIntentService implements AsyncDisposable {
       relay: this.#relay,
       clock,
       random,
-      finish: (transaction, context) => this.#gateway.publishDeltas(transaction, context),
+      finish: (transaction, context) => {
+        this.#gateway.publishDeltas(transaction, context);
+        this.#retell();
+      },
       reloaded: () => this.#gateway.forget(),
     });
     this.#gateway = new WorkerGateway({
@@ -103,9 +107,21 @@ export class NetworkIntentService implements AsyncDisposable {
   /** Takes over what is stored, publishes what a former run left, and follows the inventory. */
   async start(): Promise<void> {
     await this.#resources.start();
+    this.#retell();
     await this.#inventory.start();
     this.#tombstones.start();
     this.#states.start();
+  }
+
+  /** Goes on with what is to be told and was too much for one commit; after one that failed, with the next change. */
+  #retell(): void {
+    if (this.#isRetelling || !this.#domain.hasOutdated) return;
+    this.#isRetelling = true;
+    const retold = this.#resources.change('system', (context) => ok(this.#domain.retell(context)));
+    void retold.then(({ ok: isWritten }) => {
+      this.#isRetelling = false;
+      if (isWritten) this.#retell();
+    });
   }
 
   handleRequest(request: Received): Promise<Result<Message, AppError>> {

@@ -18,6 +18,7 @@ import {
   type Explanation,
   explain,
   type Flow,
+  hasOutdated,
   type InventoryChange,
   indexesOf,
   keyOf,
@@ -28,6 +29,7 @@ import {
   project,
   RECORD_KINDS,
   type RecordChange,
+  retell,
   type StoredRecord,
   takeDocumentChanges,
   World,
@@ -93,6 +95,16 @@ export class NetworkDomain implements ResourceDomain, DocumentDomain {
   /** Takes over what a worker has applied and read back. */
   observe(report: DocumentReport, context: DomainContext): readonly DomainChange[] {
     return this.#toDomainChanges(observe(this.#world, report, context));
+  }
+
+  /** Whether there is more to tell than one decision could hold. */
+  get hasOutdated(): boolean {
+    return hasOutdated(this.#world);
+  }
+
+  /** Tells some of that. */
+  retell(context: DomainContext): readonly DomainChange[] {
+    return this.#toDomainChanges(retell(this.#world, context));
   }
 
   takeDocumentChanges(revision: number): readonly DocumentChange[] {

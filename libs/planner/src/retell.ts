@@ -1,0 +1,41 @@
+import { equal } from '@outboard/core';
+import type { Context, Decision } from './api.js';
+import { Draft } from './draft.js';
+import type { PortEntry } from './entries.js';
+import { propagationOf } from './present.js';
+import { replanPort, replanVlans } from './settle.js';
+import { settleTouched } from './settle-touched.js';
+import { TOLD_AT_ONCE, type World } from './world.js';
+
+/** Whether ports are to be told anew which one decision could not hold: `retell` goes on with them. */
+export const hasOutdated = (world: World): boolean => world.outdated.size > 0;
+
+/**
+ * Tells some of the ports anew whose records do not say any more what is so, as there were more of them than a commit
+ * can hold: when a large network has another MTU, when a DPU that many ports waited for has confirmed them.
+ */
+export function retell(world: World, context: Context): Decision {
+  const draft = new Draft(world, context);
+  let told = 0;
+  for (const port of world.outdated) {
+    if (told++ === TOLD_AT_ONCE) break;
+    world.outdated.delete(port);
+    retellPort(draft, port);
+  }
+  settleTouched(draft);
+  return draft.decision();
+}
+
+function retellPort(draft: Draft, port: PortEntry): void {
+  const { record, placement, network } = port;
+  const { mtu } = network.record.resource.status;
+  const { status, metadata } = record.resource;
+  if (draft.world.portsByUid.get(metadata.uid) !== port) return;
+  const isResized = mtu !== status.mtu;
+  if (!isResized && equal(propagationOf(port), status.propagated)) return;
+  draft.putPort({ ...record, resource: { ...record.resource, status: { ...status, mtu } } }, placement);
+  if (!isResized) return;
+  // A VLAN fits into its parent, or does not any more.
+  if (record.resource.spec.trunk) replanPort(draft, port);
+  replanVlans(draft, port);
+}
