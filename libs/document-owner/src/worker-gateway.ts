@@ -106,15 +106,15 @@ export class WorkerGateway {
     for (const change of this.#domain.takeDocumentChanges(revision)) {
       this.#recent.add(change);
       const { upserts, ...head } = this.#deltaOf(change);
-      const body = encoder.encode(head, upserts);
-      const isSent = body.length <= MAX_PAGE_BYTES && sent + body.length <= DELTA_BYTES_AT_ONCE;
-      if (isSent) sent += body.length;
+      const delta = sent + sizeOf([change]) > DELTA_BYTES_AT_ONCE ? undefined : encoder.encode(head, upserts);
+      const isSent = delta !== undefined && delta.length <= MAX_PAGE_BYTES;
+      if (isSent) sent += delta.length;
       transaction.send({
         messageId: `${this.#owner}.${this.#epoch}.${change.dpu}.${change.sequence}`,
         subject: subjects.dpu(change.dpu, 'delta', this.#owner),
         headers: {},
         // One that is too large is only announced: the worker asks what it lacks.
-        body: isSent ? body : encoder.encode({ ...head, deletes: [] }, []),
+        body: isSent ? delta : encoder.encode({ ...head, deletes: [] }, []),
       });
     }
   }
@@ -135,9 +135,12 @@ export class WorkerGateway {
       if (missed?.length === 0) {
         return binaryReply(SyncResponseSchema, { answer: { case: 'current', value: {} } });
       }
-      const deltas =
-        missed && binaryReply(SyncResponseSchema, { answer: { case: 'deltas', value: { deltas: missed } } });
-      if (deltas?.ok && deltas.value.body.length <= MAX_PAGE_BYTES) return deltas;
+      if (missed && sizeOf(missed) <= MAX_PAGE_BYTES) {
+        const deltas = binaryReply(SyncResponseSchema, {
+          answer: { case: 'deltas', value: { deltas: missed } },
+        });
+        if (deltas.ok && deltas.value.body.length <= MAX_PAGE_BYTES) return deltas;
+      }
       return binaryReply(SyncResponseSchema, {
         answer: { case: 'fetch', value: { version: this.#versionOf(head) } },
       });
@@ -218,7 +221,7 @@ export class WorkerGateway {
     if (sequence === head.sequence) return [];
     if (sequence > head.sequence) return undefined;
     // The same content under a new number, as after a start of this service.
-    return [{ base: has.sequence, version: this.#versionOf(head) }];
+    return [{ base: has.sequence, version: this.#versionOf(head), upserts: [], deletes: [] }];
   }
 
   #deltaOf(change: DocumentChange) {
@@ -237,4 +240,14 @@ export class WorkerGateway {
   #versionOf({ sequence, digest }: DocumentHead) {
     return { epoch: this.#epoch, sequence: BigInt(sequence), digest };
   }
+}
+
+/** Bytes of what changes are about, but for the framing: what is too large is not encoded to find that out. */
+function sizeOf(changes: readonly Partial<Pick<DocumentChange, 'upserts' | 'deletes'>>[]): number {
+  let bytes = 0;
+  for (const { upserts = [], deletes = [] } of changes) {
+    for (const { key, object } of upserts) bytes += key.length + object.length;
+    for (const key of deletes) bytes += key.length;
+  }
+  return bytes;
 }
