@@ -1,10 +1,49 @@
 import type { DriverObject, Spec } from '../driver.js';
 import type { Entry, Tracker } from './entry.js';
 
-const OVERDUE = 'overdue in ';
-/** A whole as that which parts are to leave. */
-const overdueIn = (whole: string): string => `${OVERDUE}${whole}`;
-const isOverdue = (whole: string): boolean => whole.startsWith(OVERDUE);
+/** Parts by the whole that each is of. */
+class PartsOfWholes {
+  readonly #parts = new Map<string, Set<string>>();
+  readonly #wholes = new Map<string, string>();
+
+  get isEmpty(): boolean {
+    return this.#parts.size === 0;
+  }
+
+  /** Whether the whole has such parts. */
+  has(whole: string): boolean {
+    return this.#parts.has(whole);
+  }
+
+  of(whole: string): Iterable<string> {
+    return this.#parts.get(whole) ?? [];
+  }
+
+  wholeOf(part: string): string | undefined {
+    return this.#wholes.get(part);
+  }
+
+  /** True if it is the first of its whole. */
+  add(part: string, whole: string): boolean {
+    this.#wholes.set(part, whole);
+    const parts = this.#parts.get(whole);
+    if (parts === undefined) this.#parts.set(whole, new Set([part]));
+    else parts.add(part);
+    return parts === undefined;
+  }
+
+  /** The whole, if that was its last one. */
+  remove(part: string): string | undefined {
+    const whole = this.#wholes.get(part);
+    if (whole === undefined) return undefined;
+    this.#wholes.delete(part);
+    const parts = this.#parts.get(whole);
+    parts?.delete(part);
+    if (parts?.size !== 0) return undefined;
+    this.#parts.delete(whole);
+    return whole;
+  }
+}
 
 /**
  * Which objects are wanted closed: those that rely on a whole of which a part cannot be made. Knows what relies on what,
@@ -13,10 +52,10 @@ const isOverdue = (whole: string): boolean => whole.startsWith(OVERDUE);
 export class Closures<S extends Spec> {
   /** What can be closed, by the wholes that it relies on. */
   readonly #relying = new Map<string, Set<Entry<S>>>();
-  /** Parts in doubt, by their whole. */
-  readonly #doubtful = new Map<string, Set<string>>();
-  /** The whole of a part in doubt, by the part's key. */
-  readonly #wholes = new Map<string, string>();
+  /** Those that cannot be made: their wholes are in doubt. */
+  readonly #unmade = new PartsOfWholes();
+  /** Those that are to go, and cannot be removed. */
+  readonly #overdue = new PartsOfWholes();
   /** The whole that a part is to leave, by the part's key. */
   readonly #leaving = new Map<string, string>();
 
@@ -40,58 +79,51 @@ export class Closures<S extends Spec> {
 
   /** A part cannot be made, or one that is to go cannot be removed. */
   doubt({ key, wanted }: Entry<S>): void {
-    const left = this.#leaving.get(key);
-    const whole = wanted === undefined ? left && overdueIn(left) : wanted.partOf;
-    if (whole === undefined || this.#wholes.has(key)) return;
-    this.#wholes.set(key, whole);
-    const parts = this.#doubtful.get(whole);
-    if (parts === undefined) this.#doubtful.set(whole, new Set([key]));
-    else parts.add(key);
-    if (parts === undefined) this.#changed(whole);
+    if (this.#unmade.wholeOf(key) !== undefined || this.isOverdue(key)) return;
+    const whole = wanted === undefined ? this.#leaving.get(key) : wanted.partOf;
+    if (whole === undefined) return;
+    if (wanted === undefined) this.#overdue.add(key, whole);
+    else if (this.#unmade.add(key, whole)) this.#changed(whole);
   }
 
   /** What is wanted of a part is another now: what was in doubt is not any more. */
   wantedChanged({ key, wanted }: Entry<S>): void {
-    const whole = this.#wholes.get(key);
-    if (whole !== undefined && isOverdue(whole) === (wanted !== undefined)) this.#clear(key);
+    if (wanted === undefined) this.#clear(key);
+    else this.#overdue.remove(key);
   }
 
   /** A part is as it should be: it is there, or gone. */
   trust(key: string): void {
     this.#leaving.delete(key);
+    this.#overdue.remove(key);
     this.#clear(key);
   }
 
   /** Parts that cannot be removed from what an object relies on as a whole: what is new is not built upon that. */
   *overdueFor({ after }: DriverObject<S>): Generator<string> {
-    if (this.#doubtful.size === 0) return;
-    for (const whole of after) yield* this.#doubtful.get(overdueIn(whole)) ?? [];
+    if (this.#overdue.isEmpty) return;
+    for (const whole of after) yield* this.#overdue.of(whole);
   }
 
   /** Whether it is to go, and cannot be removed. */
   isOverdue(key: string): boolean {
-    return isOverdue(this.#wholes.get(key) ?? '');
-  }
-
-  #clear(key: string): void {
-    const whole = this.#wholes.get(key);
-    if (whole === undefined) return;
-    this.#wholes.delete(key);
-    const parts = this.#doubtful.get(whole);
-    parts?.delete(key);
-    if (parts?.size !== 0) return;
-    this.#doubtful.delete(whole);
-    this.#changed(whole);
+    return this.#overdue.wholeOf(key) !== undefined;
   }
 
   /** What is closed because of a part. */
   closedBy(key: string): ReadonlySet<Entry<S>> {
-    return this.#relying.get(this.#wholes.get(key) ?? '') ?? new Set();
+    return this.#relying.get(this.#unmade.wholeOf(key) ?? '') ?? new Set();
   }
 
   /** The parts that an object is closed for. */
   *doubtsOf({ open }: Entry<S>): Generator<string> {
-    for (const whole of open?.closed?.without ?? []) yield* this.#doubtful.get(whole) ?? [];
+    for (const whole of open?.closed?.without ?? []) yield* this.#unmade.of(whole);
+  }
+
+  /** What could not be made is there, or is not to be there any more. */
+  #clear(key: string): void {
+    const whole = this.#unmade.remove(key);
+    if (whole !== undefined) this.#changed(whole);
   }
 
   #changed(whole: string): void {
@@ -109,7 +141,7 @@ export class Closures<S extends Spec> {
 
   #form(entry: Entry<S>, object: DriverObject<S> | undefined): void {
     const { closed } = object ?? {};
-    const isClosed = !entry.isHeld && closed?.without.some((whole) => this.#doubtful.has(whole));
+    const isClosed = !entry.isHeld && closed?.without.some((whole) => this.#unmade.has(whole));
     if (isClosed && entry.open === object) return;
     entry.open = isClosed ? object : undefined;
     this.tracker.want(entry, isClosed && object && closed ? { ...object, spec: closed.spec } : object);
