@@ -9,11 +9,13 @@ export class AcceleratorError extends Error {
     /** The step that failed, from 1; 0: none of them. */
     readonly failedStep = 0,
     detail = '',
+    /** What of the status only this client knows: a session that is nowhere any more is no session that has moved. */
+    readonly endsForGood = false,
   ) {
     super(`${status}${failedStep > 0 ? ` in step ${failedStep}` : ''}${detail === '' ? '' : `: ${detail}`}`);
   }
 
   get class(): StatusClass {
-    return statusClass(this.status);
+    return this.endsForGood ? 'FINAL' : statusClass(this.status);
   }
 }

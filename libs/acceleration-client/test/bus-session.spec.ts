@@ -54,12 +54,35 @@ it('a session is where the bus says that it is, and each move is told once', asy
   expect(moves).toEqual(['dpu-b 2']);
 });
 
-it('why there is nowhere to connect is told: no DPU has the session, or there is none', async () => {
-  const { session, say } = states({ accelerationsession: sessionOn('dpu-a', 1) });
+it('why there is nowhere to connect is told: there is no session, no DPU has it, or it is over', async () => {
+  const { session, say } = states({});
+  await expect(session.locate()).rejects.toThrow('UNAVAILABLE: there is no session acme/sums');
   say('accelerationsession', sessionOn(undefined, 1));
   await expect(session.locate()).rejects.toThrow('UNAVAILABLE: not so: session acme/sums is on a DPU');
   say('accelerationsession', undefined);
-  await expect(session.locate()).rejects.toThrow('there is no session acme/sums, or none any more');
+  await expect(session.locate()).rejects.toMatchObject({
+    message: 'NOT_FOUND: session acme/sums is over',
+    class: 'FINAL',
+  });
+});
+
+it('a job of a session that is over fails at once: it is not tried again, and the host does not do it', async () => {
+  const { session, say } = states({
+    accelerationsession: sessionOn('dpu-a', 1),
+    accelerationprofile: PROFILE,
+  });
+  const client = new AccelerationClient({
+    locate: session.locate,
+    known: session.known,
+    host: new HostEngine(),
+    // It would take longer than the test may.
+    timeoutMilliseconds: 600_000,
+  });
+  const job = client.run(7, Buffer.from('123456789'));
+  say('accelerationsession', undefined);
+  await expect(job).rejects.toMatchObject({ status: 'NOT_FOUND', class: 'FINAL' });
+  expect(client.activity).toEqual({ accelerated: 0, onHost: 0, resubmitted: 0, failed: 1 });
+  client[Symbol.dispose]();
 });
 
 it('where no DPU ever had the session the host does what its profile allows, and says so', async () => {

@@ -38,6 +38,8 @@ export interface BusSessionOptions {
  * and `known` are what an `AccelerationClient` asks for.
  */
 export class BusSession {
+  #wasThere = false;
+
   constructor(private readonly options: BusSessionOptions) {}
 
   /** Undefined: no DPU has it now. */
@@ -48,7 +50,10 @@ export class BusSession {
       : { dpu, epoch, socketDirectory };
   }
 
-  /** Where to connect. Rejects with UNAVAILABLE when no DPU gets it within a while. */
+  /**
+   * Where to connect. Rejects with UNAVAILABLE when no DPU gets it within a while; at once, with a NOT_FOUND that is final, when
+   * it was there and is over: revoked, or ended by itself.
+   */
   readonly locate = async (): Promise<SessionLocation> => {
     const {
       state,
@@ -58,14 +63,17 @@ export class BusSession {
       directoryOf = ({ socketDirectory }) => socketDirectory,
     } = this.options;
     const what = `session ${tenant}/${name} is on a DPU`;
+    let place: SessionPlace | 'over';
     try {
-      const place = await state.until(what, () => this.place, WAIT_MILLISECONDS);
-      return { directory: directoryOf(place), token };
+      place = await state.until(what, () => (this.#isOver ? 'over' : this.place), WAIT_MILLISECONDS);
     } catch {
       const isThere = this.#resource !== undefined;
-      const why = isThere ? `not so: ${what}` : `there is no session ${tenant}/${name}, or none any more`;
+      const why = isThere ? `not so: ${what}` : `there is no session ${tenant}/${name}`;
       throw new AcceleratorError('UNAVAILABLE', 0, why);
     }
+    if (place === 'over')
+      throw new AcceleratorError('NOT_FOUND', 0, `session ${tenant}/${name} is over`, true);
+    return { directory: directoryOf(place), token };
   };
 
   /** What the session may do, so that the host can do it where no DPU ever had the session. */
@@ -90,10 +98,16 @@ export class BusSession {
     });
   }
 
+  get #isOver(): boolean {
+    return this.#resource === undefined && this.#wasThere;
+  }
+
   get #resource(): AccelerationSession | undefined {
     const { state, tenant, name } = this.options;
     const found = state.get(addressOf({ kind: 'AccelerationSession', metadata: { tenant, name } }));
-    return found?.kind === 'AccelerationSession' ? found : undefined;
+    if (found?.kind !== 'AccelerationSession') return undefined;
+    this.#wasThere = true;
+    return found;
   }
 
   /** Of the session, and of its profile where it has one. */
