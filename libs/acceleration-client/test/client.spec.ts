@@ -231,6 +231,9 @@ it('whoever has a token that is worth nothing any more, or is another user than 
       await expect(later.run(1, Buffer.alloc(10))).rejects.toMatchObject(refused);
     }),
   );
+  // It is the same session: what it has done before still counts.
+  const { sessions } = await world.dataPath.activity();
+  expect(sessions.find(({ sessionUid }) => sessionUid === 'rotated')?.counters.completedJobs).toBe(3);
 });
 
 it('activity adds up what all threads did', async () => {

@@ -21,3 +21,11 @@ export interface SessionGrant {
   /** Of all lanes. */
   readonly programs: readonly Program[];
 }
+
+/** Whether there may be somebody who could connect before and cannot now. */
+export function excludes(former: SessionGrant, grant: SessionGrant): boolean {
+  const isValid = (digest: Uint8Array): boolean =>
+    grant.tokenDigests.some((each) => Buffer.compare(each, digest) === 0);
+  const isOtherUser = grant.peerUid !== undefined && grant.peerUid !== former.peerUid;
+  return isOtherUser || !former.tokenDigests.every(isValid);
+}

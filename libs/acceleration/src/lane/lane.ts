@@ -19,7 +19,7 @@ import { Connections } from './connections.js';
 import { SessionCounters } from './counters.js';
 import { FairQueue } from './fair-queue.js';
 import type { FastPath } from './fast-path.js';
-import type { SessionGrant } from './grant.js';
+import { excludes, type SessionGrant } from './grant.js';
 import type { Job, LaneSession } from './lane-session.js';
 import type { ReceiveBuffer } from './receive-buffer.js';
 import type { ThreadActivity } from './thread-activity.js';
@@ -83,7 +83,10 @@ export class Lane implements Disposable {
 
   constructor(private readonly ports: LanePorts) {}
 
-  /** Serves a session on the socket `path`, or has it as it is now. A new epoch sends everybody away. */
+  /**
+   * Serves a session on the socket `path`, or has it as it is now. A new epoch sends everybody away, as does a grant that not
+   * everybody may connect by who could before: those that may do so again. What the session has done still counts.
+   */
   grant(grant: SessionGrant, path: string): void {
     const known = this.#sessions.get(grant.sessionUid);
     if (known === undefined) {
@@ -103,6 +106,7 @@ export class Lane implements Disposable {
       return;
     }
     if (known.grant.epoch !== grant.epoch) this.#connections.sendAway(known, STATUS.STALE_EPOCH);
+    else if (excludes(known.grant, grant)) this.#connections.sendAway(known, STATUS.NOT_FOUND);
     known.grant = grant;
     known.flow.weight = grant.weight;
     known.pipelines = this.#compile(grant);

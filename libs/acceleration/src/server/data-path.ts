@@ -84,8 +84,6 @@ export class DataPath implements AsyncDisposable {
    */
   async grant(grant: SessionGrant): Promise<void> {
     this.#start();
-    const former = this.#grants.get(grant.sessionUid);
-    const isStricter = former !== undefined && excludes(former, grant);
     this.#grants.set(grant.sessionUid, grant);
     const directory = new SessionDirectory(this.ports.directory, grant.sessionUid);
     await directory.create();
@@ -93,14 +91,7 @@ export class DataPath implements AsyncDisposable {
     this.#lanes.set(grant.sessionUid, lanes);
     for (const program of grant.programs) lanes.add(laneOfProgram(program));
     const threads = this.#threads.filter(({ lane }) => lanes.has(lane));
-    await Promise.all(
-      threads.map(async (thread) => {
-        const { sessionUid } = grant;
-        // A thread takes the two in this order. Those that may still connect do so again.
-        const leaving = isStricter ? thread.worker.request({ kind: 'revoke', sessionUid }) : undefined;
-        await Promise.all([leaving, this.#grantOn(thread, grant, directory)]);
-      }),
-    );
+    await Promise.all(threads.map((thread) => this.#grantOn(thread, grant, directory)));
     await directory.describe(describeSession(grant, this.ports.threads, lanes));
   }
 
@@ -260,12 +251,4 @@ export class DataPath implements AsyncDisposable {
       ),
     );
   }
-}
-
-/** Whether there may be somebody who could connect before and cannot now. */
-function excludes(former: SessionGrant, grant: SessionGrant): boolean {
-  const isValid = (digest: Uint8Array): boolean =>
-    grant.tokenDigests.some((each) => Buffer.compare(each, digest) === 0);
-  const isOtherUser = grant.peerUid !== undefined && grant.peerUid !== former.peerUid;
-  return isOtherUser || !former.tokenDigests.every(isValid);
 }
