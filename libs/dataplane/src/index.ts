@@ -2,14 +2,14 @@
 export * from './contract.js';
 export * from './driver-memory/faulty-driver.js';
 export {
+  DIFFICULTY_OPTIONS,
   driverWithFaults,
   MAX_TABLE_ENTRIES,
-  parseFaults,
-  parseHardware,
+  parseDifficulty,
   type SwitchDifficulty,
 } from './driver-sim/difficulty.js';
 export { sourceOf } from './driver-sim/frames.js';
-export { type LatencyOptions, type LatencyShape, parseLatency } from './driver-sim/latency.js';
+export type { LatencyOptions, LatencyShape } from './driver-sim/latency.js';
 export * from './driver-sim/sim-driver.js';
 export * from './driver-sim/sim-fabric.js';
 export * from './driver-sim/sim-hop.js';

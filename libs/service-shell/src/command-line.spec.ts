@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { AppError, err, ok } from '@outboard/core';
-import { integerOption, parsedOption, UsageError } from './command-line.js';
+import { integerOption, parsedOptions, UsageError } from './command-line.js';
 
 describe('a whole number on the command line', () => {
   it('is between its bounds, these included', () => {
@@ -17,18 +17,18 @@ describe('a whole number on the command line', () => {
   );
 });
 
-describe('an option that something else reads', () => {
-  it('is what that has read', () => {
-    expect(parsedOption('latency', ok(5))).toBe(5);
+describe('options that something else reads', () => {
+  it('are what that has read', () => {
+    expect(parsedOptions(ok(5))).toBe(5);
   });
 
-  it('is refused with all of its problems', () => {
+  it('are refused with all of their problems', () => {
     const broken = AppError.invalid([
-      { field: 'call', description: 'must be a number' },
-      { field: 'speed', description: 'must be call' },
+      { field: 'latency: call', description: 'must be a number' },
+      { field: 'faults: speed', description: 'must be call' },
     ]);
-    const read = (): unknown => parsedOption('latency', err(broken));
+    const read = (): unknown => parsedOptions(err(broken));
     expect(read).toThrow(UsageError);
-    expect(read).toThrow('--latency: call must be a number; speed must be call');
+    expect(read).toThrow('--latency: call must be a number; --faults: speed must be call');
   });
 });

@@ -11,11 +11,11 @@ export function integerOption(name: string, text: string, least: number, most: n
   return value;
 }
 
-/** What an option gives, by what has read it. Throws UsageError with all of its problems. */
-export function parsedOption<Value>(name: string, read: Result<Value, AppError>): Value {
+/** What options give, by what has read them; fields begin with their names. Throws UsageError with all problems. */
+export function parsedOptions<Value>(read: Result<Value, AppError>): Value {
   if (read.ok) return read.value;
-  const problems = read.error.violations.map(({ field, description }) => `${field} ${description}`);
-  throw new UsageError(`--${name}: ${problems.length > 0 ? problems.join('; ') : read.error.message}`);
+  const problems = read.error.violations.map(({ field, description }) => `--${field} ${description}`);
+  throw new UsageError(problems.length > 0 ? problems.join('; ') : read.error.message);
 }
 
 /**

@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import {
+  DIFFICULTY_OPTIONS,
   MAX_TABLE_ENTRIES,
-  parseFaults,
-  parseHardware,
-  parseLatency,
+  parseDifficulty,
   type SwitchDifficulty,
 } from '@outboard/dataplane';
-import { integerOption, parsedOption, runProgram } from '@outboard/service-shell/process';
+import { integerOption, parsedOptions, runProgram } from '@outboard/service-shell/process';
 import { lackingForAcceleration } from './acceleration.js';
 import { Installation, type SimulatedDpu } from './installation.js';
 import { tour } from './tour.js';
@@ -68,10 +67,7 @@ async function main(): Promise<number> {
     options: {
       once: { type: 'boolean', default: false },
       dpus: { type: 'string', default: String(MIN_DPUS) },
-      latency: { type: 'string' },
-      'table-entries': { type: 'string' },
-      hardware: { type: 'string' },
-      faults: { type: 'string' },
+      ...DIFFICULTY_OPTIONS,
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -80,14 +76,7 @@ async function main(): Promise<number> {
     return 0;
   }
   const count = integerOption('dpus', values.dpus, MIN_DPUS, MAX_DPUS);
-  const { latency, hardware, faults, 'table-entries': entries } = values;
-  const switches: SwitchDifficulty = {
-    latency: latency === undefined ? undefined : parsedOption('latency', parseLatency(latency)),
-    tableEntries:
-      entries === undefined ? undefined : integerOption('table-entries', entries, 1, MAX_TABLE_ENTRIES),
-    hardware: hardware === undefined ? undefined : parsedOption('hardware', parseHardware(hardware)),
-    faults: faults === undefined ? undefined : parsedOption('faults', parseFaults(faults)),
-  };
+  const switches = parsedOptions(parseDifficulty(values));
   const directory = mkdtempSync(join(tmpdir(), 'outboard-'));
   try {
     say('starting: the bus, the services and the workers of simulated DPUs, all in this process');

@@ -5,8 +5,8 @@ import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { connectNats, readCredentials, roles } from '@outboard/bus';
 import { isLabel } from '@outboard/contracts';
-import { MAX_TABLE_ENTRIES, parseFaults, parseHardware, parseLatency } from '@outboard/dataplane';
-import { integerOption, parsedOption, runProgram, UsageError } from '@outboard/service-shell/process';
+import { DIFFICULTY_OPTIONS, MAX_TABLE_ENTRIES, parseDifficulty } from '@outboard/dataplane';
+import { integerOption, parsedOptions, runProgram, UsageError } from '@outboard/service-shell/process';
 import { MIN_CHURN_FUNCTIONS } from './churn.js';
 import { Fleet, MAX_DPUS, MAX_FUNCTIONS } from './fleet.js';
 import { FleetClient } from './fleet-client.js';
@@ -77,10 +77,7 @@ function settings() {
       tenant: { type: 'string', default: 'fleet' },
       first: { type: 'string', default: '1' },
       functions: { type: 'string', default: '16' },
-      latency: { type: 'string' },
-      'table-entries': { type: 'string' },
-      hardware: { type: 'string' },
-      faults: { type: 'string' },
+      ...DIFFICULTY_OPTIONS,
       nats: { type: 'string', default: 'nats://127.0.0.1:4222' },
       credentials: { type: 'string' },
       output: { type: 'string', short: 'o', default: 'text' },
@@ -91,7 +88,7 @@ function settings() {
   const dpus = integerOption('dpus', values.dpus, 1, MAX_DPUS);
   const parts = mixOption(values.mix);
   const isChurned = parts.has('pods') || parts.has('policies');
-  const { tenant, output, nats, credentials, latency, hardware, faults, 'table-entries': entries } = values;
+  const { tenant, output, nats, credentials } = values;
   if (!isLabel(tenant)) throw new UsageError(`--tenant must be a label of RFC 1123, not ${tenant}`);
   if (output !== 'text' && output !== 'json')
     throw new UsageError(`--output must be text or json, not ${output}`);
@@ -112,13 +109,7 @@ function settings() {
       isChurned ? MIN_CHURN_FUNCTIONS : 1,
       MAX_FUNCTIONS,
     ),
-    switches: {
-      latency: latency === undefined ? undefined : parsedOption('latency', parseLatency(latency)),
-      tableEntries:
-        entries === undefined ? undefined : integerOption('table-entries', entries, 1, MAX_TABLE_ENTRIES),
-      hardware: hardware === undefined ? undefined : parsedOption('hardware', parseHardware(hardware)),
-      faults: faults === undefined ? undefined : parsedOption('faults', parseFaults(faults)),
-    },
+    switches: parsedOptions(parseDifficulty(values)),
   };
 }
 

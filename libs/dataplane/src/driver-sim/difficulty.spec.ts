@@ -3,7 +3,7 @@ import { type AppError, type Result, systemRandom } from '@outboard/core';
 import type { OvsSpec } from '../driver-ovs/realise/ovs-objects.js';
 import * as d from '../testing/documents.js';
 import { EngineProbe } from '../testing/engine-probe.js';
-import { driverWithFaults, parseFaults, parseHardware } from './difficulty.js';
+import { driverWithFaults, parseDifficulty, parseFaults, parseHardware } from './difficulty.js';
 import { SimDriver } from './sim-driver.js';
 import { SimSwitch } from './sim-switch.js';
 
@@ -53,6 +53,25 @@ describe('what makes a simulated switch hard to work with, as text', () => {
   ])('that is no share of faults is refused with the rule: %j', (text, rule) => {
     const parsed = parseFaults(text);
     expect(problemsOf(parsed)).toContain(rule);
+  });
+
+  it('is what options give; what is absent is no difficulty', () => {
+    expect(parseDifficulty({ faults: 'lying=1', 'table-entries': '7' })).toEqual({
+      ok: true,
+      value: { faults: { failing: 0, lying: 1 }, tableEntries: 7 },
+    });
+  });
+
+  it.each(['0', '1000001', '1e3', '', '-1', '1.5'])('room for %j flows is refused with the rule', (text) => {
+    const parsed = parseDifficulty({ 'table-entries': text });
+    expect(problemsOf(parsed)).toBe(`table-entries must be 1-1000000, not ${text}`);
+  });
+
+  it('that breaks rules of several options is refused with all of them, each by its option', () => {
+    const parsed = parseDifficulty({ latency: 'speed=2', hardware: '255=1', faults: 'failing=2' });
+    expect(problemsOf(parsed)).toMatch(
+      /^latency: speed must be .+; hardware: 255=1 must be of .+; faults: failing must be a number .+, not 2$/,
+    );
   });
 });
 

@@ -3,7 +3,7 @@ import type { Driver, OperationResult } from '../driver.js';
 import { faultyDriver } from '../driver-memory/faulty-driver.js';
 import { type FieldName, isFieldName } from '../driver-ovs/openflow/fields.js';
 import type { OvsSpec } from '../driver-ovs/realise/ovs-objects.js';
-import type { LatencyShape } from './latency.js';
+import { type LatencyShape, parseLatency } from './latency.js';
 import type { HardwareShape, HardwareTable } from './switch/hardware.js';
 
 /** How often operations go wrong, of all: 0 to 1. */
@@ -25,6 +25,15 @@ export interface SwitchDifficulty {
   /** How often operations go wrong; absent: never. */
   readonly faults?: FaultShape | undefined;
 }
+
+/** The options of a command line that ask for it, as Node's `parseArgs` takes them. */
+export const DIFFICULTY_OPTIONS = {
+  latency: { type: 'string' },
+  'table-entries': { type: 'string' },
+  hardware: { type: 'string' },
+  faults: { type: 'string' },
+} as const;
+type DifficultyOption = keyof typeof DIFFICULTY_OPTIONS;
 
 const MAX_TABLE = 254;
 /** Of a table of a simulated switch, as far as somebody says how many. */
@@ -77,6 +86,36 @@ export function parseFaults(text: string): Result<FaultShape, AppError> {
   }
   if (problems.total > 0) return err(problems.toError());
   return ok({ failing: named.get('failing') ?? 0, lying: named.get('lying') ?? 0 });
+}
+
+/** From the texts of such options, as far as they are given. INVALID_ARGUMENT with every problem, by its option. */
+export function parseDifficulty(
+  texts: Readonly<Partial<Record<DifficultyOption, string | undefined>>>,
+): Result<SwitchDifficulty, AppError> {
+  const problems = new Problems();
+  const read = <Shape>(option: DifficultyOption, parse: (text: string) => Result<Shape, AppError>) => {
+    const text = texts[option];
+    const parsed = text === undefined ? undefined : parse(text);
+    if (parsed === undefined || parsed.ok) return parsed?.value;
+    for (const { field, description } of parsed.error.violations)
+      problems.add(`${option}: ${field}`, description);
+    return undefined;
+  };
+  const difficulty = {
+    latency: read('latency', parseLatency),
+    tableEntries: tableEntriesOf(texts['table-entries'], problems),
+    hardware: read('hardware', parseHardware),
+    faults: read('faults', parseFaults),
+  };
+  return problems.total > 0 ? err(problems.toError()) : ok(difficulty);
+}
+
+function tableEntriesOf(text: string | undefined, problems: Problems): number | undefined {
+  if (text === undefined) return undefined;
+  const entries = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (!(entries >= 1 && entries <= MAX_TABLE_ENTRIES))
+    problems.add('table-entries', `must be 1-${MAX_TABLE_ENTRIES}, not ${text}`);
+  return entries;
 }
 
 /** A driver of which operations go wrong by chance, at every one of them; absent `faults`: the driver as it is. */
