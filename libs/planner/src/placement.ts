@@ -58,6 +58,21 @@ export function placementOf(
 
 /** Every object of a DPU's document but those of policies, in no order. */
 export function objectsOf(dpu: DpuEntry): SharedObject[] {
+  const objects = objectsBesidePorts(dpu);
+  for (const { network } of dpu.memberships.values()) {
+    for (const { dpu: other, peer, ports } of network.members.values()) {
+      if (other !== dpu && peer && ports.size > 0) objects.push(peer);
+    }
+    for (const { placement } of network.ports) {
+      const object = placement?.dpu === dpu ? placement.endpoint : placement?.remote;
+      if (object) objects.push(object);
+    }
+  }
+  return objects;
+}
+
+/** Of routers and networks, without what follows from their ports. */
+export function objectsBesidePorts(dpu: DpuEntry): SharedObject[] {
   const objects: SharedObject[] = [];
   for (const router of dpu.routers.keys()) {
     objects.push(router.object);
@@ -67,13 +82,6 @@ export function objectsOf(dpu: DpuEntry): SharedObject[] {
     objects.push(bridgeDomain);
     if (network.gateway) objects.push(network.gateway);
     if (network.hostConfiguration) objects.push(network.hostConfiguration);
-    for (const { dpu: other, peer, ports } of network.members.values()) {
-      if (other !== dpu && peer && ports.size > 0) objects.push(peer);
-    }
-    for (const { placement } of network.ports) {
-      const object = placement?.dpu === dpu ? placement.endpoint : placement?.remote;
-      if (object) objects.push(object);
-    }
   }
   return objects;
 }

@@ -16,6 +16,7 @@ import {
 import { EncapsulationPolicies, type VniRange } from './encapsulation-policies.js';
 import type { DpuEntry, NetworkEntry, Placement, PortEntry, RouterEntry, SubnetEntry } from './entries.js';
 import { Functions } from './functions.js';
+import { LoadedDigests } from './loaded-digests.js';
 import { NetlinkObjects } from './netlink-objects/netlink-objects.js';
 import { routerObject } from './objects.js';
 import { PhysicalNetworks } from './physical-networks.js';
@@ -122,8 +123,13 @@ export class World {
     const byKind = new Map<string, StoredRecord[]>(RECORD_KINDS.map((kind) => [kind, []]));
     for (const record of records) byKind.get(record.kind)?.push(record);
     for (const ofKind of byKind.values()) for (const record of ofKind) world.put(record);
+    const digests = new LoadedDigests();
     for (const dpu of world.dpus.values()) {
-      world.documents.load(dpu.record.name, revision, world.objectsOf(dpu));
+      world.documents.loadDigest(
+        dpu.record.name,
+        revision,
+        digests.of(dpu, world.#objectsBesideNetworks(dpu)),
+      );
     }
     world.documents.loaded();
     for (const port of world.ports.values()) {
@@ -187,8 +193,12 @@ export class World {
 
   /** Every object of a DPU's document, in no order. */
   objectsOf(dpu: DpuEntry): SharedObject[] {
+    return [...objectsOf(dpu), ...this.#objectsBesideNetworks(dpu)];
+  }
+
+  #objectsBesideNetworks(dpu: DpuEntry): SharedObject[] {
     const placed = [...dpu.netlinkObjects.values()].flatMap(({ place }) => place.objects.get(dpu) ?? []);
-    return [...objectsOf(dpu), ...this.policies.objectsOf(dpu), ...dpu.serviceChains.values(), ...placed];
+    return [...this.policies.objectsOf(dpu), ...dpu.serviceChains.values(), ...placed];
   }
 
   /** Networks that are rid of a DPU that told a problem of them, since the last call. */

@@ -10,6 +10,8 @@ import { type NatsServer, startNatsServer } from '@outboard/testkit';
 import { WorkerProcess } from './worker-process.js';
 
 export const TENANT = 'acme';
+/** Of a service with a large store. */
+const READY_MILLISECONDS = 300_000;
 /** A thousand DPUs are in a few heaps. */
 const FLEET_FLAGS = [...SERVICE_FLAGS, '--max-old-space-size=18000'];
 
@@ -83,6 +85,7 @@ export class FleetSystem implements AsyncDisposable {
           name,
           command: [process.execPath, ...SERVICE_FLAGS, ...profiling(options, name), main(name)],
           logFile: join(folder, `${name}.log`),
+          readyMilliseconds: READY_MILLISECONDS,
           environment: { OUTBOARD_NATS_URL: server.url, OUTBOARD_DATA_DIRECTORY: join(folder, name) },
         }),
     );

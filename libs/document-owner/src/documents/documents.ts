@@ -31,6 +31,11 @@ export class Documents {
   load(dpu: Name, sequence: number, objects: Iterable<SharedObject>): void {
     const digest = new DocumentDigest();
     for (const object of objects) digest.plus(object.digest);
+    this.loadDigest(dpu, sequence, digest);
+  }
+
+  /** The same, of a document whose objects need not be gone through one by one. */
+  loadDigest(dpu: Name, sequence: number, digest: DocumentDigest): void {
     this.#heads.set(dpu, { sequence, digest });
   }
 
