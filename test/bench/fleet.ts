@@ -306,11 +306,12 @@ for (const dpus of sizes) {
     await inFleet(options, (system) => new Trial(system, new Meter(system), new Set(others), ports).run());
   }
   if (parts.includes('large')) {
+    const working = Math.min(full, dpus);
     note(
-      `a fleet of ${dpus} DPUs with ${functions} functions each, of which ${full} have workers and the others are played`,
+      `a fleet of ${dpus} DPUs with ${functions} functions each, of which ${working} have workers and the others are played`,
     );
-    await inFleet({ ...options, played: Math.max(0, dpus - full) }, (system) =>
-      largeNetwork(system, new Meter(system), ports, full),
+    await inFleet({ ...options, played: dpus - working }, (system) =>
+      largeNetwork(system, new Meter(system), ports, working),
     );
   }
 }

@@ -17,9 +17,10 @@ const CASES = [
 ];
 const CLIENT_TIME = '  processor time of the client, a job';
 
-const changesOf = (what: string): Promised => [
+const changesOf = (what: string, processes: readonly string[]): Promised => [
   `${what}, until the last DPU has applied it, p50`,
   `${what}, until the last DPU has applied it, p99`,
+  ...processes.map((name) => `${what}: processor of ${name} for a change`),
   `${what}: deltas for each DPU`,
   `${what}: bytes of deltas for each DPU`,
   `${what}: reports of each DPU`,
@@ -35,8 +36,8 @@ const churnOf = (what: string): Promised => [
   ...FLEET_PROCESSES.map((name) => `${what}: processor of ${name} for an intent`),
 ];
 
-const processorOf = (what: string): Promised =>
-  FLEET_PROCESSES.map((name) => `${what}: processor time of ${name}`);
+const processorOf = (what: string, processes: readonly string[] = FLEET_PROCESSES): Promised =>
+  processes.map((name) => `${what}: processor time of ${name}`);
 
 const FLEET: Promised = [
   'boot storm: from the start of the first until all are ready',
@@ -45,13 +46,34 @@ const FLEET: Promised = [
   ...FLEET_PROCESSES.map((name) => `idle: processor of ${name}`),
   ...churnOf('churn on routers of ten DPUs'),
   '1 rebooted at once, until all are ready',
-  ...changesOf('an address set of a policy on all changed'),
+  ...changesOf('an address set of a policy on all changed', FLEET_PROCESSES),
   'a network over all, 1 ports on each, made',
   ...processorOf('a network over all'),
   'objects in all switches',
-  ...changesOf('one port more of it, and the one before gone'),
+  ...changesOf('one port more of it, and the one before gone', FLEET_PROCESSES),
   ...churnOf('churn on a router of all DPUs'),
-  ...[...SERVICES, 'workers'].map((name) => `memory of ${name}`),
+  ...[...SERVICES, 'workers', 'nats-server'].map((name) => `memory of ${name}`),
+];
+
+const PLAYED_PROCESSES = [...SERVICES, 'workers', 'players', 'nats-server', 'bench'];
+const PLAYED_MEMORY: Promised = PLAYED_PROCESSES.slice(0, -1).map((name) => `memory of ${name}`);
+const MORE = 'one port more, and the one before gone';
+
+const LARGE: Promised = [
+  '3 ports wanted on DPUs that are not there',
+  ...processorOf('ports wanted', [...SERVICES, 'nats-server', 'bench']),
+  'all DPUs started at once, until the last is ready',
+  'the same, until 3 ports are everywhere',
+  ...processorOf('all ports everywhere', PLAYED_PROCESSES),
+  'objects in the switches of 2 DPUs',
+  'entries in the documents of all DPUs',
+  ...PLAYED_MEMORY,
+  ...changesOf(MORE, PLAYED_PROCESSES),
+  `${MORE}, until the last of 2 with a worker, p50`,
+  `${MORE}, until the last of 2 with a worker, p99`,
+  ...['running', 'deltas', 'upserts', 'deletes', 'adopted'].map((name) => `played: ${name}`),
+  ...PLAYED_MEMORY,
+  'network-intent restarted, until it is ready',
 ];
 
 /** By the command line. */
@@ -194,5 +216,5 @@ export const PROMISED: Readonly<Record<string, Promised>> = {
     'DEL of 4 pods at once: processor time on the host',
     'DEL of 4 pods at once: processor time with bus, services and worker',
   ],
-  'fleet --dpus=3 --functions=8': FLEET.map((metric) => `3 DPUs: ${metric}`),
+  'fleet --dpus=3 --functions=8 --full=2': [...FLEET, ...LARGE].map((metric) => `3 DPUs: ${metric}`),
 };
