@@ -3,7 +3,7 @@
 import type { Name } from '@outboard/model';
 import { type Command, compileDocument, observe, type StoredRecord, World } from '@outboard/planner';
 import { applying, functionOf, PlannedFleet } from './planned-fleet.js';
-import { median, note, quantile, report } from './report.js';
+import { median, note, quantile, teller } from './report.js';
 import { isQuick, sized } from './sizes.js';
 
 /** What is timed of it. */
@@ -47,18 +47,7 @@ const portOf = (name: string, network: string, dpu: number, vfNumber: number, mo
     ...more,
   });
 
-function tell(metric: string, value: number, unit: string, most?: number): void {
-  report({
-    bench: 'planner',
-    metric,
-    value,
-    unit,
-    baseline: null,
-    ratio: null,
-    bar: most === undefined ? null : `<= ${most} ${unit}`,
-    ok: most === undefined || value <= most,
-  });
-}
+const tell = teller('planner');
 
 /** Commands in one commit: few enough that most groups run undisturbed on a busy machine. */
 const GROUP = 16;

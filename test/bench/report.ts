@@ -42,6 +42,21 @@ export function report(measurement: Measurement): void {
   );
 }
 
+/** Reports what a benchmark compares with nothing; `most`: the bar, if there is one. */
+export const teller =
+  (bench: string) =>
+  (metric: string, value: number, unit: string, most?: number): void =>
+    report({
+      bench,
+      metric,
+      value,
+      unit,
+      baseline: null,
+      ratio: null,
+      bar: most === undefined ? null : `value <= ${most} ${unit}`,
+      ok: most === undefined || value <= most,
+    });
+
 /** Says something to people; silent with `--json`. */
 export function note(text: string): void {
   if (!asJson) console.log(text);

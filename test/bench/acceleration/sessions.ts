@@ -14,7 +14,7 @@ import { ok, systemClock, unwrap } from '@outboard/core';
 import { FakeWorker } from '@outboard/document-owner/testing';
 import { Program, SERVICE_FLAGS, waitUntil } from '@outboard/testbed';
 import { startNatsServer } from '@outboard/testkit';
-import { quantile, report, timed } from '../report.js';
+import { quantile, teller, timed } from '../report.js';
 import { sized } from '../sizes.js';
 
 const TENANT = 'acme';
@@ -36,17 +36,7 @@ const KIND_OF_STORE = isFull ? 'stored to the disk (fsync)' : 'stored';
 const UID = '0192f3c1-7a2e-7c1b-9d40-5b1f0e6a2c11';
 const MAIN = fileURLToPath(new URL('../../../../services/acceleration-broker/dist/main.js', import.meta.url));
 
-const tell = (metric: string, value: number, unit: string, most?: number): void =>
-  report({
-    bench: 'acceleration',
-    metric,
-    value,
-    unit,
-    baseline: null,
-    ratio: null,
-    bar: most === undefined ? null : `value <= ${most} ${unit}`,
-    ok: most === undefined || value <= most,
-  });
+const tell = teller('acceleration');
 
 const dpuOf = (name: string): object => ({
   apiVersion: 'admin.outboard.dev/v1alpha1',

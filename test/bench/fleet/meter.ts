@@ -1,7 +1,9 @@
 import { SUBJECT_PREFIX } from '@outboard/contracts';
-import { quantile, report } from '../report.js';
+import { quantile, teller } from '../report.js';
 import { sized } from '../sizes.js';
 import { type CpuTimes, cpuSince, type FleetSystem } from './fleet-system.js';
+
+const tellOfFleet = teller('fleet');
 
 /** Changes one after the other whose times are taken. */
 const CHANGES = sized(40, 2);
@@ -51,16 +53,7 @@ export class Meter {
   }
 
   tell(metric: string, value: number, unit: string, bar?: number): void {
-    report({
-      bench: 'fleet',
-      metric: `${this.system.options.dpus} DPUs: ${metric}`,
-      value,
-      unit,
-      baseline: null,
-      ratio: null,
-      bar: bar === undefined ? null : `value <= ${bar} ${unit}`,
-      ok: bar === undefined || value <= bar,
-    });
+    tellOfFleet(`${this.system.options.dpus} DPUs: ${metric}`, value, unit, bar);
   }
 
   /** Mebibytes of each process. */

@@ -1,10 +1,9 @@
 /** What a worker with 1,000 ports takes: memory, processor time when nothing happens, and time to adopt after a restart. */
 import { systemClock } from '@outboard/core';
 import { LocalStack, type Manifest } from '@outboard/local-stack';
-import { note, report, timed } from '../report.js';
+import { note, teller, timed } from '../report.js';
 import { sized } from '../sizes.js';
 
-const BENCH = 'intent';
 const PORTS = sized(1_000, 8);
 const TENANT = 'acme';
 const DPU = {
@@ -37,17 +36,7 @@ const portNumber = (number: number): Manifest => ({
   },
 });
 
-const tell = (metric: string, value: number, unit: string, most: number): void =>
-  report({
-    bench: BENCH,
-    metric,
-    value,
-    unit,
-    baseline: null,
-    ratio: null,
-    bar: `value <= ${most} ${unit}`,
-    ok: value <= most,
-  });
+const tell = teller('intent');
 
 const stack = await LocalStack.start({
   name: `foot${process.pid.toString(36)}`,

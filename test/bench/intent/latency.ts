@@ -7,7 +7,7 @@ import { HEADERS, SUBJECT_PREFIX, subjects } from '@outboard/contracts';
 import { systemClock, unwrap } from '@outboard/core';
 import { LocalStack } from '@outboard/local-stack';
 import { namespacePrefix, waitUntil } from '@outboard/testbed';
-import { note, quantile, report, timed } from '../report.js';
+import { note, quantile, report, teller, timed } from '../report.js';
 import { sized } from '../sizes.js';
 import { BareAttach } from './bare-attach.js';
 
@@ -187,17 +187,9 @@ const medians = (milliseconds: readonly number[], size: number): number[] =>
     Math.round(quantile(milliseconds.slice(index * size, (index + 1) * size), 0.5)),
   );
 
+const intent = teller(BENCH);
 const tell = (metric: string, value: number, unit: string, most?: number): void =>
-  report({
-    bench: BENCH,
-    metric: `${metric} (${durability})`,
-    value,
-    unit,
-    baseline: null,
-    ratio: null,
-    bar: most === undefined ? null : `value <= ${most} ${unit}`,
-    ok: most === undefined || value <= most,
-  });
+  intent(`${metric} (${durability})`, value, unit, most);
 
 function compareIdle(idle: readonly number[], bare: readonly number[]): void {
   for (const [percent, most] of [
