@@ -2,7 +2,7 @@ export * from './credentials.js';
 export { type ParkedMessage, parkedMessage } from './dead-letter.js';
 export { InProcessBroker } from './in-process/broker.js';
 export { connectNats } from './nats/bus.js';
-export type { NatsOptions } from './nats/link.js';
+export { isServerUrl, type NatsOptions } from './nats/link.js';
 export * from './port.js';
 export { type Replay, replay } from './replay.js';
 export * from './roles.js';

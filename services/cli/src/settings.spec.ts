@@ -67,6 +67,10 @@ describe('settings', () => {
 
   it.each([
     [{ server: 'http://bus' }, '--server'],
+    [{ server: 'bus:4222' }, '--server'],
+    [{ server: 'nats://bus:4222,' }, '--server'],
+    [{ server: 'nats://bus:4222, nats://other:4222' }, '--server'],
+    [{ server: 'nats://bus:4222/' }, '--server'],
     [{ tenant: 'Acme' }, '--tenant'],
     [{ tenant: '_' }, '--tenant'],
     [{ timeout: 'soon' }, '--timeout'],
@@ -74,6 +78,20 @@ describe('settings', () => {
     expect(() => resolveSettings(options, {}, '/')).toThrow(
       expect.objectContaining({ reason: 'USAGE', violations: [expect.objectContaining({ field })] }),
     );
+  });
+
+  it('do not repeat a password that is in the address of a server', () => {
+    let refusal: unknown;
+    try {
+      resolveSettings({ server: 'nats://alice:hunter2@bus:4222' }, {}, '/');
+    } catch (error) {
+      refusal = error;
+    }
+    expect(refusal).toMatchObject({
+      reason: 'USAGE',
+      violations: [{ field: '--server', description: expect.stringContaining('--seed') }],
+    });
+    expect(JSON.stringify([refusal, String(refusal)])).not.toContain('hunter2');
   });
 
   it('take the role from the name of the seed file', () => {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { isServerUrl } from '@outboard/bus';
 import { isLabel, isRequester, LABEL_RULE } from '@outboard/contracts';
 import { usageError } from './failure.js';
 
@@ -34,10 +35,11 @@ export function resolveSettings(
   directory: string,
 ): Settings {
   const server = options.server ?? (environment.OUTBOARD_NATS_URL || DEFAULT_SERVER);
-  if (!/^(nats|tls):\/\/\S+$/.test(server)) {
+  if (!server.split(',').every(isServerUrl)) {
+    // Not told what it is instead: a password may be in it.
     throw usageError(
       '--server',
-      `must be an address such as ${DEFAULT_SERVER}, not ${JSON.stringify(server)}`,
+      `must be nats://host:port or tls://host:port such as ${DEFAULT_SERVER}, several joined by commas; who asks is told by --seed`,
     );
   }
   const tenant = options.tenant ?? (environment.OUTBOARD_TENANT || undefined);

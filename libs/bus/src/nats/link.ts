@@ -28,6 +28,9 @@ export interface NatsOptions {
 /** A scheme or none, a host (an IPv6 address in brackets), a port or none. */
 const SERVER = /^((nats|tls):\/\/)?([0-9A-Za-z_.-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?$/;
 
+/** What a server of NATS may be called, with its scheme: no user, no password, no path. */
+export const isServerUrl = (text: string): boolean => text.includes('://') && SERVER.test(text);
+
 /** Between two attempts to reach a server, milliseconds; random, so that a fleet does not return in one instant. */
 const RECONNECT_MINIMUM = 100;
 const RECONNECT_SPREAD = 500;
