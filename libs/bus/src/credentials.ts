@@ -59,6 +59,13 @@ async function makeSeed(file: string): Promise<void> {
   }
 }
 
+/** The seed of a role in a file of any name. Rejects with UNAUTHENTICATED, naming the file, where none is to be had. */
+export async function readSeed(file: string): Promise<Uint8Array> {
+  const seed = await seedOf(file);
+  keyOf(file, seed);
+  return seed;
+}
+
 async function seedOf(file: string): Promise<Uint8Array> {
   try {
     return new TextEncoder().encode((await readFile(file, 'utf8')).trim());
