@@ -62,7 +62,9 @@ export function createProgram({ terminal, run }: ProgramOptions): Command {
     .exitOverride();
   program.addHelpText(
     'after',
-    examples(['outboard ping', 'outboard apply -f examples/', 'outboard get ports -A']),
+    `
+In a checkout, \`npm run outboard -- fleet --dpus N\` simulates a fleet: it is a program of its own.
+${examples(['outboard ping', 'outboard apply -f examples/', 'outboard get ports -A'])}`,
   );
 
   const define = <Options>(

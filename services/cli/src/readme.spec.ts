@@ -32,6 +32,16 @@ function commandsSection(): string {
   return `${START}\n\`\`\`text\n${whole}\n\`\`\`\n\n${sections.join('\n')}\n${END}`;
 }
 
+describe('the help of the whole', () => {
+  it('tells where the fleet is, which is none of its commands', () => {
+    let text = '';
+    createProgram({ terminal: silent, run: async () => {} })
+      .configureOutput({ writeOut: (part) => (text += part) })
+      .outputHelp();
+    expect(text).toContain('npm run outboard -- fleet --dpus N');
+  });
+});
+
 describe('the README', () => {
   it('has the help of every command, as it is', () => {
     const text = readFileSync(README, 'utf8');
