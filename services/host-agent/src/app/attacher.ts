@@ -21,7 +21,7 @@ import { CNI_CODE, CniError } from '../domain/cni-error.js';
 import type { AttachmentRequest } from '../domain/configuration.js';
 import { type Connection, defaultGatewaysOf } from '../domain/result.js';
 import { type ControlPlane, functionJson } from './control-plane.js';
-import { configure, takeBack } from './pod-network.js';
+import { configure, missingGateways, takeBack } from './pod-network.js';
 import type { PortFollower } from './port-follower.js';
 import type { HostPorts } from './releaser.js';
 
@@ -80,15 +80,14 @@ export class Attacher {
       if (signal.aborted) cancel();
       const ready = follower.ready(port, deadline);
       ready.catch(() => {});
-      const connection = connectionOf(port, request);
-      await Promise.race([ready.catch(() => {}), this.ports.clock.delay(GIVE_WAY_MILLISECONDS)]);
-      const defaultGateways = await configure(target.namespace, ifname, connection);
-      const attached: Attachment = {
-        ...attachment,
-        phase: 'attached',
-        connection: { ...connection, defaultGateways },
-      };
+      const givenWay = this.ports.clock.delay(GIVE_WAY_MILLISECONDS);
+      const wanted = connectionOf(port, request);
+      const defaultGateways = await missingGateways(target.namespace, wanted.defaultGateways);
+      const connection = { ...wanted, defaultGateways };
+      const attached: Attachment = { ...attachment, phase: 'attached', connection };
       const write = this.ports.journal.prepare(attached);
+      await Promise.race([ready.catch(() => {}), givenWay]);
+      await configure(target.namespace, ifname, connection);
       await ready;
       write();
       return attached;

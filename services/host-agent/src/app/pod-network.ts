@@ -33,16 +33,25 @@ export const hasInterface = (namespace: NetworkNamespace, ifname: string): boole
     .split('\n')
     .some((line) => line.trimStart().startsWith(`${ifname}:`));
 
-/**
- * Makes the interface of a pod what its port says, and up. Families that the pod has a default route of keep it, so a
- * second network does not take the first one's away. Returns the gateways of the routes that were made.
- * Throws AppError INTERNAL with the kernel's refusal.
- */
+/** Those of the gateways of whose family the pod has no default route: a second network does not take the first one's away. */
+export function missingGateways(
+  namespace: NetworkNamespace,
+  gateways: readonly string[],
+): Promise<readonly string[]> {
+  return withSocket(namespace, async (socket) => {
+    const missing: string[] = [];
+    for (const gateway of gateways)
+      if (!(await hasDefaultRoute(socket, familyOf(gateway)))) missing.push(gateway);
+    return missing;
+  });
+}
+
+/** Makes the interface of a pod what its port says, and up. Throws AppError INTERNAL with the kernel's refusal. */
 export function configure(
   namespace: NetworkNamespace,
   ifname: string,
   connection: Connection,
-): Promise<readonly string[]> {
+): Promise<void> {
   return withSocket(namespace, (socket) => configureBy(socket, namespace, ifname, connection));
 }
 
@@ -51,7 +60,7 @@ async function configureBy(
   namespace: NetworkNamespace,
   ifname: string,
   connection: Connection,
-): Promise<readonly string[]> {
+): Promise<void> {
   const device = socket.quickLink(ifname);
   if (device === undefined) throw new AppError('INTERNAL', `configure ${ifname}: it is gone`);
   const { ifiIndex } = device;
@@ -61,9 +70,6 @@ async function configureBy(
     [`net/ipv6/conf/${ifname}/accept_dad`]: '0',
   });
   const version6 = connection.addresses.some(({ ip }) => familyOf(ip) === AF.INET6);
-  const gateways: string[] = [];
-  for (const gateway of connection.defaultGateways)
-    if (!(await hasDefaultRoute(socket, familyOf(gateway)))) gateways.push(gateway);
   const messages = [
     // An address is changed while the device is down.
     link.change({
@@ -74,11 +80,10 @@ async function configureBy(
     }),
     link.change({ ifiIndex, ...upFlags() }),
     ...connection.addresses.map((each) => addressMessage(ifiIndex, each)),
-    ...gateways.map((gateway) => defaultRouteMessage(ifiIndex, gateway)),
+    ...connection.defaultGateways.map((gateway) => defaultRouteMessage(ifiIndex, gateway)),
   ];
   // Not on this thread: the kernel changes one device at a time, and others may be on their way.
   await applyAll(socket, `configure ${ifname}`, messages, { offThread: true });
-  return gateways;
 }
 
 /** How the interface of a pod differs from what it was given, a sentence each. */
