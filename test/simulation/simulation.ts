@@ -419,9 +419,9 @@ export class Simulation {
     const conflicts = new Map<string, number>();
     for (const { metadata, spec, status } of this.#ports()) {
       const name = `${metadata.tenant}/${metadata.name}`;
-      const { serialNumber, vfNumber } = spec.function ?? {};
+      const bound = spec.function;
       const held = [
-        `function ${serialNumber}/${vfNumber}`,
+        ...(bound ? [`function ${bound.serialNumber}/${bound.vfNumber}`] : []),
         ...status.addresses.map(({ ip }) => `address ${metadata.tenant} ${ip}`),
       ];
       for (const each of held) {
