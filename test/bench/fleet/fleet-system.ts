@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { connectNats, STREAMS, type StreamBus } from '@outboard/bus';
-import { unwrap } from '@outboard/core';
+import { invariant, unwrap } from '@outboard/core';
 import { FleetClient } from '@outboard/fleet-simulator';
 import { Program, processUsage, SERVICE_FLAGS } from '@outboard/testbed';
 import { type NatsServer, startNatsServer } from '@outboard/testkit';
@@ -108,9 +108,10 @@ export class FleetSystem implements AsyncDisposable {
   /** Seconds from the start of this service's new process until it is ready. */
   async restart(name: string): Promise<number> {
     const service = this.services.find((each) => each.name === name);
-    await service?.stop();
+    invariant(service, `${name} is one of the services`);
+    await service.stop();
     const started = performance.now();
-    await service?.start();
+    await service.start();
     return (performance.now() - started) / 1_000;
   }
 

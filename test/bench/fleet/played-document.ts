@@ -139,10 +139,18 @@ export class PlayedDocument {
     this.#reporting = false;
   }
 
-  async #request(channel: 'sync' | 'observed', body: Uint8Array): Promise<Uint8Array | undefined> {
-    const subject = subjects.dpu(this.dpu, channel, this.owner);
-    const options = { deadlineMilliseconds: DEADLINE_MILLISECONDS };
-    const reply = await this.bus.request(subject, { headers: {}, body }, options);
-    return reply.ok ? reply.value.body : undefined;
+  #request(channel: 'sync' | 'observed', body: Uint8Array): Promise<Uint8Array | undefined> {
+    return requestBytes(this.bus, subjects.dpu(this.dpu, channel, this.owner), body);
   }
+}
+
+/** What a service answers; undefined: nothing in time, or a refusal. */
+export async function requestBytes(
+  bus: Bus,
+  subject: string,
+  body: Uint8Array,
+): Promise<Uint8Array | undefined> {
+  const options = { deadlineMilliseconds: DEADLINE_MILLISECONDS };
+  const reply = await bus.request(subject, { headers: {}, body }, options);
+  return reply.ok ? reply.value.body : undefined;
 }

@@ -12,12 +12,11 @@ import {
 import { systemClock, unwrap } from '@outboard/core';
 import type { Capability, DiscoveredFunction } from '@outboard/dataplane';
 import { fleetDpu } from '@outboard/fleet-simulator';
-import { type PlayedCounts, PlayedDocument } from './played-document.js';
+import { type PlayedCounts, PlayedDocument, requestBytes } from './played-document.js';
 
 /** As the workers of a simulated fleet have it. */
 const UNDERLAY_MTU = 1_600;
 const FIRST_HEARTBEAT_MILLISECONDS = 1_000;
-const DEADLINE_MILLISECONDS = 10_000;
 const OWNERS = ['network', 'admin'];
 
 /** What every played DPU has. */
@@ -116,10 +115,7 @@ export class PlayedDpu {
     if (!this.#closed) this.#next = systemClock.schedule(interval, () => void this.#beat());
   }
 
-  async #request(channel: 'inventory' | 'heartbeat', body: Uint8Array): Promise<Uint8Array | undefined> {
-    const subject = subjects.dpu(this.#name, channel, 'admin');
-    const options = { deadlineMilliseconds: DEADLINE_MILLISECONDS };
-    const reply = await this.bus.request(subject, { headers: {}, body }, options);
-    return reply.ok ? reply.value.body : undefined;
+  #request(channel: 'inventory' | 'heartbeat', body: Uint8Array): Promise<Uint8Array | undefined> {
+    return requestBytes(this.bus, subjects.dpu(this.#name, channel, 'admin'), body);
   }
 }
