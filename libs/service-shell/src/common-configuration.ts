@@ -1,3 +1,4 @@
+import { isServerUrl } from '@outboard/bus';
 import type { EnvironmentReader } from './environment.js';
 
 /** What every process of Outboard is told. */
@@ -13,12 +14,11 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 const MAX_SERVERS = 16;
-const SERVER = /^(nats|tls):\/\/(\[[0-9a-f:.]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(:[0-9]{1,5})?$/i;
 
 export function readCommonConfiguration(environment: EnvironmentReader): CommonConfiguration {
   const servers = environment.read(
     'OUTBOARD_NATS_URL',
-    (value) => value.split(',').length <= MAX_SERVERS && value.split(',').every((url) => SERVER.test(url)),
+    (value) => value.split(',').length <= MAX_SERVERS && value.split(',').every(isServerUrl),
     `nats://host:port or tls://host:port, up to ${MAX_SERVERS} of one cluster, separated by commas`,
   );
   return {
