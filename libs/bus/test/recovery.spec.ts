@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { connect } from '@nats-io/transport-node';
 import { SUBJECT_PREFIX } from '@outboard/contracts';
@@ -330,6 +332,32 @@ describe('NATS that fails', () => {
         code: 'UNAVAILABLE',
         message: expect.stringContaining('nats://127.0.0.1:1'),
       });
+    });
+
+    it('a server that is not there is waited for with a word; one that says nothing, after a second', async () => {
+      const connections: Socket[] = [];
+      const silent = createServer((socket) => connections.push(socket)).listen(0, '127.0.0.1');
+      await once(silent, 'listening');
+      const silentUrl = `nats://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+      const told: string[] = [];
+      const attempt = (servers: string) =>
+        connectNats({
+          servers,
+          name: 'x',
+          connectMilliseconds: 2_500,
+          waiting: ({ code, message }) => told.push(`${code}: ${message}`),
+        });
+      try {
+        await expect(attempt('nats://127.0.0.1:1')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+        await expect(attempt(silentUrl)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      } finally {
+        silent.close();
+        for (const connection of connections) connection.destroy();
+      }
+      expect(told).toEqual([
+        expect.stringMatching(/^UNAVAILABLE: NATS at nats:\/\/127\.0\.0\.1:1 cannot be reached: .*refused/i),
+        `UNAVAILABLE: NATS at ${silentUrl} cannot be reached: no answer yet`,
+      ]);
     });
 
     it('tells that it is reconnecting, and connected again', async () => {

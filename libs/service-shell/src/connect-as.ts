@@ -20,7 +20,9 @@ export async function connectAs(
     natsServers,
     natsSeedFile,
     connectMilliseconds,
-  }: Pick<CommonConfiguration, 'natsServers' | 'natsSeedFile'> & Pick<NatsOptions, 'connectMilliseconds'>,
+    waiting,
+  }: Pick<CommonConfiguration, 'natsServers' | 'natsSeedFile'> &
+    Pick<NatsOptions, 'connectMilliseconds' | 'waiting'>,
 ): Promise<StreamBus> {
   const seed = natsSeedFile === undefined ? undefined : await seedOf(natsSeedFile);
   return connectNats({
@@ -29,6 +31,7 @@ export async function connectAs(
     inboxPrefix: inboxPrefixOf(role),
     ...(seed !== undefined && { seed }),
     ...(connectMilliseconds !== undefined && { connectMilliseconds }),
+    ...(waiting && { waiting }),
   });
 }
 

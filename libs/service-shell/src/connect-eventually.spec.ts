@@ -26,6 +26,25 @@ describe('the first connection', () => {
     },
   );
 
+  it('is waited for with a word at once, and not two of the same with one attempt', async () => {
+    const { clock, log, ports } = bench();
+    const why = new AppError('UNAVAILABLE', 'nobody listens');
+    let giveUp = (_: AppError): void => {};
+    void connectEventually<never>((waiting) => {
+      waiting(why);
+      return new Promise((_, reject) => {
+        giveUp = reject;
+      });
+    }, ports);
+    expect(log.at('warn')).toEqual(['no bus yet: nobody listens']);
+    giveUp(why);
+    await clock.advance(60_000);
+    expect(log.at('warn')).toEqual(Array(2).fill('no bus yet: nobody listens'));
+    giveUp(new AppError('UNAUTHENTICATED', 'no such user'));
+    await clock.advance(0);
+    expect(log.at('warn').at(-1)).toBe('no bus yet: no such user');
+  });
+
   it('is given up when its parameters are wrong', async () => {
     const { ports } = bench();
     const wrong = new AppError('INVALID_ARGUMENT', 'no such scheme');

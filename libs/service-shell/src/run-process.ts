@@ -49,13 +49,16 @@ export async function runProcess<Configuration extends { readonly logLevel: LogL
   };
   process.on('uncaughtException', fail).on('unhandledRejection', fail);
 
-  const running = await definition.start(configuration, log);
+  let running: RunningProcess | undefined;
   const end = (signal: NodeJS.Signals): void => {
     log.info({ signal }, `${service} ends`);
+    // What waits for a bus has nothing to put in order; all of it is made to be killed at any time.
+    if (!running) process.exit(0);
     setTimeout(() => fail(new Error('it did not end in time')), SHUTDOWN_MILLISECONDS).unref();
     running[Symbol.asyncDispose]().then(() => process.exit(0), fail);
   };
   process.once('SIGTERM', end).once('SIGINT', end);
+  running = await definition.start(configuration, log);
   running.closed?.catch(fail);
   const facts = await running.ready;
   log.info({ ...facts, milliseconds: Math.round(performance.now()) }, 'ready');

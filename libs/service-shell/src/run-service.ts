@@ -10,6 +10,7 @@ import { type Durability, openSqliteStore, type Store } from '@outboard/store';
 import type { Logger } from 'pino';
 import { type CommonConfiguration, readCommonConfiguration } from './common-configuration.js';
 import { connectAs } from './connect-as.js';
+import { connectEventually } from './connect-eventually.js';
 import type { EnvironmentReader } from './environment.js';
 import type { Log } from './log.js';
 import { nestLogger } from './nest-logger.js';
@@ -93,7 +94,11 @@ async function startService<Configuration, Running extends Service>(
       else log.info({}, 'the database takes changes again');
     },
   });
-  const bus = await connectAs(definition, configuration);
+  const bus = await connectEventually((waiting) => connectAs(definition, { ...configuration, waiting }), {
+    clock: systemClock,
+    random: systemRandom,
+    log,
+  });
   bus.onState((state) => log.info({ state }, 'bus'));
   const streams = await StreamKeeper.open({ bus, clock: systemClock, random: systemRandom, log });
   const service = definition.create(

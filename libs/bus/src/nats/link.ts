@@ -21,6 +21,8 @@ export interface NatsOptions {
   readonly inboxPrefix?: string;
   /** How long the first connection is tried. Default 10 seconds. */
   readonly connectMilliseconds?: number;
+  /** Told once what keeps the first connection from being there, while it is tried. */
+  readonly waiting?: (why: AppError) => void;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -39,6 +41,8 @@ const RECONNECT_SPREAD = 500;
 const PING_INTERVAL = 10_000;
 
 const DEFAULT_CONNECT_MILLISECONDS = 10_000;
+/** A server may be silent for so long before that is worth a word, milliseconds. */
+const WORTH_A_WORD = 1_000;
 
 /** What depends on the connection. Called in the order of registration. */
 export interface LinkListener {
@@ -77,12 +81,34 @@ export class Link {
     const problems = optionProblems(options);
     if (problems) throw problems;
     const { clock = systemClock, random = systemRandom } = options;
-    const limit = clock.monotonic() + (options.connectMilliseconds ?? DEFAULT_CONNECT_MILLISECONDS);
-    const servers = typeof options.servers === 'string' ? [options.servers] : [...options.servers];
+    const { connectMilliseconds = DEFAULT_CONNECT_MILLISECONDS } = options;
+    let tell = (why: string): void => {
+      tell = () => {};
+      options.waiting?.(unreachable(options, why));
+    };
+    const silence = clock.schedule(WORTH_A_WORD, () => tell('no answer yet'));
+    try {
+      const connection = await Link.#connect(options, { clock, random }, connectMilliseconds, (why) =>
+        tell(why),
+      );
+      return new Link(connection, { ...options, clock, random });
+    } finally {
+      silence[Symbol.dispose]();
+    }
+  }
+
+  static async #connect(
+    options: NatsOptions,
+    { clock, random }: { clock: Clock; random: Random },
+    milliseconds: number,
+    waiting: (why: string) => void,
+  ): Promise<NatsConnection> {
+    const limit = clock.monotonic() + milliseconds;
+    const servers = serversOf(options);
     const reconnectDelay = (): number => RECONNECT_MINIMUM + RECONNECT_SPREAD * random.fraction();
     for (;;) {
       try {
-        const connection = await connect({
+        return await connect({
           servers,
           name: options.name,
           inboxPrefix: inboxPrefixOf(options),
@@ -95,7 +121,6 @@ export class Link {
           timeout: Math.max(1, limit - clock.monotonic()),
           ...(options.seed ? { authenticator: nkeyAuthenticator(trimmed(options.seed)) } : {}),
         });
-        return new Link(connection, { ...options, clock, random });
       } catch (cause) {
         const why = cause instanceof Error ? cause.message : String(cause);
         if (cause instanceof AuthorizationError && !isTooSlow(why)) {
@@ -113,11 +138,8 @@ export class Link {
           });
         }
         const delay = reconnectDelay();
-        if (clock.monotonic() + delay >= limit) {
-          throw new AppError('UNAVAILABLE', `NATS at ${servers.join(', ')} cannot be reached: ${why}`, {
-            cause,
-          });
-        }
+        if (clock.monotonic() + delay >= limit) throw unreachable(options, why, cause);
+        waiting(why);
         await clock.delay(delay);
       }
     }
@@ -222,18 +244,22 @@ export class Link {
   }
 }
 
+const serversOf = ({ servers }: NatsOptions): string[] =>
+  typeof servers === 'string' ? [servers] : [...servers];
+
+const unreachable = (options: NatsOptions, why: string, cause?: unknown): AppError =>
+  new AppError('UNAVAILABLE', `NATS at ${serversOf(options).join(', ')} cannot be reached: ${why}`, {
+    cause,
+  });
+
 /** A seed is one word; files that people wrote end with a line break. */
 const trimmed = (seed: Uint8Array): Uint8Array =>
   new TextEncoder().encode(new TextDecoder().decode(seed).trim());
 
-function optionProblems({
-  servers,
-  name,
-  inboxPrefix,
-  connectMilliseconds,
-}: NatsOptions): AppError | undefined {
+function optionProblems(options: NatsOptions): AppError | undefined {
+  const { name, inboxPrefix, connectMilliseconds } = options;
   const problems = new Problems();
-  const addresses = typeof servers === 'string' ? [servers] : servers;
+  const addresses = serversOf(options);
   // Without any, the client would take a server on this machine.
   if (addresses.length === 0) problems.add('servers', 'must name at least one server');
   for (const [index, address] of addresses.entries()) {

@@ -35,11 +35,10 @@ export async function startWorker(configuration: WorkerConfiguration, log: Log):
   const hops = new HopHealthBoard();
   const engine = createEngine({ driver, owners, resyncMilliseconds, hopHealth: hops, ...environment });
   const end = new AbortController();
-  const bus = connectEventually(() => connectAs(roles.worker(configuration.dpu), configuration), {
-    ...environment,
-    log,
-    signal: end.signal,
-  });
+  const bus = connectEventually(
+    (waiting) => connectAs(roles.worker(configuration.dpu), { ...configuration, waiting }),
+    { ...environment, log, signal: end.signal },
+  );
   bus.then(
     (value) => {
       connected = value;

@@ -51,12 +51,10 @@ export async function startHostAgent(configuration: HostAgentConfiguration, log:
   );
   const end = new AbortController();
   let connected: Bus | undefined;
-  const connecting = connectEventually(() => connectAs(roles.hostAgent(host), configuration), {
-    clock,
-    random: systemRandom,
-    log,
-    signal: end.signal,
-  });
+  const connecting = connectEventually(
+    (waiting) => connectAs(roles.hostAgent(host), { ...configuration, waiting }),
+    { clock, random: systemRandom, log, signal: end.signal },
+  );
   const closed = connecting.then((value) => {
     connected = value;
     bus.connected(value);

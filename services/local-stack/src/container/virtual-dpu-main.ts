@@ -62,8 +62,9 @@ async function followPorts(
   log: Logger,
   signal: AbortSignal,
 ): Promise<void> {
+  const waiting = (why: AppError): void => log.warn({ reason: why.message }, 'no ports yet');
   const bus = await eventually(
-    () => connectAs(roles.host(configuration.dpu.name), configuration),
+    () => connectAs(roles.host(configuration.dpu.name), { ...configuration, waiting }),
     log,
     signal,
   );
