@@ -13,11 +13,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-process.exitCode = await runOutboard(process.argv.slice(2), {
-  terminal: processTerminal(),
+const exitCode = await runOutboard(process.argv.slice(2), {
+  terminal: processTerminal(interrupted.signal),
   environment: process.env,
   directory: process.cwd(),
   clock: systemClock,
   signal: interrupted.signal,
   connect: async (settings) => (await import('./connect.js')).connect(settings),
 });
+// A connection that is still tried, or an answer that is still awaited, would keep the process.
+if (interrupted.signal.aborted) process.exit(exitCode);
+process.exitCode = exitCode;

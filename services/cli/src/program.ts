@@ -7,6 +7,8 @@ import { VERSION } from './version.js';
 /** A command line, understood. The code of the command is loaded when it is executed: help needs none of it. */
 export interface Invocation {
   readonly options: CommonOptions & { readonly output?: string };
+  /** It only looks: it may be left at any time. */
+  readonly changesNothing: boolean;
   execute(session: Session): Promise<void>;
 }
 
@@ -22,6 +24,8 @@ export interface ProgramOptions {
 }
 
 const HELP_WIDTH = 100;
+/** What changes nothing. */
+const LOOKS = { changesNothing: true };
 
 const KIND_HELP = `
 Kinds: dpu, dpunetworkconfiguration, functionpool, function, physicalnetwork, encapsulationpolicy,
@@ -71,13 +75,14 @@ ${examples(['outboard ping', 'outboard apply -f examples/', 'outboard get ports 
     name: string,
     description: string,
     load: () => Promise<CommandFunction<Options>>,
+    { changesNothing = false } = {},
   ): Command => {
     const command = program.command(name).description(description).copyInheritedSettings(program);
     command.action(async () => {
       const options = command.optsWithGlobals<Options & Invocation['options']>();
       const execute = async (session: Session): Promise<void> =>
         (await load())(session, command.args, options);
-      await run({ options, execute });
+      await run({ options, changesNothing, execute });
     });
     return command;
   };
@@ -103,7 +108,7 @@ the rest goes on after a refusal.
 ${examples(['outboard apply -f network.yaml -f ports/', 'outboard apply -f - --dry-run < ports.json', 'outboard -t acme apply -f ports.yaml'])}`,
     );
 
-  define('get', 'Show resources.', async () => (await import('./commands/get.js')).get)
+  define('get', 'Show resources.', async () => (await import('./commands/get.js')).get, LOOKS)
     .argument('<kind>', 'KIND, KIND/NAME or all')
     .argument('[name...]', 'names of resources; none: all of the kind')
     .addOption(output(['table', 'wide', 'json', 'yaml', 'name']))
@@ -124,6 +129,7 @@ ${examples(['outboard -t acme get ports', 'outboard get ports -A -o wide --field
     'describe',
     'Show all about a resource: spec, status, conditions, who uses it, its latest events.',
     async () => (await import('./commands/describe.js')).describe,
+    LOOKS,
   )
     .argument('<kind>', 'KIND or KIND/NAME')
     .argument('[name...]', 'names of resources')
@@ -151,6 +157,7 @@ ${examples(['outboard -t acme delete port web-0 web-1', 'outboard delete -f exam
     'watch',
     'Follow the state: what is there, then a line for every change.',
     async () => (await import('./commands/watch.js')).watch,
+    LOOKS,
   )
     .argument('<kind>', 'KIND, KIND/NAME or all')
     .argument('[name]', 'name of a resource')
@@ -162,6 +169,7 @@ ${examples(['outboard -t acme delete port web-0 web-1', 'outboard delete -f exam
     'events',
     'Show the log of events: accepted, refused, ready, notready, deleted.',
     async () => (await import('./commands/events.js')).events,
+    LOOKS,
   )
     .argument('[kind]', 'KIND, KIND/NAME or all')
     .argument('[name]', 'name of a resource')
@@ -185,6 +193,7 @@ ${examples(['outboard -t acme delete port web-0 web-1', 'outboard delete -f exam
     'explain',
     'Tell what becomes of a flow: the verdict, what decides, and the way hop by hop.',
     async () => (await import('./commands/explain.js')).explain,
+    LOOKS,
   )
     .requiredOption('--from <port>', 'port/NAME that begins it')
     .requiredOption('--to <port>', 'port/NAME or an address')
@@ -207,6 +216,7 @@ ${examples([
     'trace',
     'Send a flow between pods of a testbed, and compare what packets do with what is explained.',
     async () => (await import('./commands/trace.js')).trace,
+    LOOKS,
   )
     .requiredOption('--from <port>', 'port/NAME whose pod begins it')
     .requiredOption('--to <port>', 'port/NAME or an address')
@@ -228,6 +238,7 @@ ${examples([
     'counters',
     'Show how many packets and bytes the rules of a security policy have decided on, or the hops of a chain were given.',
     async () => (await import('./commands/counters.js')).counters,
+    LOOKS,
   )
     .argument('<kind>', 'securitypolicy or servicechain')
     .argument('<name>', 'which one')
@@ -248,7 +259,7 @@ ${examples([
 ])}`,
     );
 
-  define('logs', 'Show what a workload says.', async () => (await import('./commands/logs.js')).logs)
+  define('logs', 'Show what a workload says.', async () => (await import('./commands/logs.js')).logs, LOOKS)
     .argument('<workload>', 'which one')
     .option('-f, --follow', 'go on with whatever it says, until interrupted')
     .option('--tail <number>', 'how many of the last lines, 1 to 1000 (default: 100)')
@@ -287,6 +298,7 @@ ${examples([
     'layer1',
     "Show what a DPU's dataplane is made of, as its kernel or its switch names it.",
     async () => (await import('./commands/layer1.js')).layer1,
+    LOOKS,
   )
     .argument('<verb>', 'get')
     .argument(
@@ -430,6 +442,7 @@ ${examples(['outboard -t acme wait port web-0 web-1 --for condition=Ready --time
     'ping',
     'Show which services run, with versions, instances and statistics.',
     async () => (await import('./commands/ping.js')).ping,
+    LOOKS,
   )
     .addOption(output(['table', 'json']))
     .addHelpText('after', examples(['outboard ping', 'outboard ping -o json']));

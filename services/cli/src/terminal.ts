@@ -1,4 +1,6 @@
+import { addAbortSignal } from 'node:stream';
 import { AppError } from '@outboard/core';
+import { Interrupted } from './interruption.js';
 
 /** Where a command reads and writes. */
 export interface Terminal {
@@ -15,8 +17,8 @@ export interface Terminal {
 /** Nobody reads standard output any more, as behind `| head`. */
 export class OutputClosed extends Error {}
 
-/** The terminal, pipes or files that the process was started with. */
-export function processTerminal(): Terminal {
+/** The terminal, pipes or files that the process was started with. The signal ends what reads standard input. */
+export function processTerminal(signal: AbortSignal): Terminal {
   const { stdin, stdout, stderr } = process;
   let isClosed = false;
   const closed = new Promise<never>((_, reject) => {
@@ -37,14 +39,30 @@ export function processTerminal(): Terminal {
     async readInput(maxBytes) {
       const chunks: Buffer[] = [];
       let size = 0;
-      for await (const chunk of stdin) {
-        size += (chunk as Buffer).length;
-        if (size > maxBytes) {
-          throw AppError.invalid([{ field: '-', description: `must be at most ${maxBytes} bytes` }]);
+      try {
+        for await (const chunk of addAbortSignal(signal, stdin)) {
+          size += (chunk as Buffer).length;
+          if (size > maxBytes) {
+            throw AppError.invalid([{ field: '-', description: `must be at most ${maxBytes} bytes` }]);
+          }
+          chunks.push(chunk as Buffer);
         }
-        chunks.push(chunk as Buffer);
+      } catch (thrown) {
+        throw signal.aborted ? new Interrupted() : thrown;
       }
       return Buffer.concat(chunks);
     },
   };
 }
+
+/** The terminal, on which nothing more appears after the signal. */
+export const silentAfter = (signal: AbortSignal, terminal: Terminal): Terminal => ({
+  isInteractive: terminal.isInteractive,
+  write: async (text) => {
+    if (!signal.aborted) await terminal.write(text);
+  },
+  tell: (text) => {
+    if (!signal.aborted) terminal.tell(text);
+  },
+  readInput: (maxBytes) => terminal.readInput(maxBytes),
+});

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { InProcessBroker } from '@outboard/bus';
 import { AppError } from '@outboard/core';
-import { World } from './world.js';
+import { list, network, World } from './world.js';
 
 let world: World;
 
@@ -67,6 +67,28 @@ describe('what fails', () => {
     const { exitCode, stderr } = await world.outboard('events -A', { connect: async () => broker.connect() });
     expect(exitCode).toBe(1);
     expect(stderr).toContain('the services make the streams');
+  });
+
+  it('to come at all is left at once by who interrupts it, without a word', async () => {
+    const connecting = world.outboard('apply -f -', {
+      ...list(network('blue')),
+      connect: () => new Promise(() => {}),
+    });
+    let asked = (): void => {};
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const bus = world.connect();
+    bus.request = () => {
+      asked();
+      return new Promise(() => {});
+    };
+    const looking = world.outboard('get dpus', { connect: async () => bus });
+    await isAsked;
+    for (const running of [connecting, looking]) {
+      running.interrupt();
+      expect(await running).toEqual({ exitCode: 130, stdout: '', stderr: '' });
+    }
   });
 
   it('takes too long with 124', async () => {

@@ -62,7 +62,12 @@ class Command {
   #stdout = '';
   #stderr = '';
 
-  constructor(commandLine: string, input = '', environment: Readonly<Record<string, string>> = {}) {
+  /** @param input null: it is still being written. */
+  constructor(
+    commandLine: string,
+    input: string | null = '',
+    environment: Readonly<Record<string, string>> = {},
+  ) {
     this.#child = spawn(process.execPath, [MAIN, ...commandLine.split(' ')], {
       cwd: folder,
       env: { PATH: process.env.PATH, OUTBOARD_NATS_URL: server.url, ...environment },
@@ -75,7 +80,7 @@ class Command {
     this.#child.stderr?.on('data', (chunk) => {
       this.#stderr += chunk;
     });
-    this.#child.stdin?.end(input);
+    if (input !== null) this.#child.stdin?.end(input);
     this.ended = new Promise((resolve) => {
       this.#child.once('close', (exitCode) => {
         children.delete(this.#child);
@@ -97,6 +102,13 @@ class Command {
 
   interrupt(): void {
     this.#child.kill('SIGINT');
+  }
+
+  /** Resolves when it has read almost all of that, which is more than a pipe holds. */
+  reads(text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#child.stdin?.write(text, (failure) => (failure ? reject(failure) : resolve()));
+    });
   }
 
   /** Nobody reads any more. */
@@ -252,6 +264,13 @@ describe('the built command against nats-server with permissions', () => {
     await run('delete -t acme network seen');
     await run('apply -f -', list(network('unseen')).input);
     expect(await watching.ended).toMatchObject({ exitCode: 0, stderr: '' });
+  });
+
+  it('ends when it is interrupted while it reads standard input', async () => {
+    const applying = new Command('apply -f -', null);
+    await applying.reads(' '.repeat(4 * 1024 * 1024));
+    applying.interrupt();
+    expect(await applying.ended).toEqual({ exitCode: 130, stdout: '', stderr: '' });
   });
 
   it('reads files', async () => {

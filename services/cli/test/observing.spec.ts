@@ -233,7 +233,8 @@ describe('outboard wait', () => {
   });
 
   it('ends when it is interrupted', async () => {
-    const running = world.outboard('wait -t acme port none --for condition=Ready');
+    const running = world.outboard('wait -t acme port none web-0 --for condition=Ready');
+    await running.shows('port/web-0 condition met');
     running.interrupt();
     const { exitCode, stderr } = await running;
     expect(exitCode).toBe(130);
