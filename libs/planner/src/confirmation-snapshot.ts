@@ -1,4 +1,4 @@
-import type { Name } from '@outboard/model';
+import type { Name, Uid } from '@outboard/model';
 import { confirmObject, expectObject } from './awaited.js';
 import { confirm, expectConfirmation } from './confirmation.js';
 import type {
@@ -11,11 +11,12 @@ import type {
   RouterEntry,
 } from './entries.js';
 
+import type { PortRecord } from './records.js';
 import { nameKey, type World } from './world.js';
 
 /**
- * What DPUs have still to confirm of policies, of routers, their networks and their ports: not a function of the records, so that an
- * attempt that is undone must restore it.
+ * What DPUs have still to confirm of policies, of routers, their networks and their ports, and what has still to be
+ * written of ports: not a function of the records, so that an attempt that is undone must restore it.
  */
 export class ConfirmationSnapshot {
   readonly #unconfirmed = new Map<DpuEntry, readonly (readonly [uid: string, sequence: number])[]>();
@@ -27,11 +28,15 @@ export class ConfirmationSnapshot {
   readonly #ofPolicies = new Map<string, ReadonlyMap<DpuEntry, number>>();
   /** By the router's key. */
   readonly #ofRouters = new Map<string, ReadonlyMap<Name, number>>();
+  readonly #unwritten: ReadonlyMap<Uid, PortRecord>;
+  readonly #outdated: readonly Uid[];
 
   constructor(
     private readonly world: World,
     routers: Iterable<RouterEntry>,
   ) {
+    this.#unwritten = new Map(world.unwritten);
+    this.#outdated = [...world.outdated].map(({ record }) => record.resource.metadata.uid);
     for (const entry of this.#awaitedPolicies())
       this.#ofPolicies.set(entry.record.resource.metadata.uid, awaitedOf(entry, dpusOf(world, entry)));
     for (const { tenant, name, unconfirmed, networks, netlinkObjects } of routers) {
@@ -45,6 +50,14 @@ export class ConfirmationSnapshot {
   }
 
   restore(): void {
+    const { unwritten, outdated, portsByUid } = this.world;
+    unwritten.clear();
+    for (const [uid, record] of this.#unwritten) unwritten.set(uid, record);
+    outdated.clear();
+    for (const uid of this.#outdated) {
+      const port = portsByUid.get(uid);
+      if (port) outdated.add(port);
+    }
     for (const [dpu, entries] of this.#unconfirmed) {
       for (const port of [...dpu.unconfirmed.keys()]) confirm(port, dpu);
       for (const [uid, sequence] of entries) {

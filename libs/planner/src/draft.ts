@@ -1,10 +1,10 @@
-import { equal } from '@outboard/core';
+import { equal, invariant } from '@outboard/core';
 import type { Context, Decision, RecordChange } from './api.js';
 import type { Placement, PortEntry } from './entries.js';
-import { propagationOf } from './present.js';
+import { propagationOf } from './propagation.js';
 import { keyOf, type PortRecord, type RecordKey, type StoredRecord } from './records.js';
 import { healthOf } from './trouble.js';
-import { TOLD_AT_ONCE, type World } from './world.js';
+import type { World } from './world.js';
 
 interface Step {
   readonly key: RecordKey;
@@ -24,10 +24,14 @@ export class Draft {
   readonly #version: string;
   /** Networks, by uid, of which something was released: DPUs that leave them are waited for already. */
   readonly #released = new Set<string>();
+  /** Ports that were told anew. */
+  #told = 0;
 
+  /** @param toldAtOnce more ports than these are told by the decisions that follow. */
   constructor(
     readonly world: World,
     readonly context: Context,
+    private readonly toldAtOnce = world.toldAtOnce,
   ) {
     this.#version = `${context.revision}`;
     world.startRevision(context.revision);
@@ -53,9 +57,32 @@ export class Draft {
     const revised = this.#revise(record);
     const key = keyOf(revised);
     const before = this.world.find(key);
+    const { uid } = revised.resource.metadata;
+    const stored = this.world.unwritten.get(uid);
+    this.world.unwritten.delete(uid);
     const entry = this.world.putPort(revised, placement);
     withPropagation(entry);
-    this.#note(key, before, entry.record);
+    this.#note(key, before, entry.record, stored);
+  }
+
+  /**
+   * Only the status of a port is another, which the decision is not about. Where there are too many of such, the world has
+   * all of it, and what this decision does not write is left to `retell`. Tells whether this one does.
+   */
+  tellPort(record: PortRecord, placement: Placement): boolean {
+    const key = keyOf(record);
+    if (this.#changes.has(textOf(key)) || this.#told++ < this.toldAtOnce) {
+      this.putPort(record, placement);
+      return true;
+    }
+    const before = this.world.find(key);
+    invariant(before?.kind === 'Port', 'what is told anew is known');
+    const entry = this.world.putPort(this.#revise(record), placement);
+    withPropagation(entry);
+    this.#steps.push({ key, before });
+    const { uid } = before.resource.metadata;
+    if (!this.world.unwritten.has(uid)) this.world.unwritten.set(uid, before);
+    return false;
   }
 
   remove(key: RecordKey): void {
@@ -71,7 +98,7 @@ export class Draft {
       if (news) this.put(news);
     }
     for (const [index, port] of this.world.takeSettled().entries()) {
-      if (index < TOLD_AT_ONCE) this.putPort(port.record, port.placement);
+      if (index < this.toldAtOnce) this.putPort(port.record, port.placement);
       else this.world.outdated.add(port);
     }
     this.#countPropagation();
@@ -109,12 +136,18 @@ export class Draft {
     this.world.serviceChains.takeMoved();
   }
 
-  #note(key: RecordKey, before: StoredRecord | undefined, after: StoredRecord | undefined): void {
+  /** `stored`: what its row says, if that is not what it was before. */
+  #note(
+    key: RecordKey,
+    before: StoredRecord | undefined,
+    after: StoredRecord | undefined,
+    stored = before,
+  ): void {
     this.#steps.push({ key, before });
     const text = textOf(key);
     const change = this.#changes.get(text);
     if (change) change.after = after;
-    else this.#changes.set(text, { before, after });
+    else this.#changes.set(text, { before: stored, after });
   }
 
   #revise<Kept extends StoredRecord>(record: Kept): Kept {

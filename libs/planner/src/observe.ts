@@ -16,7 +16,7 @@ import { rewritePolicy } from './settle-policies.js';
 import { rewriteServiceChain } from './settle-service-chains.js';
 import { rewriteRouter, withNews } from './settle-touched.js';
 import { healthOf, troublesOn } from './trouble.js';
-import { TOLD_AT_ONCE, type World } from './world.js';
+import type { World } from './world.js';
 
 /**
  * Takes over what a worker has applied and read back: ports become ready or show their problem, propagation completes,
@@ -61,7 +61,7 @@ export function observe(world: World, report: DocumentReport, context: Context):
     if (port.placement?.dpu === dpu) writePortHealth(draft, port);
     // Callers hear of a port of another DPU when the last one has it.
     else if (!isSettled(port)) continue;
-    else if (settled++ < TOLD_AT_ONCE) writePropagation(draft, port);
+    else if (settled++ < world.toldAtOnce) writePropagation(draft, port);
     else world.outdated.add(port);
   }
   const { routers, awaited } = withNews(world, dpu, before);

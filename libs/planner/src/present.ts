@@ -1,34 +1,9 @@
-import type { Name, Propagation } from '@outboard/model';
+import type { Name, Port, Propagation } from '@outboard/model';
 import { capacityOf } from './allocate/subnet-pool.js';
 import type { PlannedResource } from './api.js';
-import { dpusThatKnow, knows } from './confirmation.js';
-import type { AwaitedEntry, DpuEntry, PortEntry } from './entries.js';
+import type { AwaitedEntry, DpuEntry } from './entries.js';
+import { MAX_LAGGING, propagationOf } from './propagation.js';
 import { nameKey, type World } from './world.js';
-
-/** DPUs that are named; the total is always told. */
-const MAX_LAGGING = 10;
-
-/** How far a port is known on the DPUs of its network; undefined: it is not planned. */
-export function propagationOf(port: PortEntry): Propagation | undefined {
-  if (!port.placement) return undefined;
-  const { members, joining, physical } = port.network;
-  const total = physical ? 1 : members.size;
-  let behind = port.lagging;
-  for (const name of joining.keys()) {
-    const dpu = members.get(name)?.dpu;
-    if (dpu && knows(dpu, port) && !dpu.unconfirmed.has(port)) behind++;
-  }
-  const lagging: Name[] = [];
-  if (behind > 0) {
-    for (const dpu of dpusThatKnow(port)) {
-      const { name } = dpu.record;
-      if (!dpu.unconfirmed.has(port) && !joining.has(name)) continue;
-      lagging.push(name);
-      if (lagging.length === Math.min(behind, MAX_LAGGING)) break;
-    }
-  }
-  return { applied: total - behind, total, lagging };
-}
 
 /** How far a policy, an address set or a chain is known; undefined: it concerns no DPU. */
 function reachOf(entry: AwaitedEntry, dpus: ReadonlySet<DpuEntry>): Propagation | undefined {
@@ -111,7 +86,10 @@ export function present<Resource extends PlannedResource>(world: World, resource
     case 'Port': {
       const entry = world.ports.get(key);
       const propagated = entry && propagationOf(entry);
-      return { ...resource, status: { ...resource.status, propagated } };
+      // Its row may not say yet what is so.
+      const isUnwritten = world.unwritten.has(resource.metadata.uid);
+      const known = (entry && isUnwritten ? entry.record.resource : resource) as Resource & Port;
+      return { ...known, status: { ...known.status, propagated } };
     }
   }
 }

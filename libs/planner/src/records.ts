@@ -153,6 +153,20 @@ export interface RetentionRecord {
   readonly until: number;
 }
 
+/**
+ * Ports of a tenant got other policies or chains, and were too many for one commit to write them all. As long as there is
+ * this, rows of the tenant's ports that are older may claim more than DPUs have confirmed.
+ */
+export interface RetellingRecord {
+  readonly kind: 'Retelling';
+  /** The tenant's. */
+  readonly name: TenantName;
+  /** Of the last decision that was so. */
+  readonly revision: number;
+  /** When that was, in milliseconds since the epoch. */
+  readonly time: number;
+}
+
 /** Everything that the store keeps for the planner: one row each. */
 export type StoredRecord =
   | PhysicalNetworkRecord
@@ -168,7 +182,8 @@ export type StoredRecord =
   | DpuRecord
   | FunctionRecord
   | ReleaseRecord
-  | RetentionRecord;
+  | RetentionRecord
+  | RetellingRecord;
 
 /** Every kind of record, in the order in which they must be taken over: each refers only to kinds before it. */
 export const RECORD_KINDS = [
@@ -186,6 +201,7 @@ export const RECORD_KINDS = [
   'ServiceChain',
   'Release',
   'Retention',
+  'Retelling',
 ] as const satisfies readonly StoredRecord['kind'][];
 
 /** Names a row: the shape of the store's key. */
@@ -195,7 +211,7 @@ export interface RecordKey {
   readonly name: string;
 }
 
-/** Projections, releases and retentions belong to no tenant. */
+/** Projections, releases, retentions and retellings belong to no tenant. */
 const NO_TENANT = '_';
 
 export function keyOf(record: StoredRecord): RecordKey {

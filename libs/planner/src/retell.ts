@@ -1,28 +1,40 @@
-import { equal } from '@outboard/core';
+import { equal, invariant } from '@outboard/core';
 import type { Context, Decision } from './api.js';
 import { Draft } from './draft.js';
 import type { PortEntry } from './entries.js';
-import { propagationOf } from './present.js';
+import { propagationOf } from './propagation.js';
+import { keyOf } from './records.js';
 import { replanPort, replanVlans } from './settle.js';
 import { settleTouched } from './settle-touched.js';
-import { TOLD_AT_ONCE, type World } from './world.js';
+import type { World } from './world.js';
 
 /** Whether ports are to be told anew which one decision could not hold: `retell` goes on with them. */
-export const hasOutdated = (world: World): boolean => world.outdated.size > 0;
+export const hasOutdated = ({ outdated, unwritten, retellings }: World): boolean =>
+  outdated.size + unwritten.size + retellings.size > 0;
 
 /**
- * Tells some of the ports anew whose records do not say any more what is so, as there were more of them than a commit
- * can hold: when a large network has another MTU, when a DPU that many ports waited for has confirmed them.
+ * Tells some of the ports anew whose rows do not say any more what is so, as there were more of them than a commit can
+ * hold: when a policy selects many, when a large network has another MTU, when a DPU that many ports waited for has
+ * confirmed them.
  */
 export function retell(world: World, context: Context): Decision {
   const draft = new Draft(world, context);
-  let told = 0;
+  let left = world.toldAtOnce;
+  // Those first that may claim too much.
+  for (const uid of world.unwritten.keys()) {
+    if (left-- === 0) break;
+    const port = world.portsByUid.get(uid);
+    invariant(port, 'what is to be written is there');
+    draft.putPort(port.record, port.placement);
+  }
   for (const port of world.outdated) {
-    if (told++ === TOLD_AT_ONCE) break;
+    if (left-- <= 0) break;
     world.outdated.delete(port);
     retellPort(draft, port);
   }
   settleTouched(draft);
+  if (world.unwritten.size === 0)
+    for (const retelling of [...world.retellings.values()]) draft.remove(keyOf(retelling));
   return draft.decision();
 }
 

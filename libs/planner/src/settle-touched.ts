@@ -12,7 +12,7 @@ import { appliedCondition, problemsOn, someOf } from './applied.js';
 import type { Draft } from './draft.js';
 import type { AwaitedEntry, DpuEntry, RouterEntry } from './entries.js';
 import { departure } from './release.js';
-import { settleMtu } from './settle.js';
+import { settleMtu, writeRetold } from './settle.js';
 import { settleNetlinkObjects } from './settle-netlink-objects.js';
 import { settlePolicies } from './settle-policies.js';
 import { settleServiceChains } from './settle-service-chains.js';
@@ -24,10 +24,11 @@ type RouterCondition = ConditionUpdateOf<'Router'>;
 const MAX_ROUNDS = 8;
 
 /**
- * Writes what follows for others from what was decided: DPUs that left a network are waited for, the network has the
- * MTU of those that it has now, routers say where they stand.
+ * Writes what follows for others from what was decided: ports have other policies or chains, DPUs that left a network are
+ * waited for, the network has the MTU of those that it has now, routers say where they stand.
  */
 export function settleTouched(draft: Draft): void {
+  writeRetold(draft);
   // Another MTU may let ports in that are VLANs of others, or keep them out: they touch networks again.
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const { networks, routers } = draft.world.takeTouched();

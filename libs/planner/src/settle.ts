@@ -11,6 +11,7 @@ import {
   type PortSpec,
   type PortStatus,
   segmentText,
+  type TenantName,
   updateConditions,
 } from '@outboard/model';
 import type { Draft } from './draft.js';
@@ -18,10 +19,10 @@ import type { DpuEntry, NetworkEntry, Placement, PortEntry } from './entries.js'
 import { offloadOf, toldOffload } from './offload.js';
 import { comparePlacements, placementOf } from './placement.js';
 import { type Allocation, type DpuOverride, effectiveMtu, namesOf, type Plan, planPort } from './plan.js';
-import { propagationOf } from './present.js';
+import { propagationOf } from './propagation.js';
 import type { ReleaseRecord } from './records.js';
 import { NO_PROBLEM, problemCondition, problemOf } from './trouble.js';
-import { TOLD_AT_ONCE } from './world.js';
+import { applying } from './untold.js';
 
 type PortCondition = ConditionUpdateOf<'Port'>;
 
@@ -103,17 +104,23 @@ export function replanVlans(draft: Draft, port: PortEntry, override?: DpuOverrid
   for (const vlan of draft.world.vlansOf(port)) replanPort(draft, vlan, override);
 }
 
-/** Writes of ports that other policies or chains apply to now that their DPUs have to apply that. */
+/**
+ * Tells of ports that other policies or chains apply to now that their DPUs have to apply that. Where these are too many
+ * for one decision, it is stored that there are such, and they follow one part after the other.
+ */
 export function writeRetold(draft: Draft): void {
   const { revision, now } = draft.context;
+  const untold = new Set<TenantName>();
   for (const { record, placement } of draft.world.takeRetold()) {
     if (!placement) continue;
     const { metadata, status } = record.resource;
     const updates = [applying(placement.dpu)];
     const conditions = updateConditions('Port', status.conditions, updates, metadata.generation, now);
     const resource = { ...record.resource, status: { ...status, conditions } };
-    draft.putPort({ ...record, resource, sequence: revision }, placement);
+    const isWritten = draft.tellPort({ ...record, resource, sequence: revision }, placement);
+    if (!isWritten) untold.add(metadata.tenant);
   }
+  for (const name of untold) draft.put({ kind: 'Retelling', name, revision, time: now });
 }
 
 /** Takes over what the home DPU tells of a planned port. */
@@ -134,7 +141,7 @@ export function writePortHealth(draft: Draft, port: PortEntry): void {
   if (conditions === status.conditions && equal(offload, status.offload)) writePropagation(draft, port);
   else {
     const resource = { ...record.resource, status: { ...status, offload, conditions } };
-    draft.putPort({ ...record, resource }, placement);
+    draft.tellPort({ ...record, resource }, placement);
   }
 }
 
@@ -149,12 +156,6 @@ const lacksHardware = (spec: PortSpec, offload: PortStatus['offload']): PortCond
   spec.offload === 'REQUIRED' && offload?.state === 'SOFTWARE'
     ? { type: 'Applied', reason: 'NotInHardware', message: offload.reason }
     : undefined;
-
-const applying = ({ record: { name, reachable } }: DpuEntry): PortCondition => ({
-  type: 'Applied',
-  reason: 'Applying',
-  message: reachable ? name : `${name} is unreachable`,
-});
 
 function conditionsOf(
   plan: Plan,
@@ -229,7 +230,7 @@ export function settleMtu(draft: Draft, network: NetworkEntry): void {
   const { metadata, spec, status } = network.record.resource;
   if (mtu === status.mtu) return;
   writeNetwork(draft, metadata, spec, { ...status, mtu }, status.conditions);
-  if (network.ports.size > TOLD_AT_ONCE) {
+  if (network.ports.size > draft.world.toldAtOnce) {
     for (const port of network.ports) draft.world.outdated.add(port);
     return;
   }

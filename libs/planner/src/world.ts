@@ -1,6 +1,13 @@
 import { invariant, unreachable } from '@outboard/core';
 import { Documents, type SharedObject } from '@outboard/document-owner/documents';
-import { FIRST_DEFAULT_VNI, functionIdentityKey, MAX_VNI, type Name, prefixRange } from '@outboard/model';
+import {
+  FIRST_DEFAULT_VNI,
+  functionIdentityKey,
+  MAX_VNI,
+  type Name,
+  prefixRange,
+  type Uid,
+} from '@outboard/model';
 import { Reservations } from './allocate/reservations.js';
 import { Retentions } from './allocate/retentions.js';
 import { Segments } from './allocate/segments.js';
@@ -31,6 +38,7 @@ import {
   type PortRecord,
   RECORD_KINDS,
   type RecordKey,
+  type RetellingRecord,
   type RetentionRecord,
   type RouterRecord,
   type StoredRecord,
@@ -38,10 +46,13 @@ import {
 } from './records.js';
 import { Releases } from './releases.js';
 import { ServiceChains } from './service-chains/service-chains.js';
+import { expectUntold } from './untold.js';
 
 export interface WorldOptions {
   /** What networks without an asked identifier get while there is no policy. */
   readonly vniRange: VniRange;
+  /** Ports that one decision tells anew. */
+  readonly toldAtOnce?: number;
 }
 
 /** The reserved and commonly hand-assigned identifiers below 4096 are left to explicit requests. */
@@ -92,6 +103,15 @@ export class World {
   readonly #retold = new Set<PortEntry>();
   /** Ports whose records do not say any more what is so, and that the decision which made that so could not hold too. */
   readonly outdated = new Set<PortEntry>();
+  /**
+   * By uid: ports whose records say what is so and whose rows do not yet, as the decision which made that so could not hold
+   * all of them; and what the rows say, which differs in the status only.
+   */
+  readonly unwritten = new Map<Uid, PortRecord>();
+  /** By tenant: of which tenants such rows may claim too much. */
+  readonly retellings = new Map<string, RetellingRecord>();
+  /** Ports that one decision tells anew. */
+  readonly toldAtOnce: number;
   readonly netlinkObjects = new NetlinkObjects(this.documents, (tenant, name) =>
     this.ports.get(nameKey(tenant, name)),
   );
@@ -108,6 +128,7 @@ export class World {
 
   private constructor(options: WorldOptions) {
     this.encapsulationPolicies = new EncapsulationPolicies(options.vniRange);
+    this.toldAtOnce = options.toldAtOnce ?? TOLD_AT_ONCE;
   }
 
   /**
@@ -138,6 +159,12 @@ export class World {
         world.outdated.add(port);
     }
     for (const network of world.networks.values()) expectJoining(network, revision);
+    for (const port of world.ports.values()) {
+      const retelling = world.retellings.get(port.record.resource.metadata.tenant);
+      if (!retelling || port.record.sequence >= retelling.revision || !port.placement) continue;
+      world.unwritten.set(port.record.resource.metadata.uid, port.record);
+      expectUntold(port, retelling.time, revision);
+    }
     for (const router of world.routers.values()) expectRouter(router, revision);
     for (const entry of world.netlinkObjects.values()) expectPlaced(entry, revision);
     const { policies, addressSets } = world.policies;
@@ -148,6 +175,7 @@ export class World {
       expectPolicy(entry, serviceChains.dpusOf(entry), revision);
     // What is stored was settled when it was.
     world.takeTouched();
+    world.takeRetold();
     world.netlinkObjects.takeMoved();
     world.policies.takeMoved();
     serviceChains.takeMoved();
@@ -242,6 +270,8 @@ export class World {
         return this.releases.get(name)?.record;
       case 'Retention':
         return this.retentions.get(name);
+      case 'Retelling':
+        return this.retellings.get(name);
       default:
         return unreachable(kind);
     }
@@ -293,6 +323,9 @@ export class World {
         this.#removeRetention(record.name);
         this.#putRetention(record);
         break;
+      case 'Retelling':
+        this.retellings.set(record.name, record);
+        break;
       default:
         unreachable(record);
     }
@@ -343,6 +376,9 @@ export class World {
         break;
       case 'Retention':
         this.#removeRetention(name);
+        break;
+      case 'Retelling':
+        this.retellings.delete(name);
         break;
       default:
         unreachable(kind);
@@ -596,6 +632,7 @@ export class World {
     this.serviceChains.forget(entry);
     this.#retold.delete(entry);
     this.outdated.delete(entry);
+    this.unwritten.delete(entry.record.resource.metadata.uid);
     this.#unindexPort(entry);
     this.ports.delete(key);
     this.portsByUid.delete(entry.record.resource.metadata.uid);

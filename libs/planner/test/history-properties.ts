@@ -1,9 +1,9 @@
 import { expect, it } from '@jest/globals';
 import { findCondition, type Name, type Port, type SegmentationId } from '@outboard/model';
 import fc from 'fast-check';
-import { present } from '../src/index.js';
-import { contendedHistories, histories, populate, removeEverything } from './history.js';
-import { checkApplied, checkInvariants, compiledDocuments } from './invariants.js';
+import { DEFAULT_WORLD_OPTIONS, present } from '../src/index.js';
+import { contendedHistories, histories, policedHistories, populate, removeEverything } from './history.js';
+import { checkApplied, checkClaims, checkInvariants, compiledDocuments } from './invariants.js';
 import { Lab } from './lab.js';
 
 /** What is planned on a DPU whose worker is well is ready, and known on all DPUs of its network. */
@@ -46,6 +46,27 @@ export function historyProperties(runs: {
     );
     expect(documentChanges).toBeGreaterThan(2 * runs.sum);
     expect(changesOfPolicies).toBeGreaterThan(runs.sum / 4);
+  });
+
+  it('claims nothing that no DPU has confirmed, though a decision tells one port only, and ends up telling all', () => {
+    let parts = 0;
+    fc.assert(
+      fc.property(policedHistories(60), (steps) => {
+        const lab = new Lab({ ...DEFAULT_WORLD_OPTIONS, toldAtOnce: 1 });
+        populate(lab);
+        for (const [index, step] of steps.entries()) {
+          step.run(lab);
+          checkClaims(lab);
+          if (index % 3 < 2) continue;
+          if (lab.retell()) parts++;
+          checkClaims(lab);
+        }
+        while (lab.retell()) parts++;
+        checkInvariants(lab);
+      }),
+      { numRuns: runs.contended, seed: 500 },
+    );
+    expect(parts).toBeGreaterThan(runs.contended);
   });
 
   it('gives no address and no segment a second meaning, however far the workers lag behind', () => {

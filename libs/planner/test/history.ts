@@ -406,6 +406,23 @@ export const histories = (maxLength: number): fc.Arbitrary<Step[]> =>
     { maxLength, size: 'max' },
   );
 
+/** Histories in which policies and chains come to many ports, while DPUs confirm and the service starts again. */
+export const policedHistories = (maxLength: number): fc.Arbitrary<Step[]> =>
+  fc.array(
+    fc.oneof(
+      { weight: 8, arbitrary: portStep },
+      { weight: 6, arbitrary: policyStep },
+      { weight: 3, arbitrary: chainStep },
+      { weight: 2, arbitrary: deleteStep },
+      { weight: 4, arbitrary: wellStep },
+      { weight: 2, arbitrary: reportStep },
+      { weight: 2, arbitrary: dryRunStep },
+      { weight: 2, arbitrary: restartStep },
+      { weight: 4, arbitrary: single },
+    ),
+    { maxLength, size: 'max' },
+  );
+
 const reuseStep = steps(
   'reuse',
   fc.record({

@@ -110,11 +110,11 @@ function checkAdmitted(lab: Lab): void {
   }
 }
 
-/** No status claims more than the workers have reported. */
-function checkClaims(lab: Lab): void {
+/** No status that callers see claims more than the workers have reported. */
+export function checkClaims(lab: Lab): void {
   for (const { resource } of lab.records('Port')) {
-    const { status, metadata } = resource;
-    const { propagated } = present(lab.world, resource).status;
+    const { status, metadata } = present(lab.world, resource);
+    const { propagated } = status;
     expect(propagated === undefined).toBe(status.dpu === undefined);
     if (status.dpu === undefined) {
       expect(findCondition(status.conditions, 'Applied')?.reason).toBe('NotPlanned');

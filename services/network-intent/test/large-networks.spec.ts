@@ -30,6 +30,30 @@ describe('a large network', () => {
     expect(mtus()).toEqual(new Set([1350]));
   });
 
+  it('has no port ready before its DPU has what a policy of all of them says, though a commit tells only some', async () => {
+    const [worker] = await laboratory.fleet(['dpu-1'], PORTS);
+    await laboratory.apply('Network', 'blue', {});
+    await Promise.all(
+      names.map((name, index) =>
+        laboratory.publish('Port', name, { network: 'blue', function: functionOf('dpu-1', index) }),
+      ),
+    );
+    await laboratory.quiet();
+    const stored = () => new Set(names.map((name) => laboratory.condition(name, 'Ready')));
+    expect(stored()).toEqual(new Set(['True AppliedAndReadBack']));
+    await worker?.stop();
+    const answer = await laboratory.apply('SecurityPolicy', 'lock', { portSelector: {}, ingress: [] });
+    expect(answer.transition).toBe('accepted');
+    await laboratory.quiet();
+    expect(stored()).toEqual(new Set(['False Applying']));
+    await laboratory.restart();
+    expect(stored()).toEqual(new Set(['False Applying']));
+    await laboratory.worker('dpu-1');
+    await laboratory.quiet();
+    expect(stored()).toEqual(new Set(['True AppliedAndReadBack']));
+    for (const name of names) expect(laboratory.transitions(name).slice(-2)).toEqual(['notready', 'ready']);
+  });
+
   it('announces what a group of changes means for its DPUs where that is more than a commit holds', async () => {
     const dpus = Array.from({ length: DPUS }, (_, index) => `dpu-${index + 1}`);
     const workers = await laboratory.fleet(dpus, 1);

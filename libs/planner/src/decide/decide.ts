@@ -54,7 +54,8 @@ export function dryRun(world: World, command: Command, context: Context): Result
   const before = tablesOf(routing, command);
   const { tenant } = targetOf(command).metadata;
   const closedBefore = closuresOf(world, tenant);
-  const draft = new Draft(world, context);
+  // Nothing of it is stored: it says all that would become another.
+  const draft = new Draft(world, context, Infinity);
   return world.documents.attempt(() => {
     const resource = execute(draft, command);
     if (!resource.ok) return resource;

@@ -11,7 +11,6 @@ import { describe, firstUsers, inUse, nextMetadata, Refusal } from '@outboard/mo
 import type { Draft } from '../draft.js';
 import type { PolicyEntry, PortEntry } from '../entries.js';
 import { keyOf } from '../records.js';
-import { writeRetold } from '../settle.js';
 import { nameKey, type World } from '../world.js';
 
 /** Bounds what a port's own object says, and what each first packet of its connections may have to pass. */
@@ -40,7 +39,6 @@ export function applySecurityPolicy(
   const status = { observedGeneration: generation, ports: 0, dpus: 0, propagated: undefined, conditions };
   const resource: SecurityPolicy = { kind: 'SecurityPolicy', metadata, spec: intent.spec, status };
   draft.put({ kind: 'SecurityPolicy', resource });
-  writeRetold(draft);
   return ok(undefined);
 }
 
@@ -51,7 +49,6 @@ export function deleteSecurityPolicy(draft: Draft, { record, namedBy }: PolicyEn
     return err(inUse(describe(record.resource), firstUsers(users), namedBy.size));
   }
   draft.remove(keyOf(record));
-  writeRetold(draft);
   return ok(undefined);
 }
 

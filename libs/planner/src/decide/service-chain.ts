@@ -12,7 +12,6 @@ import type { ChainEntry, PortEntry } from '../entries.js';
 import { keyOf } from '../records.js';
 import { destinationOf, destinationsOverlap, isDestination } from '../service-chains/destination.js';
 import type { Labelled } from '../service-chains/service-chains.js';
-import { writeRetold } from '../settle.js';
 import { nameKey, type World } from '../world.js';
 
 type ChainIntent = Intent<'ServiceChain', ServiceChainSpec>;
@@ -48,13 +47,11 @@ export function applyServiceChain(
   const status = { observedGeneration: generation, ports: 0, dpus: 0, propagated: undefined, conditions };
   const resource: ServiceChain = { kind: 'ServiceChain', metadata, spec: intent.spec, status };
   draft.put({ kind: 'ServiceChain', resource });
-  writeRetold(draft);
   return ok(undefined);
 }
 
 export function deleteServiceChain(draft: Draft, { record }: ChainEntry): Result<void, AppError> {
   draft.remove(keyOf(record));
-  writeRetold(draft);
   return ok(undefined);
 }
 

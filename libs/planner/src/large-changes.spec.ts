@@ -1,0 +1,190 @@
+import { describe, expect, it } from '@jest/globals';
+import { findCondition, isReady, type Port } from '@outboard/model';
+import { checkInvariants } from '../test/invariants.js';
+import { identityOf, Lab } from '../test/lab.js';
+import { DEFAULT_WORLD_OPTIONS, type Decision, present } from './index.js';
+
+/** As a service has it, in small. */
+const TOLD_AT_ONCE = 10;
+const DPUS = ['dpu-1', 'dpu-2', 'dpu-3'];
+const PORTS_OF_DPU = 9;
+const PORTS = DPUS.length * PORTS_OF_DPU;
+/** Those, and what the decision is about. */
+const MAX_CHANGES = TOLD_AT_ONCE + 6;
+
+const WEB = { labels: { app: 'web' } };
+const SELECTOR = { matchLabels: WEB.labels };
+const LOCK = { portSelector: SELECTOR, ingress: [] };
+const CHAIN = {
+  portSelector: SELECTOR,
+  destination: { cidrs: ['192.0.2.0/24'] },
+  hops: [{ name: 'firewall', ingressPort: 'firewall' }],
+};
+
+/** More ports of one network than three decisions tell, all ready, and one that is a hop. */
+function world(): Lab {
+  const lab = new Lab({ ...DEFAULT_WORLD_OPTIONS, toldAtOnce: TOLD_AT_ONCE });
+  lab.fleet(DPUS, PORTS_OF_DPU + 1);
+  lab.apply('Network', 'blue', {});
+  lab.apply('Subnet', 'blue-v4', { network: 'blue', cidr: '10.0.0.0/16' });
+  lab.group(() => {
+    for (const dpu of DPUS)
+      for (let index = 0; index < PORTS_OF_DPU; index++)
+        lab.apply('Port', `web-${dpu}-${index}`, { network: 'blue', function: identityOf(dpu, index) }, WEB);
+    lab.apply('Port', 'firewall', { network: 'blue', function: identityOf('dpu-1', PORTS_OF_DPU) });
+  });
+  confirmAll(lab);
+  return lab;
+}
+
+function confirmAll(lab: Lab): void {
+  for (const dpu of DPUS) lab.report(dpu);
+  retellAll(lab);
+}
+
+/** Goes on until there is no more; how many ports each decision told. */
+function retellAll(lab: Lab, onPart: () => void = () => {}): number[] {
+  const told: number[] = [];
+  for (let part = lab.retell(); part; part = lab.retell()) {
+    told.push(portsOf(part));
+    expect(part.changes.length).toBeLessThan(MAX_CHANGES);
+    onPart();
+  }
+  return told;
+}
+
+const portsOf = ({ changes }: Decision): number =>
+  changes.filter(({ after }) => after?.kind === 'Port').length;
+
+const isReadyPort = ({ status }: Port): boolean => isReady(status.conditions);
+
+/** How many ports callers see as ready who ask for them, and how many those who read their rows. */
+const ready = (lab: Lab): { asked: number; stored: number } => {
+  const ports = lab.records('Port').map(({ resource }) => resource);
+  return {
+    asked: ports.filter((port) => isReadyPort(present(lab.world, port))).length,
+    stored: ports.filter(isReadyPort).length,
+  };
+};
+
+/** What gives many ports something else to confirm, each after what it needs. */
+const CHANGES: readonly (readonly [string, (lab: Lab) => void, (lab: Lab) => Decision])[] = [
+  ['a policy that selects them comes', () => {}, (lab) => lab.apply('SecurityPolicy', 'lock', LOCK)],
+  [
+    'the policy isolates in another direction',
+    (lab) => lab.apply('SecurityPolicy', 'lock', LOCK),
+    (lab) => lab.apply('SecurityPolicy', 'lock', { ...LOCK, isolates: ['EGRESS'] }),
+  ],
+  [
+    'the policy selects them no more',
+    (lab) => lab.apply('SecurityPolicy', 'lock', LOCK),
+    (lab) => lab.apply('SecurityPolicy', 'lock', { ...LOCK, portSelector: { matchLabels: { app: 'db' } } }),
+  ],
+  [
+    'the policy goes',
+    (lab) => lab.apply('SecurityPolicy', 'lock', LOCK),
+    (lab) => lab.delete('SecurityPolicy', 'lock'),
+  ],
+  ['a chain that steers them comes', () => {}, (lab) => lab.apply('ServiceChain', 'inspect', CHAIN)],
+  [
+    'the chain goes',
+    (lab) => lab.apply('ServiceChain', 'inspect', CHAIN),
+    (lab) => lab.delete('ServiceChain', 'inspect'),
+  ],
+  [
+    'the network that a chain steers them to gets a subnet',
+    (lab) => {
+      lab.apply('Network', 'red', {});
+      lab.apply('ServiceChain', 'inspect', { ...CHAIN, destination: { network: 'red' } });
+    },
+    (lab) => lab.apply('Subnet', 'red-v4', { network: 'red', cidr: '10.1.0.0/24' }),
+  ],
+];
+
+describe.each(CHANGES)('more ports than one decision tells, when %s', (_, prepare, change) => {
+  const changed = (): Lab => {
+    const lab = world();
+    prepare(lab);
+    retellAll(lab);
+    confirmAll(lab);
+    expect(ready(lab).stored).toBe(PORTS + 1);
+    const decision = change(lab);
+    expect(decision.changes.length).toBeLessThan(MAX_CHANGES);
+    return lab;
+  };
+
+  it('are not ready for anybody who asks from then on, and in their rows part by part', () => {
+    const lab = changed();
+    expect(ready(lab)).toEqual({ asked: 1, stored: PORTS + 1 - TOLD_AT_ONCE });
+    expect(retellAll(lab)).toEqual([TOLD_AT_ONCE, PORTS - 2 * TOLD_AT_ONCE]);
+    expect(ready(lab)).toEqual({ asked: 1, stored: 1 });
+    checkInvariants(lab);
+    confirmAll(lab);
+    expect(ready(lab)).toEqual({ asked: PORTS + 1, stored: PORTS + 1 });
+    checkInvariants(lab);
+  });
+
+  it('are ready as their DPUs confirm, also those whose rows were not written yet', () => {
+    const lab = changed();
+    lab.report('dpu-3');
+    expect(ready(lab).asked).toBe(PORTS_OF_DPU + 1);
+    confirmAll(lab);
+    expect(ready(lab)).toEqual({ asked: PORTS + 1, stored: PORTS + 1 });
+    expect(lab.records('Retelling')).toEqual([]);
+    checkInvariants(lab);
+  });
+
+  it('are not ready after a restart in between either, before their DPUs have confirmed', () => {
+    const lab = changed();
+    expect(lab.records('Retelling')).toHaveLength(1);
+    lab.restart();
+    expect(ready(lab).asked).toBeLessThanOrEqual(1);
+    retellAll(lab, () => {
+      lab.restart();
+      expect(ready(lab).asked).toBeLessThanOrEqual(1);
+    });
+    expect(lab.records('Retelling')).toEqual([]);
+    confirmAll(lab);
+    expect(ready(lab)).toEqual({ asked: PORTS + 1, stored: PORTS + 1 });
+    checkInvariants(lab);
+  });
+});
+
+describe('a port that is not written yet', () => {
+  const changed = (): { lab: Lab; name: string } => {
+    const lab = world();
+    lab.apply('SecurityPolicy', 'lock', LOCK);
+    const port = lab.records('Port').find(({ resource }) => isReadyPort(resource));
+    if (!port) throw new Error('all are written');
+    return { lab, name: port.resource.metadata.name };
+  };
+
+  it('is changed upon what callers see of it, and is written by that', () => {
+    const { lab, name } = changed();
+    const seen = present(lab.world, lab.port(name));
+    const { spec, metadata } = seen;
+    const { resourceVersion } = metadata;
+    const intent = { network: spec.network, function: spec.function, bandwidth: { egressKbps: 1000 } };
+    lab.apply('Port', name, intent, { ...WEB, resourceVersion });
+    expect(findCondition(lab.port(name).status.conditions, 'Applied')?.reason).toBe('Applying');
+    expect(lab.world.unwritten.has(metadata.uid)).toBe(false);
+  });
+
+  it('can be deleted, and is not written any more', () => {
+    const { lab, name } = changed();
+    lab.delete('Port', name);
+    const told = retellAll(lab).reduce((one, other) => one + other);
+    expect(told).toBe(PORTS - TOLD_AT_ONCE - 1);
+    checkInvariants(lab);
+  });
+
+  it('is not written by a dry run, nor forgotten', () => {
+    const { lab, name } = changed();
+    const before = new Map(lab.world.unwritten);
+    lab.dryRun({ operation: 'delete', kind: 'Port', tenant: 'acme', name });
+    lab.dryRun({ operation: 'delete', kind: 'SecurityPolicy', tenant: 'acme', name: 'lock' });
+    expect(lab.world.unwritten).toEqual(before);
+    retellAll(lab);
+    checkInvariants(lab);
+  });
+});
