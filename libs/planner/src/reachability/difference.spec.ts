@@ -138,6 +138,11 @@ describe('the difference that other routes make', () => {
     expect(differences(lab.command('Subnet', 'green-v4', subnet))).toEqual([]);
   });
 
+  it('is none for a policy that selects nobody yet, whatever peers it means', () => {
+    const nobody = { ...app('absent'), ingress: [{ name: 'web', peers: [app('web')] }] };
+    expect(differences(policy('ahead', nobody))).toEqual([]);
+  });
+
   it('is told of ports that come to be connected, as when the MTU of their network is one that can be carried', () => {
     lab.apply('Network', 'wide', { router: 'default', mtu: 1400 });
     lab.apply('Subnet', 'wide-v4', { network: 'wide', cidr: '10.0.4.0/24' });

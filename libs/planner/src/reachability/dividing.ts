@@ -41,10 +41,13 @@ export class Dividing {
       else if (own) this.touched.add(own);
     }
     const [network] = networks;
-    for (const [index, selector] of change.selectors.entries()) {
-      const { tenant } = (network as NetworkEntry).record.resource.metadata;
-      for (const selected of world.policies.selectedPorts(tenant, selector)) {
-        this.#mark(selected, `selector ${index}`);
+    // Without one the change concerns no port: there is nothing to divide.
+    if (network) {
+      const { tenant } = network.record.resource.metadata;
+      for (const [index, selector] of change.selectors.entries()) {
+        for (const selected of world.policies.selectedPorts(tenant, selector)) {
+          this.#mark(selected, `selector ${index}`);
+        }
       }
     }
     for (const { before } of ports) if (before) this.#marksOf(before.network).set(before, ITSELF);
