@@ -58,7 +58,7 @@ export class BusServer extends Server implements CustomTransportStrategy {
       const extras = handler.extras as HandlerExtras;
       if (extras.consumer) consumers.push([extras.consumer, handler]);
       if (extras.endpoint)
-        endpoints.push({ ...extras.endpoint, handle: (request) => answer(handler, request) });
+        endpoints.push({ ...extras.endpoint, handle: (request) => this.#answer(handler, request) });
     }
     for (const [spec, handler] of consumers) {
       this.#subscriptions.push(await this.bus.consume(spec, (delivery) => settle(handler, delivery)));
@@ -66,17 +66,30 @@ export class BusServer extends Server implements CustomTransportStrategy {
     // Last: whoever finds the service by discovery finds it complete.
     this.#subscriptions.push(await this.bus.serve({ ...this.service, endpoints }));
   }
+
+  async #answer(handler: MessageHandler, request: Received): Promise<Result<Message, AppError>> {
+    try {
+      const answered = await invoke(handler, request);
+      if (isObject(answered) && 'ok' in answered)
+        return this.#withoutBug(answered as Result<Message, AppError>);
+    } catch (thrown) {
+      if (thrown instanceof AppError) return this.#withoutBug(err(thrown));
+    }
+    return err(failedByBug());
+  }
+
+  /** What was thrown and is answered as it was (by `AppError.from`; a group of changes does so) is a bug like any other. */
+  #withoutBug(answered: Result<Message, AppError>): Result<Message, AppError> {
+    if (answered.ok || answered.error.code !== 'INTERNAL') return answered;
+    const { cause } = answered.error;
+    if (!(cause instanceof Error) || cause.message !== answered.error.message) return answered;
+    this.logger.error(cause.message, cause.stack);
+    return err(failedByBug());
+  }
 }
 
-async function answer(handler: MessageHandler, request: Received): Promise<Result<Message, AppError>> {
-  try {
-    const answered = await invoke(handler, request);
-    if (isObject(answered) && 'ok' in answered) return answered as Result<Message, AppError>;
-  } catch (thrown) {
-    if (thrown instanceof AppError) return err(thrown);
-  }
-  return err(new AppError('INTERNAL', 'the request failed by a bug; the log of the service has it'));
-}
+const failedByBug = (): AppError =>
+  new AppError('INTERNAL', 'the request failed by a bug; the log of the service has it');
 
 async function settle(handler: MessageHandler, delivery: Delivery): Promise<Settlement> {
   try {

@@ -53,7 +53,7 @@ describe('NestJS over the bus', () => {
   beforeEach(async () => {
     behaviour = { request: async () => ok(message()), delivery: async () => ack };
     logged = [];
-    const log = (text: unknown): void => void logged.push(String(text));
+    const log = (...texts: readonly unknown[]): void => void logged.push(texts.join(' '));
     const logger: LoggerService = { log: () => {}, warn: log, error: log };
     const broker = new InProcessBroker();
     client = broker.connect();
@@ -112,6 +112,14 @@ describe('NestJS over the bus', () => {
     expect(logged.join()).toContain('the password is 1234');
     behaviour.request = async () => ok(message('fine'));
     expect(textOf(unwrap(await ask()))).toBe('fine');
+  });
+
+  it('an error that was caught and is the answer is no other, with the stack in the log', async () => {
+    behaviour.request = async () => err(AppError.from(new TypeError('no record of the vault')));
+    const error = refusal(await ask());
+    expect(error).toMatchObject({ code: 'INTERNAL', message: expect.stringContaining('by a bug') });
+    expect(logged.join()).toContain('no record of the vault');
+    expect(logged.join()).toContain('nest.spec');
   });
 
   it('an answer that is none is INTERNAL', async () => {

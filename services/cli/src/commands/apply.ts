@@ -112,10 +112,12 @@ class DryRun {
   }
 
   #needed({ kind, tenant, intent }: Manifest): readonly string[] {
-    return kind.references(intent.spec as never).flatMap((reference) => {
+    const names = kind.references(intent.spec as never).flatMap((reference) => {
       const needed = this.#given.get(keyOf(tenant, reference, reference.name));
       return needed && this.#missing.has(needed) ? [nameOf(reference, reference.name)] : [];
     });
+    // A spec may refer to the same one in several places.
+    return [...new Set(names)];
   }
 }
 
