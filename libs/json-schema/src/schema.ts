@@ -26,8 +26,9 @@ export function compileSchema(schema: unknown, root = ''): Result<Schema, AppErr
   const problems = new Problems();
   checkBounds(schema, root, problems);
   if (problems.total > 0) return err(problems.toError());
+  const compiler = loadCompiler();
   try {
-    const validate = bounded(COMPILE_MILLISECONDS, () => compile(schema));
+    const validate = bounded(COMPILE_MILLISECONDS, () => compile(schema, compiler));
     return ok({ problemsOf: (value, path = '') => problemsOf(validate, value, path) });
   } catch (failure) {
     const message = failure instanceof Error ? failure.message : String(failure);
@@ -37,21 +38,32 @@ export function compileSchema(schema: unknown, root = ''): Result<Schema, AppErr
 
 const OPTIONS = { strictTypes: false, strictRequired: false, allErrors: true, logger: false } as const;
 
-/** Loaded with the first schema: it takes 9 MiB, and most DPUs never see one. */
-const compilerOf = (options: ConstructorParameters<typeof Ajv2020>[0]): Ajv2020 => {
-  const ajv = createRequire(import.meta.url)('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
-  return new ajv.Ajv2020(options);
-};
+interface Compiler {
+  readonly library: typeof import('ajv/dist/2020.js');
+  /** Of the meta-schema, which takes longer than most schemas, one for all. */
+  readonly checker: Ajv2020;
+}
 
-let checker: Ajv2020 | undefined;
+let loaded: Compiler | undefined;
+
+/**
+ * Loaded with the first schema: it takes 9 MiB, and most DPUs never see one. Nothing bounds its time, however busy the machine
+ * is: a module whose loading is broken off stays half loaded, and a meta-schema half compiled, for as long as the process lives.
+ */
+function loadCompiler(): Compiler {
+  if (loaded) return loaded;
+  const library = createRequire(import.meta.url)('ajv/dist/2020.js') as Compiler['library'];
+  const checker = new library.Ajv2020(OPTIONS);
+  checker.validateSchema({});
+  loaded = { library, checker };
+  return loaded;
+}
 
 /** A compiler of its own for each schema: what one of them names is nothing to another. */
-function compile(schema: unknown): ValidateFunction {
-  // Of the meta-schema, which takes longer than most schemas, one for all.
-  checker ??= compilerOf(OPTIONS);
+function compile(schema: unknown, { library, checker }: Compiler): ValidateFunction {
   if (!checker.validateSchema(schema as object))
     throw new Error(checker.errorsText(checker.errors, { dataVar: 'it' }));
-  const ajv = compilerOf({
+  const ajv = new library.Ajv2020({
     ...OPTIONS,
     meta: false,
     validateSchema: false,
