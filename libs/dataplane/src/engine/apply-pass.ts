@@ -478,15 +478,20 @@ export class ApplyPass<S extends Spec> {
     this.#held.goOn(entry.key);
     issues.note(entry.key, issue);
     progress.close(entry);
-    // What was to go with it stays along with it.
-    for (const child of this.#goingWith.get(entry.key) ?? []) {
-      const own = this.context.tracker.get(child);
-      if (own !== undefined) progress.close(own);
-    }
+    this.#staysWith(entry.key);
     for (const record of entry.claims) issues.judge(record);
     closures.doubt(entry);
     for (const { claims } of closures.closedBy(entry.key)) for (const record of claims) issues.judge(record);
     for (const record of this.#releasing.get(entry.key) ?? []) progress.problem(record, issue);
+  }
+
+  /** What was to go with it stays along with it, and what was to go with that. */
+  #staysWith(container: string): void {
+    for (const child of this.#goingWith.get(container) ?? []) {
+      const own = this.context.tracker.get(child);
+      if (own !== undefined) this.context.progress.close(own);
+      this.#staysWith(child);
+    }
   }
 
   /** It is as it should be. */

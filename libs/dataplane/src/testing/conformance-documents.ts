@@ -103,6 +103,12 @@ export const EVERYTHING: readonly d.Entry[] = [
   d.placedRoute(d.ROUTER, '10.23.0.0/16', [], { rtmType: 'blackhole' }),
   d.placedRoute(d.ROUTER, 'fd00:23::/48', [], { rtmType: 'prohibit' }),
   d.egressGateway(),
+  d.neighbour(NET, '10.0.1.200', MAC(6)),
+  d.neighbour(NET, 'fd00:1::200', MAC(6)),
+  d.forwardingEntry(NET, MAC(6), { case: 'portUid', value: 'port-1' }),
+  d.forwardingEntry(NET, MAC(7), { case: 'tunnelEndpoint', value: '10.254.0.3' }),
+  d.interfaceAddress(NET, '10.9.2.1/24'),
+  d.interfaceAddress(NET, 'fd00:9:2::1/64'),
 ];
 
 /** As `EVERYTHING`, of what not every driver has, by the capability that it needs. */
@@ -169,4 +175,16 @@ export const CHANGED: readonly d.Entry[] = [
   d.route('10.22.0.0/24', [{ gateway: '10.0.1.9', weight: 1, networkUid: OTHER }]),
   d.placedRoute(d.ROUTER, '10.23.0.0/16', [], { rtmType: 'prohibit' }),
   d.placedRoute(d.ROUTER, 'fd00:23::/48', [{ gateway: 'fd00:1::5', weight: 1, networkUid: NET }]),
+  d.neighbour(NET, '10.0.1.200', MAC(7)),
+  d.neighbour(NET, 'fd00:1::200', MAC(7)),
+  d.forwardingEntry(NET, MAC(6), { case: 'tunnelEndpoint', value: '10.254.0.3' }),
+  d.forwardingEntry(NET, MAC(7), { case: 'portUid', value: 'port-1' }),
+  d.interfaceAddress(NET, '10.9.2.2/24'),
 ];
+
+/** `EVERYTHING` with all devices up: of a device that is down, the kernel tells nobody that its mark was taken. */
+export const ALL_UP: readonly d.Entry[] = EVERYTHING.map((entry) =>
+  entry[0] === 'endpoint/port-3'
+    ? d.endpoint('port-3', OTHER, { macAddress: MAC(3), representor: 'pf0vf2' })
+    : entry,
+);
