@@ -21,6 +21,9 @@ const exitCode = await runOutboard(process.argv.slice(2), {
   signal: interrupted.signal,
   connect: async (settings) => (await import('./connect.js')).connect(settings),
 });
-// A connection that is still tried, or an answer that is still awaited, would keep the process.
-if (interrupted.signal.aborted) process.exit(exitCode);
-process.exitCode = exitCode;
+const written = (stream: NodeJS.WriteStream): Promise<void> =>
+  new Promise((resolve) => void stream.write('', () => resolve()));
+
+// What was left to itself would keep the process, such as the socket to a server that has never said a word.
+await Promise.all([written(process.stdout), written(process.stderr)]);
+process.exit(exitCode);

@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -254,6 +256,21 @@ describe('the built command against nats-server with permissions', () => {
     expect(stderr).toMatch(
       /^outboard: NATS at nats:\/\/127\.0\.0\.1:1 cannot be reached.*\n {2}is the server there\?/,
     );
+  });
+
+  it('says so when what listens there never says a word, and ends', async () => {
+    const silent = createServer().listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port: number } = silent.address() as AddressInfo;
+    try {
+      const asked = await run(`get dpus --server nats://127.0.0.1:${number} --timeout 10ms`);
+      expect(asked).toMatchObject({
+        exitCode: 1,
+        stderr: expect.stringContaining('cannot be reached: timeout'),
+      });
+    } finally {
+      silent.close();
+    }
   });
 
   it('ends quietly when nobody reads its output any more', async () => {
