@@ -38,7 +38,7 @@ export function applyPort(
   const refusal = new Refusal();
   const before = existing?.record.resource;
   if (before) refusal.addAll(checkUpdate(before, intent));
-  checkFunction(world, spec, existing, refusal);
+  checkFunction(world, intent, existing, refusal);
   checkTrunk(world, intent, existing, refusal);
   const network = existing?.network ?? world.networks.get(nameKey(asked.tenant, spec.network));
   if (!network) {
@@ -97,16 +97,16 @@ function givenUp(
 
 function checkFunction(
   world: World,
-  { function: identity }: PortSpec,
+  { metadata: { tenant }, spec: { function: identity } }: PortIntent,
   existing: PortEntry | undefined,
   refusal: Refusal,
 ): void {
   const holder = identity && world.bindings.get(functionIdentityKey(identity));
   if (!holder || holder === existing) return;
-  const description = `is bound by ${describe(holder.record.resource)}`;
-  refusal.add('spec.function', description, 'ALREADY_EXISTS', 'FUNCTION_BOUND', {
-    holder: describe(holder.record.resource),
-  });
+  const { resource } = holder.record;
+  // Functions are everybody's; who else is here and what they call their ports is not this tenant's business.
+  const what = resource.metadata.tenant === tenant ? describe(resource) : 'a port of another tenant';
+  refusal.add('spec.function', `is bound by ${what}`, 'ALREADY_EXISTS', 'FUNCTION_BOUND', { holder: what });
 }
 
 /** A trunk has one level: the parent of a VLAN is no VLAN, and what has VLANs does not become one. */

@@ -248,6 +248,19 @@ const CASES: readonly Case[] = [
     },
   ],
   [
+    'a function that a port of another tenant has bound, without naming either',
+    (lab) => {
+      lab.apply('Network', 'blue', {}, { tenant: 'globex' });
+      const spec = { network: 'blue', function: identityOf('dpu-1', 0) };
+      return lab.tryApply('Port', 'web-9', spec, { tenant: 'globex' });
+    },
+    {
+      code: 'ALREADY_EXISTS',
+      reason: 'FUNCTION_BOUND',
+      problems: ['spec.function: is bound by a port of another tenant'],
+    },
+  ],
+  [
     'offload where there is no hardware',
     (lab) => port(lab, { function: identityOf('dpu-1', 1), offload: 'REQUIRED' }),
     {
