@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Bus, type Delivery, InProcessBroker, STREAMS, type StreamBus } from '@outboard/bus';
 import { encodeError, HEADERS, MAX_BODY_BYTES, subjects } from '@outboard/contracts';
-import { AppError, unwrap } from '@outboard/core';
+import { AppError, err, unwrap } from '@outboard/core';
 import { ManualClock } from '@outboard/testkit';
 import { IntentPublisher } from './intent-publisher.js';
+import { ResourceClient } from './resource-client.js';
 import { StateCache } from './state-cache.js';
 
 const WEB = { tenant: 'acme', api: 'network', kind: 'port', name: 'web-0' } as const;
@@ -238,4 +239,22 @@ describe('the intent publisher', () => {
       await cache[Symbol.asyncDispose]();
     });
   });
+});
+
+it('a request that is not answered tells how long that was awaited in all', async () => {
+  const clock = new ManualClock();
+  const attempts: number[] = [];
+  const bus: Pick<Bus, 'request'> = {
+    request: async (subject, _, { deadlineMilliseconds }) => {
+      attempts.push(deadlineMilliseconds);
+      await clock.delay(deadlineMilliseconds);
+      return err(new AppError('DEADLINE_EXCEEDED', `no answer from ${subject} in this attempt`));
+    },
+  };
+  const client = new ResourceClient(bus, clock, { timeoutMilliseconds: 4_000 });
+  const asked = client.get({ api: 'network', kind: 'Port' }, 'acme', 'web-0');
+  await clock.advance(10_000);
+  const message = 'no answer from outboard.v1alpha1.rpc.acme.network.port.get within 4000 ms';
+  expect(await asked).toMatchObject({ ok: false, error: { code: 'DEADLINE_EXCEEDED', message } });
+  expect(attempts).toEqual([3_000, 900]);
 });

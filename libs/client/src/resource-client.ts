@@ -127,9 +127,10 @@ export class ResourceClient<Connection extends Pick<Bus, 'request'> = Bus> {
       return err(AppError.invalid([{ field: '', description }], { reason: 'BODY_TOO_LARGE' }));
     }
     const subject = subjects.rpc(tenant, kind.api, kindToken(kind), verb);
-    const until = this.clock.monotonic() + (this.options.timeoutMilliseconds ?? DEFAULT_DEADLINE);
+    const limit = this.options.timeoutMilliseconds ?? DEFAULT_DEADLINE;
+    const until = this.clock.monotonic() + limit;
     for (;;) {
-      const deadlineMilliseconds = Math.max(1, Math.min(ATTEMPT, until - this.clock.monotonic()));
+      const deadlineMilliseconds = Math.ceil(Math.max(1, Math.min(ATTEMPT, until - this.clock.monotonic())));
       const reply = await this.bus.request(subject, { headers, body }, { deadlineMilliseconds });
       if (reply.ok) {
         this.#answering.add(kind.api);
@@ -137,7 +138,7 @@ export class ResourceClient<Connection extends Pick<Bus, 'request'> = Bus> {
       }
       if (!this.#isWorthRepeating(reply.error, kind.api)) return reply;
       await this.clock.delay(PAUSE);
-      if (this.clock.monotonic() >= until) return reply;
+      if (this.clock.monotonic() >= until) return err(inAll(reply.error, subject, limit));
     }
   }
 
@@ -146,6 +147,16 @@ export class ResourceClient<Connection extends Pick<Bus, 'request'> = Bus> {
     return code === 'DEADLINE_EXCEEDED' || reason === 'DISCONNECTED' || reason === 'TOO_MANY_REQUESTS';
   }
 }
+
+/** The last attempt tells of itself alone. */
+const inAll = (error: AppError, subject: string, milliseconds: number): AppError =>
+  error.code === 'DEADLINE_EXCEEDED'
+    ? new AppError(error.code, `no answer from ${subject} within ${milliseconds} ms`, {
+        cause: error,
+        metadata: error.metadata,
+        ...(error.reason !== undefined && { reason: error.reason }),
+      })
+    : error;
 
 function parseReply<Value>(body: Uint8Array, subject: string): Result<Value, AppError> {
   try {
