@@ -33,6 +33,8 @@ export class AcknowledgedSender implements Disposable {
   #failures = 0;
   #retry: Disposable | undefined;
   #closed = false;
+  /** Why the last attempt has failed, as it was told. */
+  #trouble: string | undefined;
   #waiting: (() => void)[] = [];
 
   constructor(
@@ -83,7 +85,10 @@ export class AcknowledgedSender implements Disposable {
     const options = { deadlineMilliseconds: DEADLINE_MILLISECONDS };
     const reply = await bus.request(this.subject, { headers: {}, body: outgoing.encode() }, options);
     this.#sending = false;
-    if (reply.ok) outgoing.acknowledged?.();
+    if (reply.ok) {
+      outgoing.acknowledged?.();
+      this.#trouble = undefined;
+    }
     if (outgoing !== this.#latest) this.#push();
     else if (reply.ok || isFinal(reply.error)) this.#settle(reply.ok ? undefined : reply.error);
     else this.#retryLater(reply.error);
@@ -101,7 +106,10 @@ export class AcknowledgedSender implements Disposable {
   #retryLater(error: AppError): void {
     const { clock, random, log } = this.ports;
     this.#failures++;
-    log.warn({ subject: this.subject, code: error.code }, `not acknowledged: ${error.message}`);
+    // Told when it changes, not with every attempt: who receives it may be away for long.
+    if (error.message !== this.#trouble)
+      log.warn({ subject: this.subject, code: error.code }, `not acknowledged: ${error.message}`);
+    this.#trouble = error.message;
     if (this.#closed) return;
     this.#retry = clock.schedule(backoff(RETRY, this.#failures, random), () => this.#push());
   }

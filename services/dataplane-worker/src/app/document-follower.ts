@@ -43,6 +43,8 @@ export class DocumentFollower implements AsyncDisposable {
   #listening: Disposable | undefined;
   #subscription: Subscription | undefined;
   #closed = false;
+  /** What was told last of an owner that does not answer; undefined: it answers. */
+  #trouble: string | undefined;
 
   constructor(
     readonly owner: string,
@@ -154,11 +156,21 @@ export class DocumentFollower implements AsyncDisposable {
     const subject = subjects.dpu(this.ports.dpu, channel, this.owner);
     const reply = await this.#bus.request(subject, { headers: {}, body }, { deadlineMilliseconds });
     const answer = reply.ok ? decode(reply.value.body) : reply;
-    if (!answer.ok && !this.#closed) {
-      const { code, message } = answer.error;
-      this.ports.log.warn({ owner: this.owner, channel, code }, `the owner does not answer: ${message}`);
-    }
+    if (!this.#closed) this.#note(channel, answer.ok ? undefined : answer.error);
     return answer;
+  }
+
+  /** Told when it changes, not with every attempt: an owner may be away for long. */
+  #note(channel: string, failure: AppError | undefined): void {
+    const { owner } = this;
+    if (failure?.message === this.#trouble) return;
+    this.#trouble = failure?.message;
+    if (failure === undefined) this.ports.log.info({ owner }, 'the owner answers again');
+    else
+      this.ports.log.warn(
+        { owner, channel, code: failure.code },
+        `the owner does not answer: ${failure.message}`,
+      );
   }
 }
 

@@ -38,6 +38,7 @@ export class Heartbeat implements Disposable {
   #interval = FIRST_INTERVAL_MILLISECONDS;
   #isAlive: boolean | undefined;
   #isAdmitted: boolean | undefined;
+  #ended = false;
 
   constructor(private readonly ports: HeartbeatPorts) {
     this.#beat = new Beat(ports.clock, async (bus) => {
@@ -56,6 +57,7 @@ export class Heartbeat implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#ended = true;
     this.#beat[Symbol.dispose]();
   }
 
@@ -89,7 +91,7 @@ export class Heartbeat implements Disposable {
 
   /** Told when it changes, not with every beat. */
   #note(isAlive: boolean, why: string): void {
-    if (isAlive === this.#isAlive) return;
+    if (isAlive === this.#isAlive || this.#ended) return;
     this.#isAlive = isAlive;
     if (isAlive) this.ports.log.info({ intervalMilliseconds: this.#interval }, 'the lease is renewed');
     else this.ports.log.warn({}, `the lease is not renewed: ${why}`);

@@ -170,6 +170,19 @@ describe('a dataplane worker', () => {
       expect(bench.engine.submitted).toMatchObject([{ complete: new Map() }]);
     });
 
+    it('is asked for while its owner does not answer, which is told once, and once when it answers again', async () => {
+      await bench.owner.serve();
+      await bench.run();
+      const asked = bench.owner.syncs.length;
+      bench.owner.refusals.set('sync', new AppError('UNAVAILABLE', 'overloaded'));
+      await bench.clock.advance(60_000);
+      expect(bench.owner.syncs.length).toBeGreaterThan(asked + 4);
+      expect(bench.log.at('warn')).toEqual(['the owner does not answer: overloaded']);
+      bench.owner.refusals.clear();
+      await bench.clock.advance(20_000);
+      expect(bench.log.at('info').filter((line) => line === 'the owner answers again')).toHaveLength(1);
+    });
+
     it('does not change by a delta that cannot be read', async () => {
       await bench.owner.serve();
       await bench.run();
@@ -228,6 +241,7 @@ describe('a dataplane worker', () => {
       bench.engine.report({ version: bench.owner.version, repaired: 3 });
       await bench.clock.advance(1_000);
       expect(bench.owner.reports.length).toBeGreaterThan(2);
+      expect(bench.log.at('warn')).toEqual(['not acknowledged: restarting']);
       bench.owner.refusals.clear();
       await bench.clock.advance(10_000);
       const sent = bench.owner.reports.length;

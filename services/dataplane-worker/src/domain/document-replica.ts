@@ -275,8 +275,9 @@ export class DocumentReplica {
 
   /** An unknown DPU gets nothing: whatever it was told before is not valid for it any more. */
   #isolate(): void {
-    if (this.#submitted && isSameVersion(this.#version, NOTHING)) return;
-    this.#warn('the owner does not know this DPU: its document is emptied');
+    const isEmpty = isSameVersion(this.#version, NOTHING);
+    if (this.#submitted && isEmpty) return;
+    if (!isEmpty) this.#warn('the owner does not know this DPU: its document is emptied');
     this.#replace({ version: NOTHING, entries: new Map() });
   }
 
