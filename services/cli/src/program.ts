@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { EXIT } from './exit.js';
 import type { Session } from './session.js';
 import type { CommonOptions } from './settings.js';
 import type { Terminal } from './terminal.js';
@@ -446,6 +447,19 @@ ${examples(['outboard -t acme wait port web-0 web-1 --for condition=Ready --time
   )
     .addOption(output(['table', 'json']))
     .addHelpText('after', examples(['outboard ping', 'outboard ping -o json']));
+
+  // Looked for here, as `npm run outboard` has it.
+  program
+    .command('fleet', { hidden: true })
+    .argument('[argument...]')
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(() =>
+      program.error(
+        'error: fleet is a program of its own: in a checkout, `npm run outboard -- fleet --dpus N` starts it',
+        { exitCode: EXIT.usage },
+      ),
+    );
 
   program
     .command('version')

@@ -11,11 +11,16 @@ const END = '<!-- /commands -->\n';
 
 const silent = { write: async () => {}, tell: () => {} };
 const program = createProgram({ terminal: silent, run: async () => {} });
+/** That the help shows, but for the help itself. */
+const commands = program
+  .createHelp()
+  .visibleCommands(program)
+  .filter((command) => command.name() !== 'help');
 
 /** The help of a command without the options that all have; these come with the whole. */
 function helpOf(name: string): string {
   let text = '';
-  const command = program.commands.find((each) => each.name() === name);
+  const command = commands.find((each) => each.name() === name);
   command
     ?.configureHelp({ showGlobalOptions: false })
     .configureOutput({ writeOut: (part) => (text += part) })
@@ -25,7 +30,7 @@ function helpOf(name: string): string {
 
 function commandsSection(): string {
   const whole = program.helpInformation().trimEnd();
-  const sections = program.commands.map((command) => {
+  const sections = commands.map((command) => {
     const name = command.name();
     return `### outboard ${name}\n\n\`\`\`text\n${helpOf(name)}\n\`\`\`\n`;
   });
@@ -59,7 +64,7 @@ describe('the README', () => {
 
 describe('the help', () => {
   it('of every command has examples', () => {
-    for (const command of program.commands.filter((each) => each.name() !== 'version')) {
+    for (const command of commands.filter((each) => each.name() !== 'version')) {
       expect(helpOf(command.name())).toMatch(new RegExp(`\nExamples:\n {2}outboard .*${command.name()}`));
     }
   });

@@ -107,6 +107,13 @@ describe('the command line', () => {
     expect(exitCode).toBe(2);
     expect(stderr).toContain('Did you mean get?');
     expect((await world.outboard('get ports -o xml')).exitCode).toBe(2);
+    for (const commandLine of ['fleet', 'fleet --dpus 3', 'fleet --help']) {
+      const fleet = await world.outboard(commandLine);
+      expect(fleet).toMatchObject({ exitCode: 2, stdout: '' });
+      expect(fleet.stderr).toContain(
+        'fleet is a program of its own: in a checkout, `npm run outboard -- fleet',
+      );
+    }
     expect((await world.outboard([])).exitCode).toBe(2);
   });
 
