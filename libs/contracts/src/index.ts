@@ -83,7 +83,15 @@ export * from './gen/outboard/network/v1alpha1/service_chain_pb.js';
 export * from './gen/outboard/network/v1alpha1/subnet_pb.js';
 export * from './gen/outboard/network/v1alpha1/trace_pb.js';
 export * from './headers.js';
-export { decodeJson, encodeJson, formatPath, MAX_JSON_DEPTH, MAX_JSON_VALUES, readJson } from './json.js';
+export {
+  decodeJson,
+  encodeJson,
+  formatPath,
+  MAX_JSON_DEPTH,
+  MAX_JSON_VALUES,
+  meantBy,
+  readJson,
+} from './json.js';
 export { findJsonFault, parseJsonText } from './json-text.js';
 export * from './subjects.js';
 export * from './wire-error.js';

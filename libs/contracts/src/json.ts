@@ -338,10 +338,16 @@ export function formatPath(path: readonly (string | number)[]): string {
 function unknownField(key: string, schema: DescMessage, { problems }: Context): string {
   const rule = `is not a field of ${schema.name}`;
   if (problems.total >= MAX_LISTED_VIOLATIONS) return rule;
-  const names = schema.fields.map(({ jsonName }) => jsonName);
-  const meant = names.find((name) => resembles(key, name));
+  const meant = meantBy(
+    key,
+    schema.fields.map(({ jsonName }) => jsonName),
+  );
   return meant === undefined ? rule : `${rule}; did you mean ${meant}?`;
 }
+
+/** The name that was meant by one that is unknown; undefined: it resembles none. */
+export const meantBy = (text: string, names: readonly string[]): string | undefined =>
+  names.find((name) => resembles(text, name));
 
 /** True for the same letters in another spelling (`mac_address`), or at most two slips of the keyboard. */
 function resembles(key: string, name: string): boolean {

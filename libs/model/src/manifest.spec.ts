@@ -105,6 +105,7 @@ describe('a manifest', () => {
       [{ ...port({}), apiVersion: undefined }, 'apiVersion', 'must be a string, not null'],
       [{ ...port({}), apiVersion: '' }, 'apiVersion', 'is required: network.outboard.dev/v1alpha1'],
       [{ ...port({}), apiVersion: 'v1' }, 'apiVersion', 'must be network.outboard.dev/v1alpha1'],
+      [{ ...port({}), kind: 'ports' }, 'kind', 'is unknown; did you mean Port?'],
       [{ ...port({}), kind: 'Pod' }, 'kind', `is unknown; must be one of ${KIND_NAMES.join(', ')}`],
       [{ spec: {} }, 'kind', `is required; must be one of ${KIND_NAMES.join(', ')}`],
       [[], '', 'must be an object'],

@@ -1,4 +1,4 @@
-import { parseJsonText, type ResourceAddress, readJson } from '@outboard/contracts';
+import { meantBy, parseJsonText, type ResourceAddress, readJson } from '@outboard/contracts';
 import { type AppError, err, ok, Problems, type Result } from '@outboard/core';
 import { parseIntentMetadata } from './metadata.js';
 import {
@@ -67,7 +67,9 @@ function kindFor(
   }
   if (named === undefined) {
     const given = name === undefined || name === '' ? 'is required' : 'is unknown';
-    problems.addMalformed('kind', `${given}; must be one of ${KIND_NAMES.join(', ')}`);
+    const meant = typeof name === 'string' ? meantBy(name, KIND_NAMES) : undefined;
+    const rule = meant === undefined ? `must be one of ${KIND_NAMES.join(', ')}` : `did you mean ${meant}?`;
+    problems.addMalformed('kind', `${given}; ${rule}`);
   }
   return named;
 }

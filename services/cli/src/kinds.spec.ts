@@ -26,6 +26,14 @@ describe('a kind', () => {
     expect(() => kindByArgument('pod')).toThrow(usage('KIND'));
   });
 
+  it.each([
+    ['pod', /^"pod" is no kind; the kinds are dpus, .*ports/],
+    ['netwroks', /^"netwroks" is no kind; did you mean networks\?$/],
+  ])('that is none, as %s, is refused with what may be meant', (text, description) => {
+    const violations = [{ field: 'KIND', description: expect.stringMatching(description) }];
+    expect(() => kindByArgument(text)).toThrow(expect.objectContaining({ violations }));
+  });
+
   it('all means those of the tenant, and with all tenants also those of none', () => {
     const kinds = (scope: typeof ACME) => kindsByArgument('all', scope).map(({ kind }) => kind);
     const ofTenant = [

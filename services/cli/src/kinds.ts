@@ -1,3 +1,4 @@
+import { meantBy } from '@outboard/contracts';
 import { type AnyKind, KINDS, kindToken, parseName, type ResourceJson, SYSTEM_TENANT } from '@outboard/model';
 import { usageError } from './failure.js';
 
@@ -27,8 +28,10 @@ export function kindByArgument(text: string): AnyKind {
   const lower = text.toLowerCase();
   const kind = KINDS.find((each) => lower === kindToken(each) || lower === pluralOf(each));
   if (kind) return kind;
-  const known = KINDS.map(pluralOf).join(', ');
-  throw usageError('KIND', `${JSON.stringify(text)} is no kind; the kinds are ${known}`);
+  const known = KINDS.map(pluralOf);
+  const meant = meantBy(text, known) ?? meantBy(text, KINDS.map(kindToken));
+  const rule = meant === undefined ? `the kinds are ${known.join(', ')}` : `did you mean ${meant}?`;
+  throw usageError('KIND', `${JSON.stringify(text)} is no kind; ${rule}`);
 }
 
 /** `port`, `networks,ports`, or `all`: those of the tenant, and with all tenants also those that belong to none. */
