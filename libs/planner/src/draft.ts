@@ -1,4 +1,5 @@
 import { equal, invariant } from '@outboard/core';
+import { findCondition, type TenantName } from '@outboard/model';
 import type { Context, Decision, RecordChange } from './api.js';
 import type { Placement, PortEntry } from './entries.js';
 import { propagationOf } from './propagation.js';
@@ -24,8 +25,11 @@ export class Draft {
   readonly #version: string;
   /** Networks, by uid, of which something was released: DPUs that leave them are waited for already. */
   readonly #released = new Set<string>();
-  /** Ports that were told anew. */
+  /** Ports that were told anew, and that were planned though the decision is not about them. */
   #told = 0;
+  #planned = 0;
+  /** Tenants that have ports whose rows claim what is not so any more. */
+  readonly #overclaiming = new Set<TenantName>();
 
   /** @param toldAtOnce more ports than these are told by the decisions that follow. */
   constructor(
@@ -67,22 +71,27 @@ export class Draft {
 
   /**
    * Only the status of a port is another, which the decision is not about. Where there are too many of such, the world has
-   * all of it, and what this decision does not write is left to `retell`. Tells whether this one does.
+   * all of it, and what this decision does not write is left to `retell`.
    */
-  tellPort(record: PortRecord, placement: Placement): boolean {
+  tellPort(record: PortRecord, placement: Placement | undefined): void {
     const key = keyOf(record);
     if (this.#changes.has(textOf(key)) || this.#told++ < this.toldAtOnce) {
       this.putPort(record, placement);
-      return true;
+      return;
     }
     const before = this.world.find(key);
     invariant(before?.kind === 'Port', 'what is told anew is known');
     const entry = this.world.putPort(this.#revise(record), placement);
     withPropagation(entry);
     this.#steps.push({ key, before });
-    const { uid } = before.resource.metadata;
+    const { uid, tenant } = before.resource.metadata;
     if (!this.world.unwritten.has(uid)) this.world.unwritten.set(uid, before);
-    return false;
+    if (claimsMore(before, entry.record)) this.#overclaiming.add(tenant);
+  }
+
+  /** Whether one more port that has no place can be planned by this decision; otherwise `retell` does. */
+  plansAnother(): boolean {
+    return this.#planned++ < this.toldAtOnce;
   }
 
   remove(key: RecordKey): void {
@@ -101,6 +110,8 @@ export class Draft {
       if (index < this.toldAtOnce) this.putPort(port.record, port.placement);
       else this.world.outdated.add(port);
     }
+    const { revision, now } = this.context;
+    for (const name of this.#overclaiming) this.put({ kind: 'Retelling', name, revision, time: now });
     this.#countPropagation();
     const changes: RecordChange[] = [];
     for (const change of this.#changes.values()) {
@@ -156,6 +167,12 @@ export class Draft {
     return { ...record, resource: { ...record.resource, metadata } };
   }
 }
+
+/** Whether a condition holds in the first record only. */
+const claimsMore = ({ resource }: PortRecord, { resource: { status } }: PortRecord): boolean =>
+  resource.status.conditions.some(
+    ({ type, status: is }) => is === 'True' && findCondition(status.conditions, type)?.status !== 'True',
+  );
 
 function withPropagation(port: PortEntry): void {
   const { resource } = port.record;

@@ -150,6 +150,78 @@ describe.each(CHANGES)('more ports than one decision tells, when %s', (_, prepar
   });
 });
 
+const gateways = (lab: Lab): { asked: Set<unknown>; stored: Set<unknown> } => {
+  const ports = lab.records('Port').map(({ resource }) => resource);
+  const gatewaysOf = (those: readonly Port[]): Set<unknown> =>
+    new Set(those.flatMap(({ status }) => status.addresses.map(({ gateway }) => gateway)));
+  return { asked: gatewaysOf(ports.map((port) => present(lab.world, port))), stored: gatewaysOf(ports) };
+};
+
+describe.each([
+  ['', () => {}],
+  [', with restarts in between', (lab: Lab) => lab.restart()],
+])('more ports than one decision tells%s', (_, between) => {
+  it('have the gateway that their subnet has now', () => {
+    const lab = world();
+    const subnet = { network: 'blue', cidr: '10.0.0.0/16', gateway: '10.0.255.254' };
+    expect(lab.apply('Subnet', 'blue-v4', subnet).changes.length).toBeLessThan(MAX_CHANGES);
+    expect(gateways(lab).asked).toEqual(new Set([subnet.gateway]));
+    expect(gateways(lab).stored.size).toBe(2);
+    between(lab);
+    expect(retellAll(lab, () => between(lab)).length).toBeGreaterThan(1);
+    expect(gateways(lab).stored).toEqual(new Set([subnet.gateway]));
+    checkInvariants(lab);
+  });
+
+  it('are not ready while their DPU is unreachable, and are again', () => {
+    const lab = world();
+    for (const dpu of DPUS) {
+      expect(lab.dpu(dpu, { reachable: false }).changes.length).toBeLessThan(MAX_CHANGES);
+    }
+    const reasons = () => lab.records('Port').map(({ resource }) => healthOf(present(lab.world, resource)));
+    expect(ready(lab).asked).toBe(0);
+    expect(new Set(reasons())).toEqual(new Set(['DpuUnreachable']));
+    between(lab);
+    expect(new Set(reasons())).toEqual(new Set(['DpuUnreachable']));
+    retellAll(lab, () => between(lab));
+    expect(ready(lab)).toEqual({ asked: 0, stored: 0 });
+    for (const dpu of DPUS) lab.dpu(dpu);
+    between(lab);
+    confirmAll(lab);
+    expect(ready(lab)).toEqual({ asked: PORTS + 1, stored: PORTS + 1 });
+    checkInvariants(lab);
+  });
+
+  it('get their place when what keeps all of them from it is over', () => {
+    const lab = new Lab({ ...DEFAULT_WORLD_OPTIONS, toldAtOnce: TOLD_AT_ONCE });
+    lab.fleet(DPUS, PORTS_OF_DPU);
+    const physical = { vlanRanges: [{ minimum: 100, maximum: 103 }] };
+    lab.apply('PhysicalNetwork', 'physnet1', { ...physical, attachments: [] });
+    const policy = { networkType: 'VLAN', physicalNetwork: 'physnet1' };
+    lab.apply('EncapsulationPolicy', 'default', {
+      defaultSegment: { networkType: 'VXLAN' },
+      allowed: [{ networkType: 'VXLAN' }, policy],
+    });
+    lab.apply('Network', 'fabric', { segment: policy });
+    for (const dpu of DPUS)
+      for (let index = 0; index < PORTS_OF_DPU; index++)
+        lab.apply('Port', `web-${dpu}-${index}`, { network: 'fabric', function: identityOf(dpu, index) });
+    const placed = () => lab.records('Port').filter(({ resource }) => resource.status.dpu).length;
+    expect(placed()).toBe(0);
+    const attachments = [{ uplink: 'up1', dpus: DPUS }];
+    const attached = lab.apply('PhysicalNetwork', 'physnet1', { ...physical, attachments });
+    expect(attached.changes.length).toBeLessThan(MAX_CHANGES);
+    expect(placed()).toBe(TOLD_AT_ONCE);
+    between(lab);
+    retellAll(lab, () => between(lab));
+    expect(placed()).toBe(PORTS);
+    confirmAll(lab);
+    checkInvariants(lab);
+  });
+});
+
+const healthOf = ({ status }: Port) => findCondition(status.conditions, 'Healthy')?.reason;
+
 describe('a port that is not written yet', () => {
   const changed = (): { lab: Lab; name: string } => {
     const lab = world();

@@ -6,7 +6,7 @@ import type { PortEntry } from './entries.js';
 import { hasUnderlay } from './plan.js';
 import type { DpuRecord, FunctionRecord } from './records.js';
 import { confirmReleases, type FreedValues } from './release.js';
-import { replanPort, settleMtu, writeNetwork } from './settle.js';
+import { replanAll, type replanPort, settleMtu, writeNetwork } from './settle.js';
 import { settleTouched } from './settle-touched.js';
 import type { World } from './world.js';
 
@@ -93,7 +93,7 @@ export function replanFreed(draft: Draft, { ports, networks }: FreedValues): voi
 }
 
 function replan(draft: Draft, ports: Iterable<PortEntry>, override?: Parameters<typeof replanPort>[2]): void {
-  for (const port of ports) replanPort(draft, port, override);
+  replanAll(draft, ports, override);
   settleTouched(draft);
 }
 

@@ -6,6 +6,7 @@ import { propagationOf } from './propagation.js';
 import { keyOf } from './records.js';
 import { replanPort, replanVlans } from './settle.js';
 import { settleTouched } from './settle-touched.js';
+import { addressesOf } from './untold.js';
 import type { World } from './world.js';
 
 /** Whether ports are to be told anew which one decision could not hold: `retell` goes on with them. */
@@ -43,9 +44,16 @@ function retellPort(draft: Draft, port: PortEntry): void {
   const { mtu } = network.record.resource.status;
   const { status, metadata } = record.resource;
   if (draft.world.portsByUid.get(metadata.uid) !== port) return;
+  // There were too many that could be planned.
+  if (!placement) {
+    replanPort(draft, port);
+    return;
+  }
   const isResized = mtu !== status.mtu;
-  if (!isResized && equal(propagationOf(port), status.propagated)) return;
-  draft.putPort({ ...record, resource: { ...record.resource, status: { ...status, mtu } } }, placement);
+  const addresses = addressesOf(port);
+  if (!isResized && addresses === status.addresses && equal(propagationOf(port), status.propagated)) return;
+  const told = { ...status, mtu, addresses };
+  draft.putPort({ ...record, resource: { ...record.resource, status: told } }, placement);
   if (!isResized) return;
   // A VLAN fits into its parent, or does not any more.
   if (record.resource.spec.trunk) replanPort(draft, port);

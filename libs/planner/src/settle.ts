@@ -11,7 +11,6 @@ import {
   type PortSpec,
   type PortStatus,
   segmentText,
-  type TenantName,
   updateConditions,
 } from '@outboard/model';
 import type { Draft } from './draft.js';
@@ -87,7 +86,9 @@ export function writePort(
     resource: { ...resource, status: next },
     sequence,
   } as const;
-  draft.putPort(record, placement);
+  const isStatusOnly = !changed && known?.metadata === metadata && known.spec === spec;
+  if (isStatusOnly && !options.released) draft.tellPort(record, placement);
+  else draft.putPort(record, placement);
   if (options.released) draft.put(options.released);
 }
 
@@ -101,26 +102,28 @@ export function replanPort(draft: Draft, port: PortEntry, override?: DpuOverride
 
 /** Plans again the ports that are VLANs of a port, which go where it goes. */
 export function replanVlans(draft: Draft, port: PortEntry, override?: DpuOverride): void {
-  for (const vlan of draft.world.vlansOf(port)) replanPort(draft, vlan, override);
+  replanAll(draft, draft.world.vlansOf(port), override);
 }
 
-/**
- * Tells of ports that other policies or chains apply to now that their DPUs have to apply that. Where these are too many
- * for one decision, it is stored that there are such, and they follow one part after the other.
- */
+/** Plans ports again: those without a place, as many as one decision can hold; others come with those that follow. */
+export function replanAll(draft: Draft, ports: Iterable<PortEntry>, override?: DpuOverride): void {
+  for (const port of ports) {
+    if (port.placement || override || draft.plansAnother()) replanPort(draft, port, override);
+    else draft.world.outdated.add(port);
+  }
+}
+
+/** Tells of ports that other policies or chains apply to now that their DPUs have to apply that. */
 export function writeRetold(draft: Draft): void {
   const { revision, now } = draft.context;
-  const untold = new Set<TenantName>();
   for (const { record, placement } of draft.world.takeRetold()) {
     if (!placement) continue;
     const { metadata, status } = record.resource;
     const updates = [applying(placement.dpu)];
     const conditions = updateConditions('Port', status.conditions, updates, metadata.generation, now);
     const resource = { ...record.resource, status: { ...status, conditions } };
-    const isWritten = draft.tellPort({ ...record, resource, sequence: revision }, placement);
-    if (!isWritten) untold.add(metadata.tenant);
+    draft.tellPort({ ...record, resource, sequence: revision }, placement);
   }
-  for (const name of untold) draft.put({ kind: 'Retelling', name, revision, time: now });
 }
 
 /** Takes over what the home DPU tells of a planned port. */

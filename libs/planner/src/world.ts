@@ -46,7 +46,7 @@ import {
 } from './records.js';
 import { Releases } from './releases.js';
 import { ServiceChains } from './service-chains/service-chains.js';
-import { expectUntold } from './untold.js';
+import { expectUntold, isOutdated } from './untold.js';
 
 export interface WorldOptions {
   /** What networks without an asked identifier get while there is no policy. */
@@ -155,8 +155,7 @@ export class World {
     world.documents.loaded();
     for (const port of world.ports.values()) {
       expectStored(port);
-      if (port.record.resource.status.mtu !== port.network.record.resource.status.mtu)
-        world.outdated.add(port);
+      if (isOutdated(port)) world.outdated.add(port);
     }
     for (const network of world.networks.values()) expectJoining(network, revision);
     for (const port of world.ports.values()) {

@@ -15,7 +15,7 @@ import { placedIn } from '../netlink-objects/place.js';
 import { carriedMtu } from '../plan.js';
 import { keyOf } from '../records.js';
 import { segmentReleaseOf } from '../release.js';
-import { replanPort, settleMtu, writeNetwork } from '../settle.js';
+import { replanAll, settleMtu, writeNetwork } from '../settle.js';
 import { nameKey, type World } from '../world.js';
 import { askOf } from './admission.js';
 import { checkAdmission, chooseSegment } from './segment.js';
@@ -51,7 +51,10 @@ export function applyNetwork(
   if (!existing || before?.spec.mtu === spec.mtu) return ok(undefined);
   settleMtu(draft, existing);
   // A smaller MTU may let ports in that no underlay could carry.
-  for (const port of existing.ports) if (!port.placement) replanPort(draft, port);
+  replanAll(
+    draft,
+    [...existing.ports].filter(({ placement }) => !placement),
+  );
   settleMtu(draft, existing);
   return ok(undefined);
 }

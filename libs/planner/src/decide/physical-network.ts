@@ -11,7 +11,7 @@ import { describe, firstUsers, inUse, nextMetadata, Refusal } from '@outboard/mo
 import type { Draft } from '../draft.js';
 import type { NetworkEntry, PhysicalNetworkEntry } from '../entries.js';
 import { keyOf } from '../records.js';
-import { replanPort, settleMtu } from '../settle.js';
+import { replanAll, settleMtu } from '../settle.js';
 import type { World } from '../world.js';
 
 export function applyPhysicalNetwork(
@@ -40,7 +40,7 @@ export function applyPhysicalNetwork(
   const kind = 'PhysicalNetwork';
   const status = { observedGeneration: generation, dpus: 0, networks: 0, conditions };
   draft.put({ kind, resource: { kind, metadata, spec, status } });
-  replanAll(draft);
+  replanCarried(draft);
   return ok(undefined);
 }
 
@@ -50,7 +50,7 @@ export function deletePhysicalNetwork(draft: Draft, physical: PhysicalNetworkEnt
   const users = [...usersOf(draft.world, physical)];
   if (users.length > 0) return err(inUse(describe(resource), firstUsers(users), users.length));
   draft.remove(keyOf(physical.record));
-  replanAll(draft);
+  replanCarried(draft);
   return ok(undefined);
 }
 
@@ -114,10 +114,10 @@ function checkUplinks(world: World, name: string, spec: PhysicalNetworkSpec, ref
 }
 
 /** Ports of all physical networks, as these give way to each other at uplinks. */
-function replanAll(draft: Draft): void {
+function replanCarried(draft: Draft): void {
   for (const { networks } of draft.world.physicalNetworks.values()) {
     for (const network of networks) {
-      for (const port of network.ports) replanPort(draft, port);
+      replanAll(draft, network.ports);
       settleMtu(draft, network);
     }
   }

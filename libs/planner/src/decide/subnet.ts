@@ -133,6 +133,6 @@ function retellGateway(draft: Draft, { network, record }: SubnetEntry): void {
       address.subnet === metadata.name ? { ...address, gateway: status.gateway } : address,
     );
     const next = { ...resource, status: { ...resource.status, addresses } };
-    draft.putPort({ ...port.record, resource: next }, port.placement);
+    draft.tellPort({ ...port.record, resource: next }, port.placement);
   }
 }
