@@ -35,7 +35,7 @@ export class Draft {
   constructor(
     readonly world: World,
     readonly context: Context,
-    private readonly toldAtOnce = world.toldAtOnce,
+    readonly toldAtOnce = world.toldAtOnce,
   ) {
     this.#version = `${context.revision}`;
     world.startRevision(context.revision);

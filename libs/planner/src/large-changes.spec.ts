@@ -220,6 +220,51 @@ describe.each([
   });
 });
 
+describe.each([
+  ['', () => {}],
+  [', with restarts in between', (lab: Lab) => lab.restart()],
+])('more released values than one decision frees%s', (_, between) => {
+  /** Values of all ports that are gone, which one DPU may still have. */
+  const released = (): Lab => {
+    const lab = world();
+    for (const { resource } of lab.records('Port')) lab.delete('Port', resource.metadata.name);
+    for (const dpu of ['dpu-1', 'dpu-2']) lab.report(dpu);
+    retellAll(lab);
+    expect(lab.records('Release').length).toBeGreaterThan(2 * TOLD_AT_ONCE);
+    return lab;
+  };
+
+  it.each([
+    ['the DPU has confirmed', (lab: Lab) => lab.report('dpu-3')],
+    ['the DPU is retired', (lab: Lab) => lab.retire('Dpu', 'dpu-3')],
+  ])('are free again part by part when %s', (_event, change) => {
+    const lab = released();
+    expect(change(lab).changes.length).toBeLessThan(MAX_CHANGES);
+    expect(lab.records('Release').length).toBeGreaterThan(TOLD_AT_ONCE);
+    const goOn = (): void => {
+      between(lab);
+      for (const { name } of lab.records('Dpu')) lab.report(name);
+    };
+    goOn();
+    retellAll(lab, goOn);
+    expect(lab.records('Release')).toEqual([]);
+    checkInvariants(lab);
+  });
+
+  it('are forgotten part by part when their network is deleted', () => {
+    const lab = released();
+    lab.delete('Subnet', 'blue-v4');
+    expect(lab.delete('Network', 'blue').changes.length).toBeLessThan(MAX_CHANGES);
+    lab.apply('Network', 'blue', {});
+    between(lab);
+    retellAll(lab, () => between(lab));
+    // A service that starts anew waits for those that have confirmed to the former one, too.
+    confirmAll(lab);
+    expect(lab.records('Release')).toEqual([]);
+    checkInvariants(lab);
+  });
+});
+
 const healthOf = ({ status }: Port) => findCondition(status.conditions, 'Healthy')?.reason;
 
 describe('a port that is not written yet', () => {

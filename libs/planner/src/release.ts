@@ -1,3 +1,4 @@
+import { invariant } from '@outboard/core';
 import type { IpAddress, MacAddress, Metadata, Name, Segment } from '@outboard/model';
 import { dpusThatKnow } from './confirmation.js';
 import type { Draft } from './draft.js';
@@ -97,13 +98,22 @@ function make(
   };
 }
 
-/** Releases that wait for the DPU no longer; those that wait for none are over, and their values are free again. */
+/** Releases that wait for the DPU no longer; those that wait for none are over. */
 export function confirmReleases(draft: Draft, releases: Iterable<ReleaseEntry>, dpu: string): FreedValues {
+  for (const release of [...releases]) draft.world.releases.confirm(release, dpu);
+  return endReleases(draft);
+}
+
+/** Releases that are over go, and their values are free again: as many as one decision can hold, others with those that follow. */
+export function endReleases(draft: Draft): FreedValues {
   const freed: FreedValues = { ports: new Set(), networks: new Set() };
-  for (const release of [...releases]) {
-    draft.world.releases.confirm(release, dpu);
-    if (release.pending.size > 0) continue;
-    const { name, networkUid, segment, macAddress, addresses } = release.record;
+  const { releases } = draft.world;
+  let left = draft.toldAtOnce;
+  for (const name of releases.over) {
+    if (left-- === 0) break;
+    const release = releases.get(name);
+    invariant(release, `release ${name} exists`);
+    const { networkUid, segment, macAddress, addresses } = release.record;
     draft.remove({ kind: 'Release', tenant: '_', name });
     const holder = segment && draft.world.segments.holder(segment);
     if (holder) freed.networks.add(holder);

@@ -8,6 +8,8 @@ import type { ReleaseRecord } from './records.js';
 /** What ports and networks have given up: the quarantine of its values, and the DPUs that each waits for. */
 export class Releases {
   readonly #byName = new Map<string, ReleaseEntry>();
+  /** The names of those that wait for nobody any more, and are there until they are removed. */
+  readonly over = new Set<string>();
 
   constructor(
     private readonly dpus: ReadonlyMap<string, DpuEntry>,
@@ -38,6 +40,7 @@ export class Releases {
       dpu.waits.set(entry, sequence);
       network?.stragglers.set(name, (network.stragglers.get(name) ?? 0) + 1);
     }
+    if (entry.pending.size === 0) this.over.add(record.name);
     if (record.segment) this.segments.quarantine(record.segment, entry);
     if (!network) return;
     if (record.macAddress) network.quarantinedMacAddresses.add(record.macAddress, entry);
@@ -52,7 +55,8 @@ export class Releases {
     invariant(entry, `release ${name} exists`);
     const { record } = entry;
     this.#byName.delete(name);
-    for (const dpu of entry.pending) this.confirm(entry, dpu);
+    this.abandon(entry);
+    this.over.delete(name);
     const network = this.networksByUid.get(record.networkUid);
     network?.releases.delete(entry);
     if (record.segment) this.segments.free(record.segment, entry);
@@ -64,9 +68,15 @@ export class Releases {
     }
   }
 
+  /** What was released means nothing any more: it waits for nobody. */
+  abandon(entry: ReleaseEntry): void {
+    for (const dpu of entry.pending) this.confirm(entry, dpu);
+  }
+
   /** A DPU no longer has what was released. */
   confirm(entry: ReleaseEntry, dpu: string): void {
     entry.pending.delete(dpu);
+    if (entry.pending.size === 0) this.over.add(entry.record.name);
     this.dpus.get(dpu)?.waits.delete(entry);
     const stragglers = this.networksByUid.get(entry.record.networkUid)?.stragglers;
     const waiting = stragglers?.get(dpu);

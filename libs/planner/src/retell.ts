@@ -2,16 +2,18 @@ import { equal, invariant } from '@outboard/core';
 import type { Context, Decision } from './api.js';
 import { Draft } from './draft.js';
 import type { PortEntry } from './entries.js';
+import { replanFreed } from './project.js';
 import { propagationOf } from './propagation.js';
 import { keyOf } from './records.js';
+import { endReleases } from './release.js';
 import { replanPort, replanVlans } from './settle.js';
 import { settleTouched } from './settle-touched.js';
 import { addressesOf } from './untold.js';
 import type { World } from './world.js';
 
 /** Whether ports are to be told anew which one decision could not hold: `retell` goes on with them. */
-export const hasOutdated = ({ outdated, unwritten, retellings }: World): boolean =>
-  outdated.size + unwritten.size + retellings.size > 0;
+export const hasOutdated = ({ outdated, unwritten, retellings, releases }: World): boolean =>
+  outdated.size + unwritten.size + retellings.size + releases.over.size > 0;
 
 /**
  * Tells some of the ports anew whose rows do not say any more what is so, as there were more of them than a commit can
@@ -33,6 +35,7 @@ export function retell(world: World, context: Context): Decision {
     world.outdated.delete(port);
     retellPort(draft, port);
   }
+  replanFreed(draft, endReleases(draft));
   settleTouched(draft);
   if (world.unwritten.size === 0)
     for (const retelling of [...world.retellings.values()]) draft.remove(keyOf(retelling));

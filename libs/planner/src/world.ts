@@ -497,10 +497,7 @@ export class World {
 
   #removeNetwork(key: string): void {
     const entry = this.networks.get(key);
-    invariant(
-      entry && entry.ports.size + entry.subnets.size + entry.releases.size === 0,
-      `${key} is not in use`,
-    );
+    invariant(entry && entry.ports.size + entry.subnets.size === 0, `${key} is not in use`);
     const { metadata, status } = entry.record.resource;
     entry.router.networks.delete(entry);
     this.#forgetRouter(entry.router);

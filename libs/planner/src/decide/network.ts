@@ -67,8 +67,12 @@ export function deleteNetwork(draft: Draft, network: NetworkEntry): Result<void,
   if (users.length > 0) return err(inUse(describe(resource), firstUsers(users), users.length));
   const { segment } = resource.status;
   const release = segment && segmentReleaseOf(draft, network, segment);
-  // Addresses mean something only in the network: with it goes what was released of them.
-  for (const { record } of [...network.releases]) draft.remove(keyOf(record));
+  // Addresses mean something only in the network: with it goes what was released of them, or soon after it.
+  let left = draft.toldAtOnce;
+  for (const abandoned of [...network.releases]) {
+    if (left-- > 0) draft.remove(keyOf(abandoned.record));
+    else draft.world.releases.abandon(abandoned);
+  }
   draft.remove(keyOf(network.record));
   if (release) draft.put(release);
   return ok(undefined);
