@@ -154,8 +154,8 @@ export interface RetentionRecord {
 }
 
 /**
- * Ports of a tenant got other policies or chains, and were too many for one commit to write them all. As long as there is
- * this, rows of the tenant's ports that are older may claim more than DPUs have confirmed.
+ * Ports of a tenant had something else to wait for, as other policies, and were too many for one commit to write them all.
+ * As long as there is this, rows of the tenant's ports that are older may claim more than DPUs have confirmed.
  */
 export interface RetellingRecord {
   readonly kind: 'Retelling';
