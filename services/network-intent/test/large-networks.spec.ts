@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { functionOf, NetworkLaboratory } from './network-laboratory.js';
 
 /** More than one commit tells. */
-const PORTS = 600;
+const PORTS = 520;
 const DPUS = 40;
 
 describe('a large network', () => {
