@@ -119,7 +119,7 @@ ${examples(['outboard apply -f network.yaml -f ports/', 'outboard apply -f - --d
       'only with these values: status.dpu=dpu-1 and the like, joined by commas',
     )
     .option('-A, --all-tenants', 'of all tenants')
-    .option('-w, --watch', 'go on with a row for every change')
+    .option('-w, --watch', 'go on with a row for every change, also when one is not selected any more')
     .addHelpText(
       'after',
       `${KIND_HELP}

@@ -148,6 +148,11 @@ describe('outboard get --watch', () => {
     await running.shows('web-9');
     await world.outboard('delete -t acme port web-9 other');
     await running.shows(/web-9 +deleted/);
+    await world.outboard('apply -f -', list(port('web-8', {}, { labels: { app: 'web' } })));
+    await running.shows('web-8');
+    await world.outboard('apply -f -', list(port('web-8', {}, { labels: { app: 'db' } })));
+    await running.shows(/web-8 +not selected any more\n/);
+    await world.outboard('delete -t acme port web-8');
     running.interrupt();
     const { exitCode, stdout } = await running;
     expect(exitCode).toBe(130);

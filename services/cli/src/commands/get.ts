@@ -173,11 +173,13 @@ async function watchTable(
   for await (const step of steps(bus, stateSpec(kind, tenantFor(kind, scope), names), signal)) {
     for (const { operation, object, address } of follower.take(step)) {
       const key = `${address.tenant}/${address.name}`;
-      if (operation === 'deleted') {
+      const isDeleted = operation === 'deleted';
+      if (isDeleted || !object || !isWanted(object)) {
         if (!shown.delete(key)) continue;
         const place = allTenants && kind.scope === 'tenant' ? [address.tenant, address.name] : [address.name];
-        await terminal.write(`${formatRow([...place, 'deleted'], widths)}\n`);
-      } else if (object && isWanted(object)) {
+        const end = isDeleted ? 'deleted' : 'not selected any more';
+        await terminal.write(`${formatRow([...place, end], widths)}\n`);
+      } else {
         shown.add(key);
         if (present) present.push(object);
         else await terminal.write(`${formatRow(rowOf(columns, object, clock.now()), widths)}\n`);
