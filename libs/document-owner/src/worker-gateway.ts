@@ -23,7 +23,7 @@ import {
   type ResourceService,
   type Transaction,
 } from '@outboard/resource-service';
-import { DeltaEncoder } from './delta-encoder.js';
+import { DeltaEncoder, encodeDeltasAnswer } from './delta-encoder.js';
 import { type DocumentPage, DocumentPages } from './document-pages.js';
 import type {
   CompiledDocument,
@@ -91,6 +91,7 @@ export class WorkerGateway {
   readonly #epoch: string;
   readonly #pages = new DocumentPages(MAX_PAGE_BYTES, FETCHED_DOCUMENTS);
   readonly #recent = new RecentDeltas(RECENT_DELTAS);
+  readonly #encoder = new DeltaEncoder();
 
   constructor({ owner, service, domain, epoch }: WorkerGatewayOptions) {
     this.#owner = owner;
@@ -101,12 +102,11 @@ export class WorkerGateway {
 
   /** Sends what a group of changes means for each document: one delta a DPU. */
   publishDeltas(transaction: Transaction, { revision }: DomainContext): void {
-    const encoder = new DeltaEncoder();
     let sent = 0;
     for (const change of this.#domain.takeDocumentChanges(revision)) {
       this.#recent.add(change);
-      const { upserts, ...head } = this.#deltaOf(change);
-      const delta = sent + sizeOf([change]) > DELTA_BYTES_AT_ONCE ? undefined : encoder.encode(head, upserts);
+      const isTooMuch = sent + sizeOf([change]) > DELTA_BYTES_AT_ONCE;
+      const delta = isTooMuch ? undefined : this.#encoded(change);
       const isSent = delta !== undefined && delta.length <= MAX_PAGE_BYTES;
       if (isSent) sent += delta.length;
       transaction.send({
@@ -114,7 +114,7 @@ export class WorkerGateway {
         subject: subjects.dpu(change.dpu, 'delta', this.#owner),
         headers: {},
         // One that is too large is only announced: the worker asks what it lacks.
-        body: isSent ? delta : encoder.encode({ ...head, deletes: [] }, []),
+        body: isSent ? delta : this.#encoded({ ...change, upserts: [], deletes: [] }),
       });
     }
   }
@@ -136,10 +136,8 @@ export class WorkerGateway {
         return binaryReply(SyncResponseSchema, { answer: { case: 'current', value: {} } });
       }
       if (missed && sizeOf(missed) <= MAX_PAGE_BYTES) {
-        const deltas = binaryReply(SyncResponseSchema, {
-          answer: { case: 'deltas', value: { deltas: missed } },
-        });
-        if (deltas.ok && deltas.value.body.length <= MAX_PAGE_BYTES) return deltas;
+        const body = encodeDeltasAnswer(missed.map((change) => this.#encoded(change)));
+        if (body.length <= MAX_PAGE_BYTES) return ok({ headers: {}, body });
       }
       return binaryReply(SyncResponseSchema, {
         answer: { case: 'fetch', value: { version: this.#versionOf(head) } },
@@ -213,24 +211,20 @@ export class WorkerGateway {
   }
 
   /** The deltas that lead from what the worker has to the head; undefined: they are not all known. */
-  #missedSince(dpu: Name, has: DocumentVersion, head: DocumentHead) {
+  #missedSince(dpu: Name, has: DocumentVersion, head: DocumentHead): readonly DocumentChange[] | undefined {
     const sequence = Number(has.sequence);
-    if (Buffer.compare(has.digest, head.digest) !== 0) {
-      return this.#recent.since(dpu, sequence)?.map((change) => this.#deltaOf(change));
-    }
+    if (Buffer.compare(has.digest, head.digest) !== 0) return this.#recent.since(dpu, sequence);
     if (sequence === head.sequence) return [];
     if (sequence > head.sequence) return undefined;
     // The same content under a new number, as after a start of this service.
-    return [{ base: has.sequence, version: this.#versionOf(head), upserts: [], deletes: [] }];
+    return [{ ...head, dpu, base: sequence, upserts: [], deletes: [] }];
   }
 
-  #deltaOf(change: DocumentChange) {
-    return {
-      base: BigInt(change.base),
-      version: this.#versionOf(change),
-      upserts: [...change.upserts],
-      deletes: [...change.deletes],
-    };
+  /** A `Delta` as it travels. */
+  #encoded(change: DocumentChange): Uint8Array {
+    const { base, upserts, deletes } = change;
+    const head = { base: BigInt(base), version: this.#versionOf(change), deletes: [...deletes] };
+    return this.#encoder.encode(head, upserts);
   }
 
   #pageOf({ document, objects, nextPageToken }: DocumentPage) {
@@ -243,9 +237,9 @@ export class WorkerGateway {
 }
 
 /** Bytes of what changes are about, but for the framing: what is too large is not encoded to find that out. */
-function sizeOf(changes: readonly Partial<Pick<DocumentChange, 'upserts' | 'deletes'>>[]): number {
+function sizeOf(changes: readonly Pick<DocumentChange, 'upserts' | 'deletes'>[]): number {
   let bytes = 0;
-  for (const { upserts = [], deletes = [] } of changes) {
+  for (const { upserts, deletes } of changes) {
     for (const { key, object } of upserts) bytes += key.length + object.length;
     for (const key of deletes) bytes += key.length;
   }
