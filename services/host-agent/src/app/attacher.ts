@@ -88,8 +88,9 @@ export class Attacher {
       const write = this.ports.journal.prepare(attached);
       await Promise.race([ready.catch(() => {}), givenWay]);
       await configure(target.namespace, ifname, connection);
-      await ready;
+      // Not behind the wait for the port, as the answer is: of one that does not become ready all is taken back, this too.
       write();
+      await ready;
       return attached;
     } finally {
       signal.removeEventListener('abort', cancel);

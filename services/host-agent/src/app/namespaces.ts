@@ -12,11 +12,17 @@ type Reference = Attachment['netns'];
  */
 export class Namespaces {
   readonly #held = new Map<string, NetworkNamespace>();
+  /** The agent's own. */
+  readonly #ownInode: NetworkNamespace['inode'];
+
+  constructor() {
+    const own = NetworkNamespace.open('self');
+    this.#ownInode = own.inode;
+    own.close();
+  }
 
   /** Opens the namespace of a call. Throws CniError 8. */
   open(path: string, allowOwn: boolean): NetworkNamespace {
-    const own = NetworkNamespace.open('self');
-    own.close();
     let namespace: NetworkNamespace;
     try {
       namespace = NetworkNamespace.open({ path });
@@ -24,7 +30,7 @@ export class Namespaces {
       const text = `CNI_NETNS ${path} cannot be opened: ${AppError.from(failure).message}`;
       throw new CniError(CNI_CODE.INVALID_NAMESPACE, text, text);
     }
-    if (namespace.inode !== own.inode || allowOwn) return namespace;
+    if (namespace.inode !== this.#ownInode || allowOwn) return namespace;
     namespace.close();
     const text = `CNI_NETNS ${path} is the host's own network namespace`;
     throw new CniError(CNI_CODE.INVALID_NAMESPACE, text, text);

@@ -77,13 +77,20 @@ export class PortFollower implements AsyncDisposable {
       if (this.#cancelled !== undefined) {
         throw new AppError('CANCELLED', `${what} is not waited for any more: ${this.#cancelled}`);
       }
-      const pause = new AbortController();
-      // With a reason: without one an error is made, and its stack is walked.
-      this.#wake = () => pause.abort('woken');
-      if (this.#told === undefined) await this.clock.delay(Math.min(left, POLL_MILLISECONDS), pause.signal);
+      if (this.#told === undefined) await this.#pause(Math.min(left, POLL_MILLISECONDS));
       if (this.#cancelled !== undefined) continue;
       latest = this.#heard() ?? progressOf(unwrap(await this.ask(left)));
     }
+  }
+
+  /** For so long, or until there is news. */
+  async #pause(milliseconds: number): Promise<void> {
+    let timer: Disposable | undefined;
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+      timer = this.clock.schedule(milliseconds, resolve);
+    });
+    timer?.[Symbol.dispose]();
   }
 
   /** What the last event tells. */
