@@ -1,4 +1,6 @@
 import { SUBJECT_PREFIX } from '@outboard/contracts';
+import { systemClock } from '@outboard/core';
+import { waitUntil } from '@outboard/testbed';
 import { quantile, teller } from '../report.js';
 import { sized } from '../sizes.js';
 import { type CpuTimes, cpuSince, type FleetSystem } from './fleet-system.js';
@@ -6,7 +8,13 @@ import { type CpuTimes, cpuSince, type FleetSystem } from './fleet-system.js';
 const tellOfFleet = teller('fleet');
 
 /** Changes one after the other whose times are taken. */
-const CHANGES = sized(40, 2);
+const CHANGES = sized(100, 2);
+/**
+ * The processes have settled when all of them together, which are never idle, take no more than a processor for so long:
+ * what they were told before is done, and so are collections of what memory that has left.
+ */
+const SETTLED_MILLISECONDS = sized(10_000, 100);
+const LONGEST_SETTLING_MILLISECONDS = 300_000;
 export const BAR_MILLISECONDS = 1_000;
 
 /** What is measured of a fleet, and told. */
@@ -15,6 +23,7 @@ export class Meter {
 
   /** The times of changes that concern all DPUs, one after the other, and what they cost on the bus. */
   async changes(what: string, change: (index: number) => Promise<number>): Promise<void> {
+    await this.#settled();
     this.progress(what);
     const deltas = await this.counted(`${SUBJECT_PREFIX}.dpu.*.delta.*`);
     const reports = await this.counted(`${SUBJECT_PREFIX}.dpu.*.observed.*`);
@@ -36,6 +45,22 @@ export class Meter {
     this.tell(`${what}: deltas for each DPU`, messages / each, '');
     this.tell(`${what}: bytes of deltas for each DPU`, bytes / each, 'B');
     this.tell(`${what}: reports of each DPU`, reported.messages / each, '');
+  }
+
+  async #settled(): Promise<void> {
+    this.progress('until the processes have settled');
+    let before = this.system.cpu();
+    await waitUntil(
+      'the processes have settled',
+      async () => {
+        await systemClock.delay(SETTLED_MILLISECONDS);
+        const now = this.system.cpu();
+        const used = Object.values(cpuSince(before, now)).reduce((sum, each) => sum + each, 0);
+        before = now;
+        return used <= SETTLED_MILLISECONDS ? undefined : `they took ${used.toFixed(0)} ms`;
+      },
+      LONGEST_SETTLING_MILLISECONDS,
+    );
   }
 
   async counted(subject: string) {
