@@ -168,9 +168,10 @@ export class Draft {
   }
 }
 
-/** Whether a condition holds in the first record only. */
-const claimsMore = ({ resource }: PortRecord, { resource: { status } }: PortRecord): boolean =>
-  resource.status.conditions.some(
+/** Whether the first record says of a port what is not so any more: that a condition holds, or which version is to be confirmed. */
+const claimsMore = (before: PortRecord, { resource: { status }, sequence }: PortRecord): boolean =>
+  before.sequence < sequence ||
+  before.resource.status.conditions.some(
     ({ type, status: is }) => is === 'True' && findCondition(status.conditions, type)?.status !== 'True',
   );
 

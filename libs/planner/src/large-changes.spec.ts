@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { findCondition, isReady, type Port } from '@outboard/model';
+import { findCondition, isReady, type Name, type Port } from '@outboard/model';
 import { checkInvariants } from '../test/invariants.js';
 import { identityOf, Lab } from '../test/lab.js';
 import { DEFAULT_WORLD_OPTIONS, type Decision, present } from './index.js';
@@ -268,6 +268,29 @@ describe.each([
 const healthOf = ({ status }: Port) => findCondition(status.conditions, 'Healthy')?.reason;
 
 describe('a port that is not written yet', () => {
+  it('waits for the newest version after a restart, also where it failed before', () => {
+    const lab = world();
+    const versions = new Map<string, number>();
+    for (const dpu of DPUS) {
+      const ports = lab.records('Port').filter(({ resource }) => resource.status.dpu === dpu);
+      const problems = ports.map(({ resource: { metadata } }) => {
+        return { key: `endpoint/${metadata.uid}`, state: 'FAILED' as const, message: 'injected' };
+      });
+      lab.report(dpu, problems);
+      versions.set(dpu, lab.world.documents.sequence(dpu as Name));
+    }
+    retellAll(lab);
+    lab.apply('SecurityPolicy', 'lock', LOCK);
+    lab.restart();
+    // What they have applied since, and told before they knew of the policy.
+    for (const [dpu, sequence] of versions) lab.reportSequence(dpu, sequence);
+    // The hop, which the policy does not select, is well now.
+    expect(ready(lab).asked).toBeLessThanOrEqual(1);
+    confirmAll(lab);
+    expect(ready(lab)).toEqual({ asked: PORTS + 1, stored: PORTS + 1 });
+    checkInvariants(lab);
+  });
+
   const changed = (): { lab: Lab; name: string } => {
     const lab = world();
     lab.apply('SecurityPolicy', 'lock', LOCK);
