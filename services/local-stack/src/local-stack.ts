@@ -10,7 +10,7 @@ import {
 } from '@outboard/bus';
 import { subjects } from '@outboard/contracts';
 import { unwrap } from '@outboard/core';
-import { type Dpu, decodeResource, type Port } from '@outboard/model';
+import { type AnyResource, type Dpu, decodeResource, type Port } from '@outboard/model';
 import { link, NetlinkSocket } from '@outboard/netlink';
 import {
   type DpuSpecification,
@@ -201,15 +201,29 @@ export class LocalStack implements AsyncDisposable {
 
   /** The DPUs as their workers describe them: name, driver, what was probed. */
   async dpus(): Promise<readonly Dpu[]> {
+    return (await this.#list('dpu')).flatMap((item) => (item.kind === 'Dpu' ? [item] : []));
+  }
+
+  /** Numbers of the VFs of a DPU that no port has, ascending. */
+  async freeFunctions(dpu: string): Promise<readonly number[]> {
+    const functions = (await this.#list('function')).flatMap((item) =>
+      item.kind === 'Function' ? [item.status] : [],
+    );
+    return functions
+      .flatMap(({ dpu: home, claim, vfNumber }) =>
+        home === dpu && claim === undefined && vfNumber !== undefined ? [vfNumber] : [],
+      )
+      .sort((one, other) => one - other);
+  }
+
+  /** The first 500 of a kind of admin's. */
+  async #list(kind: string): Promise<readonly AnyResource[]> {
     const body = Buffer.from(JSON.stringify({ pageSize: 500 }));
-    const subject = subjects.rpc('_', 'admin', 'dpu', 'list');
+    const subject = subjects.rpc('_', 'admin', kind, 'list');
     const bus = await this.#asking();
     const reply = unwrap(await bus.request(subject, { headers: {}, body }, { deadlineMilliseconds: 5_000 }));
     const { items } = JSON.parse(Buffer.from(reply.body).toString()) as { items: unknown[] };
-    return items.flatMap((item) => {
-      const dpu = unwrap(decodeResource(item));
-      return dpu.kind === 'Dpu' ? [dpu] : [];
-    });
+    return items.map((item) => unwrap(decodeResource(item)));
   }
 
   /** Keys of the endpoints that have devices in a DPU's own namespace, as the marks on these say. */

@@ -79,8 +79,11 @@ async function main(): Promise<number> {
 
 /** What a person can do about it, where that is known. */
 function explained(failure: unknown): never {
-  if ((failure as { code?: unknown }).code !== 'EADDRINUSE') throw failure;
-  throw new AppError('UNAVAILABLE', 'the port is in use on this machine; give another with --port');
+  if ((failure as { code?: unknown }).code === 'EADDRINUSE')
+    throw new AppError('UNAVAILABLE', 'the port is in use on this machine; give another with --port');
+  if (failure instanceof AppError && failure.reason === 'TESTBED_IN_USE')
+    throw new AppError('ALREADY_EXISTS', `npm start runs on this machine already: ${failure.message}`);
+  throw failure;
 }
 
 runProgram(USAGE, () => main().catch(explained));
