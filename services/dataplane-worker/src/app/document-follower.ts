@@ -165,12 +165,12 @@ export class DocumentFollower implements AsyncDisposable {
     const { owner } = this;
     if (failure?.message === this.#trouble) return;
     this.#trouble = failure?.message;
-    if (failure === undefined) this.ports.log.info({ owner }, 'the owner answers again');
-    else
-      this.ports.log.warn(
-        { owner, channel, code: failure.code },
-        `the owner does not answer: ${failure.message}`,
-      );
+    const { log } = this.ports;
+    if (failure === undefined) log.info({ owner }, 'the owner answers again');
+    // No DPU is known at first; where there was a document, the replica warns that it is emptied.
+    else if (failure.code === 'NOT_FOUND')
+      log.info({ owner, channel }, `the owner does not know this DPU: ${failure.message}`);
+    else log.warn({ owner, channel, code: failure.code }, `the owner does not answer: ${failure.message}`);
   }
 }
 

@@ -164,6 +164,7 @@ describe('a dataplane worker', () => {
       bench.owner.refusals.set('sync', new AppError('NOT_FOUND', 'no such DPU'));
       await bench.clock.advance(10_000);
       expect(bench.document?.size).toBe(0);
+      expect(bench.log.at('warn')).toEqual(['the owner does not know this DPU: its document is emptied']);
       await bench.end(worker);
       await bench.run(new Promise(() => {}));
       await bench.clock.advance(2_000);
