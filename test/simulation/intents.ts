@@ -23,6 +23,9 @@ export const ADDRESS_SET = 'office';
 export const POLICIES = ['s0', 's1', 's2'];
 /** So few that ports compete for them; the last octet of the first. */
 const ADDRESSES = { count: 5, first: 10 };
+/** IPv4 addresses that ports of a tenant compete for, by its prefix. */
+export const addressesOf = (ipv4: string): string[] =>
+  Array.from({ length: ADDRESSES.count }, (_, index) => `${ipv4}.${ADDRESSES.first + index}`);
 /** How often which action is drawn, by tier. */
 const ACTIONS = {
   ADMIN: [
@@ -40,7 +43,7 @@ const ROLES = ['web', 'db'];
 
 /** A Port at a function: its labels, its addresses and the policies that it names are drawn. */
 export function drawPort(random: SeededRandom, { ipv4 }: Prefixes, boundTo: object): Asked {
-  const ip = random.chance(0.5) ? { ip: `${ipv4}.${ADDRESSES.first + random.below(ADDRESSES.count)}` } : {};
+  const ip = random.chance(0.5) ? { ip: random.any(addressesOf(ipv4)) } : {};
   return {
     labels: { app: random.any(ROLES) },
     spec: {
@@ -82,8 +85,7 @@ export function drawPolicy(random: SeededRandom, prefixes: Prefixes): Asked {
 
 /** The members of an AddressSet: ports of the tenant and ranges of them. */
 export function drawAddressSet(random: SeededRandom, { ipv4, ipv6 }: Prefixes): Asked {
-  const { first, count } = ADDRESSES;
-  const one = Array.from({ length: count }, (_, index) => `${ipv4}.${first + index}/32`);
+  const one = addressesOf(ipv4).map((ip) => `${ip}/32`);
   const members = random.chance(0.2) ? [`${ipv4}.8/29`] : one.filter(() => random.chance(0.4));
   const addresses = [...members, ...(random.chance(0.5) ? [`${ipv6}::/126`] : [])];
   return { spec: { addresses: addresses.length > 0 ? addresses : [`${ipv6}::4/126`] } };

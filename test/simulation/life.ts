@@ -10,7 +10,8 @@ export class Life {
   #end: () => void = () => {};
   #steps: number | undefined;
 
-  constructor(private readonly onDeath: () => void) {
+  /** `onDeath` is told at what it was: `before a commit`, `after a commit`, ... */
+  constructor(private readonly onDeath: (when: string) => void) {
     this.over = new Promise((resolve) => {
       this.#end = resolve;
     });
@@ -21,26 +22,26 @@ export class Life {
     this.#steps = steps;
   }
 
-  end(): void {
+  end(when = 'from outside'): void {
     if (this.isOver) return;
     this.isOver = true;
     this.#end();
-    this.onDeath();
+    this.onDeath(when);
   }
 
-  /** Carries out what the process waits for: it may die before that, or between that and hearing of it. */
-  async step<Value>(action: () => Promise<Value>): Promise<Value> {
-    this.#count();
+  /** Carries out what the process waits for, `what`: it may die before that, or between that and hearing of it. */
+  async step<Value>(what: string, action: () => Promise<Value>): Promise<Value> {
+    this.#count(`before ${what}`);
     if (this.isOver) return NEVER;
     const value = await action();
-    this.#count();
+    this.#count(`after ${what}`);
     return this.isOver ? NEVER : value;
   }
 
-  #count(): void {
+  #count(when: string): void {
     if (this.#steps !== undefined && --this.#steps <= 0) {
       this.#steps = undefined;
-      this.end();
+      this.end(when);
     }
   }
 }
@@ -49,7 +50,7 @@ export class Life {
 export const mortalClock = (clock: Clock, life: Life): Clock => ({
   now: () => clock.now(),
   monotonic: () => clock.monotonic(),
-  delay: (milliseconds, signal) => life.step(() => clock.delay(milliseconds, signal)),
+  delay: (milliseconds, signal) => life.step('a pause', () => clock.delay(milliseconds, signal)),
   schedule: (milliseconds, callback) =>
     clock.schedule(milliseconds, () => {
       if (!life.isOver) callback();

@@ -49,7 +49,7 @@ export class SimulatedBus implements StreamBus {
   }
 
   request(subject: string, message: Message, options: { deadlineMilliseconds: number }) {
-    return this.life.step(async () => {
+    return this.life.step('a request', async () => {
       this.witness.asks(subject, message.body);
       if (this.#isLost()) return this.#late(subject, options.deadlineMilliseconds);
       const reply = await this.bus.request(subject, message, options);
@@ -58,11 +58,11 @@ export class SimulatedBus implements StreamBus {
   }
 
   gather(subject: string, message: Message, limits: GatherLimits) {
-    return this.life.step(() => this.bus.gather(subject, message, limits));
+    return this.life.step('a request', () => this.bus.gather(subject, message, limits));
   }
 
   publish(subject: string, message: Message, options: { messageId: string }) {
-    return this.life.step(async () => {
+    return this.life.step('a publication', async () => {
       const lost = err(new AppError('UNAVAILABLE', `${subject}: lost`));
       if (this.#isLost()) return lost;
       const ack = await this.bus.publish(subject, message, options);
@@ -73,9 +73,13 @@ export class SimulatedBus implements StreamBus {
 
   consume(spec: ConsumerSpec, handler: (delivery: Delivery) => Promise<Settlement>): Promise<Subscription> {
     const again: Settlement = { kind: 'retry', reason: 'nobody heard how it ended', afterMilliseconds: 100 };
-    return this.life.step(() =>
+    return this.life.step('a subscription', () =>
       this.bus.consume(spec, async (delivery) => {
-        if (this.life.isOver || this.weather.loss === 1) return again;
+        if (this.life.isOver) return again;
+        if (this.weather.loss === 1) {
+          this.witness.count('message cut off');
+          return again;
+        }
         const ended = await Promise.race([handler(delivery), this.life.over]);
         return ended === undefined || this.#isLost() ? again : ended;
       }),
@@ -85,7 +89,7 @@ export class SimulatedBus implements StreamBus {
   watch(spec: WatchSpec, handler: WatchHandler): Promise<Subscription> {
     const alive = <Arguments extends unknown[]>(call?: (...args: Arguments) => void | Promise<void>) =>
       call && ((...args: Arguments) => (this.life.isOver ? undefined : call(...args)));
-    return this.life.step(() =>
+    return this.life.step('a subscription', () =>
       this.bus.watch(spec, {
         message: alive((received) => handler.message(received)) as WatchHandler['message'],
         ...(handler.current && { current: alive(() => handler.current?.()) as () => void }),
@@ -104,7 +108,7 @@ export class SimulatedBus implements StreamBus {
         return this.life.isOver || this.#isLost() ? NEVER : reply;
       },
     }));
-    return this.life.step(() => this.bus.serve({ ...spec, endpoints }));
+    return this.life.step('a subscription', () => this.bus.serve({ ...spec, endpoints }));
   }
 
   broadcast(subject: string, message: Message): void {
@@ -115,14 +119,22 @@ export class SimulatedBus implements StreamBus {
   }
 
   subscribe(subject: string, handler: (received: Received) => void): Promise<Subscription> {
-    return this.life.step(() =>
+    let sent = 0;
+    let newest = 0;
+    return this.life.step('a subscription', () =>
       this.bus.subscribe(subject, (received) => {
         if (this.life.isOver || this.#isLost()) return;
+        const place = ++sent;
+        const arrives = (): void => {
+          if (place < newest) this.witness.count('message overtaken');
+          newest = Math.max(newest, place);
+          handler(received);
+        };
         const late = this.random.below(this.weather.lateness + 1);
-        if (late === 0) return handler(received);
+        if (late === 0) return arrives();
         this.witness.count('message late');
         this.clock.schedule(late, () => {
-          if (!this.life.isOver) handler(received);
+          if (!this.life.isOver) arrives();
         });
       }),
     );
@@ -142,7 +154,7 @@ export class SimulatedBus implements StreamBus {
 
   #isLost(): boolean {
     const isLost = this.random.chance(this.weather.loss);
-    if (isLost) this.witness.count('message lost');
+    if (isLost) this.witness.count(this.weather.loss === 1 ? 'message cut off' : 'message lost');
     return isLost;
   }
 

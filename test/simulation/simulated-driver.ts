@@ -1,3 +1,4 @@
+import { AppError } from '@outboard/core';
 import {
   type Driver,
   faultyDriver,
@@ -13,6 +14,8 @@ import type { SeededRandom } from './seeded-random.js';
 export interface Trouble {
   failing: number;
   lying: number;
+  /** Looks that fail. */
+  blind: number;
 }
 
 export interface DriverWitness {
@@ -34,7 +37,7 @@ export function simulatedDriver(
   random: SeededRandom,
   witness: DriverWitness,
 ): Driver<OvsSpec> {
-  const faulty = faultyDriver(mortalDriver(driver, life, witness));
+  const faulty = faultyDriver(mortalDriver(driver, life, trouble, random, witness));
   faulty.setFault((operation) => {
     const error = { code: 'EIO', message: 'the simulated switch fails' };
     if (random.chance(trouble.failing)) {
@@ -49,19 +52,30 @@ export function simulatedDriver(
   return faulty;
 }
 
-const mortalDriver = (driver: Driver<OvsSpec>, life: Life, witness: DriverWitness): Driver<OvsSpec> =>
+const mortalDriver = (
+  driver: Driver<OvsSpec>,
+  life: Life,
+  trouble: Trouble,
+  random: SeededRandom,
+  witness: DriverWitness,
+): Driver<OvsSpec> =>
   new Proxy(driver, {
     get(target, property) {
       if (property === 'apply')
         return (operations: readonly Operation<OvsSpec>[]) =>
-          life.step(async () => {
+          life.step('operations', async () => {
             const results = await driver.apply(operations);
             witness.did(operations.filter((_, index) => results[index]?.kind === 'done').map(keyOf));
             return results;
           });
       if (property === 'observe')
         return (scope: Scope<OvsSpec>) =>
-          life.step(async () => {
+          life.step('a look', async () => {
+            // No draw where there is none: seeds that are kept stay the histories that they are.
+            if (trouble.blind > 0 && random.chance(trouble.blind)) {
+              witness.count('look that failed');
+              throw new AppError('UNAVAILABLE', 'the simulated switch cannot be read');
+            }
             const objects = await driver.observe(scope);
             witness.saw(objects, scope);
             return objects;

@@ -23,7 +23,7 @@ export class SimulatedStore implements Store {
   }
 
   commit(batch: Batch): ReturnType<Store['commit']> {
-    return this.life.step(async () => {
+    return this.life.step('a commit', async () => {
       const committed = await this.store.commit(batch);
       if (committed.ok) this.stored(batch, committed.value.revision);
       return committed;
@@ -31,11 +31,11 @@ export class SimulatedStore implements Store {
   }
 
   markPublished(sequences: readonly number[]): Promise<void> {
-    return this.life.step(() => this.store.markPublished(sequences));
+    return this.life.step('a note of what is published', () => this.store.markPublished(sequences));
   }
 
   forgetAnswersBefore(revision: number, limit: number): Promise<number> {
-    return this.life.step(() => this.store.forgetAnswersBefore(revision, limit));
+    return this.life.step('forgetting', () => this.store.forgetAnswersBefore(revision, limit));
   }
 
   /** What is stored outlives the process. */

@@ -37,12 +37,20 @@ const HAPPENED = [
   'storm',
   'partition',
   'broken switch',
-  'jump of the clock',
+  'jump of the clock back',
+  'jump of the clock forwards',
   'message lost',
+  'message cut off',
+  'message overtaken',
   'message repeated',
   'message late',
   'operation that failed',
   'operation that only pretended',
+  'look that failed',
+  ...['a commit', 'a publication', 'a request', 'operations', 'a look'].flatMap((what) => [
+    `death before ${what}`,
+    `death after ${what}`,
+  ]),
   'ready port that was read back',
   'probe of another tenant',
   'flow that is allowed',
@@ -57,6 +65,8 @@ const HAPPENED = [
   'at rest DENIED Isolated',
   'at rest UNREACHABLE AdminDown',
   'objects as wanted',
+  'free address that can be had',
+  'free function that can be had',
 ];
 
 describe('the whole system, whatever happens to it', () => {
