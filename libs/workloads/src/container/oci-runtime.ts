@@ -110,13 +110,12 @@ export class OciRuntime implements ContainerRuntime {
 
   async ended(id: string, signal: AbortSignal): Promise<ContainerExit> {
     await mkdir(this.#exits, { recursive: true, mode: 0o700 });
-    const end = new AbortController();
-    const stop = (): void => end.abort();
+    let wake = (): void => {};
+    const stop = (): void => wake();
     signal.addEventListener('abort', stop, { once: true });
     const watcher = watch(this.#exits, (_, name) => {
       if (name === id) wake();
     });
-    let wake = (): void => {};
     let patience = PATIENCE;
     let program = await this.#programOf(id);
     try {
@@ -137,11 +136,10 @@ export class OciRuntime implements ContainerRuntime {
           if (patience < 0) return { status, outOfMemory, problem: 'nobody saw how it ended' };
           program = undefined;
         }
-        const pause = new AbortController();
-        end.signal.addEventListener('abort', () => pause.abort(), { once: true });
         const milliseconds = patience < PATIENCE ? LAST_WORD_MILLISECONDS : WATCH_MILLISECONDS;
-        await Promise.race([woken, this.#clock.delay(milliseconds, pause.signal)]);
-        pause.abort();
+        const timer = this.#clock.schedule(milliseconds, wake);
+        await woken;
+        timer[Symbol.dispose]();
       }
     } finally {
       watcher.close();
