@@ -71,6 +71,8 @@ export function driverConformance<S extends Spec>(
   name: string,
   openWorld: () => Promise<ConformanceWorld<S>>,
   options: {
+    /** Only what is quick, or only what goes through all looks or kinds one by one; default: both. */
+    readonly part?: 'quick' | 'slow';
     /** How many random documents are gone through. */
     readonly walks: number;
     /** Of all operations, every how many-th fails once. */
@@ -80,6 +82,8 @@ export function driverConformance<S extends Spec>(
   },
 ): void {
   jest.setTimeout(TEST_MILLISECONDS);
+  const quick = options.part === 'slow' ? () => {} : it;
+  const slow = options.part === 'quick' ? () => {} : it;
   describe(`${name}: driver conformance`, () => {
     let world: ConformanceWorld<S>;
     let opened: AsyncDisposable[] = [];
@@ -155,14 +159,14 @@ export function driverConformance<S extends Spec>(
     };
     const expectClean = (report: DocumentReport): void => expect(report.problems).toEqual([]);
 
-    it('creates every kind of object and sees it as it was wanted', async () => {
+    quick('creates every kind of object and sees it as it was wanted', async () => {
       const driver = await open();
       const probe = await start(driver);
       expectClean(await probe.apply(whole(EVERYTHING)));
       await expectExactly(probe, driver);
     });
 
-    it('comes and goes with all that it has and others may not, and refuses what it has not', async () => {
+    quick('comes and goes with all that it has and others may not, and refuses what it has not', async () => {
       const driver = await open();
       const probe = await start(driver);
       expectClean(await probe.apply(whole(everything(driver))));
@@ -179,31 +183,34 @@ export function driverConformance<S extends Spec>(
       await expectExactly(probe, driver);
     });
 
-    it('a single look at a key sees the same as a look at everything, and nothing where nothing is', async () => {
-      const driver = await open();
-      const probe = await start(driver);
-      await probe.apply(whole(everything(driver)));
-      const all = (await driver.observe({ kind: 'all' })).filter(
-        ({ ownership }) => ownership.kind === 'owned',
-      );
-      for (const object of all) {
-        const found = await driver.observe({ kind: 'keys', keys: [object.key] });
-        expect(found.filter(({ key }) => key === object.key)).toEqual([object]);
-      }
-      const keys = all.map(({ key }) => key);
-      const expected = all.map(({ key, spec }) => ({ key, spec, after: [] }));
-      expect(await driver.observe({ kind: 'keys', keys, expected })).toEqual(
-        await driver.observe({ kind: 'keys', keys }),
-      );
-      await probe.apply(whole([]));
-      expect(await driver.observe({ kind: 'keys', keys: all.map(({ key }) => key) })).toEqual(
-        all
-          .filter(({ spec }) => spec.kind === 'representor')
-          .map(({ key }) => expect.objectContaining({ key, ownership: { kind: 'free' } })),
-      );
-    });
+    quick(
+      'a single look at a key sees the same as a look at everything, and nothing where nothing is',
+      async () => {
+        const driver = await open();
+        const probe = await start(driver);
+        await probe.apply(whole(everything(driver)));
+        const all = (await driver.observe({ kind: 'all' })).filter(
+          ({ ownership }) => ownership.kind === 'owned',
+        );
+        for (const object of all) {
+          const found = await driver.observe({ kind: 'keys', keys: [object.key] });
+          expect(found.filter(({ key }) => key === object.key)).toEqual([object]);
+        }
+        const keys = all.map(({ key }) => key);
+        const expected = all.map(({ key, spec }) => ({ key, spec, after: [] }));
+        expect(await driver.observe({ kind: 'keys', keys, expected })).toEqual(
+          await driver.observe({ kind: 'keys', keys }),
+        );
+        await probe.apply(whole([]));
+        expect(await driver.observe({ kind: 'keys', keys: all.map(({ key }) => key) })).toEqual(
+          all
+            .filter(({ spec }) => spec.kind === 'representor')
+            .map(({ key }) => expect.objectContaining({ key, ownership: { kind: 'free' } })),
+        );
+      },
+    );
 
-    it('shows in sections what it shows as a whole, each key in its own', async () => {
+    quick('shows in sections what it shows as a whole, each key in its own', async () => {
       const driver = await open();
       const probe = await start(driver);
       await probe.apply(whole(everything(driver)));
@@ -222,7 +229,7 @@ export function driverConformance<S extends Spec>(
       expect(byKey(inSections)).toEqual(byKey(await driver.observe({ kind: 'all' })));
     });
 
-    it('what is already so is not touched again, and a restart adopts it', async () => {
+    quick('what is already so is not touched again, and a restart adopts it', async () => {
       const before = await open();
       const probe = await start(before);
       await probe.apply(whole(everything(before)));
@@ -240,7 +247,7 @@ export function driverConformance<S extends Spec>(
       expect(applied).toEqual([]);
     });
 
-    it('changes everything in place, in both directions', async () => {
+    quick('changes everything in place, in both directions', async () => {
       const driver = await open();
       const probe = await start(driver);
       for (const entries of [EVERYTHING, CHANGED, EVERYTHING, ...(options.more ?? [])]) {
@@ -249,7 +256,7 @@ export function driverConformance<S extends Spec>(
       }
     });
 
-    it('removes everything that is not wanted any more', async () => {
+    quick('removes everything that is not wanted any more', async () => {
       const driver = await open();
       const probe = await start(driver);
       const all = everything(driver);
@@ -262,7 +269,7 @@ export function driverConformance<S extends Spec>(
       await expectSoon(probe, driver);
     });
 
-    it('prunes what a former life left, once the complete document is known, and not before', async () => {
+    quick('prunes what a former life left, once the complete document is known, and not before', async () => {
       const former = await open();
       const probe = await start(former);
       await probe.apply(whole(everything(former)));
@@ -277,7 +284,7 @@ export function driverConformance<S extends Spec>(
       await expectExactly(later, driver);
     });
 
-    it('does not touch what is foreign, reports it, and takes the place when it is free', async () => {
+    quick('does not touch what is foreign, reports it, and takes the place when it is free', async () => {
       const driver = await open();
       const probe = await start(driver);
       await probe.apply(whole(EVERYTHING));
@@ -305,30 +312,33 @@ export function driverConformance<S extends Spec>(
       }
     });
 
-    it('an endpoint whose representor is missing is Pending, and is attached when it appears', async () => {
-      const driver = await open();
-      const probe = await start(driver);
-      await world.unplug('pf0vf0');
-      const report = await probe.apply(whole(EVERYTHING));
-      expect(report.problems).toEqual([
-        expect.objectContaining({
-          key: 'endpoint/port-1',
-          state: 'PENDING',
-          message: 'waits for link/pf0vf0',
-          source: { kind: 'Port', tenant: 'acme', name: 'port-1' },
-        }),
-      ]);
-      await world.plug('pf0vf0');
-      await probe.until(({ problems }) => problems.length === 0);
-      await expectExactly(probe, driver);
-      await world.unplug('pf0vf0');
-      await probe.until(({ problems }) => problems.length === 1);
-      await world.plug('pf0vf0');
-      await probe.until(({ problems }) => problems.length === 0);
-      await expectExactly(probe, driver);
-    });
+    quick(
+      'an endpoint whose representor is missing is Pending, and is attached when it appears',
+      async () => {
+        const driver = await open();
+        const probe = await start(driver);
+        await world.unplug('pf0vf0');
+        const report = await probe.apply(whole(EVERYTHING));
+        expect(report.problems).toEqual([
+          expect.objectContaining({
+            key: 'endpoint/port-1',
+            state: 'PENDING',
+            message: 'waits for link/pf0vf0',
+            source: { kind: 'Port', tenant: 'acme', name: 'port-1' },
+          }),
+        ]);
+        await world.plug('pf0vf0');
+        await probe.until(({ problems }) => problems.length === 0);
+        await expectExactly(probe, driver);
+        await world.unplug('pf0vf0');
+        await probe.until(({ problems }) => problems.length === 1);
+        await world.plug('pf0vf0');
+        await probe.until(({ problems }) => problems.length === 0);
+        await expectExactly(probe, driver);
+      },
+    );
 
-    it('an object without its network is Pending until the network is there', async () => {
+    quick('an object without its network is Pending until the network is there', async () => {
       const driver = await open();
       const probe = await start(driver);
       const report = await probe.apply(whole(without(EVERYTHING, `bridgedomain/${NET}`)));
@@ -340,7 +350,7 @@ export function driverConformance<S extends Spec>(
       await expectExactly(probe, driver);
     });
 
-    it('repairs whatever is removed behind its back, without being told to look', async () => {
+    quick('repairs whatever is removed behind its back, without being told to look', async () => {
       const driver = await open();
       const probe = await start(driver);
       expectClean(await probe.apply(whole([...ALL_UP, ...optional(driver)])));
@@ -360,7 +370,7 @@ export function driverConformance<S extends Spec>(
       }
     });
 
-    it('converges whichever of its operations fails', async () => {
+    quick('converges whichever of its operations fails', async () => {
       const driver = faultyDriver(await open());
       let operations = 0;
       driver.setFault(() => {
@@ -383,7 +393,7 @@ export function driverConformance<S extends Spec>(
       }
     });
 
-    it('converges whichever of its looks fails', async () => {
+    slow('converges whichever of its looks fails', async () => {
       const driver = await open();
       let looks = 0;
       let blind: number | undefined;
@@ -405,46 +415,49 @@ export function driverConformance<S extends Spec>(
       for (blind = 0; blind < most; blind++) await goAndCome();
     });
 
-    it('what cannot be made is told with its reason, kind by kind, and nothing else is harmed', async () => {
-      const driver = faultyDriver(await open());
-      const graph = new Map<string, DriverObject<S>>();
-      driver.setFault((operation) => {
-        if (operation.action !== 'delete') graph.set(operation.object.key, operation.object);
-        return undefined;
-      });
-      const probe = await start(driver);
-      await probe.apply(whole(everything(driver)));
-      await probe.apply(whole([]));
-      await expectSoon(probe, driver);
-      for (const kind of kindsOf(driver)) {
-        driver.setFault((operation) =>
-          operation.action !== 'delete' && operation.object.spec.kind === kind ? INJECTED : undefined,
-        );
-        const { problems } = await probe.apply(whole(everything(driver)));
-        expect(problems).toContainEqual(
-          expect.objectContaining({ state: 'FAILED', message: expect.stringContaining('injected (EIO)') }),
-        );
-        const harmed = harmedBy(graph, kind);
-        const { objects } = probe.engine.snapshot();
-        const isHarmed = ({ driverObjects }: (typeof objects)[number]): boolean =>
-          driverObjects.some(({ key }) => harmed.has(key));
-        expect(objects.filter((object) => object.problem && !isHarmed(object))).toEqual([]);
-        const broken = objects.filter(({ driverObjects }) =>
-          driverObjects.some(({ wanted }) => wanted.kind === kind),
-        );
-        expect(broken.filter(({ problem }) => problem === undefined)).toEqual([]);
-        const wrong = (await deviations(probe, driver)).filter(({ key }) => !harmed.has(key));
-        expect({ kind, wrong }).toEqual({ kind, wrong: [] });
-        const from = probe.reports.length;
-        driver.setFault(undefined);
-        await probe.until(({ problems }) => problems.length === 0, from);
-        await expectSoon(probe, driver);
+    slow(
+      'what cannot be made is told with its reason, kind by kind, and nothing else is harmed',
+      async () => {
+        const driver = faultyDriver(await open());
+        const graph = new Map<string, DriverObject<S>>();
+        driver.setFault((operation) => {
+          if (operation.action !== 'delete') graph.set(operation.object.key, operation.object);
+          return undefined;
+        });
+        const probe = await start(driver);
+        await probe.apply(whole(everything(driver)));
         await probe.apply(whole([]));
         await expectSoon(probe, driver);
-      }
-    });
+        for (const kind of kindsOf(driver)) {
+          driver.setFault((operation) =>
+            operation.action !== 'delete' && operation.object.spec.kind === kind ? INJECTED : undefined,
+          );
+          const { problems } = await probe.apply(whole(everything(driver)));
+          expect(problems).toContainEqual(
+            expect.objectContaining({ state: 'FAILED', message: expect.stringContaining('injected (EIO)') }),
+          );
+          const harmed = harmedBy(graph, kind);
+          const { objects } = probe.engine.snapshot();
+          const isHarmed = ({ driverObjects }: (typeof objects)[number]): boolean =>
+            driverObjects.some(({ key }) => harmed.has(key));
+          expect(objects.filter((object) => object.problem && !isHarmed(object))).toEqual([]);
+          const broken = objects.filter(({ driverObjects }) =>
+            driverObjects.some(({ wanted }) => wanted.kind === kind),
+          );
+          expect(broken.filter(({ problem }) => problem === undefined)).toEqual([]);
+          const wrong = (await deviations(probe, driver)).filter(({ key }) => !harmed.has(key));
+          expect({ kind, wrong }).toEqual({ kind, wrong: [] });
+          const from = probe.reports.length;
+          driver.setFault(undefined);
+          await probe.until(({ problems }) => problems.length === 0, from);
+          await expectSoon(probe, driver);
+          await probe.apply(whole([]));
+          await expectSoon(probe, driver);
+        }
+      },
+    );
 
-    it('what cannot be removed is told with its reason, kind by kind, and all else goes', async () => {
+    slow('what cannot be removed is told with its reason, kind by kind, and all else goes', async () => {
       const driver = faultyDriver(await open());
       const graph = new Map<string, DriverObject<S>>();
       const probe = await start(driver);
@@ -485,27 +498,35 @@ export function driverConformance<S extends Spec>(
       expect(stayed).not.toEqual([]);
     });
 
-    it('what is acknowledged but not installed ends in Failed, and heals when the driver does', async () => {
-      const driver = faultyDriver(await open());
-      const probe = await start(driver);
-      for (const kind of kindsOf(driver)) {
-        driver.setFault((operation) =>
-          operation.action !== 'delete' && operation.object.spec.kind === kind ? { kind: 'done' } : undefined,
-        );
-        const report = await probe.apply(whole(everything(driver)));
-        expect(report.problems).toContainEqual(
-          expect.objectContaining({ state: 'FAILED', message: expect.stringContaining('acknowledged, but') }),
-        );
-        const from = probe.reports.length;
-        driver.setFault(undefined);
-        await probe.until(({ problems }) => problems.length === 0, from);
-        await expectSoon(probe, driver);
-        await probe.apply(whole([]));
-        await expectSoon(probe, driver);
-      }
-    });
+    quick(
+      'what is acknowledged but not installed ends in Failed, and heals when the driver does',
+      async () => {
+        const driver = faultyDriver(await open());
+        const probe = await start(driver);
+        for (const kind of kindsOf(driver)) {
+          driver.setFault((operation) =>
+            operation.action !== 'delete' && operation.object.spec.kind === kind
+              ? { kind: 'done' }
+              : undefined,
+          );
+          const report = await probe.apply(whole(everything(driver)));
+          expect(report.problems).toContainEqual(
+            expect.objectContaining({
+              state: 'FAILED',
+              message: expect.stringContaining('acknowledged, but'),
+            }),
+          );
+          const from = probe.reports.length;
+          driver.setFault(undefined);
+          await probe.until(({ problems }) => problems.length === 0, from);
+          await expectSoon(probe, driver);
+          await probe.apply(whole([]));
+          await expectSoon(probe, driver);
+        }
+      },
+    );
 
-    it('goes from any document to any other', async () => {
+    quick('goes from any document to any other', async () => {
       const driver = await open();
       const probe = await start(driver);
       for (const entries of randomDocuments(options.walks)) {

@@ -9,8 +9,7 @@ const IPV4 = (device: string): string => `/proc/sys/net/ipv4/conf/${device}/forw
 /** For this device alone, whatever the namespace does in general (since Linux 6.17); before that there is no such file. */
 const IPV6 = (device: string): string => `/proc/sys/net/ipv6/conf/${device}/force_forwarding`;
 
-const isAbsent = (failure: unknown): boolean =>
-  failure instanceof Error && 'code' in failure && failure.code === 'ENOENT';
+const isAbsent = (failure: unknown): boolean => (failure as NodeJS.ErrnoException).code === 'ENOENT';
 
 const read = ({ namespace }: Place, path: string): boolean | undefined => {
   try {

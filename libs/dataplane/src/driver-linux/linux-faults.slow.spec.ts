@@ -1,0 +1,3 @@
+import { linuxConformance } from '../../test/linux-conformance.js';
+
+linuxConformance('slow');
