@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { NetworkNamespace } from '@outboard/netlink';
+import { address, NetworkNamespace, RT_SCOPE, withSocket } from '@outboard/netlink';
 import { type Pod, ping, waitConnected, waitReachable } from '@outboard/testbed';
 import { BLUE } from '../scenarios/manifests.js';
 import type { CniResult, Outcome } from './cni-runtime.js';
@@ -215,6 +215,30 @@ describe('pods in great number, and whatever happens meanwhile', () => {
     });
     await world.stack.stack.restart('dataplane-worker/dpu-a');
     await world.available('host-dpu-a');
+  }, 120_000);
+
+  it('a call over whose wait for the port the agent was killed is undone by the next agent, though nobody says DEL', async () => {
+    const pod = await world.createPod('host-dpu-a');
+    const runtime = world.runtimeOf(pod);
+    await world.stack.stack.kill('dataplane-worker/dpu-a');
+    const interrupted = runtime.call('ADD', pod);
+    await until('the pod has its addresses, so that only the port is waited for', async () => {
+      const found = await withSocket(pod.namespace, (socket) => socket.dump(address.dump()));
+      const { length } = found.filter(({ ifaScope }) => ifaScope === RT_SCOPE.UNIVERSE);
+      return length === 2 ? undefined : `it has ${length}`;
+    });
+    await world.stack.stack.kill('host-agent/host-dpu-a');
+    expect((await interrupted).json).toMatchObject({ code: CODE.tryAgain });
+    await world.stack.stack.restart('host-agent/host-dpu-a');
+    await until('its port is gone', async () => {
+      const { length } = await world.ports();
+      return length === 0 ? undefined : `there are ${length} ports`;
+    });
+    await world.stack.stack.restart('dataplane-worker/dpu-a');
+    await world.available('host-dpu-a');
+    await runtime.add(pod);
+    await runtime.delete(pod);
+    await world.nothingIsLeft();
   }, 120_000);
 
   it('CHECK tells what a pod lacks while its DPU reboots, until packets pass again', async () => {

@@ -88,9 +88,9 @@ export class Attacher {
       const write = this.ports.journal.prepare(attached);
       await Promise.race([ready.catch(() => {}), givenWay]);
       await configure(target.namespace, ifname, connection);
-      // Not behind the wait for the port, as the answer is: of one that does not become ready all is taken back, this too.
-      write();
       await ready;
+      // Not before: of an agent that dies while it waits, the next one is to undo what nobody was told of.
+      write();
       return attached;
     } finally {
       signal.removeEventListener('abort', cancel);
