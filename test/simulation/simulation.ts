@@ -17,16 +17,9 @@ import {
 } from '@outboard/model';
 import type { Store } from '@outboard/store';
 import { ManualClock } from '@outboard/testkit';
+import { freeBeside } from './free.js';
 import { IntentLedger } from './intent-ledger.js';
-import {
-  ADDRESS_SET,
-  type Asked,
-  addressesOf,
-  drawAddressSet,
-  drawPolicy,
-  drawPort,
-  POLICIES,
-} from './intents.js';
+import { ADDRESS_SET, type Asked, drawAddressSet, drawPolicy, drawPort, POLICIES } from './intents.js';
 import { Life, mortalClock } from './life.js';
 import { ModelHistory } from './model-history.js';
 import type { Place } from './place.js';
@@ -57,6 +50,14 @@ const PLACES: readonly Place[] = DPUS.flatMap((dpu) =>
   Array.from({ length: FUNCTIONS }, (_, vf) => ({ dpu, representor: `pf0vf${vf}` })),
 );
 const PF_MAC_ADDRESS = '08:c0:eb:8a:d7:8a';
+/** Of all functions. */
+const IDENTITIES = DPUS.flatMap((dpu) =>
+  Array.from({ length: FUNCTIONS }, (_, vfNumber) => ({
+    serialNumber: `SN-${dpu}`,
+    pfMacAddress: PF_MAC_ADDRESS,
+    vfNumber,
+  })),
+);
 const LEASE_MILLISECONDS = 9_000;
 /** Two tenants that never meet, whatever happens. */
 const TENANTS = [
@@ -213,33 +214,9 @@ export class Simulation {
 
   /** Whatever nobody holds can be had: nothing keeps a claim of what has gone, and nothing was refused for one. */
   async #demandFree(): Promise<void> {
-    const ports = this.#ports();
-    const bound = new Set(
-      ports.map(({ spec }) => `${spec.function?.serialNumber}/${spec.function?.vfNumber}`),
-    );
-    const held = new Set(
-      ports.flatMap(({ metadata, status }) => status.addresses.map(({ ip }) => `${metadata.tenant} ${ip}`)),
-    );
-    for (const { name, ipv4 } of TENANTS) {
-      for (const ip of addressesOf(ipv4)) {
-        if (held.has(`${name} ${ip}`)) continue;
-        await this.#mustBeHad(name, { network: 'blue', addresses: [{ subnet: 'blue-v4', ip }] });
-        this.#count('free address that can be had');
-      }
-    }
-    for (const dpu of DPUS) {
-      for (let vfNumber = 0; vfNumber < FUNCTIONS; vfNumber++) {
-        const serialNumber = `SN-${dpu}`;
-        if (bound.has(`${serialNumber}/${vfNumber}`)) continue;
-        const boundTo = { serialNumber, pfMacAddress: PF_MAC_ADDRESS, vfNumber };
-        const addresses = [{ subnet: 'blue-v6' }];
-        await this.#mustBeHad(this.#tries.any(TENANTS).name, {
-          network: 'blue',
-          function: boundTo,
-          addresses,
-        });
-        this.#count('free function that can be had');
-      }
+    for (const { what, tenant, spec } of freeBeside(this.#ports(), TENANTS, IDENTITIES)) {
+      await this.#mustBeHad(tenant ?? this.#tries.any(TENANTS).name, spec);
+      this.#count(`free ${what} that can be had`);
     }
   }
 

@@ -4,11 +4,11 @@ import { AppError, systemClock } from '@outboard/core';
 import { difference, satisfies } from '@outboard/reconcile';
 import type { DocumentReport, DocumentUpdate } from './document.js';
 import type { Driver, DriverObject, ObservedObject, Spec } from './driver.js';
-import { faultyDriver } from './driver-memory/faulty-driver.js';
+import { type FaultyDriver, faultyDriver } from './driver-memory/faulty-driver.js';
 import { ALL_UP, CHANGED, EVERYTHING, NET, OPTIONAL, OTHER } from './testing/conformance-documents.js';
 import * as d from './testing/documents.js';
 import { EngineProbe } from './testing/engine-probe.js';
-import { harmedBy, stayingWith } from './testing/object-graph.js';
+import { harmedBy, noting, stayingWith } from './testing/object-graph.js';
 import { randomDocuments } from './testing/random-documents.js';
 
 /** A machine on which a driver can be tried. Its representors are `pf0vf0` to `pf0vf3`; its underlay is 10.254.0.1. */
@@ -156,6 +156,15 @@ export function driverConformance<S extends Spec>(
     const expectSoon = async (probe: EngineProbe<S>, driver: Pick<Driver<S>, 'observe'>): Promise<void> => {
       await until(async () => (await deviations(probe, driver)).length === 0);
       await expectExactly(probe, driver);
+    };
+    /** With what can be made and removed again: all comes, and all goes. */
+    const expectHealed = async (probe: EngineProbe<S>, driver: FaultyDriver<S>): Promise<void> => {
+      const from = probe.reports.length;
+      driver.setFault(undefined);
+      await probe.until(({ problems }) => problems.length === 0, from);
+      await expectSoon(probe, driver);
+      await probe.apply(whole([]));
+      await expectSoon(probe, driver);
     };
     const expectClean = (report: DocumentReport): void => expect(report.problems).toEqual([]);
 
@@ -420,10 +429,7 @@ export function driverConformance<S extends Spec>(
       async () => {
         const driver = faultyDriver(await open());
         const graph = new Map<string, DriverObject<S>>();
-        driver.setFault((operation) => {
-          if (operation.action !== 'delete') graph.set(operation.object.key, operation.object);
-          return undefined;
-        });
+        driver.setFault(noting(graph));
         const probe = await start(driver);
         await probe.apply(whole(everything(driver)));
         await probe.apply(whole([]));
@@ -447,12 +453,7 @@ export function driverConformance<S extends Spec>(
           expect(broken.filter(({ problem }) => problem === undefined)).toEqual([]);
           const wrong = (await deviations(probe, driver)).filter(({ key }) => !harmed.has(key));
           expect({ kind, wrong }).toEqual({ kind, wrong: [] });
-          const from = probe.reports.length;
-          driver.setFault(undefined);
-          await probe.until(({ problems }) => problems.length === 0, from);
-          await expectSoon(probe, driver);
-          await probe.apply(whole([]));
-          await expectSoon(probe, driver);
+          await expectHealed(probe, driver);
         }
       },
     );
@@ -463,10 +464,7 @@ export function driverConformance<S extends Spec>(
       const probe = await start(driver);
       const stayed: string[] = [];
       for (const kind of kindsOf(driver)) {
-        driver.setFault((operation) => {
-          if (operation.action !== 'delete') graph.set(operation.object.key, operation.object);
-          return undefined;
-        });
+        driver.setFault(noting(graph));
         const beginning = probe.reports.length;
         await probe.apply(whole(everything(driver)));
         await probe.until(({ problems }) => problems.length === 0, beginning);
@@ -516,12 +514,7 @@ export function driverConformance<S extends Spec>(
               message: expect.stringContaining('acknowledged, but'),
             }),
           );
-          const from = probe.reports.length;
-          driver.setFault(undefined);
-          await probe.until(({ problems }) => problems.length === 0, from);
-          await expectSoon(probe, driver);
-          await probe.apply(whole([]));
-          await expectSoon(probe, driver);
+          await expectHealed(probe, driver);
         }
       },
     );

@@ -153,33 +153,38 @@ export class World {
       );
     }
     world.documents.loaded();
-    for (const port of world.ports.values()) {
+    world.#awaitStored(revision);
+    world.#revision = revision;
+    return world;
+  }
+
+  /** What is stored waits for who has not confirmed it, as far as it says; what it does not say any more is to be told. */
+  #awaitStored(revision: number): void {
+    for (const port of this.ports.values()) {
       expectStored(port);
-      if (isOutdated(port)) world.outdated.add(port);
+      if (isOutdated(port)) this.outdated.add(port);
     }
-    for (const network of world.networks.values()) expectJoining(network, revision);
-    for (const port of world.ports.values()) {
-      const retelling = world.retellings.get(port.record.resource.metadata.tenant);
+    for (const network of this.networks.values()) expectJoining(network, revision);
+    for (const port of this.ports.values()) {
+      const retelling = this.retellings.get(port.record.resource.metadata.tenant);
       if (!retelling || port.record.sequence >= retelling.revision || !port.placement) continue;
-      world.unwritten.set(port.record.resource.metadata.uid, port.record);
+      this.unwritten.set(port.record.resource.metadata.uid, port.record);
       expectUntold(port, retelling.time, revision);
     }
-    for (const router of world.routers.values()) expectRouter(router, revision);
-    for (const entry of world.netlinkObjects.values()) expectPlaced(entry, revision);
-    const { policies, addressSets } = world.policies;
-    for (const entry of policies.values()) expectPolicy(entry, world.policies.dpusOf(entry), revision);
-    for (const entry of addressSets.values()) expectPolicy(entry, world.policies.dpusOf(entry), revision);
-    const { serviceChains } = world;
+    for (const router of this.routers.values()) expectRouter(router, revision);
+    for (const entry of this.netlinkObjects.values()) expectPlaced(entry, revision);
+    const { policies, addressSets } = this.policies;
+    for (const entry of policies.values()) expectPolicy(entry, this.policies.dpusOf(entry), revision);
+    for (const entry of addressSets.values()) expectPolicy(entry, this.policies.dpusOf(entry), revision);
+    const { serviceChains } = this;
     for (const entry of serviceChains.chains.values())
       expectPolicy(entry, serviceChains.dpusOf(entry), revision);
     // What is stored was settled when it was.
-    world.takeTouched();
-    world.takeRetold();
-    world.netlinkObjects.takeMoved();
-    world.policies.takeMoved();
+    this.takeTouched();
+    this.takeRetold();
+    this.netlinkObjects.takeMoved();
+    this.policies.takeMoved();
     serviceChains.takeMoved();
-    world.#revision = revision;
-    return world;
   }
 
   /** Starts a decision at that revision. */

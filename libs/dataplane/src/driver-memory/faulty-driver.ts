@@ -4,16 +4,16 @@ import { AGAIN, stepsOf } from '../handlers.js';
 /** What to do with an operation instead of passing it on; undefined: pass it on. */
 export type Fault<S extends Spec> = (operation: Operation<S>, count: number) => OperationResult | undefined;
 
+export interface FaultyDriver<S extends Spec> extends Driver<S> {
+  /** Asked for every operation from now on, with how many there were before it. */
+  setFault(fault: Fault<S> | undefined): void;
+}
+
 /**
  * A driver behind which another one stands, and which on demand fails operations or only pretends to carry them out:
  * whatever uses drivers must get along with that. Everything else is the other's.
  */
-export function faultyDriver<S extends Spec>(
-  driver: Driver<S>,
-): Driver<S> & {
-  /** Asked for every operation from now on, with how many there were before it. */
-  setFault(fault: Fault<S> | undefined): void;
-} {
+export function faultyDriver<S extends Spec>(driver: Driver<S>): FaultyDriver<S> {
   let fault: Fault<S> | undefined;
   let count = 0;
   return {

@@ -1,4 +1,4 @@
-import type { DriverObject, Spec } from '../driver.js';
+import type { DriverObject, Operation, Spec } from '../driver.js';
 
 /** Keys of what an object cannot be without. */
 const needsOf = ({ after, requires = [], within }: DriverObject<Spec>): string[] => [
@@ -6,6 +6,13 @@ const needsOf = ({ after, requires = [], within }: DriverObject<Spec>): string[]
   ...requires,
   ...(within === undefined ? [] : [within]),
 ];
+
+/** Notes what is made, and passes every operation on. */
+export const noting =
+  <S extends Spec>(graph: Map<string, DriverObject<S>>) =>
+  (operation: Operation<S>): undefined => {
+    if (operation.action !== 'delete') graph.set(operation.object.key, operation.object);
+  };
 
 /** Keys of the objects of a kind, and of all that need one of them or rely on it as a part of a whole. */
 export function harmedBy(graph: ReadonlyMap<string, DriverObject<Spec>>, kind: string): ReadonlySet<string> {
